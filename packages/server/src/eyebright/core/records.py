@@ -1,0 +1,169 @@
+"""What is written beside a job when it changes: kept as history, never changed afterwards."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from eyebright.core.job import Job, Run
+from eyebright_wire.artifacts import ArtifactRef, ExportRef
+from eyebright_wire.errors import ErrorCode
+from eyebright_wire.jobs import JobState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """A trainer's event as accepted. `position` counts over all attempts of the job."""
+
+    job_id: str
+    attempt: int
+    seq: int
+    position: int
+    kind: str
+    at_ms: int
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    job_id: str
+    attempt: int
+    epoch: int
+    step: int
+    best: bool
+    manifest: ArtifactRef
+    metrics: Mapping[str, float]
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A verified file of a succeeded attempt."""
+
+    job_id: str
+    attempt: int
+    ref: ArtifactRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A registered model and its origin."""
+
+    id: str
+    name: str
+    job_id: str
+    attempt: int
+    trainer: str
+    task: str
+    architecture: str
+    dataset_version: str
+    classes: tuple[str, ...]
+    metrics: Mapping[str, float]
+    exports: tuple[ExportRef, ...]
+    artifacts: tuple[ArtifactRef, ...]
+    created_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One change of state."""
+
+    job_id: str
+    version: int
+    state: JobState
+    at_ms: int
+    reason: ErrorCode | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One outbox row: what the world is told about version `version` of a job, in order per job, at least once."""
+
+    job_id: str
+    version: int
+    topic: str  # job.queued … job.succeeded, job.progress
+    at_ms: int
+    attempt: int
+    trainer: str
+    state: JobState
+    reason: ErrorCode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One decision, to be written whole or not at all: the run before, the run after, and the records that go with it.
+
+    The store compares `before` (version, attempt) under the row lock; `after.job.version` is `before.job.version + 1`,
+    or equal when only the attempt changed (a heartbeat).
+    """
+
+    before: Run
+    after: Run
+    at_ms: int
+    events: tuple[StoredEvent, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    model: Model | None = None
+
+    @property
+    def job_changed(self) -> bool:
+        return self.after.job != self.before.job
+
+    @property
+    def transition(self) -> Transition | None:
+        """The history row, when the state changed."""
+        job = self.after.job
+        if job.state is self.before.job.state:
+            return None
+        return transition_to(job, self.at_ms)
+
+    @property
+    def message(self) -> Message | None:
+        """The outbox row, when anything about the job changed."""
+        return message_about(self.after.job, self.before.job, self.at_ms) if self.job_changed else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """An immutable data set version; `id` is the sha256 of its manifest with the prefix `dsv_` and 24 hex digits."""
+
+    id: str
+    dataset: str
+    number: int
+    manifest_sha256: str
+    report: Mapping[str, Any]  # a wire DatasetReport, as JSON
+    created_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    name: str
+    created_at_ms: int
+    versions: tuple[Version, ...] = field(default=())
+
+
+def changed(before: Run, after: Run, at_ms: int, **records: Any) -> Change:
+    """Seal a decision: the job's version rises by one if the job is not what it was."""
+    if after.job != before.job:
+        after = replace(after, job=replace(after.job, version=before.job.version + 1))
+    return Change(before, after, at_ms, **records)
+
+
+def transition_to(job: Job, at_ms: int) -> Transition:
+    return Transition(
+        job_id=job.id, version=job.version, state=job.state, at_ms=at_ms, reason=job.reason, message=job.message
+    )
+
+
+def message_about(job: Job, before: Job | None, at_ms: int) -> Message:
+    moved = before is None or before.state is not job.state
+    return Message(
+        job_id=job.id,
+        version=job.version,
+        topic=f"job.{job.state}" if moved else "job.progress",
+        at_ms=at_ms,
+        attempt=job.attempt,
+        trainer=job.trainer,
+        state=job.state,
+        reason=job.reason,
+    )

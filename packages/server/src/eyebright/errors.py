@@ -1,0 +1,138 @@
+"""Everything that Eyebright refuses or fails to do.
+
+EyebrightError                500  internal
+├── InvalidRequest            422  invalid_request
+│   ├── ConfigInvalid         422  config_invalid
+│   ├── DatasetInvalid        422  dataset_invalid
+│   ├── LicenceDenied         422  licence_denied
+│   └── KeyReused             422  idempotency_key_reused
+├── Unauthenticated           401  unauthenticated
+├── Forbidden                 403  forbidden
+├── NotFound                  404  not_found
+├── Conflict                  409  conflict
+│   ├── EventGap              409  gap
+│   ├── Fenced                409  fenced
+│   └── EventConflict         409  event_conflict
+├── TooLarge                  413  too_large
+├── StorageFull               507  disk_full
+└── Unavailable               503  unavailable
+    └── TrainerUnavailable    503  trainer_unavailable
+
+`code` is the stable machine name; the docstring is the default message. A message says what was found, what was expected and
+what to do.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class EyebrightError(Exception):
+    """Something went wrong inside Eyebright; the server's log has the details."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str | None = None, *, errors: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+        self.message = str(self)
+        self.errors = tuple(errors)
+
+
+class InvalidRequest(EyebrightError):
+    """The request is not understood."""
+
+    code, status = "invalid_request", 422
+
+
+class ConfigInvalid(InvalidRequest):
+    """The training configuration does not fit the trainer."""
+
+    code = "config_invalid"
+
+
+class DatasetInvalid(InvalidRequest):
+    """The data set cannot serve this task."""
+
+    code = "dataset_invalid"
+
+
+class LicenceDenied(InvalidRequest):
+    """The trainer's licence is refused by this server's policy."""
+
+    code = "licence_denied"
+
+
+class KeyReused(InvalidRequest):
+    """This Idempotency-Key was already used with another body. Use a new key for a new order."""
+
+    code = "idempotency_key_reused"
+
+
+class Unauthenticated(EyebrightError):
+    """A token is needed: send `Authorization: Bearer <token>`."""
+
+    code, status = "unauthenticated", 401
+
+
+class Forbidden(EyebrightError):
+    """This token does not allow that."""
+
+    code, status = "forbidden", 403
+
+
+class NotFound(EyebrightError):
+    """Nothing with that name exists."""
+
+    code, status = "not_found", 404
+
+
+class Conflict(EyebrightError):
+    """The present state does not allow that."""
+
+    code, status = "conflict", 409
+
+
+class EventGap(Conflict):
+    """Events must arrive without holes."""
+
+    code = "gap"
+
+    def __init__(self, expected: int) -> None:
+        super().__init__(f"the next event must be number {expected}; send again from there")
+        self.expected = expected
+
+
+class Fenced(Conflict):
+    """This attempt is over: another has taken its place, or the job has ended."""
+
+    code = "fenced"
+
+
+class EventConflict(Conflict):
+    """An event with this number but other content is already stored."""
+
+    code = "event_conflict"
+
+
+class TooLarge(EyebrightError):
+    """That is larger than this server accepts."""
+
+    code, status = "too_large", 413
+
+
+class StorageFull(EyebrightError):
+    """The disk is full. Free some space; nothing that was stored before is lost."""
+
+    code, status = "disk_full", 507
+
+
+class Unavailable(EyebrightError):
+    """A part that this needs is not reachable at present; try again."""
+
+    code, status = "unavailable", 503
+
+
+class TrainerUnavailable(Unavailable):
+    """No installed trainer can do this."""
+
+    code = "trainer_unavailable"

@@ -1,0 +1,38 @@
+"""Time and identity, injected so that tests own them."""
+
+import asyncio
+import secrets
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now_ms(self) -> int:
+        """Milliseconds since 1970 UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def new_id(self, prefix: str) -> str:
+        """A fresh identifier such as `job_0192f3…`; later ones sort after earlier ones."""
+        ...
+
+    def new_token(self) -> str:
+        """256 random bits, for a bearer token."""
+        ...
+
+
+class SystemClock:
+    """The real one."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def new_id(self, prefix: str) -> str:
+        return f"{prefix}_{self.now_ms():011x}{secrets.token_hex(6)}"
+
+    def new_token(self) -> str:
+        return secrets.token_urlsafe(32)

@@ -1,0 +1,90 @@
+"""Where trainer processes run."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from eyebright_wire.events import Event, Heartbeat
+from eyebright_wire.jobs import JobSpec, Resources
+from eyebright_wire.manifest import TrainerManifest
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An installed trainer: the interpreter that can import it, and the hash of the lock it was made from."""
+
+    trainer: str
+    module: str
+    python: Path
+    lock_sha256: str
+    manifest: TrainerManifest
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """Which run is meant. Derived from (job, attempt) alone, so that it survives any crash."""
+
+    job_id: str
+    attempt: int
+
+    @property
+    def name(self) -> str:
+        return f"eyebright-{self.job_id}-a{self.attempt}"
+
+
+class Vital(StrEnum):
+    ALIVE = "alive"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """What the executor knows of a run; only an input to decisions. `exit_code` None with `gone` = nobody saw it end."""
+
+    vital: Vital
+    exit_code: int | None = None
+    out_of_memory: bool = False  # the kernel killed it for memory
+    heartbeat: Heartbeat | None = None  # the newest one left on disk, in case the network did not carry it
+    log_tail: str = ""  # with `gone`: the last lines it printed
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One place to run: GPUs, or a share of the cores."""
+
+    index: int
+    resources: Resources = field(default_factory=Resources)
+
+
+class Executor(Protocol):
+    def slots(self) -> Sequence[Slot] | None:
+        """The places it has; None = no limit of its own."""
+        ...
+
+    async def launch(self, spec: JobSpec, environment: Environment) -> Handle:
+        """Start it. The same (job, attempt) twice is one run. Raises Unavailable or StorageFull with what to do."""
+        ...
+
+    async def status(self, handle: Handle) -> Liveness: ...
+
+    async def stop(self, handle: Handle, grace: timedelta) -> None:
+        """Ask, wait, then kill the whole tree; returns once nothing of it runs. Already gone is not an error."""
+        ...
+
+    def logs(self, handle: Handle, offset: int) -> AsyncIterator[bytes]:
+        """What it printed from byte `offset` on, up to now. Nothing (not an error) when there is none."""
+        ...
+
+    async def spooled(self, handle: Handle, after: int) -> list[Event]:
+        """The events with seq > `after` that the trainer wrote down, in case they could not be posted."""
+        ...
+
+
+class Predictor(Protocol):
+    async def predict(self, environment: Environment, model: Path, image: bytes) -> tuple[tuple[str, float], ...]:
+        """(label, score) best first, computed in a child process. Raises InvalidRequest for what is not an image."""
+        ...

@@ -1,0 +1,124 @@
+"""Where jobs are kept: one transaction per decision, plus the reads that services need."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from eyebright.core.job import Attempt, Job, Run
+from eyebright.core.records import Artifact, Change, Checkpoint, Message, StoredEvent, Transition
+from eyebright_wire.jobs import JobState
+
+#: (job id, attempt number); None = whichever attempt is current.
+AttemptKey = tuple[str, int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The inbox row of an order: the same (source, key) is the same order, whoever repeats it and whenever."""
+
+    source: str
+    key: str
+    body_sha256: str
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQuery:
+    """Filters and keyset paging, newest first; `after` is the id of the last job of the page before."""
+
+    states: frozenset[JobState] = frozenset()
+    trainer: str | None = None
+    dataset_version: str | None = None
+    labels: Mapping[str, str] | None = None
+    after: str | None = None
+    limit: int = 50
+
+
+class JobTransaction(Protocol):
+    """All of it or nothing. Locked runs stay locked until the end; locks are taken in the order of job ids."""
+
+    async def lock(self, keys: Sequence[AttemptKey]) -> dict[AttemptKey, Run]:
+        """The runs that exist; unknown jobs are missing from the answer, unknown attempts have `attempt=None`."""
+        ...
+
+    async def receipt(self, source: str, key: str) -> Receipt | None:
+        """The order already taken under this key. Concurrent callers with the same key wait for each other."""
+        ...
+
+    async def insert(self, job: Job, receipt: Receipt | None = None) -> None:
+        """A new job (version 1) with its first transition and outbox row."""
+        ...
+
+    async def save(self, changes: Sequence[Change]) -> None:
+        """Write decisions about locked runs, with transitions, events, checkpoints, artifacts, models and outbox rows.
+
+        Raises Conflict when the stored version is not `before.job.version`.
+        """
+        ...
+
+    async def events(self, job_id: str, attempt: int, first: int, last: int) -> list[StoredEvent]:
+        """Stored events of one attempt, `first` ≤ seq ≤ `last`, in order."""
+        ...
+
+
+class JobStore(Protocol):
+    def transaction(self) -> AbstractAsyncContextManager[JobTransaction]: ...
+
+    async def get(self, job_id: str) -> Run:
+        """The job and its newest attempt. Raises NotFound."""
+        ...
+
+    async def find(self, query: JobQuery) -> list[Job]: ...
+
+    async def due(self, executor: str, now_ms: int, limit: int) -> list[Job]:
+        """Queued jobs that may be claimed, best first (priority, then age); none whose earlier attempt is not yet gone."""
+        ...
+
+    async def queue_positions(self) -> dict[str, int]:
+        """job id → place in the queue, 1 = next, over all queued jobs by priority, then age."""
+        ...
+
+    async def unfinished(self) -> list[Run]:
+        """Every run whose attempt is live, or ended but not known to be gone."""
+        ...
+
+    async def credit(self, gap_ms: int) -> None:
+        """Add an outage of the control plane to every live lease (and to when each last moved)."""
+        ...
+
+
+class JobHistory(Protocol):
+    """What is kept beside a job, read-only."""
+
+    async def transitions(self, job_id: str) -> list[Transition]: ...
+
+    async def events(self, job_id: str, after: int, limit: int, kinds: frozenset[str] = frozenset()) -> list[StoredEvent]:
+        """Events with position > `after`, in order; only those kinds if any are named."""
+        ...
+
+    async def checkpoints(self, job_id: str) -> list[Checkpoint]:
+        """Newest first: by attempt, then step."""
+        ...
+
+    async def artifacts(self, job_id: str) -> list[Artifact]: ...
+
+    async def attempts(self, job_id: str) -> list[Attempt]: ...
+
+
+class Outbox(Protocol):
+    """What the world has yet to be told."""
+
+    async def pending(self, limit: int) -> list[Message]:
+        """Undelivered messages, in order per job, without holes."""
+        ...
+
+    async def delivered(self, messages: Sequence[Message]) -> None: ...
+
+
+class Markers(Protocol):
+    """A few small facts that must survive a restart, such as when the sweeper last looked."""
+
+    async def read(self, name: str) -> int | None: ...
+
+    async def write(self, name: str, value: int) -> None: ...

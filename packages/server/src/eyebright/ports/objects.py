@@ -1,0 +1,48 @@
+"""Where bytes are kept: keys such as `blobs/sha256/ab/ab12…` and `jobs/<job>/a1/model.onnx`."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from eyebright_wire.artifacts import Grant
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    key: str
+    size_bytes: int
+    sha256: str
+
+
+class ObjectStore(Protocol):
+    async def put(self, key: str, source: Path) -> None:
+        """Store a file's bytes whole or not at all; an existing key is left as it is. Raises StorageFull."""
+        ...
+
+    async def stat(self, key: str) -> ObjectInfo:
+        """Size and sha256 of the bytes as they lie there now, read again each time. Raises NotFound."""
+        ...
+
+    def open(self, key: str, offset: int = 0) -> AsyncIterator[bytes]:
+        """The bytes in chunks. Raises NotFound."""
+        ...
+
+    async def local(self, key: str) -> Path:
+        """A local file or folder to read from; never to be written. Raises NotFound."""
+        ...
+
+    def grant(self, prefix: str) -> Grant:
+        """The right for one attempt to read or write below a prefix (which ends in `/`)."""
+        ...
+
+
+def blob_key(sha256: str) -> str:
+    return f"{BLOBS}{sha256[:2]}/{sha256}"
+
+
+def attempt_prefix(job_id: str, attempt: int) -> str:
+    return f"jobs/{job_id}/a{attempt}/"
+
+
+BLOBS = "blobs/sha256/"

@@ -1,0 +1,143 @@
+"""Everything a trainer may say about its attempt.
+
+An event is an envelope (`Event`) whose `data` is one of the bodies below, chosen by `kind`. Events of one attempt are numbered
+1, 2, 3 … without holes. Heartbeats are not events: they carry no number and are never stored.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from eyebright_wire.artifacts import ArtifactRef, ExportRef
+from eyebright_wire.errors import ErrorCode
+from eyebright_wire.jobs import Stage
+from eyebright_wire.model import WireModel
+
+
+class EventKind(StrEnum):
+    STARTED = "started"
+    STAGE = "stage"
+    PROGRESS = "progress"
+    CHECKPOINT = "checkpoint"
+    ARTIFACT = "artifact"
+    PREEMPTED = "preempted"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+#: After one of these an attempt says nothing more.
+LAST_WORDS = frozenset({EventKind.PREEMPTED, EventKind.SUCCEEDED, EventKind.FAILED, EventKind.CANCELLED})
+
+
+class Event(WireModel):
+    """One numbered statement. `kind` is a plain string: a reader ignores kinds it does not know."""
+
+    seq: int = Field(ge=1)
+    kind: str = Field(max_length=64)
+    at_ms: int = Field(ge=0, description="When it happened by the trainer's clock, milliseconds since 1970 UTC")
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Started(WireModel):
+    """The process is up and has read its spec."""
+
+    pid: int
+    host: str
+    resumed_from_step: int | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class StageChange(WireModel):
+    stage: Stage
+
+
+class Progress(WireModel):
+    """Where training stands. Counts begin at 1; `epoch` is the one under way or just finished."""
+
+    epoch: int = Field(ge=0)
+    epochs: int = Field(ge=1)
+    step: int = Field(default=0, ge=0, description="Optimiser steps since the first epoch")
+    steps: int | None = Field(default=None, description="Optimiser steps in the whole run")
+    epoch_finished: bool = False
+    metrics: dict[str, float] = Field(default_factory=dict)
+    images_per_second: float | None = None
+    eta_seconds: float | None = None
+
+
+class CheckpointSaved(WireModel):
+    """`manifest` lists the checkpoint's files with their sha256; it is written last, so its presence means whole."""
+
+    manifest: ArtifactRef
+    epoch: int
+    step: int
+    metrics: dict[str, float] = Field(default_factory=dict)
+    best: bool = False
+
+
+class ArtifactSaved(WireModel):
+    artifact: ArtifactRef
+
+
+class Preempted(WireModel):
+    """The process was told to leave, and left a checkpoint if it could."""
+
+    step: int | None = None
+
+
+class Succeeded(WireModel):
+    """The last word of a good run: everything it produced, to be verified before the model is registered."""
+
+    artifacts: tuple[ArtifactRef, ...]
+    metrics: dict[str, float]
+    classes: tuple[str, ...] = ()
+    exports: tuple[ExportRef, ...] = ()
+
+
+class Failed(WireModel):
+    code: ErrorCode
+    message: str
+    retryable: bool | None = None  # None: decided by the code
+    detail: str | None = None  # the traceback, for whoever debugs
+
+
+class Cancelled(WireModel):
+    """The trainer stopped because it was asked to."""
+
+    step: int | None = None
+
+
+#: The body of each kind.
+BODIES: dict[str, type[WireModel]] = {
+    EventKind.STARTED: Started,
+    EventKind.STAGE: StageChange,
+    EventKind.PROGRESS: Progress,
+    EventKind.CHECKPOINT: CheckpointSaved,
+    EventKind.ARTIFACT: ArtifactSaved,
+    EventKind.PREEMPTED: Preempted,
+    EventKind.SUCCEEDED: Succeeded,
+    EventKind.FAILED: Failed,
+    EventKind.CANCELLED: Cancelled,
+}
+
+
+class EventBatch(WireModel):
+    """POST {events_url}: contiguous events, oldest first."""
+
+    events: tuple[Event, ...] = Field(min_length=1, max_length=1000)
+
+
+class Ack(WireModel):
+    """The answer to a batch or a heartbeat: `acked` is the highest number stored; `cancel` asks the trainer to stop."""
+
+    acked: int
+    cancel: bool = False
+
+
+class Heartbeat(WireModel):
+    """POST {events_url}/heartbeat: I live; `moved_at_ms` is when training last took a step, so that hung differs from dead."""
+
+    at_ms: int
+    moved_at_ms: int
+    step: int = 0

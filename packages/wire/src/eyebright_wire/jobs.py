@@ -1,0 +1,105 @@
+"""The order (`JobRequest`), the sealed envelope that a trainer opens (`JobSpec`), and the states between."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from eyebright_wire import WIRE_VERSION
+from eyebright_wire.artifacts import ArtifactRef, Grant
+from eyebright_wire.model import RequestModel, WireModel
+
+
+class JobState(StrEnum):
+    """`queued → starting → running → succeeded | failed | cancelled`; the last three are final."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in FINAL_STATES
+
+    @property
+    def live(self) -> bool:
+        """An attempt is under way."""
+        return self in LIVE_STATES
+
+
+FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+LIVE_STATES = frozenset({JobState.STARTING, JobState.RUNNING})
+
+
+class Stage(StrEnum):
+    """What a running attempt is busy with."""
+
+    FETCHING = "fetching"
+    VALIDATING = "validating"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    EXPORTING = "exporting"
+    UPLOADING = "uploading"
+
+
+class JobRequest(RequestModel):
+    """An order for one training run. Only `dataset` must be given; everything else has a default that runs."""
+
+    dataset: str = Field(description="A data set version id, or a data set name (its newest ready version)")
+    name: str | None = Field(default=None, max_length=200)
+    task: str = "classification"
+    trainer: str | None = Field(default=None, description="Default: the first installed trainer that knows task and model")
+    model: str | None = Field(default=None, description="Default: the trainer's own default for the task")
+    config: dict[str, Any] = Field(default_factory=dict, description="Overrides on the recipe; unknown keys are refused")
+    priority: int = Field(default=0, ge=-100, le=100, description="Higher runs first")
+    executor: str = "local"
+    max_duration_seconds: int | None = Field(default=None, ge=1)
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class Resources(WireModel):
+    """What this attempt may use. `devices` are CUDA indices; empty means CPU with `threads` threads."""
+
+    devices: tuple[int, ...] = ()
+    threads: int = Field(default=1, ge=1)
+
+
+class DatasetGrant(WireModel):
+    """The immutable data set version: `manifest` is a file below `blobs`, named by its sha256 like every other blob."""
+
+    version_id: str
+    name: str
+    manifest_sha256: str
+    blobs: Grant
+
+
+class ResumePoint(WireModel):
+    """A checkpoint of an earlier attempt, readable through `source`; the kit verifies it before use."""
+
+    source: Grant
+    manifest: ArtifactRef
+    epoch: int
+    step: int
+
+
+class JobSpec(WireModel):
+    """The sealed order for one attempt: all that a trainer process needs, in one file of mode 0600."""
+
+    wire: int = WIRE_VERSION
+    job_id: str
+    attempt: int = Field(ge=1)
+    trainer: str
+    task: str
+    model: str
+    config: dict[str, Any]  # fully resolved: every field has its value
+    dataset: DatasetGrant
+    output: Grant  # this attempt's own prefix
+    resume: tuple[ResumePoint, ...] = ()  # newest first
+    resources: Resources = Resources()
+    events_url: str | None = None  # POST batches here; None = spool only
+    token: str = Field(default="", repr=False)  # this attempt's own; good for nothing else
+    heartbeat_seconds: float = 15.0
+    provenance: dict[str, str] = Field(default_factory=dict)  # environment lock hash, server version, …

@@ -1,0 +1,46 @@
+"""What a trainer says about itself (`python -m eyebright_X describe`), read by the control plane without the framework."""
+
+from typing import Any
+
+from pydantic import Field
+
+from eyebright_wire import WIRE_VERSION
+from eyebright_wire.model import WireModel
+
+
+class ModelInfo(WireModel):
+    """One architecture that a trainer offers."""
+
+    name: str
+    parameters: int | None = None  # with 1000 classes
+    description: str = ""
+
+
+class TaskInfo(WireModel):
+    """One task: its models, its config as JSON Schema, and the recipe that overrides are laid on.
+
+    In `config_schema` a property may carry `x-view` (user | developer) and `x-unit`.
+    """
+
+    name: str  # "classification"
+    models: tuple[ModelInfo, ...]
+    default_model: str
+    config_schema: dict[str, Any]
+    recipe: dict[str, Any]  # the base config: every field with its default
+    exports: tuple[str, ...] = ()
+    primary_metric: str = "top1"
+
+
+class TrainerManifest(WireModel):
+    name: str
+    version: str
+    module: str  # `python -m <module>`
+    wire: int = WIRE_VERSION
+    licence: str  # SPDX
+    description: str = ""
+    tasks: tuple[TaskInfo, ...]
+    layouts: tuple[str, ...] = ("imagefolder",)
+    conformance: dict[str, Any] = Field(default_factory=dict, description="Overrides that make the tiniest honest run")
+
+    def task(self, name: str) -> TaskInfo | None:
+        return next((task for task in self.tasks if task.name == name), None)

@@ -1,0 +1,198 @@
+"""What the native API answers with: one model per resource, shared by server, client and CLI."""
+
+from typing import Any, Generic, TypeVar
+
+from pydantic import Field
+
+from eyebright_wire.artifacts import ArtifactRef, ExportRef
+from eyebright_wire.datasets import DatasetReport
+from eyebright_wire.errors import ErrorCode
+from eyebright_wire.events import Event, Progress
+from eyebright_wire.jobs import JobState, Stage
+from eyebright_wire.model import RequestModel, WireModel
+
+T = TypeVar("T")
+
+
+class Page(WireModel, Generic[T]):
+    """Keyset paging: pass `next` as `?after=` to go on; None means that was all."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+
+
+class Transition(WireModel):
+    """One change of state, kept for ever."""
+
+    version: int
+    state: JobState
+    at_ms: int
+    reason: ErrorCode | None = None
+    message: str = ""
+
+
+class JobView(WireModel):
+    """A job as everybody outside sees it."""
+
+    id: str
+    name: str
+    state: JobState
+    stage: Stage | None = None
+    reason: ErrorCode | None = None
+    message: str = ""
+    retryable: bool = False
+    cancel_requested: bool = False
+    trainer: str
+    task: str
+    model: str
+    dataset_version: str
+    config: dict[str, Any] = Field(default_factory=dict, description="Only what differs from the recipe")
+    priority: int = 0
+    executor: str = "local"
+    max_duration_seconds: int | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    attempt: int = 0
+    version: int = 1
+    progress: Progress | None = None
+    metrics: dict[str, float] = Field(default_factory=dict)
+    queue_position: int | None = None  # 1 = next
+    rerun_of: str | None = None
+    model_id: str | None = None  # once registered
+    created_at_ms: int
+    started_at_ms: int | None = None
+    finished_at_ms: int | None = None
+    not_before_ms: int = 0
+    status_transitions: tuple[Transition, ...] = ()
+
+
+class EventView(Event):
+    """An event as stored: `position` counts over all attempts of the job and is the cursor of `?after=`."""
+
+    position: int
+    attempt: int
+
+
+class CheckpointView(WireModel):
+    attempt: int
+    epoch: int
+    step: int
+    best: bool
+    metrics: dict[str, float] = Field(default_factory=dict)
+    path: str
+    at_ms: int
+
+
+class ArtifactView(ArtifactRef):
+    attempt: int
+
+
+class MetricPoint(WireModel):
+    epoch: int
+    step: int
+    at_ms: int
+    value: float
+
+
+class MetricSeries(WireModel):
+    name: str
+    points: tuple[MetricPoint, ...]
+
+
+class LogChunk(WireModel):
+    """Bytes `offset`…`next_offset` of an attempt's output, decoded leniently."""
+
+    attempt: int
+    offset: int
+    next_offset: int
+    text: str
+    complete: bool  # the attempt ended and nothing follows
+
+
+class DatasetVersionView(WireModel):
+    id: str
+    dataset: str
+    number: int
+    created_at_ms: int
+    manifest_sha256: str
+    report: DatasetReport
+
+
+class DatasetView(WireModel):
+    name: str
+    created_at_ms: int
+    versions: tuple[DatasetVersionView, ...] = ()
+
+
+class DatasetImport(RequestModel):
+    """Import a folder or zip that the server itself can read."""
+
+    path: str
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+
+
+class ModelView(WireModel):
+    """A registered model and where it came from."""
+
+    id: str
+    name: str
+    job_id: str
+    attempt: int
+    trainer: str
+    task: str
+    architecture: str
+    dataset_version: str
+    classes: tuple[str, ...] = ()
+    metrics: dict[str, float] = Field(default_factory=dict)
+    exports: tuple[ExportRef, ...] = ()
+    artifacts: tuple[ArtifactRef, ...] = ()
+    created_at_ms: int
+
+
+class ClassScore(WireModel):
+    label: str
+    score: float  # 0…1
+
+
+class Prediction(WireModel):
+    model_id: str
+    scores: tuple[ClassScore, ...]  # best first
+    seconds: float
+
+
+class TrainerView(WireModel):
+    name: str
+    installed: bool
+    version: str | None = None
+    licence: str | None = None
+    description: str = ""
+    tasks: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # task -> models
+    environment: str = ""  # where it is, or would be
+    problem: str = ""  # why it cannot be used, and what to do
+
+
+class RecipeView(WireModel):
+    name: str  # "torchvision/classification"
+    trainer: str
+    task: str
+    models: tuple[str, ...]
+    default_model: str
+    config: dict[str, Any]
+    config_schema: dict[str, Any]
+
+
+class HealthView(WireModel):
+    status: str
+    version: str
+    checks: dict[str, str] = Field(default_factory=dict)
+
+
+class ProblemDetails(WireModel):
+    """RFC 9457; `code` is stable, `detail` says what was found, what was expected and what to do."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: tuple[dict[str, Any], ...] = ()
+    expected: int | None = None  # with code `gap`: the next event number
