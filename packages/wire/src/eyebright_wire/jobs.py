@@ -51,9 +51,13 @@ class JobRequest(RequestModel):
     dataset: str = Field(description="A data set version id, or a data set name (its newest ready version)")
     name: str | None = Field(default=None, max_length=200)
     task: str = "classification"
-    trainer: str | None = Field(default=None, description="Default: the first installed trainer that knows task and model")
+    trainer: str | None = Field(
+        default=None, description="Default: the first installed trainer that knows task and model"
+    )
     model: str | None = Field(default=None, description="Default: the trainer's own default for the task")
-    config: dict[str, Any] = Field(default_factory=dict, description="Overrides on the recipe; unknown keys are refused")
+    config: dict[str, Any] = Field(
+        default_factory=dict, description="Overrides on the recipe; unknown keys are refused"
+    )
     priority: int = Field(default=0, ge=-100, le=100, description="Higher runs first")
     executor: str = "local"
     max_duration_seconds: int | None = Field(default=None, ge=1)

@@ -171,7 +171,10 @@ def _apply_one(applied: Applied, event: Event, now_ms: int, lease_ms: int, limit
         raise Fenced(f"attempt {attempt.number} has already said its last word")
     job = replace(run.job, events=run.job.events + 1)
     attempt = replace(
-        attempt, last_seq=event.seq, lease_until_ms=max(attempt.lease_until_ms, now_ms + lease_ms), heartbeat_at_ms=now_ms
+        attempt,
+        last_seq=event.seq,
+        lease_until_ms=max(attempt.lease_until_ms, now_ms + lease_ms),
+        heartbeat_at_ms=now_ms,
     )
     stored = StoredEvent(
         job_id=job.id,
@@ -262,4 +265,6 @@ def _ended(attempt: Attempt, outcome: str, now_ms: int) -> Attempt:
 
 
 def _cancelled(job: Job, now_ms: int) -> Job:
-    return move(job, JobState.CANCELLED, now_ms, reason=ErrorCode.USER_CANCELLED, message="cancelled by a user", stage=None)
+    return move(
+        job, JobState.CANCELLED, now_ms, reason=ErrorCode.USER_CANCELLED, message="cancelled by a user", stage=None
+    )

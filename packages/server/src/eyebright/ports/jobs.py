@@ -93,7 +93,9 @@ class JobHistory(Protocol):
 
     async def transitions(self, job_id: str) -> list[Transition]: ...
 
-    async def events(self, job_id: str, after: int, limit: int, kinds: frozenset[str] = frozenset()) -> list[StoredEvent]:
+    async def events(
+        self, job_id: str, after: int, limit: int, kinds: frozenset[str] = frozenset()
+    ) -> list[StoredEvent]:
         """Events with position > `after`, in order; only those kinds if any are named."""
         ...
 
