@@ -1,0 +1,414 @@
+"""Everything in memory, with the same promises and the same guards as the SQL store: for tests, and gone with the process.
+
+One lock serialises the transactions. Each writes to an overlay of its own, which is laid on the committed state at its end,
+so that nobody ever reads what was not committed.
+"""
+
+import asyncio
+from collections import ChainMap
+from collections.abc import AsyncIterator, MutableMapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, fields, replace
+from itertools import islice
+from typing import Any
+
+from eyebright.core.job import Attempt, Job, Run
+from eyebright.core.lifecycle import TRANSITIONS
+from eyebright.core.records import (
+    Artifact,
+    Change,
+    Checkpoint,
+    Dataset,
+    Message,
+    Model,
+    StoredEvent,
+    Transition,
+    Version,
+    message_about,
+    transition_to,
+)
+from eyebright.errors import Conflict, NotFound
+from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
+from eyebright_wire.jobs import JobState
+
+Table = MutableMapping[Any, Any]
+
+
+@dataclass(frozen=True)
+class State:
+    """The tables, by their primary keys."""
+
+    jobs: MutableMapping[str, Job] = field(default_factory=dict[str, Job])
+    attempts: MutableMapping[tuple[str, int], Attempt] = field(default_factory=dict[tuple[str, int], Attempt])
+    transitions: MutableMapping[tuple[str, int], Transition] = field(default_factory=dict[tuple[str, int], Transition])
+    events: MutableMapping[tuple[str, int, int], StoredEvent] = field(
+        default_factory=dict[tuple[str, int, int], StoredEvent]
+    )
+    positions: MutableMapping[tuple[str, int], StoredEvent] = field(default_factory=dict[tuple[str, int], StoredEvent])
+    checkpoints: MutableMapping[tuple[str, int, str], Checkpoint] = field(
+        default_factory=dict[tuple[str, int, str], Checkpoint]
+    )
+    artifacts: MutableMapping[tuple[str, str], Artifact] = field(default_factory=dict[tuple[str, str], Artifact])
+    models: MutableMapping[str, Model] = field(default_factory=dict[str, Model])
+    outbox: MutableMapping[tuple[str, int], Message] = field(default_factory=dict[tuple[str, int], Message])
+    deliveries: MutableMapping[str, int] = field(default_factory=dict[str, int])
+    inbox: MutableMapping[tuple[str, str], Receipt] = field(default_factory=dict[tuple[str, str], Receipt])
+    versions: MutableMapping[tuple[str, str], Version] = field(default_factory=dict[tuple[str, str], Version])
+    markers: MutableMapping[str, int] = field(default_factory=dict[str, int])
+
+    def overlay(self) -> "State":
+        """The same tables to read and to write; what is written stays in the overlay."""
+        return State(**{name: ChainMap({}, table) for name, table in self._tables()})
+
+    def absorb(self, overlay: "State") -> None:
+        """Take over what was written to an overlay."""
+        for name, table in self._tables():
+            table.update(getattr(overlay, name).maps[0])
+
+    def _tables(self) -> list[tuple[str, Table]]:
+        return [(each.name, getattr(self, each.name)) for each in fields(self)]
+
+
+class MemoryDatabase:
+    """All stores over one state."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        lock = asyncio.Lock()
+        self.jobs = MemoryJobs(self.state, lock)
+        self.history = MemoryHistory(self.state)
+        self.outbox = MemoryOutbox(self.state)
+        self.markers = MemoryMarkers(self.state)
+        self.datasets = MemoryDatasets(self.state)
+        self.models = MemoryModels(self.state)
+
+    @classmethod
+    async def open(cls, url: str = "memory://") -> "MemoryDatabase":
+        del url  # there is only one kind
+        return cls()
+
+    async def close(self) -> None:
+        """Nothing to give back; what was stored goes with the object."""
+
+
+class MemoryJobs:
+    """JobStore."""
+
+    def __init__(self, state: State, lock: asyncio.Lock) -> None:
+        self._state = state
+        self._lock = lock
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["MemoryTransaction"]:
+        async with self._lock:
+            draft = self._state.overlay()
+            yield MemoryTransaction(draft)
+            self._state.absorb(draft)
+
+    async def get(self, job_id: str) -> Run:
+        run = _run(self._state, (job_id, None))
+        if run is None:
+            raise NotFound(f"there is no job {job_id}")
+        return run
+
+    async def find(self, query: JobQuery) -> list[Job]:
+        newest_first = sorted(self._state.jobs.values(), key=lambda job: job.id, reverse=True)
+        return list(islice((job for job in newest_first if _matches(job, query)), query.limit))
+
+    async def due(self, executor: str, now_ms: int, limit: int) -> list[Job]:
+        haunted = {attempt.job_id for attempt in self._state.attempts.values() if attempt.gone_at_ms is None}
+        ready = (
+            job
+            for job in self._queue()
+            if job.executor == executor
+            and job.not_before_ms <= now_ms
+            and not job.cancel_requested
+            and job.id not in haunted
+        )
+        return list(islice(ready, limit))
+
+    async def queue_positions(self) -> dict[str, int]:
+        return {job.id: place for place, job in enumerate(self._queue(), start=1)}
+
+    async def unfinished(self) -> list[Run]:
+        return [
+            Run(self._state.jobs[attempt.job_id], attempt)
+            for _, attempt in sorted(self._state.attempts.items())
+            if attempt.live or attempt.gone_at_ms is None
+        ]
+
+    async def credit(self, gap_ms: int) -> None:
+        async with self._lock:
+            for key, attempt in self._state.attempts.items():
+                if attempt.live:
+                    self._state.attempts[key] = replace(
+                        attempt,
+                        lease_until_ms=attempt.lease_until_ms + gap_ms,
+                        moved_at_ms=attempt.moved_at_ms + gap_ms,
+                    )
+
+    def _queue(self) -> list[Job]:
+        queued = (job for job in self._state.jobs.values() if job.state is JobState.QUEUED)
+        return sorted(queued, key=lambda job: (-job.priority, job.created_at_ms, job.id))
+
+
+class MemoryTransaction:
+    """JobTransaction over an overlay."""
+
+    def __init__(self, draft: State) -> None:
+        self._draft = draft
+        self._locked: set[str] = set()
+
+    async def lock(self, keys: Sequence[AttemptKey]) -> dict[AttemptKey, Run]:
+        runs = {key: _run(self._draft, key) for key in keys}
+        found = {key: run for key, run in runs.items() if run is not None}
+        self._locked.update(job_id for job_id, _ in found)
+        return found
+
+    async def receipt(self, source: str, key: str) -> Receipt | None:
+        return self._draft.inbox.get((source, key))
+
+    async def insert(self, job: Job, receipt: Receipt | None = None) -> None:
+        if (job.version, job.attempt, job.state) != (1, 0, JobState.QUEUED) or job.id in self._draft.jobs:
+            raise Conflict(f"job {job.id} is not new: a job begins queued, with version 1 and no attempt")
+        self._draft.jobs[job.id] = job
+        self._draft.transitions[job.id, 1] = transition_to(job, job.created_at_ms)
+        self._draft.outbox[job.id, 1] = message_about(job, None, job.created_at_ms)
+        if receipt is not None:
+            _add(self._draft.inbox, (receipt.source, receipt.key), receipt)
+        self._locked.add(job.id)
+
+    async def save(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if change.before.job.id not in self._locked:
+                raise ValueError(f"job {change.before.job.id} must be locked before it is saved")
+            _compare(self._draft, change)
+            _write_attempt_and_events(self._draft, change)
+            _write_job(self._draft, change)
+            _write_products(self._draft, change)
+
+    async def events(self, job_id: str, attempt: int, first: int, last: int) -> list[StoredEvent]:
+        numbers = range(first, min(last, self._last_seq(job_id, attempt)) + 1)
+        return [
+            self._draft.events[job_id, attempt, seq] for seq in numbers if (job_id, attempt, seq) in self._draft.events
+        ]
+
+    def _last_seq(self, job_id: str, attempt: int) -> int:
+        found = self._draft.attempts.get((job_id, attempt))
+        return found.last_seq if found else 0
+
+
+class MemoryHistory:
+    """JobHistory."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def transitions(self, job_id: str) -> list[Transition]:
+        return _of(self._state.transitions, job_id)
+
+    async def events(
+        self, job_id: str, after: int, limit: int, kinds: frozenset[str] = frozenset()
+    ) -> list[StoredEvent]:
+        job = self._state.jobs.get(job_id)
+        newest = job.events if job else 0
+        following = (self._state.positions[job_id, position] for position in range(max(0, after) + 1, newest + 1))
+        return list(islice((event for event in following if not kinds or event.kind in kinds), limit))
+
+    async def checkpoints(self, job_id: str) -> list[Checkpoint]:
+        found: list[Checkpoint] = _of(self._state.checkpoints, job_id)
+        return sorted(found, key=lambda each: (each.attempt, each.step, each.at_ms), reverse=True)
+
+    async def artifacts(self, job_id: str) -> list[Artifact]:
+        return _of(self._state.artifacts, job_id)
+
+    async def attempts(self, job_id: str) -> list[Attempt]:
+        return _of(self._state.attempts, job_id)
+
+
+class MemoryOutbox:
+    """Outbox: a delivered message is deleted, and the version up to which a job was delivered is kept."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def pending(self, limit: int) -> list[Message]:
+        ranked: list[tuple[int, str, Message]] = []
+        seen: dict[str, int] = {}
+        for (job_id, _), message in sorted(self._state.outbox.items()):
+            seen[job_id] = seen.get(job_id, 0) + 1
+            ranked.append((seen[job_id], job_id, message))
+        return [message for _, _, message in sorted(ranked, key=lambda each: each[:2])[:limit]]
+
+    async def delivered(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            if self._state.outbox.pop((message.job_id, message.version), None):
+                known = self._state.deliveries.get(message.job_id, 0)
+                self._state.deliveries[message.job_id] = max(known, message.version)
+
+
+class MemoryMarkers:
+    """Markers."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def read(self, name: str) -> int | None:
+        return self._state.markers.get(name)
+
+    async def write(self, name: str, value: int) -> None:
+        self._state.markers[name] = value
+
+
+class MemoryDatasets:
+    """DatasetStore."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add_version(self, version: Version) -> Version:
+        present = self._state.versions.get((version.dataset, version.id))
+        if present is not None:
+            return present
+        numbered = replace(version, number=len(self._of(version.dataset)) + 1)
+        self._state.versions[version.dataset, version.id] = numbered
+        return numbered
+
+    async def version(self, version_id: str) -> Version:
+        found = [version for version in self._state.versions.values() if version.id == version_id]
+        if not found:
+            raise NotFound(f"there is no data set version {version_id}")
+        return min(found, key=lambda version: (version.created_at_ms, version.dataset))
+
+    async def get(self, name: str) -> Dataset:
+        versions = self._of(name)
+        if not versions:
+            raise NotFound(f"there is no data set named {name}")
+        return Dataset(name=name, created_at_ms=versions[-1].created_at_ms, versions=versions)
+
+    async def list(self, after: str | None = None, limit: int = 50) -> list[Dataset]:
+        names = sorted({dataset for dataset, _ in self._state.versions if after is None or dataset > after})
+        return [await self.get(name) for name in names[:limit]]
+
+    def _of(self, name: str) -> tuple[Version, ...]:
+        versions = (version for version in self._state.versions.values() if version.dataset == name)
+        return tuple(sorted(versions, key=lambda version: version.number, reverse=True))
+
+
+class MemoryModels:
+    """ModelStore."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def get(self, model_id: str) -> Model:
+        model = self._state.models.get(model_id)
+        if model is None:
+            raise NotFound(f"there is no model {model_id}")
+        return model
+
+    async def list(self, after: str | None = None, limit: int = 50) -> list[Model]:
+        newest_first = sorted(self._state.models.values(), key=lambda model: model.id, reverse=True)
+        return [model for model in newest_first if after is None or model.id < after][:limit]
+
+
+def _run(state: State, key: AttemptKey) -> Run | None:
+    job_id, number = key
+    job = state.jobs.get(job_id)
+    if job is None:
+        return None
+    return Run(job, state.attempts.get((job_id, job.attempt if number is None else number)))
+
+
+def _matches(job: Job, query: JobQuery) -> bool:
+    return (
+        (not query.states or job.state in query.states)
+        and query.trainer in (None, job.trainer)
+        and query.dataset_version in (None, job.dataset_version)
+        and (query.labels or {}).items() <= dict(job.labels).items()
+        and (query.after is None or job.id < query.after)
+    )
+
+
+def _of(table: Table, job_id: str) -> list[Any]:
+    """The rows of one job, by their keys."""
+    return [row for key, row in sorted(table.items(), key=lambda item: item[0]) if key[0] == job_id]
+
+
+def _add(table: Table, key: object, row: object) -> None:
+    if key in table:
+        raise Conflict(f"{key} is already stored")
+    table[key] = row
+
+
+def _compare(draft: State, change: Change) -> None:
+    """The optimistic lock."""
+    stored, before = draft.jobs[change.before.job.id], change.before.job
+    if stored.version != before.version:
+        raise Conflict(f"job {stored.id} has version {stored.version}; the decision was about version {before.version}")
+
+
+def _write_attempt_and_events(draft: State, change: Change) -> None:
+    attempt = change.after.attempt
+    if attempt is None:
+        return
+    key = (attempt.job_id, attempt.number)
+    job, old = draft.jobs[attempt.job_id], draft.attempts.get(key)
+    if old is None:
+        _guard_new_attempt(draft, job, attempt)
+    for event in change.events:
+        _write_event(draft, job, event)
+    if old is not None and ((not old.live and attempt.live) or attempt.last_seq < old.last_seq):
+        raise Conflict(f"attempt {attempt.number} of job {job.id} is over")
+    draft.attempts[key] = attempt
+
+
+def _guard_new_attempt(draft: State, job: Job, attempt: Attempt) -> None:
+    current = draft.attempts.get((job.id, job.attempt))
+    if attempt.number != job.attempt + 1 or (current is not None and current.live):
+        raise Conflict(f"job {job.id} cannot begin attempt {attempt.number}: attempt {job.attempt} is its newest")
+
+
+def _write_event(draft: State, job: Job, event: StoredEvent) -> None:
+    attempt = draft.attempts.get((job.id, event.attempt))
+    previous = (job.id, event.attempt, event.seq - 1)
+    in_order = event.seq == 1 or previous in draft.events
+    if attempt is None or not attempt.live or event.attempt != job.attempt or not in_order:
+        raise Conflict(f"event {event.seq} of attempt {event.attempt} of job {job.id} is fenced or out of order")
+    _add(draft.events, (job.id, event.attempt, event.seq), event)
+    _add(draft.positions, (job.id, event.position), event)
+
+
+def _write_job(draft: State, change: Change) -> None:
+    if not change.job_changed:
+        return
+    old, new = draft.jobs[change.before.job.id], change.after.job
+    _guard_job(draft, old, new)
+    draft.jobs[new.id] = new
+    if transition := change.transition:
+        _add(draft.transitions, (new.id, new.version), transition)
+    if message := change.message:
+        _add(draft.outbox, (new.id, new.version), message)
+
+
+def _guard_job(draft: State, old: Job, new: Job) -> None:
+    legal = new.state is old.state or new.state in TRANSITIONS[old.state]
+    if old.state.final or not legal or new.version != old.version + 1 or new.attempt < old.attempt:
+        raise Conflict(
+            f"job {old.id} ({old.state}, version {old.version}, attempt {old.attempt}) cannot become "
+            f"{new.state}, version {new.version}, attempt {new.attempt}"
+        )
+    current = draft.attempts.get((new.id, new.attempt))
+    if new.state.live != (current is not None and current.live):
+        raise Conflict(f"job {new.id} cannot be {new.state}: exactly the starting and the running have a live attempt")
+
+
+def _write_products(draft: State, change: Change) -> None:
+    for saved in change.checkpoints:
+        draft.checkpoints[saved.job_id, saved.attempt, saved.manifest.path] = saved
+    for artifact in change.artifacts:
+        _add(draft.artifacts, (artifact.job_id, artifact.ref.path), artifact)
+    if change.model is not None:
+        if any(model.job_id == change.model.job_id for model in draft.models.values()):
+            raise Conflict(f"job {change.model.job_id} already has a model")
+        _add(draft.models, change.model.id, change.model)
