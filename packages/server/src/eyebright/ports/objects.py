@@ -1,6 +1,6 @@
 """Where bytes are kept: keys such as `blobs/sha256/ab/ab12…` and `jobs/<job>/a1/model.onnx`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,8 +16,12 @@ class ObjectInfo:
 
 
 class ObjectStore(Protocol):
-    async def put(self, key: str, source: Path) -> None:
-        """Store a file's bytes whole or not at all; an existing key is left as it is. Raises StorageFull."""
+    async def put(self, files: Sequence[tuple[str, Path]], *, owned: bool = False) -> int:
+        """Store each (key, file) whole or not at all, all of them durable on return; how many were new.
+
+        An existing key is left as it is. `owned` files will never be written again by anybody, so they may be linked
+        instead of copied. Raises StorageFull.
+        """
         ...
 
     async def stat(self, key: str) -> ObjectInfo:

@@ -1,0 +1,30 @@
+"""The verbs of the product: what every door, loop and command calls. Async; no web framework, no SQL, no processes."""
+
+from dataclasses import dataclass
+
+from eyebright.services.datasets import Datasets
+from eyebright.services.dispatch import Dispatch
+from eyebright.services.history import History
+from eyebright.services.ingest import Ingest
+from eyebright.services.jobs import Jobs
+from eyebright.services.models import Models
+from eyebright.services.recipes import Recipes
+from eyebright.services.relay import Relay
+from eyebright.services.sweep import Sweep
+from eyebright.services.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All verbs, as `app` composed them."""
+
+    jobs: Jobs
+    history: History
+    ingest: Ingest
+    watch: Watch
+    datasets: Datasets
+    models: Models
+    recipes: Recipes
+    dispatch: Dispatch
+    sweep: Sweep
+    relay: Relay

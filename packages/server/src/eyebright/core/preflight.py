@@ -1,0 +1,44 @@
+"""What can be known to be wrong before anything runs."""
+
+from collections.abc import Collection
+
+from eyebright.core.resolve import nearest
+from eyebright.errors import ConfigInvalid, DatasetInvalid, LicenceDenied
+from eyebright_wire.datasets import DatasetReport
+from eyebright_wire.manifest import TaskInfo, TrainerManifest
+
+
+def check_licence(manifest: TrainerManifest, denied: Collection[str]) -> None:
+    if manifest.licence in denied:
+        raise LicenceDenied(
+            f"trainer {manifest.name} is under {manifest.licence}, which this server's policy refuses "
+            "(EYEBRIGHT_LICENCE_DENY). Choose another trainer, or ask the operator."
+        )
+
+
+def task_of(manifest: TrainerManifest, name: str) -> TaskInfo:
+    task = manifest.task(name)
+    if task is None:
+        raise ConfigInvalid(
+            f"trainer {manifest.name} has no task {name!r}.{nearest(name, [t.name for t in manifest.tasks])}"
+        )
+    return task
+
+
+def model_of(task: TaskInfo, name: str | None) -> str:
+    """The model by name, or the task's default."""
+    known = [model.name for model in task.models]
+    if name is None:
+        return task.default_model
+    if name not in known:
+        raise ConfigInvalid(f"unknown model {name!r} for {task.name}.{nearest(name, known)}")
+    return name
+
+
+def check_ready(report: DatasetReport, task: str, version_id: str) -> None:
+    """Raises DatasetInvalid with every missing condition."""
+    readiness = report.ready_for(task)
+    if not readiness.ready:
+        missing = "; ".join(readiness.missing)
+        problems = [{"field": "dataset", "message": condition} for condition in readiness.missing]
+        raise DatasetInvalid(f"data set {version_id} is not ready for {task}: {missing}", errors=problems)

@@ -1,0 +1,82 @@
+"""Lay a person's overrides on a trainer's recipe, or say exactly which ones do not fit."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from eyebright.errors import ConfigInvalid
+from eyebright_wire.manifest import TaskInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """`config` has every field; `changes` only what differs from the recipe."""
+
+    config: Mapping[str, Any]
+    changes: Mapping[str, Any]
+
+
+def resolve(task: TaskInfo, overrides: Mapping[str, Any]) -> Resolved:
+    """Raises ConfigInvalid naming every problem: unknown keys with the nearest known one, values with what was expected."""
+    problems = [*_unknown(task, overrides), *_unfit(task, overrides)]
+    if problems:
+        raise ConfigInvalid("; ".join(problem["message"] for problem in problems), errors=problems)
+    changes = {key: value for key, value in overrides.items() if task.recipe.get(key) != value}
+    return Resolved(config={**task.recipe, **changes}, changes=changes)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """` Did you mean 'epochs'?`, or what there is to choose from."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    return f" Known: {', '.join(known)}." if known else ""
+
+
+def _properties(task: TaskInfo) -> dict[str, Any]:
+    return cast(dict[str, Any], task.config_schema.get("properties", {}))
+
+
+def _unknown(task: TaskInfo, overrides: Mapping[str, Any]) -> list[dict[str, Any]]:
+    known = set(_properties(task)) | set(task.recipe)
+    return [
+        {"field": key, "message": f"unknown setting {key!r}.{nearest(key, known)}"}
+        for key in overrides
+        if key not in known
+    ]
+
+
+def _unfit(task: TaskInfo, overrides: Mapping[str, Any]) -> list[dict[str, Any]]:
+    known = _properties(task)
+    fitting = {**task.recipe, **{key: value for key, value in overrides.items() if key in known}}
+    validator = Draft202012Validator(task.config_schema)
+    found = cast(Iterable[ValidationError], validator.iter_errors(fitting))  # pyright: ignore[reportUnknownMemberType]
+    return [_problem(error) for error in found]
+
+
+def _problem(error: ValidationError) -> dict[str, Any]:
+    field = ".".join(str(part) for part in error.absolute_path) or "config"
+    return {"field": field, "message": f"{field}={error.instance!r}: {_expectation(error)}"}
+
+
+def _expectation(error: ValidationError) -> str:
+    """What would have been right, in words: JSON Schema's own sentences are for its authors."""
+    allowed = cast(Any, error.validator_value)
+    words = {
+        "minimum": f"expected at least {allowed}",
+        "maximum": f"expected at most {allowed}",
+        "exclusiveMinimum": f"expected more than {allowed}",
+        "exclusiveMaximum": f"expected less than {allowed}",
+        "type": f"expected {allowed}",
+    }
+    if error.validator == "anyOf":
+        told = [_expectation(inner) for inner in error.context or () if inner.validator_value != "null"]
+        return " or ".join(dict.fromkeys(told))
+    if error.validator == "enum":
+        return "expected one of " + ", ".join(str(value) for value in allowed)
+    return words.get(str(error.validator), error.message)

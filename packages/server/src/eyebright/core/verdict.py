@@ -1,0 +1,39 @@
+"""What to make of a trainer process that went without saying why."""
+
+from dataclasses import dataclass
+
+from eyebright_wire.errors import ErrorCode, ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an attempt is to end; `retryable` None leaves it to the code."""
+
+    code: ErrorCode
+    message: str
+    retryable: bool | None = None
+
+
+def of_exit(code: int | None, out_of_memory: bool, log_tail: str) -> Verdict:
+    """Judge by the exit status; the last lines of the log are all that a person can go by."""
+    if out_of_memory:
+        return Verdict(
+            ErrorCode.OUT_OF_MEMORY, "the system ran out of memory and killed it; lower batch or imgsz", False
+        )
+    if code is None or code < 0 or code == ExitCode.KILLED:
+        signal = f" (signal {-code})" if code is not None and code < 0 else ""
+        return Verdict(ErrorCode.WORKER_LOST, f"the trainer process was killed{signal}", True)
+    if code == ExitCode.PREEMPTED:
+        return Verdict(ErrorCode.PREEMPTED, "the trainer was told to make room", True)
+    if code == ExitCode.TEMPORARY:
+        return Verdict(ErrorCode.INTERNAL_ERROR, _told("the trainer met a passing fault", log_tail), True)
+    if code == ExitCode.BAD_CONFIG:
+        return Verdict(ErrorCode.CONFIG_INVALID, _told("the trainer refused the configuration", log_tail), False)
+    if code == ExitCode.BAD_DATA:
+        return Verdict(ErrorCode.DATASET_INVALID, _told("the trainer refused the data set", log_tail), False)
+    said = "exited without a result" if code == ExitCode.DONE else f"ended with exit status {code}"
+    return Verdict(ErrorCode.TRAINER_ERROR, _told(f"the trainer {said}", log_tail), False)
+
+
+def _told(what: str, log_tail: str) -> str:
+    return f"{what}. Its last lines:\n{log_tail}" if log_tail else f"{what}, and printed nothing"

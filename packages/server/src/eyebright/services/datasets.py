@@ -1,0 +1,92 @@
+"""Import data sets: inspect, then keep what was found as an immutable version."""
+
+import asyncio
+import re
+import tempfile
+from pathlib import Path
+
+from eyebright.core.records import Version
+from eyebright.errors import DatasetInvalid, InvalidRequest
+from eyebright.ports.clock import Clock
+from eyebright.ports.objects import ObjectStore, blob_key
+from eyebright.ports.registry import DatasetStore
+from eyebright.services.views import dataset_view, version_view
+from eyebright_kit.archive import ArchiveRejected
+from eyebright_kit.data.version import PreparedVersion, prepare
+from eyebright_wire.datasets import DatasetReport
+from eyebright_wire.resources import DatasetVersionView, DatasetView, Page
+
+#: Imports that read images at the same time; more would only fight over the disk.
+IMPORTS_AT_ONCE = 2
+
+
+class Datasets:
+    def __init__(self, store: DatasetStore, objects: ObjectStore, clock: Clock, *, scratch: Path) -> None:
+        self._store = store
+        self._objects = objects
+        self._clock = clock
+        self._scratch = scratch
+        self._importing = asyncio.Semaphore(IMPORTS_AT_ONCE)
+
+    async def import_path(self, path: Path, name: str | None = None) -> DatasetVersionView:
+        """Inspect a folder or zip and keep it as the next version of `name` (default: the file's own name).
+
+        The same content is the same version. A set that is not ready for any task is kept too, with the reasons in its
+        report; one without a single usable image is refused. Raises DatasetInvalid; nothing is kept then.
+        """
+        if not path.exists():
+            raise InvalidRequest(f"there is no file or folder {path} on the server")
+        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="import-") as work:
+            async with self._importing:
+                prepared = await asyncio.to_thread(_prepare, path, Path(work))
+                return await self._keep(prepared, name or dataset_name(path), Path(work))
+
+    async def inspect(self, path: Path) -> DatasetReport:
+        """The report of an import, without keeping anything."""
+        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="inspect-") as work:
+            async with self._importing:
+                return (await asyncio.to_thread(_prepare, path, Path(work))).report
+
+    async def get(self, name: str) -> DatasetView:
+        return dataset_view(await self._store.get(name))
+
+    async def version(self, version_id: str) -> DatasetVersionView:
+        return version_view(await self._store.version(version_id))
+
+    async def list(self, after: str | None = None, limit: int = 50) -> Page[DatasetView]:
+        found = await self._store.list(after, limit + 1)
+        page = found[:limit]
+        more = page[-1].name if len(found) > limit else None
+        return Page[DatasetView](items=tuple(dataset_view(dataset) for dataset in page), next=more)
+
+    async def _keep(self, prepared: PreparedVersion, name: str, work: Path) -> DatasetVersionView:
+        manifest = work / "manifest.json"
+        await asyncio.to_thread(manifest.write_bytes, prepared.manifest_bytes)
+        await self._objects.put([(blob_key(sha256), path) for sha256, path in prepared.blobs])
+        await self._objects.put([(blob_key(prepared.sha256), manifest)])
+        version = Version(
+            id=f"dsv_{prepared.sha256[:24]}",
+            dataset=name,
+            number=0,  # the store gives the next one
+            manifest_sha256=prepared.sha256,
+            report=prepared.report.model_dump(mode="json"),
+            created_at_ms=self._clock.now_ms(),
+        )
+        return version_view(await self._store.add_version(version))
+
+
+def dataset_name(path: Path) -> str:
+    """A name that is safe everywhere, from the file's own: `My photos (1).zip` → `My-photos-1`."""
+    stem = path.stem if path.suffix.lower() == ".zip" else path.name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:100] or "dataset"
+
+
+def _prepare(path: Path, work: Path) -> PreparedVersion:
+    try:
+        prepared = prepare(path, work=work)
+    except ArchiveRejected as error:
+        raise DatasetInvalid(str(error)) from error
+    if not prepared.manifest.samples:
+        reasons = [reason for readiness in prepared.report.readiness for reason in readiness.missing]
+        raise DatasetInvalid("; ".join(reasons) or f"no image was found in {path}")
+    return prepared

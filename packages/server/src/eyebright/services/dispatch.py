@@ -1,0 +1,152 @@
+"""Claim queued jobs for free slots and launch them."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from eyebright.core import lifecycle
+from eyebright.core.job import Job, Run
+from eyebright.core.records import changed
+from eyebright.core.retry import RetryLimits
+from eyebright.errors import Conflict, EyebrightError, StorageFull, TrainerUnavailable
+from eyebright.ports.clock import Clock
+from eyebright.ports.executor import Executor, Handle, Slot
+from eyebright.ports.jobs import JobStore
+from eyebright.services.announce import Announcer
+from eyebright.services.ingest import token_hash
+from eyebright.services.seal import Seal
+from eyebright_wire.errors import ErrorCode
+
+log = structlog.stdlib.get_logger(__name__)
+
+#: At most so many claims for one executor in one tick, where the executor itself sets no limit.
+BATCH = 16
+
+
+class Dispatch:
+    def __init__(
+        self,
+        store: JobStore,
+        executors: Mapping[str, Executor],
+        seal: Seal,
+        clock: Clock,
+        announcer: Announcer,
+        *,
+        lease_ms: int,
+        limits: RetryLimits,
+    ) -> None:
+        self._store = store
+        self._executors = executors
+        self._seal = seal
+        self._clock = clock
+        self._announcer = announcer
+        self._lease_ms = lease_ms
+        self._limits = limits
+        self._launching: set[Handle] = set()
+
+    def launching(self, handle: Handle) -> bool:
+        """This process is between claiming it and hearing from the executor."""
+        return handle in self._launching
+
+    async def tick(self) -> int:
+        """Fill the free slots; how many attempts were launched."""
+        claimed = [await self._claim_for(name, executor) for name, executor in self._executors.items()]
+        launches = [launch for launches in claimed for launch in launches]
+        return sum(await asyncio.gather(*(launch() for launch in launches)))
+
+    async def _claim_for(self, name: str, executor: Executor) -> list[Callable[[], asyncio.Future[bool]]]:
+        free = await self._free_slots(name, executor.slots())
+        due = await self._store.due(name, self._clock.now_ms(), len(free))
+        launches: list[Callable[[], asyncio.Future[bool]]] = []
+        for job, slot in zip(due, free, strict=False):
+            token = self._clock.new_token()
+            run = await self._claim(job, slot, token)
+            if run is not None:
+                launches.append(self._launcher(run, slot, token))
+        return launches
+
+    def _launcher(self, run: Run, slot: Slot | None, token: str) -> Callable[[], asyncio.Future[bool]]:
+        self._launching.add(_handle(run))
+        return lambda: asyncio.ensure_future(self._launch(run, slot, token))
+
+    async def _free_slots(self, name: str, slots: Sequence[Slot] | None) -> Sequence[Slot | None]:
+        if slots is None:
+            return [None] * BATCH
+        runs = await self._store.unfinished()
+        taken = {run.attempt.slot for run in runs if run.attempt and run.attempt.executor == name}
+        return [slot for slot in slots if slot.index not in taken]
+
+    async def _claim(self, job: Job, slot: Slot | None, token: str) -> Run | None:
+        async with self._store.transaction() as transaction:
+            before = (await transaction.lock([(job.id, None)])).get((job.id, None))
+            if before is None:
+                return None
+            now_ms = self._clock.now_ms()
+            try:
+                claimed = lifecycle.claim(
+                    before.job,
+                    now_ms,
+                    token_sha256=token_hash(token),
+                    lease_ms=self._lease_ms,
+                    slot=slot.index if slot else None,
+                )
+            except Conflict:  # cancelled, or claimed by another control plane, since we looked
+                return None
+            change = changed(before, claimed, now_ms)
+            await transaction.save([change])
+        self._announcer.committed([change])
+        return change.after
+
+    async def _launch(self, run: Run, slot: Slot | None, token: str) -> bool:
+        handle = _handle(run)
+        try:
+            spec, environment = await self._seal.spec(run, slot, token)
+            await self._executors[run.job.executor].launch(spec, environment)
+        except Exception as error:
+            log.exception("launch failed", job=run.job.id, attempt=handle.attempt)
+            await self._failed(handle, error)
+            return False
+        else:
+            await self._launched(handle)
+            log.info("launched", job=run.job.id, attempt=handle.attempt, trainer=run.job.trainer)
+            return True
+        finally:
+            self._launching.discard(handle)
+
+    async def _launched(self, handle: Handle) -> None:
+        key = (handle.job_id, handle.attempt)
+        async with self._store.transaction() as transaction:
+            run = (await transaction.lock([key]))[key]
+            if not run.current or (run.attempt and run.attempt.launched_at_ms):
+                return  # fenced meanwhile (the sweeper will bury it), or it has already said `started`
+            now_ms = self._clock.now_ms()
+            await transaction.save([changed(run, lifecycle.launched(run, now_ms), now_ms)])
+
+    async def _failed(self, handle: Handle, error: Exception) -> None:
+        key = (handle.job_id, handle.attempt)
+        code, retryable = _reason(error)
+        async with self._store.transaction() as transaction:
+            run = (await transaction.lock([key]))[key]
+            if not run.current:
+                return
+            now_ms = self._clock.now_ms()
+            after = lifecycle.end(run, code, str(error), now_ms, limits=self._limits, said_retryable=retryable)
+            change = changed(run, after, now_ms)
+            await transaction.save([change])
+        self._announcer.committed([change])
+
+
+def _handle(run: Run) -> Handle:
+    return Handle(run.job.id, run.job.attempt)
+
+
+def _reason(error: Exception) -> tuple[ErrorCode, bool]:
+    """Why a launch failed, and whether to try again."""
+    if isinstance(error, StorageFull):
+        return ErrorCode.DISK_FULL, False
+    if isinstance(error, TrainerUnavailable):
+        return ErrorCode.CONFIG_INVALID, False
+    if isinstance(error, EyebrightError):
+        return ErrorCode.NO_CAPACITY, True
+    return ErrorCode.INTERNAL_ERROR, True

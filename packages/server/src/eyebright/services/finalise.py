@@ -1,0 +1,102 @@
+"""Believe a trainer's `succeeded` only after having looked at every object it names; then register the model."""
+
+import structlog
+
+from eyebright.core import lifecycle
+from eyebright.core.job import Run
+from eyebright.core.records import Artifact, Change, Model, changed
+from eyebright.core.retry import RetryLimits
+from eyebright.errors import NotFound
+from eyebright.ports.clock import Clock
+from eyebright.ports.jobs import JobStore
+from eyebright.ports.objects import ObjectStore, attempt_prefix
+from eyebright.services.announce import Announcer
+from eyebright_wire.artifacts import ArtifactRef
+from eyebright_wire.errors import ErrorCode
+from eyebright_wire.events import Succeeded
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Finaliser:
+    def __init__(
+        self, store: JobStore, objects: ObjectStore, clock: Clock, announcer: Announcer, *, limits: RetryLimits
+    ) -> None:
+        self._store = store
+        self._objects = objects
+        self._clock = clock
+        self._announcer = announcer
+        self._limits = limits
+
+    async def finalise(self, run: Run) -> None:
+        """running → succeeded with the attempt's own artifacts and model, or an end with `storage_error`.
+
+        Objects are read outside the transaction; if the attempt was fenced meanwhile, nothing is written.
+        """
+        assert run.attempt is not None
+        assert run.attempt.claim is not None
+        prefix = attempt_prefix(run.job.id, run.attempt.number)
+        problems = [problem for ref in run.attempt.claim.artifacts if (problem := await self._problem(prefix, ref))]
+        key = (run.job.id, run.attempt.number)
+        async with self._store.transaction() as transaction:
+            now = (await transaction.lock([key])).get(key)
+            if now is None or not now.current:
+                return
+            change = self._failure(now, problems) if problems else self._success(now)
+            await transaction.save([change])
+        log.info(
+            "finalised", job=run.job.id, attempt=run.attempt.number, state=change.after.job.state, problems=problems
+        )
+        self._announcer.committed([change])
+
+    async def _problem(self, prefix: str, ref: ArtifactRef) -> str | None:
+        try:
+            found = await self._objects.stat(prefix + ref.path)
+        except NotFound:
+            return f"{ref.path} is missing"
+        if found.size_bytes != ref.size_bytes:
+            return f"{ref.path} has {found.size_bytes} bytes, {ref.size_bytes} were announced"
+        if found.sha256 != ref.sha256:
+            return f"{ref.path} has other content than announced (sha256 {found.sha256[:12]}…, not {ref.sha256[:12]}…)"
+        return None
+
+    def _success(self, run: Run) -> Change:
+        attempt = run.attempt
+        assert attempt is not None
+        assert attempt.claim is not None
+        now_ms = self._clock.now_ms()
+        model_id = self._clock.new_id("mdl")
+        artifacts = tuple(
+            Artifact(job_id=run.job.id, attempt=attempt.number, ref=ref) for ref in attempt.claim.artifacts
+        )
+        return changed(
+            run,
+            lifecycle.succeed(run, now_ms, model_id=model_id),
+            now_ms,
+            artifacts=artifacts,
+            model=_model(run, attempt.claim, model_id, now_ms),
+        )
+
+    def _failure(self, run: Run, problems: list[str]) -> Change:
+        now_ms = self._clock.now_ms()
+        message = "the results did not arrive whole: " + "; ".join(problems)
+        return changed(run, lifecycle.end(run, ErrorCode.STORAGE_ERROR, message, now_ms, limits=self._limits), now_ms)
+
+
+def _model(run: Run, claim: Succeeded, model_id: str, now_ms: int) -> Model:
+    job = run.job
+    return Model(
+        id=model_id,
+        name=job.name,
+        job_id=job.id,
+        attempt=job.attempt,
+        trainer=job.trainer,
+        task=job.task,
+        architecture=job.model,
+        dataset_version=job.dataset_version,
+        classes=claim.classes,
+        metrics=dict(claim.metrics),
+        exports=claim.exports,
+        artifacts=claim.artifacts,
+        created_at_ms=now_ms,
+    )

@@ -1,0 +1,113 @@
+"""What a job has said and left so far."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from eyebright.errors import NotFound
+from eyebright.ports.executor import Executor, Handle
+from eyebright.ports.jobs import JobHistory, JobStore
+from eyebright.ports.objects import ObjectStore, attempt_prefix
+from eyebright.services.views import checkpoint_view, event_view
+from eyebright_wire.events import EventKind, Progress
+from eyebright_wire.resources import (
+    ArtifactView,
+    CheckpointView,
+    EventView,
+    LogChunk,
+    MetricPoint,
+    MetricSeries,
+    Page,
+)
+
+#: Bytes of log in one answer.
+LOG_CHUNK = 256 * 1024
+
+
+class History:
+    def __init__(
+        self, store: JobStore, history: JobHistory, objects: ObjectStore, executors: Mapping[str, Executor]
+    ) -> None:
+        self._store = store
+        self._history = history
+        self._objects = objects
+        self._executors = executors
+
+    async def events(self, job_id: str, after: int = 0, limit: int = 200) -> Page[EventView]:
+        """Events with position > `after`, over all attempts, in order."""
+        await self._store.get(job_id)
+        found = await self._history.events(job_id, after, limit + 1)
+        page = found[:limit]
+        more = str(page[-1].position) if len(found) > limit else None
+        return Page[EventView](items=tuple(event_view(event) for event in page), next=more)
+
+    async def metrics(self, job_id: str) -> tuple[MetricSeries, ...]:
+        """Each metric over time. Where a later attempt trained the same step again, its value replaces the earlier one."""
+        await self._store.get(job_id)
+        series: defaultdict[str, dict[int, MetricPoint]] = defaultdict(dict)
+        progress = frozenset({str(EventKind.PROGRESS)})
+        for event in await self._history.events(job_id, 0, 1_000_000, progress):
+            said = Progress.model_validate(event.data)
+            for name, value in said.metrics.items():
+                series[name][said.step] = MetricPoint(epoch=said.epoch, step=said.step, at_ms=event.at_ms, value=value)
+        return tuple(
+            MetricSeries(name=name, points=tuple(points[step] for step in sorted(points)))
+            for name, points in sorted(series.items())
+        )
+
+    async def checkpoints(self, job_id: str) -> tuple[CheckpointView, ...]:
+        """Newest first."""
+        await self._store.get(job_id)
+        return tuple(checkpoint_view(checkpoint) for checkpoint in await self._history.checkpoints(job_id))
+
+    async def artifacts(self, job_id: str) -> tuple[ArtifactView, ...]:
+        """The verified files of the attempt that succeeded."""
+        await self._store.get(job_id)
+        found = await self._history.artifacts(job_id)
+        return tuple(ArtifactView(**artifact.ref.model_dump(), attempt=artifact.attempt) for artifact in found)
+
+    async def artifact(self, job_id: str, path: str) -> Path:
+        """A local file with that artifact's bytes. Raises NotFound for whatever is not registered."""
+        for artifact in await self._history.artifacts(job_id):
+            if artifact.ref.path == path:
+                return await self._objects.local(attempt_prefix(job_id, artifact.attempt) + path)
+        raise NotFound(f"job {job_id} has no artifact {path!r}; see GET /api/v1/jobs/{job_id}/artifacts")
+
+    async def logs(self, job_id: str, offset: int = 0, attempt: int | None = None) -> LogChunk:
+        """What an attempt (default: the newest) printed from byte `offset` on."""
+        run = await self._store.get(job_id)
+        number = run.job.attempt if attempt is None else attempt
+        known = {found.number: found for found in await self._history.attempts(job_id)}
+        if number not in known:
+            if attempt is None:
+                return LogChunk(attempt=0, offset=0, next_offset=0, text="", complete=run.job.state.final)
+            raise NotFound(f"job {job_id} has no attempt {attempt}; it has had {run.job.attempt}")
+        text = await self._read(run.job.executor, Handle(job_id, number), offset)
+        ended = known[number].gone_at_ms is not None
+        return LogChunk(
+            attempt=number,
+            offset=offset,
+            next_offset=offset + len(text),
+            text=text.decode("utf-8", "replace"),
+            complete=ended and len(text) < LOG_CHUNK,
+        )
+
+    async def _read(self, executor: str, handle: Handle, offset: int) -> bytes:
+        text = b""
+        async for chunk in self._executors[executor].logs(handle, offset):
+            text += chunk
+            if len(text) >= LOG_CHUNK:
+                break
+        return _whole_characters(text[:LOG_CHUNK])
+
+
+def _whole_characters(text: bytes) -> bytes:
+    """Cut off a UTF-8 character that the end splits, so that the next chunk begins with it."""
+    for back in range(1, min(4, len(text)) + 1):
+        byte = text[-back]
+        if byte < 0x80:
+            return text
+        if byte >= 0xC0:  # the first byte of a character
+            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return text if back >= length else text[:-back]
+    return text

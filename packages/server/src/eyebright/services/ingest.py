@@ -1,0 +1,182 @@
+"""Take in what trainers say. Many posts share one commit, because one fsync per event would allow only some 300 a second."""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from eyebright.core import lifecycle
+from eyebright.core.job import Run
+from eyebright.core.records import Change, StoredEvent, changed
+from eyebright.core.retry import RetryLimits
+from eyebright.errors import EventConflict, EyebrightError, Forbidden
+from eyebright.ports.clock import Clock
+from eyebright.ports.jobs import AttemptKey, JobStore, JobTransaction
+from eyebright.services.announce import Announcer
+from eyebright_wire.events import Ack, Event, Heartbeat
+
+#: Posts that may share one commit: enough for one per reporting job, small enough for a steady latency.
+GROUP = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Post:
+    """One request of a reporter, waiting for its commit. `token` None: our own sweeper, which read the spool itself."""
+
+    job_id: str
+    attempt: int
+    token: str | None
+    events: tuple[Event, ...] = ()
+    beat: Heartbeat | None = None
+    answer: asyncio.Future[Ack] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def key(self) -> AttemptKey:
+        return self.job_id, self.attempt
+
+
+class Ingest:
+    def __init__(
+        self, store: JobStore, clock: Clock, announcer: Announcer, *, lease_ms: int, limits: RetryLimits
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._announcer = announcer
+        self._lease_ms = lease_ms
+        self._limits = limits
+        self._waiting: list[Post] = []
+        self._writing = asyncio.Lock()
+
+    async def accept(self, job_id: str, attempt: int, token: str, events: Sequence[Event]) -> Ack:
+        """Store a contiguous batch; events that are already stored are acknowledged again.
+
+        Raises Forbidden, EventGap (a number is missing), Fenced (the attempt is over), EventConflict (same number, other
+        content) or InvalidRequest (malformed body). Returns once the events are durable.
+        """
+        return await self._post(Post(job_id, attempt, token, events=tuple(events)))
+
+    async def beat(self, job_id: str, attempt: int, token: str, beat: Heartbeat) -> Ack:
+        """Renew the lease of a live attempt. Raises Forbidden or Fenced."""
+        return await self._post(Post(job_id, attempt, token, beat=beat))
+
+    async def replay(self, job_id: str, attempt: int, events: Sequence[Event], beat: Heartbeat | None = None) -> Ack:
+        """The same, for what the sweeper found on disk."""
+        return await self._post(Post(job_id, attempt, None, events=tuple(events), beat=beat))
+
+    async def _post(self, post: Post) -> Ack:
+        """Queue, then let whoever gets the lock first commit for everybody who has queued by then."""
+        self._waiting.append(post)
+        async with self._writing:
+            while not post.answer.done():
+                # A task of its own: if this caller hangs up, the others still get their answers.
+                await asyncio.shield(asyncio.ensure_future(self._commit(self._take())))
+        return await post.answer
+
+    def _take(self) -> list[Post]:
+        """The oldest waiting posts, one per job: a second one must see what the first did."""
+        taken: dict[str, Post] = {}
+        left: list[Post] = []
+        for post in self._waiting:
+            if post.job_id in taken or len(taken) == GROUP:
+                left.append(post)
+            else:
+                taken[post.job_id] = post
+        self._waiting = left
+        return list(taken.values())
+
+    async def _commit(self, posts: list[Post]) -> None:
+        try:
+            await self._commit_together(posts)
+        except Exception as error:
+            if len(posts) == 1:
+                _answer(posts[0], error)
+                return
+            for post in posts:  # one of them upset the database: the others must not suffer
+                await self._commit([post])
+
+    async def _commit_together(self, posts: list[Post]) -> None:
+        changes: list[Change] = []
+        answers: list[tuple[Post, Ack | EyebrightError]] = []
+        async with self._store.transaction() as transaction:
+            runs = await transaction.lock([post.key for post in posts])
+            for post in posts:
+                try:
+                    change = await self._decide(transaction, runs.get(post.key), post)
+                except EyebrightError as error:
+                    answers.append((post, error))
+                    continue
+                answers.append((post, _ack(change)))
+                if change.after != change.before:
+                    changes.append(change)
+            await transaction.save(changes)
+        for post, answer in answers:
+            _answer(post, answer)
+        self._announcer.committed(changes)
+
+    async def _decide(self, transaction: JobTransaction, run: Run | None, post: Post) -> Change:
+        if run is None or run.attempt is None or not _authentic(run, post.token):
+            raise Forbidden("this token is not for that attempt")
+        now_ms = self._clock.now_ms()
+        fresh = await _without_repeats(transaction, run, post.events)
+        if post.beat is not None:
+            after = lifecycle.heartbeat(run, post.beat, now_ms, lease_ms=self._lease_ms)
+            if not fresh:
+                return changed(run, after, now_ms)
+        else:
+            after = run
+        if not fresh:
+            return changed(run, run, now_ms)
+        applied = lifecycle.apply(after, fresh, now_ms, lease_ms=self._lease_ms, limits=self._limits)
+        return changed(run, applied.run, now_ms, events=applied.events, checkpoints=applied.checkpoints)
+
+
+def token_hash(token: str) -> str:
+    """What is stored of a token: it has 256 random bits, so a plain sha256 can't be guessed back."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _authentic(run: Run, token: str | None) -> bool:
+    if token is None:
+        return True
+    return run.attempt is not None and hmac.compare_digest(run.attempt.token_sha256, token_hash(token))
+
+
+async def _without_repeats(transaction: JobTransaction, run: Run, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """The events not stored yet. A repeated one must equal what is stored, even after its attempt ended."""
+    last = run.attempt.last_seq if run.attempt else 0
+    repeated = [event for event in events if event.seq <= last]
+    if repeated:
+        stored = await transaction.events(run.job.id, _number(run), repeated[0].seq, repeated[-1].seq)
+        known = {event.seq: event for event in stored}
+        for event in repeated:
+            if not _same(known.get(event.seq), event):
+                raise EventConflict(f"event {event.seq} is already stored with other content")
+    return tuple(event for event in events if event.seq > last)
+
+
+def _number(run: Run) -> int:
+    assert run.attempt is not None
+    return run.attempt.number
+
+
+def _same(stored: StoredEvent | None, event: Event) -> bool:
+    return stored is not None and (stored.kind, stored.at_ms, dict(stored.data)) == (
+        event.kind,
+        event.at_ms,
+        event.data,
+    )
+
+
+def _ack(change: Change) -> Ack:
+    attempt = change.after.attempt
+    return Ack(acked=attempt.last_seq if attempt else 0, cancel=change.after.job.cancel_requested)
+
+
+def _answer(post: Post, answer: Ack | BaseException) -> None:
+    if post.answer.done():
+        return
+    if isinstance(answer, BaseException):
+        post.answer.set_exception(answer)
+    else:
+        post.answer.set_result(answer)

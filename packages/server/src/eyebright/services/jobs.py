@@ -1,0 +1,188 @@
+"""Order, look at, cancel and repeat training jobs."""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from eyebright.core import lifecycle, preflight
+from eyebright.core.job import Job
+from eyebright.core.records import Version, changed
+from eyebright.core.resolve import nearest, resolve
+from eyebright.errors import Conflict, InvalidRequest, KeyReused, NotFound, TrainerUnavailable
+from eyebright.ports.catalog import Catalog
+from eyebright.ports.clock import Clock
+from eyebright.ports.executor import Environment, Executor
+from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, JobTransaction, Receipt
+from eyebright.ports.registry import DatasetStore
+from eyebright.services.announce import Announcer
+from eyebright.services.views import job_view
+from eyebright_wire.datasets import DatasetReport
+from eyebright_wire.jobs import JobRequest
+from eyebright_wire.resources import JobView, Page
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """`created` is False when the same order was already taken."""
+
+    view: JobView
+    created: bool
+
+
+class Jobs:
+    def __init__(
+        self,
+        store: JobStore,
+        history: JobHistory,
+        datasets: DatasetStore,
+        catalog: Catalog,
+        executors: Mapping[str, Executor],
+        clock: Clock,
+        announcer: Announcer,
+        *,
+        licence_deny: Collection[str] = (),
+    ) -> None:
+        self._store = store
+        self._history = history
+        self._datasets = datasets
+        self._catalog = catalog
+        self._executors = executors
+        self._clock = clock
+        self._announcer = announcer
+        self._licence_deny = frozenset(licence_deny)
+
+    async def submit(self, request: JobRequest, *, source: str = "api", key: str | None = None) -> Submitted:
+        """Check an order against trainer, recipe and data set, and queue it. The same (source, key) is one job.
+
+        Raises KeyReused, NotFound, ConfigInvalid, DatasetInvalid, LicenceDenied or TrainerUnavailable; nothing is kept then.
+        """
+        body_sha256 = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+        if key is not None and (known := await self._taken(source, key, body_sha256)):
+            return Submitted(await self.get(known), created=False)
+        job = await self._plan(request)
+        return await self._insert(job, source, key, body_sha256)
+
+    async def get(self, job_id: str) -> JobView:
+        job = (await self._store.get(job_id)).job
+        positions = {} if job.state.final or job.state.live else await self._store.queue_positions()
+        return job_view(job, positions.get(job.id), await self._history.transitions(job_id))
+
+    async def list(self, query: JobQuery) -> Page[JobView]:
+        jobs = await self._store.find(replace(query, limit=query.limit + 1))
+        positions = await self._store.queue_positions()
+        page = jobs[: query.limit]
+        more = page[-1].id if len(jobs) > query.limit else None
+        return Page[JobView](items=tuple(job_view(job, positions.get(job.id)) for job in page), next=more)
+
+    async def cancel(self, job_id: str) -> JobView:
+        """Queued: cancelled at once. Live: asked to stop; it may still finish first. Ended: Conflict."""
+        async with self._store.transaction() as transaction:
+            run = (await transaction.lock([(job_id, None)])).get((job_id, None))
+            if run is None:
+                raise NotFound(f"there is no job {job_id}")
+            now_ms = self._clock.now_ms()
+            change = changed(run, lifecycle.request_cancel(run, now_ms), now_ms)
+            if change.job_changed:
+                await transaction.save([change])
+        self._announcer.committed([change])
+        return await self.get(job_id)
+
+    async def retry(self, job_id: str) -> JobView:
+        """A new job with the same order. Raises Conflict while the old one is not finished."""
+        old = (await self._store.get(job_id)).job
+        if not old.state.final:
+            raise Conflict(f"job {job_id} is {old.state}; only a finished job can be run again")
+        request = JobRequest(
+            dataset=old.dataset_version,
+            name=old.name,
+            task=old.task,
+            trainer=old.trainer,
+            model=old.model,
+            config=dict(old.config),
+            priority=old.priority,
+            executor=old.executor,
+            max_duration_seconds=old.max_duration_seconds,
+            labels=dict(old.labels),
+        )
+        job = replace(await self._plan(request), rerun_of=job_id)
+        return (await self._insert(job, "retry", None, "")).view
+
+    async def _plan(self, request: JobRequest) -> Job:
+        if request.executor not in self._executors:
+            raise InvalidRequest(f"unknown executor {request.executor!r}.{nearest(request.executor, self._executors)}")
+        environment = await self._environment(request)
+        preflight.check_licence(environment.manifest, self._licence_deny)
+        task = preflight.task_of(environment.manifest, request.task)
+        model = preflight.model_of(task, request.model)
+        resolved = resolve(task, request.config)
+        version = await self._version(request.dataset, task.name)
+        return Job(
+            id=self._clock.new_id("job"),
+            name=request.name or f"{model}-{version.dataset}",
+            trainer=environment.trainer,
+            task=task.name,
+            model=model,
+            dataset_version=version.id,
+            config=resolved.changes,
+            resolved=resolved.config,
+            priority=request.priority,
+            executor=request.executor,
+            max_duration_seconds=request.max_duration_seconds,
+            labels=request.labels,
+            created_at_ms=self._clock.now_ms(),
+        )
+
+    async def _environment(self, request: JobRequest) -> Environment:
+        """The trainer that was named, or the first installed one that knows the task and the model."""
+        if request.trainer is not None:
+            return await self._catalog.environment(request.trainer)
+        installed = await self._catalog.installed()
+        able = [environment for environment in installed if environment.manifest.task(request.task)]
+        if not able:
+            raise TrainerUnavailable(
+                f"no installed trainer can do {request.task}. See `eyebright trainers list`, then run "
+                "`eyebright trainers install NAME`"
+            )
+        return next((environment for environment in able if _offers(environment, request)), able[0])
+
+    async def _version(self, dataset: str, task: str) -> Version:
+        """A version by its id, or the newest version of a data set by name; it must be ready for the task."""
+        if dataset.startswith("dsv_"):
+            version = await self._datasets.version(dataset)
+        else:
+            versions = (await self._datasets.get(dataset)).versions
+            version = next((version for version in versions if _report(version).ready_for(task).ready), versions[0])
+        preflight.check_ready(_report(version), task, version.id)
+        return version
+
+    async def _insert(self, job: Job, source: str, key: str | None, body_sha256: str) -> Submitted:
+        receipt = key and Receipt(source=source, key=key, body_sha256=body_sha256, job_id=job.id)
+        async with self._store.transaction() as transaction:
+            known = await _known(transaction, source, key, body_sha256) if key else None
+            if known is None:
+                await transaction.insert(job, receipt or None)
+        self._announcer.submitted(job.id)
+        return Submitted(await self.get(known or job.id), created=known is None)
+
+    async def _taken(self, source: str, key: str, body_sha256: str) -> str | None:
+        async with self._store.transaction() as transaction:
+            return await _known(transaction, source, key, body_sha256)
+
+
+async def _known(transaction: JobTransaction, source: str, key: str, body_sha256: str) -> str | None:
+    """The id of the job that this key stands for. Raises KeyReused when the order differs."""
+    receipt = await transaction.receipt(source, key)
+    if receipt is None:
+        return None
+    if receipt.body_sha256 != body_sha256:
+        raise KeyReused
+    return receipt.job_id
+
+
+def _report(version: Version) -> DatasetReport:
+    return DatasetReport.model_validate(version.report)
+
+
+def _offers(environment: Environment, request: JobRequest) -> bool:
+    task = environment.manifest.task(request.task)
+    return task is not None and (request.model is None or request.model in {model.name for model in task.models})

@@ -1,0 +1,86 @@
+"""Seal a claimed job as the `JobSpec` that its trainer opens."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+from eyebright.core.job import Run
+from eyebright.core.records import Checkpoint
+from eyebright.ports.catalog import Catalog
+from eyebright.ports.executor import Environment, Slot
+from eyebright.ports.jobs import JobHistory
+from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
+from eyebright.ports.registry import DatasetStore
+from eyebright_wire.jobs import DatasetGrant, JobSpec, Resources, ResumePoint
+
+#: Older checkpoints offered for resuming, in case the newest ones turn out damaged.
+RESUME_POINTS = 5
+
+
+class Seal:
+    def __init__(
+        self,
+        history: JobHistory,
+        datasets: DatasetStore,
+        objects: ObjectStore,
+        catalog: Catalog,
+        *,
+        base_url: Callable[[], str | None],
+        heartbeat_seconds: float,
+    ) -> None:
+        self._history = history
+        self._datasets = datasets
+        self._objects = objects
+        self._catalog = catalog
+        self._base_url = base_url  # known only once the server listens
+        self._heartbeat_seconds = heartbeat_seconds
+
+    async def spec(self, run: Run, slot: Slot | None, token: str) -> tuple[JobSpec, Environment]:
+        """The sealed order for the run's attempt and the environment to run it in. Raises NotFound or TrainerUnavailable."""
+        job = run.job
+        environment = await self._catalog.environment(job.trainer)
+        dataset = await self._datasets.version(job.dataset_version)
+        grant = DatasetGrant(
+            version_id=dataset.id,
+            name=dataset.dataset,
+            manifest_sha256=dataset.manifest_sha256,
+            blobs=self._objects.grant(BLOBS),
+        )
+        spec = JobSpec(
+            job_id=job.id,
+            attempt=job.attempt,
+            trainer=job.trainer,
+            task=job.task,
+            model=job.model,
+            config=dict(job.resolved),
+            dataset=grant,
+            output=self._objects.grant(attempt_prefix(job.id, job.attempt)),
+            resume=await self._resume_points(job.id),
+            resources=slot.resources if slot else Resources(),
+            events_url=self._events_url(job.id, job.attempt),
+            token=token,
+            heartbeat_seconds=self._heartbeat_seconds,
+            provenance={
+                "eyebright_version": version("eyebright"),
+                "environment_lock_sha256": environment.lock_sha256,
+                "trainer_version": environment.manifest.version,
+                "dataset_version": dataset.id,
+                "dataset_manifest_sha256": dataset.manifest_sha256,
+            },
+        )
+        return spec, environment
+
+    async def _resume_points(self, job_id: str) -> tuple[ResumePoint, ...]:
+        newest = (await self._history.checkpoints(job_id))[:RESUME_POINTS]
+        return tuple(self._resume_point(checkpoint) for checkpoint in newest)
+
+    def _resume_point(self, checkpoint: Checkpoint) -> ResumePoint:
+        return ResumePoint(
+            source=self._objects.grant(attempt_prefix(checkpoint.job_id, checkpoint.attempt)),
+            manifest=checkpoint.manifest,
+            epoch=checkpoint.epoch,
+            step=checkpoint.step,
+        )
+
+    def _events_url(self, job_id: str, attempt: int) -> str | None:
+        base = self._base_url()
+        return f"{base}/api/v1/jobs/{job_id}/attempts/{attempt}/events" if base else None

@@ -1,0 +1,245 @@
+"""Keep what the store says true: notice death, hang, silence and lost words, and carry out what was asked for.
+
+Order on loss: fence in the database, then kill, then wait until it is gone; only then does the dispatcher launch again.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from eyebright.core import lifecycle
+from eyebright.core.job import Attempt, Run
+from eyebright.core.records import changed
+from eyebright.core.retry import RetryLimits
+from eyebright.core.verdict import Verdict, of_exit
+from eyebright.errors import EyebrightError
+from eyebright.ports.clock import Clock
+from eyebright.ports.executor import Executor, Handle, Liveness, Vital
+from eyebright.ports.jobs import JobStore, Markers
+from eyebright.services.announce import Announcer
+from eyebright.services.dispatch import Dispatch
+from eyebright.services.finalise import Finaliser
+from eyebright.services.ingest import Ingest
+from eyebright_wire.errors import ErrorCode
+
+log = structlog.stdlib.get_logger(__name__)
+
+#: The marker that tells a later process when the sweeper last looked.
+SWEPT = "swept_at_ms"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the sweeper waits before it concludes something; all in seconds."""
+
+    heartbeat: float = 15.0  # how often trainers report; twice this without a word and their spool is read
+    hang: float = 1800.0  # alive, but training has not moved
+    launch: float = 60.0  # claimed, but no process to be seen
+    stop_grace: float = 30.0  # between asking a trainer to stop and killing it
+    linger: float = 10.0  # after its last word a process may tidy up for so long
+    outage: float = 10.0  # a longer pause between two sweeps was an outage of ours, not of the trainers
+
+
+class Sweep:
+    def __init__(
+        self,
+        store: JobStore,
+        markers: Markers,
+        executors: Mapping[str, Executor],
+        ingest: Ingest,
+        dispatch: Dispatch,
+        finaliser: Finaliser,
+        clock: Clock,
+        announcer: Announcer,
+        *,
+        patience: Patience,
+        limits: RetryLimits,
+    ) -> None:
+        self._store = store
+        self._markers = markers
+        self._executors = executors
+        self._ingest = ingest
+        self._dispatch = dispatch
+        self._finaliser = finaliser
+        self._clock = clock
+        self._announcer = announcer
+        self._patience = patience
+        self._limits = limits
+        self._booted_at_ms = clock.now_ms()
+        self._errands: dict[tuple[str, Handle], asyncio.Task[None]] = {}
+
+    async def tick(self) -> None:
+        """Look after every run once. Slow errands (stopping, verifying) go on in the background."""
+        await self._credit_outage()
+        for run in await self._store.unfinished():
+            try:
+                await self._look_after(run)
+            except Exception:
+                log.exception("could not look after a run; trying again", job=run.job.id, attempt=run.job.attempt)
+
+    async def settle(self) -> None:
+        """Wait for the errands under way."""
+        await asyncio.gather(*self._errands.values(), return_exceptions=True)
+
+    async def close(self) -> None:
+        for errand in self._errands.values():
+            errand.cancel()
+        await self.settle()
+
+    async def _credit_outage(self) -> None:
+        """While we were away nobody could renew a lease: give the time back before anything may be reaped."""
+        now_ms = self._clock.now_ms()
+        swept_at_ms = await self._markers.read(SWEPT)
+        gap_ms = now_ms - swept_at_ms if swept_at_ms is not None else 0
+        if gap_ms > 1000 * self._patience.outage:
+            log.warning("the control plane was away; leases are extended", seconds=gap_ms / 1000)
+            await self._store.credit(gap_ms)
+        await self._markers.write(SWEPT, now_ms)
+
+    async def _look_after(self, run: Run) -> None:
+        attempt = run.attempt
+        assert attempt is not None
+        if not attempt.live:
+            await self._bury(run, attempt)
+        elif attempt.claim is not None:
+            self._errand("finalise", _handle(attempt), self._finaliser.finalise(run))
+        elif not self._dispatch.launching(_handle(attempt)):
+            await self._check(run, attempt)
+
+    async def _check(self, run: Run, attempt: Attempt) -> None:
+        """A live attempt: compare what the executor sees with what we believe."""
+        handle = _handle(attempt)
+        liveness = await self._executors[attempt.executor].status(handle)
+        if liveness.vital is Vital.GONE:
+            await self._conclude(run, attempt, liveness)
+            return
+        if run.job.cancel_requested:
+            self._errand("stop", handle, self._stop(attempt, self._patience.stop_grace))
+        verdict = self._verdict(run, await self._catch_up(attempt, liveness), liveness)
+        if verdict is not None:
+            await self._end(handle, verdict)
+
+    async def _catch_up(self, attempt: Attempt, liveness: Liveness) -> Attempt:
+        """A trainer that lives but has not been heard: read for ourselves what it has written down."""
+        silent_ms = self._clock.now_ms() - attempt.heartbeat_at_ms
+        beat = liveness.heartbeat
+        if silent_ms <= 2000 * self._patience.heartbeat or beat is None:
+            return attempt
+        if self._clock.now_ms() - beat.at_ms > 2000 * self._patience.heartbeat:
+            return attempt  # it is not writing any more either
+        await self._replay(attempt, liveness)
+        return (await self._store.get(attempt.job_id)).attempt or attempt
+
+    def _verdict(self, run: Run, attempt: Attempt, liveness: Liveness) -> Verdict | None:
+        now_ms = self._clock.now_ms()
+        if liveness.vital is Vital.UNKNOWN and self._never_launched(attempt, now_ms):
+            return Verdict(ErrorCode.WORKER_LOST, "the trainer process did not appear", retryable=True)
+        limit = run.job.max_duration_seconds
+        if limit is not None and run.job.started_at_ms and now_ms - run.job.started_at_ms > 1000 * limit:
+            message = f"still running after max_duration_seconds={limit}; raise it or train for fewer epochs"
+            return Verdict(ErrorCode.MAX_DURATION_EXCEEDED, message, retryable=False)
+        if attempt.lease_until_ms < now_ms:
+            silent = (now_ms - attempt.heartbeat_at_ms) // 1000
+            return Verdict(ErrorCode.WORKER_LOST, f"no sign of life for {silent} s", retryable=True)
+        if now_ms - attempt.moved_at_ms > 1000 * self._patience.hang:
+            still = (now_ms - attempt.moved_at_ms) // 1000
+            return Verdict(ErrorCode.HUNG, f"alive, but training has not moved for {still} s", retryable=True)
+        return None
+
+    def _never_launched(self, attempt: Attempt, now_ms: int) -> bool:
+        """No process, and nobody is about to start one: we crashed between claiming and launching."""
+        overdue = now_ms - attempt.claimed_at_ms > 1000 * self._patience.launch
+        return overdue or (attempt.launched_at_ms is None and attempt.claimed_at_ms < self._booted_at_ms)
+
+    async def _conclude(self, run: Run, attempt: Attempt, liveness: Liveness) -> None:
+        """The process is gone: hear its last words from the spool; without any, judge by the way it went."""
+        if attempt.launched_at_ms is None and not self._never_launched(attempt, self._clock.now_ms()):
+            return
+        await self._replay(attempt, liveness)
+        heard = await self._store.get(attempt.job_id)
+        if heard.current and heard.attempt and heard.attempt.number == attempt.number and heard.attempt.claim is None:
+            await self._end(_handle(attempt), of_exit(liveness.exit_code, liveness.out_of_memory, liveness.log_tail))
+
+    async def _replay(self, attempt: Attempt, liveness: Liveness) -> None:
+        handle = _handle(attempt)
+        events = await self._executors[attempt.executor].spooled(handle, attempt.last_seq)
+        try:
+            await self._ingest.replay(
+                attempt.job_id, attempt.number, events, liveness.heartbeat if not events else None
+            )
+        except EyebrightError as error:
+            log.warning("the spool was refused", job=attempt.job_id, attempt=attempt.number, error=str(error))
+
+    async def _end(self, handle: Handle, verdict: Verdict) -> None:
+        key = (handle.job_id, handle.attempt)
+        async with self._store.transaction() as transaction:
+            run = (await transaction.lock([key])).get(key)
+            if run is None or not run.current or (run.attempt and run.attempt.claim):
+                return
+            now_ms = self._clock.now_ms()
+            after = lifecycle.end(
+                run, verdict.code, verdict.message, now_ms, limits=self._limits, said_retryable=verdict.retryable
+            )
+            change = changed(run, after, now_ms)
+            await transaction.save([change])
+        log.info("ended", job=handle.job_id, attempt=handle.attempt, reason=verdict.code, message=verdict.message)
+        self._announcer.committed([change])
+
+    async def _bury(self, run: Run, attempt: Attempt) -> None:
+        """An ended attempt keeps its slot until nothing of it runs."""
+        handle = _handle(attempt)
+        liveness = await self._executors[attempt.executor].status(handle)
+        if liveness.vital is Vital.GONE:
+            self._errand("stop", handle, self._stop(attempt, 0))  # the leader is gone: see that its children are too
+            return
+        since_ms = self._clock.now_ms() - (attempt.ended_at_ms or 0)
+        if _said_last_word(attempt) and since_ms < 1000 * self._patience.linger:
+            return
+        self._errand("stop", handle, self._stop(attempt, self._grace(attempt)))
+
+    def _grace(self, attempt: Attempt) -> float:
+        """A run that ran out of time may still save a checkpoint; a hung or silent one has had its chance."""
+        return self._patience.stop_grace if attempt.outcome == ErrorCode.MAX_DURATION_EXCEEDED else 1.0
+
+    async def _stop(self, attempt: Attempt, grace_seconds: float) -> None:
+        handle = _handle(attempt)
+        await self._executors[attempt.executor].stop(handle, timedelta(seconds=grace_seconds))
+        key = (handle.job_id, handle.attempt)
+        async with self._store.transaction() as transaction:
+            run = (await transaction.lock([key])).get(key)
+            if run is None or run.attempt is None or run.attempt.live or run.attempt.gone_at_ms is not None:
+                return  # a live one is judged by `_check`, now that it is gone
+            now_ms = self._clock.now_ms()
+            change = changed(run, replace(run, attempt=lifecycle.gone(run.attempt, now_ms)), now_ms)
+            await transaction.save([change])
+        self._announcer.committed([change])
+
+    def _errand(self, what: str, handle: Handle, work: Coroutine[Any, Any, None]) -> None:
+        """Run it in the background, once at a time for each run; wake the sweeper when it is done."""
+        key = (what, handle)
+        if key in self._errands:
+            work.close()
+            return
+        task = asyncio.create_task(work)
+        self._errands[key] = task
+        task.add_done_callback(lambda done: self._errand_done(key, done))
+
+    def _errand_done(self, key: tuple[str, Handle], task: asyncio.Task[None]) -> None:
+        del self._errands[key]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("an errand failed; it will be tried again", errand=key[0], run=key[1].name, exc_info=error)
+        else:
+            self._announcer.sweeper.set()
+
+
+def _handle(attempt: Attempt) -> Handle:
+    return Handle(attempt.job_id, attempt.number)
+
+
+def _said_last_word(attempt: Attempt) -> bool:
+    """It ended by its own statement, so it is about to leave by itself."""
+    return attempt.outcome not in {ErrorCode.WORKER_LOST, ErrorCode.HUNG, ErrorCode.MAX_DURATION_EXCEEDED}
