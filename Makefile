@@ -1,0 +1,52 @@
+# Everything a person or a machine runs here. `make` alone lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+UV ?= $(CURDIR)/.uv/bin/uv
+TRAINERS := toy torchvision
+unexport UV_PROJECT_ENVIRONMENT VIRTUAL_ENV
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: .venv/.synced  ## train a classifier on real digits and show the result (DEMO_ARGS="--json" …)
+	@.venv/bin/eyebright demo $(DEMO_ARGS)
+
+.PHONY: test
+test: .venv/.synced trainers  ## all tests: workspace, then each trainer in its own environment
+	.venv/bin/python -m tools.test
+
+.PHONY: check
+check: .venv/.synced  ## style, types and arrows, under a minute
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/lint-imports
+	.venv/bin/pyright
+
+.PHONY: format
+format: .venv/.synced  ## put the style right
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+.PHONY: bench
+bench: .venv/.synced trainers  ## the figures of docs/benchmarks.md, one JSON line each (ONLY=name for one)
+	@.venv/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+.PHONY: trainers
+trainers: .venv/.synced  ## install every trainer's environment, with its development tools
+	@for trainer in $(TRAINERS); do $(UV) sync --frozen --quiet --project packages/trainers/$$trainer || exit 1; done
+
+.PHONY: reference
+reference: .venv/.synced  ## write the generated pages of docs/reference and the golden schemas anew
+	.venv/bin/python -m tools.reference
+
+.PHONY: wheel
+wheel: .venv/.synced  ## build the distributions into dist/
+	$(UV) build --all-packages --quiet && ls dist
+
+.venv/.synced: pyproject.toml uv.lock packages/wire/pyproject.toml packages/kit/pyproject.toml packages/server/pyproject.toml | $(UV)
+	@$(UV) sync --frozen --quiet && touch $@
+
+$(CURDIR)/.uv/bin/uv:
+	@python3 tools/bootstrap_uv.py .uv
