@@ -1,20 +1,21 @@
 """What a trainer raises when a run cannot go on: the message is what the person who ordered the job will read.
 
-    TrainerFailure          any code; the others are short for the common ones
-    ├── ConfigInvalid       config_invalid    a setting has no meaning here
-    ├── DatasetInvalid      dataset_invalid   the data cannot serve the task
-    ├── OutOfMemory         out_of_memory     name the setting to lower
-    ├── DiskFull            disk_full         name the folder
-    ├── NanLoss             nan_loss          training diverged
-    ├── ExportFailed        export_failed     the exported model does not answer like the original
-    └── StorageUnavailable  storage_error     data or output cannot be reached; trying again can help
+TrainerFailure          any code; the others are short for the common ones
+├── ConfigInvalid       config_invalid    a setting has no meaning here
+├── DatasetInvalid      dataset_invalid   the data cannot serve the task
+├── OutOfMemory         out_of_memory     name the setting to lower
+├── DiskFull            disk_full         name the folder
+├── NanLoss             nan_loss          training diverged
+├── ExportFailed        export_failed     the exported model does not answer like the original
+└── StorageUnavailable  storage_error     data or output cannot be reached; trying again can help
 """
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from eyebright_wire.errors import RETRYABLE, ErrorCode
 from pydantic import ValidationError
+
+from eyebright_wire.errors import RETRYABLE, ErrorCode
 
 
 class TrainerFailure(Exception):

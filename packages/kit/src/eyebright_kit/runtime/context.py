@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
+from eyebright_kit.errors import ConfigInvalid
+from eyebright_kit.runtime.stop import StopReason
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, ExportRef
 from eyebright_wire.events import Progress
 from eyebright_wire.jobs import JobSpec, Resources, Stage
 from eyebright_wire.manifest import TrainerManifest
 from eyebright_wire.resources import ClassScore
-from pydantic import BaseModel, ValidationError
-
-from eyebright_kit.errors import ConfigInvalid
-from eyebright_kit.runtime.stop import StopReason
 
 if TYPE_CHECKING:
-    from eyebright_kit.data.materialise import LocalDataset
+    from eyebright_kit.data.local import LocalDataset
 
 ConfigModel = TypeVar("ConfigModel", bound=BaseModel)
 
@@ -140,7 +140,9 @@ class Context:
         eta_seconds: float | None = None,
         metrics: Mapping[str, float] = {},
     ) -> None:
-        """Says where training stands. Call it every step if you like: only the latest of a moment is told, but every finished epoch is.
+        """Says where training stands. Call it every step if you like: of each moment only the latest is told.
+
+        A finished epoch is always told.
 
         Never waits for the network and never raises because nobody listens.
         """

@@ -1,0 +1,200 @@
+"""One attempt as its process lives it: it opens its books, says `started`, works, says its last words and closes the books."""
+
+import logging
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from eyebright_kit.errors import ConfigInvalid, StorageUnavailable
+from eyebright_kit.runtime.checkpoints import KEEP, Checkpoints, restore
+from eyebright_kit.runtime.context import Restored, Result, Stopped
+from eyebright_kit.runtime.desk import FrontDesk
+from eyebright_kit.runtime.disk import copy_durably
+from eyebright_kit.runtime.failure import exit_code, explained
+from eyebright_kit.runtime.folder import RunFolder
+from eyebright_kit.runtime.heartbeat import HeartbeatThread, Pulse
+from eyebright_kit.runtime.narrator import narrate
+from eyebright_kit.runtime.reporter import Reporter, finite
+from eyebright_kit.runtime.sender import Sender
+from eyebright_kit.runtime.spool import Spool
+from eyebright_kit.runtime.stop import StopReason, StopRequest
+from eyebright_kit.runtime.transfer import local_folder
+from eyebright_kit.runtime.uplink import Uplink
+from eyebright_wire.errors import ErrorCode, ExitCode
+from eyebright_wire.events import Cancelled, Event, EventKind, Failed, Preempted, Started, Succeeded
+from eyebright_wire.jobs import JobSpec
+from eyebright_wire.manifest import TrainerManifest
+from eyebright_wire.model import WireModel
+
+#: How long the end of a run waits for the control plane to hear the rest. Later it reads the spool by itself.
+FLUSH_SECONDS = 10.0
+
+_log = logging.getLogger("eyebright")
+
+
+@dataclass(frozen=True)
+class Done:
+    """`fit` came back by itself."""
+
+    result: Result
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LastWords:
+    kind: EventKind
+    body: WireModel
+    exit_code: int
+
+
+class Attempt:
+    """The reporting half of rank 0. `begin`, then work with `desk` and `restored`, then `end`."""
+
+    def __init__(
+        self, spec: JobSpec, folder: RunFolder, manifest: TrainerManifest, stop: StopRequest, spool: Spool
+    ) -> None:
+        self._spec = spec
+        self._folder = folder
+        self._manifest = manifest
+        self._stop = stop
+        self._spool = spool
+        self._pulse = Pulse()
+        self._sender = Sender(spool, Uplink(spec.events_url, spec.token), stop) if spec.events_url else None
+        self._reporter = Reporter(spool, self._spooled)
+        self._heartbeat = HeartbeatThread(
+            self._pulse,
+            folder.heartbeat,
+            Uplink(spec.events_url, spec.token) if spec.events_url else None,
+            stop,
+            spec.heartbeat_seconds,
+            before=self._reporter.tell_held,
+        )
+        self._checkpoints: Checkpoints | None = None
+        self._desk: FrontDesk | None = None
+        self.restored: Restored | None = None
+
+    @property
+    def desk(self) -> FrontDesk:
+        if self._desk is None:
+            raise AssertionError("open_output comes first")
+        return self._desk
+
+    def begin(self) -> None:
+        """Signs of life begin. `open_output` comes next; what it raises is then reported like any other failure."""
+        if self._sender is not None:
+            self._sender.start()
+        self._heartbeat.start()
+
+    def open_output(self) -> None:
+        """Finds the checkpoint to go on from, and says `started`."""
+        output = local_folder(self._spec.output)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            self._checkpoints = Checkpoints(output, _keep(self._spec))
+            self._checkpoints.remove_leftovers()
+        except OSError as error:
+            raise StorageUnavailable(f"cannot write the output folder {output}: {error}") from error
+        self._desk = FrontDesk(self._reporter, self._checkpoints, self._pulse, self._stop, self._folder.staging, output)
+        self.restored = restore(self._checkpoints, self._spec.resume)
+        if self._spool.last_seq == 0:  # the process behind a launcher goes on with the story that the first one began
+            self._reporter.say(EventKind.STARTED, self._started())
+
+    def end(self, outcome: Done | BaseException) -> int:
+        """Says the last words, sees that they are heard or at least kept, and answers the exit code."""
+        self._heartbeat.end()
+        words = self._last_words(outcome)
+        if isinstance(outcome, BaseException) and not isinstance(outcome, Stopped):
+            _log.error("the run ended in an exception", exc_info=outcome)
+        if words is None:
+            _log.warning("another attempt has taken over; this one ends without a word")
+        else:
+            self._reporter.say(words.kind, words.body)
+        self._close()
+        return words.exit_code if words else ExitCode.DONE
+
+    def _spooled(self, event: Event) -> None:
+        narrate(event)
+        if self._sender is not None:
+            self._sender.nudge()
+
+    def _started(self) -> Started:
+        return Started(
+            pid=os.getpid(),
+            host=os.uname().nodename,
+            resumed_from_step=self.restored.step if self.restored else None,
+            versions={
+                "python": platform.python_version(),
+                "eyebright-kit": version("eyebright-kit"),
+                self._manifest.name: self._manifest.version,
+            },
+        )
+
+    def _last_words(self, outcome: Done | BaseException) -> LastWords | None:
+        if self._stop.reason is StopReason.FENCED:
+            return None
+        if isinstance(outcome, Done):
+            return self._success(outcome)
+        if dead := self._folder.failed_rank():
+            # A launcher that lost one rank sends SIGTERM to the others: that is no pre-emption.
+            return _failure(Failed(code=ErrorCode.TRAINER_ERROR, message=f"another process of this run failed: {dead}"))
+        match self._stop.reason:
+            case StopReason.CANCEL:
+                return LastWords(EventKind.CANCELLED, Cancelled(step=self._last_step()), ExitCode.DONE)
+            case StopReason.PREEMPT:
+                # Even when it is an exception: whoever sent the signal sent it to the data workers as well, and their
+                # death is what the trainer stumbled over.
+                return LastWords(EventKind.PREEMPTED, Preempted(step=self._last_step()), ExitCode.PREEMPTED)
+            case _:
+                return _failure(_unasked(outcome) if isinstance(outcome, Stopped) else explained(outcome))
+
+    def _success(self, done: Done) -> LastWords:
+        body = Succeeded(
+            artifacts=self.desk.artifacts,
+            metrics=finite(done.result.metrics),
+            classes=done.classes,
+            exports=done.result.exports,
+        )
+        return LastWords(EventKind.SUCCEEDED, body, ExitCode.DONE)
+
+    def _last_step(self) -> int | None:
+        """Of the checkpoint that another attempt would go on from."""
+        own = self._checkpoints.last_step if self._checkpoints else None
+        return own if own is not None or self.restored is None else self.restored.step
+
+    def _close(self) -> None:
+        self._folder.clean()  # first: on a full disk this is what makes room for the rest
+        self._spool.flush()
+        _attempted("leave the spool in the output", self._push_spool)
+        if self._sender is not None and not self._sender.close(FLUSH_SECONDS):
+            _log.warning("not everything could be reported; the rest is in %s", self._folder.spool)
+        self._spool.close()
+
+    def _push_spool(self) -> None:
+        copy_durably(self._folder.spool, local_folder(self._spec.output) / "spool.jsonl")
+
+
+def _keep(spec: JobSpec) -> int:
+    keep = spec.config.get("keep_checkpoints", KEEP)
+    if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
+        raise ConfigInvalid(f"keep_checkpoints is {keep!r}; expected a whole number of 1 or more")
+    return keep
+
+
+def _failure(failed: Failed) -> LastWords:
+    return LastWords(EventKind.FAILED, failed, exit_code(failed.code))
+
+
+def _unasked(stopped: Stopped) -> Failed:
+    return Failed(
+        code=ErrorCode.TRAINER_ERROR, message=f"the trainer stopped although nobody asked it to. {stopped}".rstrip()
+    )
+
+
+def _attempted(what: str, act: Callable[[], object]) -> None:
+    """The end goes on whatever happens: the exit code and the last words matter more than any one of its parts."""
+    try:
+        act()
+    except Exception as error:
+        _log.warning("could not %s: %s", what, error)

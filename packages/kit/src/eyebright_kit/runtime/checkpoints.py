@@ -1,0 +1,209 @@
+"""Checkpoints that are whole or absent: hidden while written, listed with sha256 last, verified byte by byte before use.
+
+A checkpoint is the folder `checkpoints/step-<n>/` below the attempt's output; its `manifest.json` is written last. It is written
+where it stays, under a hidden name, so nothing is copied twice.
+"""
+
+import logging
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from pydantic import BaseModel, Field, ValidationError
+
+from eyebright_kit.errors import DiskFull, TrainerFailure
+from eyebright_kit.runtime.context import Restored
+from eyebright_kit.runtime.disk import free_bytes, is_full, sha256_of, sync, sync_tree
+from eyebright_kit.runtime.reporter import finite
+from eyebright_kit.runtime.transfer import local_folder
+from eyebright_wire.artifacts import ArtifactKind, ArtifactRef
+from eyebright_wire.events import CheckpointSaved
+from eyebright_wire.jobs import ResumePoint
+
+MANIFEST = "manifest.json"
+FOLDER = "checkpoints"
+KEEP = 2
+
+_log = logging.getLogger("eyebright.checkpoints")
+
+
+class CheckpointFile(BaseModel):
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+class CheckpointManifest(BaseModel):
+    """The content of `manifest.json`: its presence means that the checkpoint is whole."""
+
+    epoch: int
+    step: int
+    saved: int = Field(description="The how many-eth checkpoint of this attempt; orders checkpoints of the same step")
+    best: bool = False
+    metrics: dict[str, float] = Field(default_factory=dict)
+    files: tuple[CheckpointFile, ...]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    folder: Path
+    manifest: CheckpointManifest
+
+
+class Checkpoints:
+    """The checkpoints of one attempt, below its output folder."""
+
+    def __init__(self, output: Path, keep: int = KEEP) -> None:
+        self._output = output
+        self._folder = output / FOLDER
+        self._keep = max(1, keep)
+        self._kept = _kept_in(self._folder)
+
+    @property
+    def last_step(self) -> int | None:
+        return self._kept[-1].manifest.step if self._kept else None
+
+    def newest_first(self) -> tuple[Path, ...]:
+        return tuple(kept.folder for kept in reversed(self._kept))
+
+    def save(
+        self, write: Callable[[Path], None], *, epoch: int, step: int, metrics: Mapping[str, float], best: bool
+    ) -> CheckpointSaved:
+        """Writes one durably and removes those that are no longer worth their room. A failure leaves the earlier ones whole."""
+        hidden = self._folder / f".writing-{uuid.uuid4().hex[:8]}"
+        try:
+            hidden.mkdir(parents=True)
+            write(hidden)
+            saved = self._kept[-1].manifest.saved + 1 if self._kept else 1
+            manifest = CheckpointManifest(
+                epoch=epoch, step=step, saved=saved, best=best, metrics=finite(metrics), files=_listed(hidden)
+            )
+            final = self._publish(hidden, manifest)
+        except Exception as error:
+            if is_full(error, self._output):
+                raise self._disk_full(step) from error
+            raise
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+        self._kept.append(_Kept(final, manifest))
+        self._retire()
+        return CheckpointSaved(
+            manifest=self._ref(final / MANIFEST), epoch=epoch, step=step, metrics=manifest.metrics, best=best
+        )
+
+    def _publish(self, hidden: Path, manifest: CheckpointManifest) -> Path:
+        """The order is the promise: contents, then their list, then the name."""
+        sync_tree(hidden)
+        (hidden / MANIFEST).write_text(manifest.model_dump_json(indent=2))
+        sync(hidden / MANIFEST)
+        sync(hidden)
+        final = hidden.rename(self._free_name(manifest.step))
+        sync(self._folder)
+        return final
+
+    def _free_name(self, step: int) -> Path:
+        """A step that is saved twice gets a second folder: the first was promised by its sha256."""
+        names = (f"step-{step}" if turn == 1 else f"step-{step}.{turn}" for turn in count(1))
+        return next(self._folder / name for name in names if not (self._folder / name).exists())
+
+    def _retire(self) -> None:
+        best = max((kept.manifest.saved for kept in self._kept if kept.manifest.best), default=None)
+        newest = self._kept[-self._keep :]
+        for kept in [kept for kept in self._kept if kept not in newest and kept.manifest.saved != best]:
+            self._kept.remove(kept)
+            _discard(kept.folder)
+
+    def remove_leftovers(self) -> None:
+        """Clears away what a killed process was just writing or removing."""
+        for hidden in self._folder.glob(".*"):
+            shutil.rmtree(hidden, ignore_errors=True)
+
+    def _ref(self, path: Path) -> ArtifactRef:
+        return ArtifactRef(
+            path=path.relative_to(self._output).as_posix(),
+            size_bytes=path.stat().st_size,
+            sha256=sha256_of(path),
+            kind=ArtifactKind.CHECKPOINT,
+            media_type="application/json",
+        )
+
+    def _disk_full(self, step: int) -> DiskFull:
+        safe = "none was saved before" if self.last_step is None else f"the one of step {self.last_step} is still whole"
+        return DiskFull(
+            f"no room left in {self._output} ({free_bytes(self._output) >> 20} MiB free) for the checkpoint of step {step}; "
+            f"{safe}. Free space there, or lower keep_checkpoints (now {self._keep}), and retry the job"
+        )
+
+
+def restore(own: Checkpoints, points: Iterable[ResumePoint]) -> Restored | None:
+    """The newest whole checkpoint: this attempt's own if it was started before, else of an earlier attempt."""
+    for folder in own.newest_first():
+        if restored := _tried(folder, None):
+            return restored
+    for point in points:
+        if restored := _tried_point(point):
+            return restored
+    return None
+
+
+def verified(folder: Path, manifest_sha256: str | None = None) -> CheckpointManifest:
+    """Reads every byte of a checkpoint. Raises ValueError or OSError when one differs from what was written."""
+    if manifest_sha256 is not None and sha256_of(folder / MANIFEST) != manifest_sha256:
+        raise ValueError(f"{folder / MANIFEST} is not the one that was reported")
+    manifest = CheckpointManifest.model_validate_json((folder / MANIFEST).read_bytes())
+    for file in manifest.files:
+        path = folder / file.path
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"{file.path!r} lies outside the checkpoint")
+        if (found := sha256_of(path)) != file.sha256:
+            raise ValueError(f"{path} is damaged: its sha256 is {found}, expected {file.sha256}")
+    return manifest
+
+
+def _tried_point(point: ResumePoint) -> Restored | None:
+    try:
+        folder = (local_folder(point.source) / point.manifest.path).parent
+    except TrainerFailure as error:
+        _log.warning("cannot reach the checkpoint of step %d: %s", point.step, error)
+        return None
+    return _tried(folder, point.manifest.sha256)
+
+
+def _tried(folder: Path, manifest_sha256: str | None) -> Restored | None:
+    try:
+        manifest = verified(folder, manifest_sha256)
+    except (OSError, ValueError) as error:  # pydantic's ValidationError is a ValueError
+        _log.warning("checkpoint %s is not usable, trying an older one: %s", folder, error)
+        return None
+    return Restored(folder, manifest.epoch, manifest.step, manifest.metrics)
+
+
+def _kept_in(folder: Path) -> list[_Kept]:
+    found = [_Kept(path.parent, manifest) for path in folder.glob(f"*/{MANIFEST}") if (manifest := _readable(path))]
+    return sorted(found, key=lambda kept: kept.manifest.saved)
+
+
+def _readable(path: Path) -> CheckpointManifest | None:
+    try:
+        return CheckpointManifest.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        _log.warning("ignoring the unreadable %s: %s", path, error)
+        return None
+
+
+def _listed(folder: Path) -> tuple[CheckpointFile, ...]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return tuple(
+        CheckpointFile(path=file.relative_to(folder).as_posix(), size_bytes=file.stat().st_size, sha256=sha256_of(file))
+        for file in files
+    )
+
+
+def _discard(folder: Path) -> None:
+    """Hides it before removing it, so that a crash in between leaves no half checkpoint under a good name."""
+    hidden = folder.with_name(f".removing-{folder.name}")
+    folder.rename(hidden)
+    shutil.rmtree(hidden, ignore_errors=True)

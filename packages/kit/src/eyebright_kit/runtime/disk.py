@@ -1,0 +1,98 @@
+"""Files that survive a crash: replaced as a whole, and on the disk before anybody is told."""
+
+import errno
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+#: Below this a disk counts as full even where a library hid the error's number (torch raises a bare RuntimeError).
+_NOTHING_LEFT_BYTES = 1 << 20
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Readers see the old content or the new one. After a power cut it may be the old one."""
+    temporary = _beside(path)
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def replace_durably(path: Path, content: bytes) -> None:
+    """As `replace`, and on the disk when it returns."""
+    temporary = _beside(path)
+    temporary.write_bytes(content)
+    sync(temporary)
+    temporary.replace(path)
+    sync(path.parent)
+
+
+def copy_durably(source: Path, target: Path) -> tuple[int, str]:
+    """Copies a file as a whole and answers its size and sha256, both of the bytes that were written."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _beside(target)
+    try:
+        size, sha256 = _copy(source, temporary)
+        sync(temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync(target.parent)
+    return size, sha256
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """fsync of a file's content or a folder's entries."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """fsync of everything below a folder and of the folder itself."""
+    for path in folder.rglob("*"):
+        sync(path)
+    sync(folder)
+
+
+def is_full(error: BaseException, folder: Path | None = None) -> bool:
+    """Is a full disk behind this error? Looks at what caused it and, given a folder, at the room that is left there."""
+    if any(isinstance(link, OSError) and link.errno in _FULL for link in _chain(error)):
+        return True
+    return folder is not None and free_bytes(folder) < _NOTHING_LEFT_BYTES
+
+
+def free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
+def _beside(path: Path) -> Path:
+    """A name of its own for each writer: two may replace the same file at once."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+
+
+def _copy(source: Path, target: Path) -> tuple[int, str]:
+    digest, size = hashlib.sha256(), 0
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while chunk := reader.read(1 << 20):
+            digest.update(chunk)
+            size += writer.write(chunk)
+    return size, digest.hexdigest()
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__

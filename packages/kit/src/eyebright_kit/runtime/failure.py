@@ -1,0 +1,69 @@
+"""Turns whatever ended a run into its last words and exit code."""
+
+import traceback
+from pathlib import Path
+
+from eyebright_kit.errors import TrainerFailure
+from eyebright_kit.runtime.disk import is_full
+from eyebright_wire.errors import RETRYABLE, ErrorCode, ExitCode
+from eyebright_wire.events import Failed
+
+#: Enough for the frames that matter, and an event that stays a small line.
+_DETAIL_CHARACTERS = 16_000
+_MESSAGE_CHARACTERS = 2_000
+
+_EXIT_CODES = {
+    ErrorCode.CONFIG_INVALID: ExitCode.BAD_CONFIG,
+    ErrorCode.DATASET_INVALID: ExitCode.BAD_DATA,
+    ErrorCode.TRAINER_ERROR: ExitCode.TRAINER_ERROR,
+    ErrorCode.INTERNAL_ERROR: ExitCode.TRAINER_ERROR,
+}
+
+
+def explained(error: BaseException) -> Failed:
+    """The failure as the person who ordered the job should read it; the traceback goes along for whoever debugs."""
+    code, message = _cause(error)
+    retryable = error.retryable if isinstance(error, TrainerFailure) else None
+    return Failed(code=code, message=message[:_MESSAGE_CHARACTERS], retryable=retryable, detail=_detail(error))
+
+
+def exit_code(code: ErrorCode) -> int:
+    return _EXIT_CODES.get(code, ExitCode.TEMPORARY if code in RETRYABLE else ExitCode.TRAINER_ERROR)
+
+
+def _cause(error: BaseException) -> tuple[ErrorCode, str]:
+    if isinstance(error, TrainerFailure):
+        return error.code, error.message
+    if isinstance(code := getattr(error, "code", None), ErrorCode):  # the kit's own data errors carry one too
+        return code, str(error)
+    if is_full(error):
+        return ErrorCode.DISK_FULL, f"a disk is full ({error}); free space on it and retry the job"
+    if _is_out_of_memory(error):
+        return ErrorCode.OUT_OF_MEMORY, f"memory does not suffice ({_named(error)}); lower `batch` or the image size"
+    return ErrorCode.TRAINER_ERROR, f"{_named(error)}{_place(error)}"
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """By name and by text, because the kit imports no framework: torch raises OutOfMemoryError on an accelerator, and a
+    RuntimeError that says "can't allocate memory" on the CPU."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(
+        hint in str(error).lower() for hint in ("out of memory", "can't allocate memory")
+    )
+
+
+def _named(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"the trainer left with exit code {error.code}"
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+def _detail(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))[-_DETAIL_CHARACTERS:]

@@ -1,0 +1,106 @@
+"""The run directory of one attempt: the folder that holds its spec, and all that its process leaves for the executor.
+
+spec.json       the sealed JobSpec
+process.json    {"pid", "created"}: which process runs it
+spool.jsonl     everything it said, numbered
+heartbeat.json  its last sign of life
+exit.json       {"code"}: its very last act
+scratch/        the laid-out data set and the trainer's own files; removed at the end
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from eyebright_kit.errors import ConfigInvalid
+from eyebright_kit.runtime.disk import replace, replace_durably
+from eyebright_wire.jobs import JobSpec
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of one attempt's run directory."""
+
+    path: Path
+
+    @property
+    def spool(self) -> Path:
+        return self.path / "spool.jsonl"
+
+    @property
+    def heartbeat(self) -> Path:
+        return self.path / "heartbeat.json"
+
+    @property
+    def scratch(self) -> Path:
+        return self.path / "scratch"
+
+    @property
+    def data(self) -> Path:
+        return self.scratch / "data"
+
+    @property
+    def data_ready(self) -> Path:
+        """Written by rank 0 once the data set is laid out; the other ranks wait for it."""
+        return self.scratch / "data.json"
+
+    @property
+    def staging(self) -> Path:
+        return self.scratch / "output"
+
+    @property
+    def work(self) -> Path:
+        return self.scratch / "work"
+
+    def wipe(self) -> None:
+        """Removes what a killed process of this attempt left: its scratch space and its notes about dead ranks."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        for note in self.path.glob("failed-rank-*.txt"):
+            note.unlink(missing_ok=True)
+
+    def prepare(self) -> None:
+        for folder in (self.data, self.staging, self.work):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def clean(self) -> None:
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def write_process(self) -> None:
+        """Says which process this is; where the system does not tell its start time the executor's own note has to do."""
+        if (created := _process_created()) is not None:
+            replace(self.path / "process.json", json.dumps({"pid": os.getpid(), "created": created}).encode())
+
+    def write_exit(self, code: int) -> None:
+        replace_durably(self.path / "exit.json", json.dumps({"code": code}).encode())
+
+    def write_failed_rank(self, rank: int, message: str) -> None:
+        replace(self.path / f"failed-rank-{rank}.txt", message.encode())
+
+    def failed_rank(self) -> str | None:
+        """What another rank of this attempt died of, if one did."""
+        notes = sorted(self.path.glob("failed-rank-*.txt"))
+        return notes[0].read_text() if notes else None
+
+
+def read_spec(path: Path) -> JobSpec:
+    """Opens the sealed order. Raises ConfigInvalid when it cannot be read or understood."""
+    try:
+        return JobSpec.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigInvalid(f"there is no file {path}; expected the spec.json of a job") from None
+    except (OSError, ValidationError) as error:
+        raise ConfigInvalid(f"{path} is no job spec: {error}") from error
+
+
+def _process_created() -> float | None:
+    """When this process began, in seconds since 1970: the very number that psutil's `create_time()` answers on Linux."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+    except (OSError, StopIteration):
+        return None
+    return float(fields[19]) / os.sysconf("SC_CLK_TCK") + float(boot.split()[1])

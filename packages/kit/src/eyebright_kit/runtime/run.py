@@ -1,0 +1,201 @@
+"""The verb `run`: one sealed order, from its file to an exit code."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from eyebright_kit.data.local import LocalDataset
+from eyebright_kit.errors import ConfigInvalid, TrainerFailure
+from eyebright_kit.runtime.attempt import Attempt, Done
+from eyebright_kit.runtime.checkpoints import Checkpoints, restore
+from eyebright_kit.runtime.context import Context, Desk, Restored, Result, Stopped, Trainer
+from eyebright_kit.runtime.desk import SilentDesk
+from eyebright_kit.runtime.disk import replace_durably
+from eyebright_kit.runtime.failure import exit_code, explained
+from eyebright_kit.runtime.folder import RunFolder, read_spec
+from eyebright_kit.runtime.spool import Spool
+from eyebright_kit.runtime.stop import StopReason, StopRequest, listen_to_signals
+from eyebright_kit.runtime.transfer import fetch, local_folder
+from eyebright_wire.artifacts import Grant
+from eyebright_wire.errors import ExitCode
+from eyebright_wire.jobs import JobSpec, Stage
+from eyebright_wire.manifest import TrainerManifest
+
+_LOOK_FOR_DATA_SECONDS = 0.1
+
+_log = logging.getLogger("eyebright")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which of how many processes this is, as launchers say it in the environment."""
+
+    rank: int
+    world_size: int
+    launched: bool
+
+    @classmethod
+    def here(cls) -> "Place":
+        return cls(
+            rank=int(os.environ.get("RANK", "0")),
+            world_size=int(os.environ.get("WORLD_SIZE", "1")),
+            launched="RANK" in os.environ,
+        )
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be run, by whom, where."""
+
+    spec: JobSpec
+    spec_path: Path
+    folder: RunFolder
+    manifest: TrainerManifest
+    load: Callable[[], Trainer]
+    place: Place
+    stop: StopRequest
+
+
+def run(manifest: TrainerManifest, load: Callable[[], Trainer], spec_path: Path, into: Path | None = None) -> int:
+    """Runs the order in `spec_path` and answers the exit code. With `into`, runs the same order again without telling anybody:
+    everything it makes lies below that folder."""
+    try:
+        path = rehearsed(spec_path, into) if into else spec_path.absolute()
+        order = Order(read_spec(path), path, RunFolder(path.parent), manifest, load, Place.here(), StopRequest())
+        if order.place.rank > 0:
+            return _follow(order)
+        attempt = _open(order)
+    except TrainerFailure as error:  # too early for anybody but the log to be told
+        _log.error("%s", error)
+        return exit_code(error.code)
+    code = _lead(order, attempt)
+    order.folder.write_exit(code)
+    return code
+
+
+def rehearsed(spec_path: Path, into: Path) -> Path:
+    """Writes the same order for another place: nobody is told, and nothing that the first run made is touched."""
+    spec = read_spec(spec_path)
+    into = into.absolute()
+    into.mkdir(parents=True, exist_ok=True)
+    output = Grant(uri=(into / "output").as_uri() + "/")
+    copy = spec.model_copy(update={"events_url": None, "token": "", "output": output})
+    replace_durably(into / "spec.json", copy.model_dump_json(indent=2).encode())
+    return into / "spec.json"
+
+
+def check_order(spec: JobSpec, manifest: TrainerManifest) -> None:
+    """Raises ConfigInvalid when the order is not for this trainer, or for a task or model that it does not know."""
+    if spec.trainer != manifest.name:
+        raise ConfigInvalid(f"the order is for the trainer {spec.trainer!r}; this is {manifest.name!r}")
+    if (task := manifest.task(spec.task)) is None:
+        raise ConfigInvalid(_unknown("task", spec.task, [task.name for task in manifest.tasks]))
+    if spec.model not in (models := [model.name for model in task.models]):
+        raise ConfigInvalid(_unknown("model", spec.model, models))
+
+
+def _unknown(what: str, found: str, known: list[str]) -> str:
+    near = get_close_matches(found, known, n=1)
+    return f"{what} {found!r} is not known; " + (
+        f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    )
+
+
+def _open(order: Order) -> Attempt:
+    """Opens the diary of an attempt that has not ended yet, and takes the attempt over."""
+    spool = Spool(order.folder.spool)
+    if spool.ended:
+        spool.close()
+        raise ConfigInvalid(
+            f"this attempt has ended already, as {order.folder.spool} tells. To run the same order again: "
+            f"python -m {order.manifest.module} run {order.spec_path} --into SOME_FOLDER"
+        )
+    if not order.place.launched:
+        order.folder.wipe()
+        order.folder.write_process()
+    return Attempt(order.spec, order.folder, order.manifest, order.stop, spool)
+
+
+def _lead(order: Order, attempt: Attempt) -> int:
+    listen_to_signals(order.stop)
+    attempt.begin()
+    try:
+        return attempt.end(_work(order, attempt))
+    except BaseException as error:
+        return attempt.end(error)
+
+
+def _work(order: Order, attempt: Attempt) -> Done:
+    order.folder.prepare()
+    attempt.open_output()
+    check_order(order.spec, order.manifest)
+    trainer = order.load()
+    _relaunch(order, trainer)
+    attempt.desk.stage(Stage.FETCHING)
+    data = fetch(order.spec.dataset, order.folder.data)
+    if order.place.world_size > 1:
+        replace_durably(order.folder.data_ready, TypeAdapter(LocalDataset).dump_json(data))
+    result = _fit(order, trainer, data, attempt.desk, attempt.restored)
+    attempt.desk.stage(Stage.UPLOADING)
+    return Done(result, data.classes)
+
+
+def _relaunch(order: Order, trainer: Trainer) -> None:
+    """Becomes the launcher of several processes if the trainer wants that; then this does not return."""
+    launcher = None if order.place.launched else trainer.relaunch(order.spec)
+    if launcher:
+        sys.stdout.flush()
+        os.execv(launcher[0], [*launcher, "-m", order.manifest.module, "run", str(order.spec_path)])  # noqa: S606
+
+
+def _fit(order: Order, trainer: Trainer, data: LocalDataset, desk: Desk, restored: Restored | None) -> Result:
+    if order.stop.reason is not None:
+        raise Stopped
+    context = Context(
+        spec=order.spec,
+        data=data,
+        output=order.folder.staging,
+        scratch=order.folder.work,
+        log=logging.getLogger("eyebright.trainer"),
+        desk=desk,
+        stop_reason=lambda: order.stop.reason,
+        restored=restored,
+        rank=order.place.rank,
+        world_size=order.place.world_size,
+    )
+    return trainer.fit(context)
+
+
+def _follow(order: Order) -> int:
+    """A rank that says nothing. What it dies of is left as a note for rank 0, which tells it."""
+    listen_to_signals(order.stop)
+    try:
+        trainer = order.load()
+        data = _data_of_rank_0(order)
+        _fit(order, trainer, data, SilentDesk(), _restored(order))
+    except BaseException as error:
+        if order.stop.reason is not None:
+            return ExitCode.PREEMPTED if order.stop.reason is StopReason.PREEMPT else ExitCode.DONE
+        _log.error("rank %d failed", order.place.rank, exc_info=error)
+        failed = explained(error)
+        order.folder.write_failed_rank(order.place.rank, f"rank {order.place.rank}: {failed.message}")
+        return exit_code(failed.code)
+    return ExitCode.DONE
+
+
+def _data_of_rank_0(order: Order) -> LocalDataset:
+    while not order.folder.data_ready.exists():
+        if order.stop.wait(_LOOK_FOR_DATA_SECONDS):
+            raise Stopped
+    return TypeAdapter(LocalDataset).validate_json(order.folder.data_ready.read_bytes())
+
+
+def _restored(order: Order) -> Restored | None:
+    """The same verification over the same files as rank 0's, so the same answer."""
+    return restore(Checkpoints(local_folder(order.spec.output)), order.spec.resume)

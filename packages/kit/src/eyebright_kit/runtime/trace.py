@@ -1,0 +1,191 @@
+"""What one run of a trainer left behind, and the promises that every trainer keeps: used by `check` and by the test suite."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eyebright_kit.runtime.disk import sha256_of
+from eyebright_wire.artifacts import ArtifactRef
+from eyebright_wire.errors import ExitCode
+from eyebright_wire.events import (
+    ArtifactSaved,
+    CheckpointSaved,
+    Event,
+    EventKind,
+    Failed,
+    Progress,
+    StageChange,
+    Succeeded,
+)
+from eyebright_wire.jobs import JobSpec, Stage
+
+#: Installed into the child before anything else runs; it writes down each attempt to reach another machine and refuses it.
+_GUARD = """
+import os, sys
+
+def _guard(event, arguments):
+    if event == "socket.connect":
+        address = arguments[1]
+        outside = isinstance(address, tuple) and not str(address[0]).startswith("127.") and address[0] not in ("::1", "localhost")
+    elif event == "socket.getaddrinfo":
+        outside = arguments[0] not in (None, "", "localhost", "127.0.0.1", "::1", os.uname().nodename)
+        address = arguments[0]
+    else:
+        return
+    if outside:
+        with open(os.environ["EYEBRIGHT_NETWORK_NOTES"], "a") as notes:
+            notes.write(f"{event} {address}\\n")
+        raise OSError(101, f"the network is closed in this run: {address}")
+
+sys.addaudithook(_guard)
+"""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One attempt, read back from its run folder and its output."""
+
+    folder: Path
+    exit_code: int
+    log: str = ""
+    network: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> JobSpec:
+        return JobSpec.model_validate_json((self.folder / "spec.json").read_bytes())
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        lines = (self.folder / "spool.jsonl").read_bytes().splitlines(keepends=True)
+        return tuple(Event.model_validate_json(line) for line in lines if line.endswith(b"\n"))
+
+    @property
+    def output(self) -> Path:
+        return Path(self.spec.output.uri.removeprefix("file://"))
+
+    def of(self, kind: EventKind) -> Iterator[dict[str, Any]]:
+        return (event.data for event in self.events if event.kind == kind)
+
+    @property
+    def checkpoints(self) -> tuple[CheckpointSaved, ...]:
+        return tuple(CheckpointSaved.model_validate(data) for data in self.of(EventKind.CHECKPOINT))
+
+    @property
+    def artifacts(self) -> tuple[ArtifactRef, ...]:
+        return tuple(ArtifactSaved.model_validate(data).artifact for data in self.of(EventKind.ARTIFACT))
+
+    @property
+    def failed(self) -> Failed:
+        return Failed.model_validate(next(self.of(EventKind.FAILED)))
+
+    @property
+    def succeeded(self) -> Succeeded:
+        return Succeeded.model_validate(next(self.of(EventKind.SUCCEEDED)))
+
+    def summary(self) -> str:
+        kinds = " ".join(event.kind for event in self.events)
+        return f"exit code {self.exit_code}; events: {kinds}; log:\n{self.log[-3000:]}"
+
+
+class Rehearsed:
+    """A child process that runs one attempt with the network closed."""
+
+    def __init__(self, module: str, spec: Path) -> None:
+        self.folder = spec.parent
+        self._notes = self.folder / "network.txt"
+        self._log = (self.folder / "log.txt").open("wb")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, "run", str(spec)],
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **_guarded(self.folder, self._notes)},
+            start_new_session=True,
+        )
+
+    def wait(self, timeout_seconds: float) -> Trace:
+        """Waits for the end. Raises subprocess.TimeoutExpired, with the child killed, when it does not come."""
+        try:
+            code = self.process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            self._log.close()
+        notes = self._notes.read_text().splitlines() if self._notes.exists() else []
+        return Trace(self.folder, code, (self.folder / "log.txt").read_text(errors="replace"), tuple(notes))
+
+
+def rehearse(module: str, spec: Path, timeout_seconds: float = 300.0) -> Trace:
+    """Runs `python -m module run spec` with the network closed and answers what it left."""
+    return Rehearsed(module, spec).wait(timeout_seconds)
+
+
+def tells_its_story_in_order(trace: Trace) -> None:
+    kinds = [event.kind for event in trace.events]
+    _expect(trace.exit_code == ExitCode.DONE, f"expected exit code 0: {trace.summary()}")
+    _expect([event.seq for event in trace.events] == list(range(1, len(kinds) + 1)), "the events' numbers have holes")
+    _expect(
+        kinds[0] == EventKind.STARTED and kinds[-1] == EventKind.SUCCEEDED, f"expected started … succeeded: {kinds}"
+    )
+    stages = [StageChange.model_validate(data).stage for data in trace.of(EventKind.STAGE)]
+    _expect(stages == sorted(stages, key=list(Stage).index), f"the stages go backwards: {stages}")
+    _expect(Stage.TRAINING in stages, f"the stage `training` was never told: {stages}")
+
+
+def reports_each_epoch(trace: Trace) -> None:
+    told = [Progress.model_validate(data) for data in trace.of(EventKind.PROGRESS)]
+    finished = [progress.epoch for progress in told if progress.epoch_finished]
+    epochs = told[-1].epochs if told else 0
+    _expect(bool(told) and finished == list(range(1, epochs + 1)), f"finished epochs {finished}, expected 1…{epochs}")
+
+
+def artifacts_are_true(trace: Trace) -> None:
+    promised = trace.succeeded.artifacts
+    _expect(bool(promised), "a run that succeeded must leave at least one artifact")
+    for artifact in promised:
+        path = trace.output / artifact.path
+        _expect(path.stat().st_size == artifact.size_bytes, f"{path} has another size than was told")
+        _expect(sha256_of(path) == artifact.sha256, f"{path} has another sha256 than was told")
+
+
+def stays_offline(trace: Trace) -> None:
+    _expect(not trace.network, f"tried to reach the network: {', '.join(trace.network)}")
+
+
+def predicts(module: str, trace: Trace, image: Path, classes: tuple[str, ...]) -> None:
+    answer = run_verb(module, "predict", str(trace.output), str(image))
+    _expect(answer.returncode == 0, f"predict ended with {answer.returncode}: {answer.stderr[-2000:]}")
+    scores = json.loads(answer.stdout)["scores"]
+    _expect(
+        {score["label"] for score in scores} == set(classes), f"expected a score for each of {classes}, got {scores}"
+    )
+    values = [score["score"] for score in scores]
+    _expect(values == sorted(values, reverse=True), f"the best score must come first: {values}")
+    _expect(abs(sum(values) - 1) < 1e-3, f"the scores must sum to 1: {values}")
+
+
+def run_verb(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs `python -m module …` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def _guarded(folder: Path, notes: Path) -> dict[str, str]:
+    """The environment that makes a child install the guard: Python imports `sitecustomize` before anything else."""
+    guard = folder / "guard"
+    guard.mkdir(exist_ok=True)
+    (guard / "sitecustomize.py").write_text(_GUARD)
+    path = os.pathsep.join(filter(None, [str(guard), os.environ.get("PYTHONPATH", "")]))
+    return {"PYTHONPATH": path, "EYEBRIGHT_NETWORK_NOTES": str(notes), "PYTHONUNBUFFERED": "1"}
+
+
+def _expect(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise AssertionError(otherwise)
