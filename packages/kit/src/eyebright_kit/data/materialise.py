@@ -9,20 +9,15 @@ import os
 import shutil
 from pathlib import Path
 
-from eyebright_wire.datasets import Sample, Split, VersionManifest
-from eyebright_wire.errors import ErrorCode
-
 from eyebright_kit.data.local import LocalDataset, LocalSample
+from eyebright_kit.errors import StorageUnavailable
+from eyebright_wire.datasets import Sample, Split, VersionManifest
 
-# Where a hard link cannot be made, a copy still can: another file system, too many links, or a file system without links.
-_NO_LINK = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+# Where a hard link cannot be made, a copy still can: another file system, too many links, no links at all.
+_NO_LINK = frozenset(
+    {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+)
 _UNLABELLED = "unlabelled"
-
-
-class BlobUnusable(Exception):
-    """A stored image is missing or is not what the version says it is."""
-
-    code = ErrorCode.STORAGE_ERROR
 
 
 def blob_path(blob_root: Path, sha256: str) -> Path:
@@ -34,7 +29,7 @@ def materialise(manifest: VersionManifest, blob_root: Path, into: Path) -> Local
     """Make every sample of the version a file below `into`, as a hard link to its blob or, failing that, as a copy.
 
     What an earlier call left below `into` is replaced. Sizes are always verified, contents when copied.
-    Raises BlobUnusable when a blob is missing or differs from the manifest.
+    Raises StorageUnavailable when a blob is missing or differs from the manifest.
     """
     _clear(into)
     splits = {split: _lay_out(manifest, split, blob_root, into) for split in Split}
@@ -72,11 +67,11 @@ def _verify_size(sample: Sample, blob: Path) -> None:
     try:
         size = blob.stat().st_size
     except FileNotFoundError:
-        raise BlobUnusable(
+        raise StorageUnavailable(
             f"the stored image of {sample.source or sample.sha256} is missing ({blob}); import the data set again"
         ) from None
     if size != sample.size_bytes:
-        raise BlobUnusable(
+        raise StorageUnavailable(
             f"the stored image of {sample.source or sample.sha256} has {size} bytes where the version says "
             f"{sample.size_bytes} ({blob}); import the data set again"
         )
@@ -100,7 +95,7 @@ def _copy(sample: Sample, blob: Path, target: Path) -> None:
             copy.write(chunk)
     if digest.hexdigest() != sample.sha256:
         target.unlink()
-        raise BlobUnusable(
+        raise StorageUnavailable(
             f"the stored image of {sample.source or sample.sha256} is damaged: its sha256 is {digest.hexdigest()} "
             f"({blob}); import the data set again"
         )

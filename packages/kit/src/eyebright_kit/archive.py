@@ -1,0 +1,356 @@
+"""Unpack a zip from a stranger: `extract(archive, into)`. It rejects, it never sanitises.
+
+A name that would have to be repaired, a size that turns out different, two entries that some file system would take for one:
+each refuses the whole archive, because a repaired data set is no longer the one that its owner meant. Entries are what
+zipdirectory found sound; this module decides which of them may become files, and writes them.
+"""
+
+import errno
+import os
+import re
+import shutil
+import stat
+import tempfile
+import unicodedata
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Never
+
+from eyebright_kit.zipdirectory import STORED, ArchiveRejected, Entry, Refusal, read_directory, shown
+
+__all__ = ["ArchiveLimits", "ArchiveRejected", "Entry", "Refusal", "extract"]
+
+Progress = Callable[[int, int], None]  # bytes written, bytes in all
+
+_CHUNK = 1 << 20
+_LONGEST_PART_BYTES = 255  # what ext4, APFS and NTFS can store
+_LONGEST_PATH_BYTES = 1024  # leaves room for our own prefix below PATH_MAX
+_DEEPEST = 32
+_DRIVE = re.compile(r"[A-Za-z]:")
+# Windows opens a device for these whatever follows the first dot.
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])[ .]*(\..*)?", re.IGNORECASE)
+# Controls, line breaks, lone surrogates; and the marks that make a name read in another order than it is written.
+_CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveLimits:
+    """What an archive may cost. The defaults hold the largest public image sets and stop a bomb within its first megabytes."""
+
+    max_entries: int = 1_500_000  # each costs about 1 kB of memory while unpacking
+    max_total_bytes: int = 500 * 1024**3
+    max_file_bytes: int = 1024**3
+    max_ratio: float = 200.0  # unpacked to packed; photographs stay below 2, deflate cannot exceed 1,032
+    ratio_from_bytes: int = 8 * 1024**2  # smaller files are spared: a blank picture packs 1,000 to 1 and harms nobody
+
+
+def extract(
+    archive: Path, into: Path, *, limits: ArchiveLimits | None = None, progress: Progress | None = None
+) -> None:
+    """Unpack `archive` into `into`, which must be absent or an empty folder; all of it appears at once, or nothing.
+
+    Every name, link, size and checksum is checked, counting the bytes that really come out. Raises ArchiveRejected with the
+    reason; OSError when the disk is full or the archive cannot be read. What `progress` raises ends the work and passes through.
+    """
+    limits = limits or ArchiveLimits()
+    _require_fresh(into)
+    with archive.open("rb") as file, _appearing_at_once(into) as folder:
+        entries = read_directory(file, limits.max_entries)
+        names = [_safe_parts(entry) for entry in entries]
+        _refuse_twins(entries, names)
+        _refuse_declared_excess(entries, limits)
+        _require_space(folder, sum(entry.size_bytes for entry in entries))
+        _Extraction(file, folder, limits, progress, entries).run(names)
+
+
+def _require_fresh(into: Path) -> None:
+    if into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise FileExistsError(errno.EEXIST, "an archive is only unpacked into a new or empty folder", str(into))
+
+
+@contextmanager
+def _appearing_at_once(into: Path) -> Generator[Path]:
+    """A folder beside `into` that takes its name at the end, or vanishes."""
+    into.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=into.parent))
+    try:
+        yield folder
+        folder.replace(into)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+# Names
+
+
+def _safe_parts(entry: Entry) -> tuple[str, ...]:
+    """The folders and the file of an entry's path, or ArchiveRejected."""
+    name = entry.name
+    parts = tuple(name.removesuffix("/").split("/"))
+    if name.startswith("/") or any(_DRIVE.match(part) for part in parts):
+        _unsafe_path(entry, "an absolute path")
+    if "\\" in name:
+        _unsafe_path(entry, "a path with a backslash")
+    if ".." in parts:
+        _unsafe_path(entry, "a path that leaves its folder (..)")
+    if "" in parts or "." in parts:
+        _unsafe_path(entry, "a path with an empty or '.' part")
+    if len(parts) > _DEEPEST:
+        _unsafe_path(entry, f"a path more than {_DEEPEST} folders deep")
+    for part in parts:
+        _refuse_unsafe_name(entry, part)
+    if len(os.fsencode(name)) > _LONGEST_PATH_BYTES:
+        _unsafe_path(entry, f"a path longer than {_LONGEST_PATH_BYTES} bytes")
+    _refuse_special(entry)
+    return parts
+
+
+def _unsafe_path(entry: Entry, what: str) -> Never:
+    raise ArchiveRejected(
+        Refusal.UNSAFE_PATH,
+        f"the entry {entry.shown} has {what}; only plain relative paths with forward slashes are accepted",
+        entry.name,
+    )
+
+
+def _refuse_unsafe_name(entry: Entry, part: str) -> None:
+    if any(unicodedata.category(letter) in _CONTROL_CATEGORIES or letter in _REORDERING for letter in part):
+        _unsafe_name(entry, "contains control characters")
+    if _DEVICE.fullmatch(part):
+        _unsafe_name(entry, f"contains {part!r}, which is a device on Windows")
+    if len(os.fsencode(part)) > _LONGEST_PART_BYTES:
+        _unsafe_name(entry, f"contains a name longer than {_LONGEST_PART_BYTES} bytes")
+
+
+def _unsafe_name(entry: Entry, what: str) -> Never:
+    raise ArchiveRejected(
+        Refusal.UNSAFE_NAME, f"the path of the entry {entry.shown} {what}; rename it and pack again", entry.name
+    )
+
+
+def _refuse_special(entry: Entry) -> None:
+    """Links, devices, pipes; and an entry whose name says folder and whose type says file, or the other way round."""
+    kind = stat.S_IFMT(entry.mode)
+    if kind not in (0, stat.S_IFDIR if entry.is_folder else stat.S_IFREG):
+        what = "a link" if kind == stat.S_IFLNK else "neither a plain file nor a folder"
+        raise ArchiveRejected(
+            Refusal.NOT_A_FILE,
+            f"the entry {entry.shown} is {what}; pack the files themselves (zip without --symlinks)",
+            entry.name,
+        )
+    if entry.is_folder and entry.size_bytes:
+        raise ArchiveRejected(
+            Refusal.NOT_A_FILE, f"the entry {entry.shown} is named like a folder but holds data", entry.name
+        )
+
+
+@dataclass(slots=True)
+class _Taken:
+    """A path that the archive uses: exactly how it is spelled, and as what."""
+
+    path: str
+    is_folder: bool
+    listed: bool
+
+
+def _refuse_twins(entries: Iterable[Entry], names: Iterable[tuple[str, ...]]) -> None:
+    """No two paths may be one path to any file system: not by case, not by Unicode form, not as both file and folder."""
+    taken: dict[str, _Taken] = {}
+    for entry, parts in zip(entries, names, strict=True):
+        for depth in range(1, len(parts)):
+            _take(taken, entry, "/".join(parts[:depth]), is_folder=True, listed=False)
+        _take(taken, entry, "/".join(parts), is_folder=entry.is_folder, listed=True)
+
+
+def _take(taken: dict[str, _Taken], entry: Entry, path: str, *, is_folder: bool, listed: bool) -> None:
+    earlier = taken.setdefault(_twin_key(path), _Taken(path, is_folder, listed=False))
+    if earlier.path != path:
+        raise ArchiveRejected(
+            Refusal.AMBIGUOUS_NAME,
+            f"{shown(earlier.path)} and {shown(path)} are the same name on some computers; rename one and pack again",
+            entry.name,
+        )
+    if earlier.is_folder != is_folder:
+        raise ArchiveRejected(
+            Refusal.FILE_AND_FOLDER, f"{shown(path)} is both a file and a folder in the archive", entry.name
+        )
+    if listed and earlier.listed:
+        raise ArchiveRejected(
+            Refusal.DUPLICATE_NAME, f"{shown(path)} is in the archive twice; keep one and pack again", entry.name
+        )
+    earlier.listed = earlier.listed or listed
+
+
+def _twin_key(path: str) -> str:
+    """Equal for paths that differ only in case, Unicode form, or the dots and spaces that Windows drops from an end."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
+    return "/".join(part.rstrip(". ") for part in folded.split("/"))
+
+
+# Sizes
+
+
+def _refuse_declared_excess(entries: list[Entry], limits: ArchiveLimits) -> None:
+    """What an archive admits is refused before a byte is written; what it hides is found while counting."""
+    for entry in entries:
+        if entry.size_bytes > limits.max_file_bytes:
+            _file_too_large(entry, limits)
+    total = sum(entry.size_bytes for entry in entries)
+    if total > limits.max_total_bytes:
+        _archive_too_large(limits)
+    if _suspicious(total, sum(entry.packed_bytes for entry in entries), limits):
+        raise ArchiveRejected(
+            Refusal.SUSPICIOUS_RATIO,
+            f"the archive unpacks to more than {limits.max_ratio:g} times its size, as bombs do and images do not",
+        )
+
+
+def _suspicious(size: int, packed: int, limits: ArchiveLimits) -> bool:
+    return size > limits.ratio_from_bytes and size > limits.max_ratio * packed
+
+
+def _file_too_large(entry: Entry, limits: ArchiveLimits) -> Never:
+    raise ArchiveRejected(
+        Refusal.FILE_TOO_LARGE,
+        f"the entry {entry.shown} unpacks to more than {_human(limits.max_file_bytes)}, the most that one file may have",
+        entry.name,
+    )
+
+
+def _archive_too_large(limits: ArchiveLimits) -> Never:
+    raise ArchiveRejected(
+        Refusal.ARCHIVE_TOO_LARGE,
+        f"the archive unpacks to more than {_human(limits.max_total_bytes)}, the most that is accepted; split it",
+    )
+
+
+def _require_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"the archive unpacks to {_human(needed)} but only {_human(free)} are free; make room and try again",
+            str(folder.parent),
+        )
+
+
+def _human(size: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
+# Bytes
+
+
+@dataclass(slots=True)
+class _Extraction:
+    """One run over the entries; `written` counts the bytes that really came out."""
+
+    file: BinaryIO
+    folder: Path
+    limits: ArchiveLimits
+    progress: Progress | None
+    entries: list[Entry]
+    written: int = 0
+    total: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.total = sum(entry.size_bytes for entry in self.entries)
+
+    def run(self, names: Iterable[tuple[str, ...]]) -> None:
+        for entry, parts in zip(self.entries, names, strict=True):
+            target = self.folder.joinpath(*parts)
+            if entry.is_folder:
+                target.mkdir(parents=True, exist_ok=True)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._write(entry, target)
+
+    def _write(self, entry: Entry, target: Path) -> None:
+        crc = size = 0
+        with target.open("xb") as out:
+            for chunk in _unpacked(self.file, entry):
+                size += len(chunk)
+                self._count(entry, size, len(chunk))
+                crc = zlib.crc32(chunk, crc)
+                out.write(chunk)
+                self._report()
+        if size != entry.size_bytes:
+            _wrong_size(entry, size)
+        if crc != entry.crc:
+            _damaged(entry, "its checksum differs")
+
+    def _count(self, entry: Entry, size: int, added: int) -> None:
+        limits, self.written = self.limits, self.written + added
+        if size > limits.max_file_bytes:
+            _file_too_large(entry, limits)
+        if size > entry.size_bytes:
+            _wrong_size(entry, size)
+        if self.written > limits.max_total_bytes:
+            _archive_too_large(limits)
+        if _suspicious(size, entry.packed_bytes, limits):
+            raise ArchiveRejected(
+                Refusal.SUSPICIOUS_RATIO,
+                f"the entry {entry.shown} unpacks to more than {limits.max_ratio:g} times its packed size, as bombs do and "
+                "images do not",
+                entry.name,
+            )
+
+    def _report(self) -> None:
+        if self.progress:
+            self.progress(self.written, self.total)
+
+
+def _unpacked(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
+    """The entry's bytes in chunks of bounded size, however small their packed form."""
+    file.seek(entry.data_offset)
+    packed = _packed(file, entry)
+    return packed if entry.method == STORED else _inflated(packed, entry)
+
+
+def _packed(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
+    left = entry.packed_bytes
+    while left and (chunk := file.read(min(left, _CHUNK))):
+        left -= len(chunk)
+        yield chunk
+    if left:
+        _damaged(entry, "it was cut off")
+
+
+def _inflated(packed: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        for chunk in packed:
+            if inflater.eof:
+                _damaged(entry, "something follows its compressed data")
+            rest = chunk
+            while rest:
+                yield inflater.decompress(rest, _CHUNK)
+                rest = inflater.unconsumed_tail
+        yield inflater.flush()
+    except zlib.error:
+        _damaged(entry, "its compressed data is broken")
+    if not inflater.eof or inflater.unused_data:
+        _damaged(entry, "its compressed data ends in the wrong place")
+
+
+def _wrong_size(entry: Entry, size: int) -> Never:
+    raise ArchiveRejected(
+        Refusal.SIZE_MISMATCH,
+        f"the entry {entry.shown} should unpack to {entry.size_bytes:,} bytes but gave {size:,} or more; pack it again",
+        entry.name,
+    )
+
+
+def _damaged(entry: Entry, why: str) -> Never:
+    raise ArchiveRejected(
+        Refusal.DAMAGED, f"the entry {entry.shown} is damaged ({why}); send the archive again", entry.name
+    )
