@@ -1,0 +1,1 @@
+"""What several server tests stand on."""

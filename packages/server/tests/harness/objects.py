@@ -1,0 +1,43 @@
+"""An object store in a dict."""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from eyebright.errors import NotFound
+from eyebright.ports.objects import ObjectInfo
+from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, Grant
+
+
+class MemoryObjects:
+    def __init__(self) -> None:
+        self.bytes: dict[str, bytes] = {}
+
+    async def put(self, files: Sequence[tuple[str, Path]], *, owned: bool = False) -> int:
+        new = [(key, path) for key, path in files if key not in self.bytes]
+        self.bytes.update((key, path.read_bytes()) for key, path in new)
+        return len(new)
+
+    async def stat(self, key: str) -> ObjectInfo:
+        found = self._get(key)
+        return ObjectInfo(key, len(found), hashlib.sha256(found).hexdigest())
+
+    async def open(self, key: str, offset: int = 0) -> AsyncIterator[bytes]:
+        yield self._get(key)[offset:]
+
+    async def local(self, key: str) -> Path:
+        if not any(known.startswith(key) for known in self.bytes):
+            raise NotFound(f"no object {key}")
+        return Path("/memory") / key
+
+    def grant(self, prefix: str) -> Grant:
+        return Grant(uri=f"file:///memory/{prefix}")
+
+    def _get(self, key: str) -> bytes:
+        if key not in self.bytes:
+            raise NotFound(f"no object {key}")
+        return self.bytes[key]
+
+
+def artifact(path: str, content: bytes, kind: ArtifactKind = ArtifactKind.MODEL) -> ArtifactRef:
+    return ArtifactRef(path=path, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), kind=kind)

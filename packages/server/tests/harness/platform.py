@@ -1,0 +1,147 @@
+"""The services wired together over any database, with a clock and an executor that the test owns."""
+
+from typing import Any
+
+from eyebright.core.job import Run
+from eyebright.core.records import Version
+from eyebright.core.retry import RetryLimits
+from eyebright.ports.executor import Handle
+from eyebright.ports.objects import attempt_prefix
+from eyebright.services.announce import Announcer
+from eyebright.services.dispatch import Dispatch
+from eyebright.services.finalise import Finaliser
+from eyebright.services.history import History
+from eyebright.services.ingest import Ingest
+from eyebright.services.jobs import Jobs
+from eyebright.services.relay import Relay
+from eyebright.services.seal import Seal
+from eyebright.services.sweep import Patience, Sweep
+from eyebright.services.watch import Watch
+from eyebright.testing import FakeCatalog, FakeExecutor, ManualClock
+from eyebright_wire.datasets import DatasetReport, Readiness
+from eyebright_wire.events import Ack, Event
+from eyebright_wire.jobs import JobRequest
+from eyebright_wire.resources import JobView
+from harness.objects import MemoryObjects, artifact
+
+LEASE_MS = 60_000
+READY = DatasetReport(
+    format="imagefolder",
+    classes=("cat", "dog"),
+    images={"train": 8, "val": 2},
+    images_per_class={},
+    readiness=(Readiness(task="classification", ready=True),),
+)
+
+
+class Platform:
+    """Everything between the doors and the sockets. `restart` forgets what only the process knew."""
+
+    def __init__(self, database: Any, *, limits: RetryLimits | None = None, patience: Patience | None = None) -> None:
+        self.database = database
+        self.clock = ManualClock()
+        self.executor = FakeExecutor()
+        self.catalog = FakeCatalog()
+        self.objects = MemoryObjects()
+        self.subscribers: dict[str, Any] = {}
+        self.limits = limits or RetryLimits()
+        self.patience = patience or Patience()
+        self._said: dict[Handle, int] = {}
+        self.restart()
+
+    def restart(self) -> None:
+        """A new control-plane process over the same database and executor."""
+        database, clock, executors = self.database, self.clock, {"local": self.executor}
+        self.announcer = announcer = Announcer()
+        self.history = History(database.jobs, database.history, self.objects, executors)
+        self.jobs = Jobs(
+            database.jobs, database.history, database.datasets, self.catalog, executors, clock, announcer
+        )
+        self.watch = Watch(self.jobs, self.history, announcer)
+        self.ingest = Ingest(database.jobs, clock, announcer, lease_ms=LEASE_MS, limits=self.limits)
+        seal = Seal(
+            database.history,
+            database.datasets,
+            self.objects,
+            self.catalog,
+            base_url=lambda: "http://127.0.0.1:1",
+            heartbeat_seconds=15,
+        )
+        self.dispatch = Dispatch(
+            database.jobs, executors, seal, clock, announcer, lease_ms=LEASE_MS, limits=self.limits
+        )
+        self.finaliser = Finaliser(database.jobs, self.objects, clock, announcer, limits=self.limits)
+        self.sweep = Sweep(
+            database.jobs,
+            database.markers,
+            executors,
+            self.ingest,
+            self.dispatch,
+            self.finaliser,
+            clock,
+            announcer,
+            patience=self.patience,
+            limits=self.limits,
+        )
+        self.relay = Relay(database.outbox, self.subscribers)
+
+    async def add_dataset(self, name: str = "pets", report: DatasetReport = READY) -> Version:
+        version = Version(
+            id=f"dsv_{name}",
+            dataset=name,
+            number=0,
+            manifest_sha256="a" * 64,
+            report=report.model_dump(mode="json"),
+            created_at_ms=self.clock.now_ms(),
+        )
+        return await self.database.datasets.add_version(version)
+
+    async def submit(self, key: str | None = None, **fields: Any) -> JobView:
+        return (await self.jobs.submit(JobRequest(**{"dataset": "pets", **fields}), key=key)).view
+
+    async def launched(self, **fields: Any) -> Handle:
+        """A job of its own, claimed and launched."""
+        view = await self.submit(**fields)
+        await self.dispatch.tick()
+        return Handle(view.id, 1)
+
+    async def running(self, **fields: Any) -> Handle:
+        handle = await self.launched(**fields)
+        await self.say(handle, "started", pid=1, host="here")
+        return handle
+
+    def event(self, handle: Handle, kind: str, **data: Any) -> Event:
+        """The trainer's next event; it goes to its spool first."""
+        spool = self.executor.spools.setdefault(handle, [])
+        event = Event(seq=len(spool) + 1, kind=kind, at_ms=self.clock.now_ms(), data=data)
+        spool.append(event)
+        return event
+
+    async def say(self, handle: Handle, kind: str, **data: Any) -> Ack:
+        return await self.post(handle, self.event(handle, kind, **data))
+
+    async def post(self, handle: Handle, *events: Event) -> Ack:
+        return await self.ingest.accept(handle.job_id, handle.attempt, self.token(handle), events)
+
+    def token(self, handle: Handle) -> str:
+        specs = [s for s in self.executor.launches if (s.job_id, s.attempt) == (handle.job_id, handle.attempt)]
+        return specs[0].token
+
+    def leave(self, handle: Handle, path: str = "model.json", content: bytes = b"weights") -> dict[str, Any]:
+        """The trainer uploads a file; the body of a `succeeded` that names it."""
+        self.objects.bytes[attempt_prefix(handle.job_id, handle.attempt) + path] = content
+        return {"artifacts": [artifact(path, content).model_dump(mode="json")], "metrics": {"top1": 0.9}}
+
+    async def succeed(self, handle: Handle) -> None:
+        await self.say(handle, "succeeded", **self.leave(handle))
+        self.executor.exit(handle, 0)
+        await self.settle()
+
+    async def settle(self, rounds: int = 3) -> None:
+        """Sweep until the errands that a sweep starts have had their effect."""
+        for _ in range(rounds):
+            await self.sweep.tick()
+            await self.sweep.settle()
+
+    async def run(self, handle: Handle) -> Run:
+        return await self.database.jobs.get(handle.job_id)

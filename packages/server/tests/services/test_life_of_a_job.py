@@ -1,0 +1,338 @@
+"""The states, the guards and who may change what: the whole life of a job over the shipped fakes."""
+
+import pytest
+
+from eyebright.errors import Conflict, EventConflict, EventGap, Fenced, Forbidden
+from eyebright.ports.executor import Handle
+from eyebright_wire.errors import ErrorCode
+from eyebright_wire.events import Event, Heartbeat
+from eyebright_wire.jobs import JobState
+
+
+def again(handle: Handle) -> Handle:
+    return Handle(handle.job_id, handle.attempt + 1)
+
+
+async def relaunch(platform, handle: Handle) -> Handle:
+    """Let the retry delay pass and the dispatcher claim the next attempt."""
+    await platform.settle()
+    platform.clock.advance(301)
+    await platform.sweep.tick()
+    assert await platform.dispatch.tick() == 1
+    return again(handle)
+
+
+async def test_a_good_run_ends_with_one_registered_model(platform):
+    handle = await platform.running()
+    await platform.say(handle, "progress", epoch=1, epochs=3, metrics={"loss": 0.5})
+    await platform.succeed(handle)
+    job = await platform.jobs.get(handle.job_id)
+    assert job.state is JobState.SUCCEEDED
+    assert job.metrics == {"top1": 0.9}
+    assert [t.state for t in job.status_transitions] == ["queued", "starting", "running", "succeeded"]
+    models = await platform.database.models.list()
+    assert [model.id for model in models] == [job.model_id]
+    assert [a.path for a in await platform.history.artifacts(handle.job_id)] == ["model.json"]
+
+
+async def test_a_success_is_not_believed_before_its_files_are_there(platform):
+    handle = await platform.running()
+    await platform.say(handle, "succeeded", **platform.leave(handle))
+    platform.objects.bytes.clear()
+    assert (await platform.jobs.get(handle.job_id)).state is JobState.RUNNING
+    await platform.settle()
+    job = await platform.jobs.get(handle.job_id)
+    assert (job.state, job.reason) == (JobState.QUEUED, ErrorCode.STORAGE_ERROR)
+    assert "model.json is missing" in job.message
+    assert await platform.database.models.list() == []
+
+
+async def test_a_changed_byte_in_a_result_is_noticed(platform):
+    handle = await platform.running()
+    await platform.say(handle, "succeeded", **platform.leave(handle, content=b"weights"))
+    for key in platform.objects.bytes:
+        platform.objects.bytes[key] = b"wEights"
+    await platform.settle()
+    assert "other content" in (await platform.jobs.get(handle.job_id)).message
+
+
+async def test_events_of_an_older_attempt_are_refused(platform):
+    old = await platform.running()
+    late = platform.event(old, "progress", epoch=1, epochs=3)
+    platform.executor.spools[old].remove(late)
+    platform.executor.exit(old, -9)
+    new = await relaunch(platform, old)
+    with pytest.raises(Fenced, match="the current one is 2"):
+        await platform.post(old, late)
+    await platform.say(new, "started", pid=2, host="here")
+    assert (await platform.jobs.get(old.job_id)).attempt == 2
+
+
+async def test_a_repeated_event_is_acknowledged_even_after_the_attempt_ended(platform):
+    handle = await platform.running()
+    first = platform.executor.spools[handle][0]
+    await platform.succeed(handle)
+    ack = await platform.post(handle, first)
+    assert ack.acked == 2
+
+
+async def test_the_same_number_with_another_body_is_an_alarm(platform):
+    handle = await platform.running()
+    with pytest.raises(EventConflict):
+        await platform.post(handle, Event(seq=1, kind="started", at_ms=1, data={"pid": 7, "host": "elsewhere"}))
+
+
+async def test_a_hole_in_the_numbers_names_the_expected_one(platform):
+    handle = await platform.running()
+    with pytest.raises(EventGap) as gap:
+        await platform.post(handle, Event(seq=4, kind="progress", at_ms=1, data={"epoch": 1, "epochs": 3}))
+    assert gap.value.expected == 2
+
+
+async def test_a_token_is_good_for_its_own_attempt_only(platform):
+    mine, other = await platform.running(), await platform.running()
+    event = platform.event(mine, "stage", stage="training")
+    with pytest.raises(Forbidden):
+        await platform.ingest.accept(mine.job_id, 1, platform.token(other), [event])
+
+
+async def test_unknown_kinds_are_stored_and_change_nothing(platform):
+    handle = await platform.running()
+    await platform.say(handle, "weather", sky="blue")
+    assert (await platform.jobs.get(handle.job_id)).state is JobState.RUNNING
+    assert (await platform.history.events(handle.job_id)).items[-1].kind == "weather"
+
+
+async def test_one_bad_post_does_not_spoil_the_commit_of_the_others(platform):
+    import asyncio
+
+    good, bad = await platform.running(), await platform.running()
+    results = await asyncio.gather(
+        platform.say(good, "stage", stage="training"),
+        platform.post(bad, Event(seq=9, kind="stage", at_ms=1, data={"stage": "training"})),
+        return_exceptions=True,
+    )
+    assert results[0].acked == 2
+    assert isinstance(results[1], EventGap)
+
+
+async def test_a_killed_trainer_is_tried_again_with_its_newest_checkpoint(platform):
+    handle = await platform.running()
+    manifest = {"path": "checkpoints/step-5/manifest.json", "size_bytes": 1, "sha256": "b" * 64, "kind": "checkpoint"}
+    await platform.say(handle, "checkpoint", manifest=manifest, epoch=1, step=5)
+    platform.executor.exit(handle, -9)
+    await relaunch(platform, handle)
+    spec = platform.executor.launches[-1]
+    assert spec.attempt == 2
+    assert [(point.epoch, point.step) for point in spec.resume] == [(1, 5)]
+
+
+async def test_losses_are_bounded(platform):
+    handle = await platform.running()
+    for _ in range(10):
+        platform.executor.exit(handle, -9)
+        await platform.settle()
+        if (await platform.jobs.get(handle.job_id)).state is JobState.FAILED:
+            break
+        handle = await relaunch(platform, handle)
+    job = await platform.jobs.get(handle.job_id)
+    assert (job.state, job.reason, job.attempt) == (JobState.FAILED, ErrorCode.WORKER_LOST, platform.limits.barren)
+
+
+async def test_a_mistake_in_the_configuration_is_not_tried_again(platform):
+    handle = await platform.running()
+    await platform.say(handle, "failed", code="config_invalid", message="batch=0")
+    job = await platform.jobs.get(handle.job_id)
+    assert (job.state, job.reason, job.message, job.retryable) == ("failed", "config_invalid", "batch=0", False)
+
+
+async def test_preemption_goes_on_at_once_and_costs_nothing(platform):
+    handle = await platform.running()
+    await platform.say(handle, "preempted", step=3)
+    platform.executor.exit(handle, 83)
+    await platform.settle()
+    assert await platform.dispatch.tick() == 1
+    run = await platform.run(handle)
+    assert (run.job.failures, run.job.losses, run.job.preemptions) == (0, 0, 1)
+
+
+async def test_the_next_attempt_waits_until_nothing_of_the_last_one_runs(platform):
+    handle = await platform.running()
+    await platform.say(handle, "preempted", step=3)
+    platform.executor.obeys = False
+    await platform.settle()
+    assert await platform.dispatch.tick() == 0
+    platform.executor.exit(handle, 83)
+    await platform.settle()
+    assert await platform.dispatch.tick() == 1
+
+
+async def test_a_queued_job_is_cancelled_at_once(platform):
+    view = await platform.submit()
+    assert (await platform.jobs.cancel(view.id)).state is JobState.CANCELLED
+    assert await platform.dispatch.tick() == 0
+    with pytest.raises(Conflict, match="already cancelled"):
+        await platform.jobs.cancel(view.id)
+
+
+async def test_a_running_job_learns_of_its_cancelling_with_the_next_answer(platform):
+    handle = await platform.running()
+    await platform.jobs.cancel(handle.job_id)
+    assert (await platform.say(handle, "progress", epoch=1, epochs=3)).cancel
+    await platform.say(handle, "cancelled")
+    job = await platform.jobs.get(handle.job_id)
+    assert (job.state, job.reason) == (JobState.CANCELLED, ErrorCode.USER_CANCELLED)
+
+
+async def test_a_trainer_that_does_not_answer_is_stopped_when_cancelled(platform):
+    handle = await platform.running()
+    await platform.jobs.cancel(handle.job_id)
+    await platform.settle()
+    assert handle in [stopped for stopped, _ in platform.executor.stops]
+    assert (await platform.jobs.get(handle.job_id)).state is JobState.CANCELLED
+
+
+async def test_a_success_that_came_first_stays_a_success(platform):
+    handle = await platform.running()
+    await platform.say(handle, "succeeded", **platform.leave(handle))
+    await platform.jobs.cancel(handle.job_id)
+    await platform.settle()
+    job = await platform.jobs.get(handle.job_id)
+    assert (job.state, job.message) == (JobState.SUCCEEDED, "finished before cancel took effect")
+
+
+async def test_a_silent_trainer_loses_its_lease_and_is_killed(platform):
+    handle = await platform.running()
+    for _ in range(14):
+        platform.clock.advance(5)
+        await platform.settle(1)
+    job = await platform.jobs.get(handle.job_id)
+    assert (job.state, job.reason) == (JobState.QUEUED, ErrorCode.WORKER_LOST)
+    assert handle in [stopped for stopped, _ in platform.executor.stops]
+
+
+async def test_heartbeats_keep_a_quiet_trainer_alive(platform):
+    handle = await platform.running()
+    for _ in range(60):
+        platform.clock.advance(5)
+        now_ms = platform.clock.now_ms()
+        beat = Heartbeat(at_ms=now_ms, moved_at_ms=now_ms)
+        await platform.ingest.beat(handle.job_id, 1, platform.token(handle), beat)
+        await platform.settle(1)
+    assert (await platform.jobs.get(handle.job_id)).state is JobState.RUNNING
+
+
+async def test_alive_but_not_moving_is_hung(platform):
+    handle = await platform.running()
+    still = platform.clock.now_ms()
+    for _ in range(370):
+        platform.clock.advance(5)
+        beat = Heartbeat(at_ms=platform.clock.now_ms(), moved_at_ms=still)
+        await platform.ingest.beat(handle.job_id, 1, platform.token(handle), beat)
+        await platform.settle(1)
+        if (await platform.jobs.get(handle.job_id)).state is JobState.QUEUED:
+            break
+    assert (await platform.jobs.get(handle.job_id)).reason is ErrorCode.HUNG
+
+
+async def test_a_job_may_not_take_longer_than_it_was_allowed(platform):
+    handle = await platform.running(max_duration_seconds=30)
+    for _ in range(7):
+        platform.clock.advance(5)
+        await platform.settle(1)
+    job = await platform.jobs.get(handle.job_id)
+    assert (job.state, job.reason) == (JobState.FAILED, ErrorCode.MAX_DURATION_EXCEEDED)
+
+
+async def test_a_day_without_the_control_plane_reaps_nothing_and_catches_up(platform):
+    handle = await platform.running()
+    await platform.sweep.tick()
+    for epoch in range(1, 4):
+        platform.event(handle, "progress", epoch=epoch, epochs=3)
+    platform.clock.advance(86_400)
+    now_ms = platform.clock.now_ms()
+    platform.executor.beat(handle, Heartbeat(at_ms=now_ms, moved_at_ms=now_ms))
+    platform.restart()
+    await platform.settle()
+    job = await platform.jobs.get(handle.job_id)
+    assert job.state is JobState.RUNNING
+    assert job.progress is not None
+    assert job.progress.epoch == 3
+
+
+async def test_a_run_that_ended_while_we_were_away_is_heard_from_its_spool(platform):
+    handle = await platform.running()
+    await platform.sweep.tick()
+    platform.event(handle, "succeeded", **platform.leave(handle))
+    platform.executor.exit(handle, 0)
+    platform.clock.advance(86_400)
+    platform.restart()
+    await platform.settle()
+    assert (await platform.jobs.get(handle.job_id)).state is JobState.SUCCEEDED
+
+
+async def test_a_crash_between_claim_and_launch_costs_the_job_nothing(platform):
+    view = await platform.submit()
+    platform.executor.launch = None  # the process dies here
+    job = (await platform.database.jobs.get(view.id)).job
+    await platform.dispatch._claim(job, platform.executor.slots()[0], "lost with the process")
+    del platform.executor.launch
+    platform.clock.advance(1)
+    platform.restart()
+    await platform.settle()
+    assert await platform.dispatch.tick() == 1
+    run = await platform.run(Handle(view.id, 2))
+    assert (run.job.attempt, run.job.losses, run.job.failures) == (2, 0, 0)
+
+
+async def test_slots_are_not_shared(platform):
+    for _ in range(3):
+        await platform.submit()
+    assert await platform.dispatch.tick() == 2
+    assert await platform.dispatch.tick() == 0
+    waiting = [job for job in (await platform.jobs.list(query())).items if job.state is JobState.QUEUED]
+    assert [job.queue_position for job in waiting] == [1]
+
+
+async def test_priority_goes_before_age(platform):
+    first, urgent = await platform.submit(), await platform.submit(priority=10)
+    assert (await platform.jobs.get(urgent.id)).queue_position == 1
+    assert (await platform.jobs.get(first.id)).queue_position == 2
+    platform.executor._slots = platform.executor.slots()[:1]
+    await platform.dispatch.tick()
+    assert [spec.job_id for spec in platform.executor.launches] == [urgent.id]
+
+
+async def test_watching_ends_with_the_final_view(platform):
+    handle = await platform.running()
+    await platform.succeed(handle)
+    seen = [item async for item in platform.watch.follow(handle.job_id)]
+    assert [getattr(item, "kind", None) or item.state for item in seen] == ["started", "succeeded", JobState.SUCCEEDED]
+
+
+async def test_subscribers_hear_every_version_in_order_and_again_after_a_failure(platform):
+    heard = []
+
+    class Flaky:
+        fails = True
+
+        async def notify(self, message):
+            if self.fails:
+                self.fails = False
+                raise ConnectionError
+            heard.append((message.job_id, message.version, message.topic))
+
+    platform.subscribers["flaky"] = Flaky()
+    handle = await platform.running()
+    await platform.succeed(handle)
+    while await platform.relay.tick():
+        pass
+    await platform.relay.tick()
+    assert [version for _, version, _ in heard] == list(range(1, len(heard) + 1))
+    assert heard[-1][2] == "job.succeeded"
+
+
+def query():
+    from eyebright.ports.jobs import JobQuery
+
+    return JobQuery()
