@@ -1,4 +1,4 @@
-"""The verb `check`: does this trainer, in this environment, keep the promises of a trainer? Offline, within seconds, without pytest."""
+"""The verb `check`: does this trainer, in this environment, keep a trainer's promises? Offline, in seconds, without pytest."""
 
 import random
 import tempfile

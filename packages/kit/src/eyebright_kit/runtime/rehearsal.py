@@ -1,4 +1,4 @@
-"""A tiny honest job in a folder of its own: pictures that can be learned, stored as blobs, and a spec that orders a run on them."""
+"""A tiny honest job in a folder of its own: pictures that can be learned, stored as blobs, and a spec that orders a run."""
 
 import hashlib
 import io
