@@ -1,0 +1,257 @@
+"""One attempt as a process of this machine. Everything here blocks: the executor calls it in threads."""
+
+import contextlib
+import logging
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from eyebright.errors import Unavailable
+from eyebright.executors import processes
+from eyebright.executors.cgroup import Cgroup
+from eyebright.executors.child_environment import RUN_MARK, child_environment
+from eyebright.executors.run_directory import RunDirectory
+from eyebright.ports.clock import Clock
+from eyebright.ports.executor import Environment, Liveness, Vital
+from eyebright_wire.errors import ExitCode
+from eyebright_wire.jobs import JobSpec
+
+_log = logging.getLogger(__name__)
+
+#: So long a claim without a process may mean that another server is between claiming and starting.
+YOUNG_MS = 10_000
+#: So long a killed process may take to vanish (it finishes the disk or device operation that it is in).
+KILL_SECONDS = 10.0
+LOG_TAIL_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How a trainer process is treated beside the server's own."""
+
+    niceness: int = 5  # the control plane must answer while trainers take every core
+    oom_score_adj: int = 500  # when memory runs out, the kernel takes a trainer rather than the control plane
+
+
+class LocalRun:
+    """The attempt's process tree and its run directory.
+
+    At most one process is ever started for it, by whichever server: the claim in the run directory is taken once. Within
+    this server a lock makes each verb wait for the others.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        clock: Clock,
+        server_environment: Mapping[str, str],
+        manners: Manners,
+        cgroup: Cgroup,
+    ) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._server_environment = server_environment
+        self._manners = manners
+        self._cgroup = cgroup
+        self._mark = str(directory.path)
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._oom_kills: int | None = None
+        self._verdict: tuple[int | None, bool] | None = None
+
+    def start(self, spec: JobSpec, environment: Environment) -> None:
+        """Start it, unless that was done before. Raises OSError, with nothing started and the claim given back."""
+        with self._lock:
+            if not self._directory.claim(self._clock.now_ms()):
+                return
+            try:
+                self._directory.write_spec(spec.model_dump_json(indent=2))
+                self._child = self._spawn(spec, environment)
+            except OSError:
+                self._directory.unclaim()
+                raise
+            self._note_start(self._child.pid)
+
+    def liveness(self) -> Liveness:
+        """Looks, and if the leader has died kills what it left behind. Raises Unavailable if that resists."""
+        with self._lock:
+            if self._known_verdict() is None:
+                if processes.runs(self._leader()):
+                    return Liveness(Vital.ALIVE, heartbeat=self._directory.heartbeat())
+                if self._directory.claimed_at_ms() is None:
+                    return Liveness(Vital.GONE)  # never started; it still may be
+                if self._may_still_start():
+                    return Liveness(Vital.UNKNOWN)
+                self._bury()
+            return self._gone()
+
+    def ask_to_stop(self) -> bool:
+        """Ask once, however often this is called and by how many servers; a second SIGTERM ends a trainer at once.
+
+        True while its leader runs. If it was never started, it never will be.
+        """
+        with self._lock:
+            if self._known_verdict() is not None or self._prevent_start():
+                return False
+            leader = self._leader()
+            if leader is None or not processes.runs(leader):
+                return False
+            if not self._directory.asked_to_stop():
+                processes.ask(leader)
+                self._try_to_note(lambda: self._directory.write_asked_to_stop(self._clock.now_ms()))
+            return True
+
+    def leads(self) -> bool:
+        """The leader still runs."""
+        with self._lock:
+            return self._known_verdict() is None and processes.runs(self._leader())
+
+    def kill(self) -> None:
+        """Nothing of it runs once this returns. Raises Unavailable if something resists even SIGKILL."""
+        with self._lock:
+            if self._known_verdict() is None:
+                self._bury()
+
+    @property
+    def ended(self) -> bool:
+        return self._verdict is not None
+
+    def _spawn(self, spec: JobSpec, environment: Environment) -> subprocess.Popen[bytes]:
+        self._oom_kills = self._cgroup.oom_kills()
+        with os.fdopen(os.open(self._directory.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+            return subprocess.Popen(
+                [environment.python, "-m", environment.module, "run", self._directory.spec],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._directory.path,
+                env=self._environment(spec, environment.python),
+                start_new_session=True,
+            )
+
+    def _environment(self, spec: JobSpec, python: Path) -> dict[str, str]:
+        granted = spec.resources
+        variables = child_environment(
+            self._server_environment, python, threads=granted.threads, devices=granted.devices
+        )
+        return {**variables, RUN_MARK: self._mark}
+
+    def _note_start(self, pid: int) -> None:
+        """Losing these notes to a full disk is harmless: the process writes its own, and its mark finds it without any."""
+        if (created := processes.birth(pid)) is not None:
+            self._try_to_note(lambda: self._directory.write_process(pid, created))
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + self._manners.niceness)
+        with contextlib.suppress(OSError):  # Linux only
+            Path(f"/proc/{pid}/oom_score_adj").write_text(str(self._manners.oom_score_adj))
+
+    def _leader(self) -> psutil.Process | None:
+        """The leading process as far as it is in the process table, perhaps dead and unreaped."""
+        if self._child is not None:
+            return None if self._child.returncode is not None else _process(self._child.pid)
+        record = self._directory.process()
+        if record is not None:
+            return processes.recognise(*record, self._mark)
+        return self._adopt() if self._directory.claimed_at_ms() is not None else None
+
+    def _adopt(self) -> psutil.Process | None:
+        """A server crashed between starting the process and noting which it was."""
+        found = processes.marked(self._mark)
+        if not found:
+            return None
+        leader = next((process for process in found if _leads_session(process)), found[0])
+        if (created := processes.birth(leader.pid)) is not None:
+            self._try_to_note(lambda: self._directory.write_process(leader.pid, created))
+        return leader
+
+    def _may_still_start(self) -> bool:
+        claimed = self._directory.claimed_at_ms()
+        if self._child is not None or claimed is None or self._directory.process() is not None:
+            return False
+        return abs(self._clock.now_ms() - claimed) < YOUNG_MS
+
+    def _prevent_start(self) -> bool:
+        """Take the claim ourselves, so that a launch that comes too late starts nothing."""
+        try:
+            return self._directory.claim(self._clock.now_ms())
+        except OSError:
+            return False
+
+    def _bury(self) -> None:
+        """Kill all that is left, then write down how it ended: from then on it is a fact that no process disturbs."""
+        self._kill_all()
+        code = self._exit_code()
+        self._verdict = code, code == ExitCode.KILLED and self._memory_ran_out()
+        verdict = self._verdict
+        self._try_to_note(lambda: self._directory.write_verdict(*verdict))
+        self._directory.remove_scratch()
+
+    def _kill_all(self) -> None:
+        # The leader stays unreaped meanwhile: as long as its pid is taken, its session can be nobody else's.
+        leader = self._leader()
+        deadline = time.monotonic() + KILL_SECONDS
+        while left := processes.members(leader, self._mark):  # again, for what was being forked while we looked
+            if time.monotonic() > deadline:
+                raise Unavailable(_resisting(left))
+            processes.kill(left)
+            processes.await_end(left, KILL_SECONDS)
+
+    def _exit_code(self) -> int | None:
+        """As the parent learned it, else as the process wrote it down; a signal counts as 128 + its number."""
+        if self._child is None:
+            return self._directory.exit_code()
+        code = self._child.wait()
+        return code if code >= 0 else 128 - code
+
+    def _memory_ran_out(self) -> bool:
+        now = self._cgroup.oom_kills()
+        return now is not None and self._oom_kills is not None and now > self._oom_kills
+
+    def _known_verdict(self) -> tuple[int | None, bool] | None:
+        if self._verdict is None:
+            self._verdict = self._directory.verdict()
+        return self._verdict
+
+    def _gone(self) -> Liveness:
+        code, out_of_memory = self._verdict or (None, False)
+        return Liveness(
+            Vital.GONE,
+            exit_code=code,
+            out_of_memory=out_of_memory,
+            heartbeat=self._directory.heartbeat(),
+            log_tail=self._directory.log_tail(LOG_TAIL_BYTES),
+        )
+
+    def _try_to_note(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            _log.warning("cannot write in %s: %s", self._directory.path, error)
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.Error:
+        return None
+
+
+def _leads_session(process: psutil.Process) -> bool:
+    try:
+        return os.getsid(process.pid) == process.pid
+    except OSError:
+        return False
+
+
+def _resisting(left: list[psutil.Process]) -> str:
+    pids = ", ".join(str(process.pid) for process in left)
+    return (
+        f"process {pids} does not end although it was killed: it belongs to another user or hangs in a disk or device "
+        "operation. Its place stays taken until it is gone; check the disk and `dmesg`"
+    )

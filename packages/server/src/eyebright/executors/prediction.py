@@ -1,0 +1,100 @@
+"""Answers what a model makes of an image, in a child process that holds the framework for just so long."""
+
+import json
+import signal
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import anyio
+from pydantic import TypeAdapter, ValidationError
+
+from eyebright.errors import InvalidRequest, TrainerUnavailable, Unavailable
+from eyebright.executors.child_environment import child_environment
+from eyebright.ports.executor import Environment
+from eyebright_wire.errors import ExitCode
+from eyebright_wire.resources import ClassScore
+
+_SCORES = TypeAdapter(tuple[ClassScore, ...])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionSettings:
+    """`environment` is the server's own; the child gets to see only what is harmless of it."""
+
+    environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    timeout_seconds: float = 60.0
+    at_once: int = 2  # each holds a framework and a model in memory
+    threads: int = 1
+
+
+class ChildProcessPredictor:
+    """The Predictor that starts `python -m <trainer> predict` anew for each image: 1 s, but nothing stays in memory."""
+
+    def __init__(self, settings: PredictionSettings | None = None) -> None:
+        self._settings = settings or PredictionSettings()
+        self._places = anyio.Semaphore(self._settings.at_once)
+
+    async def predict(self, environment: Environment, model: Path, image: bytes) -> tuple[tuple[str, float], ...]:
+        async with self._places:
+            with tempfile.TemporaryDirectory(prefix="eyebright-predict-") as folder:  # mode 0700
+                picture = anyio.Path(folder) / "image"
+                await picture.write_bytes(image)
+                done = await self._run(environment, model, Path(picture))
+        return _scores(done, environment.trainer)
+
+    async def _run(self, environment: Environment, model: Path, image: Path) -> "CompletedProcess[bytes]":
+        seconds = self._settings.timeout_seconds
+        command = [str(environment.python), "-m", environment.module, "predict", str(model), str(image)]
+        try:
+            with anyio.fail_after(seconds):
+                return await anyio.run_process(
+                    command, check=False, cwd=image.parent, env=self._variables(environment), start_new_session=True
+                )
+        except TimeoutError:
+            raise Unavailable(
+                f"the prediction took longer than {seconds:g} s and was ended; try a smaller image or when less is running"
+            ) from None
+        except OSError as error:
+            raise TrainerUnavailable(
+                f"cannot run {environment.python} ({error.strerror}): "
+                f"run `eyebright trainers install {environment.trainer}`"
+            ) from error
+
+    def _variables(self, environment: Environment) -> dict[str, str]:
+        variables = child_environment(self._settings.environment, environment.python, threads=self._settings.threads)
+        return {**variables, "MALLOC_ARENA_MAX": "2"}  # glibc reserves memory per thread and core otherwise
+
+
+def _scores(done: "CompletedProcess[bytes]", trainer: str) -> tuple[tuple[str, float], ...]:
+    if done.returncode == ExitCode.BAD_DATA:
+        raise InvalidRequest(
+            _last_line(done.stderr) or "this is not an image that can be read; send a JPEG or PNG file"
+        )
+    if done.returncode != ExitCode.DONE:
+        raise Unavailable(_failure(done, trainer))
+    try:
+        scores = _SCORES.validate_python(_answer(done.stdout))
+    except (ValueError, ValidationError):
+        raise Unavailable(f"trainer {trainer!r} gave no scores but {_last_line(done.stdout)!r}") from None
+    return tuple((score.label, score.score) for score in sorted(scores, key=lambda score: -score.score))
+
+
+def _answer(stdout: bytes) -> Any:
+    """The last line that was printed: frameworks greet before it. A list of scores, or an object that has one."""
+    answer = json.loads(_last_line(stdout))
+    return answer.get("scores") if isinstance(answer, dict) else answer
+
+
+def _failure(done: "CompletedProcess[bytes]", trainer: str) -> str:
+    if done.returncode in (-signal.SIGKILL, ExitCode.KILLED):
+        return f"the prediction of trainer {trainer!r} was killed, most likely for memory; try when less is running"
+    return f"the prediction of trainer {trainer!r} failed (exit {done.returncode}): {_last_line(done.stderr)}"
+
+
+def _last_line(output: bytes) -> str:
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""

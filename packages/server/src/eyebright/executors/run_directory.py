@@ -1,0 +1,174 @@
+"""The folder of one attempt: everything the executor and the trainer process tell each other lies in it.
+
+launch.json     {"at_ms"}: somebody is starting, or has started, this attempt; made once, never replaced
+spec.json       the sealed JobSpec, 0600
+process.json    {"pid", "created"}: the leading process, noted by the executor and by the process itself
+log.txt         what the process printed
+spool.jsonl     its numbered events
+heartbeat.json  its last sign of life
+exit.json       {"code"}: its very last act
+stop.json       {"at_ms"}: it was asked to stop
+gone.json       {"code", "out_of_memory"}: nothing of it runs any more, and never will again
+scratch/        its working files
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from eyebright.ports.executor import Handle
+from eyebright_wire.events import Event, Heartbeat
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+class RunDirectory:
+    """Reads answer None for what is missing or unreadable; writes are whole or not at all and raise OSError."""
+
+    def __init__(self, runs_dir: Path, handle: Handle) -> None:
+        if not _ID.fullmatch(handle.job_id):
+            raise ValueError(f"{handle.job_id!r} is no job id")
+        self._runs_dir = runs_dir
+        self.path = runs_dir / handle.job_id / f"a{handle.attempt}"
+
+    @property
+    def spec(self) -> Path:
+        return self.path / "spec.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    def claim(self, at_ms: int) -> bool:
+        """Take the right to start this attempt. False: it was taken before, by whomever; there is no second start, ever."""
+        for folder in (self._runs_dir, self.path.parent, self.path):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with (self.path / "launch.json").open("x") as file:
+                json.dump({"at_ms": at_ms}, file)
+        except FileExistsError:
+            return False
+        except OSError:
+            self.unclaim()
+            raise
+        return True
+
+    def unclaim(self) -> None:
+        """Give the right back: nothing was started."""
+        for name in ("launch.json", "spec.json"):
+            with contextlib.suppress(OSError):
+                (self.path / name).unlink()
+
+    def claimed_at_ms(self) -> int | None:
+        """None: nobody ever began to start it. 0: somebody did, but a crash or a full disk kept the time from being noted."""
+        if not (self.path / "launch.json").exists():
+            return None
+        at_ms = self._read("launch.json").get("at_ms")
+        return at_ms if isinstance(at_ms, int) else 0
+
+    def write_spec(self, text: str) -> None:
+        _replace(self.spec, text)
+
+    def process(self) -> tuple[int, float] | None:
+        """(pid, creation time in seconds since 1970)."""
+        record = self._read("process.json")
+        pid, created = record.get("pid"), record.get("created")
+        if isinstance(pid, int) and pid > 0 and isinstance(created, int | float):
+            return pid, float(created)
+        return None
+
+    def write_process(self, pid: int, created: float) -> None:
+        _replace(self.path / "process.json", json.dumps({"pid": pid, "created": created}))
+
+    def exit_code(self) -> int | None:
+        code = self._read("exit.json").get("code")
+        return code if isinstance(code, int) else None
+
+    def heartbeat(self) -> Heartbeat | None:
+        try:
+            return Heartbeat.model_validate_json((self.path / "heartbeat.json").read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def asked_to_stop(self) -> bool:
+        return (self.path / "stop.json").exists()
+
+    def write_asked_to_stop(self, at_ms: int) -> None:
+        _replace(self.path / "stop.json", json.dumps({"at_ms": at_ms}))
+
+    def verdict(self) -> tuple[int | None, bool] | None:
+        """(exit code, killed for memory) once nothing of it runs."""
+        record = self._read("gone.json")
+        return (record.get("code"), bool(record.get("out_of_memory"))) if "code" in record else None
+
+    def write_verdict(self, code: int | None, out_of_memory: bool) -> None:
+        _replace(self.path / "gone.json", json.dumps({"code": code, "out_of_memory": out_of_memory}))
+
+    def remove_scratch(self) -> None:
+        """A process that was killed could not tidy up, and its copy of the data set may be large."""
+        shutil.rmtree(self.path / "scratch", ignore_errors=True)
+
+    def log_tail(self, size: int) -> str:
+        """The last whole lines of the output, at most `size` bytes of them."""
+        try:
+            with self.log.open("rb") as file:
+                start = max(0, file.seek(0, os.SEEK_END) - size)
+                file.seek(start)
+                tail = file.read(size)
+        except OSError:
+            return ""
+        if start:
+            tail = tail.partition(b"\n")[2] or tail
+        return tail.decode(errors="replace")
+
+    def events(self, after: int) -> Iterator[Event]:
+        """What the trainer wrote down with seq > `after`, up to the first line that is torn or damaged."""
+        try:
+            file = (self.path / "spool.jsonl").open("rb")
+        except OSError:
+            return
+        with file:
+            for line in file:
+                event = _event(line)
+                if event is None:
+                    return
+                if event.seq > after:
+                    yield event
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            content = json.loads((self.path / name).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+
+def _event(line: bytes) -> Event | None:
+    if not line.endswith(b"\n"):  # the write that made it was cut short, even if what is there happens to parse
+        return None
+    try:
+        return Event.model_validate_json(line)
+    except ValidationError:
+        return None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Durable and atomic, mode 0600 (mkstemp's)."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,80 @@
+"""How many trainers this machine runs at once, and what each of them gets."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+
+import psutil
+
+from eyebright.executors.cgroup import Cgroup
+from eyebright.ports.executor import Slot
+from eyebright_wire.jobs import Resources
+
+#: A trainer with one thread leaves most of its time to Python; two keep it and its data loading busy.
+CORES_PER_SLOT = 2
+
+
+def plan_slots(cores: int, devices: Sequence[int], cpu_slots: int | None = None) -> tuple[Slot, ...]:
+    """One slot per GPU; without any, one per two cores. `cpu_slots` fixes the number of those without a GPU instead.
+
+    The cores are shared out evenly: threads that outnumber them cost two thirds of the speed of both jobs.
+    """
+    if cpu_slots is None:
+        cpu_slots = 0 if devices else max(1, cores // CORES_PER_SLOT)
+    places = [(device,) for device in devices] + [()] * cpu_slots
+    threads = max(1, cores // max(1, len(places)))
+    return tuple(Slot(index, Resources(devices=own, threads=threads)) for index, own in enumerate(places))
+
+
+def usable_cores(cgroup: Cgroup | None = None) -> int:
+    """The cores that this process may use: what its affinity and its control group leave of the machine's."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count() or 1
+    limit = (cgroup or Cgroup()).cpu_limit()
+    return max(1, cores if limit is None else min(cores, int(limit)))
+
+
+def cuda_devices(visible: str | None = None) -> tuple[int, ...]:
+    """The GPUs of this machine in PCI order, or those of them that `visible` (as in CUDA_VISIBLE_DEVICES) names.
+
+    Asks the driver, not a framework; no driver means no GPU.
+    """
+    import pynvml  # 20 ms that only a server with this executor pays
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return ()
+    try:
+        uuids = [_uuid(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return ()
+    finally:
+        with contextlib.suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+    return _visible(visible, uuids)
+
+
+def _uuid(pynvml: object, index: int) -> str:
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)  # type: ignore[attr-defined]
+    uuid = pynvml.nvmlDeviceGetUUID(handle)  # type: ignore[attr-defined]
+    return uuid.decode() if isinstance(uuid, bytes) else uuid
+
+
+def _visible(visible: str | None, uuids: Sequence[str]) -> tuple[int, ...]:
+    """CUDA's own rule: the list ends at the first entry that names no GPU."""
+    if visible is None:
+        return tuple(range(len(uuids)))
+    chosen: list[int] = []
+    for entry in visible.split(","):
+        device = _device(entry.strip(), uuids)
+        if device is None or device in chosen:
+            break
+        chosen.append(device)
+    return tuple(chosen)
+
+
+def _device(entry: str, uuids: Sequence[str]) -> int | None:
+    if entry.isdigit():
+        return int(entry) if int(entry) < len(uuids) else None
+    matches = [index for index, uuid in enumerate(uuids) if entry and uuid.startswith(entry)]
+    return matches[0] if len(matches) == 1 else None
