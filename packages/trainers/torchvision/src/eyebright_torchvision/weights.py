@@ -1,0 +1,78 @@
+"""ImageNet weights through torchvision's own weights API, with an error that tells what to do without a network."""
+
+import hashlib
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torchvision import models
+
+from eyebright_kit.errors import ConfigInvalid
+from eyebright_torchvision.models import Weights
+
+_TIMEOUT_SECONDS = 10.0  # a filtered network answers nothing; without this the job would hang for minutes
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Weights and where they came from, for the model card."""
+
+    tensors: Weights
+    name: str  # "ResNet18_Weights.IMAGENET1K_V1"
+    url: str
+    sha256: str
+
+
+def fetch(architecture: str) -> Pretrained:
+    """The best weights that torchvision has for this architecture, downloaded unless the file is there already.
+
+    Raises ConfigInvalid when it is neither there nor to be had, saying which file belongs where.
+    """
+    weights = models.get_model_weights(architecture).DEFAULT
+    file = _file(weights.url)
+    try:
+        with _timeout(_TIMEOUT_SECONDS):
+            tensors = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except OSError as error:  # URLError and time-outs are OSErrors
+        raise ConfigInvalid(_absent(architecture, weights.url, file, error)) from error
+    except Exception as error:  # torch names a wrong hash and a broken file in several ways
+        raise ConfigInvalid(_damaged(weights.url, file, error)) from error
+    return Pretrained(dict(tensors), str(weights), weights.url, _sha256(file))
+
+
+def _file(url: str) -> Path:
+    """Where torch.hub keeps the file of this address."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+
+
+def _absent(architecture: str, url: str, file: Path, error: OSError) -> str:
+    return (
+        f"pretrained=true needs the ImageNet weights of {architecture}, which are not on this machine and cannot be "
+        f"downloaded ({getattr(error, 'reason', error)}). Download {url} elsewhere and put it at {file}, "
+        f"or train with pretrained=false"
+    )
+
+
+def _damaged(url: str, file: Path, error: Exception) -> str:
+    return (
+        f"the pretrained weights at {file} cannot be used ({error}). Delete that file; then it is downloaded again, "
+        f"or put a fresh copy of {url} there, or train with pretrained=false"
+    )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def _timeout(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
