@@ -1,0 +1,211 @@
+"""The promises of a trainer, as tests. A trainer's own test file:
+
+class TestToy(TrainerConformance):
+    manifest = MANIFEST
+    weights = "model.json"
+    slow = {"step_seconds": 0.02}
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from eyebright_kit.runtime.disk import sha256_of
+from eyebright_kit.runtime.rehearsal import CLASSES, Rehearsal, draw
+from eyebright_kit.runtime.trace import (
+    Rehearsed,
+    Trace,
+    artifacts_are_true,
+    predicts,
+    rehearse,
+    reports_each_epoch,
+    run_verb,
+    stays_offline,
+    tells_its_story_in_order,
+)
+from eyebright_kit.testing.ingest import IngestServer
+from eyebright_wire.artifacts import Grant
+from eyebright_wire.errors import ErrorCode, ExitCode
+from eyebright_wire.events import EventKind
+from eyebright_wire.jobs import ResumePoint
+from eyebright_wire.manifest import TrainerManifest
+
+#: What `describe` must not import: the control plane reads manifests often, and without any framework's seconds and memory.
+FRAMEWORKS = frozenset(
+    {
+        "torch",
+        "torchvision",
+        "numpy",
+        "tensorflow",
+        "jax",
+        "timm",
+        "transformers",
+        "diffusers",
+        "ultralytics",
+        "mmdet",
+        "onnxruntime",
+    }
+)
+
+
+class TrainerConformance:
+    """Runs real child processes with the network closed, as an executor would."""
+
+    manifest: ClassVar[TrainerManifest]
+    weights: ClassVar[str]  # the artifact that holds the final weights
+    slow: ClassVar[
+        dict[str, Any]
+    ] = {}  # settings with which a run lasts long enough to be interrupted between checkpoints
+    exact_resume: ClassVar[bool] = True  # interrupted and resumed gives the very same weights
+    bad_configs: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"epochs": -1},
+        {"epochs": "; rm -rf /"},
+        {"no_such_setting": 1},
+    )
+    timeout_seconds: ClassVar[float] = 120.0
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def finished(cls, tmp_path_factory: pytest.TempPathFactory) -> Trace:
+        """One uninterrupted run with nobody listening: most promises can be read off it."""
+        spec = Rehearsal(tmp_path_factory.mktemp("finished"), cls.manifest).write_spec(**cls.slow)
+        return rehearse(cls.manifest.module, spec, cls.timeout_seconds)
+
+    @pytest.fixture
+    def job(self, tmp_path: Path) -> Rehearsal:
+        return Rehearsal(tmp_path, self.manifest, config=self.slow)
+
+    def test_its_manifest_survives_the_wire(self) -> None:
+        told = run_verb(self.manifest.module, "describe")
+        assert TrainerManifest.model_validate_json(told.stdout) == self.manifest, told.stderr
+
+    def test_it_describes_itself_without_its_framework(self) -> None:
+        assert not _imported(self.manifest.module) & FRAMEWORKS
+
+    def test_each_recipe_satisfies_its_own_schema(self) -> None:
+        for task in self.manifest.tasks:
+            Draft202012Validator.check_schema(task.config_schema)
+            _satisfies(task.recipe, task.config_schema)
+            _satisfies({**task.recipe, **self.manifest.conformance}, task.config_schema)
+
+    def test_each_task_knows_its_default_model_and_each_setting_of_its_recipe(self) -> None:
+        for task in self.manifest.tasks:
+            assert task.default_model in {model.name for model in task.models}
+            assert set(task.recipe) == set(task.config_schema["properties"])
+
+    def test_it_tells_its_story_in_order_with_nobody_listening(self, finished: Trace) -> None:
+        tells_its_story_in_order(finished)
+
+    def test_it_reports_each_epoch(self, finished: Trace) -> None:
+        reports_each_epoch(finished)
+
+    def test_it_names_its_primary_metric(self, finished: Trace) -> None:
+        assert self.manifest.tasks[0].primary_metric in finished.succeeded.metrics
+
+    def test_its_artifacts_are_what_was_told(self, finished: Trace) -> None:
+        artifacts_are_true(finished)
+
+    def test_it_never_reaches_for_the_network(self, finished: Trace) -> None:
+        stays_offline(finished)
+
+    def test_it_predicts_from_its_artifacts_alone(self, finished: Trace, tmp_path: Path) -> None:
+        draw(0, random.Random(0)).save(tmp_path / "image.png")
+        predicts(self.manifest.module, finished, tmp_path / "image.png", CLASSES)
+
+    def test_it_leaves_its_spool_in_the_output_and_no_scratch(self, finished: Trace) -> None:
+        assert (finished.output / "spool.jsonl").read_bytes() == (finished.folder / "spool.jsonl").read_bytes()
+        assert not (finished.folder / "scratch").exists()
+
+    def test_the_same_seed_gives_the_same_weights(self, finished: Trace, job: Rehearsal) -> None:
+        again = rehearse(self.manifest.module, job.write_spec(), self.timeout_seconds)
+        assert _weights(again, self.weights) == _weights(finished, self.weights)
+
+    def test_a_bad_setting_is_refused_by_name(self, job: Rehearsal) -> None:
+        for attempt, bad in enumerate(self.bad_configs, start=1):
+            trace = rehearse(self.manifest.module, job.write_spec(attempt, **bad), self.timeout_seconds)
+            assert trace.exit_code == ExitCode.BAD_CONFIG, trace.summary()
+            assert trace.failed.code == ErrorCode.CONFIG_INVALID
+            assert next(iter(bad)) in trace.failed.message
+
+    def test_killed_and_resumed_equals_uninterrupted(self, finished: Trace, job: Rehearsal) -> None:
+        self._resumes_exactly(job, finished, self._interrupted(job, signal.SIGKILL))
+
+    def test_told_to_leave_it_saves_and_another_attempt_goes_on(self, finished: Trace, job: Rehearsal) -> None:
+        trace = self._interrupted(job, signal.SIGTERM)
+        assert trace.exit_code == ExitCode.PREEMPTED, trace.summary()
+        assert trace.events[-1].kind == EventKind.PREEMPTED
+        assert trace.events[-1].data["step"] == trace.checkpoints[-1].step
+        self._resumes_exactly(job, finished, trace)
+
+    def test_cancelled_by_the_answer_to_an_event_it_stops(self, tmp_path: Path) -> None:
+        with IngestServer() as server:
+            server.cancel_after = EventKind.PROGRESS
+            job = Rehearsal(tmp_path, self.manifest, self.slow, server.url, heartbeat_seconds=0.05)
+            trace = rehearse(self.manifest.module, job.write_spec(), self.timeout_seconds)
+        assert trace.exit_code == ExitCode.DONE, trace.summary()
+        assert server.kinds[-1] == EventKind.CANCELLED, trace.summary()
+
+    def _interrupted(self, job: Rehearsal, number: signal.Signals) -> Trace:
+        """A first attempt that gets a signal at a random moment after its first checkpoint."""
+        child = Rehearsed(self.manifest.module, job.write_spec())
+        _wait_for(lambda: any((job.output() / "checkpoints").glob("step-*")), child, self.timeout_seconds)
+        time.sleep(random.uniform(0, 0.1))
+        os.kill(child.process.pid, number)
+        trace = child.wait(self.timeout_seconds)
+        assert trace.exit_code != ExitCode.DONE, f"too quick to be interrupted: give `slow` more. {trace.summary()}"
+        return trace
+
+    def _resumes_exactly(self, job: Rehearsal, finished: Trace, interrupted: Trace) -> None:
+        spec = job.write_spec(attempt=2, resume=tuple(_resume_points(interrupted)))
+        trace = rehearse(self.manifest.module, spec, self.timeout_seconds)
+        tells_its_story_in_order(trace)
+        assert trace.events[0].data["resumed_from_step"] == interrupted.checkpoints[-1].step
+        if self.exact_resume:
+            assert _weights(trace, self.weights) == _weights(finished, self.weights)
+
+
+def _satisfies(config: dict[str, Any], schema: dict[str, Any]) -> None:
+    Draft202012Validator(schema).validate(config)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _imported(module: str) -> frozenset[str]:
+    """The top-level packages that `describe` imports."""
+    told = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", module, "describe"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    lines = (line.rpartition("|")[2].strip() for line in told.stderr.splitlines() if line.startswith("import time:"))
+    return frozenset(name.partition(".")[0] for name in lines)
+
+
+def _resume_points(trace: Trace) -> Iterator[ResumePoint]:
+    """Newest first, as the control plane hands them on."""
+    for saved in reversed(trace.checkpoints):
+        yield ResumePoint(
+            source=Grant(uri=trace.spec.output.uri), manifest=saved.manifest, epoch=saved.epoch, step=saved.step
+        )
+
+
+def _weights(trace: Trace, path: str) -> str:
+    assert trace.exit_code == ExitCode.DONE, trace.summary()
+    return sha256_of(trace.output / path)
+
+
+def _wait_for(condition: Callable[[], bool], child: Rehearsed, timeout_seconds: float) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        assert child.process.poll() is None, child.wait(1).summary()
+        assert time.monotonic() < deadline, "no checkpoint came in time"
+        time.sleep(0.005)
