@@ -1,0 +1,8 @@
+"""The trainers that come with Eyebright, one line each."""
+
+from pathlib import Path
+
+from eyebright.catalog.source import TrainerSource
+
+torchvision = TrainerSource("torchvision", "eyebright_torchvision", Path("torchvision"), rank=10)
+toy = TrainerSource("toy", "eyebright_toy", Path("toy"), rank=1000)  # for tests; nobody wants to get it by default
