@@ -1,0 +1,181 @@
+"""Every knob of the product, and the only reader of the environment.
+
+`Settings()` works with nothing set. Each field is the variable `EYEBRIGHT_<FIELD>`, a field of a section
+`EYEBRIGHT_<SECTION>__<FIELD>` (`EYEBRIGHT_JOBS__LEASE_SECONDS=60`); lists are separated by commas.
+"""
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from eyebright.errors import InvalidRequest
+
+PREFIX = "EYEBRIGHT_"
+_MIB = 2**20
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+Folder = Annotated[Path, AfterValidator(_absolute)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Numbers = Annotated[tuple[int, ...] | None, NoDecode, BeforeValidator(_split)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class JobSettings(Section):
+    """How long the control plane waits before it concludes something."""
+
+    lease_seconds: float = Field(default=60, gt=0, description="A trainer that is silent for so long has lost its attempt")
+    heartbeat_seconds: float = Field(default=15, gt=0, description="How often trainers report that they live")
+    hang_seconds: float = Field(default=1800, gt=0, description="Alive, but no step for so long: hung")
+    launch_seconds: float = Field(default=60, gt=0, description="Claimed, but no process to be seen for so long: lost")
+    stop_grace_seconds: float = Field(default=30, ge=0, description="Between asking a trainer to stop and killing it")
+
+
+class RetrySettings(Section):
+    """How often a job is tried again, by what went wrong; each class has a budget of its own."""
+
+    failures: int = Field(default=2, ge=0, description="Retries after the training itself went wrong")
+    losses: int = Field(default=5, ge=0, description="Retries after machine, disk or network did")
+    preemptions: int = Field(default=50, ge=0, description="Retries after it had to make room")
+    barren: int = Field(default=3, ge=1, description="Attempts in a row without a new checkpoint that end a job")
+    base_seconds: float = Field(default=1, ge=0, description="Wait before the first retry; doubles with each")
+    cap_seconds: float = Field(default=300, ge=0, description="Longest wait before a retry")
+
+
+class UploadSettings(Section):
+    """What callers may send."""
+
+    archive_bytes: int = Field(default=20 * 2**30, gt=0, description="Largest data set archive")
+    image_bytes: int = Field(default=32 * _MIB, gt=0, description="Largest image to predict on")
+    json_bytes: int = Field(default=16 * _MIB, gt=0, description="Largest body of any other request")
+    spare_bytes: int = Field(default=512 * _MIB, ge=0, description="Free disk space that an upload must leave")
+
+
+class LocalSettings(Section):
+    """The executor that runs trainers as child processes of this machine."""
+
+    cpu_slots: int | None = Field(default=None, ge=1, description="Jobs at once on the CPU; default: one per two cores")
+    devices: Numbers = Field(default=None, description="CUDA indices to use; default: all")
+    log_limit_bytes: int = Field(default=256 * _MIB, gt=0, description="Kept of an attempt's output")
+    niceness: int = Field(default=5, ge=0, le=19, description="Trainers yield the processor to the server")
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = Field(default="console", description="For a person, or for a collector")
+    access: bool = Field(default=False, description="A line for each request")
+
+
+class Settings(BaseSettings):
+    """The whole tree. Raises InvalidRequest, naming the variable, for a value that can't be."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    data_dir: Folder = Field(
+        default_factory=lambda: platformdirs.user_data_path("eyebright"),
+        validate_default=True,
+        description="Where everything is kept",
+    )
+    trainers_dir: Folder | None = Field(default=None, description="The trainers' environments; default: in data_dir")
+    database_url: str | None = Field(default=None, description="sqlite:///… or postgresql://…; default: in data_dir")
+
+    host: str = Field(default="127.0.0.1", description="The address to listen on")
+    port: int = Field(default=8765, ge=0, le=65535, description="0 takes a free one; server.json tells which")
+    allowed_hosts: Words = Field(default=(), description="Names this server is called by, beside loopback; * = any")
+    allowed_origins: Words = Field(default=(), description="Web pages of other servers that may call this one")
+    embedded: bool = Field(default=False, description="End when no job is unfinished and nobody has called for a while")
+    embedded_idle_seconds: float = Field(default=30, gt=0, description="How long that while is")
+
+    url: str | None = Field(default=None, description="For clients: the server to call")
+    token: str | None = Field(default=None, repr=False, description="For clients: the operator's token of that server")
+
+    executors: Words = Field(default=("local",), description="Which places to run are open; the first is the default")
+    doors: Words = Field(default=(), description="Which ways in are open; default: every one that is installed")
+    subscribers: Words = Field(default=(), description="Who is told of changes; default: every one that is installed")
+    licence_deny: Words = Field(default=(), description="SPDX names of trainers' licences to refuse, such as AGPL-3.0")
+
+    jobs: JobSettings = JobSettings()
+    retry: RetrySettings = RetrySettings()
+    uploads: UploadSettings = UploadSettings()
+    local: LocalSettings = LocalSettings()
+    log: LogSettings = LogSettings()
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InvalidRequest(_explain(error), errors=[{"field": _variable(e["loc"])} for e in error.errors()]) from None
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'eyebright.db'}"
+
+    @property
+    def trainers(self) -> Path:
+        return self.trainers_dir or self.data_dir / "trainers"
+
+    @property
+    def objects_dir(self) -> Path:
+        return self.data_dir / "objects"
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.data_dir / "runs"
+
+    @property
+    def uploads_dir(self) -> Path:
+        return self.data_dir / "uploads"
+
+
+def process_environment() -> Mapping[str, str]:
+    """A copy of the environment, for adapters that start processes: what of it they pass on is their decision."""
+    return dict(os.environ)
+
+
+def unknown_variables() -> dict[str, str]:
+    """Variables that look like settings but are none, with the nearest known name: a typo must not be dropped in silence."""
+    known = list(variables())
+    unknown = [name for name in os.environ if name.startswith(PREFIX) and name not in known]
+    return {name: next(iter(get_close_matches(name, known, 1)), "") for name in sorted(unknown)}
+
+
+def variables() -> dict[str, str]:
+    """Every variable that is read, with what it means."""
+    found: dict[str, str] = {}
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, Section):
+            section = type(field.default)
+            names = {_variable((name, key)): value for key, value in section.model_fields.items()}
+            found.update((variable, value.description or "") for variable, value in names.items())
+        else:
+            found[_variable((name,))] = field.description or ""
+    return found
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """`("jobs", "lease_seconds")` → `EYEBRIGHT_JOBS__LEASE_SECONDS`; positions in a list don't count."""
+    return PREFIX + "__".join(str(part).upper() for part in location if isinstance(part, str))
+
+
+def _explain(error: ValidationError) -> str:
+    return "; ".join(
+        f"{_variable(found['loc'])} is {found['input']!r}: {found['msg']}" for found in error.errors(include_url=False)
+    )
