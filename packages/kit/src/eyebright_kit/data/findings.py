@@ -1,0 +1,233 @@
+"""Everything an inspection can find, by stable code, and the collector that counts it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from eyebright_wire.datasets import Finding, Severity
+
+EXAMPLES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One thing that can be found: `{n}` in the text stands for how often."""
+
+    severity: Severity
+    one: str
+    many: str
+    consequence: str
+
+
+_INFO, _WARNING = Severity.INFO, Severity.WARNING
+_LEFT_OUT = "left out of training"
+
+#: No finding blocks by itself: what blocks is a condition of a task (see readiness.py), so that one broken download among ten
+#: thousand photographs costs a warning and not the evening.
+CATALOGUE: Mapping[str, Kind] = MappingProxyType(
+    {
+        # Files that are not used
+        "not_an_image": Kind(
+            _WARNING,
+            "a file is named like an image but is none",
+            "{n} files are named like images but are none",
+            _LEFT_OUT,
+        ),
+        "damaged_image": Kind(
+            _WARNING, "an image is damaged or cut off", "{n} images are damaged or cut off", _LEFT_OUT
+        ),
+        "empty_file": Kind(_WARNING, "an image file is empty", "{n} image files are empty", _LEFT_OUT),
+        "unsupported_image": Kind(
+            _WARNING,
+            "an image is in a format that is not supported",
+            "{n} images are in formats that are not supported",
+            f"{_LEFT_OUT}; convert to JPEG or PNG to use them",
+        ),
+        "image_too_large": Kind(
+            _WARNING,
+            "an image has more pixels than is accepted",
+            "{n} images have more pixels than is accepted",
+            f"{_LEFT_OUT}; scale down or cut into tiles to use them",
+        ),
+        "file_too_large": Kind(
+            _WARNING,
+            "an image file has more bytes than is accepted",
+            "{n} image files have more bytes than is accepted",
+            f"{_LEFT_OUT}; save with compression to use them",
+        ),
+        "unreadable_file": Kind(
+            _WARNING,
+            "a file could not be read",
+            "{n} files could not be read",
+            f"{_LEFT_OUT}; check the permissions",
+        ),
+        "special_file": Kind(
+            _WARNING,
+            "an entry is neither a file nor a folder, or a link that leads nowhere or in a circle",
+            "{n} entries are neither files nor folders, or links that lead nowhere or in a circle",
+            _LEFT_OUT,
+        ),
+        "too_deep": Kind(
+            _WARNING, "a folder is nested too deep to be read", "{n} folders are nested too deep to be read", _LEFT_OUT
+        ),
+        "image_without_class": Kind(
+            _WARNING,
+            "an image lies outside every class folder",
+            "{n} images lie outside every class folder",
+            f"{_LEFT_OUT}; move into a class folder to use them",
+        ),
+        "image_without_split": Kind(
+            _WARNING,
+            "an image lies beside the split folders of its class",
+            "{n} images lie beside the split folders of their class",
+            f"{_LEFT_OUT}; move into train, val or test to use them",
+        ),
+        "unknown_folder": Kind(
+            _WARNING,
+            "a folder beside the splits is no split",
+            "{n} folders beside the splits are no splits",
+            f"{_LEFT_OUT}, with everything in them; splits are called train, val or test",
+        ),
+        "other_file": Kind(
+            _INFO,
+            "a file is no image and does not claim to be",
+            "{n} files are no images and do not claim to be",
+            "ignored",
+        ),
+        "system_file": Kind(
+            _INFO,
+            "a hidden file or folder, or one made by an operating system",
+            "{n} hidden files or folders, or ones made by an operating system",
+            "ignored",
+        ),
+        # Files that are used, but worth a look
+        "nested_folder": Kind(
+            _INFO,
+            "a folder lies inside a class folder",
+            "{n} folders lie inside class folders",
+            "their images count for the class folder above",
+        ),
+        "extension_mismatch": Kind(
+            _INFO,
+            "an image is of another type than its name says",
+            "{n} images are of other types than their names say",
+            "used by their content; stored under their true type",
+        ),
+        "exif_orientation": Kind(
+            _INFO,
+            "an image is stored turned, with a note how to hold it",
+            "{n} images are stored turned, with a note how to hold them",
+            "used; a trainer that ignores the note sees them turned",
+        ),
+        "transparency": Kind(
+            _INFO,
+            "an image has transparent parts",
+            "{n} images have transparent parts",
+            "used; the colours behind the transparency become visible",
+        ),
+        "high_bit_depth": Kind(
+            _INFO,
+            "an image has more than 8 bits per channel",
+            "{n} images have more than 8 bits per channel",
+            "used, reduced to 8 bits; bright parts may be clipped",
+        ),
+        "cmyk": Kind(
+            _INFO,
+            "an image is in printing colours (CMYK)",
+            "{n} images are in printing colours (CMYK)",
+            "used, converted to RGB",
+        ),
+        "several_frames": Kind(
+            _INFO,
+            "an image has several frames or pages",
+            "{n} images have several frames or pages",
+            "the first one is used",
+        ),
+        # The set as a whole
+        "duplicate_images": Kind(
+            _INFO,
+            "an image is byte for byte equal to another of its class and split",
+            "{n} images are byte for byte equal to another of their class and split",
+            "used; they count more than others",
+        ),
+        "leaked_images": Kind(
+            _WARNING,
+            "an image is in more than one split",
+            "{n} images are in more than one split",
+            "used; figures on val and test will look better than they are",
+        ),
+        "conflicting_labels": Kind(
+            _WARNING,
+            "an image is in more than one class",
+            "{n} images are in more than one class",
+            "used under each of them, which teaches a contradiction",
+        ),
+        "similar_class_names": Kind(
+            _WARNING,
+            "a class differs from another only in upper and lower case",
+            "{n} classes differ from others only in upper and lower case",
+            "trained as classes of their own; rename the folders if they are meant to be one",
+        ),
+        "class_without_val": Kind(
+            _WARNING,
+            "a class has no validation image",
+            "{n} classes have no validation image",
+            "trained, but nothing is known of how well",
+        ),
+        "split_made": Kind(
+            _INFO,
+            "no image was in a validation split, so one was held back for it",
+            "no image was in a validation split, so {n} were held back for it",
+            "chosen by content within each class, the same at every import",
+        ),
+    }
+)
+
+
+@dataclass(slots=True)
+class _Tally:
+    kind: Kind
+    count: int = 0
+    examples: list[str] = field(default_factory=list[str])
+    first: str = ""
+
+
+class Findings:
+    """Counts what was found and keeps the first examples: memory does not grow with the damage."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[str, _Tally] = {}
+
+    def add(self, code: str, example: str, detail: str = "") -> None:
+        """One more of `code`, which must be in the catalogue. `detail` says what is special about this one."""
+        tally = self._tallies.setdefault(code, _Tally(CATALOGUE[code]))
+        tally.count += 1
+        if len(tally.examples) < EXAMPLES:
+            tally.examples.append(example)
+        if tally.count == 1:
+            tally.first = f"{example}: {detail}" if detail else example
+
+    def count(self, code: str) -> int:
+        return self._tallies[code].count if code in self._tallies else 0
+
+    def first(self, code: str) -> str:
+        """The first example, or an empty string."""
+        return next(iter(self._tallies[code].examples), "") if code in self._tallies else ""
+
+    def all(self) -> tuple[Finding, ...]:
+        """Warnings before information, each in the order of the catalogue."""
+        found = [_finding(code, self._tallies[code]) for code in CATALOGUE if code in self._tallies]
+        return tuple(sorted(found, key=lambda finding: finding.severity == Severity.INFO))
+
+
+def _finding(code: str, tally: _Tally) -> Finding:
+    kind = tally.kind
+    text = kind.one if tally.count == 1 else kind.many.format(n=f"{tally.count:,}")
+    return Finding(
+        code=code,
+        severity=kind.severity,
+        message=f"{text} ({'' if tally.count == 1 else 'first: '}{tally.first})",
+        count=tally.count,
+        examples=tuple(tally.examples),
+        consequence=kind.consequence,
+    )

@@ -1,0 +1,140 @@
+"""Can a data set teach a task? If not, exactly what is missing.
+
+What blocks is what would make training impossible or its result meaningless: no image, fewer than two classes, a class without
+one usable training image (the model would carry an answer that it never learnt), nothing to train or validate on. Everything
+else, damaged files included, is a finding: training goes on without them, and the report lists them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from eyebright_kit.data.findings import Findings
+from eyebright_kit.data.format import Reading
+from eyebright_wire.datasets import Readiness, Split
+
+_NAMED = 5  # how many classes a message lists by name
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the conditions are judged by. `usable` counts images after every one was given a split."""
+
+    reading: Reading
+    layout: str
+    seen: Counter[tuple[Split | None, int | None]]
+    usable: Counter[tuple[Split, int | None]]
+    findings: Findings
+
+    def images(self, split: Split) -> int:
+        return sum(count for (where, _), count in self.usable.items() if where == split)
+
+
+def readiness(task: str, evidence: Evidence) -> Readiness:
+    """The verdict for a task that the format serves."""
+    conditions = CONDITIONS.get(task)
+    if not conditions:
+        return Readiness(task=task, ready=False, missing=(f"this version does not know what {task} needs",))
+    missing = tuple(conditions(evidence))
+    return Readiness(task=task, ready=not missing, missing=missing)
+
+
+def _classification(evidence: Evidence) -> Iterator[str]:
+    if not evidence.usable:
+        yield _no_image(evidence)
+    elif not evidence.images(Split.TRAIN):
+        yield _no_training_image(evidence)
+    else:
+        yield from _too_few_classes(evidence)
+        yield from _classes_without_images(evidence)
+        yield from _no_validation_image(evidence)
+
+
+CONDITIONS: Mapping[str, Callable[[Evidence], Iterator[str]]] = MappingProxyType({"classification": _classification})
+
+
+def _no_image(evidence: Evidence) -> str:
+    files = sum(evidence.seen.values())
+    if files:
+        what = (
+            "the only file where an image belongs cannot"
+            if files == 1
+            else f"none of the {files:,} files where images belong can"
+        )
+        return f"{what} be used; the findings say why"
+    if loose := evidence.findings.count("image_without_class"):
+        first = evidence.findings.first("image_without_class")
+        found = f"the only image ({first}) lies" if loose == 1 else f"all {loose:,} images (such as {first}) lie"
+        return f"{found} outside any class folder; expected {evidence.layout}"
+    return f"no image was found; expected {evidence.layout}"
+
+
+def _no_training_image(evidence: Evidence) -> str:
+    splits = evidence.reading.splits
+    if Split.TRAIN in splits:
+        files = sum(count for (split, _), count in evidence.seen.items() if split == Split.TRAIN)
+        why = f"none of its {files:,} files can be used, the findings say why" if files else "it is empty"
+        return f"{splits[Split.TRAIN]} has no usable image: {why}; training needs images there"
+    found = _listed([splits[split] for split in Split if split in splits])
+    return f"there is {found} but no train/; add one, or put the class folders side by side without splits"
+
+
+def _too_few_classes(evidence: Evidence) -> Iterator[str]:
+    classes, noun = evidence.reading.classes, evidence.reading.class_noun
+    if len(classes) < 2:
+        where = evidence.reading.splits.get(Split.TRAIN, "the data set")
+        where = where if not where.startswith("*/") else "the data set"
+        yield f"{where} has {len(classes)} {noun} ({', '.join(classes)}); classification needs 2 or more"
+
+
+def _classes_without_images(evidence: Evidence) -> Iterator[str]:
+    """One sentence for each way in which classes can lack training images."""
+    lacking = [label for label in range(len(evidence.reading.classes)) if not evidence.usable[Split.TRAIN, label]]
+    empty = [label for label in lacking if _place(evidence, label) and not _files(evidence, label)]
+    spoilt = [label for label in lacking if _files(evidence, label)]
+    absent = [label for label in lacking if label not in empty and label not in spoilt]
+    if empty:
+        places = [_place(evidence, label) for label in empty]
+        yield f"{_listed(places)} {_is(empty)} empty; add images, or remove the {_folders(empty)}"
+    if spoilt:
+        places = [_place(evidence, label) for label in spoilt]
+        yield f"no file in {_listed(places)} can be used; the findings say why; add images, or remove the {_folders(spoilt)}"
+    if absent:
+        names = [evidence.reading.classes[label] for label in absent]
+        train = evidence.reading.splits.get(Split.TRAIN, "train/")
+        verb = "has" if len(absent) == 1 else "have"
+        todo = f"add training images, or remove the {_folders(absent)}"
+        yield f"{_listed(names)} {verb} no folder in {train} but one in another split; {todo}"
+
+
+def _no_validation_image(evidence: Evidence) -> Iterator[str]:
+    if not evidence.images(Split.VAL):
+        yield (
+            "no image can be held back for validation, because no class has two different ones; "
+            "add images, or a val/ folder beside train/"
+        )
+
+
+def _files(evidence: Evidence, label: int) -> int:
+    return evidence.seen[Split.TRAIN, label] + evidence.seen[None, label]
+
+
+def _place(evidence: Evidence, label: int) -> str:
+    places = evidence.reading.places
+    return places.get((Split.TRAIN, label)) or places.get((None, label), "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b, c, d, e and 7 more`."""
+    if len(names) > _NAMED:
+        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def _is(labels: Sequence[int]) -> str:
+    return "is" if len(labels) == 1 else "are"
+
+
+def _folders(labels: Sequence[int]) -> str:
+    return "folder" if len(labels) == 1 else "folders"
