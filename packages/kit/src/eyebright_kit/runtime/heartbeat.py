@@ -17,6 +17,7 @@ _log = logging.getLogger("eyebright.heartbeat")
 
 class HeartbeatLine(Protocol):
     def beat(self, heartbeat: Heartbeat) -> Answer: ...
+    def close(self) -> None: ...
 
 
 class Pulse:
@@ -57,8 +58,9 @@ class HeartbeatThread:
         self._thread.start()
 
     def end(self) -> None:
-        """No beat begins after this; one that is under way is not waited for."""
+        """No beat begins after this; one that is under way gets half a second."""
         self._ended.set()
+        self._thread.join(0.5)
 
     def beat(self) -> None:
         heartbeat = Heartbeat(at_ms=now_ms(), moved_at_ms=self._pulse.moved_at_ms, step=self._pulse.step)
@@ -76,7 +78,9 @@ class HeartbeatThread:
             ):  # whatever it is, the next beat must come: without it a healthy job would be taken for dead
                 _log.exception("a heartbeat failed in an unexpected way")
             if self._ended.wait(self._seconds):
-                return
+                break
+        if self._line is not None:
+            self._line.close()
 
     def _write(self, heartbeat: Heartbeat) -> None:
         try:

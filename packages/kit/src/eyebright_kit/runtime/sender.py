@@ -15,12 +15,14 @@ from eyebright_wire.events import Event
 BATCH = 200
 FIRST_REST_SECONDS = 0.25
 LONGEST_REST_SECONDS = 30.0
+_LAST_POST_SECONDS = 0.5  # for a post that is under way when time is up
 
 _log = logging.getLogger("eyebright.sender")
 
 
 class EventLine(Protocol):
     def send(self, events: tuple[Event, ...]) -> Answer: ...
+    def close(self) -> None: ...
 
 
 class Sender:
@@ -75,7 +77,8 @@ class Sender:
             self._changed.wait_for(lambda: self._quiet or self._told_all(), max(0.0, deadline - time.monotonic()))
             self._quiet = True
             self._changed.notify_all()
-            return self._told_all()
+        self._thread.join(_LAST_POST_SECONDS)
+        return self._told_all()
 
     def _told_all(self) -> bool:
         return self._next > self._spool.last_seq
@@ -87,6 +90,7 @@ class Sender:
                 rests = _rests(self._jitter)
             else:
                 self._rest(next(rests))
+        self._uplink.close()
 
     def _next_batch(self) -> tuple[Event, ...]:
         """Waits for something to send; empty when there will be nothing more."""

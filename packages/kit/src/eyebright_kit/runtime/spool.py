@@ -77,7 +77,9 @@ class Spool:
             ) from None
 
     def _read_what_is_there(self) -> None:
-        lines = self._path.read_bytes().splitlines(keepends=True)
+        # Through the one descriptor: opening the file a second time and closing that would give the record lock away.
+        content = os.pread(self._file, os.fstat(self._file).st_size, 0)
+        lines = content.splitlines(keepends=True)
         for position, line in enumerate(lines, start=1):
             event = _parse(line)
             if event is None and position == len(lines):
