@@ -34,6 +34,10 @@ class Uv:
             )
         return cls(found or Path(str(on_path)), environment)
 
+    @property
+    def executable(self) -> Path:
+        return self._executable
+
     async def sync(self, project: Path, say: Callable[[str], None], *, dev_tools: bool = False) -> None:
         """Make `<project>/.venv` what its lock says; `say` gets uv's own lines as they come.
 

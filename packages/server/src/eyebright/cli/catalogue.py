@@ -1,0 +1,47 @@
+"""The trainers of this machine, for the verbs that need no server."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.status import Status
+
+from eyebright import plugins
+from eyebright.catalog.source import TrainerSource
+from eyebright.catalog.trainers import CHECKOUT, CatalogSettings, TrainerCatalog
+from eyebright.catalog.uv import Uv
+from eyebright.cli.terminal import notes, say
+from eyebright.ports.executor import Environment
+from eyebright.settings import Settings, process_environment
+
+GROUP = "eyebright.trainers"
+
+
+def catalog_of(settings: Settings) -> TrainerCatalog:
+    """The same that a server with these settings uses."""
+    sources: list[TrainerSource] = [plugins.load(GROUP, name) for name in plugins.names(GROUP)]
+    how = CatalogSettings(trainers_dir=settings.trainers_dir, environment=process_environment())
+    return TrainerCatalog(sources, how)
+
+
+def uv_of(settings: Settings) -> Path:
+    """The uv that installs trainers. Raises Unavailable with how to get it."""
+    return Uv.find(settings.trainers_dir or CHECKOUT, process_environment()).executable
+
+
+def install(catalog: TrainerCatalog, name: str) -> Environment:
+    """Make its environment, showing what uv says meanwhile. Raises Unavailable with uv's own words."""
+    with _telling(f"Installing {name}: the first time this downloads its framework…") as status:
+        environment = asyncio.run(catalog.install(name, lambda line: status.update(f"Installing {name}: {line}")))
+    say(f"{name} {environment.manifest.version} is installed")
+    return environment
+
+
+@contextmanager
+def _telling(first: str) -> Iterator[Status]:
+    console = notes()
+    if not console.is_terminal:
+        say(first)
+    with console.status(first) as status:
+        yield status

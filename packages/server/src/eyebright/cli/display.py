@@ -1,0 +1,183 @@
+"""What a training looks like while it runs: bars on a terminal, plain lines anywhere else."""
+
+import sys
+from datetime import datetime
+from typing import Self
+
+from pydantic import ValidationError
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from eyebright.cli.terminal import duration, metrics_line, notes, number, state_text
+from eyebright_wire.events import EventKind, Progress
+from eyebright_wire.jobs import JobState
+from eyebright_wire.resources import EventView, JobView
+
+#: Below this many columns the bar gives way to the words.
+NARROW = 60
+
+
+class Display:
+    """Takes every item of a watch. `position` is the newest event shown, `job` the newest view of the job.
+
+    On its own it prints plain lines: one per change of state or stage and one per finished epoch.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or notes()
+        self.job: JobView | None = None
+        self.position = 0
+        self._said = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def show(self, item: JobView | EventView) -> None:
+        if isinstance(item, JobView):
+            self.job = item
+            self._show_job(item)
+        else:
+            self.position = item.position
+            self._show_event(item)
+
+    def _show_job(self, job: JobView) -> None:
+        line = headline(job)
+        if line != self._said:
+            self._said = line
+            self.say(line)
+
+    def _show_event(self, event: EventView) -> None:
+        line = milestone(event)
+        if line:
+            self.say(line)
+
+    def say(self, line: str) -> None:
+        now = datetime.now().astimezone().strftime("%H:%M:%S")
+        self.console.print(f"{now}  {line}", soft_wrap=True)
+
+
+class Bars(Display):
+    """A live picture of the last lines; finished epochs stay above it and scroll away with everything else."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__(console)
+        self._live: Live | None = None
+        self._spinner = Spinner("dots")
+
+    def __enter__(self) -> Self:
+        self._live = Live(
+            get_renderable=self._picture,
+            console=self.console,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,
+        )
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _show_job(self, job: JobView) -> None:
+        if job.state is JobState.QUEUED and job.reason:
+            super()._show_job(job)
+
+    def say(self, line: str) -> None:
+        self.console.print(f"  {line}", soft_wrap=True)
+
+    def _picture(self) -> RenderableType:
+        return picture(self.job, self.console.width, self._spinner) if self.job else self._spinner
+
+
+def display() -> Display:
+    """The one that fits where stderr goes."""
+    return Bars() if sys.stderr.isatty() and not notes().is_dumb_terminal else Display()
+
+
+def headline(job: JobView) -> str:
+    """The state in words: `queued (2nd in line)`, `running: training`, `failed (out_of_memory): …`."""
+    words = str(job.state)
+    if job.state is JobState.QUEUED and job.queue_position:
+        words += f" (number {job.queue_position} in line)"
+    if job.state is JobState.RUNNING and job.stage:
+        words += f": {job.stage}"
+    if job.reason:
+        words += f" ({job.reason})"
+    if job.message:
+        words += f": {job.message}"
+    return words + (", cancelling" if job.cancel_requested and not job.state.final else "")
+
+
+def milestone(event: EventView) -> str:
+    """A line for what deserves one: a finished epoch. Everything else is shown by the job itself or not at all."""
+    progress = progress_of(event)
+    return epoch_line(progress) if progress and progress.epoch_finished else ""
+
+
+def progress_of(event: EventView) -> Progress | None:
+    if event.kind != EventKind.PROGRESS:
+        return None
+    try:
+        return Progress.model_validate(event.data)
+    except ValidationError:  # from a newer trainer: not ours to judge
+        return None
+
+
+def epoch_line(progress: Progress) -> str:
+    speed = f"{progress.images_per_second:.0f} images/s" if progress.images_per_second else ""
+    return "  ".join(
+        part for part in (f"epoch {progress.epoch}/{progress.epochs}", metrics_line(progress.metrics), speed) if part
+    )
+
+
+def fraction(progress: Progress) -> float:
+    """How much of the training is done, 0…1."""
+    if progress.steps:
+        return min(1.0, progress.step / progress.steps)
+    return min(1.0, (progress.epoch - (0 if progress.epoch_finished else 1)) / progress.epochs)
+
+
+def picture(job: JobView, width: int, spinner: Spinner) -> RenderableType:
+    """Two lines: how far, and how well."""
+    progress = job.progress
+    if not job.state.live or progress is None:
+        return Group(_row(spinner, Text(headline(job))))
+    first = [spinner, state_text(job.stage or job.state)]
+    if width >= NARROW:
+        first.append(ProgressBar(total=1.0, completed=max(0.0, fraction(progress)), width=max(10, min(40, width - 56))))
+    first.append(Text(_where(progress)))
+    second = Text(f"  {_how(progress)}", style="dim", no_wrap=True, overflow="ellipsis")
+    return Group(_row(*first), second)
+
+
+def _row(*cells: RenderableType) -> Table:
+    row = Table.grid(padding=(0, 1))
+    for _ in cells:
+        row.add_column(no_wrap=True, overflow="ellipsis")
+    row.add_row(*cells)
+    return row
+
+
+def _where(progress: Progress) -> str:
+    """`epoch 3/5  step 120/225  0:41 left`."""
+    steps = f"/{progress.steps}" if progress.steps else ""
+    parts = [f"epoch {progress.epoch}/{progress.epochs}"]
+    if progress.step:
+        parts.append(f"step {progress.step}{steps}")
+    if progress.eta_seconds is not None:
+        parts.append(f"{duration(progress.eta_seconds)} left")
+    return "  ".join(parts)
+
+
+def _how(progress: Progress) -> str:
+    speed = f"{number(round(progress.images_per_second))} images/s" if progress.images_per_second else ""
+    return "  ".join(part for part in (metrics_line(progress.metrics), speed) if part)

@@ -1,0 +1,60 @@
+"""The server that starts by itself: a verb that needs one and finds none runs `eyebright serve --embedded` beside itself."""
+
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from eyebright.client import Client, running_server
+from eyebright.errors import EyebrightError, Unavailable
+from eyebright.settings import Settings
+
+#: Ready takes about 2 s on a quiet machine; a loaded one with a cold disk deserves more before we give up.
+PATIENCE_SECONDS = 60.0
+LOOK_SECONDS = 0.05
+TAIL_LINES = 15
+
+
+def start(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> Client:
+    """A client of the embedded server, once it is ready. It ends by itself when idle.
+
+    Raises Unavailable, with the last lines of its log, when it dies or does not get ready.
+    """
+    log = settings.data_dir / "server.log"
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    process = _spawn(log)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if _ready(settings):
+            return Client(settings=settings)
+        if (
+            process.poll() is not None and running_server(settings) is None
+        ):  # another's may have won the race for the folder
+            raise Unavailable(f"the embedded server ended with exit status {process.returncode}.\n{_tail(log)}")
+        sleep(LOOK_SECONDS)
+    raise Unavailable(f"the embedded server was not ready within {PATIENCE_SECONDS:.0f} s.\n{_tail(log)}")
+
+
+def _spawn(log: Path) -> subprocess.Popen[bytes]:
+    """In a session of its own: a Ctrl-C in this terminal is meant for us, not for the server and its trainings."""
+    command = [sys.executable, "-m", "eyebright", "serve", "--embedded", "--port", "0"]
+    with log.open("ab") as output:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+
+
+def _ready(settings: Settings) -> bool:
+    if running_server(settings) is None:
+        return False
+    with suppress(EyebrightError), Client(settings=settings, tries=1) as client:
+        client.ready()
+        return True
+    return False
+
+
+def _tail(log: Path) -> str:
+    with suppress(OSError), log.open(errors="replace") as file:
+        return f"The end of {log}:\n" + "".join(f"  {line}" for line in deque(file, TAIL_LINES)).rstrip()
+    return f"It left nothing in {log}."

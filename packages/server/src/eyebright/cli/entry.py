@@ -1,0 +1,98 @@
+"""Run one command line: whatever happens becomes an exit status and at most one clear message."""
+
+import errno
+import json
+import sys
+import traceback
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from eyebright.cli.exits import Exit, exit_of
+from eyebright.cli.root import app
+from eyebright.errors import EyebrightError
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why it did not work, for people (`message`) and programs (`code`, `errors`)."""
+
+    code: str
+    message: str
+    exit: int
+    errors: tuple[dict[str, Any], ...] = ()
+
+
+def run(argv: list[str]) -> int:
+    """The exit status. Never raises, except for a SystemExit of the interpreter's own making."""
+    try:
+        status = get_command(app)(args=argv, prog_name="eyebright", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else Exit.DONE
+    except (KeyboardInterrupt, typer.Abort):
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read it has gone; the interpreter must not flush into nothing
+        return Exit.NO
+    except Exception as error:
+        failure = failure_of(error)
+        if asked(argv, "--debug"):
+            traceback.print_exc()
+        _report(failure, as_json=asked(argv, "--json"))
+        return failure.exit
+
+
+def failure_of(error: Exception) -> Failure:
+    if isinstance(error, EyebrightError):
+        return Failure(error.code, error.message, exit_of(error), error.errors)
+    if isinstance(error, typer.TyperException):
+        return Failure("usage", _usage(error), Exit.USAGE)
+    if isinstance(error, OSError):
+        return _system(error)
+    message = (
+        f"{type(error).__name__}: {error}\nThis is a mistake of Eyebright's own. `eyebright --debug …` shows where."
+    )
+    return Failure("internal", message, Exit.INTERNAL)
+
+
+def asked(argv: list[str], option: str) -> bool:
+    """Was the option given? Looked up by hand because a command line may fail before it is parsed."""
+    return option in (argv[: argv.index("--")] if "--" in argv else argv)
+
+
+def _usage(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError" or context is None:
+        return error.format_message()
+    return f"{error.format_message()}\nTry `{context.command_path} --help`."
+
+
+def _system(error: OSError) -> Failure:
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return Failure("disk_full", f"the disk is full{where}. Free some space and try again.", Exit.UNAVAILABLE)
+    if isinstance(error, FileNotFoundError):
+        return Failure("not_found", f"no such file or folder{where}", Exit.NOT_FOUND)
+    if isinstance(error, PermissionError):
+        advice = "Choose another place, or set EYEBRIGHT_DATA_DIR to a folder that you may write."
+        return Failure("forbidden", f"permission denied{where}. {advice}", Exit.UNAVAILABLE)
+    return Failure("unavailable", f"{error.strerror or error}{where}", Exit.UNAVAILABLE)
+
+
+def _report(failure: Failure, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": asdict(failure)}, ensure_ascii=False, indent=2))  # noqa: T201
+        return
+    prefix = "" if failure.message.startswith("Usage:") else typer.style("error: ", fg="red", bold=True)
+    typer.echo(prefix + failure.message, err=True)
+    for item in failure.errors:
+        typer.echo(f"  - {_line(item)}", err=True)
+
+
+def _line(item: dict[str, Any]) -> str:
+    where = item.get("loc") or item.get("field") or ""
+    where = ".".join(map(str, where)) if isinstance(where, list | tuple) else str(where)
+    said = item.get("msg") or item.get("message") or json.dumps(item, ensure_ascii=False)
+    return f"{where}: {said}" if where else str(said)

@@ -1,0 +1,65 @@
+"""Follow a job on the terminal until it ends, or until the person has seen enough."""
+
+from collections.abc import Callable
+
+import typer
+
+from eyebright.cli.display import Display
+from eyebright.cli.terminal import interactive, say
+from eyebright.client import Client
+from eyebright.errors import Conflict
+from eyebright_wire.resources import JobView
+
+LOOK_AGAIN = (
+    "It goes on by itself. Look again with `eyebright jobs watch {id}`, stop it with `eyebright jobs cancel {id}`."
+)
+
+
+class LeftRunning(Exception):
+    """The person went away and the job goes on; `job` is the last that was seen of it."""
+
+    def __init__(self, job: JobView) -> None:
+        super().__init__(LOOK_AGAIN.format(id=job.id))
+        self.job = job
+
+
+def follow(client: Client, job: JobView, display: Display, *, asks: Callable[[], bool] | None = None) -> JobView:
+    """The final job. Ctrl-C asks whether to cancel; a second one, or nobody there to be asked, raises LeftRunning.
+
+    `asks` says whether to cancel; it is for tests.
+    """
+    display.show(job)
+    cancelled = False
+    while not job.state.final:
+        try:
+            with display:
+                for item in client.watch(job.id, display.position):
+                    display.show(item)
+                    job = display.job or job
+        except KeyboardInterrupt:
+            if cancelled or not (asks or wants_cancel)():
+                raise LeftRunning(job) from None
+            cancelled = True
+            job = _cancel(client, job)
+    return job
+
+
+def wants_cancel() -> bool:
+    """Ask; without a terminal, on another Ctrl-C or at the end of the input the answer is no."""
+    if not interactive():
+        return False
+    try:
+        say("")
+        return typer.confirm("Cancel the training? (no: it goes on without you)", default=False, err=True)
+    except (KeyboardInterrupt, EOFError, typer.Abort):
+        say("")
+        return False
+
+
+def _cancel(client: Client, job: JobView) -> JobView:
+    try:
+        cancelled = client.cancel(job.id)
+    except Conflict:  # it ended while the person was thinking
+        return client.job(job.id)
+    say("Cancelling; it writes a last checkpoint first.")
+    return cancelled

@@ -1,0 +1,32 @@
+"""Look at a folder or zip right here, without a server and without keeping anything."""
+
+import tempfile
+from pathlib import Path
+
+from eyebright.cli.terminal import notes
+from eyebright.errors import DatasetInvalid, NotFound
+from eyebright_kit.archive import ArchiveRejected, extract
+from eyebright_kit.data.inspect import inspect
+from eyebright_wire.datasets import DatasetReport
+
+
+def inspected(path: Path) -> DatasetReport:
+    """What it holds and what it is ready for. Raises NotFound, or DatasetInvalid for what is no sound zip."""
+    if not path.exists():
+        raise NotFound(f"no file or folder {path}")
+    with notes().status(f"Reading {path}…") as status, tempfile.TemporaryDirectory(prefix="eyebright-") as work:
+
+        def told(what: str, done: int, total: int) -> None:
+            status.update(f"{path}: {what} {done}/{total}")
+
+        if path.is_dir():
+            return inspect(path, progress=told)
+        return inspect(_unpacked(path, Path(work, "unpacked")), progress=told)
+
+
+def _unpacked(archive: Path, into: Path) -> Path:
+    try:
+        extract(archive, into)
+    except ArchiveRejected as error:
+        raise DatasetInvalid(f"{archive}: {error}") from error
+    return into

@@ -1,0 +1,9 @@
+"""Options that several verbs share."""
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id; `eyebright jobs list` shows them.")]
+ModelId = Annotated[str, typer.Argument(metavar="MODEL", help="The model's id; `eyebright models list` shows them.")]

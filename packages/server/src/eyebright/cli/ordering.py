@@ -1,0 +1,90 @@
+"""From what a person names (a folder, a zip, a data set) to a job that is under way."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from eyebright.cli.terminal import notes, say
+from eyebright.client import Client
+from eyebright.client.files import Told
+from eyebright.errors import DatasetInvalid, InvalidRequest, NotFound
+from eyebright_wire.datasets import DatasetReport, Readiness, Severity
+from eyebright_wire.jobs import JobRequest
+from eyebright_wire.resources import DatasetVersionView, JobView
+
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def dataset_for(client: Client, source: str, task: str) -> str:
+    """What to order with: a path is imported and must be ready for the task, anything else is a name that the server knows.
+
+    Raises NotFound, or DatasetInvalid with the exact missing conditions.
+    """
+    path = Path(source).expanduser()
+    if path.exists():
+        version = bring(client, path)
+        require_ready(version.report, task, source)
+        return version.id
+    if _looks_like_path(source):
+        raise NotFound(f"no file or folder {path}")
+    return source
+
+
+def bring(client: Client, path: Path, name: str | None = None) -> DatasetVersionView:
+    """Import: read in place by a server of this machine, sent as a zip to any other."""
+    if client.local:
+        with notes().status(f"Importing {path}…"):
+            version = client.import_dataset(path, name)
+    else:
+        with _transfer(f"Sending {path.name}") as told:
+            version = client.upload_dataset(path, name, told=told)
+    say(f"{version.dataset} version {version.number}: {images_line(version.report)}")
+    return version
+
+
+def require_ready(report: DatasetReport, task: str, source: str) -> None:
+    readiness = report.ready_for(task)
+    if not readiness.ready:
+        raise DatasetInvalid(not_ready_message(report, readiness, source))
+
+
+def not_ready_message(report: DatasetReport, readiness: Readiness, source: str) -> str:
+    errors = [finding.message for finding in report.findings if finding.severity is Severity.ERROR]
+    reasons = dict.fromkeys((*readiness.missing, *errors))
+    return f"{source} is not ready for {readiness.task}:\n" + "\n".join(f"  - {reason}" for reason in reasons)
+
+
+def images_line(report: DatasetReport) -> str:
+    splits = ", ".join(f"{count} {split}" for split, count in report.images.items())
+    return f"{len(report.classes)} classes, images: {splits or 'none'}"
+
+
+def submit(client: Client, request: JobRequest) -> JobView:
+    """One order, even if the answer is lost on the way and it has to be sent again."""
+    return client.submit(request, key=str(uuid.uuid4()))
+
+
+def seconds_of(text: str | None) -> int | None:
+    """`90`, `90s`, `30m`, `2h`, `1d`."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]+)([smhd]?)", text.strip())
+    if match is None or int(match[1]) == 0:
+        raise InvalidRequest(f"{text!r} is not a duration. Write 90s, 30m, 2h or 1d.")
+    return int(match[1]) * UNITS[match[2]]
+
+
+@contextmanager
+def _transfer(title: str) -> Iterator[Told]:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=notes(), transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _looks_like_path(source: str) -> bool:
+    return "/" in source or "\\" in source or source.startswith((".", "~")) or source.endswith(".zip")

@@ -1,0 +1,38 @@
+"""`eyebright serve`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from eyebright.cli.verbs import example, single
+from eyebright.settings import Settings
+
+app = single()
+
+EXAMPLES = """
+eyebright serve                                    on this machine only, http://127.0.0.1:8765/docs
+eyebright serve --host 0.0.0.0 --port 8000         for other machines too; they need the token
+EYEBRIGHT_DATA_DIR=/srv/eyebright eyebright serve  keep everything in another folder
+"""
+
+
+@app.command(epilog=example(EXAMPLES))
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="The address to listen on. Default: EYEBRIGHT_HOST or 127.0.0.1.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="0 takes a free one. Default: EYEBRIGHT_PORT or 8765.")
+    ] = None,
+    embedded: Annotated[
+        bool, typer.Option("--embedded", help="End once nothing is left to do and nobody calls.")
+    ] = False,
+) -> None:
+    """Run the server: HTTP API, scheduler and everything else in one process.
+
+    Every call needs the token that lies in the file `token` of the data folder; commands on this machine find it by themselves.
+    """
+    from eyebright.app import serve as serve_forever
+
+    given: dict[str, Any] = {"host": host, "port": port, "embedded": embedded or None}
+    serve_forever(Settings(**{name: value for name, value in given.items() if value is not None}))

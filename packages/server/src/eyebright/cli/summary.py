@@ -1,0 +1,116 @@
+"""What a finished training left behind: shown to people, or as the one document of `--json`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eyebright.cli.display import headline
+from eyebright.cli.terminal import duration, number, say, show, show_facts, show_table, state_text
+from eyebright.client import Client
+from eyebright.ports.objects import attempt_prefix
+from eyebright_wire.artifacts import ArtifactKind, ExportRef
+from eyebright_wire.jobs import JobState
+from eyebright_wire.resources import ArtifactView, JobView, ModelView
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A job that has ended, and everything that came of it. `folder` holds the files, if they are on this machine."""
+
+    job: JobView
+    model: ModelView | None = None
+    artifacts: tuple[ArtifactView, ...] = ()
+    folder: Path | None = None
+    timings: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def succeeded(self) -> bool:
+        return self.job.state is JobState.SUCCEEDED
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        folder = self.folder or Path()
+        mine = (item for item in self.artifacts if item.attempt == self.job.attempt)
+        return tuple(folder / item.path for item in mine if item.kind is ArtifactKind.PICTURE)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "job": self.job,
+            "metrics": self.job.metrics,
+            "model": self.model,
+            "exports": self.model.exports if self.model else (),
+            "timings": {name: round(seconds, 3) for name, seconds in self.timings.items()},
+        }
+
+
+def outcome_of(client: Client, job: JobView, timings: Mapping[str, float] | None = None) -> Outcome:
+    """Fetch what belongs to an ended job."""
+    model = client.model(job.model_id) if job.model_id else None
+    return Outcome(
+        job,
+        model,
+        client.artifacts(job.id),
+        attempt_folder(client, job.id, job.attempt),
+        {**(timings or {}), **spans_of(job)},
+    )
+
+
+def attempt_folder(client: Client, job_id: str, attempt: int) -> Path | None:
+    """Where the files of an attempt lie, if its server stores them on this machine."""
+    folder = client.settings.data_dir / "objects" / attempt_prefix(job_id, attempt)
+    return folder if client.local and folder.is_dir() else None
+
+
+def show_outcome(outcome: Outcome) -> None:
+    job = outcome.job
+    show("")
+    if not outcome.succeeded:
+        _show_failure(job)
+        return
+    show_facts(_facts(outcome))
+    if job.metrics:
+        show("")
+        show_table(("metric", "value"), [(name, number(value)) for name, value in job.metrics.items()], "")
+
+
+def _show_failure(job: JobView) -> None:
+    show_facts([("job", f"{job.id}  {job.name}"), ("state", state_text(job.state)), ("why", headline(job))])
+    if job.state is JobState.FAILED:
+        say(f"What it printed: `eyebright jobs logs {job.id}`. Once mended: `eyebright jobs retry {job.id}`.")
+
+
+def _facts(outcome: Outcome) -> list[tuple[str, object]]:
+    job, model = outcome.job, outcome.model
+    facts: list[tuple[str, object]] = [
+        ("job", f"{job.id}  {job.name}"),
+        ("state", state_text(job.state)),
+        ("took", duration(outcome.timings.get("training_seconds"))),
+    ]
+    if model:
+        facts += [
+            ("model", f"{model.id}  {model.architecture}, {len(model.classes)} classes"),
+            ("files", outcome.folder or ""),
+        ]
+        facts += [(export.format, parity_line(export, outcome.folder)) for export in model.exports]
+    return facts + [("picture" if index == 0 else " ", str(path)) for index, path in enumerate(outcome.pictures)]
+
+
+def parity_line(export: ExportRef, folder: Path | None) -> str:
+    """`…/model.onnx  max difference 1.2e-06 (allowed 0.001), 100 % of 360 answers agree in onnxruntime 1.31.1`."""
+    proof = export.parity
+    where = (folder or Path()) / export.path
+    return (
+        f"{where}  max difference {proof.max_abs_difference:.2g} (allowed {number(proof.tolerance)}), "
+        f"{100 * proof.agreement:.4g} % of {proof.samples} answers agree in {proof.runtime}"
+    )
+
+
+def spans_of(job: JobView) -> dict[str, float]:
+    """How long it waited and how long it ran, as far as it has come."""
+    spans: dict[str, float] = {}
+    if job.started_at_ms is not None:
+        spans["queued_seconds"] = (job.started_at_ms - job.created_at_ms) / 1000
+        if job.finished_at_ms is not None:
+            spans["training_seconds"] = (job.finished_at_ms - job.started_at_ms) / 1000
+    return spans

@@ -1,0 +1,95 @@
+"""`eyebright train`."""
+
+from typing import Annotated
+
+import typer
+
+from eyebright.cli.connection import connected
+from eyebright.cli.display import display
+from eyebright.cli.exits import Exit
+from eyebright.cli.following import LeftRunning, follow
+from eyebright.cli.options import Json
+from eyebright.cli.ordering import dataset_for, seconds_of, submit
+from eyebright.cli.scalars import parse_settings
+from eyebright.cli.summary import Outcome, outcome_of, show_outcome
+from eyebright.cli.terminal import emit, say, show
+from eyebright.cli.verbs import example, single
+from eyebright.client import Client
+from eyebright_wire.jobs import JobRequest
+from eyebright_wire.resources import JobView
+
+app = single()
+
+EXAMPLES = """
+eyebright train photos/                                       a folder with one sub-folder per class
+eyebright train photos.zip --model resnet50 --set epochs=20 --set imgsz=224
+eyebright train flowers --set lr0=1e-4 --name "gentle"        a data set that was imported before
+eyebright train flowers --detach --json | jq -r .job.id       order it and go on
+"""
+
+
+@app.command(epilog=example(EXAMPLES))
+def train(
+    source: Annotated[
+        str, typer.Argument(metavar="PATH_OR_DATASET", help="A folder, a zip, or a data set's name or version.")
+    ],
+    task: Annotated[
+        str, typer.Option(help="What to learn; `eyebright recipes list` shows what there is.")
+    ] = "classification",
+    model: Annotated[str | None, typer.Option(help="Architecture. Default: the recipe's own.")] = None,
+    trainer: Annotated[str | None, typer.Option(help="Framework. Default: the first installed that fits.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe. Repeatable.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="A name to remember the job by.")] = None,
+    priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher runs first.")] = 0,
+    max_duration: Annotated[str | None, typer.Option(metavar="TIME", help="Stop it after 90s, 30m, 2h, 1d.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Order it, print its id and leave.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Train a model from a folder, a zip or an imported data set.
+
+    A path is imported first and must be ready for the task. Uses the server of this machine, or the one named by EYEBRIGHT_URL;
+    if there is none, one is started and ends by itself once nothing is left to do. Ctrl-C asks whether to cancel the training or
+    to leave it running.
+    """
+    config = parse_settings(settings or [])
+    seconds = seconds_of(max_duration)
+    with connected() as client:
+        request = JobRequest(
+            dataset=dataset_for(client, source, task),
+            name=name,
+            task=task,
+            trainer=trainer,
+            model=model,
+            config=config,
+            priority=priority,
+            max_duration_seconds=seconds,
+        )
+        job = submit(client, request)
+        return _leave(job, as_json) if detach else accompany(client, job, as_json)
+
+
+def accompany(client: Client, job: JobView, as_json: bool) -> int:
+    """Show the job until it ends, then what came of it."""
+    try:
+        outcome = outcome_of(client, follow(client, job, display()))
+    except LeftRunning as left:
+        say(str(left))
+        if as_json:
+            emit(Outcome(left.job).document())
+        return Exit.INTERRUPTED
+    if as_json:
+        emit(outcome.document())
+    else:
+        show_outcome(outcome)
+    return Exit.DONE if outcome.succeeded else Exit.NO
+
+
+def _leave(job: JobView, as_json: bool) -> int:
+    if as_json:
+        emit(Outcome(job).document())
+    else:
+        show(job.id)
+        say(f"Watch it with `eyebright jobs watch {job.id}`.")
+    return Exit.DONE

@@ -1,0 +1,70 @@
+"""`eyebright trainers …`: works without a server."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from eyebright.cli.catalogue import catalog_of, install
+from eyebright.cli.exits import Exit
+from eyebright.cli.options import Json
+from eyebright.cli.terminal import emit, notes, say, show, show_table
+from eyebright.cli.verbs import example, group
+from eyebright.settings import Settings
+from eyebright_wire.resources import TrainerView
+
+app = group(
+    "List, install and check the training frameworks.",
+    """
+eyebright trainers list
+eyebright trainers install torchvision
+eyebright trainers check torchvision
+""",
+)
+
+
+@app.command("list", epilog=example("eyebright trainers list --json"))
+def list_trainers(as_json: Json = False) -> None:
+    """Every known trainer, installed or not."""
+    found = asyncio.run(catalog_of(Settings()).list())
+    if as_json:
+        emit(found)
+    else:
+        show_table(("trainer", "version", "licence", "can train", ""), map(_row, found), "No trainer is registered.")
+
+
+@app.command("install", epilog=example("eyebright trainers install torchvision toy"))
+def install_trainers(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As `eyebright trainers list` shows them.")],
+    as_json: Json = False,
+) -> None:
+    """Make each trainer's own environment, exactly as its lock says. Safe to repeat."""
+    catalog = catalog_of(Settings())
+    for name in names:
+        install(catalog, name)
+    if as_json:
+        emit([view for view in asyncio.run(catalog.list()) if view.name in names])
+
+
+@app.command(epilog=example("eyebright trainers check torchvision\neyebright trainers check toy --json"))
+def check(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An installed trainer.")], as_json: Json = False
+) -> int:
+    """Run the tiniest honest job through a trainer, with the network closed, and look at everything that it did."""
+    catalog = catalog_of(Settings())
+    with notes().status(f"Checking {name}…"):
+        verdict = asyncio.run(catalog.check(name))
+    if as_json:
+        emit({"trainer": name, **verdict.model_dump()})
+    else:
+        for finding in verdict.checks:
+            show(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.name}", "green" if finding.ok else "red")
+            if finding.message:
+                show(f"      {finding.message}")
+        say(f"{verdict.seconds:.1f} s")
+    return Exit.DONE if verdict.ok else Exit.NO
+
+
+def _row(view: TrainerView) -> tuple[object, ...]:
+    can = "; ".join(f"{task}: {', '.join(models)}" for task, models in view.tasks.items())
+    return view.name, view.version or "", view.licence or "", can, "" if view.installed else view.problem

@@ -1,0 +1,281 @@
+"""The client: one method per verb of the native API."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from eyebright.client.files import Told, archive_of, chunks, dataset_name, save, untold
+from eyebright.client.local import LocalServer, local_token, running_server
+from eyebright.client.transport import TRIES, Transport
+from eyebright.client.watching import Watching
+from eyebright.errors import Unauthenticated, Unavailable
+from eyebright.settings import Settings
+from eyebright_wire.jobs import JobRequest, JobState
+from eyebright_wire.model import WireModel
+from eyebright_wire.resources import (
+    ArtifactView,
+    CheckpointView,
+    DatasetImport,
+    DatasetVersionView,
+    DatasetView,
+    EventView,
+    HealthView,
+    JobView,
+    LogChunk,
+    MetricSeries,
+    ModelView,
+    Page,
+    Prediction,
+    RecipeView,
+    TrainerView,
+)
+
+V = TypeVar("V", bound=WireModel)
+API = "/api/v1"
+
+
+class Client:
+    """Speaks to one server; use it in a `with`, or `close()` it.
+
+    Without arguments it takes `EYEBRIGHT_URL` and `EYEBRIGHT_TOKEN`, or finds the server of this machine and its token in the
+    data folder. Every refusal is raised as the class of `eyebright.errors` that the server meant. Calls that may safely be
+    sent twice are tried again when the network or the server hiccups. `through` is what carries the bytes (for tests).
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        settings: Settings | None = None,
+        tries: int = TRIES,
+        through: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.server = running_server(self.settings)
+        url, token = self._address(url), self._token(token)
+        self._transport = Transport(url, token, tries=tries, through=through)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    @property
+    def url(self) -> str:
+        return self._transport.url
+
+    @property
+    def local(self) -> LocalServer | None:
+        """The server that is spoken to, if it works on this machine's own data folder: then both see the same files."""
+        return self.server if self.server and self.server.url.rstrip("/") == self.url else None
+
+    # -- server
+
+    def health(self) -> HealthView:
+        """The process is up. Needs no token."""
+        return self._get("/health", HealthView)
+
+    def ready(self) -> HealthView:
+        """It can take work. Raises Unavailable, with what is missing, when it cannot."""
+        return self._get("/ready", HealthView)
+
+    def openapi(self) -> dict[str, Any]:
+        return self._transport.ask("GET", "/openapi.json").json()
+
+    def prometheus(self) -> str:
+        """Metrics in Prometheus' text format."""
+        return self._transport.ask("GET", "/metrics").text
+
+    # -- data sets
+
+    def import_dataset(self, path: str | Path, name: str | None = None) -> DatasetVersionView:
+        """Import a folder or zip that the server can read at this very path. The same content twice is one version."""
+        order = DatasetImport(path=str(Path(path).expanduser().absolute()), name=name)
+        return self._post(f"{API}/datasets:import", DatasetVersionView, json=order.model_dump(), timeout=None)
+
+    def upload_dataset(self, path: str | Path, name: str | None = None, *, told: Told = untold) -> DatasetVersionView:
+        """Send a folder or zip as a stream; `told(done, total)` hears how many bytes are on their way."""
+        path = Path(path).expanduser()
+        with archive_of(path) as archive, archive.open("rb") as file:
+            size = archive.stat().st_size
+            response = self._transport.ask(
+                "POST",
+                f"{API}/datasets",
+                again=False,  # the file is read only once
+                params={"name": name or dataset_name(path.resolve())},
+                headers={"Content-Type": "application/zip", "Content-Length": str(size)},
+                content=chunks(file, size, told),
+                timeout=None,
+            )
+        return DatasetVersionView.model_validate_json(response.content)
+
+    def datasets(self) -> Iterator[DatasetView]:
+        return self._pages("/datasets", DatasetView)
+
+    def dataset(self, name: str) -> DatasetView:
+        return self._get(f"{API}/datasets/{name}", DatasetView)
+
+    def dataset_version(self, version_id: str) -> DatasetVersionView:
+        return self._get(f"{API}/dataset-versions/{version_id}", DatasetVersionView)
+
+    # -- recipes and trainers
+
+    def recipes(self) -> tuple[RecipeView, ...]:
+        return self._list("/recipes", RecipeView)
+
+    def recipe(self, trainer: str, task: str) -> RecipeView:
+        return self._get(f"{API}/recipes/{trainer}/{task}", RecipeView)
+
+    def trainers(self) -> tuple[TrainerView, ...]:
+        return self._list("/trainers", TrainerView)
+
+    # -- jobs
+
+    def submit(self, request: JobRequest, *, key: str | None = None) -> JobView:
+        """Order a training. The same `key` and order twice is one job; without a key each call is an order of its own."""
+        return self._post(
+            f"{API}/jobs",
+            JobView,
+            json=request.model_dump(mode="json", exclude_unset=True),
+            headers={"Idempotency-Key": key or str(uuid.uuid4())},
+        )
+
+    def jobs(
+        self,
+        *,
+        state: JobState | None = None,
+        trainer: str | None = None,
+        dataset_version: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Iterator[JobView]:
+        """Newest first."""
+        label = [f"{key}:{value}" for key, value in (labels or {}).items()]
+        return self._pages("/jobs", JobView, state=state, trainer=trainer, dataset_version=dataset_version, label=label)
+
+    def job(self, job_id: str) -> JobView:
+        return self._get(f"{API}/jobs/{job_id}", JobView)
+
+    def cancel(self, job_id: str) -> JobView:
+        """Ask it to stop; a queued job is cancelled at once. Raises Conflict when it has already ended."""
+        return self._post(f"{API}/jobs/{job_id}:cancel", JobView, again=False)
+
+    def retry(self, job_id: str) -> JobView:
+        """The same order once more, as a new job with `rerun_of`."""
+        return self._post(f"{API}/jobs/{job_id}:retry", JobView, again=False)
+
+    def watch(self, job_id: str, after: int = 0) -> Iterator[JobView | EventView]:
+        """The job as it is, then every change and every event after position `after`, until the final JobView.
+
+        A lost connection is taken up where it broke; nothing is given twice.
+        """
+        return iter(Watching(self._transport, job_id, after))
+
+    def wait(self, job_id: str, *, timeout_seconds: float | None = None) -> JobView:
+        """Until it has succeeded, failed or been cancelled. Raises TimeoutError; the job itself goes on."""
+        watching = Watching(self._transport, job_id)
+        if timeout_seconds is not None:
+            watching.deadline = watching.monotonic() + timeout_seconds
+        views = (item for item in watching if isinstance(item, JobView))
+        return next(view for view in views if view.state.final)
+
+    def events(self, job_id: str, after: int = 0) -> Iterator[EventView]:
+        """What is stored by now, oldest first."""
+        return self._pages(f"/jobs/{job_id}/events", EventView, after=str(after))
+
+    def logs(self, job_id: str, offset: int = 0, attempt: int | None = None) -> LogChunk:
+        """What the attempt (default: the newest) printed from byte `offset` on."""
+        return self._get(f"{API}/jobs/{job_id}/logs", LogChunk, offset=offset, attempt=attempt)
+
+    def metrics(self, job_id: str) -> tuple[MetricSeries, ...]:
+        return self._list(f"/jobs/{job_id}/metrics", MetricSeries)
+
+    def checkpoints(self, job_id: str) -> tuple[CheckpointView, ...]:
+        return self._list(f"/jobs/{job_id}/checkpoints", CheckpointView)
+
+    def artifacts(self, job_id: str) -> tuple[ArtifactView, ...]:
+        return self._list(f"/jobs/{job_id}/artifacts", ArtifactView)
+
+    def download_artifact(
+        self, job_id: str, path: str, target: Path, *, sha256: str | None = None, told: Told = untold
+    ) -> Path:
+        return self._download(f"{API}/jobs/{job_id}/artifacts/{path}", target, sha256, told)
+
+    # -- models
+
+    def models(self) -> Iterator[ModelView]:
+        """Newest first."""
+        return self._pages("/models", ModelView)
+
+    def model(self, model_id: str) -> ModelView:
+        return self._get(f"{API}/models/{model_id}", ModelView)
+
+    def download_model(self, model_id: str, folder: Path, *, told: Told = untold) -> tuple[Path, ...]:
+        """Every file of the model, verified by its sha256."""
+        artifacts = self.model(model_id).artifacts
+        return tuple(
+            self._download(f"{API}/models/{model_id}/files/{ref.path}", folder / ref.path, ref.sha256, told)
+            for ref in artifacts
+        )
+
+    def predict(self, model_id: str, image: Path | bytes) -> Prediction:
+        """Classify one image (a file or its bytes)."""
+        content = image if isinstance(image, bytes) else Path(image).read_bytes()
+        headers = {"Content-Type": "application/octet-stream"}
+        return self._post(
+            f"{API}/models/{model_id}:predict", Prediction, content=content, headers=headers, timeout=None
+        )
+
+    # -- how
+
+    def _address(self, url: str | None) -> str:
+        found = url or self.settings.url or (self.server.url if self.server else None)
+        if found is None:
+            folder = self.settings.data_dir
+            raise Unavailable(
+                f"no server runs on {folder}. Start one with `eyebright serve`, or name one with EYEBRIGHT_URL."
+            )
+        return found
+
+    def _token(self, token: str | None) -> str:
+        found = token or self.settings.token or local_token(self.settings)
+        if found is None:
+            raise Unauthenticated(
+                "no token: set EYEBRIGHT_TOKEN to what the server keeps in the file `token` of its data folder."
+            )
+        return found
+
+    def _get(self, path: str, view: type[V], **params: Any) -> V:
+        response = self._transport.ask("GET", path, params=_given(params))
+        return view.model_validate_json(response.content)
+
+    def _post(self, path: str, view: type[V], *, again: bool = True, **request: Any) -> V:
+        response = self._transport.ask("POST", path, again=again, **request)
+        return view.model_validate_json(response.content)
+
+    def _list(self, path: str, view: type[V]) -> tuple[V, ...]:
+        response = self._transport.ask("GET", API + path)
+        return tuple(view.model_validate(item) for item in response.json())
+
+    def _pages(self, path: str, view: type[V], **params: Any) -> Iterator[V]:
+        while True:
+            page = self._get(API + path, Page[Any], **params)
+            yield from map(view.model_validate, page.items)
+            if page.next is None:
+                return
+            params["after"] = page.next
+
+    def _download(self, path: str, target: Path, sha256: str | None, told: Told) -> Path:
+        with self._transport.stream("GET", path, headers={"Accept-Encoding": "identity"}) as response:
+            return save(response, target, sha256=sha256, told=told)
+
+
+def _given(params: Mapping[str, Any]) -> httpx.QueryParams:
+    return httpx.QueryParams({key: value for key, value in params.items() if value is not None})

@@ -1,0 +1,88 @@
+"""Bytes to and from the server: folders made into archives, uploads with progress, downloads that are whole or absent."""
+
+import hashlib
+import re
+import tempfile
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO
+
+import httpx
+
+from eyebright.errors import EyebrightError, NotFound
+
+#: Called with (bytes so far, bytes in all); the total is None when the other side did not say.
+Told = Callable[[int, int | None], None]
+CHUNK_BYTES = 1 << 20
+
+
+def untold(done: int, total: int | None) -> None:
+    """Nobody wants to know."""
+
+
+def dataset_name(path: Path) -> str:
+    """What a data set made of this path is called unless somebody says otherwise: `My photos (1).zip` → `My-photos-1`."""
+    stem = path.stem if path.suffix.lower() == ".zip" else path.name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:100] or "dataset"
+
+
+@contextmanager
+def archive_of(path: Path) -> Iterator[Path]:
+    """A zip of the folder for as long as the context lasts; a zip is itself. Raises NotFound."""
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        with tempfile.NamedTemporaryFile(prefix="eyebright-", suffix=".zip") as file:
+            _pack(path, file)
+            yield Path(file.name)
+    else:
+        raise NotFound(f"no file or folder {path}")
+
+
+def chunks(file: BinaryIO, total: int, told: Told) -> Iterator[bytes]:
+    done = 0
+    while chunk := file.read(CHUNK_BYTES):
+        yield chunk
+        done += len(chunk)
+        told(done, total)
+
+
+def save(response: httpx.Response, target: Path, *, sha256: str | None = None, told: Told = untold) -> Path:
+    """Write the body to `target`, which appears only when whole. Raises EyebrightError when the bytes are not those promised."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        with part.open("xb") as file:
+            found = _drain(response, file, told)
+        if sha256 is not None and found != sha256:
+            raise EyebrightError(
+                f"{target.name} arrived with sha256 {found[:12]}…, {sha256[:12]}… was promised; try again"
+            )
+        return part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _pack(folder: Path, file: IO[bytes]) -> None:
+    with zipfile.ZipFile(
+        file, "w", zipfile.ZIP_STORED, strict_timestamps=False
+    ) as archive:  # images are compressed already
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder))
+    file.flush()
+
+
+def _drain(response: httpx.Response, file: IO[bytes], told: Told) -> str:
+    length = response.headers.get("content-length")
+    total = int(length) if length else None
+    digest, done = hashlib.sha256(), 0
+    for chunk in response.iter_bytes(CHUNK_BYTES):
+        file.write(chunk)
+        digest.update(chunk)
+        done += len(chunk)
+        told(done, total)
+    return digest.hexdigest()

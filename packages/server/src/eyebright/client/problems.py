@@ -1,0 +1,71 @@
+"""From a refusal on the wire back to the exception that the server raised."""
+
+from collections.abc import Iterator
+
+import httpx
+from pydantic import ValidationError
+
+from eyebright.errors import (
+    Conflict,
+    EventGap,
+    EyebrightError,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from eyebright_wire.resources import ProblemDetails
+
+#: What a bare status means when nobody said it better: a proxy in between, or a newer server with a code unknown here.
+BY_STATUS: dict[int, type[EyebrightError]] = {
+    400: InvalidRequest,
+    401: Unauthenticated,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    413: TooLarge,
+    422: InvalidRequest,
+    429: Unavailable,
+    502: Unavailable,
+    503: Unavailable,
+    504: Unavailable,
+}
+
+
+def error_from(response: httpx.Response) -> EyebrightError:
+    """The error that a response of 400 or more stands for. Its body must have been read."""
+    problem = _problem(response)
+    if problem is None:
+        return _bare(response)
+    known = BY_CODE.get(problem.code) or BY_STATUS.get(problem.status, EyebrightError)
+    if known is EventGap:
+        return EventGap(problem.expected or 1)
+    return known(problem.detail, errors=problem.errors)
+
+
+def _problem(response: httpx.Response) -> ProblemDetails | None:
+    if "json" not in response.headers.get("content-type", ""):
+        return None
+    try:
+        return ProblemDetails.model_validate_json(response.content)
+    except ValidationError:
+        return None
+
+
+def _bare(response: httpx.Response) -> EyebrightError:
+    kind = BY_STATUS.get(response.status_code, EyebrightError)
+    said = " ".join(response.text.split())[:200]
+    return kind(
+        f"{response.request.url.host} answered {response.status_code} {response.reason_phrase}: {said or 'nothing'}"
+    )
+
+
+def _family(kind: type[EyebrightError]) -> Iterator[type[EyebrightError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _family(child)
+
+
+BY_CODE = {kind.code: kind for kind in _family(EyebrightError)}

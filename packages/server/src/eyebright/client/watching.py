@@ -1,0 +1,80 @@
+"""Follow a job over server-sent events, through restarts of the server and gaps in the network."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+import httpx
+from httpx_sse import ServerSentEvent, SSEError
+
+from eyebright.client.transport import Transport, is_transient, no_answer
+from eyebright.errors import Unavailable
+from eyebright_wire.resources import EventView, JobView
+
+#: How long a server may be away before whoever watches is told. The job itself does not mind.
+PATIENCE_SECONDS = 120.0
+PAUSE_SECONDS = 1.0
+
+
+@dataclass
+class Watching:
+    """Where one watcher stands. `deadline` is on the clock of `monotonic`; past it TimeoutError is raised."""
+
+    transport: Transport
+    job_id: str
+    position: int = 0
+    deadline: float | None = None
+    monotonic: Callable[[], float] = time.monotonic
+
+    def __iter__(self) -> Iterator[JobView | EventView]:
+        """The job, then each change of it and each new event, once, in order. Ends after the final JobView."""
+        heard = self.monotonic()
+        while True:
+            try:
+                for item in self._listen():
+                    heard = self.monotonic()
+                    yield item
+                    if isinstance(item, JobView) and item.state.final:
+                        return
+            except (httpx.TransportError, SSEError, Unavailable) as error:
+                self._bear(error, heard)
+            self._check_deadline()
+            self.transport.sleep(PAUSE_SECONDS)
+
+    def _listen(self) -> Iterator[JobView | EventView]:
+        with self.transport.listen(
+            f"/api/v1/jobs/{self.job_id}/events",
+            params={"after": self.position},
+            headers={"Last-Event-ID": str(self.position)},
+            timeout=self._timeout(),
+        ) as source:
+            for message in source.iter_sse():
+                if (item := self._understand(message)) is not None:
+                    yield item
+
+    def _understand(self, message: ServerSentEvent) -> JobView | EventView | None:
+        if message.event == "job":
+            return JobView.model_validate_json(message.data)
+        with suppress(ValueError):  # a kind of message from a newer server: not for us
+            event = EventView.model_validate_json(message.data)
+            if event.position > self.position:
+                self.position = event.position
+                return event
+        return None
+
+    def _timeout(self) -> httpx.Timeout:
+        if self.deadline is None:
+            return httpx.Timeout(60.0, connect=5.0)
+        return httpx.Timeout(min(60.0, max(0.05, self.deadline - self.monotonic())), connect=5.0)
+
+    def _bear(self, error: Exception, heard: float) -> None:
+        if isinstance(error, Unavailable) and not is_transient(error):
+            raise error
+        self._check_deadline()
+        if self.monotonic() - heard > PATIENCE_SECONDS:
+            raise Unavailable(no_answer(self.transport.url, error)) from error
+
+    def _check_deadline(self) -> None:
+        if self.deadline is not None and self.monotonic() >= self.deadline:
+            raise TimeoutError(f"job {self.job_id} has not ended in time; it goes on by itself")
