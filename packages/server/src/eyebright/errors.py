@@ -12,7 +12,8 @@ EyebrightError                500  internal
 ├── Conflict                  409  conflict
 │   ├── EventGap              409  gap
 │   ├── Fenced                409  fenced
-│   └── EventConflict         409  event_conflict
+│   ├── EventConflict         409  event_conflict
+│   └── GuardViolated         500  guard_violated
 ├── TooLarge                  413  too_large
 ├── StorageFull               507  disk_full
 └── Unavailable               503  unavailable
@@ -112,6 +113,12 @@ class EventConflict(Conflict):
     """An event with this number but other content is already stored."""
 
     code = "event_conflict"
+
+
+class GuardViolated(Conflict):
+    """The store refused a change that the rules forbid. That is a mistake in Eyebright; nothing was changed."""
+
+    code, status = "guard_violated", 500
 
 
 class TooLarge(EyebrightError):

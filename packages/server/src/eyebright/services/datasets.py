@@ -39,7 +39,7 @@ class Datasets:
         with tempfile.TemporaryDirectory(dir=self._scratch, prefix="import-") as work:
             async with self._importing:
                 prepared = await asyncio.to_thread(_prepare, path, Path(work))
-                return await self._keep(prepared, name or dataset_name(path), Path(work))
+                return await self._keep(prepared, name or dataset_name(path), Path(work), unpacked=not path.is_dir())
 
     async def inspect(self, path: Path) -> DatasetReport:
         """The report of an import, without keeping anything."""
@@ -59,11 +59,12 @@ class Datasets:
         more = page[-1].name if len(found) > limit else None
         return Page[DatasetView](items=tuple(dataset_view(dataset) for dataset in page), next=more)
 
-    async def _keep(self, prepared: PreparedVersion, name: str, work: Path) -> DatasetVersionView:
+    async def _keep(self, prepared: PreparedVersion, name: str, work: Path, *, unpacked: bool) -> DatasetVersionView:
         manifest = work / "manifest.json"
         await asyncio.to_thread(manifest.write_bytes, prepared.manifest_bytes)
-        await self._objects.put([(blob_key(sha256), path) for sha256, path in prepared.blobs])
-        await self._objects.put([(blob_key(prepared.sha256), manifest)])
+        images = [(blob_key(sha256), path) for sha256, path in prepared.blobs]
+        await self._objects.put(images, owned=unpacked)  # a person's own folder may change later: never link to it
+        await self._objects.put([(blob_key(prepared.sha256), manifest)], owned=True)
         version = Version(
             id=f"dsv_{prepared.sha256[:24]}",
             dataset=name,

@@ -27,7 +27,7 @@ from eyebright.core.records import (
     message_about,
     transition_to,
 )
-from eyebright.errors import Conflict, NotFound
+from eyebright.errors import Conflict, GuardViolated, NotFound
 from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
 from eyebright_wire.jobs import JobState
 
@@ -170,7 +170,7 @@ class MemoryTransaction:
 
     async def insert(self, job: Job, receipt: Receipt | None = None) -> None:
         if (job.version, job.attempt, job.state) != (1, 0, JobState.QUEUED) or job.id in self._draft.jobs:
-            raise Conflict(f"job {job.id} is not new: a job begins queued, with version 1 and no attempt")
+            raise GuardViolated(f"job {job.id} is not new: a job begins queued, with version 1 and no attempt")
         self._draft.jobs[job.id] = job
         self._draft.transitions[job.id, 1] = transition_to(job, job.created_at_ms)
         self._draft.outbox[job.id, 1] = message_about(job, None, job.created_at_ms)
@@ -337,7 +337,7 @@ def _of(table: Table, job_id: str) -> list[Any]:
 
 def _add(table: Table, key: object, row: object) -> None:
     if key in table:
-        raise Conflict(f"{key} is already stored")
+        raise GuardViolated(f"{key} is already stored")
     table[key] = row
 
 
@@ -359,14 +359,14 @@ def _write_attempt_and_events(draft: State, change: Change) -> None:
     for event in change.events:
         _write_event(draft, job, event)
     if old is not None and ((not old.live and attempt.live) or attempt.last_seq < old.last_seq):
-        raise Conflict(f"attempt {attempt.number} of job {job.id} is over")
+        raise GuardViolated(f"attempt {attempt.number} of job {job.id} is over")
     draft.attempts[key] = attempt
 
 
 def _guard_new_attempt(draft: State, job: Job, attempt: Attempt) -> None:
     current = draft.attempts.get((job.id, job.attempt))
     if attempt.number != job.attempt + 1 or (current is not None and current.live):
-        raise Conflict(f"job {job.id} cannot begin attempt {attempt.number}: attempt {job.attempt} is its newest")
+        raise GuardViolated(f"job {job.id} cannot begin attempt {attempt.number}: attempt {job.attempt} is its newest")
 
 
 def _write_event(draft: State, job: Job, event: StoredEvent) -> None:
@@ -374,7 +374,7 @@ def _write_event(draft: State, job: Job, event: StoredEvent) -> None:
     previous = (job.id, event.attempt, event.seq - 1)
     in_order = event.seq == 1 or previous in draft.events
     if attempt is None or not attempt.live or event.attempt != job.attempt or not in_order:
-        raise Conflict(f"event {event.seq} of attempt {event.attempt} of job {job.id} is fenced or out of order")
+        raise GuardViolated(f"event {event.seq} of attempt {event.attempt} of job {job.id} is fenced or out of order")
     _add(draft.events, (job.id, event.attempt, event.seq), event)
     _add(draft.positions, (job.id, event.position), event)
 
@@ -394,13 +394,15 @@ def _write_job(draft: State, change: Change) -> None:
 def _guard_job(draft: State, old: Job, new: Job) -> None:
     legal = new.state is old.state or new.state in TRANSITIONS[old.state]
     if old.state.final or not legal or new.version != old.version + 1 or new.attempt < old.attempt:
-        raise Conflict(
+        raise GuardViolated(
             f"job {old.id} ({old.state}, version {old.version}, attempt {old.attempt}) cannot become "
             f"{new.state}, version {new.version}, attempt {new.attempt}"
         )
     current = draft.attempts.get((new.id, new.attempt))
     if new.state.live != (current is not None and current.live):
-        raise Conflict(f"job {new.id} cannot be {new.state}: exactly the starting and the running have a live attempt")
+        raise GuardViolated(
+            f"job {new.id} cannot be {new.state}: exactly the starting and the running have a live attempt"
+        )
 
 
 def _write_products(draft: State, change: Change) -> None:
@@ -410,5 +412,5 @@ def _write_products(draft: State, change: Change) -> None:
         _add(draft.artifacts, (artifact.job_id, artifact.ref.path), artifact)
     if change.model is not None:
         if any(model.job_id == change.model.job_id for model in draft.models.values()):
-            raise Conflict(f"job {change.model.job_id} already has a model")
+            raise GuardViolated(f"job {change.model.job_id} already has a model")
         _add(draft.models, change.model.id, change.model)
