@@ -1,0 +1,73 @@
+import pytest
+
+from eyebright.core.preflight import check_licence, check_ready, model_of, task_of
+from eyebright.core.resolve import resolve
+from eyebright.errors import ConfigInvalid, DatasetInvalid, LicenceDenied
+from eyebright.testing import toy_manifest
+from eyebright_wire.datasets import DatasetReport, Readiness
+
+TASK = toy_manifest().tasks[0]
+
+
+def test_overrides_lie_on_the_recipe_and_only_changes_are_kept():
+    resolved = resolve(TASK, {"epochs": 5, "seed": 0})
+    assert resolved.config == {"epochs": 5, "lr0": 0.1, "seed": 0}
+    assert resolved.changes == {"epochs": 5}
+
+
+def test_an_unknown_setting_names_the_nearest():
+    with pytest.raises(ConfigInvalid, match=r"unknown setting 'epoch'\. Did you mean 'epochs'\?"):
+        resolve(TASK, {"epoch": 5})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"epochs": -1}, "epochs=-1: expected at least 1"),
+        ({"epochs": "five"}, "epochs='five': expected integer"),
+        ({"lr0": 0}, "lr0=0: expected more than 0"),
+    ],
+)
+def test_a_bad_value_says_what_was_expected(overrides, message):
+    with pytest.raises(ConfigInvalid) as refused:
+        resolve(TASK, overrides)
+    assert message in refused.value.message
+
+
+def test_every_problem_is_named_at_once():
+    with pytest.raises(ConfigInvalid) as refused:
+        resolve(TASK, {"epochs": 0, "sed": 1})
+    assert [problem["field"] for problem in refused.value.errors] == ["sed", "epochs"]
+
+
+def test_an_optional_value_explains_itself_too():
+    schema = {"properties": {"patience": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}}}
+    task = TASK.model_copy(update={"config_schema": schema, "recipe": {"patience": None}})
+    with pytest.raises(ConfigInvalid, match="patience=-1: expected at least 1"):
+        resolve(task, {"patience": -1})
+
+
+def test_unknown_models_and_tasks_name_the_nearest():
+    with pytest.raises(ConfigInvalid, match="Did you mean 'median'"):
+        model_of(TASK, "medan")
+    with pytest.raises(ConfigInvalid, match="Known: classification"):
+        task_of(toy_manifest(), "painting")
+
+
+def test_a_denied_licence_is_refused():
+    with pytest.raises(LicenceDenied, match=r"AGPL-3\.0"):
+        check_licence(toy_manifest(licence="AGPL-3.0"), ["AGPL-3.0"])
+
+
+def test_an_unready_data_set_lists_every_missing_condition():
+    missing = ("train/ has 1 class folder (cats); classification needs 2 or more", "val/ is empty")
+    report = DatasetReport(
+        format="imagefolder",
+        classes=("cats",),
+        images={},
+        images_per_class={},
+        readiness=(Readiness(task="classification", ready=False, missing=missing),),
+    )
+    with pytest.raises(DatasetInvalid) as refused:
+        check_ready(report, "classification", "dsv_1")
+    assert [problem["message"] for problem in refused.value.errors] == list(missing)

@@ -1,0 +1,27 @@
+import pytest
+
+from eyebright.core.verdict import of_exit
+
+
+@pytest.mark.parametrize(
+    ("code", "out_of_memory", "reason", "retryable"),
+    [
+        (-9, False, "worker_lost", True),
+        (137, False, "worker_lost", True),
+        (None, False, "worker_lost", True),
+        (-9, True, "out_of_memory", False),
+        (83, False, "preempted", True),
+        (75, False, "internal_error", True),
+        (64, False, "config_invalid", False),
+        (65, False, "dataset_invalid", False),
+        (1, False, "trainer_error", False),
+        (0, False, "trainer_error", False),
+    ],
+)
+def test_an_exit_without_last_words_is_judged_by_its_status(code, out_of_memory, reason, retryable):
+    verdict = of_exit(code, out_of_memory, "")
+    assert (verdict.code, verdict.retryable) == (reason, retryable)
+
+
+def test_the_last_lines_of_the_log_are_told():
+    assert "ImportError: no module" in of_exit(1, False, "ImportError: no module").message
