@@ -69,10 +69,15 @@ class Checkpoints:
     def newest_first(self) -> tuple[Path, ...]:
         return tuple(kept.folder for kept in reversed(self._kept))
 
+    def remove_leftovers(self) -> None:
+        """Clears away what a killed process was just writing or removing."""
+        for hidden in self._folder.glob(".*"):
+            shutil.rmtree(hidden, ignore_errors=True)
+
     def save(
         self, write: Callable[[Path], None], *, epoch: int, step: int, metrics: Mapping[str, float], best: bool
     ) -> CheckpointSaved:
-        """Writes one durably and removes those that are no longer worth their room. A failure leaves the earlier ones whole."""
+        """Writes one durably. A failure leaves the earlier ones whole. Once it was told, `retire` makes room."""
         hidden = self._folder / f".writing-{uuid.uuid4().hex[:8]}"
         try:
             hidden.mkdir(parents=True)
@@ -89,10 +94,20 @@ class Checkpoints:
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
         self._kept.append(_Kept(final, manifest))
-        self._retire()
         return CheckpointSaved(
             manifest=self._ref(final / MANIFEST), epoch=epoch, step=step, metrics=manifest.metrics, best=best
         )
+
+    def retire(self) -> None:
+        """Removes all but the best and the newest few.
+
+        Only after the newest was told: a process killed in between would leave the control plane with none that still exists.
+        """
+        best = max((kept.manifest.saved for kept in self._kept if kept.manifest.best), default=None)
+        newest = self._kept[-self._keep :]
+        for kept in [kept for kept in self._kept if kept not in newest and kept.manifest.saved != best]:
+            self._kept.remove(kept)
+            _discard(kept.folder)
 
     def _publish(self, hidden: Path, manifest: CheckpointManifest) -> Path:
         """The order is the promise: contents, then their list, then the name."""
@@ -108,18 +123,6 @@ class Checkpoints:
         """A step that is saved twice gets a second folder: the first was promised by its sha256."""
         names = (f"step-{step}" if turn == 1 else f"step-{step}.{turn}" for turn in count(1))
         return next(self._folder / name for name in names if not (self._folder / name).exists())
-
-    def _retire(self) -> None:
-        best = max((kept.manifest.saved for kept in self._kept if kept.manifest.best), default=None)
-        newest = self._kept[-self._keep :]
-        for kept in [kept for kept in self._kept if kept not in newest and kept.manifest.saved != best]:
-            self._kept.remove(kept)
-            _discard(kept.folder)
-
-    def remove_leftovers(self) -> None:
-        """Clears away what a killed process was just writing or removing."""
-        for hidden in self._folder.glob(".*"):
-            shutil.rmtree(hidden, ignore_errors=True)
 
     def _ref(self, path: Path) -> ArtifactRef:
         return ArtifactRef(
@@ -182,7 +185,7 @@ def _tried(folder: Path, manifest_sha256: str | None) -> Restored | None:
 
 
 def _kept_in(folder: Path) -> list[_Kept]:
-    found = [_Kept(path.parent, manifest) for path in folder.glob(f"*/{MANIFEST}") if (manifest := _readable(path))]
+    found = [_Kept(path.parent, manifest) for path in folder.glob(f"step-*/{MANIFEST}") if (manifest := _readable(path))]
     return sorted(found, key=lambda kept: kept.manifest.saved)
 
 

@@ -61,6 +61,7 @@ class FrontDesk:
         self._pulse.mark(step)
         saved = self._checkpoints.save(write, epoch=epoch, step=step, metrics=metrics, best=best)
         self._reporter.say(EventKind.CHECKPOINT, saved)
+        self._checkpoints.retire()
         self._pulse.mark(step)
 
 

@@ -34,8 +34,6 @@ def exit_code(code: ErrorCode) -> int:
 def _cause(error: BaseException) -> tuple[ErrorCode, str]:
     if isinstance(error, TrainerFailure):
         return error.code, error.message
-    if isinstance(code := getattr(error, "code", None), ErrorCode):  # the kit's own data errors carry one too
-        return code, str(error)
     if is_full(error):
         return ErrorCode.DISK_FULL, f"a disk is full ({error}); free space on it and retry the job"
     if _is_out_of_memory(error):

@@ -1,0 +1,92 @@
+import errno
+
+import pytest
+from pydantic import BaseModel, Field, ValidationError
+
+from eyebright_kit.errors import ConfigInvalid, DiskFull, NanLoss, StorageUnavailable, TrainerFailure
+from eyebright_kit.runtime.failure import exit_code, explained
+from eyebright_wire.errors import ErrorCode, ExitCode
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch's is called."""
+
+
+def _caused(error: BaseException, cause: BaseException) -> BaseException:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigInvalid("x"), ErrorCode.CONFIG_INVALID),
+        (TrainerFailure(ErrorCode.HUNG, "x"), ErrorCode.HUNG),
+        (StorageUnavailable("x"), ErrorCode.STORAGE_ERROR),
+        (MemoryError(), ErrorCode.OUT_OF_MEMORY),
+        (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), ErrorCode.OUT_OF_MEMORY),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), ErrorCode.OUT_OF_MEMORY),
+        (OSError(errno.ENOSPC, "No space left on device"), ErrorCode.DISK_FULL),
+        (_caused(RuntimeError("cannot save"), OSError(errno.ENOSPC, "full")), ErrorCode.DISK_FULL),
+        (OSError(errno.EIO, "bad disk"), ErrorCode.TRAINER_ERROR),
+        (ZeroDivisionError("division by zero"), ErrorCode.TRAINER_ERROR),
+        (SystemExit(3), ErrorCode.TRAINER_ERROR),
+        (KeyboardInterrupt(), ErrorCode.TRAINER_ERROR),
+    ],
+)
+def test_each_end_has_its_code(error: BaseException, code: ErrorCode):
+    assert explained(error).code == code
+
+
+def test_a_bug_is_named_with_its_place_and_its_traceback():
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError as error:
+        failed = explained(error)
+    assert failed.message.startswith("ZeroDivisionError: division by zero (test_failure.py, line ")
+    assert "Traceback" in (failed.detail or "")
+
+
+def test_running_out_of_memory_says_which_setting_to_change():
+    assert "`batch`" in explained(MemoryError()).message
+
+
+def test_huge_messages_stay_small_events():
+    failed = explained(RuntimeError("x" * 1_000_000))
+    assert len(failed.message) + len(failed.detail or "") < 20_000
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"), [(DiskFull("x"), False), (StorageUnavailable("x"), True), (NanLoss("x"), False)]
+)
+def test_whether_trying_again_helps_follows_the_code_unless_told_otherwise(error: TrainerFailure, retryable: bool):
+    assert error.retryable is retryable
+    assert type(error)("x", retryable=not retryable).retryable is not retryable  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (ErrorCode.CONFIG_INVALID, ExitCode.BAD_CONFIG),
+        (ErrorCode.DATASET_INVALID, ExitCode.BAD_DATA),
+        (ErrorCode.STORAGE_ERROR, ExitCode.TEMPORARY),
+        (ErrorCode.TRAINER_ERROR, ExitCode.TRAINER_ERROR),
+        (ErrorCode.OUT_OF_MEMORY, ExitCode.TRAINER_ERROR),
+    ],
+)
+def test_each_code_has_its_exit_status(code: ErrorCode, status: int):
+    assert exit_code(code) == status
+
+
+class _Config(BaseModel):
+    epochs: int = Field(ge=1)
+    lr0: float
+
+
+def test_a_refused_config_names_each_setting_and_what_was_found():
+    with pytest.raises(ValidationError) as caught:
+        _Config.model_validate({"epochs": -1, "lr0": "fast"})
+    message = ConfigInvalid.of(caught.value).message
+    assert "epochs: Input should be greater than or equal to 1 (found -1)" in message
+    assert "lr0: " in message
+    assert "(found 'fast')" in message
