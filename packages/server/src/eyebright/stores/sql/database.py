@@ -1,0 +1,42 @@
+"""The SQL stores together: open one database, use its stores, close it."""
+
+from typing import Self
+
+from eyebright.stores.sql import migrations
+from eyebright.stores.sql.engine import Engine, connect
+from eyebright.stores.sql.history import SqlHistory
+from eyebright.stores.sql.jobs import SqlJobs
+from eyebright.stores.sql.markers import SqlMarkers
+from eyebright.stores.sql.outbox import SqlOutbox
+from eyebright.stores.sql.registry import SqlDatasets, SqlModels
+
+
+class Database:
+    """All stores over one SQLite file or Postgres database. Use `open`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.jobs = SqlJobs(engine)
+        self.history = SqlHistory(engine)
+        self.outbox = SqlOutbox(engine)
+        self.markers = SqlMarkers(engine)
+        self.datasets = SqlDatasets(engine)
+        self.models = SqlModels(engine)
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Open `sqlite:///path` (made if it is missing) or `postgresql://…`, with the newest schema.
+
+        Raises InvalidRequest for another URL; Unavailable, with what to do, when it can't be reached or written, or
+        belongs to a newer version of Eyebright; StorageFull.
+        """
+        engine = connect(url)
+        try:
+            await migrations.upgrade(engine)
+        except BaseException:
+            await engine.close()
+            raise
+        return cls(engine)
+
+    async def close(self) -> None:
+        await self.engine.close()

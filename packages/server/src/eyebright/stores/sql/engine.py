@@ -1,0 +1,201 @@
+"""Connections to the database: how they are set up, who may write when, and what their errors mean to the rest of Eyebright.
+
+SQLite has one writing connection, and whoever wants to write waits for its turn in this process instead of spinning on the
+file lock; readers have connections of their own and never wait. Postgres sorts that out by itself.
+"""
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import URL, event, func, make_url, select
+from sqlalchemy.engine import Connection, ExceptionContext
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from eyebright.errors import EyebrightError, GuardViolated, InvalidRequest, StorageFull, Unavailable
+
+Dialect = Literal["sqlite", "postgresql"]
+
+BUSY_TIMEOUT_MS = 10_000
+SQLITE_READERS = 4
+
+_SQLITE_PRAGMAS = (
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # what is acknowledged survives a power cut
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA wal_autocheckpoint = 4000",  # 16 MB: each checkpoint costs the committer who hits it some milliseconds
+    "PRAGMA journal_size_limit = 67108864",
+)
+
+
+class Engine:
+    """A database that can be read and written. Close it at the end."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        name: str,
+        reader: AsyncEngine,
+        writer: AsyncEngine,
+        turn: AbstractAsyncContextManager[Any],
+    ) -> None:
+        self.dialect: Dialect = dialect
+        self.name = name  # for people; without the password
+        self._reader = reader
+        self._writer = writer
+        self._turn = turn
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Each statement sees what was committed when it began."""
+        async with self._reader.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed at the end, rolled back on any exception."""
+        async with self._turn, self._writer.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+
+def connect(url: str) -> Engine:
+    """An engine for `sqlite:///path` or `postgresql://…`; nothing is opened yet. Raises InvalidRequest for anything else."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise InvalidRequest(_EXPECTED.format(found="a text that is no URL")) from None
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database and parsed.database != ":memory:":
+            return _sqlite(Path(parsed.database))
+        case "postgresql" | "postgres":
+            return _postgresql(parsed)
+        case other:
+            raise InvalidRequest(
+                _EXPECTED.format(found=f"{other!r} without a path" if other == "sqlite" else repr(other))
+            )
+
+
+async def queue_up(connection: AsyncConnection, name: str) -> None:
+    """Until this transaction ends, whoever queues up under the same name waits. SQLite's writers all wait for each other."""
+    if connection.dialect.name == "postgresql":
+        digest = hashlib.sha256(name.encode("utf-8", "replace")).digest()
+        number = int.from_bytes(digest[:8], signed=True)  # two names with the same number only wait for each other
+        await connection.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+_EXPECTED = "the database URL must be sqlite:///path/to/eyebright.db or postgresql://user@host/name; found {found}"
+
+
+def _sqlite(path: Path) -> Engine:
+    url = URL.create("sqlite+aiosqlite", database=str(path))
+    writer = create_async_engine(url, pool_size=1, max_overflow=0)
+    reader = create_async_engine(url, pool_size=SQLITE_READERS, max_overflow=0)
+    event.listen(writer.sync_engine, "connect", _prepare_sqlite_writer)
+    event.listen(reader.sync_engine, "connect", _prepare_sqlite_reader)
+    event.listen(writer.sync_engine, "begin", _begin_immediate)
+    for engine in (reader, writer):
+        _translate_errors(engine, str(path))
+    return Engine("sqlite", str(path), reader, writer, asyncio.Lock())
+
+
+def _postgresql(url: URL) -> Engine:
+    query = dict(url.query)
+    if "sslmode" in query:  # libpq's word; asyncpg's is `ssl`
+        query["ssl"] = query.pop("sslmode")
+    writer = create_async_engine(
+        url.set(drivername="postgresql+asyncpg", query=query),
+        isolation_level="READ COMMITTED",
+        pool_size=10,
+        max_overflow=10,
+        connect_args={"timeout": 10, "server_settings": {"application_name": "eyebright", "jit": "off"}},
+    )
+    name = url.set(drivername="postgresql").render_as_string(hide_password=True)
+    _translate_errors(writer, name)
+    reader = writer.execution_options(isolation_level="AUTOCOMMIT")
+    return Engine("postgresql", name, reader, writer, nullcontext())
+
+
+def _prepare_sqlite_writer(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves
+    _run(connection, *_SQLITE_PRAGMAS)
+
+
+def _prepare_sqlite_reader(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    _run(connection, f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}", "PRAGMA query_only = ON")
+
+
+def _run(connection: Any, *statements: str) -> None:
+    cursor = connection.cursor()
+    for statement in statements:
+        cursor.execute(statement)
+    cursor.close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    """Take the write lock at once: a transaction that begins by reading can't be upgraded when another one has written."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _translate_errors(engine: AsyncEngine, name: str) -> None:
+    def translate(context: ExceptionContext) -> BaseException | None:
+        return _meaning(context.original_exception, name)
+
+    event.listen(engine.sync_engine, "handle_error", translate, retval=True)
+
+
+def _meaning(error: BaseException, name: str) -> EyebrightError | None:
+    """What a driver's error means; None = what it says, a fault of ours."""
+    if isinstance(error, sqlite3.Error):
+        return _sqlite_meaning(error, name)
+    if isinstance(error, OSError):
+        return Unavailable(f"cannot reach the database {name}: {error}. Is it running, and is the address right?")
+    sqlstate: object = getattr(error, "sqlstate", None)
+    return _postgres_meaning(sqlstate, str(error), name) if isinstance(sqlstate, str) else None
+
+
+def _sqlite_meaning(error: sqlite3.Error, name: str) -> EyebrightError | None:
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return StorageFull(f"the disk that holds {name} is full; free some space. What was stored before is safe")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return Unavailable(f"{name} is locked by another program; close it and try again")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return Unavailable(f"{name} cannot be opened for writing ({error}); check the folder and its permissions")
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return Unavailable(
+                f"{name} is not a whole SQLite database ({error}); restore it from a copy or move it away"
+            )
+        case sqlite3.SQLITE_IOERR:
+            return Unavailable(f"the disk that holds {name} failed ({error}); check its space and its health")
+        case sqlite3.SQLITE_CONSTRAINT:
+            return GuardViolated(f"the database refused the change: {error}")
+        case _:
+            return None
+
+
+def _postgres_meaning(sqlstate: str, text: str, name: str) -> EyebrightError | None:
+    if sqlstate.startswith("23"):
+        return GuardViolated(f"the database refused the change: {text}")
+    if sqlstate == "53100":
+        return StorageFull(f"the disk of the database {name} is full; free some space. What was stored before is safe")
+    if sqlstate[:2] in {
+        "08",
+        "28",
+        "3D",
+        "40",
+        "53",
+        "57",
+    }:  # connection, login, no such database, deadlock, no room, shutdown
+        return Unavailable(f"the database {name} is not available: {text}")
+    return None

@@ -1,0 +1,52 @@
+"""JobHistory on SQLite and Postgres."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, RowMapping, Select, select
+
+from eyebright.core.job import Attempt
+from eyebright.core.records import Artifact, Checkpoint, StoredEvent, Transition
+from eyebright.stores.sql import rows
+from eyebright.stores.sql.engine import Engine
+from eyebright.stores.sql.tables import artifacts, attempts, checkpoints, events, transitions
+
+
+class SqlHistory:
+    """JobHistory."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def transitions(self, job_id: str) -> list[Transition]:
+        statement = select(transitions).where(transitions.c.job_id == job_id).order_by(transitions.c.version)
+        return [rows.transition(row) for row in await self._named(statement)]
+
+    async def events(
+        self, job_id: str, after: int, limit: int, kinds: frozenset[str] = frozenset()
+    ) -> list[StoredEvent]:
+        statement = select(events).where(events.c.job_id == job_id, events.c.position > after)
+        if kinds:
+            statement = statement.where(events.c.kind.in_(sorted(kinds)))
+        return [rows.event(row) for row in await self._plain(statement.order_by(events.c.position).limit(limit))]
+
+    async def checkpoints(self, job_id: str) -> list[Checkpoint]:
+        newest_first = (checkpoints.c.attempt.desc(), checkpoints.c.step.desc(), checkpoints.c.at_ms.desc())
+        statement = select(checkpoints).where(checkpoints.c.job_id == job_id).order_by(*newest_first)
+        return [rows.checkpoint(row) for row in await self._named(statement)]
+
+    async def artifacts(self, job_id: str) -> list[Artifact]:
+        statement = select(artifacts).where(artifacts.c.job_id == job_id).order_by(artifacts.c.path)
+        return [rows.artifact(row) for row in await self._named(statement)]
+
+    async def attempts(self, job_id: str) -> list[Attempt]:
+        statement = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.number)
+        return [attempt for row in await self._plain(statement) if (attempt := rows.attempt(row))]
+
+    async def _named(self, statement: Select[Any]) -> Sequence[RowMapping]:
+        async with self._engine.reading() as connection:
+            return (await connection.execute(statement)).mappings().all()
+
+    async def _plain(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+        async with self._engine.reading() as connection:
+            return (await connection.execute(statement)).all()

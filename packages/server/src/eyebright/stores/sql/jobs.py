@@ -1,0 +1,109 @@
+"""JobStore on SQLite and Postgres."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, false, literal_column, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from eyebright.core.job import Job, Run
+from eyebright.errors import NotFound
+from eyebright.ports.jobs import JobQuery
+from eyebright.stores.sql import rows
+from eyebright.stores.sql.engine import Engine
+from eyebright.stores.sql.orders import Orders
+from eyebright.stores.sql.tables import attempts, jobs, labels, orders
+from eyebright.stores.sql.transaction import SqlTransaction, Statements
+from eyebright_wire.jobs import LIVE_STATES
+
+# Literals, not parameters: otherwise SQLite does not see that the partial indexes apply.
+_QUEUED = jobs.c.state == literal_column("'queued'")
+_LIVE = jobs.c.state.in_([literal_column(f"'{state}'") for state in sorted(LIVE_STATES)])
+_BEST_FIRST = (jobs.c.priority.desc(), jobs.c.created_at_ms, jobs.c.id)
+
+
+class SqlJobs:
+    """JobStore."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._orders = Orders(engine.dialect)
+        self._statements = Statements(engine.dialect, self._orders)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[SqlTransaction]:
+        async with self._engine.writing() as connection:
+            yield SqlTransaction(connection, self._statements)
+
+    async def get(self, job_id: str) -> Run:
+        async with self._engine.reading() as connection:
+            runs = await self._runs(connection, _current().where(jobs.c.id == job_id))
+        if not runs:
+            raise NotFound(f"there is no job {job_id}")
+        return runs[0]
+
+    async def find(self, query: JobQuery) -> list[Job]:
+        statement = select(jobs).where(*_conditions(query)).order_by(jobs.c.id.desc()).limit(query.limit)
+        return await self._jobs(statement)
+
+    async def due(self, executor: str, now_ms: int, limit: int) -> list[Job]:
+        haunted = exists().where(attempts.c.job_id == jobs.c.id, attempts.c.gone_at_ms.is_(None))
+        ready = (
+            _QUEUED,
+            jobs.c.executor == executor,
+            jobs.c.not_before_ms <= now_ms,
+            jobs.c.cancel_requested.is_(false()),
+            ~haunted,
+        )
+        return await self._jobs(select(jobs).where(*ready).order_by(*_BEST_FIRST).limit(limit))
+
+    async def queue_positions(self) -> dict[str, int]:
+        async with self._engine.reading() as connection:
+            ids = await connection.scalars(select(jobs.c.id).where(_QUEUED).order_by(*_BEST_FIRST))
+            return {job_id: place for place, job_id in enumerate(ids, start=1)}
+
+    async def unfinished(self) -> list[Run]:
+        joined = jobs.join(attempts, attempts.c.job_id == jobs.c.id)
+        statement = select(jobs, attempts).select_from(joined).where(attempts.c.gone_at_ms.is_(None))
+        async with self._engine.reading() as connection:
+            return await self._runs(connection, statement.order_by(attempts.c.job_id, attempts.c.number))
+
+    async def credit(self, gap_ms: int) -> None:
+        async with self._engine.writing() as connection:
+            # Job rows first, like everybody: a decision under way must not write the old lease over the credit.
+            await connection.execute(select(jobs.c.id).where(_LIVE).order_by(jobs.c.id).with_for_update(key_share=True))
+            await connection.execute(
+                update(attempts)
+                .where(attempts.c.ended_at_ms.is_(None))
+                .values(lease_until_ms=attempts.c.lease_until_ms + gap_ms, moved_at_ms=attempts.c.moved_at_ms + gap_ms)
+            )
+
+    async def _jobs(self, statement: Select[Any]) -> list[Job]:
+        async with self._engine.reading() as connection:
+            found = (await connection.execute(statement)).all()
+            return list((await self._orders.jobs(connection, found)).values())
+
+    async def _runs(self, connection: AsyncConnection, statement: Select[Any]) -> list[Run]:
+        found = (await connection.execute(statement)).all()
+        width = len(rows.JOB)
+        known = await self._orders.jobs(connection, [row[:width] for row in found])
+        return [Run(known[row[0]], rows.attempt(row[width:])) for row in found]
+
+
+def _current() -> Select[Any]:
+    newest = and_(attempts.c.job_id == jobs.c.id, attempts.c.number == jobs.c.attempt)
+    return select(jobs, attempts).select_from(jobs.outerjoin(attempts, newest))
+
+
+def _conditions(query: JobQuery) -> Iterator[ColumnElement[bool]]:
+    if query.states:
+        yield jobs.c.state.in_(sorted(query.states))
+    if query.after is not None:
+        yield jobs.c.id < query.after
+    ordered = {orders.c.trainer: query.trainer, orders.c.dataset_version: query.dataset_version}
+    for column, wanted in ordered.items():
+        if wanted is not None:
+            yield jobs.c.id.in_(select(orders.c.job_id).where(column == wanted))
+    for key, value in (query.labels or {}).items():
+        yield jobs.c.id.in_(select(labels.c.job_id).where(labels.c.key == key, labels.c.value == value))

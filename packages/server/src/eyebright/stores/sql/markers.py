@@ -1,0 +1,23 @@
+"""Markers on SQLite and Postgres."""
+
+from sqlalchemy import select
+
+from eyebright.stores.sql.batch import Batch, write
+from eyebright.stores.sql.engine import Engine
+from eyebright.stores.sql.tables import markers
+
+
+class SqlMarkers:
+    """Markers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._batch = Batch(markers, engine.dialect)
+
+    async def read(self, name: str) -> int | None:
+        async with self._engine.reading() as connection:
+            return await connection.scalar(select(markers.c.value).where(markers.c.name == name))
+
+    async def write(self, name: str, value: int) -> None:
+        async with self._engine.writing() as connection:
+            await write(connection, self._batch.upsert, [{"name": name, "value": value}])

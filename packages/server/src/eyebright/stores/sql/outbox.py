@@ -1,0 +1,65 @@
+"""Outbox on SQLite and Postgres.
+
+A delivered message is deleted, and `deliveries` remembers up to which version a job was delivered: the table stays as small as
+the backlog, and still no version can be skipped, because the guard wants each row to follow the one before it.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from eyebright.core.records import Message
+from eyebright.stores.sql import rows
+from eyebright.stores.sql.among import among, values
+from eyebright.stores.sql.batch import Batch, Row, encode, incoming, write
+from eyebright.stores.sql.engine import Engine
+from eyebright.stores.sql.tables import deliveries, outbox
+
+
+class SqlOutbox:
+    """Outbox."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._deliveries = Batch(deliveries, engine.dialect)
+        keys = incoming(outbox, ["job_id", "version"], engine.dialect)
+        self._delete = delete(outbox).where(tuple_(outbox.c.job_id, outbox.c.version).in_(keys))
+        chosen = among(outbox.c.job_id, "ids", engine.dialect)
+        self._select_oldest = (
+            select(outbox.c.job_id, func.min(outbox.c.version).label("oldest")).where(chosen).group_by(outbox.c.job_id)
+        )
+
+    async def pending(self, limit: int) -> list[Message]:
+        """The oldest of every job, then the second oldest, …: a job that can't be delivered doesn't hold up the others."""
+        rank = func.row_number().over(partition_by=outbox.c.job_id, order_by=outbox.c.version).label("rank")
+        ranked = select(outbox, rank).subquery()
+        columns = [ranked.c[column.name] for column in outbox.columns]
+        statement = select(*columns).order_by(ranked.c.rank, ranked.c.job_id).limit(limit)
+        async with self._engine.reading() as connection:
+            return [rows.message(row) for row in (await connection.execute(statement)).mappings()]
+
+    async def delivered(self, messages: Sequence[Message]) -> None:
+        """A message whose predecessors were not delivered stays: it is delivered once more, after them."""
+        async with self._engine.writing() as connection:
+            done = _without_holes(messages, await self._oldest(connection, {message.job_id for message in messages}))
+            if done:
+                await connection.execute(self._delete, {"rows": encode(done)})
+                reached = {row["job_id"]: row for row in done}
+                await write(connection, self._deliveries.upsert, list(reached.values()))
+
+    async def _oldest(self, connection: AsyncConnection, ids: Collection[str]) -> dict[str, int]:
+        """The lowest undelivered version of each job."""
+        result = await connection.execute(self._select_oldest, {"ids": values(ids, self._engine.dialect)})
+        return {row.job_id: row.oldest for row in result}
+
+
+def _without_holes(messages: Iterable[Message], oldest: dict[str, int]) -> list[Row]:
+    """The keys of the messages that follow each other from the oldest of their job on."""
+    done: list[Row] = []
+    expected = dict(oldest)
+    for message in sorted(messages, key=lambda each: each.version):
+        if expected.get(message.job_id) == message.version:
+            done.append({"job_id": message.job_id, "version": message.version})
+            expected[message.job_id] = message.version + 1
+    return done

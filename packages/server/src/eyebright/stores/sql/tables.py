@@ -1,0 +1,308 @@
+"""The tables, as the newest migration leaves them. A test compares the two.
+
+Times are whole milliseconds in 64 bits, never REAL. JSON is TEXT on both databases: jsonb refuses NUL characters and NaN, both
+of which a training run can utter. A job is two rows: `jobs` changes with every event and is kept small; `orders` is written
+once and never read again by whoever has read it before.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.sql.elements import ColumnClause
+
+from eyebright_wire.jobs import FINAL_STATES, JobState
+
+metadata = MetaData(
+    naming_convention={"ck": "ck_%(table_name)s_%(constraint_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
+)
+
+# Byte order on both databases, so that paging and lock order never depend on a server's locale.
+Id = Text().with_variant(Text(collation="C"), "postgresql")
+Long = BigInteger().with_variant(Integer(), "sqlite")
+Ms = Long
+Flag = Boolean().with_variant(Integer(), "sqlite")
+
+
+def names(columns: Iterable[ColumnClause[Any]]) -> tuple[str, ...]:
+    """Plain strings; SQLAlchemy's own kind is no key for orjson."""
+    return tuple(str(column.name) for column in columns)
+
+
+def _states(column: str) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({quoted(JobState)})", name=column)
+
+
+def quoted(states: type[JobState] | frozenset[JobState]) -> str:
+    return ", ".join(f"'{state}'" for state in sorted(states))
+
+
+def _job_id() -> Column[str]:
+    return Column("job_id", Id, ForeignKey("jobs.id"), nullable=False)
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("executor", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("created_at_ms", Ms, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("not_before_ms", Ms, nullable=False),
+    Column("stage", Text),
+    Column("reason", Text),
+    Column("message", Text, nullable=False),
+    Column("retryable", Flag, nullable=False),
+    Column("cancel_requested", Flag, nullable=False),
+    Column("progress", Text),
+    Column("metrics", Text, nullable=False),
+    Column("model_id", Id),
+    Column("events", Integer, nullable=False),
+    Column("started_at_ms", Ms),
+    Column("finished_at_ms", Ms),
+    Column("failures", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),
+    Column("preemptions", Integer, nullable=False),
+    Column("barren", Integer, nullable=False),
+    _states("state"),
+    CheckConstraint(f"(finished_at_ms IS NOT NULL) = (state IN ({quoted(FINAL_STATES)}))", name="finished"),
+    Index("ix_jobs_state", "state", "id"),
+    Index(
+        "ix_jobs_queue",
+        "priority",
+        "created_at_ms",
+        "id",
+        sqlite_where=text("state = 'queued'"),
+        postgresql_where=text("state = 'queued'"),
+    ),
+    sqlite_strict=True,
+    postgresql_with={"fillfactor": 70},  # room for the next version on the same page: no index is touched
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("job_id", Id, ForeignKey("jobs.id"), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("trainer", Id, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("dataset_version", Id, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("resolved", Text, nullable=False),
+    Column("max_duration_seconds", Integer),
+    Column("labels", Text, nullable=False),
+    Column("rerun_of", Id),
+    Index("ix_orders_trainer", "trainer", "job_id"),
+    Index("ix_orders_dataset_version", "dataset_version", "job_id"),
+    sqlite_strict=True,
+)
+
+labels = Table(
+    "labels",
+    metadata,
+    _job_id(),
+    Column("key", Id, nullable=False),
+    Column("value", Id, nullable=False),
+    PrimaryKeyConstraint("job_id", "key"),
+    Index("ix_labels_key", "key", "value", "job_id"),
+    sqlite_strict=True,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _job_id(),
+    Column("number", Integer, nullable=False),
+    Column("executor", Text, nullable=False),
+    Column("token_sha256", Text, nullable=False),
+    Column("claimed_at_ms", Ms, nullable=False),
+    Column("lease_until_ms", Ms, nullable=False),
+    Column("slot", Integer),
+    Column("launched_at_ms", Ms),
+    Column("heartbeat_at_ms", Ms, nullable=False),
+    Column("moved_at_ms", Ms, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("checkpoints", Integer, nullable=False),
+    Column("claim", Text),
+    Column("ended_at_ms", Ms),
+    Column("outcome", Text),
+    Column("gone_at_ms", Ms),
+    PrimaryKeyConstraint("job_id", "number"),
+    CheckConstraint("(ended_at_ms IS NULL) = (outcome IS NULL)", name="outcome"),
+    CheckConstraint("gone_at_ms IS NULL OR ended_at_ms IS NOT NULL", name="gone"),
+    Index(
+        "ux_attempts_live",
+        "job_id",
+        unique=True,
+        sqlite_where=text("ended_at_ms IS NULL"),
+        postgresql_where=text("ended_at_ms IS NULL"),
+    ),
+    Index(
+        "ix_attempts_not_gone",
+        "job_id",
+        sqlite_where=text("gone_at_ms IS NULL"),
+        postgresql_where=text("gone_at_ms IS NULL"),
+    ),
+    sqlite_strict=True,
+    postgresql_with={"fillfactor": 70},
+)
+
+# No foreign key: the trigger looks at the attempt more closely than one would, and a key would lock its row once more.
+events = Table(
+    "events",
+    metadata,
+    Column("job_id", Id, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at_ms", Ms, nullable=False),
+    Column("data", Text, nullable=False),
+    PrimaryKeyConstraint("job_id", "attempt", "seq"),
+    UniqueConstraint("job_id", "position", name="ux_events_position"),
+    sqlite_strict=True,
+)
+
+transitions = Table(
+    "transitions",
+    metadata,
+    _job_id(),
+    Column("version", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("at_ms", Ms, nullable=False),
+    Column("reason", Text),
+    Column("message", Text, nullable=False),
+    PrimaryKeyConstraint("job_id", "version"),
+    _states("state"),
+    sqlite_strict=True,
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("job_id", Id, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("path", Id, nullable=False),
+    Column("epoch", Long, nullable=False),
+    Column("step", Long, nullable=False),
+    Column("best", Flag, nullable=False),
+    Column("manifest", Text, nullable=False),
+    Column("metrics", Text, nullable=False),
+    Column("at_ms", Ms, nullable=False),
+    PrimaryKeyConstraint("job_id", "attempt", "path"),
+    ForeignKeyConstraint(["job_id", "attempt"], ["attempts.job_id", "attempts.number"]),
+    sqlite_strict=True,
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("job_id", Id, nullable=False),
+    Column("path", Id, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("size_bytes", Long, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    PrimaryKeyConstraint("job_id", "path"),
+    ForeignKeyConstraint(["job_id", "attempt"], ["attempts.job_id", "attempts.number"]),
+    sqlite_strict=True,
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("job_id", Id, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("trainer", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("architecture", Text, nullable=False),
+    Column("dataset_version", Id, nullable=False),
+    Column("classes", Text, nullable=False),
+    Column("metrics", Text, nullable=False),
+    Column("exports", Text, nullable=False),
+    Column("artifacts", Text, nullable=False),
+    Column("created_at_ms", Ms, nullable=False),
+    UniqueConstraint("job_id", name="ux_models_job"),
+    ForeignKeyConstraint(["job_id", "attempt"], ["attempts.job_id", "attempts.number"]),
+    sqlite_strict=True,
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("job_id", Id, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("at_ms", Ms, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("trainer", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    PrimaryKeyConstraint("job_id", "version"),
+    _states("state"),
+    sqlite_strict=True,
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("job_id", Id, ForeignKey("jobs.id"), primary_key=True),
+    Column("version", Integer, nullable=False),
+    sqlite_strict=True,
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("source", Id, nullable=False),
+    Column("key", Id, nullable=False),
+    Column("body_sha256", Text, nullable=False),
+    _job_id(),
+    PrimaryKeyConstraint("source", "key"),
+    sqlite_strict=True,
+)
+
+dataset_versions = Table(
+    "dataset_versions",
+    metadata,
+    Column("dataset", Id, nullable=False),
+    Column("id", Id, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("manifest_sha256", Text, nullable=False),
+    Column("report", Text, nullable=False),
+    Column("created_at_ms", Ms, nullable=False),
+    PrimaryKeyConstraint("dataset", "id"),
+    UniqueConstraint("dataset", "number", name="ux_dataset_versions_number"),
+    Index("ix_dataset_versions_id", "id"),
+    sqlite_strict=True,
+)
+
+markers = Table(
+    "markers",
+    metadata,
+    Column("name", Id, primary_key=True),
+    Column("value", Long, nullable=False),
+    sqlite_strict=True,
+)
