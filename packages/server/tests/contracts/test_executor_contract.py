@@ -338,7 +338,7 @@ async def test_a_full_disk_starts_nothing_and_can_be_tried_again(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as disk:
-        disk.setattr(run_directory.os, "fsync", full)
+        disk.setattr(os, "fsync", full)
         with pytest.raises(StorageFull, match=r"disk below .*runs is full.*Free some space"):
             await laboratory.launch(executor, "leave", code=0)
     assert (await executor.status(JOB)).vital is Vital.GONE

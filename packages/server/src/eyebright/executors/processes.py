@@ -67,6 +67,7 @@ def members(leader: psutil.Process | None, mark: str) -> list[psutil.Process]:
     found = {process.pid: process for process in marked(mark)}
     if leader is not None:
         found.update({process.pid: process for process in (leader, *_descendants(leader), *_session(leader.pid))})
+    found.pop(os.getpid(), None)
     return [process for process in found.values() if runs(process)]
 
 

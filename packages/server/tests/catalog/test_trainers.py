@@ -1,0 +1,240 @@
+"""The catalogue of trainers."""
+
+import asyncio
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from harness.trainers import Trainers
+
+from eyebright.catalog import builtin
+from eyebright.errors import NotFound, StorageFull, TrainerUnavailable, Unavailable
+
+
+def silent(_: str) -> None:
+    """Nobody listens."""
+
+
+async def test_an_unknown_trainer_is_answered_with_the_nearest_name(trainers: Trainers) -> None:
+    trainers.add("torchvision")
+    with pytest.raises(NotFound, match=r"unknown trainer 'torchvison'\. Did you mean 'torchvision'\?"):
+        await trainers.catalog().environment("torchvison")
+
+
+async def test_a_trainer_without_environment_says_how_to_install_it(trainers: Trainers) -> None:
+    trainers.add("toy")
+    with pytest.raises(TrainerUnavailable, match="run `eyebright trainers install toy`"):
+        await trainers.catalog().environment("toy")
+
+
+async def test_a_missing_folder_of_trainers_names_the_setting(trainers: Trainers) -> None:
+    shutil.rmtree(trainers.add("toy"))
+    with pytest.raises(TrainerUnavailable, match=r"no trainer project in .*toy.*EYEBRIGHT_TRAINERS_DIR"):
+        await trainers.catalog().environment("toy")
+    with pytest.raises(TrainerUnavailable, match="EYEBRIGHT_TRAINERS_DIR"):
+        await trainers.catalog().install("toy", silent)
+
+
+async def test_an_installed_trainer_has_its_interpreter_manifest_and_lock(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    said: list[str] = []
+    made = await trainers.catalog().install("toy", said.append)
+    assert said == ["Resolved 3 packages in 1ms", "+ torch==2.15.0"]
+    assert (made.trainer, made.module, made.python) == ("toy", "eyebright_toy", project / ".venv" / "bin" / "python")
+    assert made.manifest.version == "1.0"
+    assert made.lock_sha256 == hashlib.sha256((project / "uv.lock").read_bytes()).hexdigest()
+    assert await trainers.catalog().environment("toy") == made
+
+
+async def test_development_tools_are_installed_only_when_wanted(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    await trainers.catalog().install("toy", silent)
+    assert "sync --frozen --no-dev --project" in (project / "uv.log").read_text()
+    (project / "uv.log").unlink()
+    await trainers.catalog(dev_tools=True).install("toy", silent)
+    assert "sync --frozen --project" in (project / "uv.log").read_text()
+
+
+async def test_the_preferred_trainer_comes_first_and_broken_ones_not_at_all(trainers: Trainers) -> None:
+    for name, rank in [("toy", 1000), ("alpha", 50), ("torchvision", 10), ("absent", 1), ("broken", 2)]:
+        trainers.add(name, rank)
+    for name in ("toy", "alpha", "torchvision", "broken"):
+        await trainers.catalog().install(name, silent)
+    (trainers.folder / "broken" / "src" / "describe.json").write_text("ImportError: no torch\n")
+    assert [made.trainer for made in await trainers.catalog().installed()] == ["torchvision", "alpha", "toy"]
+
+
+def test_the_toy_is_never_preferred() -> None:
+    assert builtin.torchvision.rank < builtin.toy.rank
+
+
+async def test_the_list_shows_what_each_can_do_or_why_it_cannot(trainers: Trainers) -> None:
+    trainers.add("toy", rank=2)
+    trainers.add("torchvision", rank=1)
+    await trainers.catalog().install("toy", silent)
+    torchvision, toy = await trainers.catalog().list()
+    assert (torchvision.name, torchvision.installed, torchvision.tasks) == ("torchvision", False, {})
+    assert "eyebright trainers install torchvision" in torchvision.problem
+    assert (toy.name, toy.installed, toy.version, toy.problem) == ("toy", True, "1.0", "")
+    assert toy.tasks == {"classification": ("resnet18",)}
+    assert toy.environment == str(trainers.folder / "toy" / ".venv")
+
+
+# The manifest
+
+
+async def test_a_trainer_is_asked_about_itself_once(trainers: Trainers) -> None:
+    trainers.add("toy")
+    catalog = trainers.catalog()
+    await catalog.install("toy", silent)
+    await asyncio.gather(*(catalog.environment("toy") for _ in range(5)))
+    await trainers.catalog().list()
+    assert trainers.asked("toy") == 1
+
+
+async def test_an_edited_trainer_is_asked_again(trainers: Trainers) -> None:
+    trainers.add("toy")
+    catalog = trainers.catalog()
+    await catalog.install("toy", silent)
+    trainers.describe("toy", version="2.0")
+    assert (await catalog.environment("toy")).manifest.version == "2.0"
+    assert (await trainers.catalog().environment("toy")).manifest.version == "2.0"
+    assert trainers.asked("toy") == 2
+
+
+async def test_a_damaged_note_of_the_manifest_is_replaced(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    made = await trainers.catalog().install("toy", silent)
+    note = project / ".venv" / "eyebright-manifest.json"
+    whole = note.read_text()
+    for damage in ("", "[]", '{"fingerprint": 1}', whole[:-20]):
+        note.write_text(damage)
+        assert await trainers.catalog().environment("toy") == made
+    assert json.loads(note.read_text()) == json.loads(whole)
+
+
+async def test_compiled_files_do_not_make_another_trainer(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    await trainers.catalog().install("toy", silent)
+    (project / "src" / "__pycache__").mkdir()
+    (project / "src" / "__pycache__" / "x.pyc").write_bytes(b"compiled")
+    await trainers.catalog().environment("toy")
+    assert trainers.asked("toy") == 1
+
+
+async def test_a_trainer_that_does_not_start_says_so(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    (project / "python").write_text("#!/bin/sh\necho 'ImportError: libcuda.so' >&2\nexit 1\n")
+    with pytest.raises(TrainerUnavailable, match=r"does not start: ImportError: libcuda.so.*trainers install toy"):
+        await trainers.catalog().install("toy", silent)
+
+
+async def test_an_environment_that_is_not_what_the_lock_says_is_refused(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    await trainers.catalog().install("toy", silent)
+    (project / "uv.lock").write_text("version = 1\n# torch 2.16\n")
+    (project / "plan").write_text("Would install 1 package\n - torch==2.15.0\n + torch==2.16.0\n")
+    with pytest.raises(TrainerUnavailable, match=r"not what its lock says.*trainers install toy"):
+        await trainers.catalog().environment("toy")
+
+
+async def test_a_local_source_that_was_merely_touched_is_no_change(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    await trainers.catalog().install("toy", silent)
+    trainers.describe("toy", version="1.1")
+    (project / "plan").write_text("Would install 1 package\n ~ eyebright-kit==0.1.0\nerror: outdated\n")
+    assert (await trainers.catalog().environment("toy")).manifest.version == "1.1"
+
+
+async def test_a_trainer_sees_nothing_of_the_servers_secrets(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    trainers.variables["EYEBRIGHT_TOKEN"] = trainers.variables["AWS_SECRET_ACCESS_KEY"] = "hidden"
+    await trainers.catalog().install("toy", silent)
+    assert "hidden" not in (project / "asked.environ").read_text()
+
+
+# Installing
+
+
+async def test_uv_gets_proxies_and_indexes_but_no_other_environment(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    trainers.variables |= {
+        "HTTPS_PROXY": "http://proxy:3128",
+        "UV_DEFAULT_INDEX": "https://index/simple",
+        "VIRTUAL_ENV": "/work/.venv",
+        "UV_PROJECT_ENVIRONMENT": "/elsewhere",
+        "PYTHONPATH": "/elsewhere",
+        "EYEBRIGHT_TOKEN": "hidden",
+    }
+    await trainers.catalog().install("toy", silent)
+    seen = dict(line.partition("=")[::2] for line in (project / "uv.environ").read_text().splitlines())
+    assert (seen["HTTPS_PROXY"], seen["UV_DEFAULT_INDEX"]) == ("http://proxy:3128", "https://index/simple")
+    assert seen["UV_PROJECT_ENVIRONMENT"] == str(project / ".venv")
+    assert not {"VIRTUAL_ENV", "PYTHONPATH", "EYEBRIGHT_TOKEN"} & seen.keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "raised", "hint"),
+    [
+        (
+            "error: Failed to fetch: `https://pypi.org/simple/torch/`\n  Caused by: dns error",
+            Unavailable,
+            "check the network",
+        ),
+        (
+            "error: failed to write file\n  Caused by: No space left on device (os error 28)",
+            StorageFull,
+            "free some space",
+        ),
+        ("error: Unable to find lockfile at `uv.lock`", Unavailable, "uv lock --project"),
+        ("error: something new", Unavailable, "--verbose --project"),
+    ],
+)
+async def test_a_failed_installation_says_what_to_do_and_repeats_uvs_words(
+    trainers: Trainers, words: str, raised: type[Exception], hint: str
+) -> None:
+    project = trainers.add("toy")
+    (project / "broken").write_text(words)
+    with pytest.raises(raised) as caught:
+        await trainers.catalog().install("toy", silent)
+    assert hint in str(caught.value)
+    assert words.splitlines()[-1].strip() in str(caught.value)
+
+
+async def test_a_missing_uv_says_how_to_get_it(trainers: Trainers, tmp_path: Path) -> None:
+    trainers.add("toy")
+    shutil.rmtree(tmp_path / ".uv")
+    trainers.variables["PATH"] = str(tmp_path)
+    with pytest.raises(Unavailable, match=r"`uv` is needed.*pip install uv"):
+        await trainers.catalog().install("toy", silent)
+
+
+async def test_uv_on_the_path_will_do(trainers: Trainers, tmp_path: Path) -> None:
+    trainers.add("toy")
+    shutil.move(tmp_path / ".uv" / "bin", tmp_path / "bin")
+    trainers.variables["PATH"] += f":{tmp_path / 'bin'}"
+    assert (await trainers.catalog().install("toy", silent)).trainer == "toy"
+
+
+# Checking
+
+
+async def test_a_check_is_read_whatever_was_printed_before(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    report = {"ok": False, "seconds": 1.5, "checks": [{"name": "predicts", "ok": False, "message": "no labels"}]}
+    (project / "src" / "check.json").write_text(json.dumps(report) + "\n")
+    catalog = trainers.catalog()
+    await catalog.install("toy", silent)
+    verdict = await catalog.check("toy")
+    assert (verdict.ok, verdict.seconds, len(verdict.checks)) == (False, 1.5, 1)
+    assert (verdict.checks[0].name, verdict.checks[0].message) == ("predicts", "no labels")
+
+
+async def test_a_check_that_crashes_is_told(trainers: Trainers) -> None:
+    trainers.add("toy")
+    catalog = trainers.catalog()
+    await catalog.install("toy", silent)
+    with pytest.raises(TrainerUnavailable, match=r"could not try itself out.*check.json"):
+        await catalog.check("toy")

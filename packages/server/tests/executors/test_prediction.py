@@ -1,0 +1,105 @@
+"""Predictions by a child process."""
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eyebright.errors import InvalidRequest, TrainerUnavailable, Unavailable
+from eyebright.executors.prediction import ChildProcessPredictor, PredictionSettings
+from eyebright.ports.executor import Environment
+from eyebright_wire.manifest import TrainerManifest
+
+MODULE = """
+import json, os, sys, time
+from pathlib import Path
+
+model, image = Path(sys.argv[2]), Path(sys.argv[3])
+(model / "seen.json").write_text(json.dumps(
+    {"image": image.read_text(), "mode": image.parent.stat().st_mode, "path": str(image), "environ": dict(os.environ)}))
+exec((model / "do.py").read_text())
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    (tmp_path / "fake_trainer.py").write_text(MODULE)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec "{sys.executable}" -S "$@"\n')
+    python.chmod(0o700)
+    manifest = TrainerManifest(name="fake", version="1", module="fake_trainer", licence="Apache-2.0", tasks=())
+    return Environment("fake", "fake_trainer", python, "0" * 64, manifest)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    return folder
+
+
+async def predict(environment: Environment, model: Path, do: str, **settings: Any) -> tuple[tuple[str, float], ...]:
+    (model / "do.py").write_text(do)
+    served = {"PATH": os.defpath, "EYEBRIGHT_TOKEN": "secret"}
+    predictor = ChildProcessPredictor(PredictionSettings(environment=served, **settings))
+    return await predictor.predict(environment, model, b"pixels")
+
+
+SCORES = [{"label": "dog", "score": 0.25}, {"label": "cat", "score": 0.75}]
+
+
+@pytest.mark.parametrize("answer", [SCORES, {"scores": SCORES, "seconds": 0.1}])
+async def test_scores_come_best_first_whatever_was_printed_before(
+    environment: Environment, model: Path, answer: object
+) -> None:
+    do = f"print('loading the framework')\nprint({json.dumps(answer)!r})"
+    assert await predict(environment, model, do) == (("cat", 0.75), ("dog", 0.25))
+
+
+async def test_the_image_is_private_and_gone_afterwards(environment: Environment, model: Path) -> None:
+    await predict(environment, model, f"print({json.dumps(SCORES)!r})")
+    seen = json.loads((model / "seen.json").read_text())
+    assert seen["image"] == "pixels"
+    assert stat.S_IMODE(seen["mode"]) == 0o700
+    assert not os.path.lexists(seen["path"])
+    assert "secret" not in seen["environ"].values()
+    assert seen["environ"]["CUDA_VISIBLE_DEVICES"] == ""
+
+
+async def test_what_is_no_image_is_the_callers_mistake_in_the_trainers_words(
+    environment: Environment, model: Path
+) -> None:
+    with pytest.raises(InvalidRequest, match=r"^this is a text file, not a picture$"):
+        await predict(
+            environment, model, "sys.exit(print('this is a text file, not a picture', file=sys.stderr) or 65)"
+        )
+
+
+async def test_a_crash_is_told_with_its_last_words(environment: Environment, model: Path) -> None:
+    with pytest.raises(Unavailable, match=r"failed \(exit 1\): RuntimeError: no labels.json"):
+        await predict(environment, model, "raise RuntimeError('no labels.json')")
+
+
+async def test_a_kill_is_explained(environment: Environment, model: Path) -> None:
+    with pytest.raises(Unavailable, match="killed, most likely for memory"):
+        await predict(environment, model, "os.kill(os.getpid(), 9)")
+
+
+async def test_an_answer_that_is_none_is_told(environment: Environment, model: Path) -> None:
+    with pytest.raises(Unavailable, match="gave no scores but 'hello'"):
+        await predict(environment, model, "print('hello')")
+
+
+async def test_a_prediction_that_takes_too_long_is_ended(environment: Environment, model: Path) -> None:
+    with pytest.raises(Unavailable, match=r"longer than 0\.05 s"):
+        await predict(environment, model, "time.sleep(600)", timeout_seconds=0.05)
+
+
+async def test_a_missing_environment_says_how_to_get_it(environment: Environment, model: Path, tmp_path: Path) -> None:
+    gone = Environment("fake", "fake_trainer", tmp_path / "gone" / "python", "0" * 64, environment.manifest)
+    with pytest.raises(TrainerUnavailable, match="eyebright trainers install fake"):
+        await predict(gone, model, "")

@@ -1,0 +1,82 @@
+"""How many trainers a machine runs at once."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pynvml
+import pytest
+
+from eyebright.executors.cgroup import Cgroup
+from eyebright.executors.slots import cuda_devices, plan_slots, usable_cores
+
+UUIDS = ["GPU-aaaa-1", "GPU-aabb-2", "GPU-cccc-3"]
+
+
+def _shares(slots: Any) -> list[tuple[tuple[int, ...], int]]:
+    return [(slot.resources.devices, slot.resources.threads) for slot in slots]
+
+
+@pytest.mark.parametrize(
+    ("cores", "devices", "cpu_slots", "shares"),
+    [
+        (1, (), None, [((), 1)]),
+        (2, (), None, [((), 2)]),
+        (8, (), None, [((), 2)] * 4),
+        (9, (), None, [((), 2)] * 4),
+        (8, (), 1, [((), 8)]),
+        (2, (), 5, [((), 1)] * 5),
+        (16, (0, 1), None, [((0,), 8), ((1,), 8)]),
+        (16, (3,), 1, [((3,), 8), ((), 8)]),
+        (4, (), 0, []),
+    ],
+)
+def test_cores_and_gpus_are_shared_out_evenly(
+    cores: int, devices: tuple[int, ...], cpu_slots: int | None, shares: list[Any]
+) -> None:
+    slots = plan_slots(cores, devices, cpu_slots)
+    assert _shares(slots) == shares
+    assert [slot.index for slot in slots] == list(range(len(shares)))
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that shows three GPUs."""
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlShutdown", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: len(UUIDS))
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda index: SimpleNamespace(uuid=UUIDS[index]))
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetUUID", lambda handle: handle.uuid)
+
+
+@pytest.mark.usefixtures("driver")
+@pytest.mark.parametrize(
+    ("visible", "devices"),
+    [
+        (None, (0, 1, 2)),
+        ("", ()),
+        ("-1", ()),
+        ("2,0", (2, 0)),
+        ("1,9,0", (1,)),
+        ("GPU-cccc-3,GPU-aaaa", (2, 0)),
+        ("GPU-aa", ()),
+        ("NoDevFiles", ()),
+        ("0,0", (0,)),
+    ],
+)
+def test_only_the_gpus_that_the_operator_shows_are_used(visible: str | None, devices: tuple[int, ...]) -> None:
+    assert cuda_devices(visible) == devices
+
+
+def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent() -> None:
+        raise pynvml.NVMLError_LibraryNotFound
+
+    monkeypatch.setattr(pynvml, "nvmlInit", absent)
+    assert cuda_devices() == ()
+
+
+def test_a_container_with_half_a_cpu_has_one_core(tmp_path: Path) -> None:
+    (tmp_path / "membership").write_text("0::/\n")
+    (tmp_path / "cpu.max").write_text("50000 100000\n")
+    assert usable_cores(Cgroup(tmp_path, tmp_path / "membership")) == 1
