@@ -1,0 +1,304 @@
+"""The verdict is exact, and nothing that training would not use goes unmentioned."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from eyebright_kit.data.conformance import write_class_folders, write_image
+from eyebright_kit.data.findings import CATALOGUE, EXAMPLES, Findings
+from eyebright_kit.data.format import formats
+from eyebright_kit.data.inspect import inspect
+from eyebright_wire.datasets import DatasetReport, Finding, Severity
+
+
+def missing(root: Path) -> tuple[str, ...]:
+    verdict = inspect(root).ready_for("classification")
+    assert verdict.ready == (not verdict.missing)
+    return verdict.missing
+
+
+def finding(report: DatasetReport, code: str) -> Finding:
+    return next(found for found in report.findings if found.code == code)
+
+
+def codes(report: DatasetReport) -> dict[str, int]:
+    return {found.code: found.count for found in report.findings}
+
+
+def test_a_sound_data_set_is_ready_without_a_word(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 4, "dogs": 3}, "val": {"cats": 1, "dogs": 2}, "test": {"cats": 1}})
+    report = inspect(tmp_path)
+    assert report.ready_for("classification").ready
+    assert report.findings == ()
+    assert report.format == "imagefolder"
+    assert report.classes == ("cats", "dogs")
+    assert report.images == {"train": 7, "val": 3, "test": 1}
+    assert report.images_per_class == {
+        "train": {"cats": 4, "dogs": 3},
+        "val": {"cats": 1, "dogs": 2},
+        "test": {"cats": 1, "dogs": 0},
+    }
+    assert report.size_bytes == sum(path.stat().st_size for path in tmp_path.rglob("*.png"))
+
+
+def test_a_task_that_class_folders_cannot_teach_is_told(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 2, "dogs": 2}})
+    assert inspect(tmp_path).ready_for("detection").missing == ("imagefolder data cannot serve detection",)
+
+
+# What blocks
+
+
+def test_one_class_is_too_few(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 3}})
+    assert missing(tmp_path) == ("train/ has 1 class folder (cats); classification needs 2 or more",)
+
+
+@pytest.mark.parametrize("splits", [{"": {"cats": 3}}, {"cats": {"train": 2, "val": 1}}])
+def test_one_class_without_a_train_folder_is_too_few(tmp_path: Path, splits: dict[str, dict[str, int]]) -> None:
+    write_class_folders(tmp_path, splits)
+    assert missing(tmp_path) == ("the data set has 1 class folder (cats); classification needs 2 or more",)
+
+
+def test_an_empty_class_folder_is_named(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 0, "emus": 2}, "val": {"cats": 1, "emus": 1}})
+    assert missing(tmp_path) == ("train/dogs/ is empty; add images, or remove the folder",)
+
+
+def test_many_empty_class_folders_are_one_sentence(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"full": 2, "other": 2, **dict.fromkeys("abcdefgh", 0)}})
+    assert missing(tmp_path) == ("a/, b/, c/, d/, e/ and 3 more are empty; add images, or remove the folders",)
+
+
+def test_two_empty_class_folders_are_joined_by_and(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"full": 2, "other": 2, "a": 0, "b": 0}})
+    assert missing(tmp_path) == ("a/ and b/ are empty; add images, or remove the folders",)
+
+
+def test_a_class_of_which_no_file_can_be_used_is_named(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3, "emus": 1}, "val": {"cats": 1, "dogs": 1}})
+    (tmp_path / "train" / "emus" / "0.png").write_text("not an emu")
+    assert missing(tmp_path) == (
+        "no file in train/emus/ can be used; the findings say why; add images, or remove the folder",
+    )
+
+
+def test_a_class_that_is_only_validated_is_named(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3}, "val": {"cats": 1, "dogs": 1, "emus": 1}})
+    assert missing(tmp_path) == (
+        "emus has no folder in train/ but one in another split; add training images, or remove the folder",
+    )
+
+
+def test_an_empty_folder_has_no_image(tmp_path: Path) -> None:
+    report = inspect(tmp_path)
+    assert report.format == "unknown"
+    assert report.ready_for("classification").missing == (
+        "no image was found; expected one folder per class, such as cats/1.jpg and dogs/1.jpg, "
+        "alone or inside train/, val/ and test/",
+    )
+
+
+def test_class_folders_without_any_image_have_no_image(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 0, "dogs": 0}})
+    assert missing(tmp_path)[0].startswith("no image was found; expected one folder per class")
+
+
+def test_images_without_class_folders_are_told_where_to_go(tmp_path: Path) -> None:
+    for n in range(3):
+        write_image(tmp_path / f"{n}.jpg", n)
+    assert missing(tmp_path)[0].startswith(
+        "all 3 images (such as 0.jpg) lie outside any class folder; expected one folder per class"
+    )
+
+
+def test_a_data_set_of_which_nothing_can_be_used_points_to_the_findings(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 1, "dogs": 1}})
+    for path in tmp_path.rglob("*.png"):
+        path.write_text("oh no")
+    assert missing(tmp_path) == ("none of the 2 files where images belong can be used; the findings say why",)
+
+
+def test_validation_without_training_is_told(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"val": {"cats": 2, "dogs": 2}, "test": {"cats": 1}})
+    assert missing(tmp_path) == (
+        "there is val/ and test/ but no train/; add one, or put the class folders side by side without splits",
+    )
+
+
+def test_an_empty_train_folder_is_told(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 0}, "val": {"cats": 2, "dogs": 2}})
+    assert missing(tmp_path) == ("train/ has no usable image: it is empty; training needs images there",)
+
+
+def test_classes_of_one_image_leave_nothing_to_validate_on(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 1, "dogs": 1}})
+    assert missing(tmp_path) == (
+        "no image can be held back for validation, because no class has two different ones; "
+        "add images, or a val/ folder beside train/",
+    )
+
+
+# What only warns
+
+
+def test_a_text_called_jpg_is_left_out_and_named(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3}, "val": {"cats": 1, "dogs": 1}})
+    (tmp_path / "train" / "cats" / "notes.jpg").write_text("dear diary")
+    report = inspect(tmp_path)
+    assert report.ready_for("classification").ready
+    assert report.images["train"] == 6
+    assert report.findings == (
+        Finding(
+            code="not_an_image",
+            severity=Severity.WARNING,
+            message="a file is named like an image but is none (train/cats/notes.jpg: it is text)",
+            examples=("train/cats/notes.jpg",),
+            consequence="left out of training",
+        ),
+    )
+
+
+def test_a_huge_picture_is_left_out_and_named(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 3, "dogs": 3}})
+    Image.new("1", (14_000, 14_000)).save(tmp_path / "cats" / "poster.png")
+    found = finding(inspect(tmp_path), "image_too_large")
+    assert "cats/poster.png: 14000×14000 is 196 megapixels, the limit is 64" in found.message
+    assert found.consequence == "left out of training; scale down or cut into tiles to use them"
+
+
+def test_examples_carry_the_path_in_the_source_with_its_wrapping(tmp_path: Path) -> None:
+    write_class_folders(tmp_path / "photos", {"": {"cats": 3, "dogs": 3}})
+    (tmp_path / "photos" / "cats" / "0.png").write_bytes(b"")
+    assert finding(inspect(tmp_path), "empty_file").examples == ("photos/cats/0.png",)
+
+
+def test_many_of_a_kind_are_counted_and_the_first_ten_shown(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 3, "dogs": 3}})
+    for n in range(25):
+        (tmp_path / "cats" / f"x{n:02}.jpg").write_bytes(b"")
+    found = finding(inspect(tmp_path), "empty_file")
+    assert found.count == 25
+    assert found.examples == tuple(f"cats/x{n:02}.jpg" for n in range(EXAMPLES))
+    assert found.message == "25 image files are empty (first: cats/x00.jpg)"
+
+
+def test_other_files_among_the_images_are_information(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 3, "dogs": 3}})
+    (tmp_path / "cats" / "annotations.csv").write_text("a,b")
+    (tmp_path / "cats" / ".DS_Store").write_bytes(b"\0")
+    report = inspect(tmp_path)
+    assert finding(report, "other_file").severity == Severity.INFO
+    assert finding(report, "system_file").examples == ("cats/.DS_Store",)
+
+
+def test_warnings_come_before_information(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 3, "dogs": 3}})
+    (tmp_path / "cats" / "a.csv").write_text("a,b")
+    (tmp_path / "cats" / "a.jpg").write_text("a,b")
+    write_image(tmp_path / "lost.png", 99)
+    severities = [found.severity for found in inspect(tmp_path).findings]
+    assert severities == sorted(severities, key=[Severity.WARNING, Severity.INFO].index)
+
+
+def test_a_class_without_validation_images_is_a_warning(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3}, "val": {"cats": 2}})
+    report = inspect(tmp_path)
+    assert report.ready_for("classification").ready
+    assert finding(report, "class_without_val").message == "a class has no validation image (dogs)"
+
+
+def test_an_image_in_two_splits_is_a_leak(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3}, "val": {"cats": 1, "dogs": 1}})
+    shutil.copy(tmp_path / "train" / "cats" / "1.png", tmp_path / "val" / "cats" / "again.png")
+    found = finding(inspect(tmp_path), "leaked_images")
+    assert found.message == "an image is in more than one split (train/cats/1.png: also val/cats/again.png)"
+    assert found.severity == Severity.WARNING
+
+
+def test_an_image_in_two_classes_is_a_contradiction(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3}, "val": {"cats": 1, "dogs": 1}})
+    shutil.copy(tmp_path / "train" / "cats" / "1.png", tmp_path / "train" / "dogs" / "cat.png")
+    found = finding(inspect(tmp_path), "conflicting_labels")
+    assert found.message == "an image is in more than one class (train/cats/1.png: also train/dogs/cat.png)"
+
+
+def test_a_repeated_image_is_information(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3}, "val": {"cats": 1, "dogs": 1}})
+    for n in range(2):
+        shutil.copy(tmp_path / "train" / "cats" / "1.png", tmp_path / "train" / "cats" / f"copy{n}.png")
+    report = inspect(tmp_path)
+    assert codes(report) == {"duplicate_images": 2}
+    assert finding(report, "duplicate_images").examples == ("train/cats/copy0.png", "train/cats/copy1.png")
+
+
+def test_classes_that_differ_only_in_case_are_a_warning(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"Cats": 3, "dogs": 3}, "val": {"cats": 1, "dogs": 1}})
+    assert finding(inspect(tmp_path), "similar_class_names").message.endswith("(cats: like Cats)")
+
+
+def test_a_split_that_was_made_is_told(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 10, "dogs": 20}})
+    report = inspect(tmp_path)
+    assert report.images == {"train": 24, "val": 6}
+    assert report.images_per_class["val"] == {"cats": 2, "dogs": 4}
+    assert codes(report) == {"split_made": 6}
+
+
+# The catalogue, and the rest
+
+
+def test_every_finding_says_what_training_does_about_it() -> None:
+    for code, kind in CATALOGUE.items():
+        assert code == code.lower()
+        assert kind.consequence
+        assert "{n}" in kind.many
+        assert "{" not in kind.one
+
+
+def test_an_unknown_finding_is_a_mistake_of_ours() -> None:
+    with pytest.raises(KeyError):
+        Findings().add("no_such_code", "a.jpg")
+
+
+def test_progress_counts_every_candidate(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 30, "dogs": 20}})
+    (tmp_path / "README").write_text("not counted")
+    seen: list[tuple[str, int, int]] = []
+    inspect(tmp_path, progress=lambda *now: seen.append(now))
+    assert seen == [("reading", n, 50) for n in range(1, 51)]
+
+
+def test_inspecting_changes_nothing(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 3, "dogs": 3}})
+    before = {path: path.stat() for path in tmp_path.rglob("*")}
+    inspect(tmp_path)
+    after = {path: path.stat() for path in tmp_path.rglob("*")}
+    assert {p: (s.st_mtime_ns, s.st_size) for p, s in before.items()} == {
+        p: (s.st_mtime_ns, s.st_size) for p, s in after.items()
+    }
+
+
+def test_every_file_is_used_or_found(tmp_path: Path) -> None:
+    """Used images and findings about unused files add up to what is there."""
+    write_class_folders(tmp_path, {"train": {"cats": 5, "dogs": 5}, "val": {"cats": 2, "dogs": 2}})
+    for name, content in {
+        "a.jpg": b"text",
+        "b.jpg": b"",
+        "c.csv": b"1",
+        ".d": b"",
+        "e.png": b"\x89PNG\r\n\x1a\n",
+        "f.heic": b"....",
+    }.items():
+        (tmp_path / "train" / "cats" / name).write_bytes(content)
+    write_image(tmp_path / "loose.png", 99)
+    report = inspect(tmp_path)
+    files = sum(path.is_file() for path in tmp_path.rglob("*"))
+    assert sum(report.images.values()) + sum(found.count for found in report.findings) == files
+
+
+def test_the_installed_formats_have_names_of_their_own() -> None:
+    assert max(Counter(form.name for form in formats()).values()) == 1

@@ -1,0 +1,171 @@
+"""A version is its content: equal content has one identity, and the manifest names every byte of it."""
+
+import hashlib
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from eyebright_kit.archive import ArchiveLimits, ArchiveRejected, Refusal
+from eyebright_kit.data.conformance import write_class_folders, write_image
+from eyebright_kit.data.version import PreparedVersion, canonical, prepare
+from eyebright_wire.datasets import Sample, Split, VersionManifest
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_class_folders(tmp_path / "source", {"train": {"cats": 4, "dogs": 3}, "val": {"cats": 1, "dogs": 1}})
+
+
+def zip_of(folder: Path, archive: Path, *, reverse: bool = False) -> Path:
+    with zipfile.ZipFile(archive, "w") as target:
+        for path in sorted(folder.rglob("*"), reverse=reverse):
+            target.write(path, path.relative_to(folder.parent))
+    return archive
+
+
+@pytest.fixture
+def version(source: Path, tmp_path: Path) -> PreparedVersion:
+    return prepare(source, work=tmp_path / "work")
+
+
+def test_the_identity_is_the_hash_of_the_manifest(version: PreparedVersion) -> None:
+    assert version.sha256 == hashlib.sha256(version.manifest_bytes).hexdigest()
+    assert VersionManifest.model_validate_json(version.manifest_bytes) == version.manifest
+
+
+def test_the_identity_of_a_known_manifest_never_changes() -> None:
+    """Changing this renames every version that anybody has."""
+    sample = Sample(
+        sha256="0" * 64,
+        extension="png",
+        size_bytes=1,
+        width=2,
+        height=3,
+        split=Split.VAL,
+        label=0,
+        source="val/ü/1.png",
+    )
+    written = canonical(VersionManifest(format="imagefolder", classes=("ü", "b"), samples=(sample,)))
+    assert written.decode() == (
+        '{"classes":["ü","b"],"format":"imagefolder","samples":[{"extension":"png","height":3,"label":0,'
+        f'"sha256":"{"0" * 64}","size_bytes":1,"source":"val/ü/1.png","split":"val","width":2}}]}}'
+    )
+
+
+def test_the_manifest_describes_every_image(version: PreparedVersion, source: Path) -> None:
+    samples = version.manifest.samples
+    assert [sample.source for sample in samples] == sorted(
+        p.relative_to(source).as_posix() for p in source.rglob("*.png")
+    )
+    for sample in samples:
+        data = (source / sample.source).read_bytes()
+        assert sample.sha256 == hashlib.sha256(data).hexdigest()
+        assert (sample.size_bytes, sample.width, sample.height, sample.extension) == (len(data), 16, 16, "png")
+        assert sample.source.startswith(f"{sample.split}/{version.manifest.classes[sample.label or 0]}/")
+
+
+def test_a_folder_and_its_zip_are_the_same_version(version: PreparedVersion, source: Path, tmp_path: Path) -> None:
+    archive = zip_of(source, tmp_path / "a.zip", reverse=True)
+    assert prepare(archive, work=tmp_path / "zip-work").sha256 == version.sha256
+
+
+def test_dates_and_the_order_of_writing_do_not_matter(version: PreparedVersion, source: Path, tmp_path: Path) -> None:
+    for number, path in enumerate(sorted(source.rglob("*.png"), reverse=True)):
+        target = tmp_path / "again" / path.relative_to(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+        os.utime(target, (number, number))
+    assert prepare(tmp_path / "again", work=tmp_path).sha256 == version.sha256
+
+
+@pytest.mark.parametrize("litter", [".DS_Store", "train/cats/Thumbs.db", "notes.txt", "train/cats/broken.jpg"])
+def test_what_is_not_used_does_not_matter(version: PreparedVersion, source: Path, tmp_path: Path, litter: str) -> None:
+    (source / litter).write_text("litter")
+    assert prepare(source, work=tmp_path).sha256 == version.sha256
+
+
+def test_another_picture_another_name_and_another_class_do_matter(
+    version: PreparedVersion, source: Path, tmp_path: Path
+) -> None:
+    seen = {version.sha256}
+    write_image(source / "train" / "cats" / "0.png", 999)
+    seen.add(prepare(source, work=tmp_path).sha256)
+    (source / "train" / "cats" / "0.png").rename(source / "train" / "cats" / "00.png")
+    seen.add(prepare(source, work=tmp_path).sha256)
+    (source / "train" / "cats" / "00.png").rename(source / "train" / "dogs" / "00.png")
+    seen.add(prepare(source, work=tmp_path).sha256)
+    assert len(seen) == 4
+
+
+def test_blobs_are_the_distinct_images(source: Path, tmp_path: Path) -> None:
+    shutil.copy(source / "train" / "cats" / "0.png", source / "train" / "cats" / "copy.png")
+    version = prepare(source, work=tmp_path)
+    assert len(version.blobs) == 9
+    assert len(version.manifest.samples) == 10
+    assert {sha256 for sha256, _ in version.blobs} == {sample.sha256 for sample in version.manifest.samples}
+    for sha256, path in version.blobs:
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+def test_each_file_is_read_once(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    real_open = Path.open
+
+    def counting(path: Path, *args: object, **options: object) -> object:
+        opened.append(path.name if path.suffix != ".png" else path.as_posix())
+        return real_open(path, *args, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", counting)
+    prepare(source, work=tmp_path)
+    assert sorted(opened) == sorted(path.as_posix() for path in source.rglob("*.png"))
+
+
+def test_an_extension_follows_the_content(source: Path, tmp_path: Path) -> None:
+    (source / "train" / "cats" / "0.png").rename(source / "train" / "cats" / "0.JPEG")
+    sample = next(s for s in prepare(source, work=tmp_path).manifest.samples if s.source.endswith(".JPEG"))
+    assert sample.extension == "png"
+
+
+def test_a_data_set_that_is_not_ready_is_prepared_with_its_reasons(tmp_path: Path) -> None:
+    write_class_folders(tmp_path / "source", {"": {"cats": 3}})
+    version = prepare(tmp_path / "source", work=tmp_path)
+    assert not version.report.ready_for("classification").ready
+    assert len(version.manifest.samples) == 3
+
+
+def test_a_data_set_without_images_is_an_empty_version(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    version = prepare(tmp_path / "source", work=tmp_path)
+    assert version.manifest.samples == ()
+    assert version.blobs == ()
+    assert not version.report.ready_for("classification").ready
+
+
+def test_a_zip_is_unpacked_below_work_and_told_of(source: Path, tmp_path: Path) -> None:
+    archive = zip_of(source, tmp_path / "a.zip")
+    seen: list[str] = []
+    version = prepare(archive, work=tmp_path / "work", progress=lambda stage, _done, _total: seen.append(stage))
+    assert all(path.is_relative_to(tmp_path / "work") for _, path in version.blobs)
+    assert list(dict.fromkeys(seen)) == ["unpacking", "reading"]
+
+
+def test_a_hostile_zip_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("../evil.png", b"x")
+    with pytest.raises(ArchiveRejected) as caught:
+        prepare(tmp_path / "a.zip", work=tmp_path / "work")
+    assert caught.value.code == Refusal.UNSAFE_PATH
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_limits_reach_the_archive(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArchiveRejected):
+        prepare(zip_of(source, tmp_path / "a.zip"), work=tmp_path / "work", archive_limits=ArchiveLimits(max_entries=3))
+
+
+def test_a_source_that_does_not_exist_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        prepare(tmp_path / "gone", work=tmp_path / "work")
