@@ -207,8 +207,9 @@ def artifacts(
     """The files that it made: weights, exports, pictures, the model card."""
     with connected() as client:
         found = client.artifacts(job_id)
-        for item in found if download else ():
-            client.download_artifact(job_id, item.path, download / item.path, sha256=item.sha256)
+        if download:
+            for item in found:
+                client.download_artifact(job_id, item.path, download / item.path, sha256=item.sha256)
     if as_json:
         emit(found)
     else:
@@ -225,7 +226,7 @@ def printed(
     offset = 0
     while True:
         chunk = client.logs(job_id, offset, attempt)
-        attempt, offset = chunk.attempt, chunk.next_offset
+        attempt, offset = chunk.attempt or attempt, chunk.next_offset
         if chunk.text:
             yield chunk.text
         elif not follow:
@@ -234,8 +235,8 @@ def printed(
             sleep(LOOK_SECONDS)
         else:
             job = client.job(job_id)
-            if job.attempt > attempt:
-                attempt, offset = attempt + 1, 0
+            if job.attempt > chunk.attempt:
+                attempt, offset = chunk.attempt + 1, 0
             elif job.state.final:
                 return
             else:

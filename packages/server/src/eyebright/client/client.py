@@ -1,7 +1,8 @@
 """The client: one method per verb of the native API."""
 
+import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -42,7 +43,8 @@ class Client:
 
     Without arguments it takes `EYEBRIGHT_URL` and `EYEBRIGHT_TOKEN`, or finds the server of this machine and its token in the
     data folder. Every refusal is raised as the class of `eyebright.errors` that the server meant. Calls that may safely be
-    sent twice are tried again when the network or the server hiccups. `through` is what carries the bytes (for tests).
+    sent twice are tried again when the network or the server hiccups. `sleep` (between tries) and `through` (what carries the
+    bytes) are for tests.
     """
 
     def __init__(
@@ -52,12 +54,13 @@ class Client:
         *,
         settings: Settings | None = None,
         tries: int = TRIES,
+        sleep: Callable[[float], None] = time.sleep,
         through: httpx.BaseTransport | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.server = running_server(self.settings)
         url, token = self._address(url), self._token(token)
-        self._transport = Transport(url, token, tries=tries, through=through)
+        self._transport = Transport(url, token, tries=tries, sleep=sleep, through=through)
 
     def __enter__(self) -> Self:
         return self

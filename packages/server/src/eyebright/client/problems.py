@@ -16,7 +16,7 @@ from eyebright.errors import (
     Unauthenticated,
     Unavailable,
 )
-from eyebright_wire.resources import ProblemDetails
+from eyebright_wire.resources import HealthView, ProblemDetails
 
 #: What a bare status means when nobody said it better: a proxy in between, or a newer server with a code unknown here.
 BY_STATUS: dict[int, type[EyebrightError]] = {
@@ -38,7 +38,7 @@ def error_from(response: httpx.Response) -> EyebrightError:
     """The error that a response of 400 or more stands for. Its body must have been read."""
     problem = _problem(response)
     if problem is None:
-        return _bare(response)
+        return _not_ready(response) or _bare(response)
     known = BY_CODE.get(problem.code) or BY_STATUS.get(problem.status, EyebrightError)
     if known is EventGap:
         return EventGap(problem.expected or 1)
@@ -52,6 +52,17 @@ def _problem(response: httpx.Response) -> ProblemDetails | None:
         return ProblemDetails.model_validate_json(response.content)
     except ValidationError:
         return None
+
+
+def _not_ready(response: httpx.Response) -> Unavailable | None:
+    """`/ready` says no with its own view, whose checks name what is missing."""
+    try:
+        view = HealthView.model_validate_json(response.content)
+    except ValidationError:
+        return None
+    return Unavailable(
+        f"the server is {view.status}: " + "; ".join(f"{name}: {found}" for name, found in view.checks.items())
+    )
 
 
 def _bare(response: httpx.Response) -> EyebrightError:

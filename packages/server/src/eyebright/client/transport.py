@@ -56,7 +56,7 @@ class Transport:
             return self._send(method, path, **request)
         retrying = Retrying(
             stop=stop_after_attempt(self.tries),
-            wait=wait_exponential_jitter(initial=0.1, max=5.0, jitter=0.1),
+            wait=wait_exponential_jitter(multiplier=0.1, max=5.0, jitter=0.1),
             retry=retry_if_exception(is_transient),
             sleep=self.sleep,
             reraise=True,

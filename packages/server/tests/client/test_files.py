@@ -1,0 +1,120 @@
+"""Bytes up and down: whole or not at all."""
+
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+
+import httpx
+import pytest
+from harness.scripted import Scripted, ok
+
+from eyebright.client import Client
+from eyebright.client.files import dataset_name
+from eyebright.errors import EyebrightError, NotFound, Unavailable
+from eyebright_wire.artifacts import ArtifactKind, ArtifactRef
+from eyebright_wire.datasets import DatasetReport
+from eyebright_wire.resources import DatasetVersionView, ModelView, Prediction
+
+REPORT = DatasetReport(format="imagefolder", classes=("a", "b"), images={}, images_per_class={})
+VERSION = DatasetVersionView(
+    id="dsv_1", dataset="pets", number=1, created_at_ms=1, manifest_sha256="0" * 64, report=REPORT
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a/1.png", "b/2.png"):
+        path = tmp_path / "My pets" / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(name.encode() * 1000)
+    return tmp_path / "My pets"
+
+
+def test_a_folder_is_sent_as_a_zip_while_somebody_listens(server: Scripted, client: Client, folder: Path) -> None:
+    server.answers = [ok(VERSION, 201)]
+    heard: list[tuple[int, int | None]] = []
+    assert client.upload_dataset(folder, told=lambda done, total: heard.append((done, total))) == VERSION
+    request = server.asked[0]
+    with zipfile.ZipFile(io.BytesIO(request.content)) as archive:
+        assert sorted(archive.namelist()) == ["a/1.png", "b/2.png"]
+    assert request.url.params["name"] == "My-pets"
+    assert request.headers["content-length"] == str(len(request.content))
+    assert heard[-1] == (len(request.content), len(request.content))
+
+
+def test_a_zip_is_sent_as_it_is(server: Scripted, client: Client, tmp_path: Path) -> None:
+    server.answers = [ok(VERSION, 201)]
+    archive = tmp_path / "pets.zip"
+    archive.write_bytes(b"PK" + bytes(3_000_000))
+    client.upload_dataset(archive, "cats")
+    assert server.asked[0].content == archive.read_bytes()
+    assert server.asked[0].url.params["name"] == "cats"
+
+
+def test_an_upload_is_sent_only_once(server: Scripted, client: Client, folder: Path) -> None:
+    server.answers = [httpx.WriteError("broken")]
+    with pytest.raises(Unavailable):
+        client.upload_dataset(folder)
+    assert len(server.asked) == 1
+
+
+def test_nothing_is_sent_of_what_does_not_exist(server: Scripted, client: Client, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no file or folder"):
+        client.upload_dataset(tmp_path / "nowhere")
+    assert not server.asked
+
+
+def test_an_import_names_the_absolute_path(
+    server: Scripted, client: Client, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    server.answers = [ok(VERSION, 201)]
+    monkeypatch.chdir(folder.parent)
+    client.import_dataset("My pets")
+    assert f'"{folder}"'.encode() in server.asked[0].content
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("a/My photos (1).zip", "My-photos-1"), ("pets", "pets"), ("/ä/ö", "dataset")]
+)
+def test_a_data_set_is_named_after_its_file(path: str, name: str) -> None:
+    assert dataset_name(Path(path)) == name
+
+
+def model_with(content: bytes) -> ModelView:
+    ref = ArtifactRef(
+        path="weights/model.onnx",
+        size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        kind=ArtifactKind.MODEL,
+    )
+    return ModelView(
+        id="mdl_1", name="pets", job_id="job_1", attempt=1, trainer="toy", task="classification", architecture="tiny",
+        dataset_version="dsv_1", artifacts=(ref,), created_at_ms=1,
+    )  # fmt: skip
+
+
+def test_a_downloaded_model_is_verified(server: Scripted, client: Client, tmp_path: Path) -> None:
+    server.answers = [ok(model_with(b"weights")), httpx.Response(200, content=b"weights")]
+    (path,) = client.download_model("mdl_1", tmp_path / "new" / "folder")
+    assert path == tmp_path / "new" / "folder" / "weights" / "model.onnx"
+    assert path.read_bytes() == b"weights"
+
+
+def test_a_damaged_download_leaves_what_was_there_before(server: Scripted, client: Client, tmp_path: Path) -> None:
+    before = tmp_path / "weights" / "model.onnx"
+    before.parent.mkdir()
+    before.write_bytes(b"yesterday")
+    server.answers = [ok(model_with(b"weights")), httpx.Response(200, content=b"weighty")]
+    with pytest.raises(EyebrightError, match="was promised"):
+        client.download_model("mdl_1", tmp_path)
+    assert [path.name for path in before.parent.iterdir()] == ["model.onnx"]
+    assert before.read_bytes() == b"yesterday"
+
+
+def test_an_image_is_sent_as_its_bytes(server: Scripted, client: Client, tmp_path: Path) -> None:
+    answer = Prediction(model_id="mdl_1", scores=(), seconds=0.1)
+    server.answers = [ok(answer)]
+    (tmp_path / "cat.jpg").write_bytes(b"\xff\xd8cat")
+    assert client.predict("mdl_1", tmp_path / "cat.jpg") == answer
+    assert server.asked[0].content == b"\xff\xd8cat"

@@ -1,0 +1,154 @@
+"""What is sent, what is tried again, what a refusal becomes."""
+
+import subprocess
+import sys
+
+import httpx
+import pytest
+from harness.scripted import Scripted, job, ok, page, problem
+
+import eyebright
+from eyebright.client import Client
+from eyebright.client.problems import BY_CODE
+from eyebright.client.transport import TRIES, is_loopback
+from eyebright.errors import (
+    Conflict,
+    EventGap,
+    EyebrightError,
+    NotFound,
+    TrainerUnavailable,
+    Unauthenticated,
+    Unavailable,
+)
+from eyebright.settings import Settings
+from eyebright_wire.jobs import JobRequest, JobState
+from eyebright_wire.resources import HealthView
+
+
+def test_importing_the_package_loads_no_http_library() -> None:
+    code = "import sys, eyebright; sys.exit(bool({'httpx', 'pydantic', 'typer'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_client_is_an_attribute_of_the_package() -> None:
+    assert eyebright.Client is Client
+    with pytest.raises(AttributeError, match="Clint"):
+        _ = eyebright.Clint
+
+
+def test_the_client_needs_no_framework_and_no_web_server() -> None:
+    code = (
+        "import sys, eyebright.client; sys.exit(bool({'torch', 'numpy', 'fastapi', 'sqlalchemy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_call_carries_the_token(server: Scripted, client: Client) -> None:
+    server.answers = [ok(job())]
+    assert client.job("job_1") == job()
+    assert server.asked[0].headers["authorization"] == "Bearer secret"
+    assert server.asked[0].url == "http://eyebright.test/api/v1/jobs/job_1"
+
+
+@pytest.mark.parametrize("kind", BY_CODE.values(), ids=lambda kind: kind.code)
+def test_each_refusal_is_raised_as_the_class_that_the_server_meant(
+    kind: type[EyebrightError], server: Scripted, client: Client
+) -> None:
+    server.answers = [problem(kind.status, kind.code, "what was found", expected=7)]
+    with pytest.raises(kind) as caught:
+        client.cancel("job_1")
+    assert type(caught.value) is kind
+    if isinstance(caught.value, EventGap):
+        assert caught.value.expected == 7
+    else:
+        assert caught.value.message == "what was found"
+
+
+def test_a_code_of_a_newer_server_is_judged_by_its_status(server: Scripted, client: Client) -> None:
+    server.answers = [problem(409, "quota_of_tomorrow", "too many")]
+    with pytest.raises(Conflict, match="too many"):
+        client.job("job_1")
+
+
+def test_an_answer_of_a_proxy_is_told_as_it_is(server: Scripted, client: Client) -> None:
+    server.answers = [httpx.Response(404, text="<h1>nothing here</h1>")]
+    with pytest.raises(NotFound, match=r"eyebright.test answered 404 Not Found: <h1>nothing here</h1>"):
+        client.job("job_1")
+
+
+def test_a_server_that_is_not_ready_says_what_is_missing(server: Scripted, client: Client) -> None:
+    server.answers = [ok(HealthView(status="unavailable", version="1", checks={"database": "locked"}), 503)]
+    with pytest.raises(Unavailable, match="database: locked"):
+        client.ready()
+
+
+def test_a_hiccup_is_tried_again_with_growing_pauses(server: Scripted, client: Client) -> None:
+    server.answers = [httpx.ConnectError("refused"), problem(503, "unavailable"), ok(job())]
+    assert client.job("job_1") == job()
+    assert len(server.asked) == 3
+    assert server.slept[0] < server.slept[1]
+
+
+def test_after_some_tries_the_way_out_is_told(server: Scripted, client: Client) -> None:
+    server.answers = [httpx.ConnectError("connection refused")]
+    with pytest.raises(
+        Unavailable, match=r"no answer from http://eyebright.test \(connection refused\).*eyebright serve"
+    ):
+        client.job("job_1")
+    assert len(server.asked) == TRIES
+
+
+def test_what_will_not_pass_by_itself_is_not_tried_again(server: Scripted, client: Client) -> None:
+    server.answers = [problem(503, "trainer_unavailable", "run `eyebright trainers install toy`")]
+    with pytest.raises(TrainerUnavailable, match="install toy"):
+        client.recipes()
+    assert len(server.asked) == 1
+
+
+def test_a_repeated_order_carries_the_same_key(server: Scripted, client: Client) -> None:
+    server.answers = [httpx.ReadTimeout("slow"), ok(job(), 201)]
+    client.submit(JobRequest(dataset="digits", config={"epochs": 2}))
+    first, second = server.asked
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+    assert first.content == second.content == b'{"dataset":"digits","config":{"epochs":2}}'
+
+
+def test_two_orders_without_a_key_are_two_orders(server: Scripted, client: Client) -> None:
+    server.answers = [ok(job(), 201)]
+    client.submit(JobRequest(dataset="digits"))
+    client.submit(JobRequest(dataset="digits"))
+    assert len({request.headers["idempotency-key"] for request in server.asked}) == 2
+
+
+def test_a_cancel_is_never_sent_twice(server: Scripted, client: Client) -> None:
+    server.answers = [httpx.ReadError("gone")]
+    with pytest.raises(Unavailable):
+        client.cancel("job_1")
+    assert len(server.asked) == 1
+
+
+def test_pages_are_read_to_the_end_but_not_before_they_are_wanted(server: Scripted, client: Client) -> None:
+    server.answers = [page(job(id="job_3"), job(id="job_2"), following="job_2"), page(job(id="job_1"))]
+    found = client.jobs(state=JobState.RUNNING, labels={"team": "vision"})
+    assert [next(found).id, next(found).id] == ["job_3", "job_2"]
+    assert len(server.asked) == 1
+    assert next(found).id == "job_1"
+    assert dict(server.asked[1].url.params) == {"state": "running", "label": "team:vision", "after": "job_2"}
+
+
+def test_without_a_server_the_way_out_is_told(tmp_path: object) -> None:
+    with pytest.raises(Unavailable, match="eyebright serve"):
+        Client(settings=Settings(data_dir=tmp_path))
+
+
+def test_without_a_token_the_way_out_is_told(tmp_path: object) -> None:
+    with pytest.raises(Unauthenticated, match="EYEBRIGHT_TOKEN"):
+        Client("http://127.0.0.1:1", settings=Settings(data_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("url", "ours"),
+    [("http://127.0.0.1:8765", True), ("http://[::1]:1", True), ("http://localhost", True), ("http://10.0.0.1", False)],
+)
+def test_only_loopback_is_spoken_to_past_proxies(url: str, ours: bool) -> None:
+    assert is_loopback(url) is ours
