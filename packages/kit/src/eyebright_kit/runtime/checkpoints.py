@@ -185,7 +185,9 @@ def _tried(folder: Path, manifest_sha256: str | None) -> Restored | None:
 
 
 def _kept_in(folder: Path) -> list[_Kept]:
-    found = [_Kept(path.parent, manifest) for path in folder.glob(f"step-*/{MANIFEST}") if (manifest := _readable(path))]
+    found = [
+        _Kept(path.parent, manifest) for path in folder.glob(f"step-*/{MANIFEST}") if (manifest := _readable(path))
+    ]
     return sorted(found, key=lambda kept: kept.manifest.saved)
 
 

@@ -77,6 +77,13 @@ class RunFolder:
     def write_exit(self, code: int) -> None:
         replace_durably(self.path / "exit.json", json.dumps({"code": code}).encode())
 
+    def write_left(self, rank: int) -> None:
+        """A rank above 0 needs the scratch space no more."""
+        replace(self.scratch / f"left-{rank}", b"")
+
+    def ranks_left(self) -> int:
+        return len(list(self.scratch.glob("left-*")))
+
     def write_failed_rank(self, rank: int, message: str) -> None:
         replace(self.path / f"failed-rank-{rank}.txt", message.encode())
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -27,7 +28,9 @@ from eyebright_wire.errors import ExitCode
 from eyebright_wire.jobs import JobSpec, Stage
 from eyebright_wire.manifest import TrainerManifest
 
-_LOOK_FOR_DATA_SECONDS = 0.1
+_LOOK_SECONDS = 0.1
+#: How long rank 0, done itself, leaves the data set lying for the others.
+_OTHERS_SECONDS = 60.0
 
 _log = logging.getLogger("eyebright")
 
@@ -143,6 +146,7 @@ def _work(order: Order, attempt: Attempt) -> Done:
         replace_durably(order.folder.data_ready, TypeAdapter(LocalDataset).dump_json(data))
     result = _fit(order, trainer, data, attempt.desk, attempt.restored)
     attempt.desk.stage(Stage.UPLOADING)
+    _let_the_others_finish(order)
     return Done(result, data.classes)
 
 
@@ -179,6 +183,7 @@ def _follow(order: Order) -> int:
         trainer = order.load()
         data = _data_of_rank_0(order)
         _fit(order, trainer, data, SilentDesk(), _restored(order))
+        order.folder.write_left(order.place.rank)
     except BaseException as error:
         if order.stop.reason is not None:
             return ExitCode.PREEMPTED if order.stop.reason is StopReason.PREEMPT else ExitCode.DONE
@@ -191,9 +196,19 @@ def _follow(order: Order) -> int:
 
 def _data_of_rank_0(order: Order) -> LocalDataset:
     while not order.folder.data_ready.exists():
-        if order.stop.wait(_LOOK_FOR_DATA_SECONDS):
+        if order.stop.wait(_LOOK_SECONDS):
             raise Stopped
     return TypeAdapter(LocalDataset).validate_json(order.folder.data_ready.read_bytes())
+
+
+def _let_the_others_finish(order: Order) -> None:
+    """Rank 0 clears the scratch space away, so the others must have left it. One that never does is not waited for long."""
+    deadline = time.monotonic() + _OTHERS_SECONDS
+    while order.folder.ranks_left() < order.place.world_size - 1 and not order.folder.failed_rank():
+        if time.monotonic() > deadline or order.stop.reason is not None:
+            _log.warning("only %d other processes have finished", order.folder.ranks_left())
+            return
+        time.sleep(_LOOK_SECONDS)
 
 
 def _restored(order: Order) -> Restored | None:

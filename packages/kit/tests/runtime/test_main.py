@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from eyebright_kit.errors import ConfigInvalid
+from eyebright_kit.runtime import Context, Result, main
+from eyebright_wire.errors import ExitCode
+from eyebright_wire.jobs import JobSpec
+from eyebright_wire.manifest import TrainerManifest
+from eyebright_wire.resources import ClassScore
+
+MANIFEST = TrainerManifest(name="tiny", version="1.2", module="tiny", licence="MIT", tasks=())
+
+
+class Tiny:
+    manifest = MANIFEST
+
+    def fit(self, ctx: Context) -> Result:
+        raise AssertionError
+
+    def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
+        if not image.exists():
+            raise ConfigInvalid(f"there is no image {image}")
+        return (ClassScore(label="cat", score=0.75), ClassScore(label="dog", score=0.25))
+
+    def relaunch(self, spec: JobSpec) -> list[str] | None:
+        return None
+
+
+def _never() -> Tiny:
+    raise AssertionError("describe must not load the framework")
+
+
+def test_describe_prints_the_manifest_without_loading_the_trainer(capsys: pytest.CaptureFixture[str]):
+    assert main(MANIFEST, _never, ["describe"]) == 0
+    assert TrainerManifest.model_validate_json(capsys.readouterr().out) == MANIFEST
+
+
+def test_predict_prints_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "image.png").write_bytes(b"")
+    assert main(MANIFEST, Tiny, ["predict", str(tmp_path), str(tmp_path / "image.png")]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["scores"] == [{"label": "cat", "score": 0.75}, {"label": "dog", "score": 0.25}]
+    assert answer["seconds"] >= 0
+
+
+def test_predict_that_fails_says_why_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(MANIFEST, Tiny, ["predict", str(tmp_path), "/no/image.png"]) == ExitCode.BAD_CONFIG
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "there is no image /no/image.png\n")
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["rnu", "spec.json"], ["run"], ["run", "a", "b"], ["predict", "x"], ["describe", "--loud"]]
+)
+def test_a_wrong_command_line_is_answered_with_the_right_one(argv: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        main(MANIFEST, _never, argv)
+    assert caught.value.code == ExitCode.BAD_CONFIG
+    assert "usage: python -m tiny" in capsys.readouterr().err
+
+
+def test_a_mistyped_verb_is_answered_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("sys.argv", ["tiny", "descirbe"])
+    with pytest.raises(SystemExit):
+        main(MANIFEST, _never)
+    assert "did you mean 'describe'?" in capsys.readouterr().err
+
+
+def test_the_version_can_be_asked(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(MANIFEST, _never, ["--version"])
+    assert capsys.readouterr().out == "tiny 1.2\n"

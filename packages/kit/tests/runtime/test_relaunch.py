@@ -1,0 +1,68 @@
+"""A trainer that asks for several processes: real ones, behind a launcher of a few lines."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from eyebright_kit.runtime.rehearsal import Rehearsal
+from eyebright_kit.runtime.trace import Trace, tells_its_story_in_order
+from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
+
+_LAUNCHER = """
+import os, subprocess, sys
+ranks = [
+    subprocess.Popen([sys.executable, *sys.argv[1:]], env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2"})
+    for rank in range(2)
+]
+sys.exit(max(rank.wait() for rank in ranks))
+"""
+
+_TRAINER = """
+import sys
+from pathlib import Path
+from eyebright_kit.runtime import Result, main
+from eyebright_wire.datasets import Split
+from eyebright_wire.jobs import Stage
+from eyebright_wire.manifest import TrainerManifest
+
+HERE = Path(__file__).parent
+MANIFEST = TrainerManifest.model_validate_json((HERE / "manifest.json").read_text())
+
+class Trainer:
+    manifest = MANIFEST
+    def fit(self, ctx):
+        ctx.stage(Stage.TRAINING)
+        ctx.progress(epoch=1, epochs=1, step=1, epoch_finished=True)
+        paths = [sample.path.name for sample in ctx.data.samples(Split.TRAIN)]
+        (HERE / f"rank-{ctx.rank}.txt").write_text(f"{ctx.world_size} {paths}")
+        return Result(metrics={})
+    def predict(self, model, image): ...
+    def relaunch(self, spec):
+        return [sys.executable, str(HERE / "launcher.py")]
+
+sys.exit(main(MANIFEST, Trainer))
+"""
+
+
+def test_the_launcher_takes_over_and_rank_0_tells_one_story(tmp_path: Path):
+    task = TaskInfo(name="t", models=(ModelInfo(name="m"),), default_model="m", config_schema={}, recipe={})
+    manifest = TrainerManifest(name="many", version="1", module="many", licence="MIT", tasks=(task,))
+    (tmp_path / "manifest.json").write_text(manifest.model_dump_json())
+    (tmp_path / "launcher.py").write_text(_LAUNCHER)
+    (tmp_path / "many.py").write_text(_TRAINER)
+    spec = Rehearsal(tmp_path, manifest).write_spec()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "many", "run", str(spec)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _, log = run.communicate(timeout=30)
+    trace = Trace(spec.parent, run.returncode, log)
+    tells_its_story_in_order(trace)
+    assert (tmp_path / "rank-0.txt").read_text() == (tmp_path / "rank-1.txt").read_text()
+    assert (tmp_path / "rank-0.txt").read_text().startswith("2 ['")
+    assert json.loads((trace.folder / "process.json").read_text())["pid"] == run.pid
+    assert json.loads((trace.folder / "exit.json").read_text()) == {"code": 0}
