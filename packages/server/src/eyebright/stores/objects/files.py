@@ -1,0 +1,154 @@
+"""Objects as files below one folder.
+
+A file is seen only once it is whole and on the disk: it is written under a passing name, synced, and then linked to its key.
+"""
+
+import asyncio
+import errno
+import hashlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from eyebright.errors import NotFound, StorageFull, Unavailable
+from eyebright.ports.objects import ObjectInfo
+from eyebright_wire.artifacts import Grant
+
+CHUNK_BYTES = 1 << 20
+#: Files on their way to the disk at the same time: their syncs share one commit of the file system's journal.
+SYNCS_AT_ONCE = 16
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
+_READ_ONLY = 0o444  # some frameworks "repair" images in place; a blob is linked into their data set
+
+
+class FileObjectStore:
+    """ObjectStore on a disk that the control plane and its trainers share."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+        self._passing = self._root / ".incoming"
+
+    async def put(self, files: Sequence[tuple[str, Path]], *, owned: bool = False) -> int:
+        targets = {self._path(key): source for key, source in files}
+        return await asyncio.to_thread(self._put_all, targets, owned)
+
+    async def stat(self, key: str) -> ObjectInfo:
+        return await asyncio.to_thread(self._stat, key)
+
+    async def open(self, key: str, offset: int = 0) -> AsyncIterator[bytes]:
+        path = await asyncio.to_thread(self._existing, key)
+        if path.is_dir():
+            raise NotFound(f"{key} is a folder, not an object")
+        with await asyncio.to_thread(path.open, "rb") as file:
+            file.seek(offset)
+            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                yield chunk
+
+    async def local(self, key: str) -> Path:
+        return await asyncio.to_thread(self._existing, key)
+
+    def grant(self, prefix: str) -> Grant:
+        if not prefix.endswith("/"):
+            raise ValueError(f"a grant opens a folder: {prefix!r} must end with a slash")
+        return Grant(uri=f"{self._path(prefix).as_uri()}/")
+
+    def _path(self, key: str) -> Path:
+        """Where a key lies. Raises ValueError for anything that is not a plain relative path."""
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"{key!r} is no object key: expected letters, digits, . _ - and single slashes")
+        return self._root / key
+
+    def _existing(self, key: str) -> Path:
+        """A key that is there, and is not a link that leads out of the store."""
+        path = self._path(key)
+        if not path.exists() or not path.resolve().is_relative_to(self._root.resolve()):
+            raise NotFound(f"there is no object {key}")
+        return path
+
+    def _stat(self, key: str) -> ObjectInfo:
+        path = self._existing(key)
+        if not path.is_file():
+            raise NotFound(f"{key} is a folder, not an object")
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return ObjectInfo(key=key, size_bytes=file.tell(), sha256=digest)
+
+    def _put_all(self, targets: dict[Path, Path], owned: bool) -> int:
+        new = {target: source for target, source in targets.items() if not target.exists()}
+        if not new:
+            return 0
+        folders = {folder for target in new for folder in self._folders(target)}
+        with self._translated():
+            for folder in (self._passing, *sorted(folders)):
+                folder.mkdir(parents=True, exist_ok=True)
+            with ThreadPoolExecutor(min(SYNCS_AT_ONCE, len(new))) as pool:
+                placed = list(pool.map(lambda target: self._place(target, new[target], owned), new))
+                list(pool.map(_sync, folders))
+        return sum(placed)
+
+    def _folders(self, target: Path) -> Iterator[Path]:
+        """Every folder whose entries change when the target and its folders appear."""
+        for folder in target.parents:
+            yield folder
+            if folder == self._root:
+                return
+
+    def _place(self, target: Path, source: Path, owned: bool) -> bool:
+        """Whether it was new."""
+        linked = _link(source, target) if owned else None
+        return self._copy(target, source) if linked is None else linked
+
+    def _copy(self, target: Path, source: Path) -> bool:
+        passing = self._passing / uuid.uuid4().hex
+        try:
+            shutil.copyfile(source, passing)
+            linked = _link(passing, target)
+            if linked is None:
+                passing.rename(target)
+            return linked is not False
+        finally:
+            passing.unlink(missing_ok=True)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise  # a source that is not there: the caller's mistake
+        except OSError as error:
+            if error.errno in _FULL:
+                raise StorageFull(f"the disk that holds {self._root} is full; free some space and try again") from error
+            raise Unavailable(
+                f"cannot write below {self._root}: {error}; check the disk and its permissions"
+            ) from error
+
+
+def _link(file: Path, target: Path) -> bool | None:
+    """Sync a file and let it appear under a key. False: the key was there already. None: it can't be linked there."""
+    try:
+        file.chmod(_READ_ONLY)
+        _sync(file)
+        os.link(file, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno in _NO_LINK:
+            return None
+        raise
+    return True
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,208 @@
+import errno
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from eyebright.errors import NotFound, StorageFull, Unavailable
+from eyebright.ports.objects import BLOBS, attempt_prefix, blob_key
+from eyebright.stores.objects import files
+from eyebright.stores.objects.files import FileObjectStore
+
+CONTENT = b"some bytes " * 1000
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "a folder" / "objects"
+
+
+@pytest.fixture
+def store(root):
+    return FileObjectStore(root)
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "source.bin"
+    path.write_bytes(CONTENT)
+    return path
+
+
+async def read(store, key, offset=0):
+    return b"".join([chunk async for chunk in store.open(key, offset)])
+
+
+async def test_what_is_put_is_read_back(store, source):
+    assert await store.put([("jobs/j/a1/model.onnx", source)]) == 1
+    assert await read(store, "jobs/j/a1/model.onnx") == CONTENT
+
+
+async def test_reading_begins_where_it_is_told_to(store, source):
+    await store.put([("k", source)])
+    assert await read(store, "k", offset=5) == CONTENT[5:]
+    assert await read(store, "k", offset=len(CONTENT) + 1) == b""
+
+
+async def test_a_large_object_comes_in_chunks(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "CHUNK_BYTES", 7)
+    (tmp_path / "large").write_bytes(b"0123456789" * 3)
+    await store.put([("large", tmp_path / "large")])
+    assert [chunk async for chunk in store.open("large", 16)] == [b"6789012", b"3456789"]
+
+
+async def test_an_existing_key_is_left_as_it_is(store, source, tmp_path):
+    await store.put([("k", source)])
+    (tmp_path / "other").write_bytes(b"other")
+    assert await store.put([("k", tmp_path / "other"), ("new", tmp_path / "other")]) == 1
+    assert await read(store, "k") == CONTENT
+
+
+@pytest.mark.parametrize("owned", [False, True])
+async def test_the_source_stays_where_it_is(store, source, owned):
+    await store.put([("k", source)], owned=owned)
+    assert source.read_bytes() == CONTENT
+
+
+async def test_a_strangers_file_may_change_later(store, source):
+    await store.put([("k", source)])
+    source.write_bytes(b"changed in place")
+    assert await read(store, "k") == CONTENT
+
+
+async def test_an_owned_file_is_linked_not_copied(store, source):
+    await store.put([("k", source)], owned=True)
+    assert (await store.local("k")).samefile(source)
+
+
+@pytest.mark.parametrize("owned", [False, True])
+async def test_a_file_system_without_links_gets_copies(store, source, owned, monkeypatch):
+    def refuse(_source, _target):
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(files.os, "link", refuse)
+    assert await store.put([("k", source)], owned=owned) == 1
+    assert await read(store, "k") == CONTENT
+    assert not (await store.local("k")).samefile(source)
+
+
+async def test_a_stored_file_cannot_be_opened_for_writing(store, source):
+    await store.put([("k", source)])
+    assert (await store.local("k")).stat().st_mode & 0o222 == 0
+
+
+async def test_stat_reads_the_bytes_as_they_lie_there_now(store, source, root):
+    await store.put([("k", source)])
+    found = await store.stat("k")
+    assert (found.key, found.size_bytes, found.sha256) == ("k", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+    (root / "k").chmod(0o600)
+    (root / "k").write_bytes(b"damaged")
+    assert (await store.stat("k")).sha256 == hashlib.sha256(b"damaged").hexdigest()
+
+
+async def test_local_gives_files_and_folders(store, source, root):
+    await store.put([("jobs/j/a1/model.onnx", source)])
+    assert await store.local("jobs/j/a1/model.onnx") == root / "jobs/j/a1/model.onnx"
+    assert await store.local("jobs/j/a1/") == root / "jobs/j/a1"
+
+
+async def test_what_is_not_there_is_not_found(store, source):
+    await store.put([("jobs/j/model.onnx", source)])
+    for key in ("nothing", "jobs/j/nothing", "jobs/j/model.onnx/below"):
+        for verb in (store.stat, store.local, lambda key: read(store, key)):
+            with pytest.raises(NotFound, match=key):
+                await verb(key)
+    with pytest.raises(NotFound, match="is a folder"):
+        await store.stat("jobs/j")
+    with pytest.raises(NotFound, match="is a folder"):
+        await read(store, "jobs/j")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "/",
+        "/etc/passwd",
+        "..",
+        "../x",
+        "a/../b",
+        "a/..",
+        "a//b",
+        "./a",
+        "a/.",
+        ".hidden",
+        "a\\b",
+        "a\0b",
+        "ä",
+        "a b",
+        "a\n",
+    ],
+)
+async def test_a_key_that_is_no_plain_relative_path_is_the_callers_mistake(store, source, key):
+    for verb in (store.stat, store.local, lambda key: read(store, key), lambda key: store.put([(key, source)])):
+        with pytest.raises(ValueError, match="no object key"):
+            await verb(key)
+
+
+async def test_a_link_that_leads_out_of_the_store_is_not_followed(store, source, root):
+    await store.put([("jobs/j/a1/model.onnx", source)])
+    (root / "jobs/j/a1/secret").symlink_to(source)
+    with pytest.raises(NotFound):
+        await store.local("jobs/j/a1/secret")
+    with pytest.raises(NotFound):
+        await store.stat("jobs/j/a1/secret")
+
+
+def test_a_grant_is_the_uri_of_a_folder(store, root):
+    assert store.grant(BLOBS).uri == f"file://{root}/blobs/sha256/".replace(" ", "%20")
+    assert store.grant(attempt_prefix("job_1", 2)).uri.endswith("/jobs/job_1/a2/")
+    with pytest.raises(ValueError, match="slash"):
+        store.grant("jobs/job_1")
+
+
+async def test_a_full_disk_says_so_and_leaves_nothing_half_written(store, source, root, monkeypatch):
+    def full(_source, target):
+        Path(target).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.shutil, "copyfile", full)
+    with pytest.raises(StorageFull, match="free some space"):
+        await store.put([("k", source)])
+    assert [path for path in root.rglob("*") if path.is_file()] == []
+
+
+async def test_a_disk_that_fails_says_so(store, source, monkeypatch):
+    def broken(_source, _target):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files.shutil, "copyfile", broken)
+    with pytest.raises(Unavailable, match="Input/output error"):
+        await store.put([("k", source)])
+
+
+async def test_a_missing_source_is_the_callers_mistake(store, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        await store.put([("k", tmp_path / "missing")])
+
+
+async def test_everything_is_synced_before_it_appears(store, source, root, monkeypatch):
+    synced: list[Path] = []
+    sync, link = files._sync, os.link
+
+    def watched_link(file, target):
+        assert file in synced
+        return link(file, target)
+
+    monkeypatch.setattr(files, "_sync", lambda path: (synced.append(path), sync(path)))
+    monkeypatch.setattr(files.os, "link", watched_link)
+    await store.put([(blob_key("ab" * 32), source)])
+    assert {root, root / "blobs", root / "blobs/sha256", root / "blobs/sha256/ab"} <= set(synced)
+
+
+async def test_nothing_passing_is_left_behind(store, source, root):
+    await store.put([(f"k{number}", source) for number in range(40)])
+    assert list((root / ".incoming").iterdir()) == []
+    shutil.rmtree(root)
