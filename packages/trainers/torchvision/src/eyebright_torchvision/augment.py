@@ -6,6 +6,7 @@ Everything geometric is one resampling and everything of colour is one matrix pe
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -242,6 +243,7 @@ def _affine(
     )
 
 
+@cache
 def _scale_shift(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     scale = torch.tensor([1 / (255 * s) for s in STD]).view(1, 3, 1, 1)
     shift = torch.tensor([-m / s for m, s in zip(MEAN, STD, strict=True)]).view(1, 3, 1, 1)

@@ -8,17 +8,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-def _setting(view: str, help: str, unit: str = "", **limits: Any) -> Any:  # noqa: A002: the word people look for
+def _setting(view: str, text: str, unit: str, **limits: Any) -> Any:
     extra = {"x-view": view} | ({"x-unit": unit} if unit else {})
-    return Field(description=help, json_schema_extra=extra, **limits)
+    return Field(description=text, json_schema_extra=extra, **limits)
 
 
-def _user(help: str, unit: str = "", **limits: Any) -> Any:  # noqa: A002
-    return _setting("user", help, unit, **limits)
+def _user(text: str, unit: str = "", **limits: Any) -> Any:
+    return _setting("user", text, unit, **limits)
 
 
-def _developer(help: str, unit: str = "", **limits: Any) -> Any:  # noqa: A002
-    return _setting("developer", help, unit, **limits)
+def _developer(text: str, unit: str = "", **limits: Any) -> Any:
+    return _setting("developer", text, unit, **limits)
 
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -36,14 +36,18 @@ class ClassificationConfig(BaseModel):
     imgsz: int = _user("Side of the square that the model sees", "pixels", default=224, ge=32, le=1024)
     patience: int = _user("Stop after so many epochs without a better model; 0: never", "epochs", default=20, ge=0)
     seed: int = _user("The same seed gives the same numbers on the same machine", default=0, ge=0, lt=2**63)
-    pretrained: bool = _user("Begin from ImageNet weights; they are downloaded once, or put in place by hand", default=False)
+    pretrained: bool = _user(
+        "Begin from ImageNet weights; they are downloaded once, or put in place by hand", default=False
+    )
     freeze: Annotated[int, Field(ge=0, le=50)] | Literal["backbone"] = _user(
         'Leading stages of the network that are not trained; "backbone": all but the new head', default=0
     )
 
     # The optimiser
     optimizer: Literal["Adam", "AdamW", "SGD"] = _user("How weights follow gradients", default="AdamW")
-    lr0: float = _user("Learning rate after warm-up; about 0.001 for Adam and AdamW, 0.05 for SGD", default=0.001, gt=0, le=10)
+    lr0: float = _user(
+        "Learning rate after warm-up; about 0.001 for Adam and AdamW, 0.05 for SGD", default=0.001, gt=0, le=10
+    )
     lrf: float = _developer("Last learning rate of the cosine schedule, as a share of lr0", default=0.01, ge=0, le=1)
     momentum: float = _developer("SGD's momentum; Adam's beta1", default=0.9, ge=0, lt=1)
     weight_decay: float = _user("Weight decay; biases and normalisation are spared", default=0.01, ge=0, le=1)
@@ -59,7 +63,9 @@ class ClassificationConfig(BaseModel):
     # Augmentation of training images
     flip: Probability = _user("Chance of a left-right flip; 0 where sides matter, as in digits", default=0.5)
     flip_vertical: Probability = _user("Chance of an upside-down flip", default=0.0)
-    crop_scale: float = _user("Smallest share of the image that a random crop keeps; 1: no crops", default=0.5, gt=0, le=1)
+    crop_scale: float = _user(
+        "Smallest share of the image that a random crop keeps; 1: no crops", default=0.5, gt=0, le=1
+    )
     rotate: float = _user("Greatest rotation to either side", "degrees", default=0.0, ge=0, le=180)
     translate: float = _user("Greatest shift, as a share of the side", default=0.0, ge=0, le=0.5)
     brightness: Jitter = _user("Greatest change of brightness", default=0.2)
@@ -90,7 +96,9 @@ class ClassificationConfig(BaseModel):
     deterministic: bool = _developer("Ask CUDA for repeatable kernels too; slower", default=False)
 
     # What is kept
-    save_every_steps: int = _developer("Checkpoint every so many steps besides each epoch; 0: never", "steps", default=0, ge=0)
+    save_every_steps: int = _developer(
+        "Checkpoint every so many steps besides each epoch; 0: never", "steps", default=0, ge=0
+    )
     keep_checkpoints: int = _developer("Newest checkpoints kept besides the best one", default=2, ge=1, le=1000)
     exports: tuple[Literal["onnx"], ...] = _user("Deployable forms to make", default=("onnx",))
     export_tolerance: float = _developer(

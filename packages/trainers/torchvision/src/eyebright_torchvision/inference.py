@@ -59,4 +59,6 @@ def _pixels(image: Path, rule: Preprocessing) -> NDArray[np.uint8]:
     except FileNotFoundError:
         raise DatasetInvalid(f"there is no file {image}") from None
     except (OSError, ValueError, SyntaxError) as error:  # Pillow says SyntaxError of a broken PNG
-        raise DatasetInvalid(f"{image.name} cannot be read as an image ({error}); give a JPEG, PNG or WebP file") from error
+        raise DatasetInvalid(
+            f"{image.name} cannot be read as an image ({error}); give a JPEG, PNG or WebP file"
+        ) from error

@@ -55,9 +55,8 @@ def build(name: str, classes: int, weights: Weights | None = None) -> nn.Module:
 
 def replace_head(model: nn.Module, path: str, classes: int) -> None:
     """Puts a fresh linear layer of the same width where the old head was."""
-    old = model.get_submodule(path)
-    assert isinstance(old, nn.Linear)
-    model.set_submodule(path, nn.Linear(old.in_features, classes))
+    width = model.get_parameter(f"{path}.weight").shape[1]
+    model.set_submodule(path, nn.Linear(width, classes))
 
 
 def freeze(model: nn.Module, name: str, stages: int | Literal["backbone"]) -> list[nn.Module]:

@@ -1,6 +1,6 @@
 """The optimiser by name, sparing biases and normalisation from weight decay."""
 
-from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,7 +14,9 @@ def optimizer(config: ClassificationConfig, model: nn.Module) -> Optimizer:
     groups = _groups([p for p in model.parameters() if p.requires_grad], config.weight_decay)
     match config.optimizer:
         case "SGD":
-            return SGD(groups, lr=config.lr0, momentum=config.momentum, nesterov=config.momentum > 0, fused=_fused(groups))
+            return SGD(
+                groups, lr=config.lr0, momentum=config.momentum, nesterov=config.momentum > 0, fused=_fused(groups)
+            )
         case "Adam":
             return Adam(groups, lr=config.lr0, betas=(config.momentum, 0.999), fused=_fused(groups))
         case "AdamW":
@@ -47,16 +49,13 @@ def load_state(optimizer: Optimizer, tensors: dict[str, torch.Tensor]) -> None:
     optimizer.load_state_dict({"state": memory, "param_groups": groups})
 
 
-def _groups(parameters: Iterable[nn.Parameter], decay: float) -> list[dict[str, object]]:
+def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
     """Vectors (biases, normalisation) and matrices apart: decay is for matrices."""
-    parameters = list(parameters)
     matrices = [p for p in parameters if p.ndim > 1]
     vectors = [p for p in parameters if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 
 
-def _fused(groups: list[dict[str, object]]) -> bool | None:
-    parameters = groups[0]["params"]
-    assert isinstance(parameters, list)
-    return True if parameters[0].device.type in ("cpu", "cuda") else None
+def _fused(groups: list[dict[str, Any]]) -> bool | None:
+    return True if groups[0]["params"][0].device.type in ("cpu", "cuda") else None

@@ -1,0 +1,45 @@
+"""How many processes a run wants, and the launcher that starts them. Needs no framework."""
+
+import sys
+
+from eyebright_kit.errors import ConfigInvalid
+from eyebright_torchvision.config import ClassificationConfig
+from eyebright_wire.jobs import JobSpec, Resources
+
+
+def launcher(spec: JobSpec, config: ClassificationConfig) -> list[str] | None:
+    """torchrun's argv prefix, or None where one process does it all."""
+    count = processes(config, spec.resources)
+    if count == 1:
+        return None
+    return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+
+
+def processes(config: ClassificationConfig, resources: Resources) -> int:
+    """Raises ConfigInvalid when more processes are asked for than there are devices, or than a batch can be cut into."""
+    devices = len(cuda_indices(config, resources))
+    count = config.processes or max(1, devices)
+    if devices and count > devices:
+        raise ConfigInvalid(f"processes={count}, but the job has {devices} device(s); set processes=0: one for each")
+    if config.batch < 2 * count:
+        raise ConfigInvalid(
+            f"batch={config.batch} cannot be shared by {count} processes: each needs 2 images or more; "
+            f"set batch={2 * count} or higher"
+        )
+    return count
+
+
+def cuda_indices(config: ClassificationConfig, resources: Resources) -> tuple[int, ...]:
+    """The CUDA devices of the run, as numbered on this machine; none for CPU and mps.
+
+    `auto` is what the job was given; `cuda` is that, or the first device when a run by hand was given none.
+    """
+    match config.device:
+        case "auto":
+            return resources.devices
+        case "cuda":
+            return resources.devices or (0,)
+        case "cpu" | "mps":
+            return ()
+        case listed:
+            return tuple(int(index) for index in listed.split(","))

@@ -1,0 +1,118 @@
+"""Will it fit? An estimate of a run's memory before it starts, and what to change if it will not."""
+
+import contextlib
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import torch
+from torch import nn
+
+from eyebright_kit.errors import OutOfMemory
+from eyebright_torchvision.config import ClassificationConfig
+from eyebright_torchvision.hardware import Hardware
+
+_CGROUP = Path("/sys/fs/cgroup")
+_MIB = 1 << 20
+
+# Measured on resnet18 at 64 and 224 px: the peak is 1.0 to 1.4 times the outputs of all layers, because a layer's gradient
+# and its input live together for a moment. The low end, so that nothing is refused which would have fitted.
+_PEAK_PER_OUTPUT = 1.0
+
+
+def check(
+    model: nn.Module, config: ClassificationConfig, hardware: Hardware, processes: int = 1, cached: int = 0
+) -> None:
+    """Raises OutOfMemory when a step cannot fit beside `cached` bytes of decoded images. GPUs are one for each process; the
+    processes on a CPU share its memory."""
+    fixed, per_image = estimate(model, config, hardware)
+    available = available_bytes(hardware.device)
+    if hardware.device.type != "cuda":
+        available = (available - cached) // processes
+    per_process = -(-config.batch // processes)
+    needed = fixed + per_image * per_process
+    if needed <= available:
+        return
+    raise OutOfMemory(
+        f"batch={config.batch} at imgsz={config.imgsz} needs about {needed // _MIB:,} MiB, and {hardware.device.type} has "
+        f"{available // _MIB:,} MiB free; {_way_out(config, per_process, (available - fixed) // per_image)}"
+    )
+
+
+def _way_out(config: ClassificationConfig, per_process: int, fitting: int) -> str:
+    if fitting < 2:
+        return f"set imgsz below {config.imgsz}, or take a smaller model"
+    batch = int(fitting * 0.9) * config.batch // per_process
+    return f"set batch={max(2, batch)} or lower, or a smaller imgsz"
+
+
+def estimate(model: nn.Module, config: ClassificationConfig, hardware: Hardware) -> tuple[int, int]:
+    """Bytes for weights, gradients, optimiser and average; and bytes of activations per image."""
+    weights = sum(p.numel() for p in model.parameters()) * 4
+    copies = 3 + (config.optimizer != "SGD") + config.ema
+    width = 2 if hardware.precision else 4
+    return weights * copies, int(_outputs(model, config.imgsz) * width * _PEAK_PER_OUTPUT)
+
+
+def _outputs(model: nn.Module, side: int) -> int:
+    """How many numbers the layers put out for one image, by running shapes alone through the network."""
+    numbers = 0
+
+    def count(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        nonlocal numbers
+        numbers += output.numel()
+
+    with torch.device("meta"):
+        shadow = _shadow(model)
+        leaves = [module for module in shadow.modules() if not any(module.children()) and not _in_place(module)]
+        for module in leaves:
+            module.register_forward_hook(count)
+        shadow(torch.empty(1, 3, side, side))
+    return numbers
+
+
+def _shadow(model: nn.Module) -> nn.Module:
+    return copy.deepcopy(model).to("meta").eval()
+
+
+def _in_place(module: nn.Module) -> bool:
+    return bool(getattr(module, "inplace", False)) or isinstance(module, nn.Identity)
+
+
+def available_bytes(device: torch.device) -> int:
+    """What this process may still take: of the GPU, or of the machine and the control group it lives in."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return min(psutil.virtual_memory().available, _left_in_cgroup())
+
+
+def _left_in_cgroup(root: Path = _CGROUP) -> int:
+    """Control groups of version 2, then version 1; no limit counts as endless."""
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        with contextlib.suppress(OSError, ValueError):  # no such file, or the word "max"
+            return int((root / limit).read_text()) - int((root / used).read_text())
+    return 1 << 62
+
+
+@contextlib.contextmanager
+def explained(config: ClassificationConfig) -> Iterator[None]:
+    """Turns torch's ways of saying that memory ran out into one that names the settings."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+        if not _ran_out(error):
+            raise
+        raise OutOfMemory(
+            f"memory ran out with batch={config.batch} at imgsz={config.imgsz}; set batch={max(2, config.batch // 2)}, "
+            f"or a smaller imgsz, and start again"
+        ) from error
+
+
+def _ran_out(error: BaseException) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return any(words in str(error) for words in ("can't allocate memory", "out of memory"))

@@ -1,0 +1,62 @@
+"""A checkpoint's files, without pickle: tensors as safetensors, the rest as JSON. Python writes a float so that it reads back
+the same, so nothing is lost on the way.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from eyebright_torchvision.learner import Learner
+from eyebright_torchvision.models import Weights
+from eyebright_torchvision.optim import load_state, state_tensors
+from eyebright_torchvision.state import RunState
+
+_STATE = "state.json"
+_MODEL = "model.safetensors"
+_EMA = "ema.safetensors"
+_BEST = "best.safetensors"
+_OPTIMIZER = "optimizer.safetensors"
+_SUMS = "sums.safetensors"
+
+
+def save(folder: Path, state: RunState, learner: Learner, sums: torch.Tensor, best: Weights | None) -> None:
+    """Fills an empty folder with everything that `load` needs. `sums` are those of all ranks."""
+    save_file(stored(learner.model), folder / _MODEL)
+    save_file(_stored(state_tensors(learner.optimizer)), folder / _OPTIMIZER)
+    save_file({"sums": sums}, folder / _SUMS)
+    if learner.ema:
+        save_file(stored(learner.ema.model), folder / _EMA)
+    if best is not None:
+        save_file(best, folder / _BEST)
+    rest: dict[str, Any] = {"run": state.as_json(), "scaler": learner.scaler.state_dict()}
+    (folder / _STATE).write_text(json.dumps(rest, indent=1))
+
+
+def load(folder: Path, learner: Learner) -> tuple[RunState, Weights | None]:
+    """Puts `learner` back to where it was, bit by bit; answers the state and the best weights so far."""
+    rest = json.loads((folder / _STATE).read_text())
+    learner.model.load_state_dict(load_file(folder / _MODEL))
+    load_state(learner.optimizer, load_file(folder / _OPTIMIZER))
+    learner.sums.copy_(load_file(folder / _SUMS)["sums"])
+    if learner.ema:
+        learner.ema.model.load_state_dict(load_file(folder / _EMA))
+    if rest["scaler"]:
+        learner.scaler.load_state_dict(rest["scaler"])
+    best = load_file(folder / _BEST) if (folder / _BEST).exists() else None
+    return RunState.from_json(rest["run"]), best
+
+
+def stored(model: nn.Module) -> Weights:
+    """A copy of a model's tensors as safetensors takes them: on the CPU, contiguous, sharing nothing."""
+    return _stored(model.state_dict())
+
+
+def _stored(tensors: Weights) -> Weights:
+    return {
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }

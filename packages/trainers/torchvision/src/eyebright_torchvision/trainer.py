@@ -1,0 +1,38 @@
+"""The trainer as the kit sees it. The framework is imported when something is trained, not before."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from eyebright_kit.errors import ConfigInvalid
+from eyebright_kit.runtime import Context, Result
+from eyebright_torchvision.config import ClassificationConfig
+from eyebright_torchvision.launch import launcher
+from eyebright_torchvision.manifest import MANIFEST
+from eyebright_wire.jobs import JobSpec
+from eyebright_wire.resources import ClassScore
+
+
+class TorchvisionTrainer:
+    """Trains image classifiers, and answers about single images from what it trained."""
+
+    manifest = MANIFEST
+
+    def fit(self, ctx: Context) -> Result:
+        """Raises a TrainerFailure with what to change, or Stopped with a checkpoint left behind."""
+        from eyebright_torchvision.fit import fit
+
+        return fit(ctx)
+
+    def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
+        """All classes, best first, through onnxruntime."""
+        from eyebright_torchvision.inference import predict
+
+        return predict(model, image)
+
+    def relaunch(self, spec: JobSpec) -> list[str] | None:
+        """torchrun, when the run is to have several processes."""
+        try:
+            return launcher(spec, ClassificationConfig.model_validate(spec.config))
+        except ValidationError as error:
+            raise ConfigInvalid.of(error) from error
