@@ -1,4 +1,4 @@
-"""`python -m eyebright` is `eyebright`."""
+"""`python -m eyebright`: the same as the command `eyebright`."""
 
 from eyebright.cli import main
 

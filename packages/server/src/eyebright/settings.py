@@ -40,7 +40,9 @@ class Section(BaseModel):
 class JobSettings(Section):
     """How long the control plane waits before it concludes something."""
 
-    lease_seconds: float = Field(default=60, gt=0, description="A trainer that is silent for so long has lost its attempt")
+    lease_seconds: float = Field(
+        default=60, gt=0, description="A trainer that is silent for so long has lost its attempt"
+    )
     heartbeat_seconds: float = Field(default=15, gt=0, description="How often trainers report that they live")
     hang_seconds: float = Field(default=1800, gt=0, description="Alive, but no step for so long: hung")
     launch_seconds: float = Field(default=60, gt=0, description="Claimed, but no process to be seen for so long: lost")
@@ -94,7 +96,7 @@ class Settings(BaseSettings):
         validate_default=True,
         description="Where everything is kept",
     )
-    trainers_dir: Folder | None = Field(default=None, description="The trainers' environments; default: in data_dir")
+    trainers_dir: Folder | None = Field(default=None, description="Where the trainers lie; default: in this checkout")
     database_url: str | None = Field(default=None, description="sqlite:///… or postgresql://…; default: in data_dir")
 
     host: str = Field(default="127.0.0.1", description="The address to listen on")
@@ -122,15 +124,13 @@ class Settings(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise InvalidRequest(_explain(error), errors=[{"field": _variable(e["loc"])} for e in error.errors()]) from None
+            raise InvalidRequest(
+                _explain(error), errors=[{"field": _variable(e["loc"])} for e in error.errors()]
+            ) from None
 
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data_dir / 'eyebright.db'}"
-
-    @property
-    def trainers(self) -> Path:
-        return self.trainers_dir or self.data_dir / "trainers"
 
     @property
     def objects_dir(self) -> Path:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 from weakref import WeakValueDictionary
 
 from anyio import to_thread
@@ -23,6 +24,7 @@ from eyebright.executors.run_directory import RunDirectory
 from eyebright.executors.slots import cuda_devices, plan_slots, usable_cores
 from eyebright.ports.clock import Clock, SystemClock
 from eyebright.ports.executor import Environment, Handle, Liveness, Slot, Vital
+from eyebright.settings import Settings, process_environment
 from eyebright_wire.events import Event
 from eyebright_wire.jobs import JobSpec
 
@@ -52,6 +54,12 @@ class LocalExecutor:
         self._slots = self._plan()
         self._runs: dict[Handle, LocalRun] = {}
         self._stops: WeakValueDictionary[Handle, asyncio.Lock] = WeakValueDictionary()
+
+    @classmethod
+    def configured(cls, settings: Settings) -> Self:
+        """As the server's settings ask for; every executor plug-in has this constructor."""
+        section = settings.local.model_dump()
+        return cls(LocalExecutorSettings(runs_dir=settings.runs_dir, environment=process_environment(), **section))
 
     def slots(self) -> Sequence[Slot]:
         return self._slots

@@ -1,0 +1,335 @@
+"""The composition root: settings in, running product out. The only place where the pieces meet.
+
+`serve(settings)` is the whole server; `running(settings, parts, …)` is everything but its sockets and files, for tests;
+`openapi()` is the document of its API.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from eyebright import plugins, telemetry
+from eyebright.core.retry import RetryLimits
+from eyebright.doors import problems
+from eyebright.doors.document import document
+from eyebright.doors.door import Door, DoorContext
+from eyebright.doors.gate import Gate, Rules, own_names
+from eyebright.doors.traffic import Footfall, Traffic
+from eyebright.folder import DataFolder
+from eyebright.listener import Listener
+from eyebright.loops import idle
+from eyebright.loops.running import Loops
+from eyebright.ports.catalog import Catalog
+from eyebright.ports.clock import Clock, SystemClock
+from eyebright.ports.executor import Executor, Predictor
+from eyebright.ports.objects import ObjectStore
+from eyebright.ports.subscriber import Subscriber
+from eyebright.services import Services
+from eyebright.services.announce import Announcer
+from eyebright.services.datasets import Datasets
+from eyebright.services.dispatch import Dispatch
+from eyebright.services.finalise import Finaliser
+from eyebright.services.history import History
+from eyebright.services.ingest import Ingest
+from eyebright.services.jobs import Jobs
+from eyebright.services.models import Models
+from eyebright.services.recipes import Recipes
+from eyebright.services.relay import Relay
+from eyebright.services.seal import Seal
+from eyebright.services.sweep import Patience, Sweep
+from eyebright.services.watch import Watch
+from eyebright.settings import Settings, process_environment, unknown_variables
+
+log = structlog.stdlib.get_logger(__name__)
+
+DOORS, EXECUTORS, SUBSCRIBERS, TRAINERS = (
+    f"eyebright.{group}" for group in ("doors", "executors", "subscribers", "trainers")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The adapters behind the sockets. `database` has the attributes jobs, history, outbox, markers, datasets and models."""
+
+    database: Any
+    objects: ObjectStore
+    catalog: Catalog
+    executors: Mapping[str, Executor]
+    predictor: Predictor
+    subscribers: Mapping[str, Subscriber] = field(default_factory=dict[str, Subscriber])
+    clock: Clock = field(default_factory=SystemClock)
+    instruments: telemetry.Instruments = field(default_factory=telemetry.Instruments.make)
+    footfall: Footfall = field(default_factory=Footfall)
+
+
+def serve(settings: Settings) -> None:
+    """Run the server until a signal; running trainers go on and are found again at the next start.
+
+    Raises Conflict (port taken, data folder in use), Unavailable or StorageFull (folder, database), InvalidRequest (address).
+    """
+    telemetry.configure(settings.log)
+    for name, nearest in unknown_variables().items():
+        log.warning("this variable is no setting", variable=name, nearest=nearest or None)
+    # uvicorn leaves orderly at a signal, then raises it once more for whoever listened before: that must not kill us.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    with DataFolder(settings.data_dir) as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, folder))
+
+
+async def _serve(settings: Settings, folder: DataFolder) -> None:
+    clock = SystemClock()
+    token = folder.token(clock)
+    async with AsyncExitStack() as stack:
+        listener = Listener(settings.host, settings.port)
+        stack.callback(listener.close)
+        parts = await stack.enter_async_context(opened(settings, folder))
+        app = await stack.enter_async_context(running(settings, parts, token=token, base_url=listener.url))
+        if settings.embedded:
+            stack.push_async_callback(_cancelled, asyncio.create_task(_leave_when_idle(settings, parts, listener)))
+        ready = _Ready(settings, folder, listener)
+        await listener.serve(app, ready=ready, access_log=settings.log.access)
+        log.info("stopping; trainers go on by themselves")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Tells everybody, once the first request can be answered."""
+
+    settings: Settings
+    folder: DataFolder
+    listener: Listener
+
+    def __call__(self) -> None:
+        url, now = self.listener.url, SystemClock().now_ms()
+        about = {"url": url, "pid": os.getpid(), "created": now / 1000, "version": version("eyebright")}
+        self.folder.announce({**about, "embedded": self.settings.embedded})
+        log.info("ready", docs=f"{url}/docs", token_file=str(self.folder.path / "token"))
+        gc.collect()
+        gc.freeze()  # what lives now lives to the end: later collections need not look at it again
+
+
+@asynccontextmanager
+async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]:
+    """The adapters that the settings ask for."""
+    from eyebright.catalog.trainers import CatalogSettings, TrainerCatalog
+    from eyebright.executors.prediction import ChildProcessPredictor, PredictionSettings
+    from eyebright.stores.objects.files import FileObjectStore
+    from eyebright.stores.sql.database import Database
+
+    environment = process_environment()
+    instruments = telemetry.Instruments.make()
+    sources = [plugins.load(TRAINERS, name) for name in plugins.names(TRAINERS)]
+    executors = {name: plugins.load(EXECUTORS, name).configured(settings) for name in settings.executors}
+    subscribers = {
+        name: plugins.load(SUBSCRIBERS, name)(instruments)
+        for name in settings.subscribers or plugins.names(SUBSCRIBERS)
+    }
+    _empty(folder.folder(settings.uploads_dir.name))
+    database = await Database.open(settings.database)
+    try:
+        yield Parts(
+            database=database,
+            objects=FileObjectStore(folder.folder(settings.objects_dir.name)),
+            catalog=TrainerCatalog(
+                sources, CatalogSettings(trainers_dir=settings.trainers_dir, environment=environment)
+            ),
+            executors=executors,
+            predictor=ChildProcessPredictor(PredictionSettings(environment=environment)),
+            subscribers=subscribers,
+            instruments=instruments,
+        )
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, parts: Parts, *, token: str, base_url: str, loops: bool = True
+) -> AsyncIterator[FastAPI]:
+    """The web application over the parts, with its loops going round (unless a test turns them by hand)."""
+    announcer = Announcer()
+    services = compose(settings, parts, announcer, base_url)
+    turning = Loops(services, announcer, parts.clock, parts.database.markers, parts.instruments)
+    context = DoorContext(
+        services=services,
+        settings=settings,
+        clock=parts.clock,
+        instruments=parts.instruments,
+        health=turning.health,
+        measure=lambda: _measure(parts, turning),
+    )
+    app = web(settings, token, parts)
+    app.state.context = context
+    if loops:
+        turning.start()
+    try:
+        yield app
+    finally:
+        await turning.stop()
+        await services.sweep.close()
+
+
+def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: str) -> Services:
+    """The verbs over the adapters."""
+    database, objects, catalog, executors, clock = (
+        parts.database,
+        parts.objects,
+        parts.catalog,
+        parts.executors,
+        parts.clock,
+    )
+    limits = RetryLimits(**settings.retry.model_dump())
+    lease_ms = int(1000 * settings.jobs.lease_seconds)
+    history = History(database.jobs, database.history, objects, executors)
+    jobs = Jobs(
+        database.jobs,
+        database.history,
+        database.datasets,
+        catalog,
+        executors,
+        clock,
+        announcer,
+        licence_deny=settings.licence_deny,
+    )
+    ingest = Ingest(database.jobs, clock, announcer, lease_ms=lease_ms, limits=limits)
+    seal = Seal(
+        database.history,
+        database.datasets,
+        objects,
+        catalog,
+        base_url=lambda: base_url,
+        heartbeat_seconds=settings.jobs.heartbeat_seconds,
+    )
+    dispatch = Dispatch(database.jobs, executors, seal, clock, announcer, lease_ms=lease_ms, limits=limits)
+    sweep = Sweep(
+        database.jobs,
+        database.markers,
+        executors,
+        ingest,
+        dispatch,
+        Finaliser(database.jobs, objects, clock, announcer, limits=limits),
+        clock,
+        announcer,
+        patience=patience(settings),
+        limits=limits,
+    )
+    return Services(
+        jobs=jobs,
+        history=history,
+        ingest=ingest,
+        watch=Watch(jobs, history, announcer),
+        datasets=Datasets(database.datasets, objects, clock, scratch=settings.uploads_dir),
+        models=Models(database.models, objects, catalog, parts.predictor),
+        recipes=Recipes(catalog),
+        dispatch=dispatch,
+        sweep=sweep,
+        relay=Relay(database.outbox, parts.subscribers),
+    )
+
+
+def patience(settings: Settings) -> Patience:
+    return Patience(
+        heartbeat=settings.jobs.heartbeat_seconds,
+        hang=settings.jobs.hang_seconds,
+        launch=settings.jobs.launch_seconds,
+        stop_grace=settings.jobs.stop_grace_seconds,
+    )
+
+
+def web(settings: Settings, token: str, parts: Parts) -> FastAPI:
+    """The doors behind the gate."""
+    doors = _doors(settings)
+    rules = Rules(
+        token=token,
+        public=frozenset[str]().union(*(door.public for door in doors)),
+        job_paths=[pattern for door in doors for pattern in door.job_paths],
+        hosts=own_names(settings.host, settings.allowed_hosts),
+        origins=settings.allowed_origins,
+    )
+    app = _bare(doors, settings)
+    app.user_middleware = [
+        Middleware(Traffic, parts.instruments, parts.footfall),
+        *_cors(settings),
+        Middleware(Gate, rules),
+    ]
+    return app
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document. Opens nothing and needs no server."""
+    return document(_bare(_doors(Settings()), Settings()))
+
+
+def _doors(settings: Settings) -> list[Door]:
+    return [plugins.load(DOORS, name)() for name in settings.doors or plugins.names(DOORS)]
+
+
+def _bare(doors: list[Door], settings: Settings) -> FastAPI:
+    app = FastAPI(
+        title="Eyebright",
+        version=version("eyebright"),
+        routes=[route for door in doors for route in door.routes],
+        openapi_url=None,  # the documentation is a door's own page
+        max_body_size=settings.uploads.json_bytes,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+    )
+    problems.install(app)
+    app.openapi = lambda: document(app)
+    return app
+
+
+def _cors(settings: Settings) -> list[Middleware]:
+    if not settings.allowed_origins:
+        return []
+    methods, headers = ("GET", "POST", "DELETE", "PUT", "PATCH"), ("Authorization", "Content-Type", "Idempotency-Key")
+    return [
+        Middleware(CORSMiddleware, allow_origins=settings.allowed_origins, allow_methods=methods, allow_headers=headers)
+    ]
+
+
+async def _measure(parts: Parts, turning: Loops) -> None:
+    parts.instruments.queued.set(len(await parts.database.jobs.queue_positions()))
+    runs = await parts.database.jobs.unfinished()
+    parts.instruments.live.set(sum(run.current for run in runs))
+    turning.measure()
+
+
+async def _leave_when_idle(settings: Settings, parts: Parts, listener: Listener) -> None:
+    async def unfinished() -> bool:
+        jobs = parts.database.jobs
+        return bool(await jobs.queue_positions() or await jobs.unfinished())
+
+    await idle.run(
+        lambda: parts.footfall.quiet_seconds,
+        unfinished,
+        listener.leave,
+        parts.clock,
+        patience_seconds=settings.embedded_idle_seconds,
+    )
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _empty(folder: Path) -> None:
+    """What a killed server was still receiving is of no use to anybody."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as rubbish:
+        for leftover in folder.iterdir():
+            leftover.rename(Path(rubbish) / leftover.name)

@@ -1,0 +1,92 @@
+"""Who may come in: outside of every route and mount, closed unless opened.
+
+Three questions, in this order. Is the server called by one of its own names (else a page that re-bound its DNS name to this
+address could speak to it)? Does a browser's request come from a page that may call us? Is the operator's token there?
+"""
+
+import hmac
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from eyebright.doors import problems
+from eyebright.errors import EyebrightError, Forbidden, Unauthenticated
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, never bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """`public` paths need no token; those that match `job_paths` carry one that the service behind them checks."""
+
+    token: str
+    public: Collection[str]
+    job_paths: Sequence[re.Pattern[str]]
+    hosts: Collection[str]
+    origins: Collection[str] = ()
+
+    def check(self, path: str, headers: Headers) -> None:
+        """Raises Forbidden or Unauthenticated."""
+        host = headers.get("host", "")
+        self._check_host(host)
+        self._check_origin(headers.get("origin"), host)
+        if path not in self.public:
+            self._check_token(path, bearer(headers))
+
+    def _check_host(self, host: str) -> None:
+        name = _without_port(host).lower()
+        if "*" not in self.hosts and name not in self.hosts:
+            raise Forbidden(f"this server is not called {name!r}; if it should be, add it to EYEBRIGHT_ALLOWED_HOSTS")
+
+    def _check_origin(self, origin: str | None, host: str) -> None:
+        if origin is None or origin in self.origins or urlsplit(origin).netloc == host:
+            return
+        raise Forbidden(f"pages from {origin} may not call this server; if they should, see EYEBRIGHT_ALLOWED_ORIGINS")
+
+    def _check_token(self, path: str, token: str | None) -> None:
+        if token is None:
+            raise Unauthenticated
+        if any(pattern.fullmatch(path) for pattern in self.job_paths):
+            return
+        if not hmac.compare_digest(token.encode(), self.token.encode()):
+            raise Unauthenticated("this is not the operator's token; it is in the file `token` of the data folder")
+
+
+class Gate:
+    """ASGI middleware that lets only HTTP pass, and only by the rules."""
+
+    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+        self._app = app
+        self._rules = rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            return await send({"type": "websocket.close", "code": 1008})
+        try:
+            self._rules.check(scope["path"], Headers(scope=scope))
+        except EyebrightError as error:
+            return await problems.answer(error)(scope, receive, send)
+        return await self._app(scope, receive, send)
+
+
+def bearer(headers: Headers) -> str | None:
+    """The token of `Authorization: Bearer <token>`."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def own_names(host: str, more: Collection[str]) -> frozenset[str]:
+    """What a server that listens on `host` may be called."""
+    listening = () if host in WILDCARDS else (f"[{host}]" if ":" in host else host,)
+    return frozenset(name.lower() for name in (*LOOPBACK, *listening, *more))
+
+
+def _without_port(host: str) -> str:
+    return host[: host.rfind("]") + 1] if host.startswith("[") else host.partition(":")[0]

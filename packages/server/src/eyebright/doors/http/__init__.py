@@ -1,0 +1,5 @@
+"""The native HTTP API, version 1."""
+
+from eyebright.doors.http.door import HttpDoor
+
+__all__ = ["HttpDoor"]

@@ -1,0 +1,21 @@
+"""The native API as a door: one module per resource below `/api/v1`, and what a server needs beside them."""
+
+from eyebright.doors.http import datasets, documents, health, ingest, jobs, models, outcome, recipes, stream
+
+_RESOURCES = (
+    ingest,
+    jobs,
+    stream,
+    outcome,
+    datasets,
+    models,
+    recipes,
+    health,
+    documents,
+)  # the busiest are matched first
+
+
+class HttpDoor:
+    routes = tuple(route for resource in _RESOURCES for route in resource.router.routes)
+    public = frozenset({*health.PUBLIC, *documents.PUBLIC})
+    job_paths = ingest.JOB_PATHS

@@ -1,0 +1,92 @@
+"""Where trainers report. The busiest endpoints by far, so the body goes to pydantic's own parser and nothing else looks at it."""
+
+import re
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from eyebright.doors.door import context_of
+from eyebright.doors.gate import bearer
+from eyebright.doors.http.paths import API
+from eyebright.doors.problems import misfit, refusals
+from eyebright.errors import InvalidRequest, Unauthenticated
+from eyebright_wire.events import Ack, EventBatch, Heartbeat
+
+router = APIRouter(prefix=API, tags=["ingest"])
+
+_BASE = "/jobs/{job_id}/attempts/{attempt}/events"
+#: The token of one attempt opens only these; that it is this attempt's is for the service to say.
+JOB_PATHS = (re.compile(rf"{API}/jobs/[^/]+/attempts/[^/]+/events(/heartbeat)?"),)
+
+
+def _documented(body: type, name: str) -> dict[str, Any]:
+    reference = {"$ref": f"#/components/schemas/{body.__name__}"}
+    parameters = [
+        {"name": "job_id", "in": "path", "required": True, "schema": {"type": "string"}},
+        {"name": "attempt", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}},
+    ]
+    return {
+        "parameters": parameters,
+        "requestBody": {"required": True, "description": name, "content": {"application/json": {"schema": reference}}},
+        "security": [{"attempt": []}],
+    }
+
+
+@router.post(
+    _BASE,
+    operation_id="post_events",
+    summary="Report events (trainers)",
+    response_model=Ack,
+    responses=refusals(409, 413),
+    openapi_extra=_documented(EventBatch, "Contiguous events, oldest first"),
+)
+async def post_events(request: Request) -> Response:
+    """Answers once the events are on disk. 409 `gap` tells in `expected` from where to send again; 409 `fenced` means that
+    the attempt is over; 409 `event_conflict` that a number was used for another event. Sending the same again is no error."""
+    try:
+        batch = EventBatch.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise misfit(error) from None
+    context = context_of(request)
+    ack = await context.services.ingest.accept(*_sender(request), batch.events)
+    context.instruments.events.inc(len(batch.events))
+    return _answer(ack)
+
+
+@router.post(
+    f"{_BASE}/heartbeat",
+    operation_id="post_heartbeat",
+    summary="Report that the attempt lives (trainers)",
+    response_model=Ack,
+    responses=refusals(409, 413),
+    openapi_extra=_documented(Heartbeat, "When, and when training last moved"),
+)
+async def post_heartbeat(request: Request) -> Response:
+    """Renews the lease. `cancel` in the answer asks the trainer to stop."""
+    try:
+        beat = Heartbeat.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise misfit(error) from None
+    context = context_of(request)
+    ack = await context.services.ingest.beat(*_sender(request), beat)
+    context.instruments.heartbeats.inc()
+    return _answer(ack)
+
+
+def _sender(request: Request) -> tuple[str, int, str]:
+    """(job, attempt, token)"""
+    token = bearer(Headers(scope=request.scope))
+    attempt = request.path_params["attempt"]
+    if token is None:
+        raise Unauthenticated
+    if not attempt.isascii() or not attempt.isdigit() or not 1 <= int(attempt[:10]) < 2**31:
+        raise InvalidRequest(f"attempt: {attempt!r} is not a number from 1 on")
+    return request.path_params["job_id"], int(attempt), token
+
+
+def _answer(ack: Ack) -> Response:
+    return Response(orjson.dumps({"acked": ack.acked, "cancel": ack.cancel}), media_type="application/json")

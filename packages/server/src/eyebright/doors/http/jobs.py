@@ -1,0 +1,106 @@
+"""Training jobs: order, list, show, cancel, repeat."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import AfterValidator
+
+from eyebright.doors.door import Verbs
+from eyebright.doors.http.paths import API, After, JobId, Limit
+from eyebright.doors.problems import refusals
+from eyebright.ports.jobs import JobQuery
+from eyebright_wire.jobs import JobRequest, JobState
+from eyebright_wire.resources import JobView, Page
+
+router = APIRouter(prefix=API, tags=["jobs"])
+
+
+def _is_pair(label: str) -> str:
+    if not label.partition(":")[0] or ":" not in label:
+        raise ValueError(f"{label!r} is not of the form key:value")
+    return label
+
+
+States = Annotated[list[JobState] | None, Query(alias="state", description="Any of these")]
+Labels = Annotated[
+    list[Annotated[str, AfterValidator(_is_pair)]] | None, Query(alias="label", description="key:value; all of these")
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1, max_length=255, description="The same key and order twice is one job, however often it is sent"
+    ),
+]
+
+
+@router.post(
+    "/jobs",
+    operation_id="submit_job",
+    summary="Order a training",
+    status_code=201,
+    responses={
+        200: {"model": JobView, "description": "This order was already taken under the same key"},
+        **refusals(404, 409, 503),
+    },
+)
+async def submit_job(
+    order: JobRequest, response: Response, verbs: Verbs, idempotency_key: IdempotencyKey = None
+) -> JobView:
+    """Only `dataset` must be given. Everything is checked before anything is kept: trainer, model, settings, data set."""
+    submitted = await verbs.jobs.submit(order, key=idempotency_key)
+    if not submitted.created:
+        response.status_code = 200
+    return _at(response, submitted.view)
+
+
+@router.get("/jobs", operation_id="list_jobs", summary="List jobs, newest first", responses=refusals())
+async def list_jobs(
+    verbs: Verbs,
+    states: States = None,
+    labels: Labels = None,
+    trainer: str | None = None,
+    dataset_version: str | None = None,
+    after: After = None,
+    limit: Limit = 50,
+) -> Page[JobView]:
+    query = JobQuery(
+        states=frozenset(states or ()),
+        trainer=trainer,
+        dataset_version=dataset_version,
+        labels=_pairs(labels or []),
+        after=after,
+        limit=limit,
+    )
+    return await verbs.jobs.list(query)
+
+
+@router.get("/jobs/{job_id}", operation_id="get_job", summary="Show a job", responses=refusals(404))
+async def get_job(job_id: JobId, verbs: Verbs) -> JobView:
+    return await verbs.jobs.get(job_id)
+
+
+@router.post("/jobs/{job_id}:cancel", operation_id="cancel_job", summary="Stop a job", responses=refusals(404, 409))
+async def cancel_job(job_id: JobId, verbs: Verbs) -> JobView:
+    """A queued job is cancelled at once; a running one is asked to stop, and may still finish first."""
+    return await verbs.jobs.cancel(job_id)
+
+
+@router.post(
+    "/jobs/{job_id}:retry",
+    operation_id="retry_job",
+    summary="Order a finished job once more",
+    status_code=201,
+    responses=refusals(404, 409, 503),
+)
+async def retry_job(job_id: JobId, response: Response, verbs: Verbs) -> JobView:
+    """A new job with the same order; its `rerun_of` names this one."""
+    return _at(response, await verbs.jobs.retry(job_id))
+
+
+def _pairs(labels: list[str]) -> dict[str, str]:
+    return {key: value for key, _, value in (label.partition(":") for label in labels)}
+
+
+def _at(response: Response, job: JobView) -> JobView:
+    response.headers["Location"] = f"{API}/jobs/{job.id}"
+    return job

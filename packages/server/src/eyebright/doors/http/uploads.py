@@ -1,0 +1,194 @@
+"""Bodies that are files: streamed to disk while their size and the free space are watched, and gone when they were used."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+from anyio import AsyncFile, to_thread
+from fastapi import Request
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
+
+from eyebright.doors.door import DoorContext
+from eyebright.errors import EyebrightError, InvalidRequest, StorageFull, TooLarge
+
+#: For routes that count for themselves: the app's own limit is meant for JSON.
+NO_LIMIT = 2**63 - 1
+_BLOCK = 2**20
+#: After a refusal so much more is read and dropped: many clients only look at the answer once they have sent everything.
+_DRAIN = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A complete file; `filename` is what the sender calls it, and is never used as a path."""
+
+    path: Path
+    filename: str
+
+
+@asynccontextmanager
+async def received(request: Request, given: DoorContext) -> AsyncIterator[Received]:
+    """The file in the body, raw or as the first file of a form. Removed at the end.
+
+    Raises TooLarge, StorageFull or InvalidRequest.
+    """
+    limits = given.settings.uploads
+    folder = given.settings.uploads_dir
+    path = folder / f"{given.clock.new_id('upload')}.zip"
+    try:
+        _check_announced(request, limits.archive_bytes, await _free(folder) - limits.spare_bytes)
+        async with await anyio.open_file(path, "xb") as file:
+            filename = await _save(request, file, limits.archive_bytes)
+        yield Received(path, filename)
+    except (TooLarge, StorageFull):
+        await _drain(request)
+        raise
+    finally:
+        await anyio.Path(path).unlink(missing_ok=True)
+
+
+async def image_of(request: Request, limit: int) -> bytes:
+    """The image in the body, raw or as the first file of a form, in memory. Raises TooLarge or InvalidRequest."""
+    try:
+        _check_announced(request, limit, limit)
+        image = b"".join([block async for block in _counted(_File(request).blocks(), limit)])
+    except TooLarge:
+        await _drain(request)
+        raise
+    if not image:
+        raise InvalidRequest("the body is empty; send the bytes of an image, or a form with the file `image`")
+    return image
+
+
+class _File:
+    """The blocks of the file in a request, and its name once they have come."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.filename = "dataset.zip"
+
+    def blocks(self) -> AsyncIterator[bytes]:
+        kind, options = parse_options_header(self._request.headers.get("content-type"))
+        if kind != b"multipart/form-data":
+            return self._request.stream()
+        boundary = options.get(b"boundary")
+        if not boundary:
+            raise InvalidRequest("the form has no boundary in its Content-Type")
+        return self._parts(boundary)
+
+    async def _parts(self, boundary: bytes) -> AsyncIterator[bytes]:
+        form = _Form(boundary)
+        async for chunk in self._request.stream():
+            for block in form.feed(chunk):
+                yield block
+        if form.filename is None:
+            raise InvalidRequest("the form has no file; send the data as one field with a file name")
+        self.filename = form.filename
+
+
+class _Form:
+    """Finds the first file of a multipart form while it passes; anything else in it is dropped."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self.filename: str | None = None
+        self._inside = False
+        self._name = self._value = b""
+        self._blocks: list[bytes] = []
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_header_field": self._on_name,
+                "on_header_value": self._on_value,
+                "on_header_end": self._on_header,
+                "on_part_data": self._on_data,
+                "on_part_end": self._on_end,
+            },
+        )
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        self._blocks = []
+        try:
+            self._parser.write(chunk)
+        except MultipartParseError as error:
+            raise InvalidRequest(f"the form cannot be read: {error}") from None
+        return self._blocks
+
+    def _on_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _on_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header(self) -> None:
+        if self._name.lower() == b"content-disposition" and self.filename is None:
+            filename = parse_options_header(self._value)[1].get(b"filename")
+            if filename is not None:
+                self.filename, self._inside = filename.decode("utf-8", "replace") or "file", True
+        self._name = self._value = b""
+
+    def _on_data(self, data: bytes, start: int, end: int) -> None:
+        if self._inside:
+            self._blocks.append(data[start:end])
+
+    def _on_end(self) -> None:
+        self._inside = False
+
+
+async def _save(request: Request, file: AsyncFile[bytes], limit: int) -> str:
+    """Written in large blocks: each write costs a hop to a thread."""
+    source = _File(request)
+    buffer = bytearray()
+    async for block in _counted(source.blocks(), limit):
+        buffer += block
+        if len(buffer) >= _BLOCK:
+            await file.write(bytes(buffer))
+            buffer.clear()
+    await file.write(bytes(buffer))
+    return source.filename
+
+
+async def _counted(blocks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    total = 0
+    async for block in blocks:
+        total += len(block)
+        if total > limit:
+            raise _too_large(limit)
+        yield block
+
+
+def _check_announced(request: Request, limit: int, free: int) -> None:
+    """Refuse by the announced length what could not end well."""
+    announced = request.headers.get("content-length", "0")
+    size = int(announced) if announced.isdigit() else 0
+    if size > limit + _BLOCK:  # a form has some bytes around its file
+        raise _too_large(limit)
+    if size > free:
+        raise StorageFull(
+            f"the upload of {_mib(size)} does not fit: {_mib(max(0, free))} can be used. Free some space; nothing is lost"
+        )
+
+
+def _too_large(limit: int) -> EyebrightError:
+    return TooLarge(f"the file is larger than the {_mib(limit)} that this server accepts; see EYEBRIGHT_UPLOADS__*")
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"
+
+
+async def _free(folder: Path) -> int:
+    return (await to_thread.run_sync(shutil.disk_usage, folder)).free
+
+
+async def _drain(request: Request) -> None:
+    dropped = 0
+    with suppress(RuntimeError, ClientDisconnect):  # all of it was read already; nobody waits for the answer
+        async for block in request.stream():
+            dropped += len(block)
+            if dropped > _DRAIN:
+                return

@@ -1,0 +1,136 @@
+"""Refusals as problem+json (RFC 9457): one shape for our own errors, for requests that don't validate and for unknown routes."""
+
+import errno
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Match
+
+from eyebright.errors import EventGap, EyebrightError, InvalidRequest, StorageFull
+from eyebright_wire.resources import ProblemDetails
+
+log = structlog.stdlib.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_ALWAYS = (401, 403, 422)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every failure of the app this way."""
+    app.add_exception_handler(EyebrightError, _on_refusal)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(ClientDisconnect, _on_gone)
+    app.add_exception_handler(OSError, _on_system)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def answer(error: EyebrightError) -> Response:
+    expected = error.expected if isinstance(error, EventGap) else None
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
+    return render(error.status, error.code, error.message, errors=error.errors, expected=expected, headers=headers)
+
+
+def render(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: Sequence[dict[str, Any]] = (),
+    expected: int | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    title = HTTPStatus(status).phrase
+    problem = ProblemDetails(
+        title=title, status=status, detail=detail, code=code, errors=tuple(errors), expected=expected
+    )
+    return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an endpoint that may refuse with these statuses; those that every endpoint has come by themselves."""
+    reference = {"$ref": "#/components/schemas/ProblemDetails"}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": reference}}}
+        for status in sorted({*_ALWAYS, *statuses})
+    }
+
+
+def misfit(error: ValidationError | RequestValidationError) -> InvalidRequest:
+    """What does not fit, field by field."""
+    found = [_misfit(each) for each in error.errors()]
+    return InvalidRequest("; ".join(_sentence(each) for each in found), errors=found)
+
+
+def _misfit(error: Mapping[str, Any]) -> dict[str, Any]:
+    place, *path = [str(part) for part in error["loc"]] or [""]
+    inside = place in {"body", "query", "path", "header"}
+    field = ".".join(path if inside else [place, *path])
+    message = error["msg"].removeprefix("Value error, ")
+    return {"field": field or place, "message": message, "type": error["type"]}
+
+
+def _sentence(misfit: Mapping[str, Any]) -> str:
+    return f"{misfit['field']}: {misfit['message']}" if misfit["field"] else str(misfit["message"])
+
+
+async def _on_refusal(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, EyebrightError)
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("refused", code=error.code, detail=error.message)
+    return answer(error)
+
+
+async def _on_invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return answer(misfit(error))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    """What the framework itself refuses."""
+    assert isinstance(error, HTTPException)
+    code = _CODES.get(error.status_code, "invalid_request")
+    detail = str(error.detail)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"there is nothing at {request.url.path}; GET /openapi.json lists every path"
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(_methods(request))
+        detail = f"{request.method} is not possible at {request.url.path}; it takes {allowed}"
+        return render(error.status_code, code, detail, headers={"Allow": allowed})
+    return render(error.status_code, code, detail, headers=error.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Of all routes at this path; the framework itself only names those of the first."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return sorted(found)
+
+
+async def _on_gone(_request: Request, _error: Exception) -> Response:
+    """The caller hung up while sending; nobody reads this."""
+    return render(HTTPStatus.BAD_REQUEST, "invalid_request", "the connection ended before the request did")
+
+
+async def _on_system(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return answer(StorageFull())
+    return await _on_bug(request, error)
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    """The caller learns nothing of our insides; the log does."""
+    log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+    return answer(EyebrightError())

@@ -1,0 +1,111 @@
+"""The data folder as one running server owns it: the lock, the operator's token, and where the server can be reached."""
+
+import errno
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from eyebright.errors import Conflict, StorageFull, Unavailable
+from eyebright.ports.clock import Clock
+
+TOKEN = "token"  # noqa: S105 - the name of the file
+SERVER = "server.json"
+LOCK = "server.lock"
+
+
+class DataFolder:
+    """Use as `with DataFolder(path):`; only one process at a time can be inside.
+
+    Raises Conflict when another server works on it, Unavailable when it can't be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path / LOCK, timeout=0)
+
+    def __enter__(self) -> "DataFolder":
+        _make(self.path)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise Conflict(self._taken()) from None
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        (self.path / SERVER).unlink(missing_ok=True)  # left by a server that was killed
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        (self.path / SERVER).unlink(missing_ok=True)
+        self._lock.release()
+
+    def token(self, clock: Clock) -> str:
+        """The operator's token; made at the first start, readable only by the owner of the folder."""
+        path = self.path / TOKEN
+        try:
+            token = path.read_text().strip()
+            path.chmod(0o600)
+        except FileNotFoundError:
+            token = ""
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        if not token:
+            token = clock.new_token()
+            _write(path, token + "\n")
+        return token
+
+    def announce(self, about: dict[str, Any]) -> None:
+        """Tell the commands of this machine where the server is. Removed when the folder is left."""
+        _write(self.path / SERVER, json.dumps(about) + "\n")
+
+    def folder(self, name: str) -> Path:
+        """A sub-folder, made if need be."""
+        path = self.path / name
+        _make(path)
+        return path
+
+    def _taken(self) -> str:
+        try:
+            other = json.loads((self.path / SERVER).read_text())
+            who = f"the server at {other['url']} (process {other['pid']})"
+        except (OSError, ValueError, KeyError):
+            who = "another server"
+        return (
+            f"{who} already works on {self.path}. Use that one, stop it first, "
+            "or give this one a folder of its own with EYEBRIGHT_DATA_DIR"
+        )
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as probe:
+            probe.write(b"x")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, and never readable by others, not even for a moment (mkstemp makes it 0600)."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> Exception:
+    if error.errno == errno.ENOSPC:
+        return StorageFull(f"the disk is full; nothing can be written in {path}. Free some space and start again")
+    return Unavailable(
+        f"the data folder {path} cannot be written ({error.strerror}). "
+        "Make it writable for this user, or choose another one with EYEBRIGHT_DATA_DIR"
+    )

@@ -1,0 +1,59 @@
+"""Doing something again and again, so that one failure never ends it and a standstill is seen."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from eyebright.ports.clock import Clock
+
+log = structlog.stdlib.get_logger(__name__)
+
+BACKOFF_CAP_SECONDS = 30.0
+#: A round that takes longer than this counts as a standstill.
+STANDSTILL_SECONDS = 90.0
+
+
+@dataclass(slots=True)
+class Pulse:
+    """When a loop last finished a round, and how many in a row have failed since."""
+
+    name: str
+    beat_at_ms: int
+    failing: int = 0
+    failures: int = 0
+    problem: str = ""
+
+    def age_seconds(self, now_ms: int) -> float:
+        return max(0, now_ms - self.beat_at_ms) / 1000
+
+    def verdict(self, now_ms: int) -> str:
+        """`ok`, or what is wrong."""
+        age = self.age_seconds(now_ms)
+        if self.failing:
+            return f"failed {self.failing} times in a row: {self.problem}"
+        return "ok" if age < STANDSTILL_SECONDS else f"has not finished a round for {age:.0f} s"
+
+
+async def keep(
+    pulse: Pulse, clock: Clock, tick: Callable[[], Awaitable[object]], rest: Callable[[], Awaitable[object]]
+) -> None:
+    """For ever: a round, a rest. After a failure the rest grows, from 1 s up to 30 s."""
+    while True:
+        if await _round(pulse, clock, tick):
+            await rest()
+        else:
+            await clock.sleep(min(BACKOFF_CAP_SECONDS, 2.0 ** (pulse.failing - 1)))
+
+
+async def _round(pulse: Pulse, clock: Clock, tick: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        await tick()
+    except Exception as error:
+        pulse.failing += 1
+        pulse.failures += 1
+        pulse.problem = f"{type(error).__name__}: {error}"
+        log.exception("a round failed; trying again", loop=pulse.name, failing=pulse.failing)
+        return False
+    pulse.failing, pulse.problem, pulse.beat_at_ms = 0, "", clock.now_ms()
+    return True
