@@ -40,7 +40,7 @@ def start(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) ->
 
 def _spawn(log: Path) -> subprocess.Popen[bytes]:
     """In a session of its own: a Ctrl-C in this terminal is meant for us, not for the server and its trainings."""
-    command = [sys.executable, "-m", "eyebright", "serve", "--embedded", "--port", "0"]
+    command = [sys.executable, "-m", "eyebright", "--debug", "serve", "--embedded", "--port", "0"]
     with log.open("ab") as output:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
 

@@ -7,6 +7,7 @@ from eyebright.errors import (
     DatasetInvalid,
     EyebrightError,
     Forbidden,
+    GuardViolated,
     InvalidRequest,
     NotFound,
     StorageFull,
@@ -44,6 +45,7 @@ MEANINGS = {
 
 #: The first that fits counts.
 BY_ERROR: tuple[tuple[type[EyebrightError], Exit], ...] = (
+    (GuardViolated, Exit.INTERNAL),
     (DatasetInvalid, Exit.NO),
     (InvalidRequest, Exit.USAGE),
     (TooLarge, Exit.USAGE),

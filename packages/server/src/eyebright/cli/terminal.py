@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import typer
@@ -50,13 +50,13 @@ def show(message: str, style: str = "") -> None:
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """Cells are shown as they are: a name with brackets in it is not markup. `empty` is said when there are no rows."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
     if table.row_count:
-        results().print(table)
+        _print(table)
     else:
         say(empty)
 
@@ -69,7 +69,18 @@ def show_facts(facts: Iterable[tuple[str, object]]) -> None:
     for name, value in facts:
         if value not in (None, "", (), {}):
             table.add_row(name, value if isinstance(value, Text) else Text(str(value)))
-    results().print(table)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """In a pipe the last column needs no blanks after it."""
+    console = results()
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as capture:
+        console.print(table)
+    typer.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 def moment(ms: int | None) -> str:
@@ -81,8 +92,9 @@ def duration(seconds: float | None) -> str:
     """`0:41`, `1:02:03`."""
     if seconds is None:
         return ""
-    text = str(timedelta(seconds=round(max(0.0, seconds))))
-    return text.removeprefix("0:")
+    minutes, rest = divmod(round(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def size(count: int) -> str:

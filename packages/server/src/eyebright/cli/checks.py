@@ -1,0 +1,212 @@
+"""What `eyebright doctor` looks at: one function per part of the machine, each with a verdict and what to do about it.
+
+Nothing is changed: no folder is made, no schema upgraded, no server started.
+"""
+
+import asyncio
+import os
+import platform
+import shutil
+import socket
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from eyebright.cli.catalogue import catalog_of, uv_of
+from eyebright.client import Client, running_server
+from eyebright.errors import EyebrightError
+from eyebright.folder import TOKEN
+from eyebright.settings import Settings, unknown_variables
+
+OLDEST_PYTHON = (3, 11)
+#: A data set, its checkpoints and its exports; less than this ends in a full disk sooner than one thinks.
+SCARCE_BYTES = 5 * 10**9
+TOO_LITTLE_BYTES = 500 * 10**6
+
+
+class Verdict(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class Check(BaseModel, frozen=True):
+    """One part: how it is (`found`) and, unless all is well, what to do (`advice`)."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    advice: str = ""
+
+
+ok, warn, fail = (partial(Check, verdict=verdict) for verdict in Verdict)
+
+
+def examine(settings: Settings) -> Iterable[Check]:
+    """Every check in turn. One that breaks is a failure of its own and does not keep the others from being made."""
+    for name, look in CHECKS.items():
+        try:
+            yield look(settings)
+        except EyebrightError as error:
+            yield fail(name=name, found=error.message)
+        except Exception as error:
+            yield fail(name=name, found=f"{type(error).__name__}: {error}", advice="report this: it should not happen")
+
+
+def python(settings: Settings) -> Check:
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if sys.version_info < OLDEST_PYTHON:
+        return fail(name="python", found=found, advice="use Python 3.11 or newer")
+    return ok(name="python", found=found)
+
+
+def variables(settings: Settings) -> Check:
+    unknown = unknown_variables()
+    if not unknown:
+        return ok(name="settings", found="every EYEBRIGHT_… variable is known")
+    words = ", ".join(f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items())
+    return warn(name="settings", found=f"no such setting: {words}", advice="correct or unset the variable")
+
+
+def data_folder(settings: Settings) -> Check:
+    """Can be written, or made; with room for what trainings leave."""
+    name, folder = "data folder", settings.data_dir
+    there = _nearest_existing(folder)
+    advice = "make it writable for you, or choose another with EYEBRIGHT_DATA_DIR"
+    try:
+        with tempfile.TemporaryFile(dir=there) as probe:
+            probe.write(b"x")
+    except OSError as error:
+        return fail(name=name, found=f"{there} cannot be written: {error.strerror}", advice=advice)
+    free = shutil.disk_usage(there).free
+    found = f"{folder}{'' if there == folder else ' (made at the first start)'}, {free / 1e9:.1f} GB free"
+    if free < TOO_LITTLE_BYTES:
+        return fail(name=name, found=found, advice="free some space")
+    if free < SCARCE_BYTES:
+        return warn(name=name, found=found, advice="free some space: checkpoints and environments need gigabytes")
+    return ok(name=name, found=found)
+
+
+def token(settings: Settings) -> Check:
+    path = settings.data_dir / TOKEN
+    if not path.exists():
+        return ok(name="token", found="made at the first start")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        return fail(name="token", found=f"{path} has mode {mode:04o}: others can read it", advice=f"chmod 600 {path}")
+    if not os.access(path, os.R_OK):
+        return fail(
+            name="token", found=f"{path} belongs to somebody else", advice="set EYEBRIGHT_TOKEN, or become that user"
+        )
+    return ok(name="token", found=f"{path} is yours alone")
+
+
+def uv(settings: Settings) -> Check:
+    try:
+        return ok(name="uv", found=str(uv_of(settings)))
+    except EyebrightError as error:
+        return warn(name="uv", found="not found; only installing trainers needs it", advice=error.message)
+
+
+def trainers(settings: Settings) -> Check:
+    views = asyncio.run(catalog_of(settings).list())
+    installed = [f"{view.name} {view.version}" for view in views if view.installed]
+    if not installed:
+        return fail(name="trainers", found="none is installed", advice="eyebright trainers install torchvision")
+    broken = [view.problem for view in views if not view.installed and "not installed" not in view.problem]
+    if broken:
+        return warn(name="trainers", found="; ".join([*installed, *broken]), advice="install it again")
+    return ok(name="trainers", found=", ".join(installed))
+
+
+def gpu(settings: Settings) -> Check:
+    from eyebright.executors.slots import cuda_devices, usable_cores
+
+    cores = usable_cores()
+    devices = cuda_devices()
+    if devices:
+        return ok(name="gpu", found=f"{len(devices)} CUDA: {', '.join(map(str, devices))}")
+    return ok(name="gpu", found=f"none; trains on the CPU with {cores} core{'s' if cores > 1 else ''}")
+
+
+def database(settings: Settings) -> Check:
+    """Reachable, and with which schema. Opened for reading only."""
+    path = settings.database.removeprefix("sqlite:///")
+    if path != settings.database and not Path(path).exists():
+        return ok(name="database", found=f"{path} (made at the first start)")
+    found, newest = asyncio.run(_revision(settings))
+    if found == newest:
+        return ok(name="database", found=f"{_shown(settings.database)}, schema {found}")
+    if found is None:
+        return ok(name="database", found=f"{_shown(settings.database)}, empty (filled at the first start)")
+    return warn(
+        name="database",
+        found=f"{_shown(settings.database)} has schema {found}, this version knows {newest}",
+        advice="an older one is upgraded at the next start; a newer one needs a newer Eyebright",
+    )
+
+
+def server(settings: Settings) -> Check:
+    local = running_server(settings)
+    if local is None and settings.url is None:
+        return ok(name="server", found="none runs; commands start one when they need it")
+    with Client(settings=settings, tries=1) as client:
+        view = client.ready()
+        return ok(name="server", found=f"{client.url} is ready, version {view.version}")
+
+
+def port(settings: Settings) -> Check:
+    local = running_server(settings)
+    if local and local.url.endswith(f":{settings.port}"):
+        return ok(name="port", found=f"{settings.port} is our own server's")
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            advice = "choose another: `eyebright serve --port 0` takes any free one (EYEBRIGHT_PORT)"
+            return warn(name="port", found=f"{settings.host}:{settings.port}: {error.strerror}", advice=advice)
+    return ok(name="port", found=f"{settings.host}:{settings.port} is free")
+
+
+CHECKS: dict[str, Callable[[Settings], Check]] = {
+    "python": python,
+    "settings": variables,
+    "data folder": data_folder,
+    "token": token,
+    "database": database,
+    "uv": uv,
+    "trainers": trainers,
+    "gpu": gpu,
+    "server": server,
+    "port": port,
+}
+
+
+async def _revision(settings: Settings) -> tuple[str | None, str]:
+    from eyebright.stores.sql.engine import connect
+    from eyebright.stores.sql.migrations import REVISIONS, revision
+
+    engine = connect(settings.database)
+    try:
+        async with engine.reading() as connection:
+            return await connection.run_sync(revision), REVISIONS[-1]
+    finally:
+        await engine.close()
+
+
+def _nearest_existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
+def _shown(url: str) -> str:
+    """Without the password."""
+    from sqlalchemy import make_url
+
+    return make_url(url).render_as_string(hide_password=True)

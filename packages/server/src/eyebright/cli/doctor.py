@@ -1,0 +1,37 @@
+"""`eyebright doctor`."""
+
+from rich.text import Text
+
+from eyebright.cli.checks import Check, Verdict, examine
+from eyebright.cli.exits import Exit
+from eyebright.cli.options import Json
+from eyebright.cli.terminal import emit, notes, show, show_table
+from eyebright.cli.verbs import example, single
+from eyebright.settings import Settings
+
+app = single()
+
+STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
+
+
+@app.command(epilog=example("eyebright doctor\neyebright doctor --json | jq '.checks[] | select(.verdict != \"ok\")'"))
+def doctor(as_json: Json = False) -> int:
+    """Say what stands in the way of training on this machine, and what to do about it. Changes nothing.
+
+    Exit status 0: nothing does, though there may be warnings. 1: something does.
+    """
+    with notes().status("Looking…"):
+        checks = list(examine(Settings()))
+    healthy = all(check.verdict is not Verdict.FAIL for check in checks)
+    if as_json:
+        emit({"ok": healthy, "checks": checks})
+        return Exit.DONE if healthy else Exit.NO
+    show_table(("", "", ""), map(_row, checks), "")
+    for check in checks:
+        if check.advice:
+            show(f"{check.name}: {check.advice}", STYLES[check.verdict])
+    return Exit.DONE if healthy else Exit.NO
+
+
+def _row(check: Check) -> tuple[object, ...]:
+    return Text(check.verdict, style=STYLES[check.verdict]), check.name, check.found
