@@ -81,15 +81,21 @@ class Trace:
 
     @property
     def failed(self) -> Failed:
-        return Failed.model_validate(next(self.of(EventKind.FAILED)))
+        return Failed.model_validate(self._last(EventKind.FAILED))
 
     @property
     def succeeded(self) -> Succeeded:
-        return Succeeded.model_validate(next(self.of(EventKind.SUCCEEDED)))
+        return Succeeded.model_validate(self._last(EventKind.SUCCEEDED))
 
     def summary(self) -> str:
         kinds = " ".join(event.kind for event in self.events)
         return f"exit code {self.exit_code}; events: {kinds}; log:\n{self.log[-3000:]}"
+
+    def _last(self, kind: EventKind) -> dict[str, Any]:
+        last = self.events[-1] if self.events else None
+        if last is None or last.kind != kind:
+            raise AssertionError(f"expected `{kind}` as the last word: {self.summary()}")
+        return last.data
 
 
 class Rehearsed:

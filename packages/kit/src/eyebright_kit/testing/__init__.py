@@ -1,6 +1,7 @@
 """What authors of trainers and formats test against. Needs the extra: `eyebright-kit[testing]`."""
 
+from eyebright_kit.data.conformance import FormatConformance
 from eyebright_kit.testing.ingest import IngestServer
 from eyebright_kit.testing.trainer import TrainerConformance
 
-__all__ = ["IngestServer", "TrainerConformance"]
+__all__ = ["FormatConformance", "IngestServer", "TrainerConformance"]
