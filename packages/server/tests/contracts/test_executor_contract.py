@@ -158,7 +158,7 @@ class Laboratory:
             asyncio.run(laboratory.launch(laboratory.executor(), {do!r}, **{config!r}))
             os._exit(9)
         """
-        environment = {"PYTHONPATH": str(Path(__file__).parent), "PATH": os.defpath}
+        environment = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]), "PATH": os.defpath}
         done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=environment, timeout=60)
         assert done.returncode == 9
 

@@ -60,14 +60,23 @@ async def test_scores_come_best_first_whatever_was_printed_before(
     assert await predict(environment, model, do) == (("cat", 0.75), ("dog", 0.25))
 
 
-async def test_the_image_is_private_and_gone_afterwards(environment: Environment, model: Path) -> None:
+async def test_the_image_is_private_and_gone_afterwards(
+    environment: Environment, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     await predict(environment, model, f"print({json.dumps(SCORES)!r})")
     seen = json.loads((model / "seen.json").read_text())
     assert seen["image"] == "pixels"
     assert stat.S_IMODE(seen["mode"]) == 0o700
-    assert not os.path.lexists(seen["path"])
+    assert seen["path"].startswith(str(tmp_path / "temporary"))
+    assert _entries(tmp_path / "temporary") == []
     assert "secret" not in seen["environ"].values()
     assert seen["environ"]["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
 
 
 async def test_what_is_no_image_is_the_callers_mistake_in_the_trainers_words(
