@@ -70,6 +70,7 @@ class Bars(Display):
         super().__init__(console)
         self._live: Live | None = None
         self._spinner = Spinner("dots")
+        self._progress: Progress | None = None
 
     def __enter__(self) -> Self:
         self._live = Live(
@@ -88,14 +89,17 @@ class Bars(Display):
             self._live = None
 
     def _show_job(self, job: JobView) -> None:
-        if job.state is JobState.QUEUED and job.reason:
+        self._progress = latest(self._progress, job.progress)
+        if job.state is JobState.QUEUED and job.reason:  # on its way back into the queue: worth a line that stays
             super()._show_job(job)
 
     def say(self, line: str) -> None:
         self.console.print(f"  {line}", soft_wrap=True)
 
     def _picture(self) -> RenderableType:
-        return picture(self.job, self.console.width, self._spinner) if self.job else self._spinner
+        if self.job is None:
+            return self._spinner
+        return picture(self.job, self._progress, self.console.width, self._spinner)
 
 
 def display() -> Display:
@@ -139,6 +143,18 @@ def epoch_line(progress: Progress) -> str:
     )
 
 
+def latest(before: Progress | None, now: Progress | None) -> Progress | None:
+    """What is known by now: a report between two epochs measures less than one at an epoch's end, which stays in sight."""
+    if before is None or now is None or (now.epoch, now.step) < (before.epoch, before.step):
+        return now
+    return now.model_copy(
+        update={
+            "metrics": {**before.metrics, **now.metrics},
+            "images_per_second": now.images_per_second or before.images_per_second,
+        }
+    )
+
+
 def fraction(progress: Progress) -> float:
     """How much of the training is done, 0…1."""
     if progress.steps:
@@ -146,17 +162,21 @@ def fraction(progress: Progress) -> float:
     return min(1.0, (progress.epoch - (0 if progress.epoch_finished else 1)) / progress.epochs)
 
 
-def picture(job: JobView, width: int, spinner: Spinner) -> RenderableType:
+def picture(job: JobView, progress: Progress | None, width: int, spinner: Spinner) -> RenderableType:
     """Two lines: how far, and how well."""
-    progress = job.progress
     if not job.state.live or progress is None:
         return Group(_row(spinner, Text(headline(job))))
     first = [spinner, state_text(job.stage or job.state)]
     if width >= NARROW:
-        first.append(ProgressBar(total=1.0, completed=max(0.0, fraction(progress)), width=max(10, min(40, width - 56))))
+        first.append(_bar(fraction(progress), width))
     first.append(Text(_where(progress)))
     second = Text(f"  {_how(progress)}", style="dim", no_wrap=True, overflow="ellipsis")
     return Group(_row(*first), second)
+
+
+def _bar(done: float, width: int) -> ProgressBar:
+    long = max(10, min(40, width - 56))
+    return ProgressBar(total=1.0, completed=max(0.0, done), width=long, complete_style="cyan", finished_style="green")
 
 
 def _row(*cells: RenderableType) -> Table:

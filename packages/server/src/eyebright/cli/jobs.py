@@ -1,5 +1,6 @@
 """`eyebright jobs …`."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -7,9 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from eyebright.cli.connection import connected
-from eyebright.cli.display import epoch_line, headline, progress_of
+from eyebright.cli.display import epoch_line, headline
 from eyebright.cli.exits import Exit
 from eyebright.cli.options import JobId, Json
 from eyebright.cli.summary import attempt_folder, spans_of
@@ -31,6 +33,16 @@ from eyebright.cli.train import accompany
 from eyebright.cli.verbs import example, group
 from eyebright.client import Client
 from eyebright.errors import InvalidRequest
+from eyebright_wire.events import (
+    BODIES,
+    ArtifactSaved,
+    CheckpointSaved,
+    Failed,
+    Progress,
+    StageChange,
+    Started,
+    Succeeded,
+)
 from eyebright_wire.jobs import JobState
 from eyebright_wire.resources import EventView, JobView
 
@@ -289,5 +301,25 @@ def _facts(job: JobView, folder: Path | None) -> list[tuple[str, object]]:
 
 
 def _told(event: EventView) -> str:
-    progress = progress_of(event)
-    return epoch_line(progress) if progress else "  ".join(f"{key}={value}" for key, value in event.data.items())[:160]
+    """What an event says, in a line."""
+    try:
+        body = BODIES[event.kind].model_validate(event.data)
+    except (KeyError, ValidationError):  # from a newer trainer: shown as it is
+        return json.dumps(event.data, ensure_ascii=False)[:160]
+    match body:
+        case Progress():
+            return epoch_line(body)
+        case StageChange():
+            return str(body.stage)
+        case ArtifactSaved():
+            return f"{body.artifact.path}  {size(body.artifact.size_bytes)}"
+        case CheckpointSaved():
+            return f"epoch {body.epoch}  step {body.step}{'  best' if body.best else ''}"
+        case Failed():
+            return f"{body.code}: {body.message}"
+        case Succeeded():
+            return metrics_line(body.metrics)
+        case Started():
+            return f"process {body.pid} on {body.host}"
+        case _:
+            return ""

@@ -1,5 +1,6 @@
 """`eyebright recipes …`."""
 
+import json
 from typing import Annotated, Any
 
 import typer
@@ -61,11 +62,8 @@ def show_recipe(
 
 
 def _shown(value: object) -> str:
-    return (
-        {None: "", True: "true", False: "false"}.get(value, str(value))
-        if isinstance(value, bool | None)
-        else str(value)
-    )
+    """As `--set` would take it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _meaning(schema: dict[str, Any]) -> str:

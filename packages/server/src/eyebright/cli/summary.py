@@ -86,6 +86,7 @@ def _facts(outcome: Outcome) -> list[tuple[str, object]]:
         ("job", f"{job.id}  {job.name}"),
         ("state", state_text(job.state)),
         ("took", duration(outcome.timings.get("training_seconds"))),
+        ("accuracy", f"{job.metrics['top1']:.2%} on the validation images" if "top1" in job.metrics else ""),
     ]
     if model:
         facts += [
