@@ -1,0 +1,208 @@
+"""kill -9 of server and trainers at random moments: every job ends, one model each, no event lost or doubled.
+
+Everything is real: server processes over one data folder, toy trainers as children, the client over HTTP. How many jobs and
+for how long: CHAOS_JOBS (default 100); CHAOS_DATABASE=postgres uses Postgres for the same.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+from eyebright import Client
+from eyebright.errors import EyebrightError
+from eyebright.settings import Settings
+from eyebright_wire.jobs import JobRequest
+
+JOBS = int(os.environ.get("CHAOS_JOBS", "100"))
+KILL_EVERY_SECONDS = (0.15, 0.9)
+DEADLINE_SECONDS = 420
+
+
+class World:
+    """One data folder and whichever server process serves it at the moment."""
+
+    def __init__(self, data_dir: Path, seed: int, database_url: str | None) -> None:
+        self.data_dir = data_dir
+        self.random = random.Random(seed)
+        self.kills: Counter[str] = Counter()
+        self.log = (data_dir / "server.log").open("ab")
+        self.environment = {
+            **os.environ,
+            "EYEBRIGHT_DATA_DIR": str(data_dir),
+            "EYEBRIGHT_PORT": "0",
+            "EYEBRIGHT_LOCAL__CPU_SLOTS": "4",
+            "EYEBRIGHT_JOBS__HEARTBEAT_SECONDS": "1",
+            "EYEBRIGHT_JOBS__STOP_GRACE_SECONDS": "2",
+            # The monkey is far more violent than the world: with the default budgets jobs would fail, as they should.
+            "EYEBRIGHT_RETRY__LOSSES": "1000",
+            "EYEBRIGHT_RETRY__FAILURES": "1000",
+            "EYEBRIGHT_RETRY__BARREN": "1000",
+            "EYEBRIGHT_RETRY__BASE_SECONDS": "0.05",
+            "EYEBRIGHT_RETRY__CAP_SECONDS": "0.2",
+        }
+        if database_url:
+            self.environment["EYEBRIGHT_DATABASE_URL"] = database_url
+        self.server = self.start()
+
+    def start(self) -> subprocess.Popen:
+        command = [sys.executable, "-m", "eyebright", "serve"]
+        return subprocess.Popen(command, env=self.environment, stdout=self.log, stderr=self.log)
+
+    def client(self) -> Client:
+        """Waits until a server answers."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if self.server.poll() is not None:
+                self.server = self.start()
+            try:
+                client = Client(settings=Settings(data_dir=self.data_dir), tries=1)
+                client.ready()
+            except EyebrightError:
+                time.sleep(0.05)
+            else:
+                return client
+        raise AssertionError(f"no server within 60 s:\n{(self.data_dir / 'server.log').read_text()[-3000:]}")
+
+    def trainers(self) -> list[psutil.Process]:
+        """By the folder that their spec lies in: other tests run trainers too."""
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            arguments = process.info["cmdline"] or []
+            if any(argument.startswith(str(self.data_dir)) and argument.endswith("spec.json") for argument in arguments):
+                found.append(process)
+        return found
+
+    def strike(self) -> None:
+        victims = self.trainers()
+        if self.random.random() < 0.25 or not victims:
+            self.server.send_signal(signal.SIGKILL)
+            self.server.wait()
+            self.kills["server"] += 1
+            time.sleep(self.random.uniform(0, 0.5))  # trainers go on without anybody listening
+            self.server = self.start()
+            return
+        victim = self.random.choice(victims)
+        try:
+            victim.kill()
+            self.kills["trainer"] += 1
+        except psutil.NoSuchProcess:
+            pass
+
+    def close(self) -> None:
+        self.server.terminate()
+        self.server.wait(20)
+        for trainer in self.trainers():
+            trainer.kill()
+        self.log.close()
+
+
+@pytest.fixture
+def world(tmp_path, request):
+    database_url = request.getfixturevalue("postgres_url") if os.environ.get("CHAOS_DATABASE") == "postgres" else None
+    world = World(tmp_path, seed=int(os.environ.get("CHAOS_SEED", "7")), database_url=database_url)
+    yield world
+    world.close()
+
+
+@pytest.mark.timeout(600)
+def test_every_job_ends_with_exactly_one_model(world, tmp_path, record_property):
+    ids = submit_all(world, pictures(tmp_path / "pictures"))
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    next_strike, finished = time.monotonic(), False
+    while time.monotonic() < deadline and not finished:
+        if time.monotonic() >= next_strike:
+            world.strike()
+            next_strike = time.monotonic() + world.random.uniform(*KILL_EVERY_SECONDS)
+        time.sleep(0.05)
+        finished = sum(world.kills.values()) % 20 == 19 and unfinished(world) == 0
+    while unfinished(world):
+        assert time.monotonic() < deadline + 120, "the jobs did not end even after the killing stopped"
+        time.sleep(0.3)
+    record_property("kills", json.dumps(world.kills))
+    print(f"kills: {dict(world.kills)}")
+    check(world.client(), ids)
+    assert world.kills["server"] >= 3
+    assert world.kills["trainer"] >= 20
+
+
+def submit_all(world: World, folder: Path) -> list[str]:
+    with world.client() as client:
+        version = client.import_dataset(folder)
+    ids = []
+    for number in range(JOBS):
+        request = JobRequest(
+            dataset=version.id,
+            trainer="toy",
+            config={"epochs": 3, "checkpoint_steps": 1, "step_seconds": 0.03},
+            labels={"number": str(number)},
+        )
+        ids.append(submit_surely(world, request, key=f"job-{number}"))
+        if number % 10 == 5:
+            world.strike()  # orders too must survive: the same key is the same job
+    assert len(set(ids)) == JOBS
+    return ids
+
+
+def submit_surely(world: World, request: JobRequest, key: str) -> str:
+    while True:
+        try:
+            with world.client() as client:
+                return client.submit(request, key=key).id
+        except EyebrightError:
+            time.sleep(0.05)
+
+
+def unfinished(world: World) -> int:
+    try:
+        with world.client() as client:
+            return sum(not job.state.final for job in client.jobs())
+    except EyebrightError:
+        return -1  # killed while it answered: nobody knows
+
+
+def check(client: Client, ids: list[str]) -> None:
+    with client:
+        jobs = {job.id: job for job in client.jobs()}
+        assert set(jobs) == set(ids), "an order was lost or doubled"
+        assert Counter(str(job.state) for job in jobs.values()) == {"succeeded": len(ids)}, {
+            job.id: (str(job.state), job.reason, job.message) for job in jobs.values() if job.state != "succeeded"
+        }
+        models = list(client.models())
+        assert Counter(model.job_id for model in models) == dict.fromkeys(ids, 1)
+        assert {model.id for model in models} == {job.model_id for job in jobs.values()}
+        for job in jobs.values():
+            check_events(client, job.id, job.attempt)
+
+
+def check_events(client: Client, job_id: str, attempts: int) -> None:
+    events = list(client.events(job_id))
+    assert [event.position for event in events] == list(range(1, len(events) + 1))
+    numbers: dict[int, list[int]] = {}
+    for event in events:
+        numbers.setdefault(event.attempt, []).append(event.seq)
+    for attempt, seqs in numbers.items():
+        assert attempt <= attempts
+        assert seqs == list(range(1, len(seqs) + 1)), f"attempt {attempt} of {job_id}: {seqs}"
+    assert [event.kind for event in events].count("succeeded") == 1
+    assert events[-1].kind == "succeeded"
+
+
+def pictures(folder: Path) -> Path:
+    """Two kinds of grey that even a toy can tell apart."""
+    for split, count in (("train", 8), ("val", 4)):
+        for shade, label in ((60, "dark"), (190, "light")):
+            target = folder / split / label
+            target.mkdir(parents=True)
+            for number in range(count):
+                Image.new("L", (16, 16), shade + number).save(target / f"{number}.png")
+    return folder

@@ -1,0 +1,105 @@
+"""Write docs/reference anew from the code: `python -m tools.reference`. A test compares, so the pages never lag behind."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from eyebright import errors
+from eyebright.app import openapi
+from eyebright.cli.reference import page as cli_page
+from eyebright.settings import Settings, variables
+from eyebright_wire.errors import RETRYABLE, ErrorCode
+from eyebright_wire.events import BODIES
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+WRITTEN = "<!-- Written by `make reference` from the code; a test fails when it differs. -->\n"
+
+
+def pages() -> dict[str, str]:
+    """File name → text."""
+    makers: dict[str, Callable[[], Iterator[str]]] = {
+        "settings.md": settings,
+        "events.md": events,
+        "errors.md": error_codes,
+        "api.md": api,
+    }
+    return {"cli.md": cli_page(), **{name: "\n".join(make()) + "\n" for name, make in makers.items()}}
+
+
+def settings() -> Iterator[str]:
+    yield WRITTEN + "# Settings\n\nAll are environment variables, and none is needed. Lists are separated by commas.\n"
+    yield "| variable | default | what it decides |\n|---|---|---|"
+    defaults = _defaults(Settings.model_fields)
+    for name, help_text in variables().items():
+        yield f"| `{name}` | {defaults.get(name, '')} | {help_text} |"
+
+
+def _defaults(fields: dict[str, Any], prefix: str = "EYEBRIGHT_") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, field in fields.items():
+        variable = prefix + name.upper()
+        inner = getattr(type(field.default), "model_fields", None)
+        if inner:
+            found |= _defaults(inner, f"{variable}__")
+        elif field.default_factory is None and field.default not in (None, ()):
+            found[variable] = f"`{field.default}`" if not isinstance(field.default, tuple) else f"`{','.join(field.default)}`"
+    return found
+
+
+def events() -> Iterator[str]:
+    yield WRITTEN + "# Events\n\nWhat a trainer says about its attempt, numbered 1, 2, 3 … `data` by `kind`; a reader ignores kinds and fields it"
+    yield "does not know.\n"
+    for kind, body in BODIES.items():
+        yield f"## `{kind}`\n"
+        yield f"{inspect.getdoc(body) or ''}\n" if body.__dict__.get("__doc__") else ""
+        yield "| field | type | |\n|---|---|---|"
+        for name, field in body.model_fields.items():
+            needed = "" if field.is_required() else "optional. "
+            yield f"| `{name}` | `{_type(field.annotation)}` | {needed}{field.description or ''} |"
+        yield ""
+
+
+def _type(annotation: Any) -> str:
+    text = annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
+    for noise in ("eyebright_wire.artifacts.", "eyebright_wire.errors.", "eyebright_wire.jobs.", "typing."):
+        text = text.replace(noise, "")
+    return text.replace("|", "\\|")
+
+
+def error_codes() -> Iterator[str]:
+    yield WRITTEN + "# Errors\n\n## Of requests\n\nAnswers are `application/problem+json` with `code`, `status`, `detail` and, where several things are wrong,"
+    yield "`errors`.\n\n| code | status | meaning |\n|---|---|---|"
+    for error in _tree(errors.EyebrightError):
+        yield f"| `{error.code}` | {error.status} | {(error.__doc__ or '').strip()} |"
+    yield "\n## Of jobs\n\nThe `reason` of a job that failed, was cancelled, or waits to be tried again.\n"
+    yield "| reason | tried again |\n|---|---|"
+    for code in ErrorCode:
+        yield f"| `{code}` | {'yes, within its budget' if code in RETRYABLE else 'no, unless the trainer says so'} |"
+
+
+def _tree(error: type[errors.EyebrightError]) -> Iterator[type[errors.EyebrightError]]:
+    yield error
+    for child in error.__subclasses__():
+        yield from _tree(child)
+
+
+def api() -> Iterator[str]:
+    document = openapi()
+    yield WRITTEN + "# HTTP API\n\nThe whole document: `eyebright openapi`, or `/openapi.json` of a running server; `/docs` shows it. Every call but"
+    yield "`/health` and `/ready` needs `Authorization: Bearer TOKEN`; the token is in the data folder.\n"
+    yield "| call | what it does | answers |\n|---|---|---|"
+    for path, verbs in sorted(document["paths"].items()):
+        for verb, operation in verbs.items():
+            answers = " ".join(sorted(operation["responses"]))
+            yield f"| `{verb.upper()} {path}` | {operation.get('summary', '')} | {answers} |"
+
+
+def main() -> None:
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()
