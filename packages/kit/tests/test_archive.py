@@ -432,6 +432,13 @@ def test_an_entry_that_reaches_into_the_directory_is_refused(refusal: Callable[.
     assert refusal(data).code == Refusal.OVERLAPPING_ENTRIES
 
 
+def test_a_streamed_entry_without_room_for_its_sizes_is_refused(refusal: Callable[..., ArchiveRejected]) -> None:
+    """Sizes that follow the data are 12 bytes at least, also before the directory."""
+    for names in ([b"a"], [b"a", b"b"]):
+        found = refusal(raw_zip(names, flags=0x0008))
+        assert (found.code, found.entry) == (Refusal.OVERLAPPING_ENTRIES, "a")
+
+
 def test_a_header_offset_beyond_the_file_is_refused(refusal: Callable[..., ArchiveRejected]) -> None:
     assert refusal(patched(raw_zip([b"a"]), CENTRAL, 42, b"\xf0\xff\xff\xff")).code == Refusal.HEADER_MISMATCH
 
@@ -471,6 +478,16 @@ def test_a_size_that_turns_out_different_is_refused(
     data = zipped({"a": b"\0" * 100_000}, zipfile.ZIP_DEFLATED)
     size = struct.pack("<L", claimed)
     assert refusal(patched(patched(data, LOCAL, 22, size), CENTRAL, 24, size)).code == code
+
+
+def test_a_file_that_grows_beyond_its_size_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    size = struct.pack("<L", 5)
+    data = zipped({"a": b"\0" * 5_000_000}, zipfile.ZIP_DEFLATED)
+    (tmp_path / "in.zip").write_bytes(patched(patched(data, LOCAL, 22, size), CENTRAL, 24, size))
+    seen: list[int] = []
+    with pytest.raises(ArchiveRejected):
+        extract(tmp_path / "in.zip", tmp_path / "out", progress=lambda done, _total: seen.append(done))
+    assert seen == []
 
 
 def test_too_many_entries_are_refused(refusal: Callable[..., ArchiveRejected]) -> None:

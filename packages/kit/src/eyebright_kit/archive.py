@@ -329,7 +329,7 @@ def _inflated(packed: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         for chunk in packed:
-            if inflater.eof:
+            if inflater.eof:  # before the rest of it gathers in memory
                 _damaged(entry, "something follows its compressed data")
             rest = chunk
             while rest:

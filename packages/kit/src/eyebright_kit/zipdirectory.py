@@ -10,7 +10,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 from typing import BinaryIO, Never
 
 # Record layouts: APPNOTE.TXT 6.3.10, sections 4.3.7 (local), 4.3.12 (central), 4.3.14-16 (ends).
@@ -122,8 +121,8 @@ def read_directory(file: BinaryIO, max_entries: int) -> list[Entry]:
     if end.entries > max_entries:
         _too_many(max_entries)
     central = sorted(_central_entries(file, end, max_entries), key=lambda entry: entry.header_offset)
-    located = [_locate(file, entry, end.start) for entry in central]
-    _refuse_overlaps(located)
+    located = [_locate(file, entry) for entry in central]
+    _refuse_overlaps(located, end.start)
     return located
 
 
@@ -310,8 +309,6 @@ def _refuse_unreadable(entry: Entry) -> None:
             "(deflate) or with none",
             entry.name,
         )
-    if entry.method == STORED and entry.packed_bytes != entry.size_bytes:
-        _mismatch(entry, "two different sizes although it is not compressed")
 
 
 def _mismatch(entry: Entry, what: str) -> Never:
@@ -323,7 +320,7 @@ def _mismatch(entry: Entry, what: str) -> Never:
 # The local headers
 
 
-def _locate(file: BinaryIO, entry: Entry, directory_start: int) -> Entry:
+def _locate(file: BinaryIO, entry: Entry) -> Entry:
     """The entry with the place of its bytes, once its own header agrees with the directory."""
     fixed = _read_at(file, entry.header_offset, _LOCAL.size)
     if len(fixed) < _LOCAL.size or not fixed.startswith(b"PK\x03\x04"):
@@ -336,8 +333,6 @@ def _locate(file: BinaryIO, entry: Entry, directory_start: int) -> Entry:
     size, packed = _widen(file.read(extra_bytes), (size, packed), entry.name)
     _compare_sizes(entry, (crc, size, packed), streamed=bool(flags & _STREAMED))
     data_offset = entry.header_offset + _LOCAL.size + name_bytes + extra_bytes
-    if data_offset + entry.packed_bytes > directory_start:
-        _overlap(entry)
     return Entry(
         entry.name, entry.raw_name, flags | entry.flags, method, entry.crc, entry.packed_bytes, entry.size_bytes,
         entry.mode, entry.header_offset, data_offset,
@@ -351,10 +346,11 @@ def _compare_sizes(entry: Entry, local: tuple[int, int, int], *, streamed: bool)
         _mismatch(entry, "two different sizes or checksums")
 
 
-def _refuse_overlaps(entries: list[Entry]) -> None:
+def _refuse_overlaps(entries: list[Entry], directory_start: int) -> None:
     """Entries that share bytes let a small file unpack to a thousand times what its ratio shows."""
-    for entry, following in pairwise(entries):
-        if _stop(entry) > following.header_offset:
+    following = [*(entry.header_offset for entry in entries[1:]), directory_start]
+    for entry, start in zip(entries, following, strict=False):
+        if _stop(entry) > start:
             _overlap(entry)
 
 
