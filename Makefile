@@ -40,6 +40,7 @@ trainers: .venv/.synced  ## install every trainer's environment, with its develo
 .PHONY: reference
 reference: .venv/.synced  ## write the generated pages of docs/reference and the golden schemas anew
 	.venv/bin/python -m tools.reference
+	.venv/bin/python packages/wire/tests/test_schema.py
 
 .PHONY: wheel
 wheel: .venv/.synced  ## build the distributions into dist/
