@@ -36,11 +36,12 @@ def fetch(architecture: str) -> Pretrained:
     try:
         with _timeout(_TIMEOUT_SECONDS):
             tensors = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+        sha256 = _verified(file)
     except OSError as error:  # URLError and time-outs are OSErrors
         raise ConfigInvalid(_absent(architecture, weights.url, file, error)) from error
     except Exception as error:  # torch names a wrong hash and a broken file in several ways
         raise ConfigInvalid(_damaged(weights.url, file, error)) from error
-    return Pretrained(dict(tensors), str(weights), weights.url, _sha256(file))
+    return Pretrained(dict(tensors), str(weights), weights.url, sha256)
 
 
 def _file(url: str) -> Path:
@@ -63,9 +64,14 @@ def _damaged(url: str, file: Path, error: Exception) -> str:
     )
 
 
-def _sha256(file: Path) -> str:
+def _verified(file: Path) -> str:
+    """The file's sha256, whose first digits are in its name; torch checks them only while it downloads."""
     with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    told = file.stem.rpartition("-")[2]
+    if not sha256.startswith(told):
+        raise ValueError(f"its sha256 begins with {sha256[: len(told)]} where its name says {told}")
+    return sha256
 
 
 @contextmanager

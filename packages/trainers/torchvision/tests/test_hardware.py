@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from eyebright_kit.errors import ConfigInvalid
+from eyebright_torchvision import hardware, launch, memory, models
+from eyebright_torchvision.config import ClassificationConfig
+from eyebright_wire.jobs import Resources
+
+
+def config(**values: object) -> ClassificationConfig:
+    return ClassificationConfig.model_validate(values)
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+
+
+def chosen(resources: Resources, rank: int = 0, **values: object) -> hardware.Hardware:
+    return hardware.choose(config(**values), resources, rank, 1)
+
+
+def test_a_job_without_devices_trains_on_the_cpu_in_float32():
+    found = chosen(Resources(threads=3))
+    assert (found.device, found.precision, found.threads) == (torch.device("cpu"), None, 3)
+
+
+def test_granted_devices_are_renumbered_where_only_they_are_shown(two_gpus: None):
+    resources = Resources(devices=(4, 7))
+    assert [chosen(resources, rank).device.index for rank in (0, 1)] == [0, 1]
+    assert chosen(Resources(devices=(1,))).device.index == 1
+
+
+def test_a_gpu_gets_bf16_if_it_has_it_and_fp16_with_scaling_if_not(two_gpus: None, monkeypatch: pytest.MonkeyPatch):
+    new = chosen(Resources(devices=(0, 1)))
+    assert (new.precision, new.scales_loss) == (torch.bfloat16, False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    old = chosen(Resources(devices=(0, 1)))
+    assert (old.precision, old.scales_loss) == (torch.float16, True)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"device": "cuda"}, "no CUDA device"),
+        ({"device": "0,1"}, "no CUDA device"),
+        ({"device": "mps"}, "no Metal GPU"),
+        ({"amp": "fp16"}, "amp=fp16 needs a GPU"),
+    ],
+)
+def test_what_the_machine_lacks_is_refused_by_name(
+    values: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ConfigInvalid, match=message):
+        chosen(Resources(), **values)
+
+
+def test_a_device_that_is_not_there_is_refused(two_gpus: None):
+    with pytest.raises(ConfigInvalid, match="no CUDA device 5; this job sees 2"):
+        chosen(Resources(), device="5")
+
+
+@pytest.mark.parametrize(
+    ("values", "devices", "count"),
+    [
+        ({}, (), 1),
+        ({}, (0, 1), 2),
+        ({"device": "cpu"}, (0, 1), 1),
+        ({"processes": 2}, (), 2),
+        ({"device": "0,1,2"}, (), 3),
+        ({"device": "0,1", "processes": 1}, (), 1),
+    ],
+)
+def test_there_is_a_process_for_each_device_unless_told_otherwise(
+    values: dict[str, object], devices: tuple[int, ...], count: int
+):
+    assert launch.processes(config(**values), Resources(devices=devices)) == count
+
+
+def test_more_processes_than_devices_or_than_a_batch_has_pairs_are_refused():
+    with pytest.raises(ConfigInvalid, match="processes=3, but the job has 2"):
+        launch.processes(config(processes=3), Resources(devices=(0, 1)))
+    with pytest.raises(ConfigInvalid, match="batch=6 cannot be shared by 4"):
+        launch.processes(config(processes=4, batch=6), Resources())
+
+
+def test_a_control_groups_limit_counts(tmp_path: Path):
+    assert memory._left_in_cgroup(tmp_path) > 1 << 60
+    (tmp_path / "memory.current").write_text("300\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory._left_in_cgroup(tmp_path) > 1 << 60
+    (tmp_path / "memory.max").write_text("1000\n")
+    assert memory._left_in_cgroup(tmp_path) == 700
+
+
+def test_the_advice_of_the_memory_check_fits(monkeypatch: pytest.MonkeyPatch):
+    import re
+
+    from eyebright_kit.errors import OutOfMemory
+
+    monkeypatch.setattr(memory, "available_bytes", lambda _device: 2 << 30)
+    model, cpu = models.build("resnet18", 10), hardware.Hardware(torch.device("cpu"), None, 1)
+    with pytest.raises(OutOfMemory) as caught:
+        memory.check(model, config(batch=4096, imgsz=224), cpu)
+    advised = re.search(r"set batch=(\d+)", caught.value.message)
+    assert advised
+    assert int(advised[1]) > 8
+    memory.check(model, config(batch=int(advised[1]), imgsz=224), cpu)

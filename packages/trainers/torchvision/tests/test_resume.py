@@ -1,0 +1,125 @@
+"""Killed or stopped anywhere and resumed: the very same bits as without."""
+
+import random
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from eyebright_kit.runtime import Stopped, StopReason
+from eyebright_torchvision.fit import fit
+
+# Everything at once that has a memory or draws random numbers: dropout and stochastic depth come with the model.
+CONFIG = {
+    "model": "efficientnet_b0",
+    "epochs": 4,
+    "batch": 5,
+    "save_every_steps": 2,
+    "crop_scale": 0.5,
+    "rotate": 10,
+    "hue": 0.1,
+    "randaugment": 1,
+    "erasing": 0.3,
+    "patience": 3,
+    "seed": 11,
+}
+STEPS = 20
+POINTS = sorted(random.Random(2026).sample(range(1, STEPS + 1), 5))
+
+
+def end(context) -> tuple[dict[str, torch.Tensor], list[dict[str, float]], object]:
+    result = fit(context)
+    return load_file(context.output / "model.safetensors"), context.desk.epochs, result
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory, images):
+    from conftest import Job  # ty: ignore
+
+    return end(Job(tmp_path_factory.mktemp("whole"), images).context(**CONFIG))
+
+
+def assert_equal(found, expected, epochs_done: int) -> None:
+    weights, epochs, result = found
+    assert {key for key in weights if not torch.equal(weights[key], expected[0][key])} == set()
+    assert epochs == expected[1][epochs_done:]
+    assert result == expected[2]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_random_step_and_resumed_equals_uninterrupted(job, uninterrupted, killed, point: int):
+    first = job.context(kill_at=point, **CONFIG)
+    with pytest.raises(killed):
+        fit(first)
+    saved = first.desk.saved[-1] if first.desk.saved else None
+    assert saved is None or point - 2 <= saved.step <= point
+    assert_equal(end(job.context(restored=saved, **CONFIG)), uninterrupted, saved.epoch if saved else 0)
+
+
+@pytest.mark.parametrize("optimizer", ["Adam", "SGD"])
+def test_each_optimisers_memory_is_restored(job, killed, optimizer: str):
+    config = {"model": "mobilenet_v2", "optimizer": optimizer, "epochs": 2, "save_every_steps": 3, "ema": False}
+    expected = end(job.context(**config))
+    first = job.context(kill_at=7, **config)
+    with pytest.raises(killed):
+        fit(first)
+    saved = first.desk.saved[-1]
+    assert saved.step == 6
+    assert_equal(end(job.context(restored=saved, **config)), expected, 1)
+
+
+@pytest.mark.parametrize("reason", [StopReason.PREEMPT, StopReason.CANCEL])
+def test_told_to_stop_it_saves_that_very_step(job, uninterrupted, reason: StopReason):
+    first = job.context(stop_at=7, reason=reason, **CONFIG)
+    with pytest.raises(Stopped):
+        fit(first)
+    saved = first.desk.saved[-1]
+    assert saved.step == 7
+    assert_equal(end(job.context(restored=saved, **CONFIG)), uninterrupted, 1)
+
+
+def test_stopped_between_the_last_step_of_an_epoch_and_its_evaluation(job, uninterrupted):
+    first = job.context(stop_at=10, **CONFIG)
+    with pytest.raises(Stopped):
+        fit(first)
+    assert len(first.desk.epochs) == 1
+    saved = first.desk.saved[-1]
+    assert (saved.step, saved.epoch) == (10, 1)
+    assert_equal(end(job.context(restored=saved, **CONFIG)), uninterrupted, 1)
+
+
+def test_stopped_while_it_delivers_it_comes_back_to_deliver(job, uninterrupted):
+    first = job.context(stop_at=STEPS, **CONFIG)
+    with pytest.raises(Stopped):
+        fit(first)
+    whole = job.context(**CONFIG)
+    fit(whole)
+    saved = whole.desk.saved[-1]
+    assert_equal(end(job.context(restored=saved, **CONFIG)), uninterrupted, 4)
+
+
+def test_patience_counts_on_after_a_resume(job, killed):
+    config = {
+        "epochs": 30,
+        "patience": 2,
+        "optimizer": "SGD",
+        "lr0": 1e-9,
+        "momentum": 0.0,
+        "freeze": "backbone",
+        "ema": False,
+    }
+    whole = job.context(**config)
+    expected = end(whole)
+    ends = len(whole.desk.epochs)
+    assert ends < 30
+    first = job.context(kill_at=(ends - 1) * 4 + 1, **config)
+    with pytest.raises(killed):
+        fit(first)
+    assert_equal(end(job.context(restored=first.desk.saved[-1], **config)), expected, ends - 1)
+
+
+def test_a_checkpoint_holds_no_pickle(job):
+    context = job.context(epochs=1)
+    fit(context)
+    names = {file.name for file in context.desk.saved[-1].path.iterdir()}
+    assert {name.rpartition(".")[2] for name in names} == {"json", "safetensors"}
