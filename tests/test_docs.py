@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PROSE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-@pytest.mark.parametrize("name", ["cli.md", "settings.md", "events.md", "errors.md", "api.md"])
+@pytest.mark.parametrize("name", ["cli.md", "settings.md", "events.md", "errors.md", "api.md", "datasets.md"])
 def test_the_reference_is_what_the_code_says(name):
     assert (REFERENCE / name).read_text() == pages()[name], "run `make reference`"
 

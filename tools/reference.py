@@ -9,6 +9,8 @@ from eyebright import errors
 from eyebright.app import openapi
 from eyebright.cli.reference import page as cli_page
 from eyebright.settings import Settings, variables
+from eyebright_kit.archive import Refusal
+from eyebright_kit.data.findings import CATALOGUE
 from eyebright_wire.errors import RETRYABLE, ErrorCode
 from eyebright_wire.events import BODIES
 
@@ -23,6 +25,7 @@ def pages() -> dict[str, str]:
         "events.md": events,
         "errors.md": error_codes,
         "api.md": api,
+        "datasets.md": data_sets,
     }
     return {"cli.md": cli_page(), **{name: "\n".join(make()) + "\n" for name, make in makers.items()}}
 
@@ -65,6 +68,15 @@ def _type(annotation: Any) -> str:
     for noise in ("eyebright_wire.artifacts.", "eyebright_wire.errors.", "eyebright_wire.jobs.", "typing."):
         text = text.replace(noise, "")
     return text.replace("|", "\\|")
+
+
+def data_sets() -> Iterator[str]:
+    yield WRITTEN + "# Data sets\n\n## Findings\n\nWhat an import can find. None of them blocks by itself.\n"
+    yield "| code | severity | meaning | what training does |\n|---|---|---|---|"
+    for code, kind in CATALOGUE.items():
+        yield f"| `{code}` | {kind.severity} | {kind.one} | {kind.consequence} |"
+    yield "\n## Refused archives\n\nWhy a zip was not unpacked; the message names the entry and the way out.\n"
+    yield from (f"- `{code}`" for code in Refusal)
 
 
 def error_codes() -> Iterator[str]:
