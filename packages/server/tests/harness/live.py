@@ -1,0 +1,91 @@
+"""A real server process over a folder of its own, with the toy trainer, and the command line run against it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from eyebright.client import running_server
+from eyebright.settings import Settings
+
+#: Colours and widths of whoever runs the tests must not matter.
+TERMINAL = {"COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM"}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout: anything before or after it is an error here."""
+        return json.loads(self.out)
+
+
+def environment(data_dir: Path, **variables: str) -> dict[str, str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith("EYEBRIGHT_") and name not in TERMINAL
+    }
+    return {**kept, "EYEBRIGHT_DATA_DIR": str(data_dir), "EYEBRIGHT_PORT": "0", **variables}
+
+
+def eyebright(data_dir: Path, *arguments: object, timeout: float = 90, **variables: str) -> Ran:
+    """Run the command to its end, as a script would: nothing is a terminal."""
+    command = [sys.executable, "-m", "eyebright", *map(str, arguments)]
+    done = subprocess.run(
+        command, env=environment(data_dir, **variables), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=timeout, check=False,
+    )  # fmt: skip
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+class LiveServer:
+    """`eyebright serve` for as long as the context lasts."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.settings = Settings(data_dir=data_dir)
+
+    def __enter__(self) -> "LiveServer":
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        with (self.data_dir / "server.log").open("wb") as log:
+            command = [sys.executable, "-m", "eyebright", "serve"]
+            self._process = subprocess.Popen(command, env=environment(self.data_dir), stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        while running_server(self.settings) is None:
+            assert self._process.poll() is None, (self.data_dir / "server.log").read_text()
+            assert time.monotonic() < deadline, (self.data_dir / "server.log").read_text()
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(30)
+
+    @property
+    def token(self) -> str:
+        return (self.data_dir / "token").read_text().strip()
+
+    def run(self, *arguments: object, **options: Any) -> Ran:
+        return eyebright(self.data_dir, *arguments, **options)
+
+
+def pets(folder: Path, classes: tuple[str, ...] = ("cat", "dog"), images: int = 12) -> Path:
+    """A tiny data set that the toy trainer learns at once: each class has a colour of its own."""
+    for number, name in enumerate(classes):
+        for index in range(images):
+            path = folder / name / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (16, 16), (40 + 150 * (number % 2), 10 * index, 200 - 90 * number)).save(path)
+    return folder
