@@ -205,6 +205,12 @@ def test_every_spelling_of_jpeg_is_no_mismatch(tmp_path: Path, name: str) -> Non
     assert usable(tmp_path / name).notes == ()
 
 
+def test_the_second_picture_that_phones_hide_in_a_jpeg_is_no_frame(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(two_frames("MPO"))
+    found = usable(tmp_path / "a.jpg")
+    assert (found.extension, found.notes) == ("jpg", ())
+
+
 # Many
 
 

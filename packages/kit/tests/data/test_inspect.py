@@ -170,6 +170,16 @@ def test_a_huge_picture_is_left_out_and_named(tmp_path: Path) -> None:
     assert found.consequence == "left out of training; scale down or cut into tiles to use them"
 
 
+def test_metadata_that_pillow_warns_of_is_nobodys_concern(tmp_path: Path) -> None:
+    """The index of a second picture is broken; the first is sound. Here every warning that gets out is an error."""
+    write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3}, "val": {"cats": 1, "dogs": 1}}, extension="jpg")
+    path = tmp_path / "train" / "cats" / "0.jpg"
+    path.write_bytes(path.read_bytes()[:2] + b"\xff\xe2\x00\x0eMPF\x00nonsense" + path.read_bytes()[2:])
+    report = inspect(tmp_path)
+    assert report.findings == ()
+    assert report.images["train"] == 6
+
+
 def test_examples_carry_the_path_in_the_source_with_its_wrapping(tmp_path: Path) -> None:
     write_class_folders(tmp_path / "photos", {"": {"cats": 3, "dogs": 3}})
     (tmp_path / "photos" / "cats" / "0.png").write_bytes(b"")
