@@ -1,0 +1,86 @@
+"""The server that starts by itself."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from harness.live import eyebright
+
+from eyebright.cli import embedded
+from eyebright.client import running_server
+from eyebright.errors import Unavailable
+from eyebright.settings import Settings
+
+
+def test_a_server_that_dies_is_told_with_the_end_of_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spawn(log: Path) -> subprocess.Popen[bytes]:
+        with log.open("ab") as output:
+            code = "import sys; print(*range(40), sep='\\n'); sys.exit('the disk is full')"
+            return subprocess.Popen([sys.executable, "-c", code], stdout=output, stderr=output)
+
+    monkeypatch.setattr(embedded, "_spawn", spawn)
+    with pytest.raises(Unavailable) as caught:
+        embedded.start(Settings(data_dir=tmp_path))
+    assert "ended with exit status 1" in caught.value.message
+    assert "the disk is full" in caught.value.message
+    assert "\n  39\n" in caught.value.message
+    assert "\n  20\n" not in caught.value.message
+
+
+def test_a_server_that_never_gets_ready_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "PATIENCE_SECONDS", 0.0)
+    sleeper = subprocess.Popen(["sleep", "60"])
+    monkeypatch.setattr(embedded, "_spawn", lambda _: sleeper)
+    with pytest.raises(Unavailable, match="not ready within"):
+        embedded.start(Settings(data_dir=tmp_path))
+    sleeper.kill()
+    sleeper.wait()
+
+
+def test_what_a_killed_server_left_counts_for_nothing(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (tmp_path / "server.json").write_text(f'{{"url": "http://127.0.0.1:1", "pid": {gone.pid}}}')
+    assert running_server(Settings(data_dir=tmp_path)) is None
+
+
+def test_a_command_starts_it_and_it_ends_by_itself_when_idle(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    done = eyebright(data, "jobs", "list", "--json", EYEBRIGHT_EMBEDDED_IDLE_SECONDS="1.5")
+    assert (done.code, done.document) == (0, []), done.err
+    server = running_server(Settings(data_dir=data))
+    if server is not None:  # it has not been idle for long enough yet
+        assert server.embedded
+        assert os.getsid(server.pid) != os.getsid(0), "a Ctrl-C here must not reach it"
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(server.pid).wait(30)
+    assert running_server(Settings(data_dir=data)) is None
+
+
+def test_a_folder_that_cannot_be_used_is_one_clear_message(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    done = eyebright(tmp_path / "file" / "data", "jobs", "list")
+    assert done.code == 6
+    assert "Traceback" not in done.err
+    assert str(tmp_path / "file") in done.err
+
+
+def test_two_commands_at_once_share_one_server(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    command = [sys.executable, "-m", "eyebright", "jobs", "list", "--json"]
+    variables = {**os.environ, "EYEBRIGHT_DATA_DIR": str(data), "EYEBRIGHT_EMBEDDED_IDLE_SECONDS": "20"}
+    both = [subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    answers = [process.communicate(timeout=90) for process in both]
+    assert [process.returncode for process in both] == [0, 0], answers
+    server = running_server(Settings(data_dir=data))
+    assert server is not None
+    os.kill(server.pid, signal.SIGTERM)
+    deadline = time.monotonic() + 20
+    while running_server(Settings(data_dir=data)) and time.monotonic() < deadline:
+        time.sleep(0.05)

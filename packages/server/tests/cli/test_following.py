@@ -1,0 +1,105 @@
+"""Ctrl-C while a training is on the screen: it is never stopped without being asked for."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+from harness.scripted import event, job
+
+from eyebright.cli import following
+from eyebright.cli.display import Display
+from eyebright.cli.following import LeftRunning, follow, wants_cancel
+from eyebright.errors import Conflict
+from eyebright_wire.jobs import JobState
+
+RUNNING, DONE, CANCELLED = job(), job(JobState.SUCCEEDED, version=9), job(JobState.CANCELLED, version=9)
+CTRL_C = KeyboardInterrupt()
+
+
+class Watched:
+    """A client whose watches give what the test says, Ctrl-C included."""
+
+    def __init__(self, *watches: list[Any]) -> None:
+        self.watches = list(watches)
+        self.began: list[int] = []
+        self.cancelled = 0
+        self.refusal: Exception | None = None
+
+    def watch(self, job_id: str, after: int = 0) -> Iterator[Any]:
+        self.began.append(after)
+        for item in self.watches.pop(0):
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def cancel(self, job_id: str) -> Any:
+        self.cancelled += 1
+        if self.refusal:
+            raise self.refusal
+        return job(cancel_requested=True)
+
+    def job(self, job_id: str) -> Any:
+        return DONE
+
+
+def yes() -> bool:
+    return True
+
+
+def no() -> bool:
+    return False
+
+
+def test_a_job_is_followed_to_its_end() -> None:
+    client = Watched([RUNNING, event(1), DONE])
+    assert follow(client, RUNNING, Display()) == DONE
+
+
+def test_a_job_that_has_ended_is_not_watched() -> None:
+    client = Watched()
+    assert follow(client, DONE, Display()) == DONE
+    assert not client.began
+
+
+def test_yes_cancels_and_goes_on_watching_where_it_was() -> None:
+    client = Watched([RUNNING, event(7), CTRL_C], [CANCELLED])
+    assert follow(client, RUNNING, Display(), asks=yes) == CANCELLED
+    assert client.cancelled == 1
+    assert client.began == [0, 7]
+
+
+def test_no_leaves_it_running_and_says_how_to_look_again() -> None:
+    client = Watched([RUNNING, CTRL_C])
+    with pytest.raises(LeftRunning, match="eyebright jobs watch job_1") as left:
+        follow(client, RUNNING, Display(), asks=no)
+    assert left.value.job == RUNNING
+    assert client.cancelled == 0
+
+
+def test_a_second_ctrl_c_leaves_a_job_that_is_being_cancelled() -> None:
+    client = Watched([RUNNING, CTRL_C], [CTRL_C])
+    with pytest.raises(LeftRunning):
+        follow(client, RUNNING, Display(), asks=yes)
+    assert client.cancelled == 1
+
+
+def test_a_job_that_ended_while_the_person_was_thinking_is_shown() -> None:
+    client = Watched([RUNNING, CTRL_C])
+    client.refusal = Conflict("it has already succeeded")
+    assert follow(client, RUNNING, Display(), asks=yes) == DONE
+
+
+def test_nobody_there_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "interactive", lambda: False)
+    assert wants_cancel() is False
+
+
+@pytest.mark.parametrize("answer", [KeyboardInterrupt(), EOFError(), typer.Abort()])
+def test_a_second_ctrl_c_at_the_question_is_a_no(answer: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def confirm(*_: object, **__: object) -> bool:
+        raise answer
+
+    monkeypatch.setattr(following, "interactive", lambda: True)
+    monkeypatch.setattr(typer, "confirm", confirm)
+    assert wants_cancel() is False
