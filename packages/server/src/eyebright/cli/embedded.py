@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from eyebright.cli.exits import Exit
 from eyebright.client import Client, running_server
 from eyebright.errors import EyebrightError, Unavailable
 from eyebright.settings import Settings
@@ -30,9 +31,7 @@ def start(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) ->
     while time.monotonic() < deadline:
         if _ready(settings):
             return Client(settings=settings)
-        if (
-            process.poll() is not None and running_server(settings) is None
-        ):  # another's may have won the race for the folder
+        if process.poll() not in (None, Exit.CONFLICT):  # a conflict: another was quicker and is getting ready
             raise Unavailable(f"the embedded server ended with exit status {process.returncode}.\n{_tail(log)}")
         sleep(LOOK_SECONDS)
     raise Unavailable(f"the embedded server was not ready within {PATIENCE_SECONDS:.0f} s.\n{_tail(log)}")
