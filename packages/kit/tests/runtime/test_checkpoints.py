@@ -115,6 +115,15 @@ def test_a_flipped_bit_is_found_and_an_older_checkpoint_taken(
     assert "step-20 is not usable" in caplog.text
 
 
+def test_a_list_that_is_not_the_reported_one_is_refused(tmp_path: Path):
+    saved = _save(Checkpoints(tmp_path), 10)
+    manifest = tmp_path / saved.manifest.path
+    manifest.write_text(manifest.read_text().replace('"step": 10', '"step": 11'))
+    assert verified(manifest.parent).step == 11
+    with pytest.raises(ValueError, match="not the one that was reported"):
+        verified(manifest.parent, saved.manifest.sha256)
+
+
 def test_a_removed_checkpoint_and_an_unreachable_place_are_passed_over(tmp_path: Path):
     output = tmp_path / "a1"
     old = _save(Checkpoints(output), 10)

@@ -2,12 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from eyebright_kit.runtime.rehearsal import Rehearsal
 from eyebright_kit.runtime.trace import Trace, tells_its_story_in_order
+from eyebright_wire.errors import ErrorCode
 from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
 
 _LAUNCHER = """
@@ -20,11 +22,12 @@ sys.exit(max(rank.wait() for rank in ranks))
 """
 
 _TRAINER = """
-import sys
+import sys, time
 from pathlib import Path
 from eyebright_kit.runtime import Result, main
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import Stage
+from eyebright_wire.errors import ErrorCode
 from eyebright_wire.manifest import TrainerManifest
 
 HERE = Path(__file__).parent
@@ -35,7 +38,8 @@ class Trainer:
     def fit(self, ctx):
         ctx.stage(Stage.TRAINING)
         ctx.progress(epoch=1, epochs=1, step=1, epoch_finished=True)
-        paths = [sample.path.name for sample in ctx.data.samples(Split.TRAIN)]
+        time.sleep(ctx.rank)  # rank 0 is done long before
+        paths = [(sample.path.name, len(sample.path.read_bytes())) for sample in ctx.data.samples(Split.TRAIN)]
         (HERE / f"rank-{ctx.rank}.txt").write_text(f"{ctx.world_size} {paths}")
         return Result(metrics={})
     def predict(self, model, image): ...
@@ -46,23 +50,39 @@ sys.exit(main(MANIFEST, Trainer))
 """
 
 
-def test_the_launcher_takes_over_and_rank_0_tells_one_story(tmp_path: Path):
+def _launched(tmp_path: Path, **config: object) -> Trace:
     task = TaskInfo(name="t", models=(ModelInfo(name="m"),), default_model="m", config_schema={}, recipe={})
     manifest = TrainerManifest(name="many", version="1", module="many", licence="MIT", tasks=(task,))
     (tmp_path / "manifest.json").write_text(manifest.model_dump_json())
     (tmp_path / "launcher.py").write_text(_LAUNCHER)
     (tmp_path / "many.py").write_text(_TRAINER)
-    spec = Rehearsal(tmp_path, manifest).write_spec()
+    spec = Rehearsal(tmp_path, manifest).write_spec(**config)
     run = subprocess.Popen(
         [sys.executable, "-m", "many", "run", str(spec)],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
-    _, log = run.communicate(timeout=30)
-    trace = Trace(spec.parent, run.returncode, log)
+    try:
+        _, log = run.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+        raise
+    assert json.loads((spec.parent / "process.json").read_text())["pid"] == run.pid
+    return Trace(spec.parent, run.returncode, log)
+
+
+def test_the_launcher_takes_over_and_rank_0_tells_one_story(tmp_path: Path):
+    trace = _launched(tmp_path)
     tells_its_story_in_order(trace)
     assert (tmp_path / "rank-0.txt").read_text() == (tmp_path / "rank-1.txt").read_text()
-    assert (tmp_path / "rank-0.txt").read_text().startswith("2 ['")
-    assert json.loads((trace.folder / "process.json").read_text())["pid"] == run.pid
+    assert (tmp_path / "rank-0.txt").read_text().startswith("2 [('000000.png', ")
     assert json.loads((trace.folder / "exit.json").read_text()) == {"code": 0}
+
+
+def test_the_others_do_not_wait_for_data_that_never_comes(tmp_path: Path):
+    trace = _launched(tmp_path, keep_checkpoints=0)
+    assert trace.failed.code == ErrorCode.CONFIG_INVALID
+    assert json.loads((trace.folder / "exit.json").read_text()) == {"code": 64}

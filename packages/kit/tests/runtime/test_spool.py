@@ -53,6 +53,15 @@ def test_a_torn_last_line_is_cut_off_and_its_number_given_anew(tmp_path: Path, t
     assert _seqs(tmp_path / "s") == [1, 2]
 
 
+def test_a_torn_line_longer_than_what_follows_leaves_no_rest(tmp_path: Path):
+    (tmp_path / "s").write_bytes(b'{"seq":1,"kind":"progress","data":{"x":"' + b"y" * 5000)
+    spool = Spool(tmp_path / "s")
+    assert (tmp_path / "s").read_bytes() == b""
+    spool.append("started", {}, 1)
+    spool.close()
+    assert _seqs(tmp_path / "s") == [1]
+
+
 def test_damage_in_the_middle_is_refused_with_its_line(tmp_path: Path):
     (tmp_path / "s").write_text('{"seq":1,"kind":"started","at_ms":1}\nrubbish\n{"seq":3,"kind":"stage","at_ms":1}\n')
     with pytest.raises(TrainerFailure, match="line 2 is damaged"):

@@ -131,7 +131,10 @@ def _lead(order: Order, attempt: Attempt) -> int:
     try:
         return attempt.end(_work(order, attempt))
     except BaseException as error:
-        return attempt.end(error)
+        code = attempt.end(error)
+        if order.place.world_size > 1:  # so that nobody waits for data that will not come
+            order.folder.write_failed_rank(0, f"rank 0 ended with exit code {code}")
+        return code
 
 
 def _work(order: Order, attempt: Attempt) -> Done:
@@ -196,7 +199,7 @@ def _follow(order: Order) -> int:
 
 def _data_of_rank_0(order: Order) -> LocalDataset:
     while not order.folder.data_ready.exists():
-        if order.stop.wait(_LOOK_SECONDS):
+        if order.stop.wait(_LOOK_SECONDS) or order.folder.failed_rank():
             raise Stopped
     return TypeAdapter(LocalDataset).validate_json(order.folder.data_ready.read_bytes())
 
