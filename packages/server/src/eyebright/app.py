@@ -28,6 +28,7 @@ from eyebright.doors import problems
 from eyebright.doors.document import document
 from eyebright.doors.door import Door, DoorContext
 from eyebright.doors.gate import Gate, Rules, own_names
+from eyebright.doors.limit import BodyLimit
 from eyebright.doors.traffic import Footfall, Traffic
 from eyebright.folder import DataFolder
 from eyebright.listener import Listener
@@ -253,7 +254,7 @@ def patience(settings: Settings) -> Patience:
 
 def web(settings: Settings, token: str, parts: Parts) -> FastAPI:
     """The doors behind the gate."""
-    doors = _doors(settings)
+    doors = installed_doors(settings)
     rules = Rules(
         token=token,
         public=frozenset[str]().union(*(door.public for door in doors)),
@@ -261,31 +262,32 @@ def web(settings: Settings, token: str, parts: Parts) -> FastAPI:
         hosts=own_names(settings.host, settings.allowed_hosts),
         origins=settings.allowed_origins,
     )
-    app = _bare(doors, settings)
+    app = _bare(doors)
     app.user_middleware = [
         Middleware(Traffic, parts.instruments, parts.footfall),
         *_cors(settings),
         Middleware(Gate, rules),
+        Middleware(BodyLimit, settings.uploads.json_bytes),
     ]
     return app
 
 
 def openapi() -> dict[str, Any]:
     """The OpenAPI document. Opens nothing and needs no server."""
-    return document(_bare(_doors(Settings()), Settings()))
+    return document(_bare(installed_doors(Settings())))
 
 
-def _doors(settings: Settings) -> list[Door]:
+def installed_doors(settings: Settings) -> list[Door]:
+    """Every way in, or those that the settings name."""
     return [plugins.load(DOORS, name)() for name in settings.doors or plugins.names(DOORS)]
 
 
-def _bare(doors: list[Door], settings: Settings) -> FastAPI:
+def _bare(doors: list[Door]) -> FastAPI:
     app = FastAPI(
         title="Eyebright",
         version=version("eyebright"),
         routes=[route for door in doors for route in door.routes],
         openapi_url=None,  # the documentation is a door's own page
-        max_body_size=settings.uploads.json_bytes,
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     problems.install(app)

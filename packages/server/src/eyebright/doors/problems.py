@@ -22,16 +22,22 @@ log = structlog.stdlib.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _ALWAYS = (401, 403, 422)
+#: Where pydantic's own words are hard to understand for somebody who does not know pydantic.
+_WORDS = {"missing": "is needed", "extra_forbidden": "is not a field that is known here"}
 
 
 def install(app: FastAPI) -> None:
     """Answer every failure of the app this way."""
-    app.add_exception_handler(EyebrightError, _on_refusal)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(ClientDisconnect, _on_gone)
-    app.add_exception_handler(OSError, _on_system)
-    app.add_exception_handler(Exception, _on_bug)
+    handlers: dict[type[Exception], Any] = {
+        EyebrightError: _on_refusal,
+        RequestValidationError: _on_invalid,
+        HTTPException: _on_http,
+        ClientDisconnect: _on_gone,
+        OSError: _on_system,
+        Exception: _on_bug,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
 
 
 def answer(error: EyebrightError) -> Response:
@@ -49,9 +55,8 @@ def render(
     expected: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    title = HTTPStatus(status).phrase
     problem = ProblemDetails(
-        title=title, status=status, detail=detail, code=code, errors=tuple(errors), expected=expected
+        title=_title(status), status=status, detail=detail, code=code, errors=tuple(errors), expected=expected
     )
     return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
 
@@ -60,7 +65,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an endpoint that may refuse with these statuses; those that every endpoint has come by themselves."""
     reference = {"$ref": "#/components/schemas/ProblemDetails"}
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": reference}}}
+        status: {"description": _title(status), "content": {MEDIA_TYPE: {"schema": reference}}}
         for status in sorted({*_ALWAYS, *statuses})
     }
 
@@ -71,33 +76,44 @@ def misfit(error: ValidationError | RequestValidationError) -> InvalidRequest:
     return InvalidRequest("; ".join(_sentence(each) for each in found), errors=found)
 
 
+def _title(status: int) -> str:
+    """By RFC 9110; Python before 3.13 has older names for two of them."""
+    return {413: "Content Too Large", 422: "Unprocessable Content"}.get(status) or HTTPStatus(status).phrase
+
+
 def _misfit(error: Mapping[str, Any]) -> dict[str, Any]:
     place, *path = [str(part) for part in error["loc"]] or [""]
     inside = place in {"body", "query", "path", "header"}
     field = ".".join(path if inside else [place, *path])
-    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "json_invalid":
+        return {"field": "body", "message": f"is not valid JSON ({_why_no_json(error)})", "type": error["type"]}
+    message = _WORDS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
     return {"field": field or place, "message": message, "type": error["type"]}
 
 
+def _why_no_json(error: Mapping[str, Any]) -> str:
+    return str(error.get("ctx", {}).get("error", error["msg"]))
+
+
 def _sentence(misfit: Mapping[str, Any]) -> str:
-    return f"{misfit['field']}: {misfit['message']}" if misfit["field"] else str(misfit["message"])
+    plain = misfit["type"] in {*_WORDS, "json_invalid"}
+    return (
+        f"{misfit['field']}{' ' if plain else ': '}{misfit['message']}" if misfit["field"] else str(misfit["message"])
+    )
 
 
-async def _on_refusal(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, EyebrightError)
+async def _on_refusal(_request: Request, error: EyebrightError) -> Response:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("refused", code=error.code, detail=error.message)
     return answer(error)
 
 
-async def _on_invalid(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+async def _on_invalid(_request: Request, error: RequestValidationError) -> Response:
     return answer(misfit(error))
 
 
-async def _on_http(request: Request, error: Exception) -> Response:
+async def _on_http(request: Request, error: HTTPException) -> Response:
     """What the framework itself refuses."""
-    assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "invalid_request")
     detail = str(error.detail)
     if error.status_code == HTTPStatus.NOT_FOUND:
@@ -123,8 +139,7 @@ async def _on_gone(_request: Request, _error: Exception) -> Response:
     return render(HTTPStatus.BAD_REQUEST, "invalid_request", "the connection ended before the request did")
 
 
-async def _on_system(request: Request, error: Exception) -> Response:
-    assert isinstance(error, OSError)
+async def _on_system(request: Request, error: OSError) -> Response:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return answer(StorageFull())
     return await _on_bug(request, error)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from eyebright.doors.door import Given, Verbs
 from eyebright.doors.http.paths import API, After, Limit
-from eyebright.doors.http.uploads import NO_LIMIT, received
+from eyebright.doors.http.uploads import received
 from eyebright.doors.problems import refusals
 from eyebright.services.datasets import dataset_name
 from eyebright_wire.resources import DatasetImport, DatasetVersionView, DatasetView, Page
@@ -38,7 +38,6 @@ _FORM = {
             "content": {"application/zip": _BINARY, "multipart/form-data": _FORM},
         }
     },
-    max_body_size=NO_LIMIT,
 )
 async def upload_dataset(request: Request, response: Response, given: Given, name: Name = None) -> DatasetVersionView:
     """The archive is inspected and kept as an immutable version; the answer says Ready, or the exact missing condition.

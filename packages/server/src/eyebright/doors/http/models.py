@@ -6,7 +6,7 @@ from starlette.responses import FileResponse
 from eyebright.doors.door import Given, Verbs
 from eyebright.doors.http.files import BYTES, file_answer
 from eyebright.doors.http.paths import API, After, FilePath, Limit
-from eyebright.doors.http.uploads import NO_LIMIT, image_of
+from eyebright.doors.http.uploads import image_of
 from eyebright.doors.problems import refusals
 from eyebright_wire.resources import ModelView, Page, Prediction
 
@@ -60,7 +60,6 @@ async def get_model_file(model_id: str, path: FilePath, verbs: Verbs) -> FileRes
             "content": {"image/*": _BINARY, "application/octet-stream": _BINARY, "multipart/form-data": _FORM},
         }
     },
-    max_body_size=NO_LIMIT,
 )
 async def predict(model_id: str, request: Request, given: Given) -> Prediction:
     """Computed by the model's own trainer in a process that ends afterwards; takes about a second."""

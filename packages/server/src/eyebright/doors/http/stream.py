@@ -50,7 +50,7 @@ async def list_events(
         return await verbs.history.events(job_id, after, limit)
     items = verbs.watch.follow(job_id, max(after, last_event_id or 0))
     first = await anext(items)  # an unknown job is refused before the stream begins
-    return EventSourceResponse(_messages(first, items), ping=PING_SECONDS, sep="\n")
+    return EventSourceResponse(_messages(first, items), ping=PING_SECONDS)
 
 
 async def _messages(

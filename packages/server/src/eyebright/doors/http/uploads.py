@@ -14,10 +14,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from eyebright.doors.door import DoorContext
+from eyebright.doors.limit import lift
 from eyebright.errors import EyebrightError, InvalidRequest, StorageFull, TooLarge
 
-#: For routes that count for themselves: the app's own limit is meant for JSON.
-NO_LIMIT = 2**63 - 1
 _BLOCK = 2**20
 #: After a refusal so much more is read and dropped: many clients only look at the answer once they have sent everything.
 _DRAIN = 64 * 2**20
@@ -37,11 +36,13 @@ async def received(request: Request, given: DoorContext) -> AsyncIterator[Receiv
 
     Raises TooLarge, StorageFull or InvalidRequest.
     """
+    lift(request)
     limits = given.settings.uploads
     folder = given.settings.uploads_dir
     path = folder / f"{given.clock.new_id('upload')}.zip"
     try:
-        _check_announced(request, limits.archive_bytes, await _free(folder) - limits.spare_bytes)
+        size = _announced(request, limits.archive_bytes)
+        _check_space(size, await _free(folder) - limits.spare_bytes)
         async with await anyio.open_file(path, "xb") as file:
             filename = await _save(request, file, limits.archive_bytes)
         yield Received(path, filename)
@@ -54,8 +55,9 @@ async def received(request: Request, given: DoorContext) -> AsyncIterator[Receiv
 
 async def image_of(request: Request, limit: int) -> bytes:
     """The image in the body, raw or as the first file of a form, in memory. Raises TooLarge or InvalidRequest."""
+    lift(request)
     try:
-        _check_announced(request, limit, limit)
+        _announced(request, limit)
         image = b"".join([block async for block in _counted(_File(request).blocks(), limit)])
     except TooLarge:
         await _drain(request)
@@ -161,12 +163,16 @@ async def _counted(blocks: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
         yield block
 
 
-def _check_announced(request: Request, limit: int, free: int) -> None:
-    """Refuse by the announced length what could not end well."""
-    announced = request.headers.get("content-length", "0")
-    size = int(announced) if announced.isdigit() else 0
+def _announced(request: Request, limit: int) -> int:
+    """The length by the header; what could not end well is refused before it is read."""
+    announced = request.headers.get("content-length", "")
+    size = int(announced) if announced.isascii() and announced.isdigit() else 0
     if size > limit + _BLOCK:  # a form has some bytes around its file
         raise _too_large(limit)
+    return size
+
+
+def _check_space(size: int, free: int) -> None:
     if size > free:
         raise StorageFull(
             f"the upload of {_mib(size)} does not fit: {_mib(max(0, free))} can be used. Free some space; nothing is lost"

@@ -1,0 +1,159 @@
+"""One life of the native API, told request by request: what the golden files were recorded from."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+from harness.site import API, Site, bearer, bmp, pets
+
+Telling = AsyncIterator[tuple[str, httpx.Response]]
+
+
+async def tell(site: Site) -> Telling:
+    """(name, answer) of every exchange. The part of a name before `--` is the operation id in the OpenAPI document."""
+    for chapter in (_server, _recipes, _datasets, _orders, _a_run, _its_outcome, _its_model, _ends):
+        async for name, answer in chapter(site):
+            yield name, answer
+
+
+async def _server(site: Site) -> Telling:
+    yield "get_health", await site.get("/health")
+    yield "get_ready", await site.get("/ready")
+    yield "get_server_metrics", await site.get("/metrics")
+    yield "list_jobs--no-token", await site.get(f"{API}/jobs", headers={"Authorization": ""})
+    yield "list_jobs--wrong-token", await site.get(f"{API}/jobs", headers=bearer("guessed"))
+    yield "list_jobs--wrong-host", await site.get(f"{API}/jobs", headers={"Host": "evil.example"})
+    yield "list_jobs--wrong-method", await site.http.delete(f"{API}/jobs")
+    yield "nothing", await site.get("/api/v9/jobs")
+
+
+async def _recipes(site: Site) -> Telling:
+    yield "list_trainers", await site.get(f"{API}/trainers")
+    yield "list_recipes", await site.get(f"{API}/recipes")
+    yield "get_recipe", await site.get(f"{API}/recipes/toy/classification")
+    yield "get_recipe--unknown-task", await site.get(f"{API}/recipes/toy/clasification")
+    yield "get_recipe--unknown-trainer", await site.get(f"{API}/recipes/troy/classification")
+
+
+async def _datasets(site: Site) -> Telling:
+    upload = await site.post(f"{API}/datasets?name=pets", content=pets(), headers={"Content-Type": "application/zip"})
+    yield "upload_dataset", upload
+    form = {"file": ("More pets (2).zip", pets(5), "application/zip")}
+    yield "upload_dataset--form", await site.post(f"{API}/datasets", files=form)
+    yield "upload_dataset--no-zip", await site.post(f"{API}/datasets", content=b"I am a text")
+    yield "upload_dataset--bad-name", await site.post(f"{API}/datasets?name=../up", content=pets())
+    yield "upload_dataset--form-without-file", await site.post(f"{API}/datasets", files={"file": (None, b"text")})
+    archive = site.folder / "on-the-server.zip"
+    archive.write_bytes(pets(7))
+    order = {"path": str(archive), "name": "zoo"}
+    yield "import_dataset", await site.post(f"{API}/datasets:import", json=order)
+    yield "import_dataset--missing", await site.post(f"{API}/datasets:import", json={"path": "/nowhere/at/all"})
+    yield "list_datasets", await site.get(f"{API}/datasets?limit=1")
+    yield "list_datasets--next", await site.get(f"{API}/datasets?limit=5&after={'More-pets-2'}")
+    yield "get_dataset", await site.get(f"{API}/datasets/pets")
+    yield "get_dataset--unknown", await site.get(f"{API}/datasets/petz")
+    yield "get_dataset_version", await site.get(f"{API}/dataset-versions/{upload.json()['id']}")
+    yield "get_dataset_version--unknown", await site.get(f"{API}/dataset-versions/dsv_0")
+
+
+async def _orders(site: Site) -> Telling:
+    order = {"dataset": "pets", "name": "first", "config": {"epochs": 2}, "labels": {"team": "blue"}}
+    key = {"Idempotency-Key": "order-1"}
+    yield "submit_job", await site.post(f"{API}/jobs", json=order, headers=key)
+    yield "submit_job--again", await site.post(f"{API}/jobs", json=order, headers=key)
+    yield "submit_job--key-reused", await site.post(f"{API}/jobs", json={**order, "name": "second"}, headers=key)
+    for name, fields in {
+        "unknown-setting": {"config": {"epocs": 2}},
+        "impossible-setting": {"config": {"epochs": -1}},
+        "unknown-model": {"model": "maen"},
+        "unknown-dataset": {"dataset": "petz"},
+        "unknown-field": {"epochs": 2},
+        "unknown-executor": {"executor": "locale"},
+    }.items():
+        yield f"submit_job--{name}", await site.post(f"{API}/jobs", json={"dataset": "pets", **fields})
+    yield (
+        "submit_job--no-json",
+        await site.post(f"{API}/jobs", content=b"{", headers={"Content-Type": "application/json"}),
+    )
+    await site.order(priority=5)
+    query = "state=queued&state=running&trainer=toy&label=team:blue"
+    yield "list_jobs", await site.get(f"{API}/jobs?{query}")
+    yield "list_jobs--page", await site.get(f"{API}/jobs?limit=1")
+    yield "list_jobs--bad-query", await site.get(f"{API}/jobs?state=tired&label=blue&limit=0")
+
+
+async def _a_run(site: Site) -> Telling:
+    await site.context.services.dispatch.tick()
+    handle = (await _first(site))["handle"]
+    base = f"{API}/jobs/{handle.job_id}/attempts/1/events"
+    token = site.job_token(handle)
+    started = site.event(1, "started", pid=7, host="here")
+    progress = site.event(2, "progress", epoch=1, epochs=2, step=10, epoch_finished=True, metrics={"loss": 0.5})
+    yield "post_events", await site.say(handle, started, progress)
+    yield "post_events--again", await site.say(handle, progress)
+    yield "post_events--conflict", await site.say(handle, {**progress, "kind": "stage", "data": {"stage": "training"}})
+    yield "post_events--gap", await site.say(handle, site.event(9, "stage", stage="training"))
+    yield "post_events--malformed", await site.say(handle, site.event(3, "progress", epochs="many"))
+    yield "post_events--no-batch", await site.post(base, json={"events": []}, headers=token)
+    yield "post_events--wrong-token", await site.say(handle, progress, token=bearer("guessed"))
+    beat = {"at_ms": site.clock.now_ms(), "moved_at_ms": site.clock.now_ms(), "step": 10}
+    yield "post_heartbeat", await site.post(f"{base}/heartbeat", json=beat, headers=token)
+    yield "post_heartbeat--malformed", await site.post(f"{base}/heartbeat", json={}, headers=token)
+    site.executor.outputs[handle] = "epoch 1 of 2: loss 0.5 ✓\n".encode()
+    path = f"{API}/jobs/{handle.job_id}"
+    yield "get_job", await site.get(path)
+    yield "get_logs", await site.get(f"{path}/logs")
+    yield "get_logs--rest", await site.get(f"{path}/logs?offset=8&attempt=1")
+    yield "get_logs--unknown-attempt", await site.get(f"{path}/logs?attempt=3")
+
+
+async def _its_outcome(site: Site) -> Telling:
+    handle = (await _first(site))["handle"]
+    manifest = site.leave(handle, "checkpoints/1/manifest.json", b"{}") | {"kind": "checkpoint"}
+    await site.say(handle, site.event(3, "checkpoint", manifest=manifest, epoch=1, step=10, best=True))
+    await site.succeed(handle, 4)
+    path = f"{API}/jobs/{handle.job_id}"
+    yield "get_job--succeeded", await site.get(path)
+    yield "list_events", await site.get(f"{path}/events?limit=2")
+    yield "list_events--next", await site.get(f"{path}/events?after=2")
+    yield "list_events--stream", await site.get(f"{path}/events", headers={"Accept": "text/event-stream"})
+    yield "get_metrics", await site.get(f"{path}/metrics")
+    yield "list_checkpoints", await site.get(f"{path}/checkpoints")
+    yield "list_artifacts", await site.get(f"{path}/artifacts")
+    yield "get_artifact", await site.get(f"{path}/artifacts/curves.png")
+    yield "get_artifact--part", await site.get(f"{path}/artifacts/model.onnx", headers={"Range": "bytes=2-4"})
+    yield "get_artifact--unknown", await site.get(f"{path}/artifacts/model.pt")
+    yield "post_events--fenced", await site.say(handle, site.event(5, "stage", stage="training"))
+
+
+async def _its_model(site: Site) -> Telling:
+    models = await site.get(f"{API}/models")
+    yield "list_models", models
+    path = f"{API}/models/{models.json()['items'][0]['id']}"
+    yield "get_model", await site.get(path)
+    yield "get_model--unknown", await site.get(f"{API}/models/mdl_0")
+    yield "get_model_file", await site.get(f"{path}/files/model.onnx")
+    yield "get_model_file--unknown", await site.get(f"{path}/files/model.pt")
+    yield "predict", await site.post(f"{path}:predict", content=bmp(1), headers={"Content-Type": "image/bmp"})
+    yield "predict--form", await site.post(f"{path}:predict", files={"image": ("cat.bmp", bmp(1), "image/bmp")})
+    yield "predict--empty", await site.post(f"{path}:predict", content=b"")
+    yield "predict--unknown", await site.post(f"{API}/models/mdl_0:predict", content=bmp(1))
+
+
+async def _ends(site: Site) -> Telling:
+    first = (await _first(site))["id"]
+    again = await site.post(f"{API}/jobs/{first}:retry")
+    yield "retry_job", again
+    path = f"{API}/jobs/{again.json()['id']}"
+    yield "retry_job--unfinished", await site.post(f"{path}:retry")
+    yield "cancel_job", await site.post(f"{path}:cancel")
+    yield "cancel_job--finished", await site.post(f"{path}:cancel")
+    yield "cancel_job--unknown", await site.post(f"{API}/jobs/job_0:cancel")
+    yield "get_job--unknown", await site.get(f"{API}/jobs/job_0")
+
+
+async def _first(site: Site) -> dict[str, Any]:
+    """The job called `first` and the handle of its attempt."""
+    jobs = (await site.get(f"{API}/jobs?label=team:blue")).json()["items"]
+    job = next(job for job in jobs if job["rerun_of"] is None)
+    return {"id": job["id"], "handle": next(h for h in site.executor.runs if h.job_id == job["id"])}

@@ -1,0 +1,147 @@
+"""Who may come in."""
+
+import pytest
+from harness.site import API, TOKEN, URL, bearer
+from harness.site import site as make_site
+from starlette.routing import Route
+
+from eyebright.app import installed_doors
+from eyebright.doors.gate import own_names
+from eyebright.settings import Settings
+
+PUBLIC = {"/", "/health", "/ready", "/docs", "/openapi.json"}
+INGEST = f"{API}/jobs/{{job_id}}/attempts/{{attempt}}/events"
+
+
+def every_route() -> list[tuple[str, str]]:
+    """Of every installed door, so that a new one is tested at birth."""
+    routes = [route for door in installed_doors(Settings()) for route in door.routes]
+    assert all(isinstance(route, Route) for route in routes)
+    return sorted({(method, route.path) for route in routes for method in route.methods})
+
+
+def concrete(path: str) -> str:
+    return path.replace("{attempt}", "1").replace("{path:path}", "a/b").replace("{", "").replace("}", "")
+
+
+@pytest.mark.parametrize(("method", "path"), every_route())
+async def test_without_a_token_every_route_is_closed_except_the_public_ones(site, method, path):
+    site.http.headers.pop("Authorization")
+    answer = await site.http.request(method, concrete(path))
+    if path in PUBLIC:
+        assert answer.status_code == 200
+    elif path == "/docs/{name}":
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    else:
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("method", "path"), every_route())
+async def test_a_wrong_token_opens_nothing_either(site, method, path):
+    answer = await site.http.request(method, concrete(path), headers=bearer("guessed"))
+    if path in PUBLIC:
+        assert answer.status_code == 200
+    else:
+        # At the ingest routes the service looks at the token: a body that does not parse comes before that.
+        assert answer.status_code == (422 if path.startswith(INGEST) else 401)
+
+
+@pytest.mark.parametrize("path", ["/nothing/here", "/api/v2/jobs", "/docs/../token", "/docs/redoc.standalone.js"])
+async def test_what_does_not_exist_is_closed_too(site, path):
+    assert (await site.get(path, headers={"Authorization": ""})).status_code == 401
+    assert (await site.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", "Bearer ümlaut"]
+)
+async def test_only_the_exact_bearer_token_opens(site, header):
+    answer = await site.get(f"{API}/jobs", headers={"Authorization": header.encode()})
+    assert answer.status_code == 401
+
+
+async def test_the_scheme_may_be_written_in_small_letters(site):
+    assert (await site.get(f"{API}/jobs", headers={"Authorization": f"bearer {TOKEN}"})).status_code == 200
+
+
+async def test_a_job_token_opens_only_its_own_attempt(site):
+    await site.add_dataset()
+    mine, other = await site.launch(), await site.launch()
+    token = site.job_token(mine)
+    started = site.event(1, "started", pid=1, host="here")
+    assert (await site.say(mine, started, token=token)).status_code == 200
+    assert (await site.say(other, started, token=token)).status_code == 403
+    for path in (f"{API}/jobs", f"{API}/jobs/{mine.job_id}", f"{API}/jobs/{mine.job_id}/events", "/metrics"):
+        assert (await site.get(path, headers=token)).status_code == 401
+    assert (await site.post(f"{API}/jobs/{mine.job_id}:cancel", headers=token)).status_code == 401
+
+
+async def test_the_operators_token_is_not_a_job_token(site):
+    await site.add_dataset()
+    handle = await site.launch()
+    answer = await site.say(handle, site.event(1, "started", pid=1, host="here"), token=bearer(TOKEN))
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost", "localhost:1", "[::1]:8765", "LOCALHOST"])
+async def test_a_server_answers_to_its_own_names(site, host):
+    assert (await site.get("/health", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "", "0.0.0.0", "[::2]"]
+)
+async def test_a_page_that_rebinds_its_name_to_this_address_gets_nothing(site, host):
+    for path in ("/health", f"{API}/jobs", "/docs"):
+        answer = await site.get(path, headers={"Host": host})
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:3000", "http://localhost:8765"])
+async def test_a_page_of_another_origin_may_not_call(site, origin):
+    assert (await site.get(f"{API}/jobs", headers={"Origin": origin})).status_code == 403
+
+
+async def test_the_servers_own_page_may_call(site):
+    assert (await site.get(f"{API}/jobs", headers={"Origin": URL})).status_code == 200
+
+
+async def test_an_allowed_page_may_call_and_its_browser_is_told_so(tmp_path):
+    page = "https://lab.example"
+    async with make_site(tmp_path, allowed_origins="https://lab.example") as site:
+        asked = {"Origin": page, "Access-Control-Request-Method": "POST"}
+        preflight = await site.http.options(f"{API}/jobs", headers={**asked, "Authorization": ""})
+        assert preflight.headers["access-control-allow-origin"] == page
+        answer = await site.get(f"{API}/jobs", headers={"Origin": page})
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, page)
+
+
+async def test_a_name_that_was_allowed_is_answered(tmp_path):
+    async with make_site(tmp_path, allowed_hosts="train.lab,Train2.lab") as site:
+        assert (await site.get("/health", headers={"Host": "train2.lab:80"})).status_code == 200
+        assert (await site.get("/health", headers={"Host": "train3.lab"})).status_code == 403
+
+
+def test_a_server_on_every_address_is_not_called_by_that_wildcard():
+    assert own_names("0.0.0.0", ()) == {"127.0.0.1", "localhost", "[::1]"}
+    assert "[fd00::7]" in own_names("fd00::7", ())
+
+
+async def test_web_sockets_are_closed(site):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    await site.app({"type": "websocket", "path": "/", "headers": []}, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+async def test_a_path_with_an_encoded_slash_is_not_taken_for_an_ingest_route(site):
+    answer = await site.post(f"{API}/jobs/a%2Fattempts%2F1%2Fevents:cancel", headers=bearer("guessed"))
+    assert answer.status_code == 401

@@ -1,0 +1,86 @@
+"""Every refusal has one shape."""
+
+import pytest
+from harness.site import API, bearer
+
+from eyebright.errors import EyebrightError
+
+
+def subclasses(of: type[EyebrightError]) -> list[type[EyebrightError]]:
+    return [of, *(each for direct in of.__subclasses__() for each in subclasses(direct))]
+
+
+@pytest.mark.parametrize("kind", subclasses(EyebrightError), ids=lambda kind: kind.code)
+async def test_every_error_keeps_its_code_status_and_words(site, kind, monkeypatch):
+    error = kind(7) if kind.code == "gap" else kind("the words", errors=[{"field": "a", "message": "b"}])
+
+    async def fails(job_id):
+        raise error
+
+    monkeypatch.setattr(type(site.context.services.jobs), "get", lambda self, job_id: fails(job_id))
+    answer = await site.get(f"{API}/jobs/x")
+    problem = answer.json()
+    assert (answer.status_code, problem["status"], problem["code"]) == (kind.status, kind.status, kind.code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert problem["detail"] == error.message
+    assert problem["expected"] == (7 if kind.code == "gap" else None)
+
+
+async def test_a_bug_tells_the_caller_nothing_of_our_insides(site, monkeypatch, caplog):
+    async def fails():
+        raise RuntimeError("the password is swordfish")
+
+    monkeypatch.setattr(type(site.context.services.jobs), "get", lambda self, job_id: fails())
+    answer = await site.get(f"{API}/jobs/x")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "swordfish" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "words"),
+    [
+        (b"{", "body", "is not valid JSON"),
+        (b"[]", "body", ""),
+        (b'{"datset": "x"}', "dataset", "is needed"),
+        (b'{"dataset": "x", "epochs": 3}', "epochs", "is not a field that is known here"),
+        (b'{"dataset": "x", "labels": {"a": 1}}', "labels.a", "string"),
+    ],
+)
+async def test_a_body_that_does_not_fit_names_the_field(site, body, field, words):
+    answer = await site.post(f"{API}/jobs", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    first = answer.json()["errors"][0]
+    assert first["field"] == field
+    assert words in first["message"]
+    assert field in answer.json()["detail"]
+
+
+async def test_the_allow_header_names_every_method_of_a_path(site):
+    answer = await site.http.patch(f"{API}/jobs")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert answer.json()["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("attempt", ["0", "x", "-1", "1e3", "²", "99999999999999999999"])
+async def test_an_attempt_that_is_no_number_is_refused(site, attempt):
+    beat = {"at_ms": 1, "moved_at_ms": 1}
+    answer = await site.post(f"{API}/jobs/x/attempts/{attempt}/events/heartbeat", json=beat, headers=bearer("x"))
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("path", ["..%2f..%2ftoken", "%2e%2e/%2e%2e/token", "%00", "/etc/passwd"])
+async def test_a_path_of_an_artifact_never_leaves_the_listed_ones(site, path):
+    await site.add_dataset()
+    handle = await site.launch()
+    await site.say(handle, site.event(1, "started", pid=1, host="here"))
+    await site.succeed(handle)
+    assert (await site.get(f"{API}/jobs/{handle.job_id}/artifacts/{path}")).status_code in {404, 401}
+
+
+async def test_the_documentation_page_needs_nothing_from_elsewhere(site):
+    page = await site.get("/docs")
+    assert "//" not in page.text.replace("<!DOCTYPE html>", "").replace("<!-- ", "").split("SwaggerUIBundle")[0]
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"):
+        answer = await site.get(f"/docs/{asset}", headers={"Authorization": ""})
+        assert answer.status_code == 200
+        assert answer.headers["x-content-type-options"] == "nosniff"

@@ -1,0 +1,113 @@
+"""Bodies that are files: bounded, streamed, and gone afterwards."""
+
+import shutil
+
+import httpx
+import pytest
+from harness.site import API, Site, bmp, pets
+from harness.site import site as make_site
+
+
+def left_behind(site: Site) -> list[str]:
+    return [path.name for path in site.context.settings.uploads_dir.iterdir()]
+
+
+async def test_a_large_form_is_the_same_data_set_as_the_raw_zip(site):
+    archive = pets(40)
+    raw = await site.post(f"{API}/datasets?name=a", content=archive)
+    form = await site.post(f"{API}/datasets?name=b", data={"note": "hello"}, files={"file": ("x.zip", archive)})
+    assert raw.json()["manifest_sha256"] == form.json()["manifest_sha256"]
+    assert left_behind(site) == []
+
+
+async def test_a_form_in_small_pieces_is_put_together(site):
+    request = httpx.Request("POST", "http://x", files={"file": ("My “pets” ü.zip", pets())})
+    body = request.read()
+    pieces = (body[at : at + 7] for at in range(0, len(body), 7))
+
+    async def content():
+        for piece in pieces:
+            yield piece
+
+    answer = await site.post(
+        f"{API}/datasets", content=content(), headers={"Content-Type": request.headers["content-type"]}
+    )
+    assert answer.status_code == 201
+    assert answer.json()["dataset"] == "My-pets"
+
+
+async def test_too_large_is_refused_by_the_announced_length_and_by_the_counted_one(tmp_path):
+    async with make_site(tmp_path, uploads={"archive_bytes": 2000}) as site:
+
+        async def unannounced():
+            for _ in range(100):
+                yield b"x" * 100
+
+        for content in (b"x" * (2 * 2**20), unannounced()):
+            answer = await site.post(f"{API}/datasets", content=content)
+            assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+            assert "EYEBRIGHT_UPLOADS__" in answer.json()["detail"]
+        assert left_behind(site) == []
+
+
+async def test_an_upload_that_does_not_fit_on_the_disk_is_refused_before_it_is_read(site, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
+    answer = await site.post(f"{API}/datasets", content=pets())
+    assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+    assert left_behind(site) == []
+
+
+async def test_a_disk_that_fills_up_on_the_way_is_told_and_nothing_stays(site, monkeypatch):
+    from anyio import AsyncFile
+
+    async def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(AsyncFile, "write", full)
+    answer = await site.post(f"{API}/datasets", content=pets())
+    assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+    assert left_behind(site) == []
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "x" * 101, "a\n"])
+async def test_a_name_can_never_be_a_path(site, name):
+    answer = await site.post(f"{API}/datasets", params={"name": name}, content=pets())
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=b", b"no form at all"),
+        ("multipart/form-data; boundary=b", b"--b--\r\n"),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx\r\n--b--\r\n',
+        ),
+    ],
+)
+async def test_a_form_without_a_file_is_told_so(site, content_type, body):
+    answer = await site.post(f"{API}/datasets", content=body, headers={"Content-Type": content_type})
+    assert answer.status_code == 422, answer.text
+    assert "form" in answer.json()["detail"]
+
+
+async def test_an_image_beyond_the_limit_is_not_read_into_memory(tmp_path):
+    async with make_site(tmp_path, uploads={"image_bytes": 1000}) as site:
+        await site.add_dataset()
+        handle = await site.launch()
+        await site.say(handle, site.event(1, "started", pid=1, host="here"))
+        await site.succeed(handle)
+        model = (await site.get(f"{API}/models")).json()["items"][0]["id"]
+        assert (await site.post(f"{API}/models/{model}:predict", content=bmp(1))).status_code == 200
+        assert (await site.post(f"{API}/models/{model}:predict", content=b"x" * 1001)).status_code == 413
+
+
+async def test_a_json_body_beyond_the_limit_is_refused(tmp_path):
+    async with make_site(tmp_path, uploads={"json_bytes": 1000}) as site:
+        answer = await site.post(f"{API}/jobs", json={"dataset": "x" * 2000})
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+        assert answer.headers["content-type"] == "application/problem+json"
+        events = await site.post(f"{API}/jobs/a/attempts/1/events", content=b"x" * 2000)
+        assert events.status_code == 413
