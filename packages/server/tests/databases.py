@@ -36,7 +36,7 @@ class Postgres:
     """A server of our own, with its data in a temporary folder. It dies with this process, however that ends."""
 
     def __init__(self, binaries: Path) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="eyebright-pg-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="eyebright-pg-", dir=_memory_disk()))
         self._account = _account()
         if self._account:
             shutil.chown(self._folder, self._account)
@@ -60,12 +60,8 @@ class Postgres:
         self._run("psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", self.url("postgres"), "-c", statement)
 
     def stop(self) -> None:
-        self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.send_signal(signal.SIGQUIT)  # at once: nobody will ever start it again
+        self._process.wait(60)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
@@ -202,6 +198,12 @@ def _reachable(binaries: Path, folder: Path, account: str) -> Path:
         shutil.copytree(binaries.parent, folder / "install", symlinks=True)
         return folder / "install" / binaries.name
     return binaries
+
+
+def _memory_disk() -> Path | None:
+    """Where files cost no disk: a database there is made in 0.2 s even while the disk is busy. None: the usual place."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30 else None
 
 
 def _free_port() -> int:

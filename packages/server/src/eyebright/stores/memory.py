@@ -241,10 +241,11 @@ class MemoryOutbox:
         return [message for _, _, message in sorted(ranked, key=lambda each: each[:2])[:limit]]
 
     async def delivered(self, messages: Sequence[Message]) -> None:
-        for message in messages:
-            if self._state.outbox.pop((message.job_id, message.version), None):
-                known = self._state.deliveries.get(message.job_id, 0)
-                self._state.deliveries[message.job_id] = max(known, message.version)
+        """A message whose predecessors were not delivered stays: it is delivered once more, after them."""
+        for message in sorted(messages, key=lambda each: each.version):
+            if message.version == self._state.deliveries.get(message.job_id, 0) + 1:
+                del self._state.outbox[message.job_id, message.version]
+                self._state.deliveries[message.job_id] = message.version
 
 
 class MemoryMarkers:
@@ -360,6 +361,8 @@ def _write_attempt_and_events(draft: State, change: Change) -> None:
         _write_event(draft, job, event)
     if old is not None and ((not old.live and attempt.live) or attempt.last_seq < old.last_seq):
         raise GuardViolated(f"attempt {attempt.number} of job {job.id} is over")
+    if attempt.live and attempt.gone_at_ms is not None:
+        raise GuardViolated(f"attempt {attempt.number} of job {job.id} must end before it is gone")
     draft.attempts[key] = attempt
 
 

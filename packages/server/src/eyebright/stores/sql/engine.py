@@ -9,6 +9,7 @@ import hashlib
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from eyebright.errors import EyebrightError, GuardViolated, InvalidRequest, Stor
 Dialect = Literal["sqlite", "postgresql"]
 
 BUSY_TIMEOUT_MS = 10_000
+CONNECT_SECONDS = 10
 SQLITE_READERS = 4
 
 _SQLITE_PRAGMAS = (
@@ -112,17 +114,33 @@ def _postgresql(url: URL) -> Engine:
     query = dict(url.query)
     if "sslmode" in query:  # libpq's word; asyncpg's is `ssl`
         query["ssl"] = query.pop("sslmode")
+    name = url.set(drivername="postgresql").render_as_string(hide_password=True)
     writer = create_async_engine(
         url.set(drivername="postgresql+asyncpg", query=query),
         isolation_level="READ COMMITTED",
         pool_size=10,
         max_overflow=10,
-        connect_args={"timeout": 10, "server_settings": {"application_name": "eyebright", "jit": "off"}},
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "server_settings": {"application_name": "eyebright", "jit": "off"},
+            "async_creator_fn": partial(_reach, name),
+        },
     )
-    name = url.set(drivername="postgresql").render_as_string(hide_password=True)
     _translate_errors(writer, name)
     reader = writer.execution_options(isolation_level="AUTOCOMMIT")
     return Engine("postgresql", name, reader, writer, nullcontext())
+
+
+async def _reach(name: str, *arguments: Any, **options: Any) -> Any:
+    """Connect to Postgres, or say that nobody answers: SQLAlchemy takes only a driver's own errors for errors."""
+    import asyncpg  # only where it was chosen
+
+    try:
+        return await asyncpg.connect(*arguments, **options)
+    except OSError as error:
+        raise Unavailable(
+            f"cannot reach the database {name}: {error}. Is it running, and is the address right?"
+        ) from error
 
 
 def _prepare_sqlite_writer(connection: Any, _record: object) -> None:
@@ -148,20 +166,17 @@ def _begin_immediate(connection: Connection) -> None:
 
 
 def _translate_errors(engine: AsyncEngine, name: str) -> None:
+    """Errors that mean something to others are raised as such; any other is a fault of ours and stays what it is."""
+
     def translate(context: ExceptionContext) -> BaseException | None:
-        return _meaning(context.original_exception, name)
+        error = context.original_exception
+        if isinstance(error, sqlite3.Error):
+            return _sqlite_meaning(error, name)
+        if context.is_disconnect:
+            return Unavailable(f"the database {name} is not available: the connection was lost; try again")
+        return _postgres_meaning(str(getattr(error, "sqlstate", "")), str(error), name)
 
     event.listen(engine.sync_engine, "handle_error", translate, retval=True)
-
-
-def _meaning(error: BaseException, name: str) -> EyebrightError | None:
-    """What a driver's error means; None = what it says, a fault of ours."""
-    if isinstance(error, sqlite3.Error):
-        return _sqlite_meaning(error, name)
-    if isinstance(error, OSError):
-        return Unavailable(f"cannot reach the database {name}: {error}. Is it running, and is the address right?")
-    sqlstate: object = getattr(error, "sqlstate", None)
-    return _postgres_meaning(sqlstate, str(error), name) if isinstance(sqlstate, str) else None
 
 
 def _sqlite_meaning(error: sqlite3.Error, name: str) -> EyebrightError | None:
@@ -185,17 +200,14 @@ def _sqlite_meaning(error: sqlite3.Error, name: str) -> EyebrightError | None:
 
 
 def _postgres_meaning(sqlstate: str, text: str, name: str) -> EyebrightError | None:
-    if sqlstate.startswith("23"):
-        return GuardViolated(f"the database refused the change: {text}")
     if sqlstate == "53100":
         return StorageFull(f"the disk of the database {name} is full; free some space. What was stored before is safe")
-    if sqlstate[:2] in {
-        "08",
-        "28",
-        "3D",
-        "40",
-        "53",
-        "57",
-    }:  # connection, login, no such database, deadlock, no room, shutdown
-        return Unavailable(f"the database {name} is not available: {text}")
-    return None
+    match sqlstate[:2]:
+        case "23":
+            return GuardViolated(f"the database refused the change: {text}")
+        case (
+            "08" | "28" | "3D" | "40" | "53" | "57"
+        ):  # connection, login, no such database, deadlock, no room, shutdown
+            return Unavailable(f"the database {name} is not available: {text}")
+        case _:
+            return None

@@ -65,7 +65,7 @@ class Records:
     jobs: list[Row] = field(default_factory=list[Row])
     transitions: list[Row] = field(default_factory=list[Row])
     outbox: list[Row] = field(default_factory=list[Row])
-    checkpoints: list[Row] = field(default_factory=list[Row])
+    checkpoints: dict[tuple[str, int, str], Row] = field(default_factory=dict[tuple[str, int, str], Row])
     artifacts: list[Row] = field(default_factory=list[Row])
     models: list[Row] = field(default_factory=list[Row])
 
@@ -73,7 +73,8 @@ class Records:
         self._add_attempt(change.before.attempt, change.after.attempt)
         self.events += map(rows.event_row, change.events)
         self._add_job(change)
-        self.checkpoints += map(rows.checkpoint_row, change.checkpoints)
+        for saved in change.checkpoints:  # one written once more to the same place has replaced the one that was there
+            self.checkpoints[saved.job_id, saved.attempt, saved.manifest.path] = rows.checkpoint_row(saved)
         self.artifacts += map(rows.artifact_row, change.artifacts)
         if change.model is not None:
             self.models.append(rows.model_row(change.model))
@@ -176,8 +177,7 @@ class SqlTransaction:
         await write(self._connection, self._statements[jobs].update, records.jobs)
         await self._insert(transitions, records.transitions)
         await self._insert(outbox, records.outbox)
-        # A checkpoint written once more to the same place has replaced the one that was there.
-        await write(self._connection, self._statements[checkpoints].upsert, records.checkpoints)
+        await write(self._connection, self._statements[checkpoints].upsert, list(records.checkpoints.values()))
         await self._insert(artifacts, records.artifacts)
         await self._insert(models, records.models)
 

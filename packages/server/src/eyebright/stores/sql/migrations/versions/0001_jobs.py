@@ -56,8 +56,8 @@ def _create_jobs() -> None:
         sa.Column("losses", sa.Integer, nullable=False),
         sa.Column("preemptions", sa.Integer, nullable=False),
         sa.Column("barren", sa.Integer, nullable=False),
-        sa.CheckConstraint(f"state IN ({STATES})", name="ck_jobs_state"),
-        sa.CheckConstraint(f"(finished_at_ms IS NOT NULL) = (state IN ({FINAL}))", name="ck_jobs_finished"),
+        sa.CheckConstraint(f"state IN ({STATES})", name=op.f("ck_jobs_state")),
+        sa.CheckConstraint(f"(finished_at_ms IS NOT NULL) = (state IN ({FINAL}))", name=op.f("ck_jobs_finished")),
         postgresql_with={"fillfactor": 70},
     )
     op.create_index("ix_jobs_state", "jobs", ["state", "id"])
@@ -108,8 +108,8 @@ def _create_history() -> None:
         sa.Column("outcome", sa.Text),
         sa.Column("gone_at_ms", Long),
         sa.PrimaryKeyConstraint("job_id", "number"),
-        sa.CheckConstraint("(ended_at_ms IS NULL) = (outcome IS NULL)", name="ck_attempts_outcome"),
-        sa.CheckConstraint("gone_at_ms IS NULL OR ended_at_ms IS NOT NULL", name="ck_attempts_gone"),
+        sa.CheckConstraint("(ended_at_ms IS NULL) = (outcome IS NULL)", name=op.f("ck_attempts_outcome")),
+        sa.CheckConstraint("gone_at_ms IS NULL OR ended_at_ms IS NOT NULL", name=op.f("ck_attempts_gone")),
         postgresql_with={"fillfactor": 70},
     )
     _partial_index("ux_attempts_live", "attempts", ["job_id"], "ended_at_ms IS NULL", unique=True)
@@ -135,7 +135,7 @@ def _create_history() -> None:
         sa.Column("reason", sa.Text),
         sa.Column("message", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("job_id", "version"),
-        sa.CheckConstraint(f"state IN ({STATES})", name="ck_transitions_state"),
+        sa.CheckConstraint(f"state IN ({STATES})", name=op.f("ck_transitions_state")),
     )
     _table(
         "checkpoints",
@@ -177,7 +177,7 @@ def _create_messages() -> None:
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("reason", sa.Text),
         sa.PrimaryKeyConstraint("job_id", "version"),
-        sa.CheckConstraint(f"state IN ({STATES})", name="ck_outbox_state"),
+        sa.CheckConstraint(f"state IN ({STATES})", name=op.f("ck_outbox_state")),
     )
     _table(
         "deliveries",

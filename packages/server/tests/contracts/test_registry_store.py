@@ -1,0 +1,153 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+from samples import NOW_MS, claim, decide, job, post, ref, started, submit, succeeded
+
+from eyebright.core import lifecycle
+from eyebright.core.job import Run
+from eyebright.core.records import Dataset, Model, Version, changed
+from eyebright.errors import Conflict, NotFound
+from eyebright_wire.artifacts import ExportRef, ParityCertificate
+
+
+def version(digit: str, dataset: str = "cats", **fields) -> Version:
+    report = {"format": "imagefolder", "classes": ["ä", "b"], "images": {"train": 3}, "none": None}
+    return Version(
+        **{
+            "id": f"dsv_{digit * 24}",
+            "dataset": dataset,
+            "number": 0,
+            "manifest_sha256": digit * 64,
+            "report": report,
+            "created_at_ms": NOW_MS,
+            **fields,
+        }
+    )
+
+
+async def test_versions_of_a_data_set_are_numbered(database):
+    assert await database.datasets.add_version(version("a")) == version("a", number=1)
+    assert await database.datasets.add_version(version("b")) == version("b", number=2)
+    assert await database.datasets.add_version(version("c", "dogs")) == version("c", "dogs", number=1)
+
+
+async def test_the_same_content_is_the_same_version(database):
+    first = await database.datasets.add_version(version("a"))
+    await database.datasets.add_version(version("b"))
+    assert await database.datasets.add_version(version("a", created_at_ms=NOW_MS + 5)) == first
+    assert len((await database.datasets.get("cats")).versions) == 2
+
+
+async def test_the_same_content_may_have_two_names(database):
+    await database.datasets.add_version(version("a", "dogs", created_at_ms=NOW_MS + 1))
+    await database.datasets.add_version(version("a", "cats", created_at_ms=NOW_MS))
+    assert (await database.datasets.version(version("a").id)).dataset == "cats"
+    assert len((await database.datasets.get("dogs")).versions) == 1
+
+
+async def test_versions_added_at_the_same_moment_get_different_numbers(database):
+    digits = "0123456789abcdef"
+    added = await asyncio.gather(*(database.datasets.add_version(version(digit)) for digit in digits))
+    assert sorted(each.number for each in added) == list(range(1, 17))
+
+
+async def test_a_data_set_comes_with_its_versions_newest_first(database):
+    first = await database.datasets.add_version(version("b"))
+    second = await database.datasets.add_version(version("a", created_at_ms=NOW_MS + 7))
+    assert await database.datasets.get("cats") == Dataset(name="cats", created_at_ms=NOW_MS, versions=(second, first))
+    assert await database.datasets.version(second.id) == second
+
+
+async def test_data_sets_are_listed_by_name_page_by_page(database):
+    for name in ("b", "a", "C", "d-1", "d"):
+        await database.datasets.add_version(version("a", name))
+        await database.datasets.add_version(version("b", name))
+    first = await database.datasets.list(limit=2)
+    rest = await database.datasets.list(after=first[-1].name)
+    assert [each.name for each in (*first, *rest)] == ["C", "a", "b", "d", "d-1"]
+    assert [each.number for each in rest[0].versions] == [2, 1]
+
+
+async def test_unknown_data_sets_are_not_found(database):
+    with pytest.raises(NotFound, match="nothing"):
+        await database.datasets.get("nothing")
+    with pytest.raises(NotFound, match="dsv_0"):
+        await database.datasets.version("dsv_0")
+    assert await database.datasets.list() == []
+
+
+def model(number: int = 1, **fields) -> Model:
+    parity = ParityCertificate(
+        runtime="onnxruntime 1.31.1",
+        samples=9,
+        max_abs_difference=1e-6,
+        tolerance=1e-4,
+        agreement=1.0,
+        metric="top1",
+        native=0.9,
+        exported=0.9,
+    )
+    return Model(
+        **{
+            "id": f"model_{number:04}",
+            "name": "cats",
+            "job_id": f"job_{number:04}",
+            "attempt": 1,
+            "trainer": "toy",
+            "task": "classification",
+            "architecture": "tiny",
+            "dataset_version": "dsv_1",
+            "classes": ("a", "ü"),
+            "metrics": {"top1": 0.1 + 0.2},
+            "exports": (ExportRef(format="onnx", path="model.onnx", parity=parity),),
+            "artifacts": (ref("model.onnx"), ref("labels.json")),
+            "created_at_ms": NOW_MS,
+            **fields,
+        }
+    )
+
+
+async def finish(database, made: Model) -> None:
+    def decision(run: Run):
+        return changed(run, lifecycle.succeed(run, NOW_MS, model_id=made.id), NOW_MS, model=made)
+
+    await submit(database, job(int(made.job_id[-4:])))
+    await claim(database, made.job_id)
+    await post(database, started(), succeeded(2), job_id=made.job_id)
+    await decide(database, (made.job_id, 1), decision)
+
+
+async def test_a_model_is_registered_with_the_success_of_its_job(database):
+    await finish(database, model())
+    assert await database.models.get("model_0001") == model()
+    assert (await database.jobs.get("job_0001")).job.model_id == "model_0001"
+
+
+async def test_models_are_listed_newest_first_page_by_page(database):
+    for number in (1, 3, 2):
+        await finish(database, model(number))
+    first = await database.models.list(limit=2)
+    rest = await database.models.list(after=first[-1].id)
+    assert [*first, *rest] == [model(3), model(2), model(1)]
+
+
+async def test_an_unknown_model_is_not_found(database):
+    with pytest.raises(NotFound, match="model_9"):
+        await database.models.get("model_9")
+    assert await database.models.list() == []
+
+
+async def test_a_job_has_one_model(database):
+    await finish(database, model(1))
+    await submit(database, job(2))
+    await claim(database, "job_0002")
+    await post(database, started(), succeeded(2), job_id="job_0002")
+
+    def decision(run: Run):
+        made = replace(model(1), id="model_other")
+        return changed(run, lifecycle.succeed(run, NOW_MS, model_id=made.id), NOW_MS, model=made)
+
+    with pytest.raises(Conflict):
+        await decide(database, ("job_0002", 1), decision)
+    assert (await database.jobs.get("job_0002")).job.model_id is None

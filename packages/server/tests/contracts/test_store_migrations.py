@@ -1,0 +1,126 @@
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from databases import SQL
+from samples import job, submit
+from sqlalchemy import CheckConstraint, inspect, text
+
+from eyebright.errors import Unavailable
+from eyebright.stores.sql import migrations
+from eyebright.stores.sql.database import Database
+from eyebright.stores.sql.tables import metadata
+
+pytestmark = pytest.mark.parametrize("kind", SQL)
+
+
+@pytest.fixture
+def empty_url(kind, request, tmp_path):
+    if kind == "sqlite":
+        return f"sqlite:///{tmp_path / 'new.db'}"
+    return request.getfixturevalue("postgres").create()
+
+
+async def test_the_migrations_lead_to_the_tables_of_the_code(database):
+    def differences(connection):
+        return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+
+    async with database.engine.reading() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_the_checks_of_the_migrations_are_those_of_the_code(database):
+    def checks(connection):
+        inspector = inspect(connection)
+        return {check["name"] for table in metadata.tables for check in inspector.get_check_constraints(table)}
+
+    async with database.engine.reading() as connection:
+        found = await connection.run_sync(checks)
+    expected = {
+        str(constraint.name)
+        for table in metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, CheckConstraint)
+    }
+    assert {str(name) for name in found} == expected
+
+
+async def test_every_revision_is_known_to_the_start(kind):
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    scripts = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert tuple(reversed(scripts)) == migrations.REVISIONS
+
+
+async def test_an_empty_database_gets_the_newest_schema(empty_url):
+    database = await Database.open(empty_url)
+    await submit(database, job())
+    async with database.engine.reading() as connection:
+        assert await connection.run_sync(migrations.revision) == migrations.REVISIONS[-1]
+    await database.close()
+
+
+async def test_opening_again_keeps_what_is_there(empty_url):
+    first = await Database.open(empty_url)
+    await submit(first, job())
+    await first.close()
+    again = await Database.open(empty_url)
+    assert (await again.jobs.get("job_0001")).job == job()
+    await again.close()
+
+
+async def test_control_planes_that_start_together_migrate_once(empty_url):
+    opened = await asyncio.gather(*(Database.open(empty_url) for _ in range(3)))
+    await submit(opened[0], job())
+    assert (await opened[2].jobs.get("job_0001")).job == job()
+    for database in opened:
+        await database.close()
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(empty_url):
+    database = await Database.open(empty_url)
+    async with database.engine.writing() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await database.close()
+    with pytest.raises(Unavailable, match=r"has schema 9999; this version of Eyebright knows up to .*newer version"):
+        await Database.open(empty_url)
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(empty_url, monkeypatch):
+    from alembic.operations import Operations
+
+    def break_down(*_arguments, **_options):
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Operations, "create_index", break_down)
+        with pytest.raises(ZeroDivisionError):
+            await Database.open(empty_url)
+    database = await Database.open(empty_url)
+    await submit(database, job())
+    await database.close()
+
+
+async def test_a_start_without_anything_to_migrate_does_not_import_alembic(fresh_url, kind):
+    program = (
+        "import asyncio, sys\n"
+        "from eyebright.stores.sql.database import Database\n"
+        "async def main():\n"
+        f"    await (await Database.open({fresh_url(kind)!r})).close()\n"
+        "asyncio.run(main())\n"
+        "sys.exit('alembic' in sys.modules)\n"
+    )
+    assert (await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program])).returncode == 0
+
+
+async def test_migrations_only_go_forward(kind):
+    for script in (Path(migrations.__file__).parent / "versions").glob("*.py"):
+        assert "def downgrade" not in script.read_text()
+    assert sqlite3.sqlite_version_info >= (3, 37)  # STRICT tables
