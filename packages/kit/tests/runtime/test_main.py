@@ -1,7 +1,9 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from eyebright_kit.errors import ConfigInvalid
 from eyebright_kit.runtime import Context, Result, main
@@ -20,8 +22,8 @@ class Tiny:
         raise AssertionError
 
     def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
-        if not image.exists():
-            raise ConfigInvalid(f"there is no image {image}")
+        if model.name == "empty":
+            raise ConfigInvalid(f"{model} has no labels.json")
         return (ClassScore(label="cat", score=0.75), ClassScore(label="dog", score=0.25))
 
     def relaunch(self, spec: JobSpec) -> list[str] | None:
@@ -38,7 +40,7 @@ def test_describe_prints_the_manifest_without_loading_the_trainer(capsys: pytest
 
 
 def test_predict_prints_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    (tmp_path / "image.png").write_bytes(b"")
+    Image.new("RGB", (8, 8)).save(tmp_path / "image.png")
     assert main(MANIFEST, Tiny, ["predict", str(tmp_path), str(tmp_path / "image.png")]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["scores"] == [{"label": "cat", "score": 0.75}, {"label": "dog", "score": 0.25}]
@@ -46,9 +48,31 @@ def test_predict_prints_one_json_object(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_predict_that_fails_says_why_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(MANIFEST, Tiny, ["predict", str(tmp_path), "/no/image.png"]) == ExitCode.BAD_CONFIG
+    Image.new("RGB", (8, 8)).save(tmp_path / "image.png")
+    assert main(MANIFEST, Tiny, ["predict", "/empty", str(tmp_path / "image.png")]) == ExitCode.BAD_CONFIG
     told = capsys.readouterr()
-    assert (told.out, told.err) == ("", "there is no image /no/image.png\n")
+    assert (told.out, told.err) == ("", "/empty has no labels.json\n")
+
+
+def _bomb(path: Path) -> None:
+    Image.new("1", (14_000, 14_000)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda path: path.write_text("I am a text"), "not an image"),
+        (lambda path: path.write_bytes(b""), "empty file"),
+        (_bomb, "196 megapixels"),
+        (lambda _: None, "there is no file"),
+    ],
+)
+def test_what_is_no_usable_image_is_refused_before_the_framework_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], object], found: str
+):
+    make(tmp_path / "image.png")
+    assert main(MANIFEST, _never, ["predict", str(tmp_path), str(tmp_path / "image.png")]) == ExitCode.BAD_DATA
+    assert found in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
+from eyebright_kit.errors import DatasetInvalid
 from eyebright_kit.runtime.context import Trainer
 from eyebright_kit.runtime.failure import exit_code, explained
 from eyebright_wire.errors import ExitCode
@@ -79,6 +80,7 @@ def _run(manifest: TrainerManifest, load: Callable[[], Trainer], spec: Path, int
 def _predict(load: Callable[[], Trainer], model: Path, image: Path) -> int:
     began = time.monotonic()
     try:
+        _check_image(image)
         scores = load().predict(model, image)
     except Exception as error:
         failed = explained(error)
@@ -88,6 +90,17 @@ def _predict(load: Callable[[], Trainer], model: Path, image: Path) -> int:
     seconds = time.monotonic() - began
     _print(json.dumps({"scores": [score.model_dump() for score in scores], "seconds": round(seconds, 4)}))
     return ExitCode.DONE
+
+
+def _check_image(image: Path) -> None:
+    """Refuses what is no image, or too large to decode, before a framework is imported for it."""
+    from eyebright_kit.data.images import Unusable, examine
+
+    if not image.exists():
+        raise DatasetInvalid(f"there is no file {image}")
+    if isinstance(verdict := examine(image), Unusable):
+        found = verdict.code.replace("_", " ") + (f": {verdict.detail}" if verdict.detail else "")
+        raise DatasetInvalid(f"{image.name} cannot be used ({found}); send a JPEG, PNG or WebP picture")
 
 
 def _check(manifest: TrainerManifest) -> int:

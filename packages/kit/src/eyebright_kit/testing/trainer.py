@@ -121,6 +121,12 @@ class TrainerConformance:
         draw(0, random.Random(0)).save(tmp_path / "image.png")
         predicts(self.manifest.module, finished, tmp_path / "image.png", CLASSES)
 
+    def test_it_refuses_a_picture_that_is_none(self, finished: Trace, tmp_path: Path) -> None:
+        (tmp_path / "image.jpg").write_text("I am a text")
+        answer = run_verb(self.manifest.module, "predict", str(finished.output), str(tmp_path / "image.jpg"))
+        assert (answer.returncode, answer.stdout) == (ExitCode.BAD_DATA, "")
+        assert "image.jpg" in answer.stderr
+
     def test_it_leaves_its_spool_in_the_output_and_no_scratch(self, finished: Trace) -> None:
         assert (finished.output / "spool.jsonl").read_bytes() == (finished.folder / "spool.jsonl").read_bytes()
         assert not (finished.folder / "scratch").exists()
