@@ -1,11 +1,12 @@
 """One real server for all tests of the command line that need one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness.live import LiveServer, pets
+from harness.live import LiveServer, Ran, pets
 
+from eyebright.cli.entry import run
 from eyebright.client import Client
 from eyebright_wire.jobs import JobRequest
 from eyebright_wire.resources import JobView
@@ -36,3 +37,17 @@ def done(client: Client, photos: Path) -> JobView:
     job = client.wait(client.submit(order).id, timeout_seconds=60)
     assert job.state == "succeeded", job
     return job
+
+
+@pytest.fixture
+def cli(live: LiveServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """A command against the live server, in this process: what `Ran` says is what a script would see."""
+    monkeypatch.setenv("EYEBRIGHT_DATA_DIR", str(live.data_dir))
+
+    def call(*arguments: object) -> Ran:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        shown = capsys.readouterr()
+        return Ran(code, shown.out, shown.err)
+
+    return call

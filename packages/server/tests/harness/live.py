@@ -82,10 +82,11 @@ class LiveServer:
 
 
 def pets(folder: Path, classes: tuple[str, ...] = ("cat", "dog"), images: int = 12) -> Path:
-    """A tiny data set that the toy trainer learns at once: each class has a colour of its own."""
+    """A tiny data set that the toy trainer learns at once: each class has a brightness of its own."""
     for number, name in enumerate(classes):
         for index in range(images):
             path = folder / name / f"{index}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.new("RGB", (16, 16), (40 + 150 * (number % 2), 10 * index, 200 - 90 * number)).save(path)
+            shade = 230 * number // max(1, len(classes) - 1)
+            Image.new("RGB", (16, 16), (shade, abs(shade - 2 * index), shade)).save(path)
     return folder

@@ -1,0 +1,103 @@
+"""`eyebright doctor`: what it finds wrong, and that it changes nothing."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eyebright.cli import checks
+from eyebright.cli.checks import CHECKS, Verdict, examine
+from eyebright.cli.entry import run
+from eyebright.cli.exits import Exit
+from eyebright.settings import Settings
+
+
+def settings(tmp_path: Path, **fields: Any) -> Settings:
+    return Settings(data_dir=tmp_path / "data", port=0, **fields)
+
+
+def test_on_a_fresh_machine_nothing_is_wrong_and_nothing_is_made(tmp_path: Path) -> None:
+    found = {check.name: check for check in examine(settings(tmp_path))}
+    assert list(found) == list(CHECKS)
+    assert all(
+        found[name].verdict is Verdict.OK for name in ("python", "settings", "token", "database", "server", "port")
+    )
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.usefixtures("live")
+def test_with_a_running_server_all_is_well(cli: Any) -> None:
+    done = cli("doctor", "--json")
+    verdicts = {check["name"]: check for check in done.document["checks"]}
+    assert done.code == 0, done.document
+    assert "is ready" in verdicts["server"]["found"]
+    assert "schema" in verdicts["database"]["found"]
+    assert "yours alone" in verdicts["token"]["found"]
+    assert "toy" in cli("doctor").out
+
+
+def test_a_failure_ends_with_one_and_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    (tmp_path / "token").write_text("secret")
+    (tmp_path / "token").chmod(0o644)
+    monkeypatch.setenv("EYEBRIGHT_DATA_DIR", str(tmp_path))
+    assert run(["doctor"]) == Exit.NO
+    assert f"chmod 600 {tmp_path / 'token'}" in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_written_fails(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    check = checks.data_folder(settings(tmp_path))
+    assert check.verdict is Verdict.FAIL
+    assert "EYEBRIGHT_DATA_DIR" in check.advice
+
+
+@pytest.mark.parametrize(("free", "verdict"), [(100, Verdict.FAIL), (10**9, Verdict.WARN), (10**11, Verdict.OK)])
+def test_disk_space(free: int, verdict: Verdict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type("Usage", (), {"free": free})
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: usage)
+    assert checks.data_folder(settings(tmp_path)).verdict is verdict
+
+
+def test_a_mistyped_variable_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EYEBRIGHT_PROT", "1")
+    check = checks.variables(settings(tmp_path))
+    assert check.verdict is Verdict.WARN
+    assert "EYEBRIGHT_PORT" in check.found
+
+
+def test_a_taken_port_is_found(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        check = checks.port(Settings(data_dir=tmp_path, port=taken.getsockname()[1]))
+    assert check.verdict is Verdict.WARN
+    assert "--port 0" in check.advice
+
+
+def test_a_file_that_is_no_database_fails_with_a_reason(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("dear diary, " * 100)
+    found = {check.name: check for check in examine(settings(tmp_path, database_url=f"sqlite:///{tmp_path}/notes.txt"))}
+    assert found["database"].verdict is Verdict.FAIL
+    assert "notes.txt" in found["database"].found
+
+
+def test_a_server_out_of_reach_fails(tmp_path: Path) -> None:
+    found = {check.name: check for check in examine(settings(tmp_path, url="http://127.0.0.1:9", token="x"))}
+    assert found["server"].verdict is Verdict.FAIL
+    assert "no answer" in found["server"].found
+
+
+def test_a_check_that_breaks_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CHECKS, "gpu", lambda _: 1 / 0)
+    found = {check.name: check for check in examine(settings(tmp_path))}
+    assert found["gpu"].verdict is Verdict.FAIL
+    assert "port" in found
+
+
+def test_without_uv_or_trainers_the_way_out_is_told(tmp_path: Path) -> None:
+    found = {check.name: check for check in examine(settings(tmp_path, trainers_dir=tmp_path / "none"))}
+    assert found["trainers"].verdict is Verdict.FAIL
+    assert "eyebright trainers install torchvision" in found["trainers"].advice

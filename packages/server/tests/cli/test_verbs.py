@@ -1,0 +1,198 @@
+"""Every verb that looks at what is there, for people and for scripts."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from harness.live import LiveServer, Ran, pets
+
+from eyebright.cli.exits import Exit
+from eyebright.client import Client
+from eyebright_wire.jobs import JobRequest, JobState
+from eyebright_wire.resources import JobView
+
+Cli = Callable[..., Ran]
+
+
+def test_jobs_are_listed(cli: Cli, done: JobView) -> None:
+    found = cli("jobs", "list", "--state", "succeeded", "--label", "team=vision", "--json").document
+    assert [job["id"] for job in found] == [done.id]
+    shown = cli("jobs", "list").out
+    assert done.id in shown
+    assert "first" in shown
+    assert cli("jobs", "list", "--limit", "1", "--json").document[0]["id"] >= done.id
+
+
+def test_an_empty_list_is_an_empty_document_and_a_word_to_people(cli: Cli) -> None:
+    assert cli("jobs", "list", "--trainer", "nobody", "--json").document == []
+    shown = cli("jobs", "list", "--trainer", "nobody")
+    assert shown.out == ""
+    assert "eyebright demo" in shown.err
+
+
+def test_a_label_without_a_value_is_refused(cli: Cli) -> None:
+    assert cli("jobs", "list", "--label", "team").code == Exit.USAGE
+
+
+def test_a_job_is_shown(cli: Cli, done: JobView) -> None:
+    assert JobView.model_validate(cli("jobs", "show", done.id, "--json").document) == done
+    shown = cli("jobs", "show", done.id).out
+    assert all(
+        word in shown for word in (done.id, "succeeded", "epochs=2", "team=vision", str(done.model_id), "queued")
+    )
+
+
+def test_an_unknown_job_is_not_found(cli: Cli) -> None:
+    shown = cli("jobs", "show", "job_unknown", "--json")
+    assert shown.code == Exit.NOT_FOUND
+    assert shown.document["error"]["code"] == "not_found"
+
+
+def test_a_finished_job_cannot_be_cancelled(cli: Cli, done: JobView) -> None:
+    shown = cli("jobs", "cancel", done.id)
+    assert shown.code == Exit.CONFLICT
+    assert "already succeeded" in shown.err
+
+
+def test_a_running_job_can_be_cancelled(cli: Cli, client: Client, done: JobView) -> None:
+    order = JobRequest(dataset=done.dataset_version, trainer="toy", config={"epochs": 1000, "step_seconds": 0.02})
+    job = client.submit(order)
+    assert cli("jobs", "cancel", job.id, "--json").document["cancel_requested"] is True
+    assert client.wait(job.id, timeout_seconds=60).state is JobState.CANCELLED
+
+
+def test_a_job_is_repeated_as_a_new_one(cli: Cli, done: JobView) -> None:
+    again = cli("jobs", "retry", done.id, "--watch", "--json").document["job"]
+    assert (again["rerun_of"], again["state"]) == (done.id, "succeeded")
+    assert again["id"] != done.id
+
+
+def test_logs_are_what_it_printed(cli: Cli, done: JobView) -> None:
+    text = cli("jobs", "logs", done.id).out
+    assert "succeeded" in text
+    assert cli("jobs", "logs", done.id, "--follow").out == text
+    assert cli("jobs", "logs", done.id, "--attempt", "1", "--json").document == {"job_id": done.id, "text": text}
+    assert cli("jobs", "logs", done.id, "--attempt", "7").code == Exit.NOT_FOUND
+    assert cli("jobs", "logs", done.id, "--follow", "--json").code == Exit.USAGE
+
+
+def test_following_the_logs_ends_with_the_job(cli: Cli, client: Client, done: JobView) -> None:
+    order = JobRequest(dataset=done.dataset_version, trainer="toy", config={"epochs": 3, "step_seconds": 0.05})
+    job = client.submit(order)
+    text = cli("jobs", "logs", job.id, "--follow").out
+    assert client.job(job.id).state is JobState.SUCCEEDED
+    assert text == cli("jobs", "logs", job.id).out
+
+
+def test_a_watched_job_ends_with_its_summary(cli: Cli, done: JobView) -> None:
+    assert cli("jobs", "watch", done.id, "--json").document["job"]["id"] == done.id
+    lines = cli("jobs", "watch", done.id, "--lines").out.splitlines()
+    assert '"kind":"started"' in lines[0]
+    assert '"kind":"job"' in lines[-1]
+
+
+def test_events_metrics_checkpoints(cli: Cli, done: JobView) -> None:
+    events = cli("jobs", "events", done.id, "--json").document
+    assert [event["position"] for event in events] == list(range(1, len(events) + 1))
+    assert cli("jobs", "events", done.id, "--after", len(events) - 1, "--json").document == events[-1:]
+    assert "started" in cli("jobs", "events", done.id).out
+    assert "top1" in {series["name"] for series in cli("jobs", "metrics", done.id, "--json").document}
+    table = cli("jobs", "metrics", done.id).out.splitlines()
+    assert table[0].split()[0] == "epoch"
+    assert [line.split()[0] for line in table[1:]] == ["1", "2"]
+    assert len(cli("jobs", "checkpoints", done.id, "--json").document) >= 1
+    assert "best" in cli("jobs", "checkpoints", done.id).out
+
+
+def test_artifacts_are_downloaded_whole(cli: Cli, done: JobView, tmp_path: Path) -> None:
+    found = cli("jobs", "artifacts", done.id, "--download", tmp_path / "here", "--json").document
+    assert found
+    for artifact in found:
+        content = (tmp_path / "here" / artifact["path"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == artifact["sha256"]
+    assert found[0]["path"] in cli("jobs", "artifacts", done.id).out
+
+
+def test_models_are_listed_shown_downloaded_and_tried(cli: Cli, done: JobView, photos: Path, tmp_path: Path) -> None:
+    assert done.model_id in {model["id"] for model in cli("models", "list", "--json").document}
+    assert str(done.model_id) in cli("models", "list").out
+    assert cli("models", "show", done.model_id, "--json").document["classes"] == ["cat", "dog"]
+    assert "cat, dog" in cli("models", "show", done.model_id).out
+    files = cli("models", "download", done.model_id, "--to", tmp_path / "model", "--json").document["files"]
+    assert files
+    assert all(Path(path).is_file() for path in files)
+    scores = cli("models", "predict", done.model_id, photos / "cat/3.png", "--json").document["scores"]
+    assert scores[0]["label"] == "cat"
+    assert "cat" in cli("models", "predict", done.model_id, photos / "cat/3.png", "--top", "1").out
+
+
+def test_what_is_no_image_is_refused(cli: Cli, done: JobView, tmp_path: Path) -> None:
+    (tmp_path / "cat.jpg").write_text("I am a text")
+    refused = cli("models", "predict", done.model_id, tmp_path / "cat.jpg")
+    assert refused.code == Exit.USAGE, refused
+    assert cli("models", "predict", done.model_id, tmp_path / "nowhere.jpg").code == Exit.NOT_FOUND
+
+
+@pytest.mark.usefixtures("done")
+def test_data_sets_are_imported_listed_and_shown(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    version = cli("datasets", "import", photos, "--name", "animals", "--json").document
+    assert (version["dataset"], version["number"]) == ("animals", 1)
+    assert cli("datasets", "import", photos, "--name", "animals", "--json").document["id"] == version["id"]
+    assert "animals" in {found["name"] for found in cli("datasets", "list", "--json").document}
+    assert "animals" in cli("datasets", "list").out
+    assert cli("datasets", "show", "animals", "--json").document["versions"][0]["id"] == version["id"]
+    assert "cat" in cli("datasets", "show", "animals").out
+    assert "ready for classification" in cli("datasets", "import", photos, "--name", "animals").out
+    assert cli("datasets", "show", "unheard-of").code == Exit.NOT_FOUND
+    assert cli("datasets", "import", tmp_path / "nowhere").code == Exit.NOT_FOUND
+
+
+def test_inspecting_needs_no_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from eyebright.cli.entry import run
+
+    monkeypatch.setenv("EYEBRIGHT_DATA_DIR", str(tmp_path / "data"))
+    assert run(["datasets", "inspect", str(photos)]) == Exit.DONE
+    assert "is ready for classification" in capsys.readouterr().out
+    assert not (tmp_path / "data").exists()
+
+
+def test_inspecting_says_exactly_what_is_missing(cli: Cli, tmp_path: Path) -> None:
+    folder = pets(tmp_path / "one", classes=("cat",))
+    verdict = cli("datasets", "inspect", folder, "--json")
+    assert verdict.code == Exit.NO
+    assert verdict.document["ready"] is False
+    assert "1 class" in verdict.document["missing"][0]
+    shown = cli("datasets", "inspect", folder)
+    assert (shown.code, "not ready" in shown.out) == (Exit.NO, True)
+
+
+def test_what_is_no_zip_is_told(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "photos.zip").write_text("I am a text")
+    verdict = cli("datasets", "inspect", tmp_path / "photos.zip", "--json")
+    assert verdict.code == Exit.NO
+    assert verdict.document["error"]["code"] == "dataset_invalid"
+
+
+def test_recipes_are_listed_and_shown(cli: Cli) -> None:
+    assert "toy/classification" in {recipe["name"] for recipe in cli("recipes", "list", "--json").document}
+    assert "toy/classification" in cli("recipes", "list").out
+    assert cli("recipes", "show", "toy/classification", "--json").document["config"]["epochs"] == 5
+    assert "How often every training image is seen" in cli("recipes", "show", "toy/classification").out
+    assert cli("recipes", "show", "toy").code == Exit.USAGE
+    assert cli("recipes", "show", "toy/dreaming").code == Exit.NOT_FOUND
+
+
+def test_trainers_are_listed_and_checked_without_a_server(cli: Cli) -> None:
+    found = {view["name"]: view for view in cli("trainers", "list", "--json").document}
+    assert found["toy"]["installed"] is True
+    assert "softmax" in cli("trainers", "list").out
+    verdict = cli("trainers", "check", "toy", "--json")
+    assert (verdict.code, verdict.document["ok"]) == (0, True)
+    assert cli("trainers", "check", "toi").code == Exit.NOT_FOUND
+
+
+def test_the_document_of_the_api_is_printed(cli: Cli, live: LiveServer, client: Client) -> None:
+    assert cli("openapi").document == client.openapi()
