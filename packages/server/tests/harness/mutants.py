@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import sys
 import textwrap
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -85,8 +86,16 @@ def alive(mutant: Mutant) -> Generator[None]:
     assert source.count(mutant.right) == 1, f"{mutant.where} no longer contains {mutant.right!r} once: update the mutant"
     namespace: dict[str, Any] = {}
     exec(compile(source.replace(mutant.right, mutant.wrong), f"<mutant: {mutant.name}>", "exec"), vars(module), namespace)
-    setattr(owner, name, namespace[name])
+    holders = [owner, *(other for other in _product() if getattr(other, name, None) is original)]
+    for holder in holders:
+        setattr(holder, name, namespace[name])
     try:
         yield
     finally:
-        setattr(owner, name, original)
+        for holder in holders:
+            setattr(holder, name, original)
+
+
+def _product() -> list[Any]:
+    """Our loaded modules: a function may have been imported by name."""
+    return [module for name, module in sys.modules.items() if name.startswith("eyebright.")]

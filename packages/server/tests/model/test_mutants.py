@@ -3,7 +3,7 @@
 import pytest
 from harness.machine import ControlPlane
 from harness.mutants import MUTANTS, Mutant, alive
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from eyebright.stores.memory import MemoryDatabase
@@ -16,16 +16,24 @@ async def memory():
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
 def test_the_model_kills(mutant: Mutant):
-    machine = type("Mutated", (ControlPlane,), {"open_database": staticmethod(memory)})
-    patience = settings(
-        max_examples=400,
-        stateful_step_count=40,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate],  # a counterexample will do; nobody reads it, so it need not be small
-        report_multiple_bugs=False,
-        print_blob=False,
-    )
     with alive(mutant), pytest.raises(Exception):  # noqa: B017 - an oracle, a guard, or a plain crash: all are red
-        run_state_machine_as_test(machine, settings=patience)
+        for number in range(40):
+            look(number)
+
+
+def look(number: int) -> None:
+    """A few examples at a time: after a failure Hypothesis goes on until its budget is spent."""
+    machine = seed(number)(type("Mutated", (ControlPlane,), {"open_database": staticmethod(memory)}))
+    run_state_machine_as_test(machine, settings=GLANCE)
+
+
+GLANCE = settings(
+    max_examples=10,
+    stateful_step_count=40,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],  # a counterexample will do; nobody reads it, so it need not be small
+    report_multiple_bugs=False,
+    print_blob=False,
+)
