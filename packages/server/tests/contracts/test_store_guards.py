@@ -154,7 +154,7 @@ async def test_a_job_is_live_exactly_when_its_attempt_is(database):
 
 async def test_a_job_is_born_queued(database):
     await submit(database, job())
-    columns = names(tables.jobs.columns)
+    columns = names(tables.jobs)
     for column, value in (("state", "'running'"), ("version", "2"), ("attempt", "1")):
         chosen = ", ".join({"id": "'job_0002'", column: value}.get(name, name) for name in columns)
         with pytest.raises(GuardViolated):
@@ -173,7 +173,7 @@ async def test_there_are_no_other_states(database, table):
 
 async def test_a_job_has_one_live_attempt(database):
     await bring_to(database, JobState.RUNNING)
-    columns = names(tables.attempts.columns)
+    columns = names(tables.attempts)
     second = ", ".join({"number": "2", "last_seq": "0"}.get(name, name) for name in columns)
     with pytest.raises(GuardViolated):
         await raw(database, f"INSERT INTO attempts SELECT {second} FROM attempts")

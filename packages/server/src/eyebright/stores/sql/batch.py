@@ -1,8 +1,8 @@
-"""Writes of many rows by one statement: the rows travel as one JSON array, and the database takes it apart.
+"""Many rows by one statement: they travel as one JSON array, and the database takes it apart or puts it together.
 
-A statement is built once per table and never changes its text, whatever the number of rows, so that it is compiled and
-prepared once. It is one step of the driver: with a row per step, SQLite's thread would give up and take back the GIL for each,
-and wait up to 5 ms every time while the event loop is busy.
+A statement is built once and never changes its text, whatever the number of rows, so that it is compiled and prepared once.
+To SQLite's thread it is one step: with a row per step it would give up and take back the GIL for each, and wait up to 5 ms
+every time while the event loop is busy.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.stores.sql.engine import Dialect
-from eyebright.stores.sql.tables import names
+from eyebright.stores.sql.tables import keys, names
 
 Row = dict[str, Any]
 
@@ -39,11 +39,25 @@ class Batch:
 
     def __init__(self, table: Table, dialect: Dialect, *, fixed: Iterable[str] = ()) -> None:
         """`fixed`: columns that an update leaves alone."""
-        everything, keys = names(table.columns), names(table.primary_key.columns)
-        changing = [name for name in everything if name not in {*keys, *fixed}]
-        self.insert = _insert(table, everything, dialect)
-        self.update = _update(table, keys, changing, dialect)
-        self.upsert = _upsert(table, keys, changing, dialect)
+        changing = [name for name in names(table) if name not in {*keys(table), *fixed}]
+        self.insert = _insert(table, names(table), dialect)
+        self.update = _update(table, keys(table), changing, dialect)
+        self.upsert = _upsert(table, keys(table), changing, dialect)
+
+
+class Gathered:
+    """A SELECT of many rows."""
+
+    def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
+        self._as_array = dialect == "sqlite"  # Postgres has no thread and no GIL to wait for
+        self._statement = statement
+        if self._as_array:
+            columns = statement.subquery().c
+            self._statement = select(func.json_group_array(func.json_array(*columns)))
+
+    async def fetch(self, connection: AsyncConnection, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        result = await connection.execute(self._statement, parameters)
+        return orjson.loads(result.scalar_one()) if self._as_array else result.all()
 
 
 async def write(connection: AsyncConnection, statement: Insert | Update, rows: Sequence[Row]) -> None:
@@ -82,25 +96,25 @@ def _insert(table: Table, columns: Sequence[str], dialect: Dialect) -> Insert:
     return insert(table).from_select(columns, incoming(table, columns, dialect))
 
 
-def _update(table: Table, keys: Sequence[str], columns: Sequence[str], dialect: Dialect) -> Update:
-    rows = incoming(table, [*keys, *columns], dialect).subquery("incoming")
+def _update(table: Table, key: Sequence[str], columns: Sequence[str], dialect: Dialect) -> Update:
+    rows = incoming(table, [*key, *columns], dialect).subquery("incoming")
     return (
         update(table)
-        .where(*(table.c[key] == rows.c[key] for key in keys))
+        .where(*(table.c[name] == rows.c[name] for name in key))
         .values({name: rows.c[name] for name in columns})
     )
 
 
-def _upsert(table: Table, keys: Sequence[str], columns: Sequence[str], dialect: Dialect) -> Insert:
+def _upsert(table: Table, key: Sequence[str], columns: Sequence[str], dialect: Dialect) -> Insert:
     if dialect == "sqlite":
         from sqlalchemy.dialects.sqlite import insert as dialect_insert
     else:
         from sqlalchemy.dialects.postgresql import insert as dialect_insert
     # SQLite's grammar needs a WHERE between the SELECT and ON CONFLICT.
-    rows = incoming(table, [*keys, *columns], dialect).where(true())
-    statement = dialect_insert(table).from_select([*keys, *columns], rows)
+    rows = incoming(table, [*key, *columns], dialect).where(true())
+    statement = dialect_insert(table).from_select([*key, *columns], rows)
     return statement.on_conflict_do_update(
-        index_elements=keys, set_={name: statement.excluded[name] for name in columns}
+        index_elements=key, set_={name: statement.excluded[name] for name in columns}
     )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from eyebright.errors import EyebrightError, GuardViolated, InvalidRequest, StorageFull, Unavailable
+from eyebright.stores.sql import threads
 
 Dialect = Literal["sqlite", "postgresql"]
 
@@ -100,8 +101,9 @@ _EXPECTED = "the database URL must be sqlite:///path/to/eyebright.db or postgres
 
 def _sqlite(path: Path) -> Engine:
     url = URL.create("sqlite+aiosqlite", database=str(path))
-    writer = create_async_engine(url, pool_size=1, max_overflow=0)
-    reader = create_async_engine(url, pool_size=SQLITE_READERS, max_overflow=0)
+    once = {"async_creator_fn": threads.connect}
+    writer = create_async_engine(url, pool_size=1, max_overflow=0, connect_args=once)
+    reader = create_async_engine(url, pool_size=SQLITE_READERS, max_overflow=0, connect_args=once)
     event.listen(writer.sync_engine, "connect", _prepare_sqlite_writer)
     event.listen(reader.sync_engine, "connect", _prepare_sqlite_reader)
     event.listen(writer.sync_engine, "begin", _begin_immediate)

@@ -16,15 +16,18 @@ from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Progress, Succeeded
 from eyebright_wire.jobs import JobState, Stage
 
-JOB = tables.names(tables.jobs.columns)
-ORDER = tuple(name for name in tables.names(tables.orders.columns) if name != "job_id")
-ATTEMPT = tables.names(tables.attempts.columns)
-EVENT = tables.names(tables.events.columns)
+JOB = tables.names(tables.jobs)
+ORDER = tuple(name for name in tables.names(tables.orders) if name != "job_id")
+ATTEMPT = tables.names(tables.attempts)
+EVENT = tables.names(tables.events)
 
 
 def dump(value: object) -> str:
     """JSON in ASCII. Not orjson: that writes NaN as null and refuses integers above 64 bits, and events must come back equal."""
-    return json.dumps(value, separators=(",", ":"))
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 def job_row(job: Job) -> Row:
@@ -179,7 +182,7 @@ def version(row: Mapping[Any, Any]) -> Version:
 
 
 def _fields(table: Table, record: object) -> Row:
-    return {name: getattr(record, name) for name in tables.names(table.columns)}
+    return {name: getattr(record, name) for name in tables.names(table)}
 
 
 def _decoded(row: Mapping[Any, Any]) -> Row:

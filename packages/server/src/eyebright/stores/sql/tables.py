@@ -5,8 +5,7 @@ of which a training run can utter. A job is two rows: `jobs` changes with every 
 once and never read again by whoever has read it before.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from functools import cache
 
 from sqlalchemy import (
     BigInteger,
@@ -24,7 +23,6 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.sql.elements import ColumnClause
 
 from eyebright_wire.jobs import FINAL_STATES, JobState
 
@@ -39,9 +37,15 @@ Ms = Long
 Flag = Boolean().with_variant(Integer(), "sqlite")
 
 
-def names(columns: Iterable[ColumnClause[Any]]) -> tuple[str, ...]:
-    """Plain strings; SQLAlchemy's own kind is no key for orjson."""
-    return tuple(str(column.name) for column in columns)
+@cache
+def names(table: Table) -> tuple[str, ...]:
+    """Its columns, as plain strings: SQLAlchemy's own kind is no key for orjson."""
+    return tuple(str(column.name) for column in table.columns)
+
+
+def keys(table: Table) -> tuple[str, ...]:
+    """The columns of its primary key."""
+    return tuple(str(column.name) for column in table.primary_key.columns)
 
 
 def _states(column: str) -> CheckConstraint:

@@ -12,7 +12,7 @@ from eyebright.errors import Conflict
 from eyebright.ports.jobs import AttemptKey, Receipt
 from eyebright.stores.sql import rows
 from eyebright.stores.sql.among import among, values
-from eyebright.stores.sql.batch import Batch, Row, write
+from eyebright.stores.sql.batch import Batch, Gathered, Row, write
 from eyebright.stores.sql.engine import Dialect, queue_up
 from eyebright.stores.sql.orders import Orders
 from eyebright.stores.sql.tables import (
@@ -40,7 +40,7 @@ class Statements:
         self.lock_jobs = select(jobs.c.id).where(chosen).order_by(jobs.c.id).with_for_update(key_share=True)
         wanted = or_(attempts.c.number == jobs.c.attempt, among(attempts.c.number, "numbers", dialect))
         joined = jobs.outerjoin(attempts, and_(attempts.c.job_id == jobs.c.id, wanted))
-        self.select_runs = select(jobs, attempts).select_from(joined).where(chosen)
+        self.runs = Gathered(select(jobs, attempts).select_from(joined).where(chosen), dialect)
         written = (jobs, orders, labels, attempts, events, transitions, checkpoints, artifacts, models, outbox, inbox)
         self._batches = {table: Batch(table, dialect, fixed=_FIXED.get(table, ())) for table in written}
 
@@ -156,7 +156,7 @@ class SqlTransaction:
     ) -> tuple[dict[str, Job], dict[tuple[str, int], Attempt]]:
         dialect, width = self._statements.dialect, len(rows.JOB)
         parameters = {"ids": values(ids, dialect), "numbers": values(numbers, dialect)}
-        read = (await self._connection.execute(self._statements.select_runs, parameters)).all()
+        read = await self._statements.runs.fetch(self._connection, parameters)
         found = await self._statements.orders.jobs(self._connection, [row[:width] for row in read])
         tries = [attempt for row in read if (attempt := rows.attempt(row[width:]))]
         return found, {(attempt.job_id, attempt.number): attempt for attempt in tries}
