@@ -1,7 +1,7 @@
 """kill -9 of server and trainers at random moments: every job ends, one model each, no event lost or doubled.
 
-Everything is real: server processes over one data folder, toy trainers as children, the client over HTTP. How many jobs and
-for how long: CHAOS_JOBS (default 100); CHAOS_DATABASE=postgres uses Postgres for the same.
+Everything is real: server processes over one data folder, toy trainers as children, the client over HTTP. CHAOS_JOBS and
+CHAOS_SEED make it longer or different.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ from eyebright.errors import EyebrightError
 from eyebright.settings import Settings
 from eyebright_wire.jobs import JobRequest
 
-JOBS = int(os.environ.get("CHAOS_JOBS", "100"))
+JOBS = {"sqlite": int(os.environ.get("CHAOS_JOBS", "100")), "postgresql": int(os.environ.get("CHAOS_JOBS", "30"))}
+SEED = int(os.environ.get("CHAOS_SEED", "7"))
 KILL_EVERY_SECONDS = (0.15, 0.9)
-ENOUGH = max(25, JOBS // 2)  # kills
 SERVER_SHARE = 0.15  # of the blows
 DEADLINE_SECONDS = 420
 
@@ -34,14 +34,17 @@ DEADLINE_SECONDS = 420
 class World:
     """One data folder and whichever server process serves it at the moment."""
 
-    def __init__(self, data_dir: Path, seed: int, database_url: str | None) -> None:
+    def __init__(self, data_dir: Path, database_url: str, jobs: int) -> None:
         self.data_dir = data_dir
-        self.random = random.Random(seed)
+        self.jobs = jobs
+        self.enough = max(25, jobs // 2)  # kills
+        self.random = random.Random(SEED)
         self.kills: Counter[str] = Counter()
         self.log = (data_dir / "server.log").open("ab")
         self.environment = {
             **os.environ,
             "EYEBRIGHT_DATA_DIR": str(data_dir),
+            "EYEBRIGHT_DATABASE_URL": database_url,
             "EYEBRIGHT_PORT": "0",
             "EYEBRIGHT_LOCAL__CPU_SLOTS": "4",
             "EYEBRIGHT_JOBS__HEARTBEAT_SECONDS": "1",
@@ -53,8 +56,6 @@ class World:
             "EYEBRIGHT_RETRY__BASE_SECONDS": "0.05",
             "EYEBRIGHT_RETRY__CAP_SECONDS": "0.2",
         }
-        if database_url:
-            self.environment["EYEBRIGHT_DATABASE_URL"] = database_url
         self.server = self.start()
 
     def start(self) -> subprocess.Popen:
@@ -115,10 +116,9 @@ class World:
         self.log.close()
 
 
-@pytest.fixture
-def world(tmp_path, request):
-    database_url = request.getfixturevalue("postgres_url") if os.environ.get("CHAOS_DATABASE") == "postgres" else None
-    world = World(tmp_path, seed=int(os.environ.get("CHAOS_SEED", "7")), database_url=database_url)
+@pytest.fixture(params=JOBS)
+def world(tmp_path, request, fresh_url):
+    world = World(tmp_path, fresh_url(request.param), JOBS[request.param])
     yield world
     world.close()
 
@@ -133,7 +133,7 @@ def test_every_job_ends_with_exactly_one_model(world, tmp_path, record_property)
             world.strike()
             next_strike = time.monotonic() + world.random.uniform(*KILL_EVERY_SECONDS)
         time.sleep(0.05)
-        finished = sum(world.kills.values()) >= ENOUGH
+        finished = sum(world.kills.values()) >= world.enough
     while unfinished(world):
         assert time.monotonic() < deadline + 120, "the jobs did not end even after the killing stopped"
         time.sleep(0.3)
@@ -141,14 +141,14 @@ def test_every_job_ends_with_exactly_one_model(world, tmp_path, record_property)
     print(f"kills: {dict(world.kills)}")
     check(world.client(), ids)
     assert world.kills["server"] >= 2
-    assert world.kills["trainer"] >= ENOUGH // 2
+    assert world.kills["trainer"] >= world.enough // 2
 
 
 def submit_all(world: World, folder: Path) -> list[str]:
     with world.client() as client:
         version = client.import_dataset(folder)
     ids = []
-    for number in range(JOBS):
+    for number in range(world.jobs):
         request = JobRequest(
             dataset=version.id,
             trainer="toy",
@@ -158,7 +158,7 @@ def submit_all(world: World, folder: Path) -> list[str]:
         ids.append(submit_surely(world, request, key=f"job-{number}"))
         if number % 10 == 5:
             world.strike()  # orders too must survive: the same key is the same job
-    assert len(set(ids)) == JOBS
+    assert len(set(ids)) == world.jobs
     return ids
 
 

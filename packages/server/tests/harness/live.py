@@ -53,15 +53,16 @@ def eyebright(data_dir: Path, *arguments: object, timeout: float = 90, **variabl
 class LiveServer:
     """`eyebright serve` for as long as the context lasts."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, **variables: str) -> None:
         self.data_dir = data_dir
+        self.variables = variables
         self.settings = Settings(data_dir=data_dir)
 
     def __enter__(self) -> "LiveServer":
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.data_dir / "server.log").open("wb") as log:
             command = [sys.executable, "-m", "eyebright", "serve"]
-            self._process = subprocess.Popen(command, env=environment(self.data_dir), stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, env=environment(self.data_dir, **self.variables), stdout=log, stderr=log)
         deadline = time.monotonic() + 60
         while running_server(self.settings) is None:
             assert self._process.poll() is None, (self.data_dir / "server.log").read_text()
