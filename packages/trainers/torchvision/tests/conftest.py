@@ -143,6 +143,12 @@ def job(tmp_path: Path, images: LocalDataset) -> Job:
 
 
 @pytest.fixture(scope="session")
+def job_at() -> type[Job]:
+    """For fixtures that outlive one test: `job_at(root, images)`."""
+    return Job
+
+
+@pytest.fixture(scope="session")
 def make() -> Callable[..., LocalDataset]:
     return make_images
 

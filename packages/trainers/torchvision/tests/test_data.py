@@ -65,9 +65,10 @@ def test_a_file_that_is_no_image_is_named(
     broken = copied(images, tmp_path / "copy")
     sample = broken.samples(Split.TRAIN)[3]
     sample.path.write_text("this is no image")
-    with opened(broken.samples(Split.TRAIN), 32, "crop", 2, tmp_path / "kept", False) as found:
-        with pytest.raises(DatasetInvalid, match=sample.source):
-            list(batches(found, [np.arange(24)], CPU))
+    found = Images(broken.samples(Split.TRAIN), 32, "crop", 2)
+    with pytest.raises(DatasetInvalid, match=sample.source):
+        list(batches(found, [np.arange(24)], CPU))
+    found.close()
 
 
 def test_an_iterator_that_is_left_early_leaves_no_thread_behind(images: LocalDataset):

@@ -94,10 +94,10 @@ def test_the_file_tells_its_classes_and_takes_any_batch(tmp_path: Path):
 
 
 @pytest.fixture(scope="module")
-def delivered(tmp_path_factory: pytest.TempPathFactory, images):
-    from conftest import Job
-
-    context = Job(tmp_path_factory.mktemp("delivered"), images).context(exports=["onnx"], epochs=2, imgsz=48, fit="pad")
+def delivered(tmp_path_factory: pytest.TempPathFactory, images, job_at):
+    context = job_at(tmp_path_factory.mktemp("delivered"), images).context(
+        exports=["onnx"], epochs=2, imgsz=48, fit="pad"
+    )
     fit(context)
     return context
 
@@ -108,7 +108,7 @@ def test_prediction_agrees_with_evaluation_on_every_validation_image(delivered):
     for sample in delivered.data.samples("val"):
         square = read_square(sample.path, 48, "pad")
         with torch.inference_mode():
-            expected = model.eval()(normalised(torch.from_numpy(square)[None])).softmax(1)[0]
+            expected = model.eval()(normalised(torch.tensor(square)[None])).softmax(1)[0]
         found = inference.predict(delivered.output, sample.path)
         by_label = {score.label: score.score for score in found}
         assert [by_label[name] for name in delivered.data.classes] == pytest.approx(expected.tolist(), abs=1e-4)

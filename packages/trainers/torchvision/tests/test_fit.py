@@ -11,6 +11,7 @@ from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, NanLoss, OutOfMe
 from eyebright_torchvision import loop, memory
 from eyebright_torchvision.fit import fit
 from eyebright_torchvision.manifest import MANIFEST
+from eyebright_torchvision.metrics import Scores
 from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import Stage
@@ -38,14 +39,14 @@ def test_each_architecture_trains_a_few_steps(job, name: str):
 
 @pytest.mark.parametrize("optimizer", OPTIMISERS)
 def test_the_loss_falls_with_each_optimiser(job, optimizer: str):
-    lr0 = 0.05 if optimizer == "SGD" else 0.003
+    plain = {"flip": 0, "crop_scale": 1, "brightness": 0, "contrast": 0, "saturation": 0, "schedule": "constant"}
     context = job.context(
-        model="resnet18", epochs=6, optimizer=optimizer, lr0=lr0, flip=0, crop_scale=1, schedule="constant"
+        model="resnet18", epochs=6, optimizer=optimizer, lr0=0.02 if optimizer == "SGD" else 0.0005, **plain
     )
     result = fit(context)
     losses = [metrics["loss"] for metrics in context.desk.epochs]
     assert losses[-1] < losses[0] * 0.7
-    assert result.metrics["top1"] >= 0.8
+    assert result.metrics["top1"] >= 0.6
 
 
 def test_the_same_seed_gives_the_same_weights_with_any_workers_and_cache(job):
@@ -76,20 +77,19 @@ def test_a_run_tells_its_stages_epochs_and_numbers(job):
 
 
 def test_the_final_weights_are_the_best_ones(job, monkeypatch: pytest.MonkeyPatch):
-    """With a learning rate that ruins the model after the first epoch, the first epoch's weights are kept."""
-    context = job.context(model="resnet18", epochs=3, lr0=3e-3, flip=0, schedule="constant", ema=False, patience=0)
-    real = loop.Loop._close_epoch
+    """Of three epochs the second is told to be the best; the average after it is what must come out."""
+    scores = iter([Scores(1.0, 0.5), Scores(0.9, 0.9), Scores(0.1, 0.7)])
+    seen = []
 
-    def ruin(self) -> None:
-        real(self)
-        with torch.no_grad():
-            for parameter in self.learner.model.parameters():
-                parameter.zero_()
+    def told(model: torch.nn.Module, *_args: object) -> Scores:
+        seen.append({key: value.clone() for key, value in model.state_dict().items()})
+        return next(scores)
 
-    monkeypatch.setattr(loop.Loop, "_close_epoch", ruin)
-    result = fit(context)
-    assert result.metrics["best_epoch"] == 1
-    assert any(tensor.abs().sum() > 0 for name, tensor in final(context).items() if name.startswith("conv1"))
+    monkeypatch.setattr(loop, "score", told)
+    context = job.context(epochs=3)
+    assert fit(context).metrics["best_epoch"] == 2
+    assert same(final(context), seen[1])
+    assert not same(final(context), seen[2])
 
 
 def test_patience_ends_a_run_that_does_not_get_better(job):

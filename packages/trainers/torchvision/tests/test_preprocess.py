@@ -59,10 +59,8 @@ def test_a_photo_is_turned_upright(tmp_path: Path):
     [("L", 77, 77), ("RGBA", (0, 0, 0, 0), 255), ("LA", (9, 255), 9), ("1", 1, 255), ("I;16", 0x8000, 128)],
 )
 def test_every_mode_becomes_rgb(tmp_path: Path, mode: str, colour: object, expected: int):
-    if mode == "I;16":
-        image = Image.fromarray(np.full((32, 32), colour, dtype=np.uint16))
-    else:
-        image = Image.new(mode, (32, 32), colour)
+    scan = mode == "I;16"  # which Pillow cannot make from a colour
+    image = Image.fromarray(np.full((32, 32), colour, np.uint16)) if scan else Image.new(mode, (32, 32), colour)
     image.save(tmp_path / "a.png")
     assert (read_square(tmp_path / "a.png", 32, "crop") == expected).all()
 

@@ -40,13 +40,20 @@ def state_tensors(optimizer: Optimizer) -> dict[str, torch.Tensor]:
 
 
 def load_state(optimizer: Optimizer, tensors: dict[str, torch.Tensor]) -> None:
-    """Puts back what `state_tensors` gave: the same bits, on the parameters' own device."""
+    """Puts back what `state_tensors` gave: the same bits, on the parameters' own device and in their memory layout."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     memory: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
         index, _, name = key.partition(".")
-        memory.setdefault(int(index), {})[name] = value
+        memory.setdefault(int(index), {})[name] = _laid_out_like(parameters[int(index)], value)
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": memory, "param_groups": groups})
+
+
+def _laid_out_like(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Fused kernels walk weights and memory side by side, so a contiguous memory of a channels-last weight would be read in
+    the wrong order, without any error."""
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
 
 def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
