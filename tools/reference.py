@@ -16,6 +16,25 @@ from eyebright_wire.events import BODIES
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 WRITTEN = "<!-- Written by `make reference` from the code; a test fails when it differs. -->\n"
+EVENTS = """\
+# Events
+
+What a trainer says about its attempt, numbered 1, 2, 3 … `kind` decides what `data` holds; a reader ignores kinds and fields it
+does not know.
+"""
+ERRORS = """\
+# Errors
+
+## Of requests
+
+Answers are `application/problem+json` with `code`, `status`, `detail` and, where several things are wrong, `errors`.
+"""
+API = """\
+# HTTP API
+
+The whole document: `eyebright openapi`, or `/openapi.json` of a running server; `/docs` shows it. Every call but `/health` and
+`/ready` needs `Authorization: Bearer TOKEN`; the token is in the data folder.
+"""
 
 
 def pages() -> dict[str, str]:
@@ -46,13 +65,14 @@ def _defaults(fields: dict[str, Any], prefix: str = "EYEBRIGHT_") -> dict[str, s
         if inner:
             found |= _defaults(inner, f"{variable}__")
         elif field.default_factory is None and field.default not in (None, ()):
-            found[variable] = f"`{field.default}`" if not isinstance(field.default, tuple) else f"`{','.join(field.default)}`"
+            found[variable] = (
+                f"`{field.default}`" if not isinstance(field.default, tuple) else f"`{','.join(field.default)}`"
+            )
     return found
 
 
 def events() -> Iterator[str]:
-    yield WRITTEN + "# Events\n\nWhat a trainer says about its attempt, numbered 1, 2, 3 … `data` by `kind`; a reader ignores kinds and fields it"
-    yield "does not know.\n"
+    yield WRITTEN + EVENTS
     for kind, body in BODIES.items():
         yield f"## `{kind}`\n"
         yield f"{inspect.getdoc(body) or ''}\n" if body.__dict__.get("__doc__") else ""
@@ -64,7 +84,9 @@ def events() -> Iterator[str]:
 
 
 def _type(annotation: Any) -> str:
-    text = annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
+    text = (
+        annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
+    )
     for noise in ("eyebright_wire.artifacts.", "eyebright_wire.errors.", "eyebright_wire.jobs.", "typing."):
         text = text.replace(noise, "")
     return text.replace("|", "\\|")
@@ -80,8 +102,8 @@ def data_sets() -> Iterator[str]:
 
 
 def error_codes() -> Iterator[str]:
-    yield WRITTEN + "# Errors\n\n## Of requests\n\nAnswers are `application/problem+json` with `code`, `status`, `detail` and, where several things are wrong,"
-    yield "`errors`.\n\n| code | status | meaning |\n|---|---|---|"
+    yield WRITTEN + ERRORS
+    yield "| code | status | meaning |\n|---|---|---|"
     for error in _tree(errors.EyebrightError):
         yield f"| `{error.code}` | {error.status} | {(error.__doc__ or '').strip()} |"
     yield "\n## Of jobs\n\nThe `reason` of a job that failed, was cancelled, or waits to be tried again.\n"
@@ -98,8 +120,7 @@ def _tree(error: type[errors.EyebrightError]) -> Iterator[type[errors.EyebrightE
 
 def api() -> Iterator[str]:
     document = openapi()
-    yield WRITTEN + "# HTTP API\n\nThe whole document: `eyebright openapi`, or `/openapi.json` of a running server; `/docs` shows it. Every call but"
-    yield "`/health` and `/ready` needs `Authorization: Bearer TOKEN`; the token is in the data folder.\n"
+    yield WRITTEN + API
     yield "| call | what it does | answers |\n|---|---|---|"
     for path, verbs in sorted(document["paths"].items()):
         for verb, operation in verbs.items():

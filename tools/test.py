@@ -24,7 +24,9 @@ class Outcome:
 
 def main(arguments: list[str]) -> int:
     suites = [(ROOT, ROOT / ".venv")]
-    suites += [(folder, folder / ".venv") for folder in sorted((ROOT / "packages/trainers").iterdir()) if folder.is_dir()]
+    suites += [
+        (folder, folder / ".venv") for folder in sorted((ROOT / "packages/trainers").iterdir()) if folder.is_dir()
+    ]
     outcomes = [run(folder, environment, arguments) for folder, environment in suites]
     passed, failed = sum(o.passed for o in outcomes), sum(o.failed for o in outcomes)
     skipped = sum(o.skipped for o in outcomes)

@@ -138,7 +138,6 @@ def test_every_job_ends_with_exactly_one_model(world, tmp_path, record_property)
         assert time.monotonic() < deadline + 120, "the jobs did not end even after the killing stopped"
         time.sleep(0.3)
     record_property("kills", json.dumps(world.kills))
-    print(f"kills: {dict(world.kills)}")
     check(world.client(), ids)
     assert world.kills["server"] >= 2
     assert world.kills["trainer"] >= world.enough // 2

@@ -62,7 +62,9 @@ class LiveServer:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.data_dir / "server.log").open("wb") as log:
             command = [sys.executable, "-m", "eyebright", "serve"]
-            self._process = subprocess.Popen(command, env=environment(self.data_dir, **self.variables), stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, env=environment(self.data_dir, **self.variables), stdout=log, stderr=log
+            )
         deadline = time.monotonic() + 60
         while running_server(self.settings) is None:
             assert self._process.poll() is None, (self.data_dir / "server.log").read_text()

@@ -275,7 +275,9 @@ class ControlPlane(RuleBasedStateMachine):
     @rule(data=st.data())
     def forge(self, data: st.DataObject) -> None:
         handle = self.some_handle(data)
-        event = Event(seq=len(self.stored(handle)) + 1, kind="failed", at_ms=1, data={"code": "nan_loss", "message": "x"})
+        event = Event(
+            seq=len(self.stored(handle)) + 1, kind="failed", at_ms=1, data={"code": "nan_loss", "message": "x"}
+        )
         try:
             self.do(self.platform.ingest.accept(handle.job_id, handle.attempt, "forged", [event]))
         except Forbidden:
@@ -324,7 +326,9 @@ class ControlPlane(RuleBasedStateMachine):
         if cancels:
             works.append(self.platform.jobs.cancel(handle.job_id))
         for result in self.do(_gather(works)):
-            if isinstance(result, GuardViolated) or (isinstance(result, BaseException) and not isinstance(result, REFUSALS)):
+            if isinstance(result, GuardViolated) or (
+                isinstance(result, BaseException) and not isinstance(result, REFUSALS)
+            ):
                 raise result
         if cancels and not self.run_of(handle).job.state.final:
             self.cancelled_at.setdefault(handle.job_id, self.run_of(handle).job.attempt)

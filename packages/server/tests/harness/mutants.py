@@ -30,14 +30,31 @@ MUTANTS = [
         "if run.attempt is None:",
     ),
     Mutant(
-        "holes are accepted", f"{CORE}.lifecycle:_apply_one", "event.seq != attempt.last_seq + 1", "event.seq <= attempt.last_seq"
+        "holes are accepted",
+        f"{CORE}.lifecycle:_apply_one",
+        "event.seq != attempt.last_seq + 1",
+        "event.seq <= attempt.last_seq",
     ),
     Mutant("an attempt talks on after its claim", f"{CORE}.lifecycle:_apply_one", "attempt.claim is not None", "False"),
-    Mutant("the fencing token stays", f"{CORE}.lifecycle:claim", "number = job.attempt + 1", "number = max(1, job.attempt)"),
+    Mutant(
+        "the fencing token stays", f"{CORE}.lifecycle:claim", "number = job.attempt + 1", "number = max(1, job.attempt)"
+    ),
     Mutant("loss forgets the wish to cancel", f"{CORE}.lifecycle:end", "if job.cancel_requested:", "if False:"),
-    Mutant("retries are not charged", f"{CORE}.lifecycle:end", "job = charge(job, code, checkpointed=attempt.checkpoints > 0)", ""),
-    Mutant("retries are unlimited", f"{CORE}.lifecycle:end", "can_retry and affordable(job, code, limits)", "can_retry"),
-    Mutant("a success keeps its attempt live", f"{CORE}.lifecycle:succeed", '_ended(attempt, "succeeded", now_ms)', "attempt"),
+    Mutant(
+        "retries are not charged",
+        f"{CORE}.lifecycle:end",
+        "job = charge(job, code, checkpointed=attempt.checkpoints > 0)",
+        "",
+    ),
+    Mutant(
+        "retries are unlimited", f"{CORE}.lifecycle:end", "can_retry and affordable(job, code, limits)", "can_retry"
+    ),
+    Mutant(
+        "a success keeps its attempt live",
+        f"{CORE}.lifecycle:succeed",
+        '_ended(attempt, "succeeded", now_ms)',
+        "attempt",
+    ),
     Mutant("a loss keeps its attempt live", f"{CORE}.lifecycle:_ended", "ended_at_ms=now_ms, ", ""),
     Mutant("versions stand still", f"{CORE}.records:changed", "before.job.version + 1", "before.job.version"),
     Mutant("versions jump", f"{CORE}.records:changed", "before.job.version + 1", "before.job.version + 2"),
@@ -50,13 +67,28 @@ MUTANTS = [
         "if event.seq >= last)",
     ),
     Mutant(
-        "two posts of one job share a commit", f"{SERVICES}.ingest:Ingest._take", "post.job_id in taken or len(taken) == GROUP", "False"
+        "two posts of one job share a commit",
+        f"{SERVICES}.ingest:Ingest._take",
+        "post.job_id in taken or len(taken) == GROUP",
+        "False",
     ),
     Mutant("a success needs no files", f"{SERVICES}.finalise:Finaliser.finalise", "if problems", "if False"),
     Mutant("rotten files pass", f"{SERVICES}.finalise:Finaliser._problem", "found.sha256 != ref.sha256", "False"),
-    Mutant("outages are charged to trainers", f"{SERVICES}.sweep:Sweep._credit_outage", "await self._store.credit(gap_ms)", "pass"),
-    Mutant("silent spools are not read", f"{SERVICES}.sweep:Sweep._conclude", "await self._replay(attempt, liveness)", "pass"),
-    Mutant("the dead are buried alive", f"{SERVICES}.sweep:Sweep._bury", "if liveness.vital is Vital.GONE:", "if True:"),
+    Mutant(
+        "outages are charged to trainers",
+        f"{SERVICES}.sweep:Sweep._credit_outage",
+        "await self._store.credit(gap_ms)",
+        "pass",
+    ),
+    Mutant(
+        "silent spools are not read",
+        f"{SERVICES}.sweep:Sweep._conclude",
+        "await self._replay(attempt, liveness)",
+        "pass",
+    ),
+    Mutant(
+        "the dead are buried alive", f"{SERVICES}.sweep:Sweep._bury", "if liveness.vital is Vital.GONE:", "if True:"
+    ),
     Mutant(
         "nobody is killed before the relaunch",
         f"{SERVICES}.sweep:Sweep._stop",
@@ -65,10 +97,16 @@ MUTANTS = [
     ),
     Mutant("the lost are forgotten", f"{SERVICES}.sweep:Sweep._verdict", "attempt.lease_until_ms < now_ms", "False"),
     Mutant("a claim is overruled", f"{SERVICES}.sweep:Sweep._end", "or (run.attempt and run.attempt.claim)", ""),
-    Mutant("another order under the same key", f"{SERVICES}.jobs:_known", "receipt.body_sha256 != body_sha256", "False"),
+    Mutant(
+        "another order under the same key", f"{SERVICES}.jobs:_known", "receipt.body_sha256 != body_sha256", "False"
+    ),
     Mutant("orders are repeated", f"{SERVICES}.jobs:_known", "return receipt.job_id", "return None"),
-    Mutant("news overtakes news", f"{SERVICES}.relay:Relay.tick", "stuck.add(message.job_id)", "delivered.append(message)"),
-    Mutant("news is ticked off unheard", f"{SERVICES}.relay:Relay._deliver", "await subscriber.notify(message)", "pass"),
+    Mutant(
+        "news overtakes news", f"{SERVICES}.relay:Relay.tick", "stuck.add(message.job_id)", "delivered.append(message)"
+    ),
+    Mutant(
+        "news is ticked off unheard", f"{SERVICES}.relay:Relay._deliver", "await subscriber.notify(message)", "pass"
+    ),
 ]
 
 
@@ -83,9 +121,13 @@ def alive(mutant: Mutant) -> Generator[None]:
         owner = getattr(owner, part)
     original = getattr(owner, name)
     source = textwrap.dedent(inspect.getsource(original))
-    assert source.count(mutant.right) == 1, f"{mutant.where} no longer contains {mutant.right!r} once: update the mutant"
+    assert source.count(mutant.right) == 1, (
+        f"{mutant.where} no longer contains {mutant.right!r} once: update the mutant"
+    )
     namespace: dict[str, Any] = {}
-    exec(compile(source.replace(mutant.right, mutant.wrong), f"<mutant: {mutant.name}>", "exec"), vars(module), namespace)
+    exec(
+        compile(source.replace(mutant.right, mutant.wrong), f"<mutant: {mutant.name}>", "exec"), vars(module), namespace
+    )
     holders = [owner, *(other for other in _product() if getattr(other, name, None) is original)]
     for holder in holders:
         setattr(holder, name, namespace[name])

@@ -54,9 +54,7 @@ class Platform:
         database, clock, executors = self.database, self.clock, {"local": self.executor}
         self.announcer = announcer = Announcer()
         self.history = History(database.jobs, database.history, self.objects, executors)
-        self.jobs = Jobs(
-            database.jobs, database.history, database.datasets, self.catalog, executors, clock, announcer
-        )
+        self.jobs = Jobs(database.jobs, database.history, database.datasets, self.catalog, executors, clock, announcer)
         self.watch = Watch(self.jobs, self.history, announcer)
         self.ingest = Ingest(database.jobs, clock, announcer, lease_ms=LEASE_MS, limits=self.limits)
         seal = Seal(

@@ -17,14 +17,14 @@ async def memory():
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
 def test_the_model_kills(mutant: Mutant):
     with alive(mutant), pytest.raises(Exception):  # noqa: B017 - an oracle, a guard, or a plain crash: all are red
-        for number in range(40):
-            look(number)
+        look_long()
 
 
-def look(number: int) -> None:
+def look_long() -> None:
     """A few examples at a time: after a failure Hypothesis goes on until its budget is spent."""
-    machine = seed(number)(type("Mutated", (ControlPlane,), {"open_database": staticmethod(memory)}))
-    run_state_machine_as_test(machine, settings=GLANCE)
+    for number in range(40):
+        machine = seed(number)(type("Mutated", (ControlPlane,), {"open_database": staticmethod(memory)}))
+        run_state_machine_as_test(machine, settings=GLANCE)
 
 
 GLANCE = settings(
