@@ -34,12 +34,10 @@ class Datasets:
         The same content is the same version. A set that is not ready for any task is kept too, with the reasons in its
         report; one without a single usable image is refused. Raises DatasetInvalid; nothing is kept then.
         """
-        if not path.exists():
-            raise InvalidRequest(f"there is no file or folder {path} on the server")
         with tempfile.TemporaryDirectory(dir=self._scratch, prefix="import-") as work:
             async with self._importing:
                 prepared = await asyncio.to_thread(_prepare, path, Path(work))
-                return await self._keep(prepared, name or dataset_name(path), Path(work), unpacked=not path.is_dir())
+                return await self._keep(prepared, name or dataset_name(path), Path(work))
 
     async def inspect(self, path: Path) -> DatasetReport:
         """The report of an import, without keeping anything."""
@@ -59,10 +57,11 @@ class Datasets:
         more = page[-1].name if len(found) > limit else None
         return Page[DatasetView](items=tuple(dataset_view(dataset) for dataset in page), next=more)
 
-    async def _keep(self, prepared: PreparedVersion, name: str, work: Path, *, unpacked: bool) -> DatasetVersionView:
+    async def _keep(self, prepared: PreparedVersion, name: str, work: Path) -> DatasetVersionView:
         manifest = work / "manifest.json"
         await asyncio.to_thread(manifest.write_bytes, prepared.manifest_bytes)
         images = [(blob_key(sha256), path) for sha256, path in prepared.blobs]
+        unpacked = all(path.is_relative_to(work) for _, path in prepared.blobs)
         await self._objects.put(images, owned=unpacked)  # a person's own folder may change later: never link to it
         await self._objects.put([(blob_key(prepared.sha256), manifest)], owned=True)
         version = Version(
@@ -83,6 +82,8 @@ def dataset_name(path: Path) -> str:
 
 
 def _prepare(path: Path, work: Path) -> PreparedVersion:
+    if not path.exists():
+        raise InvalidRequest(f"there is no file or folder {path} on the server")
     try:
         prepared = prepare(path, work=work)
     except ArchiveRejected as error:
