@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eyebright.errors import NotFound, StorageFull, Unavailable
+from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable
 from eyebright.ports.objects import BLOBS, attempt_prefix, blob_key
 from eyebright.stores.objects import files
 from eyebright.stores.objects.files import FileObjectStore
@@ -70,6 +70,13 @@ async def test_a_strangers_file_may_change_later(store, source):
     await store.put([("k", source)])
     source.write_bytes(b"changed in place")
     assert await read(store, "k") == CONTENT
+
+
+async def test_a_file_that_was_edited_since_it_was_named_is_refused(store, source):
+    with pytest.raises(Conflict, match="changed while it was being imported"):
+        await store.put([(blob_key("a" * 64), source)])
+    with pytest.raises(NotFound):
+        await store.stat(blob_key("a" * 64))
 
 
 async def test_an_owned_file_is_linked_not_copied(store, source):

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from eyebright.errors import NotFound, StorageFull, Unavailable
+from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable
 from eyebright.ports.objects import ObjectInfo
 from eyebright_wire.artifacts import Grant
 
@@ -24,6 +24,7 @@ CHUNK_BYTES = 1 << 20
 SYNCS_AT_ONCE = 16
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
 _READ_ONLY = 0o444  # some frameworks "repair" images in place; a blob is linked into their data set
@@ -110,6 +111,7 @@ class FileObjectStore:
         passing = self._passing / uuid.uuid4().hex
         try:
             shutil.copyfile(source, passing)
+            _check_name(passing, target, source)
             linked = _link(passing, target)
             if linked is None:
                 passing.rename(target)
@@ -129,6 +131,15 @@ class FileObjectStore:
             raise Unavailable(
                 f"cannot write below {self._root}: {error}; check the disk and its permissions"
             ) from error
+
+
+def _check_name(copy: Path, target: Path, source: Path) -> None:
+    """A blob is named by its content: a file that was edited since it was inspected must not get in under its old name."""
+    if not _SHA256.fullmatch(target.name):
+        return
+    with copy.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != target.name:
+            raise Conflict(f"{source} changed while it was being imported; import it again")
 
 
 def _link(file: Path, target: Path) -> bool | None:
