@@ -123,6 +123,12 @@ def test_train_may_be_the_class_of_locomotives(tmp_path: Path) -> None:
     assert {c.split for c in candidates(tmp_path)} == {None}
 
 
+def test_splits_without_class_folders_are_splits_all_the_same(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"train": 1, "val": 1}})
+    assert read(tmp_path).classes == ()
+    assert remarks(tmp_path) == [("image_without_class", "train/0.png"), ("image_without_class", "val/0.png")]
+
+
 def test_two_words_for_one_split_are_one_split(tmp_path: Path) -> None:
     write_class_folders(tmp_path, {"train": {"a": 1, "b": 1}, "val": {"a": 1}, "valid": {"b": 1}})
     assert Counter(c.split for c in candidates(tmp_path)) == {Split.TRAIN: 2, Split.VAL: 2}

@@ -68,6 +68,12 @@ def test_an_empty_class_folder_is_named(tmp_path: Path) -> None:
     assert missing(tmp_path) == ("train/dogs/ is empty; add images, or remove the folder",)
 
 
+def test_a_class_folder_with_nothing_but_a_readme_is_empty(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 3, "dogs": 0, "emus": 3}})
+    (tmp_path / "dogs" / "README.txt").write_text("to be filled")
+    assert missing(tmp_path) == ("dogs/ is empty; add images, or remove the folder",)
+
+
 def test_many_empty_class_folders_are_one_sentence(tmp_path: Path) -> None:
     write_class_folders(tmp_path, {"": {"full": 2, "other": 2, **dict.fromkeys("abcdefgh", 0)}})
     assert missing(tmp_path) == ("a/, b/, c/, d/, e/ and 3 more are empty; add images, or remove the folders",)
@@ -136,6 +142,7 @@ def test_an_empty_train_folder_is_told(tmp_path: Path) -> None:
 
 def test_classes_of_one_image_leave_nothing_to_validate_on(tmp_path: Path) -> None:
     write_class_folders(tmp_path, {"": {"cats": 1, "dogs": 1}})
+    assert inspect(tmp_path).findings == ()
     assert missing(tmp_path) == (
         "no image can be held back for validation, because no class has two different ones; "
         "add images, or a val/ folder beside train/",
@@ -224,7 +231,9 @@ def test_a_class_without_validation_images_is_a_warning(tmp_path: Path) -> None:
 def test_an_image_in_two_splits_is_a_leak(tmp_path: Path) -> None:
     write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3}, "val": {"cats": 1, "dogs": 1}})
     shutil.copy(tmp_path / "train" / "cats" / "1.png", tmp_path / "val" / "cats" / "again.png")
-    found = finding(inspect(tmp_path), "leaked_images")
+    report = inspect(tmp_path)
+    assert codes(report) == {"leaked_images": 1}
+    found = finding(report, "leaked_images")
     assert found.message == "an image is in more than one split (train/cats/1.png: also val/cats/again.png)"
     assert found.severity == Severity.WARNING
 

@@ -37,21 +37,16 @@ def test_the_identity_is_the_hash_of_the_manifest(version: PreparedVersion) -> N
 
 
 def test_the_identity_of_a_known_manifest_never_changes() -> None:
-    """Changing this renames every version that anybody has."""
-    sample = Sample(
-        sha256="0" * 64,
-        extension="png",
-        size_bytes=1,
-        width=2,
-        height=3,
-        split=Split.VAL,
-        label=0,
-        source="val/ü/1.png",
-    )
-    written = canonical(VersionManifest(format="imagefolder", classes=("ü", "b"), samples=(sample,)))
+    """Changing this renames every version that anybody has. A field that does not say anything is left out."""
+    facts = {"size_bytes": 1, "width": 2, "height": 3}
+    full = Sample(sha256="0" * 64, extension="png", split=Split.VAL, label=0, source="val/ü/1.png", **facts)
+    bare = Sample(sha256="1" * 64, extension="jpg", split=Split.TEST, **facts)
+    written = canonical(VersionManifest(format="imagefolder", classes=("ü", "b"), samples=(full, bare)))
     assert written.decode() == (
-        '{"classes":["ü","b"],"format":"imagefolder","samples":[{"extension":"png","height":3,"label":0,'
-        f'"sha256":"{"0" * 64}","size_bytes":1,"source":"val/ü/1.png","split":"val","width":2}}]}}'
+        '{"classes":["ü","b"],"format":"imagefolder","samples":['
+        f'{{"extension":"png","height":3,"label":0,"sha256":"{"0" * 64}",'
+        '"size_bytes":1,"source":"val/ü/1.png","split":"val","width":2},'
+        f'{{"extension":"jpg","height":3,"sha256":"{"1" * 64}","size_bytes":1,"split":"test","width":2}}]}}'
     )
 
 
@@ -65,6 +60,19 @@ def test_the_manifest_describes_every_image(version: PreparedVersion, source: Pa
         assert sample.sha256 == hashlib.sha256(data).hexdigest()
         assert (sample.size_bytes, sample.width, sample.height, sample.extension) == (len(data), 16, 16, "png")
         assert sample.source.startswith(f"{sample.split}/{version.manifest.classes[sample.label or 0]}/")
+
+
+def test_samples_are_ordered_by_split_class_and_name(tmp_path: Path) -> None:
+    write_class_folders(tmp_path / "source", {"test": {"2": 1}, "Train": {"10": 1, "2": 2}, "valid": {"10": 1, "2": 1}})
+    samples = prepare(tmp_path / "source", work=tmp_path).manifest.samples
+    assert [sample.source for sample in samples] == [
+        "Train/2/0.png",
+        "Train/2/1.png",
+        "Train/10/0.png",
+        "valid/2/0.png",
+        "valid/10/0.png",
+        "test/2/0.png",
+    ]
 
 
 def test_a_folder_and_its_zip_are_the_same_version(version: PreparedVersion, source: Path, tmp_path: Path) -> None:
