@@ -205,8 +205,10 @@ async def test_everything_is_synced_before_it_appears(store, source, root, monke
 
     monkeypatch.setattr(files, "_sync", lambda path: (synced.append(path), sync(path)))
     monkeypatch.setattr(files.os, "link", watched_link)
-    await store.put([(blob_key("ab" * 32), source)])
-    assert {root, root / "blobs", root / "blobs/sha256", root / "blobs/sha256/ab"} <= set(synced)
+    key = blob_key(hashlib.sha256(CONTENT).hexdigest())
+    await store.put([(key, source)])
+    folders = [root / folder for folder in Path(key).parents]
+    assert {root, *folders} <= set(synced)
 
 
 async def test_nothing_passing_is_left_behind(store, source, root):
