@@ -1,4 +1,3 @@
-# ruff: noqa: S101 - a suite of tests, although it is shipped
 """What every data set format must keep: `FormatConformance`; and small real images to test with.
 
 class TestImageFolder(FormatConformance):
