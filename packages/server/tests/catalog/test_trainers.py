@@ -87,11 +87,18 @@ async def test_the_list_shows_what_each_can_do_or_why_it_cannot(trainers: Traine
 
 async def test_a_trainer_is_asked_about_itself_once(trainers: Trainers) -> None:
     trainers.add("toy")
-    catalog = trainers.catalog()
-    await catalog.install("toy", silent)
-    await asyncio.gather(*(catalog.environment("toy") for _ in range(5)))
+    await trainers.catalog().install("toy", silent)
     await trainers.catalog().list()
     assert trainers.asked("toy") == 1
+
+
+async def test_callers_at_the_same_time_wait_for_one_answer(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    await trainers.catalog().install("toy", silent)
+    (project / ".venv" / "eyebright-manifest.json").unlink()
+    catalog = trainers.catalog()
+    await asyncio.gather(*(catalog.environment("toy") for _ in range(5)))
+    assert trainers.asked("toy") == 2
 
 
 async def test_an_edited_trainer_is_asked_again(trainers: Trainers) -> None:

@@ -97,6 +97,8 @@ match config["do"]:
         note("environ.json", dict(os.environ))
         note("cwd.json", os.getcwd())
         note("stdin.json", sys.stdin.read())
+        note("session.json", os.getsid(0))
+        note("group.json", os.getpgid(0))
         leave(0)
 '''
 
@@ -245,8 +247,10 @@ def stranger() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(
         [sys.executable, "-S", "-c", "import time; time.sleep(600)"], start_new_session=True
     ) as process:
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def _mark(process: psutil.Process) -> str:
@@ -323,6 +327,7 @@ async def test_a_trainer_sees_its_share_of_the_machine_and_no_secrets(
     assert (seen["OMP_NUM_THREADS"], seen["MKL_NUM_THREADS"], seen["OMP_WAIT_POLICY"]) == ("5", "5", "passive")
     assert laboratory.note("cwd.json") == str(laboratory.folder())
     assert laboratory.note("stdin.json") == ""
+    assert laboratory.note("session.json") == laboratory.note("group.json") == laboratory.note("process.json")["pid"]
 
 
 async def test_a_trainer_on_the_cpu_sees_no_gpu(laboratory: Laboratory, executor: Executor) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,12 +16,17 @@ MARK = f"/runs/job_of_test_{os.getpid()}/a1"
 
 
 @contextmanager
-def _sleeper(mark: str | None = None, *, session: bool = True) -> Iterator[psutil.Process]:
+def _sleeper(mark: str | None = None) -> Iterator[psutil.Process]:
     environment = {"PATH": os.defpath, **({RUN_MARK: mark} if mark else {})}
     program = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
-    with subprocess.Popen(program, env=environment, start_new_session=session) as child:
-        yield psutil.Process(child.pid)
-        child.kill()
+    with subprocess.Popen(program, env=environment, start_new_session=True) as child:
+        process = psutil.Process(child.pid)
+        while not process.environ():  # a moment of exec in which it has none
+            time.sleep(0.001)
+        try:
+            yield process
+        finally:
+            child.kill()
 
 
 def test_a_process_is_recognised_by_its_birth_or_by_its_mark() -> None:
