@@ -15,7 +15,7 @@ from eyebright.settings import LogSettings
 
 HIDDEN = "***"
 _SECRET_KEYS = re.compile(r"(?i)(^|_)(token|secret|password|authorization|api_key|cookie)$")
-_SECRET_TEXT = re.compile(r"(?i)(bearer\s+)[^\s\"']+|(://[^/:@\s]+:)[^@/\s]+(?=@)")
+_SECRET_TEXT = re.compile(r"""(?i)(bearer\s+)[^\s"'\\]+|(://[^/:@\s"']+:)[^@/\s"'\\]+(?=@)""")
 
 
 def configure(settings: LogSettings) -> None:

@@ -1,13 +1,16 @@
 """Where trainers report. The busiest endpoints by far, so the body goes to pydantic's own parser and nothing else looks at it."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.datastructures import Headers
 from starlette.responses import Response
+from starlette.routing import request_response
 
 from eyebright.doors.door import context_of
 from eyebright.doors.gate import bearer
@@ -16,7 +19,17 @@ from eyebright.doors.problems import misfit, refusals
 from eyebright.errors import InvalidRequest, Unauthenticated
 from eyebright_wire.events import Ack, EventBatch, Heartbeat
 
-router = APIRouter(prefix=API, tags=["ingest"])
+
+class _Plain(APIRoute):
+    """Documented like any other route, but served as a route of Starlette: solving parameters, serialising by the response
+    model and unwinding dependencies would cost as much again as everything else that happens to a batch."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        self.app = request_response(endpoint)
+
+
+router = APIRouter(prefix=API, tags=["ingest"], route_class=_Plain)
 
 _BASE = "/jobs/{job_id}/attempts/{attempt}/events"
 #: The token of one attempt opens only these; that it is this attempt's is for the service to say.

@@ -1,0 +1,136 @@
+"""One failure never ends a loop, and a standstill is seen."""
+
+import asyncio
+
+import pytest
+
+from eyebright.loops import idle, outbox
+from eyebright.loops.pulse import BACKOFF_CAP_SECONDS, STANDSTILL_SECONDS, Pulse, keep
+from eyebright.services.signal import Signal
+from eyebright.testing import ManualClock
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+class Flaky:
+    """Fails as often as it is told, then works."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.rounds = 0
+
+    async def tick(self) -> None:
+        self.rounds += 1
+        if self.rounds <= self.failures:
+            raise RuntimeError("no luck")
+
+
+@pytest.fixture
+async def going():
+    tasks: list[asyncio.Task[None]] = []
+    yield lambda loop: tasks.append(asyncio.create_task(loop))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_round_follows_another_after_a_rest(going):
+    clock, work = ManualClock(), Flaky(0)
+    pulse = Pulse("x", clock.now_ms())
+    going(keep(pulse, clock, work.tick, lambda: clock.sleep(1)))
+    for rounds in (1, 2, 3):
+        await settle()
+        assert work.rounds == rounds
+        assert pulse.verdict(clock.now_ms()) == "ok"
+        clock.advance(1)
+
+
+async def test_after_failures_the_rest_grows_and_then_all_is_well(going):
+    clock, work = ManualClock(), Flaky(7)
+    pulse = Pulse("x", clock.now_ms())
+    going(keep(pulse, clock, work.tick, lambda: clock.sleep(1)))
+    for failing, rest in enumerate((1, 2, 4, 8, 16, BACKOFF_CAP_SECONDS, BACKOFF_CAP_SECONDS), 1):
+        await settle()
+        assert pulse.failing == work.rounds == failing
+        assert pulse.verdict(clock.now_ms()) == f"failed {failing} times in a row: RuntimeError: no luck"
+        clock.advance(rest - 0.1)
+        await settle()
+        assert work.rounds == failing  # not yet
+        clock.advance(0.1)
+    await settle()
+    assert (pulse.failing, pulse.failures, pulse.verdict(clock.now_ms())) == (0, 7, "ok")
+
+
+async def test_a_standstill_is_seen(going):
+    clock = ManualClock()
+    pulse = Pulse("x", clock.now_ms())
+    going(keep(pulse, clock, asyncio.Event().wait, lambda: clock.sleep(1)))
+    clock.advance(STANDSTILL_SECONDS - 1)
+    assert pulse.verdict(clock.now_ms()) == "ok"
+    clock.advance(1)
+    assert pulse.verdict(clock.now_ms()) == "has not finished a round for 90 s"
+
+
+async def test_the_outbox_is_emptied_before_it_rests(going):
+    class Relay:
+        left = 2500
+
+        async def tick(self, limit: int) -> int:
+            taken = min(limit, self.left)
+            self.left -= taken
+            return taken
+
+    relay, clock = Relay(), ManualClock()
+    going(outbox.run(relay, Pulse("outbox", clock.now_ms()), clock, Signal()))
+    await settle()
+    assert relay.left == 0
+
+
+async def test_an_embedded_server_leaves_only_when_it_is_quiet_and_nothing_is_unfinished():
+    clock = ManualClock()
+    quiet, unfinished, left = 0.0, True, []
+
+    async def busy() -> bool:
+        return unfinished
+
+    watching = asyncio.create_task(
+        idle.run(lambda: quiet, busy, lambda: left.append(clock.now_ms()), clock, patience_seconds=30)
+    )
+
+    async def look() -> None:
+        await settle()
+        clock.advance(1)
+        await settle()
+
+    await look()
+    quiet = 30.0
+    await look()
+    assert not left  # a job is unfinished
+    unfinished, quiet = False, 29.0
+    await look()
+    assert not left  # somebody called
+    quiet = 30.0
+    await look()
+    await watching
+    assert len(left) == 1
+
+
+async def test_who_cannot_tell_whether_jobs_are_unfinished_stays():
+    clock, left = ManualClock(), []
+
+    async def unreachable() -> bool:
+        raise RuntimeError("the database is away")
+
+    watching = asyncio.create_task(
+        idle.run(lambda: 99.0, unreachable, lambda: left.append(1), clock, patience_seconds=30)
+    )
+    for _ in range(3):
+        await settle()
+        clock.advance(1)
+    await settle()
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert left == []

@@ -1,0 +1,83 @@
+"""Every knob, and the only reader of the environment."""
+
+from pathlib import Path
+
+import pytest
+
+from eyebright import settings
+from eyebright.errors import InvalidRequest
+from eyebright.settings import Settings, unknown_variables, variables
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch):
+    for name in list(settings.process_environment()):
+        if name.startswith("EYEBRIGHT_"):
+            monkeypatch.delenv(name)
+
+
+def test_it_runs_with_nothing_set():
+    found = Settings()
+    assert (found.host, found.port) == ("127.0.0.1", 8765)
+    assert found.data_dir.is_absolute()
+    assert found.data_dir.name == "eyebright"
+    assert found.database == f"sqlite:///{found.data_dir}/eyebright.db"
+
+
+def test_variables_are_read_by_name_and_by_section(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_DATA_DIR", "~/somewhere")
+    monkeypatch.setenv("EYEBRIGHT_JOBS__LEASE_SECONDS", "90")
+    monkeypatch.setenv("EYEBRIGHT_LICENCE_DENY", "AGPL-3.0, GPL-3.0,")
+    monkeypatch.setenv("EYEBRIGHT_LOCAL__DEVICES", "0,2")
+    monkeypatch.setenv("EYEBRIGHT_DATABASE_URL", "postgresql://db/eyebright")
+    found = Settings()
+    assert found.data_dir == Path.home() / "somewhere"
+    assert found.jobs.lease_seconds == 90
+    assert found.licence_deny == ("AGPL-3.0", "GPL-3.0")
+    assert found.local.devices == (0, 2)
+    assert found.database == "postgresql://db/eyebright"
+
+
+def test_an_empty_variable_is_none_at_all(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_PORT", "")
+    assert Settings().port == 8765
+
+
+def test_what_is_given_goes_before_the_environment(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_PORT", "1")
+    assert Settings(port=2).port == 2
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("EYEBRIGHT_PORT", "lots"),
+        ("EYEBRIGHT_PORT", "70000"),
+        ("EYEBRIGHT_JOBS__LEASE_SECONDS", "-1"),
+        ("EYEBRIGHT_LOG__LEVEL", "loud"),
+    ],
+)
+def test_a_value_that_cannot_be_names_its_variable(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidRequest, match=f"{variable} is '{value}'"):
+        Settings()
+
+
+def test_a_typo_is_found_with_the_nearest_name(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_PROT", "1")
+    monkeypatch.setenv("EYEBRIGHT_JOBS__LEASE_SECOND", "1")
+    assert unknown_variables() == {
+        "EYEBRIGHT_JOBS__LEASE_SECOND": "EYEBRIGHT_JOBS__LEASE_SECONDS",
+        "EYEBRIGHT_PROT": "EYEBRIGHT_PORT",
+    }
+
+
+def test_every_variable_says_what_it_means():
+    assert all(words for name, words in variables().items() if not name.startswith("EYEBRIGHT_LOG__"))
+
+
+def test_the_tree_is_frozen_and_keeps_the_token_to_itself():
+    found = Settings(token="swordfish")
+    with pytest.raises(ValueError, match="frozen"):
+        found.port = 1
+    assert "swordfish" not in repr(found)

@@ -1,0 +1,57 @@
+"""What the server says about itself."""
+
+import json
+import logging
+
+import pytest
+import structlog
+
+from eyebright import telemetry
+from eyebright.settings import LogSettings
+from eyebright.telemetry import Instruments
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def said(capsys, **settings) -> str:
+    telemetry.configure(LogSettings(**settings))
+    log = structlog.stdlib.get_logger("eyebright.test")
+    log.info("launched", job="job_1", token="swordfish", token_file="/data/token", url="postgresql://me:swordfish@db/x")
+    logging.getLogger("some.library").warning("calling with Authorization: Bearer swordfish now")
+    try:
+        int('Authorization: "Bearer swordfish"')  # the traceback shows this line, and the message quotes it
+    except ValueError:
+        log.exception("failed")
+    log.debug("too much")
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_a_secret_is_never_written(capsys, style):
+    text = said(capsys, format=style)
+    assert "swordfish" not in text
+    assert text.count("***") == 5
+    assert "/data/token" in text
+    assert "too much" not in text
+
+
+def test_every_line_is_json_for_a_collector(capsys):
+    lines = [json.loads(line) for line in said(capsys, format="json").splitlines()]
+    assert [line["event"] for line in lines[:1]] == ["launched"]
+    assert lines[0] | {"job": "job_1", "level": "info", "logger": "eyebright.test"} == lines[0]
+    assert lines[1]["logger"] == "some.library"
+    assert "Traceback" in lines[2]["exception"]
+
+
+def test_two_apps_in_one_process_do_not_add_up():
+    one, two = Instruments.make(), Instruments.make()
+    one.answered("GET", "/x", 200, 0.01)
+    assert b'route="/x"' in one.exposition()
+    assert b'route="/x"' not in two.exposition()
