@@ -1,14 +1,18 @@
 """What is sent, what is tried again, what a refusal becomes."""
 
+import json
+import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import httpx
 import pytest
 from harness.scripted import Scripted, job, ok, page, problem
 
 import eyebright
-from eyebright.client import Client
+from eyebright.client import Client, running_server
 from eyebright.client.problems import BY_CODE
 from eyebright.client.transport import TRIES, is_loopback
 from eyebright.errors import (
@@ -136,12 +140,12 @@ def test_pages_are_read_to_the_end_but_not_before_they_are_wanted(server: Script
     assert dict(server.asked[1].url.params) == {"state": "running", "label": "team:vision", "after": "job_2"}
 
 
-def test_without_a_server_the_way_out_is_told(tmp_path: object) -> None:
+def test_without_a_server_the_way_out_is_told(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="eyebright serve"):
         Client(settings=Settings(data_dir=tmp_path))
 
 
-def test_without_a_token_the_way_out_is_told(tmp_path: object) -> None:
+def test_without_a_token_the_way_out_is_told(tmp_path: Path) -> None:
     with pytest.raises(Unauthenticated, match="EYEBRIGHT_TOKEN"):
         Client("http://127.0.0.1:1", settings=Settings(data_dir=tmp_path))
 
@@ -152,3 +156,45 @@ def test_without_a_token_the_way_out_is_told(tmp_path: object) -> None:
 )
 def test_only_loopback_is_spoken_to_past_proxies(url: str, ours: bool) -> None:
     assert is_loopback(url) is ours
+
+
+def announce(settings: Settings, url: object, **fields: object) -> None:
+    about = {"url": url, "pid": os.getpid(), "created": time.time(), **fields}
+    settings.data_dir.mkdir(exist_ok=True)
+    (settings.data_dir / "server.json").write_text(json.dumps(about))
+    (settings.data_dir / "token").write_text("secret\n")
+
+
+def test_a_server_that_was_restarted_is_found_again(server: Scripted, tmp_path: Path) -> None:
+    """It may have another port now; the token in the folder is still the same."""
+    settings = Settings(data_dir=tmp_path / "data")
+    announce(settings, "http://127.0.0.1:1111")
+
+    def restart(_: httpx.Request) -> httpx.Response:
+        announce(settings, "http://127.0.0.1:2222")
+        raise httpx.ConnectError("refused")
+
+    server.answers = [restart, ok(job())]
+    with Client(settings=settings, through=httpx.MockTransport(server), sleep=server.slept.append) as client:
+        assert client.job("job_1") == job()
+        assert client.local is not None
+    assert [request.url.port for request in server.asked] == [1111, 2222]
+    assert server.asked[1].headers["authorization"] == "Bearer secret"
+
+
+def test_a_server_that_was_named_is_never_swapped_for_another(
+    server: Scripted, client: Client, settings: Settings
+) -> None:
+    announce(settings, "http://127.0.0.1:2222")
+    server.answers = [httpx.ConnectError("refused")]
+    with pytest.raises(Unavailable):
+        client.job("job_1")
+    assert {request.url.host for request in server.asked} == {"eyebright.test"}
+
+
+@pytest.mark.parametrize("fields", [{"pid": 2**22 + 1}, {"created": 1.0}, {"url": 5}])
+def test_what_a_killed_server_left_behind_counts_for_nothing(fields: dict[str, object], tmp_path: Path) -> None:
+    """Also when its number belongs to another process by now, which was born later."""
+    settings = Settings(data_dir=tmp_path)
+    announce(settings, **{"url": "http://127.0.0.1:1111", **fields})
+    assert running_server(settings) is None

@@ -72,6 +72,19 @@ def test_an_unknown_job_is_told_at_once(server: Scripted, client: Client) -> Non
         next(client.watch("job_1"))
 
 
+def test_a_server_that_moved_is_followed(server: Scripted) -> None:
+    server.answers = [httpx.ConnectError("gone"), stream(DONE)]
+    transport = Transport(
+        "http://127.0.0.1:1",
+        "x",
+        moved=lambda: "http://127.0.0.1:2",
+        through=httpx.MockTransport(server),
+        sleep=server.slept.append,
+    )
+    assert list(Watching(transport, "job_1")) == [DONE]
+    assert [request.url.port for request in server.asked] == [1, 2]
+
+
 def test_waiting_gives_the_final_view(server: Scripted, client: Client) -> None:
     server.answers = [stream(RUNNING, event(1)), stream(DONE)]
     assert client.wait("job_1") == DONE

@@ -18,7 +18,13 @@ def connected(settings: Settings | None = None) -> Iterator[Client]:
 
 
 def _client(settings: Settings) -> Client:
-    if settings.url or running_server(settings):
+    if settings.url or _at_hand(settings):
         return Client(settings=settings)
     with notes().status("Starting the embedded server…"):
         return embedded.start(settings)
+
+
+def _at_hand(settings: Settings) -> bool:
+    """An embedded server may be leaving at this very moment, so it is asked; any other one is taken at its word."""
+    local = running_server(settings)
+    return local is not None and (not local.embedded or embedded.ready(settings))

@@ -29,7 +29,7 @@ def start(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) ->
     process = _spawn(log)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        if _ready(settings):
+        if ready(settings):
             return Client(settings=settings)
         if process.poll() not in (None, Exit.CONFLICT):  # a conflict: another was quicker and is getting ready
             raise Unavailable(f"the embedded server ended with exit status {process.returncode}.\n{_tail(log)}")
@@ -44,7 +44,8 @@ def _spawn(log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
 
 
-def _ready(settings: Settings) -> bool:
+def ready(settings: Settings) -> bool:
+    """The server of this data folder answers; one that is just leaving does not."""
     if running_server(settings) is None:
         return False
     with suppress(EyebrightError), Client(settings=settings, tries=1) as client:

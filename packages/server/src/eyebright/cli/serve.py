@@ -1,13 +1,21 @@
 """`eyebright serve`."""
 
+import time
+from contextlib import suppress
 from typing import Annotated, Any
 
+import psutil
 import typer
 
+from eyebright.cli.terminal import say
 from eyebright.cli.verbs import example, single
+from eyebright.client import running_server
 from eyebright.settings import Settings
 
 app = single()
+
+#: A server that leaves gives the requests under way 5 s.
+GRACE_SECONDS = 30
 
 EXAMPLES = """
 eyebright serve                                    on this machine only, http://127.0.0.1:8765/docs
@@ -31,8 +39,25 @@ def serve(
     """Run the server: HTTP API, scheduler and everything else in one process.
 
     Every call needs the token that lies in the file `token` of the data folder; commands on this machine find it by themselves.
+    An embedded server that a command has started makes room for this one; trainings go on meanwhile.
     """
     from eyebright.app import serve as serve_forever
 
     given: dict[str, Any] = {"host": host, "port": port, "embedded": embedded or None}
-    serve_forever(Settings(**{name: value for name, value in given.items() if value is not None}))
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    if not settings.embedded:
+        take_over(settings)
+    serve_forever(settings)
+
+
+def take_over(settings: Settings) -> None:
+    """Let an embedded server on the same data folder go. Its trainings go on and are found again; its watchers follow us."""
+    local = running_server(settings)
+    if local is None or not local.embedded:
+        return
+    say(f"taking over from the embedded server at {local.url}")
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(local.pid).terminate()
+    deadline = time.monotonic() + GRACE_SECONDS
+    while running_server(settings) == local and time.monotonic() < deadline:
+        time.sleep(0.05)

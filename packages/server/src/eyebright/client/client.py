@@ -59,8 +59,15 @@ class Client:
     ) -> None:
         self.settings = settings or Settings()
         self.server = running_server(self.settings)
-        url, token = self._address(url), self._token(token)
-        self._transport = Transport(url, token, tries=tries, sleep=sleep, through=through)
+        named = url or self.settings.url
+        self._transport = Transport(
+            named or self._here(),
+            token or self._token(),
+            tries=tries,
+            moved=self._moved if named is None else lambda: None,
+            sleep=sleep,
+            through=through,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -238,17 +245,21 @@ class Client:
 
     # -- how
 
-    def _address(self, url: str | None) -> str:
-        found = url or self.settings.url or (self.server.url if self.server else None)
-        if found is None:
+    def _here(self) -> str:
+        if self.server is None:
             folder = self.settings.data_dir
             raise Unavailable(
                 f"no server runs on {folder}. Start one with `eyebright serve`, or name one with EYEBRIGHT_URL."
             )
-        return found
+        return self.server.url
 
-    def _token(self, token: str | None) -> str:
-        found = token or self.settings.token or local_token(self.settings)
+    def _moved(self) -> str | None:
+        """Where the server of this machine is now: it may have been restarted since."""
+        self.server = running_server(self.settings) or self.server
+        return self.server.url if self.server else None
+
+    def _token(self) -> str:
+        found = self.settings.token or local_token(self.settings)
         if found is None:
             raise Unauthenticated(
                 "no token: set EYEBRIGHT_TOKEN to what the server keeps in the file `token` of its data folder."

@@ -1,5 +1,7 @@
 """The server of this machine: where its data folder says it listens, and whether it still lives."""
 
+import math
+
 import psutil
 from pydantic import BaseModel, ValidationError
 
@@ -12,6 +14,7 @@ class LocalServer(BaseModel, frozen=True, extra="ignore"):
 
     url: str
     pid: int
+    created: float = math.inf  # when it was ready, in seconds since 1970
     version: str = ""
     embedded: bool = False
 
@@ -22,7 +25,17 @@ def running_server(settings: Settings) -> LocalServer | None:
         server = LocalServer.model_validate_json((settings.data_dir / SERVER).read_bytes())
     except (OSError, ValidationError):
         return None
-    return server if psutil.pid_exists(server.pid) else None
+    return server if _lives(server) else None
+
+
+def _lives(server: LocalServer) -> bool:
+    """Its process is there and is not a later one that was given the same number."""
+    try:
+        process = psutil.Process(server.pid)
+        born = process.create_time() <= server.created + 1  # processes are dated in hundredths of a second
+        return born and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def local_token(settings: Settings) -> str | None:

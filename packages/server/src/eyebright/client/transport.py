@@ -19,7 +19,9 @@ TRIES = 4
 
 
 class Transport:
-    """`sleep` and `through` are for tests: who waits between tries, and what carries the bytes."""
+    """`moved` tells where the server is by now: one that was restarted may listen on another port. `sleep` and `through` are for
+    tests: who waits between tries, and what carries the bytes.
+    """
 
     def __init__(
         self,
@@ -27,19 +29,24 @@ class Transport:
         token: str,
         *,
         tries: int = TRIES,
+        moved: Callable[[], str | None] = lambda: None,
         sleep: Callable[[float], None] = time.sleep,
         through: httpx.BaseTransport | None = None,
     ) -> None:
-        self.url = url.rstrip("/")
         self.tries = tries
         self.sleep = sleep
+        self._moved = moved
         self._http = httpx.Client(
-            base_url=self.url,
+            base_url=url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
             timeout=TIMEOUT,
             transport=through,
-            trust_env=not is_loopback(self.url),  # a company's HTTP_PROXY must not get between us and our own machine
+            trust_env=not is_loopback(url),  # a company's HTTP_PROXY must not get between us and our own machine
         )
+
+    @property
+    def url(self) -> str:
+        return str(self._http.base_url).rstrip("/")
 
     def __enter__(self) -> Self:
         return self
@@ -59,9 +66,15 @@ class Transport:
             wait=wait_exponential_jitter(multiplier=0.1, max=5.0, jitter=0.1),
             retry=retry_if_exception(is_transient),
             sleep=self.sleep,
+            before_sleep=lambda _: self.follow(),
             reraise=True,
         )
         return retrying(self._send, method, path, **request)
+
+    def follow(self) -> None:
+        """Speak to the server where it is now, if it has moved."""
+        if (url := self._moved()) is not None:
+            self._http.base_url = url
 
     @contextmanager
     def stream(self, method: str, path: str, **request: Any) -> Iterator[httpx.Response]:

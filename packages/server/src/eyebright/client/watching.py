@@ -41,6 +41,7 @@ class Watching:
                 self._bear(error, heard)
             self._check_deadline()
             self.transport.sleep(PAUSE_SECONDS)
+            self.transport.follow()
 
     def _listen(self) -> Iterator[JobView | EventView]:
         with self.transport.listen(

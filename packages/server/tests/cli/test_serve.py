@@ -1,0 +1,75 @@
+"""`eyebright serve`: making room, and saying why it cannot start."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from harness.live import environment, eyebright, pets
+
+from eyebright.cli import serve
+from eyebright.cli.exits import Exit
+from eyebright.client import Client, running_server
+from eyebright.settings import Settings
+from eyebright_wire.jobs import JobState
+
+
+def test_a_taken_port_is_one_clear_message(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = eyebright(tmp_path, "serve", "--port", port)
+    assert done.code == Exit.CONFLICT
+    assert f"port {port} on 127.0.0.1 is taken" in done.err
+    assert "--port 0" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_it_takes_over_from_an_embedded_server_while_a_training_goes_on(tmp_path: Path) -> None:
+    data, said = tmp_path / "data", tmp_path / "train.err"
+    settings = Settings(data_dir=data)
+    train = ["train", pets(tmp_path / "pets"), "--trainer", "toy", "--set", "epochs=60", "--set", "step_seconds=0.03"]
+    with said.open("w") as file:
+        training = _start(data, *train, stdout=subprocess.PIPE, stderr=file, text=True)
+    _until(lambda: "epoch 1/" in said.read_text())
+    embedded = running_server(settings)
+    assert embedded is not None
+    assert embedded.embedded
+    with (tmp_path / "server.log").open("w") as log:
+        server = _start(data, "serve", stdout=log, stderr=log)
+    shown, _ = training.communicate(timeout=90)
+    assert training.returncode == 0, said.read_text()
+    now = running_server(settings)
+    assert now is not None
+    assert (now.pid, now.embedded) == (server.pid, False)
+    with Client(settings=settings) as client:
+        job = client.job(re.findall(r"job_[0-9a-z]+", shown)[0])
+        assert (job.state, job.attempt) == (JobState.SUCCEEDED, 1)
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(30) == 0
+
+
+def test_a_server_of_its_own_right_is_not_asked_to_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = f'{{"url": "http://127.0.0.1:1", "pid": {psutil.Process().pid}, "embedded": false}}'
+    (tmp_path / "server.json").write_text(about)
+    monkeypatch.setattr(psutil.Process, "terminate", lambda _: pytest.fail("it was asked to leave"))
+    serve.take_over(Settings(data_dir=tmp_path))
+
+
+def _start(data_dir: Path, *arguments: object, **options: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "eyebright", *map(str, arguments)]
+    return subprocess.Popen(command, env=environment(data_dir), **options)  # type: ignore[call-overload]
+
+
+def _until(happened: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
