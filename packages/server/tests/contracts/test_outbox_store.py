@@ -93,6 +93,18 @@ async def test_a_message_delivered_before_its_turn_is_delivered_again(database):
     await post(database, progress(2))
 
 
+async def test_a_slower_relay_does_not_set_back_a_faster_one(database):
+    await submit(database, job())
+    await claim(database)
+    await post(database, started())
+    for seq in range(2, 12, 3):
+        messages = await database.outbox.pending(9)
+        await asyncio.gather(*(database.outbox.delivered(messages[:upto]) for upto in (3, 2, 1)))
+        assert await database.outbox.pending(9) == []
+        for number in range(3):
+            await post(database, progress(seq + number))
+
+
 async def test_delivery_goes_on_while_jobs_change(database):
     await submit(database, job())
     await claim(database)

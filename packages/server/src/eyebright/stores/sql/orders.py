@@ -13,8 +13,8 @@ from eyebright.stores.sql.batch import Row
 from eyebright.stores.sql.engine import Dialect
 from eyebright.stores.sql.tables import orders
 
-#: How many orders are remembered, some 5 kB each: more than ever report at the same time on one control plane.
-REMEMBERED = 2000
+#: How many orders are remembered, some 15 kB each: more jobs than report to one control plane at the same time.
+REMEMBERED = 1000
 
 
 class Orders:

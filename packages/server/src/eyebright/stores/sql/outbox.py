@@ -13,7 +13,7 @@ from eyebright.core.records import Message
 from eyebright.stores.sql import rows
 from eyebright.stores.sql.among import among, values
 from eyebright.stores.sql.batch import Batch, Row, encode, incoming, write
-from eyebright.stores.sql.engine import Engine
+from eyebright.stores.sql.engine import Engine, queue_up
 from eyebright.stores.sql.tables import deliveries, outbox
 
 
@@ -41,7 +41,10 @@ class SqlOutbox:
 
     async def delivered(self, messages: Sequence[Message]) -> None:
         """A message whose predecessors were not delivered stays: it is delivered once more, after them."""
+        if not messages:
+            return
         async with self._engine.writing() as connection:
+            await queue_up(connection, "outbox")  # a slower relay must not set back what a faster one has reached
             done = _without_holes(messages, await self._oldest(connection, {message.job_id for message in messages}))
             if done:
                 await connection.execute(self._delete, {"rows": encode(done)})

@@ -130,9 +130,9 @@ class SqlTransaction:
         self._versions[job.id] = job.version
 
     async def save(self, changes: Sequence[Change]) -> None:
-        for round_ in _rounds(changes):
+        for together in _rounds(changes):
             records = Records()
-            for change in round_:
+            for change in together:
                 self._compare(change)
                 records.add(change)
             await self._write(records)
