@@ -35,5 +35,30 @@ def test_the_commands_of_the_readme_exist():
 
 def test_the_targets_of_the_documents_exist():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"`?make ([a-z]+)", "".join(page.read_text() for page in PROSE)))
+    named = {name for page in PROSE for name in _make_targets(page.read_text())}
+    assert named
     assert named <= targets
+
+
+def test_a_target_is_told_from_the_verb_to_make():
+    page = (
+        "A shelf to make room: `make demo`, or\n\n    make test  # everything\n\nwhich can make a difference.\nmake way"
+    )
+    assert _make_targets(page) == ["demo", "test"]
+
+
+def test_every_decision_is_listed_under_its_number():
+    """In order and without a hole, so that the next page knows its number."""
+    decisions = ROOT / "docs" / "decisions"
+    pages = sorted(page for page in decisions.glob("*.md") if page.name != "README.md")
+    titles = [page.read_text().partition("\n")[0].removeprefix("# ") for page in pages]
+    assert [page.name[:5] for page in pages] == [f"{number:04}-" for number in range(1, len(pages) + 1)]
+    listed = re.findall(r"^(\d+\.) \[(.+)\]\((.+)\)$", (decisions / "README.md").read_text(), re.MULTILINE)
+    assert [(f"{number} {title}", name) for number, title, name in listed] == [
+        (title, page.name) for title, page in zip(titles, pages, strict=True)
+    ]
+
+
+def _make_targets(text: str) -> list[str]:
+    """What is given to `make` in backticks or in an indented command line; in prose it is a verb."""
+    return re.findall(r"(?:`|^(?: {4}|\t))make ([a-z]+)", text, re.MULTILINE)
