@@ -1,0 +1,91 @@
+"""What the platform adds to a training: `eyebright train` on a running server, minus the same sealed order run by hand.
+
+Each round makes a small data set that the server has never seen (30 pictures of three classes, each with noise of its own),
+trains the toy on it through the command line from spawning to exit, and runs the very order that the server sealed for it,
+`python -m eyebright_toy run runs/JOB/a1/spec.json --into FOLDER`, with the same interpreter; the figure is the median of the
+differences. So it holds the command line's own start, the import, submitting, dispatching, spawning, watching, verifying what
+was produced and showing the outcome. What a second training on the same data costs is said on stderr.
+"""
+
+import random
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.figure import Family, Figure
+from benchmarks.server import EYEBRIGHT, ROOT, Server, serving
+from benchmarks.spread import middle
+
+OVERHEAD = Figure(
+    name="train_overhead",
+    unit="s",
+    bar=1.0,
+    lower_is_better=True,
+    against="the same sealed order run by hand; first training on a new data set of 30 pictures",
+)
+
+ROUNDS = 7
+TOY = ROOT / "packages/trainers/toy/.venv/bin/python"
+_CLASSES, _TRAIN, _VAL, _SIDE = 3, 8, 2, 64
+
+
+def train_overhead() -> Mapping[str, float]:
+    with serving() as server, tempfile.TemporaryDirectory(prefix="eyebright-bench-") as folder:
+        rounds = [_round(server, Path(folder), number) for number in range(ROUNDS + 1)][1:]
+    first, again, by_hand = zip(*rounds, strict=True)
+    middle("by hand", by_hand)
+    middle("train, data imported before", again)
+    middle("train", first)
+    middle("overhead, data imported before", [a - b for a, b in zip(again, by_hand, strict=True)])
+    return {OVERHEAD.name: middle("overhead", [a - b for a, b in zip(first, by_hand, strict=True)])}
+
+
+def _round(server: Server, folder: Path, number: int) -> tuple[float, float, float]:
+    """Seconds of: the first training on new data, a second one on it, and the first one's order by hand."""
+    pictures = _pictures(folder / f"pictures-{number}", number)
+    first = _trained(server, pictures)
+    again = _trained(server, pictures)
+    oldest = min((server.data_dir / "runs").glob("*/a1/spec.json"), key=_newest_but_one(server))
+    return first, again, _by_hand(server, oldest, folder / f"by-hand-{number}")
+
+
+def _newest_but_one(server: Server):
+    specs = sorted((server.data_dir / "runs").glob("*/a1/spec.json"), key=lambda path: path.stat().st_mtime)
+    return lambda path: path != specs[-2]
+
+
+def _trained(server: Server, pictures: Path) -> float:
+    return _timed([EYEBRIGHT, "train", pictures, "--trainer", "toy"], server)
+
+
+def _by_hand(server: Server, spec: Path, into: Path) -> float:
+    return _timed([TOY, "-m", "eyebright_toy", "run", spec, "--into", into], server)
+
+
+def _timed(command: list[object], server: Server) -> float:
+    began = time.monotonic()
+    done = subprocess.run([str(word) for word in command], env=server.environment, capture_output=True, text=True)
+    seconds = time.monotonic() - began
+    if done.returncode:
+        raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stderr[-4000:]}")
+    return seconds
+
+
+def _pictures(folder: Path, seed: int) -> Path:
+    """Classes that a glance tells apart, in bytes that no other round has."""
+    numbers = random.Random(seed)  # noqa: S311 - pictures, not secrets
+    for label in range(_CLASSES):
+        for split, count in (("train", _TRAIN), ("val", _VAL)):
+            for at in range(count):
+                path = folder / split / f"class-{label}" / f"{at}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                noise = Image.frombytes("RGB", (_SIDE, _SIDE), numbers.randbytes(3 * _SIDE * _SIDE))
+                Image.blend(noise, Image.new("RGB", noise.size, (label * 100, 128, 255 - label * 100)), 0.7).save(path)
+    return folder
+
+
+FAMILIES = (Family((OVERHEAD,), train_overhead),)

@@ -1,0 +1,26 @@
+"""Which figures there are, in the order in which they are printed: the quick ones first."""
+
+from benchmarks import gpu, ingest, overhead, startup, training
+from benchmarks.figure import Family, Figure
+
+FAMILIES: tuple[Family, ...] = (
+    *startup.FAMILIES,
+    *overhead.FAMILIES,
+    *ingest.FAMILIES,
+    *training.FAMILIES,
+    *gpu.FAMILIES,
+)
+
+
+def figures() -> tuple[Figure, ...]:
+    return tuple(figure for family in FAMILIES for figure in family.figures)
+
+
+def chosen(name: str | None) -> tuple[Family, ...]:
+    """The families to measure for one figure, or for all. Raises KeyError for a name that no figure has."""
+    if name is None:
+        return FAMILIES
+    found = tuple(family for family in FAMILIES if name in {figure.name for figure in family.figures})
+    if not found:
+        raise KeyError(name)
+    return found
