@@ -89,10 +89,10 @@ def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     with DataFolder(settings.data_dir) as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, folder))
+        runner.run(serve_in(settings, folder))
 
 
-async def _serve(settings: Settings, folder: DataFolder) -> None:
+async def serve_in(settings: Settings, folder: DataFolder) -> None:
     clock = SystemClock()
     token = folder.token(clock)
     async with AsyncExitStack() as stack:
@@ -122,6 +122,7 @@ class _Ready:
         log.info("ready", docs=f"{url}/docs", token_file=str(self.folder.path / "token"))
         gc.collect()
         gc.freeze()  # what lives now lives to the end: later collections need not look at it again
+        gc.enable()
 
 
 @asynccontextmanager

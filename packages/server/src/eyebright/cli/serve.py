@@ -1,5 +1,6 @@
 """`eyebright serve`."""
 
+import gc
 import time
 from contextlib import suppress
 from typing import Annotated, Any
@@ -41,6 +42,7 @@ def serve(
     Every call needs the token that lies in the file `token` of the data folder; commands on this machine find it by themselves.
     An embedded server that a command has started makes room for this one; trainings go on meanwhile.
     """
+    gc.disable()  # until the server is ready: collecting while modules load would take a third of the start
     from eyebright.app import serve as serve_forever
 
     given: dict[str, Any] = {"host": host, "port": port, "embedded": embedded or None}
