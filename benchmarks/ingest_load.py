@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import count, islice
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -76,7 +77,7 @@ class Line(asyncio.Protocol):
 class Reporter:
     """One attempt: numbers its events, sends what waits."""
 
-    def __init__(self, spec: dict[str, str], outcome: Outcome, window: "Window") -> None:
+    def __init__(self, spec: dict[str, Any], outcome: Outcome, window: "Window") -> None:
         url = urlsplit(spec["events_url"])
         self.job_id = spec["job_id"]
         self.place = (url.hostname, url.port)
@@ -157,9 +158,9 @@ class Window:
         outcome.latencies_ms += [1000 * (now - then) for then in happened if self.begins <= then < self.ends]
 
 
-async def report(plan: Plan) -> Outcome:
+async def report(plan: Plan, specs: list[dict[str, Any]]) -> Outcome:
     outcome, window = Outcome(), Window()
-    reporters = [Reporter(json.loads(Path(spec).read_text()), outcome, window) for spec in plan.specs]
+    reporters = [Reporter(spec, outcome, window) for spec in specs]
     for reporter in reporters:
         await reporter.connect()
     await _introduce(reporters, outcome)
@@ -226,7 +227,7 @@ def _length(head: bytes) -> int:
 def main(plan: str, result: str) -> None:
     chosen = Plan(**json.loads(Path(plan).read_text()))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        outcome = runner.run(report(chosen))
+        outcome = runner.run(report(chosen, [json.loads(Path(spec).read_text()) for spec in chosen.specs]))
     Path(result).write_text(json.dumps(asdict(outcome)))
 
 

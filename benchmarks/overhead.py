@@ -47,15 +47,15 @@ def train_overhead() -> Mapping[str, float]:
 def _round(server: Server, folder: Path, number: int) -> tuple[float, float, float]:
     """Seconds of: the first training on new data, a second one on it, and the first one's order by hand."""
     pictures = _pictures(folder / f"pictures-{number}", number)
+    before = _orders(server)
     first = _trained(server, pictures)
-    again = _trained(server, pictures)
-    oldest = min((server.data_dir / "runs").glob("*/a1/spec.json"), key=_newest_but_one(server))
-    return first, again, _by_hand(server, oldest, folder / f"by-hand-{number}")
+    (order,) = _orders(server) - before
+    return first, _trained(server, pictures), _by_hand(server, order, folder / f"by-hand-{number}")
 
 
-def _newest_but_one(server: Server):
-    specs = sorted((server.data_dir / "runs").glob("*/a1/spec.json"), key=lambda path: path.stat().st_mtime)
-    return lambda path: path != specs[-2]
+def _orders(server: Server) -> set[Path]:
+    """What the server has sealed so far."""
+    return set((server.data_dir / "runs").glob("*/a1/spec.json"))
 
 
 def _trained(server: Server, pictures: Path) -> float:

@@ -2,8 +2,8 @@
 
 `eyebright --help` is a whole process from spawning to its end, ten times after one that warms the disk cache. `serve` is
 spawned on a fresh data folder (so the database is made and migrated too) and asked `/ready` every 5 ms until it says yes; the
-median of five after one that lets Python compile its modules. Memory is the resident set of the server and all its children 10 s after that: resident, not proportional,
-because on a machine of its own nothing else shares the pages.
+median of five after one that lets Python compile its modules. Memory is the resident set of the server and all its children
+10 s after that: resident, not proportional, because on a machine of its own nothing else shares the pages.
 """
 
 import subprocess
