@@ -196,3 +196,18 @@ def test_trainers_are_listed_and_checked_without_a_server(cli: Cli) -> None:
 
 def test_the_document_of_the_api_is_printed(cli: Cli, live: LiveServer, client: Client) -> None:
     assert cli("openapi").document == client.openapi()
+
+
+def test_installing_what_is_installed_changes_nothing(cli: Cli) -> None:
+    done = cli("trainers", "install", "toy", "--json")
+    assert done.code == 0, done.err
+    assert [view["name"] for view in done.document] == ["toy"]
+    assert "toy 0.1.0 is installed" in done.err
+
+
+def test_what_cannot_be_installed_says_why(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert cli("trainers", "install", "tochvision").code == Exit.NOT_FOUND
+    monkeypatch.setenv("EYEBRIGHT_TRAINERS_DIR", str(tmp_path))
+    done = cli("trainers", "install", "toy")
+    assert done.code == Exit.UNAVAILABLE
+    assert "EYEBRIGHT_TRAINERS_DIR" in done.err

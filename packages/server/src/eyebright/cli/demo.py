@@ -11,13 +11,12 @@ from eyebright.cli.catalogue import catalog_of, install, uv_of
 from eyebright.cli.connection import connected
 from eyebright.cli.digits import digits_folder
 from eyebright.cli.display import display
-from eyebright.cli.exits import Exit
-from eyebright.cli.following import LeftRunning, follow
+from eyebright.cli.following import follow
 from eyebright.cli.options import Json
 from eyebright.cli.ordering import bring, require_ready, submit
 from eyebright.cli.stopwatch import Stopwatch
-from eyebright.cli.summary import Outcome, outcome_of, show_outcome
-from eyebright.cli.terminal import emit, say, show
+from eyebright.cli.summary import Outcome, conclude, outcome_of
+from eyebright.cli.terminal import show
 from eyebright.cli.verbs import example, single
 from eyebright.errors import TrainerUnavailable
 from eyebright.settings import Settings
@@ -54,41 +53,29 @@ def demo(
     starts the embedded server if none runs, imports the folder and trains resnet18 from random weights.
     """
     config = (SMALL if small else CONFIG) | ({} if epochs is None else {"epochs": epochs})
+    settings = Settings()
+    return conclude(lambda: _run(settings, config, small), as_json, then=lambda outcome: _show_next(settings, outcome))
+
+
+def _run(settings: Settings, config: dict[str, Any], small: bool) -> Outcome:
     watch = Stopwatch()
-    try:
-        with watch.lap("total_seconds"):
-            outcome = _run(Settings(), config, small, watch)
-        outcome = replace(outcome, timings={**outcome.timings, **watch.laps})
-    except LeftRunning as left:
-        say(str(left))
-        if as_json:
-            emit(Outcome(left.job, timings=watch.laps).document())
-        return Exit.INTERRUPTED
-    if as_json:
-        emit(outcome.document())
-    else:
-        show_outcome(outcome)
-        _show_next(outcome)
-    return Exit.DONE if outcome.succeeded else Exit.NO
-
-
-def _run(settings: Settings, config: dict[str, Any], small: bool, watch: Stopwatch) -> Outcome:
-    with watch.lap("install_seconds"):
-        _ensure_trainer(settings)
-    with watch.lap("pictures_seconds"):
-        folder = digits_folder(settings.data_dir / "demo", uv_of(settings), small=small)
-    with ExitStack() as stack:
+    with watch.lap("total_seconds"), ExitStack() as stack:
+        with watch.lap("install_seconds"):
+            _ensure_trainer(settings)
+        with watch.lap("pictures_seconds"):
+            folder = digits_folder(settings.data_dir / "demo", lambda: uv_of(settings), small=small)
         with watch.lap("server_seconds"):
             client = stack.enter_context(connected(settings))
         with watch.lap("import_seconds"):
             version = bring(client, folder)
             require_ready(version.report, TASK, str(folder))
         with watch.lap("job_seconds"):
-            request = JobRequest(
+            order = JobRequest(
                 dataset=version.id, name=folder.name, task=TASK, trainer=TRAINER, model=MODEL, config=config
             )
-            job = follow(client, submit(client, request), display())
-        return outcome_of(client, job, watch.laps)
+            job = follow(client, submit(client, order), display())
+        outcome = outcome_of(client, job)
+    return replace(outcome, timings={**watch.laps, **outcome.timings})
 
 
 def _ensure_trainer(settings: Settings) -> None:
@@ -99,13 +86,14 @@ def _ensure_trainer(settings: Settings) -> None:
         install(catalog, TRAINER)
 
 
-def _show_next(outcome: Outcome) -> None:
-    if not outcome.succeeded or outcome.model is None:
+def _show_next(settings: Settings, outcome: Outcome) -> None:
+    if outcome.model is None:
         return
     model = outcome.model.id
+    picture = next(iter(sorted((settings.data_dir / "demo" / outcome.job.name / "val").glob("2/*.png"))), "PICTURE")
     show("")
-    show("Look again   eyebright serve, then http://127.0.0.1:8765/docs", "bold")
-    show("What next")
+    show(f"Look again: `eyebright serve`, then http://{settings.host}:{settings.port}/docs", "bold")
+    show("What to try next:")
     show(f"  eyebright models show {model}")
-    show(f"  eyebright models predict {model} PICTURE")
-    show("  eyebright train YOUR-FOLDER        one sub-folder of pictures per class")
+    show(f"  eyebright models predict {model} {picture}")
+    show("  eyebright train FOLDER        your own pictures, one sub-folder per class")

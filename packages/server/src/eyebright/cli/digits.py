@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -38,10 +38,11 @@ class Digit(NamedTuple):
     pixels: bytes
 
 
-def digits_folder(cache: Path, uv: Path, *, small: bool) -> Path:
+def digits_folder(cache: Path, uv: Callable[[], Path], *, small: bool) -> Path:
     """The folder with `train/<digit>/…png` and `val/<digit>/…png`; made once, then found again.
 
-    `small` keeps three digits and twenty scans of each, for a quick look. Raises Unavailable when the wheel cannot be had.
+    `small` keeps three digits and twenty scans of each, for a quick look. `uv` finds the tool that fetches the wheel, should that
+    be needed. Raises Unavailable when it cannot be had.
     """
     folder = cache / ("digits-small" if small else "digits")
     if not folder.is_dir():
@@ -77,12 +78,12 @@ def _chosen(digits: Iterator[Digit], *, small: bool) -> Iterator[Digit]:
     return (digit for digit in digits if not small or (digit.label < 3 and digit.number < 20))
 
 
-def _source(scratch: Path, uv: Path) -> Path:
+def _source(scratch: Path, uv: Callable[[], Path]) -> Path:
     """The data file: of a scikit-learn that happens to be here, else out of a fetched wheel."""
     here = importlib.util.find_spec("sklearn")
     if here is not None and here.origin is not None and _genuine(found := Path(here.origin).parents[1] / INSIDE):
         return found
-    return _fetch(scratch / "wheel", uv)
+    return _fetch(scratch / "wheel", uv())
 
 
 def _fetch(target: Path, uv: Path) -> Path:

@@ -1,12 +1,14 @@
 """What a finished training left behind: shown to people, or as the one document of `--json`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from eyebright.cli.display import headline
-from eyebright.cli.terminal import duration, number, say, show, show_facts, show_table, state_text
+from eyebright.cli.exits import Exit
+from eyebright.cli.following import LeftRunning
+from eyebright.cli.terminal import duration, emit, number, say, show, show_facts, show_table, state_text
 from eyebright.client import Client
 from eyebright.ports.objects import attempt_prefix
 from eyebright_wire.artifacts import ArtifactKind, ExportRef
@@ -44,7 +46,7 @@ class Outcome:
         }
 
 
-def outcome_of(client: Client, job: JobView, timings: Mapping[str, float] | None = None) -> Outcome:
+def outcome_of(client: Client, job: JobView) -> Outcome:
     """Fetch what belongs to an ended job."""
     model = client.model(job.model_id) if job.model_id else None
     return Outcome(
@@ -52,7 +54,7 @@ def outcome_of(client: Client, job: JobView, timings: Mapping[str, float] | None
         model,
         client.artifacts(job.id),
         attempt_folder(client, job.id, job.attempt),
-        {**(timings or {}), **spans_of(job)},
+        spans_of(job),
     )
 
 
@@ -60,6 +62,23 @@ def attempt_folder(client: Client, job_id: str, attempt: int) -> Path | None:
     """Where the files of an attempt lie, if its server stores them on this machine."""
     folder = client.settings.data_dir / "objects" / attempt_prefix(job_id, attempt)
     return folder if client.local and folder.is_dir() else None
+
+
+def conclude(run: Callable[[], Outcome], as_json: bool, then: Callable[[Outcome], None] = lambda outcome: None) -> int:
+    """Run a training to its end and tell what came of it; `then` adds to what people see. The exit status."""
+    try:
+        outcome = run()
+    except LeftRunning as left:
+        say(str(left))
+        if as_json:
+            emit(Outcome(left.job).document())
+        return Exit.INTERRUPTED
+    if as_json:
+        emit(outcome.document())
+    else:
+        show_outcome(outcome)
+        then(outcome)
+    return Exit.DONE if outcome.succeeded else Exit.NO
 
 
 def show_outcome(outcome: Outcome) -> None:

@@ -7,11 +7,11 @@ import typer
 from eyebright.cli.connection import connected
 from eyebright.cli.display import display
 from eyebright.cli.exits import Exit
-from eyebright.cli.following import LeftRunning, follow
+from eyebright.cli.following import follow
 from eyebright.cli.options import Json
 from eyebright.cli.ordering import dataset_for, seconds_of, submit
 from eyebright.cli.scalars import parse_settings
-from eyebright.cli.summary import Outcome, outcome_of, show_outcome
+from eyebright.cli.summary import Outcome, conclude, outcome_of
 from eyebright.cli.terminal import emit, say, show
 from eyebright.cli.verbs import example, single
 from eyebright.client import Client
@@ -72,18 +72,7 @@ def train(
 
 def accompany(client: Client, job: JobView, as_json: bool) -> int:
     """Show the job until it ends, then what came of it."""
-    try:
-        outcome = outcome_of(client, follow(client, job, display()))
-    except LeftRunning as left:
-        say(str(left))
-        if as_json:
-            emit(Outcome(left.job).document())
-        return Exit.INTERRUPTED
-    if as_json:
-        emit(outcome.document())
-    else:
-        show_outcome(outcome)
-    return Exit.DONE if outcome.succeeded else Exit.NO
+    return conclude(lambda: outcome_of(client, follow(client, job, display())), as_json)
 
 
 def _leave(job: JobView, as_json: bool) -> int:
