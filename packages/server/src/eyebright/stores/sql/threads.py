@@ -4,6 +4,7 @@ aiosqlite crosses four times (make a cursor, execute, fetch, close), and each ti
 while the event loop is busy.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Iterable
 from typing import Any, Self
@@ -12,7 +13,7 @@ import aiosqlite
 
 
 class Connection(aiosqlite.Connection):
-    """Made like the one that it extends, by `connect`."""
+    """Made by `connect`."""
 
     def cursor(self) -> "Cursor":  # type: ignore[override]  # SQLAlchemy only enters what it gets
         return Cursor(self)
@@ -59,10 +60,15 @@ class Cursor:
         return self
 
 
-def connect(path: str, **options: Any) -> Connection:
-    """To be awaited."""
+async def connect(path: str, **options: Any) -> Connection:
+    """An open connection. Raises what sqlite3 raises, once its thread has ended."""
     connection = Connection(lambda: sqlite3.connect(path, **options), iter_chunk_size=64)
     connection._thread.daemon = True  # a forgotten connection must not keep the process alive
+    try:
+        await connection
+    except BaseException:
+        await asyncio.to_thread(connection._thread.join)  # it still has something to tell this event loop
+        raise
     return connection
 
 
