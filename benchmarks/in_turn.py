@@ -1,0 +1,192 @@
+"""One real training with its rivals in the pauses: `python -m benchmarks.in_turn ORDER RESULT`, in the trainer's environment.
+
+The training is the product's own: a sealed order through the kit's `main` and the trainer's `fit`, with spool, heartbeat,
+checkpoints and everything else that a job has. Only its desk is wrapped: the checkpoint that closes an epoch returns late,
+because meanwhile each rival does an epoch too. So all contenders run in one process, by turns of some seconds, and whatever
+else the machine does hits all of them alike. An epoch of ours counts from the end of the pause before it to the end of its own
+checkpoint: data, augmentation, steps, moving average, evaluation, progress and the checkpoint on disk.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.contenders import Limit, PlainLoop, Shape, quickest
+from eyebright_kit.data.materialise import blob_path
+from eyebright_kit.data.version import prepare
+from eyebright_kit.runtime import Context, Result, main
+from eyebright_torchvision import hardware
+from eyebright_torchvision.config import ClassificationConfig
+from eyebright_torchvision.manifest import MANIFEST
+from eyebright_torchvision.trainer import TorchvisionTrainer
+from eyebright_wire.artifacts import Grant
+from eyebright_wire.datasets import Split
+from eyebright_wire.jobs import DatasetGrant, JobSpec, Resources, Stage
+
+
+@dataclass(frozen=True)
+class Turns:
+    """The order: `rounds` measured epochs, after one that warms up and fills the cache. `workers`: what the plain loop may
+    choose from; none leaves it out."""
+
+    data: str
+    model: str
+    config: dict[str, Any]
+    rounds: int
+    workers: list[int]
+    device: str
+
+
+@dataclass
+class Clock:
+    """Seconds of each epoch, by contender. Ours begins when training does, and again after each pause."""
+
+    took: dict[str, list[float]] = field(default_factory=dict)
+    workers: dict[int, float] = field(default_factory=dict)
+    began: float = 0.0
+
+    def note(self, name: str, seconds: float) -> None:
+        self.took.setdefault(name, []).append(seconds)
+
+
+class PausingDesk:
+    """The real desk, with `pause` after the checkpoint that closes an epoch."""
+
+    def __init__(self, desk: Any, clock: Clock, pause: Callable[[], None]) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._pause = pause
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._desk, name)
+
+    def stage(self, stage: Stage) -> None:
+        self._desk.stage(stage)
+        if stage is Stage.TRAINING:
+            self._clock.began = time.perf_counter()
+
+    def checkpoint(self, write: Callable[[Path], None], **about: Any) -> None:
+        self._desk.checkpoint(write, **about)
+        self._clock.note("ours", time.perf_counter() - self._clock.began)
+        self._pause()
+        self._clock.began = time.perf_counter()
+
+
+class TrainerInTurns:
+    """The torchvision trainer among its rivals."""
+
+    manifest = MANIFEST
+
+    def __init__(self, turns: Turns, clock: Clock) -> None:
+        self._turns = turns
+        self._clock = clock
+        self._real = TorchvisionTrainer()
+        self._rivals: list[Limit | PlainLoop] = []
+
+    def fit(self, ctx: Context) -> Result:
+        shape = _shape(ctx)
+        ctx.desk = PausingDesk(ctx.desk, self._clock, lambda: self._pause(shape, ctx.scratch))
+        return self._real.fit(ctx)
+
+    def relaunch(self, spec: JobSpec) -> list[str] | None:
+        return self._real.relaunch(spec)
+
+    def predict(self, model: Path, image: Path) -> Any:
+        return self._real.predict(model, image)
+
+    def _pause(self, shape: Shape, folder: Path) -> None:
+        if not self._rivals:
+            self._rivals = self._warm(shape, folder)
+            return
+        for rival in self._rivals:
+            self._clock.note(rival.name, rival.epoch())
+
+    def _warm(self, shape: Shape, folder: Path) -> list[Limit | PlainLoop]:
+        limit = Limit(shape)
+        limit.epoch()
+        if not self._turns.workers:
+            return [limit]
+        plain, self._clock.workers = quickest(shape, Path(self._turns.data), folder, self._turns.workers)
+        return [limit, plain]
+
+
+def _shape(ctx: Context) -> Shape:
+    config = ctx.config_as(ClassificationConfig)
+    chosen = hardware.choose(config, ctx.resources, 0, 1)
+    train, val = (len(ctx.data.samples(split)) for split in (Split.TRAIN, Split.VAL))
+    return Shape(
+        model=ctx.model,
+        classes=len(ctx.data.classes),
+        imgsz=config.imgsz,
+        batch=config.batch,
+        steps=_whole(train, config.batch),
+        val_batches=_whole(val, config.batch),
+        label_smoothing=config.label_smoothing,
+        crop_scale=config.crop_scale,
+        device=chosen.device,
+        precision=chosen.precision,
+    )
+
+
+def _whole(images: int, batch: int) -> int:
+    assert images % batch == 0, "unequal batches would make unequal work"
+    return images // batch
+
+
+def _sealed(turns: Turns, folder: Path) -> Path:
+    """The data set as a version in a blob store, and the order of the training."""
+    prepared = prepare(Path(turns.data), work=folder)
+    blobs = folder / "blobs"
+    for sha256, path in prepared.blobs:
+        (blob := blob_path(blobs, sha256)).parent.mkdir(parents=True, exist_ok=True)
+        os.link(path, blob)
+    (manifest := blob_path(blobs, prepared.sha256)).parent.mkdir(parents=True, exist_ok=True)
+    manifest.write_bytes(prepared.manifest_bytes)
+    (spec := folder / "spec.json").write_text(_spec(turns, folder, blobs, prepared.sha256).model_dump_json())
+    return spec
+
+
+def _spec(turns: Turns, folder: Path, blobs: Path, manifest_sha256: str) -> JobSpec:
+    (task,) = MANIFEST.tasks
+    cpu = Resources(threads=len(os.sched_getaffinity(0)))
+    gpu = Resources(threads=len(os.sched_getaffinity(0)), devices=(0,))
+    return JobSpec(
+        job_id="bench",
+        attempt=1,
+        trainer=MANIFEST.name,
+        task=task.name,
+        model=turns.model,
+        config={**task.recipe, "epochs": turns.rounds + 1, "exports": [], **turns.config},
+        dataset=DatasetGrant(
+            version_id="bench", name="bench", manifest_sha256=manifest_sha256, blobs=Grant(uri=blobs.as_uri() + "/")
+        ),
+        output=Grant(uri=(folder / "output").as_uri() + "/"),
+        resources=gpu if turns.device == "cuda" else cpu,
+    )
+
+
+def measure(turns: Turns, folder: Path) -> Mapping[str, Any]:
+    """Raises RuntimeError when the training did not succeed."""
+    clock = Clock()
+    spec = _sealed(turns, folder)
+    code = main(MANIFEST, lambda: TrainerInTurns(turns, clock), ["run", str(spec)])
+    if code:
+        raise RuntimeError(f"the training ended with exit code {code}")
+    ours = clock.took.pop("ours")
+    return {"warm": ours[0], "ours": ours[1:], "workers": clock.workers, **clock.took}
+
+
+if __name__ == "__main__":
+    order, result = map(Path, sys.argv[1:])
+    chosen = Turns(**json.loads(order.read_text()))
+    if chosen.device == "cuda" and not torch.cuda.is_available():
+        result.write_text(json.dumps({"absent": "torch sees no CUDA device"}))
+    else:
+        result.write_text(json.dumps(measure(chosen, order.parent)))
