@@ -41,7 +41,7 @@ def test_each_architecture_trains_a_few_steps(job, name: str):
 def test_the_loss_falls_with_each_optimiser(job, optimizer: str):
     plain = {"flip": 0, "crop_scale": 1, "brightness": 0, "contrast": 0, "saturation": 0, "schedule": "constant"}
     context = job.context(
-        model="resnet18", epochs=6, optimizer=optimizer, lr0=0.02 if optimizer == "SGD" else 0.0005, **plain
+        model="resnet18", epochs=6, optimizer=optimizer, lr0=0.002 if optimizer == "SGD" else 0.0005, **plain
     )
     result = fit(context)
     losses = [metrics["loss"] for metrics in context.desk.epochs]

@@ -40,6 +40,8 @@ def test_the_worst_mistakes_come_first(tmp_path: Path):
     pictures.mistakes(tmp_path / "a.png", worst, squares, 300)
     with Image.open(tmp_path / "a.png") as image:
         assert image.height > 400
+        black = (np.asarray(image.convert("L")) < 10).mean()
+    assert black > 0.1, "the images themselves, which are black, cannot be seen"
 
 
 def test_a_model_without_a_mistake_gets_a_sheet_that_says_so(tmp_path: Path):

@@ -50,7 +50,7 @@ def mistakes(path: Path, worst: Sequence[Mistake], squares: Pixels, validated: i
     rows = max(1, math.ceil(len(worst) / _COLUMNS))
     figure = Figure(figsize=(2.1 * _COLUMNS, 2.6 * rows + 0.5), layout="constrained")
     figure.suptitle(_headline(len(worst), validated))
-    grid = figure.subplots(rows, _COLUMNS, squeeze=False).flat
+    grid = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
     for axes in grid:
         axes.set_axis_off()
     for axes, mistake, square in zip(grid, worst, squares, strict=False):
@@ -69,7 +69,8 @@ def _write_counts(axes: Axes, report: Report, shares: np.ndarray) -> None:
 def _name_axes(axes: Axes, classes: Sequence[str]) -> None:
     places = range(0, len(classes), math.ceil(len(classes) / _LABELS_UP_TO))
     names = [_short(classes[place]) for place in places]
-    axes.set_xticks(places, names, rotation=90, fontsize=8, parse_math=False)
+    upright = max(map(len, names)) <= 3
+    axes.set_xticks(places, names, rotation=0 if upright else 90, fontsize=8, parse_math=False)
     axes.set_yticks(places, names, fontsize=8, parse_math=False)
     axes.set_xlabel("Predicted")
     axes.set_ylabel("True")
