@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-from harness.site import API, Site, bearer, bmp, pets
+from harness.site import API, Site, bearer, bmp, pets, with_text
 
 Telling = AsyncIterator[tuple[str, httpx.Response]]
 
 
 async def tell(site: Site) -> Telling:
     """(name, answer) of every exchange. The part of a name before `--` is the operation id in the OpenAPI document."""
-    for chapter in (_server, _recipes, _datasets, _orders, _a_run, _its_outcome, _its_model, _ends):
+    for chapter in (_server, _recipes, _datasets, _orders, _a_run, _its_outcome, _its_model, _ends, _broken_files):
         async for name, answer in chapter(site):
             yield name, answer
 
@@ -150,6 +150,19 @@ async def _ends(site: Site) -> Telling:
     yield "cancel_job--finished", await site.post(f"{path}:cancel")
     yield "cancel_job--unknown", await site.post(f"{API}/jobs/job_0:cancel")
     yield "get_job--unknown", await site.get(f"{API}/jobs/job_0")
+
+
+async def _broken_files(site: Site) -> Telling:
+    archive = site.folder / "torn.zip"
+    content = with_text(pets(3), "cat/notes.jpg")
+    archive.write_bytes(content)
+    upload = f"{API}/datasets?name=torn"
+    yield "upload_dataset--broken-file", await site.post(upload, content=content)
+    yield "upload_dataset--broken-file-left-out", await site.post(f"{upload}&leave_out_broken=true", content=content)
+    order = {"path": str(archive), "name": "torn-too"}
+    yield "import_dataset--broken-file", await site.post(f"{API}/datasets:import", json=order)
+    lenient = {**order, "leave_out_broken": True}
+    yield "import_dataset--broken-file-left-out", await site.post(f"{API}/datasets:import", json=lenient)
 
 
 async def _first(site: Site) -> dict[str, Any]:

@@ -94,10 +94,10 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path, **settings: Any) -> AsyncIterator[Site]:
+async def site(folder: Path, database: Any = None, **settings: Any) -> AsyncIterator[Site]:
     clock, executor = ManualClock(), FakeExecutor()
     parts = Parts(
-        database=MemoryDatabase(),
+        database=database or MemoryDatabase(),
         objects=FileObjectStore(folder / "objects"),
         catalog=FakeCatalog(),
         executors={"local": executor},
@@ -124,6 +124,14 @@ def pets(images: int = 6) -> bytes:
             for number in range(images):
                 file.writestr(zipfile.ZipInfo(f"{name}/{number}.bmp"), bmp(16 * number + label))
     return archive.getvalue()
+
+
+def with_text(archive: bytes, name: str) -> bytes:
+    """The zip with one more file, which is a text whatever its name says."""
+    more = io.BytesIO(archive)
+    with zipfile.ZipFile(more, "a", zipfile.ZIP_STORED) as file:
+        file.writestr(zipfile.ZipInfo(name), "I am a text")
+    return more.getvalue()
 
 
 def bmp(shade: int, side: int = 8) -> bytes:

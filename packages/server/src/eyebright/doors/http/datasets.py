@@ -9,12 +9,16 @@ from eyebright.doors.door import Given, Verbs
 from eyebright.doors.http.paths import API, After, Limit
 from eyebright.doors.http.uploads import received
 from eyebright.doors.problems import refusals
+from eyebright.doors.strict import StrictRoute
 from eyebright.services.datasets import dataset_name
 from eyebright_wire.resources import DatasetImport, DatasetVersionView, DatasetView, Page
 
-router = APIRouter(prefix=API, tags=["data sets"])
+router = APIRouter(prefix=API, tags=["data sets"], route_class=StrictRoute)
 
 Name = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Default: the file's own")]
+LeaveOutBroken = Annotated[
+    bool, Query(description="Go on without files that mean to be images and cannot be used; otherwise that is refused")
+]
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {
     "schema": {
@@ -39,14 +43,16 @@ _FORM = {
         }
     },
 )
-async def upload_dataset(request: Request, response: Response, given: Given, name: Name = None) -> DatasetVersionView:
+async def upload_dataset(
+    request: Request, response: Response, given: Given, name: Name = None, leave_out_broken: LeaveOutBroken = False
+) -> DatasetVersionView:
     """The archive is inspected and kept as an immutable version; the answer says Ready, or the exact missing condition.
 
-    The same content under the same name is the same version.
+    The same content under the same name is the same version. `errors` of a refusal lists the files that cannot be used.
     """
     async with received(request, given) as archive:
         chosen = name or dataset_name(Path(archive.filename))
-        version = await given.services.datasets.import_path(archive.path, chosen)
+        version = await given.services.datasets.import_path(archive.path, chosen, leave_out_broken=leave_out_broken)
     return _created(response, version)
 
 
@@ -59,7 +65,8 @@ async def upload_dataset(request: Request, response: Response, given: Given, nam
 )
 async def import_dataset(order: DatasetImport, response: Response, verbs: Verbs) -> DatasetVersionView:
     """Nothing is moved or changed at `path`, which must be absolute."""
-    return _created(response, await verbs.datasets.import_path(Path(order.path), order.name))
+    version = await verbs.datasets.import_path(Path(order.path), order.name, leave_out_broken=order.leave_out_broken)
+    return _created(response, version)
 
 
 @router.get("/datasets", operation_id="list_datasets", summary="List data sets by name", responses=refusals())

@@ -8,11 +8,12 @@ from pydantic import AfterValidator
 from eyebright.doors.door import Verbs
 from eyebright.doors.http.paths import API, After, JobId, Limit
 from eyebright.doors.problems import refusals
+from eyebright.doors.strict import StrictRoute
 from eyebright.ports.jobs import JobQuery
 from eyebright_wire.jobs import JobRequest, JobState
 from eyebright_wire.resources import JobView, Page
 
-router = APIRouter(prefix=API, tags=["jobs"])
+router = APIRouter(prefix=API, tags=["jobs"], route_class=StrictRoute)
 
 
 def _is_pair(label: str) -> str:

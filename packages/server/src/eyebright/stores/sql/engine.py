@@ -204,6 +204,8 @@ def _sqlite_meaning(error: sqlite3.Error, name: str) -> EyebrightError | None:
 def _postgres_meaning(sqlstate: str, text: str, name: str) -> EyebrightError | None:
     if sqlstate == "53100":
         return StorageFull(f"the disk of the database {name} is full; free some space. What was stored before is safe")
+    if sqlstate == "22021":
+        return InvalidRequest("the request has a NUL character in a text, which the database cannot hold; take it out")
     match sqlstate[:2]:
         case "23":
             return GuardViolated(f"the database refused the change: {text}")

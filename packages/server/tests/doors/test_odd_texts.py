@@ -1,0 +1,63 @@
+"""Texts that one database takes and another does not: they are stored or refused, on each of them, and nothing breaks."""
+
+import json
+from urllib.parse import quote
+
+import httpx
+import pytest
+from harness.site import API, Site
+from harness.site import site as make_site
+
+JSON = {"Content-Type": "application/json"}
+ODD = ["a\x00b", "\x00", "\ud800", "🦄 ünï", "\u202e", "x" * 5000, "'; DROP TABLE jobs; --", "%", "_"]
+
+
+@pytest.fixture
+async def site(tmp_path, database):
+    async with make_site(tmp_path, database) as site:
+        await site.add_dataset()
+        yield site
+
+
+async def test_an_odd_text_never_breaks_the_server(site):
+    for text in ODD:
+        for answer in await calls(site, text):
+            said = f"{answer.request.url}: {answer.text}"
+            assert answer.status_code in {200, 201, 404, 422}, said
+    assert (await site.get(f"{API}/jobs")).status_code == 200
+
+
+async def test_an_odd_text_of_a_trainer_is_kept_or_refused_for_good(site):
+    """A 5xx would make its reporter send the same again for ever."""
+    handle = await site.launch()
+    await site.say(handle, site.event(1, "started", pid=1, host="here"))
+    path = f"{API}/jobs/{handle.job_id}/attempts/1/events"
+    seq = 2
+    for text in ODD:
+        event = {"seq": seq, "kind": "note", "at_ms": 1, "data": {text: text}}
+        body = json.dumps({"events": [event]}).encode()
+        answer = await site.post(path, content=body, headers=site.job_token(handle))
+        assert answer.status_code in {200, 422}, answer.text
+        seq += answer.status_code == 200
+    assert seq > len(ODD) - 2
+    page = (await site.get(f"{API}/jobs/{handle.job_id}/events?after=1")).json()["items"]
+    assert [event["seq"] for event in page] == list(range(2, seq))
+
+
+async def calls(site: Site, text: str) -> list[httpx.Response]:
+    sent = quote(text, errors="surrogatepass")
+    return [
+        await site.get(f"{API}/jobs?trainer={sent}&dataset_version={sent}&label=a:{sent}"),
+        *[await site.get(f"{API}/{kind}?after={sent}") for kind in ("jobs", "datasets", "models")],
+        *[await site.get(f"{API}/{kind}/{sent}") for kind in ("jobs", "datasets", "dataset-versions", "models")],
+        await site.get(f"{API}/jobs/{sent}/events"),
+        *[
+            await site.post(f"{API}/jobs", content=order(text, field), headers=JSON)
+            for field in ("name", "dataset", "labels")
+        ],
+    ]
+
+
+def order(text: str, field: str) -> bytes:
+    fields = {"dataset": "pets", field: {"a": text} if field == "labels" else text}
+    return json.dumps(fields).encode()
