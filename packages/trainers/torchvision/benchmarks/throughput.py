@@ -7,6 +7,7 @@ epoch about, so that a machine that is busy is busy for all of them.
 import argparse
 import json
 import logging
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -89,7 +90,8 @@ def main() -> None:
     for case in (*CPU, *(GPU if torch.cuda.is_available() else ())):
         if not asked.only or case.name.startswith(asked.only) or asked.only.startswith(case.name):
             for figure in measure(case, asked.threads):
-                print(json.dumps(figure), flush=True)
+                sys.stdout.write(json.dumps(figure) + "\n")
+                sys.stdout.flush()
 
 
 def measure(case: Case, threads: int) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,7 @@ from eyebright_kit.data.local import LocalSample
 from eyebright_kit.errors import DatasetInvalid
 from eyebright_torchvision.cache import room
 from eyebright_torchvision.order import Indices
-from eyebright_torchvision.preprocess import Pixels, read_square
+from eyebright_torchvision.preprocess import UNREADABLE, Pixels, read_square
 
 _AHEAD = 2  # batches prepared while one is computed on
 
@@ -84,7 +84,7 @@ class Images:
         sample = self._samples[index]
         try:
             return read_square(sample.path, self.side, self._fit)
-        except (OSError, ValueError, SyntaxError) as error:  # Pillow says SyntaxError of a broken PNG
+        except UNREADABLE as error:
             raise DatasetInvalid(
                 f"{sample.source or sample.path.name} cannot be decoded ({error}); replace or remove it and import again"
             ) from error

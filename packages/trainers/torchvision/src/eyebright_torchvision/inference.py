@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid
-from eyebright_torchvision.preprocess import Preprocessing, normalise, read_square
+from eyebright_torchvision.preprocess import UNREADABLE, Preprocessing, normalise, read_square
 from eyebright_wire.resources import ClassScore
 
 INPUT = "images"
@@ -58,7 +58,7 @@ def _pixels(image: Path, rule: Preprocessing) -> NDArray[np.uint8]:
         return read_square(image, rule.imgsz, rule.fit)
     except FileNotFoundError:
         raise DatasetInvalid(f"there is no file {image}") from None
-    except (OSError, ValueError, SyntaxError) as error:  # Pillow says SyntaxError of a broken PNG
+    except UNREADABLE as error:
         raise DatasetInvalid(
             f"{image.name} cannot be read as an image ({error}); give a JPEG, PNG or WebP file"
         ) from error

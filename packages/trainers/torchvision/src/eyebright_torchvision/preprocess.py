@@ -17,6 +17,9 @@ STD = (0.229, 0.224, 0.225)
 
 Pixels = NDArray[np.uint8]  # [side, side, 3]
 
+#: What Pillow raises of a file that it cannot or will not decode; SyntaxError is its word for a broken PNG.
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
 _PAD = tuple(round(255 * mean) for mean in MEAN)  # becomes 0 once normalised
 
 
@@ -40,7 +43,7 @@ class Preprocessing:
 
 
 def read_square(path: Path, side: int, fit: str) -> Pixels:
-    """The image as an upright RGB square of `side` pixels. Raises OSError when it cannot be decoded."""
+    """The image as an upright RGB square of `side` pixels. Raises one of UNREADABLE when it cannot be decoded."""
     with Image.open(path) as image:
         image.draft("RGB", (2 * side, 2 * side))  # JPEG only: decode at 1/2, 1/4 or 1/8 where that is still enough
         return np.asarray(square(_rgb(ImageOps.exif_transpose(image)), side, fit), dtype=np.uint8)
