@@ -18,7 +18,7 @@ FIGURE = Figure(
     against="resnet50 at 224 px in bf16 on one batch in the GPU's memory: steps and nothing else",
 )
 
-LARGE = Training("resnet50", 224, 256, train=15_360, val=1_024, size=(500, 375), rounds=3, workers=(), device="cuda")
+LARGE = Training("resnet50", 224, 256, train=30_720, val=2_048, size=(500, 375), rounds=3, workers=(), device="cuda")
 EPOCHS = 30
 
 

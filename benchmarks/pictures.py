@@ -1,29 +1,42 @@
 """Data sets of JPEG files that cost what photographs cost to decode."""
 
+import io
 import random
+from itertools import cycle, islice
 from pathlib import Path
 
 from PIL import Image, ImageFilter
 
 CLASSES = 4
+_DISTINCT = 256  # pictures that are drawn; more files than that are these again, each with a comment of its own
+_START = b"\xff\xd8"  # of every JPEG
+_TINTS = ((255, 60, 60), (60, 255, 60), (60, 60, 255), (200, 200, 60))
 
 
 def photographs(folder: Path, *, train: int, val: int, size: tuple[int, int]) -> Path:
     """An ImageFolder of `train` and `val` pictures in four classes: soft shapes with fine grain, at JPEG quality 90.
 
-    At 500 × 375 such a file has about 100 kB, as those of ImageNet do.
+    At 500 × 375 such a file has 84 kB; those of ImageNet have 110 kB on average. No two files are equal.
     """
-    numbers = random.Random(3)  # noqa: S311 - pictures, not secrets
+    drawn = [_jpeg(number, size) for number in range(min(_DISTINCT, train + val))]
     for split, count in (("train", train), ("val", val)):
-        for at in range(count):
+        for at, content in enumerate(islice(cycle(drawn), count)):
             path = folder / split / f"class-{at % CLASSES}" / f"{at:05d}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
-            _photograph(numbers, at % CLASSES, size).save(path, quality=90)
+            path.write_bytes(_signed(content, f"{split} {at}"))
     return folder
 
 
-def _photograph(numbers: random.Random, label: int, size: tuple[int, int]) -> Image.Image:
+def _signed(jpeg: bytes, comment: str) -> bytes:
+    """The same picture in other bytes."""
+    text = comment.encode()
+    return b"".join((_START, b"\xff\xfe", (len(text) + 2).to_bytes(2, "big"), text, jpeg.removeprefix(_START)))
+
+
+def _jpeg(number: int, size: tuple[int, int]) -> bytes:
+    numbers, tint = random.Random(number), _TINTS[number % CLASSES]  # noqa: S311 - pictures, not secrets
     coarse = Image.frombytes("RGB", (8, 6), numbers.randbytes(8 * 6 * 3)).resize(size, Image.Resampling.BICUBIC)
-    tint = Image.new("RGB", size, ((255, 60, 60), (60, 255, 60), (60, 60, 255), (200, 200, 60))[label])
-    grain = Image.frombytes("RGB", size, numbers.randbytes(size[0] * size[1] * 3)).filter(ImageFilter.GaussianBlur(1))
-    return Image.blend(Image.blend(coarse, tint, 0.35), grain, 0.25)
+    grain = Image.frombytes("RGB", size, numbers.randbytes(size[0] * size[1] * 3)).filter(ImageFilter.GaussianBlur(0.7))
+    picture = Image.blend(Image.blend(coarse, Image.new("RGB", size, tint), 0.35), grain, 0.5)
+    picture.save(into := io.BytesIO(), "JPEG", quality=90)
+    return into.getvalue()
