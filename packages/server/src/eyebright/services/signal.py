@@ -15,7 +15,10 @@ class Signal:
     async def wait(self, seconds: float) -> bool:
         """True if called within the time; either way the signal is rested afterwards."""
         try:
-            await asyncio.wait_for(self._event.wait(), seconds)
+            async with asyncio.timeout(
+                seconds
+            ):  # not wait_for: before Python 3.12 it loses a cancel that meets the call
+                await self._event.wait()
         except TimeoutError:
             return False
         finally:

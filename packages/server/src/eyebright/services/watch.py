@@ -55,6 +55,7 @@ class Watch:
     async def _pause(self, news: asyncio.Event) -> None:
         await asyncio.sleep(PACE_SECONDS)
         try:
-            await asyncio.wait_for(news.wait(), POLL_SECONDS)
+            async with asyncio.timeout(POLL_SECONDS):  # not wait_for: see Signal.wait
+                await news.wait()
         except TimeoutError:
             return
