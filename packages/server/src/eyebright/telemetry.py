@@ -120,9 +120,11 @@ def _logging(settings: LogSettings, shared: list[Any]) -> dict[str, Any]:
                 "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(settings)],
             }
         },
+        "filters": {"streams": {"()": lambda: _unless_cut_off}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "all"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
+            "uvicorn.error": {"filters": ["streams"]},
             "uvicorn": {"level": "WARNING"},  # its start-up lines repeat what we say ourselves
             "uvicorn.access": {"level": "INFO" if settings.access else "CRITICAL"},
             "sqlalchemy": {"level": "WARNING"},
@@ -130,6 +132,11 @@ def _logging(settings: LogSettings, shared: list[Any]) -> dict[str, Any]:
             "alembic": {"level": "WARNING"},
         },
     }
+
+
+def _unless_cut_off(record: logging.LogRecord) -> bool:
+    """A server that stops cuts off the streams of those who watch, and they connect again: uvicorn calls that an error."""
+    return "returned without completing response" not in record.getMessage()
 
 
 def _renderers(settings: LogSettings) -> list[Any]:
