@@ -37,12 +37,12 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """`latencies_ms` of the events that happened in the window; `acked_in_window` whenever those happened."""
+    """`latencies_ms` of the events that happened in the window, the last of which was acknowledged after `seconds` of it."""
 
     sent: dict[str, int] = field(default_factory=dict)
     acked: dict[str, int] = field(default_factory=dict)
     latencies_ms: list[float] = field(default_factory=list)
-    acked_in_window: int = 0
+    seconds: float = 0.0
     posts: int = 0
     refused: list[str] = field(default_factory=list)
     cpu_seconds: float = 0.0
@@ -153,9 +153,9 @@ class Window:
 
     def count(self, outcome: Outcome, happened: list[float]) -> None:
         now = time.monotonic()
-        if self.begins <= now < self.ends:
-            outcome.acked_in_window += len(happened)
-        outcome.latencies_ms += [1000 * (now - then) for then in happened if self.begins <= then < self.ends]
+        if inside := [then for then in happened if self.begins <= then < self.ends]:
+            outcome.latencies_ms += [1000 * (now - then) for then in inside]
+            outcome.seconds = now - self.begins
 
 
 async def report(plan: Plan, specs: list[dict[str, Any]]) -> Outcome:

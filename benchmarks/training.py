@@ -1,10 +1,11 @@
 """How much of the machine a training really uses: our loop against pure compute, and against the loop that one writes first.
 
-A resnet18 at 64 pixels (as many images as the demo's digits) and at 224, batch 32, on JPEG files; `in_turn` says how the contenders take turns in one process and
-`contenders` what each of them does. Ours runs its recipe's defaults (random crops, flips, colour changes, label smoothing, a
-moving average of the weights, evaluation and a checkpoint each epoch); the plain loop has crops and flips only. The first
-epoch, in which ours decodes every file and keeps the squares, is not counted and said on stderr: of 30 epochs it is one. The
-figure is the median over the rounds of (rival's seconds ÷ our seconds), so 1 is as quick as the rival.
+A resnet18 at 64 pixels, with as many images as the demo has, and at 224; batch 32, from JPEG files. `in_turn` says how the
+contenders take turns in one process and `contenders` what each of them does. Ours runs its recipe's defaults (random crops,
+flips, colour changes, label smoothing, a moving average of the weights, evaluation and a checkpoint each epoch); the plain loop
+has crops and flips only. The first epoch, in which ours decodes every file and keeps the squares, is not counted and said on
+stderr: of 30 epochs it is one. The figure is the median over the rounds of (rival's seconds ÷ our seconds), so 1 is as quick as
+the rival.
 """
 
 import json
