@@ -8,14 +8,17 @@ import pytest
 from PIL import Image
 
 from eyebright_kit.data.conformance import write_class_folders, write_image
-from eyebright_kit.data.findings import CATALOGUE, EXAMPLES, Findings
-from eyebright_kit.data.format import formats
-from eyebright_kit.data.inspect import inspect
-from eyebright_wire.datasets import DatasetReport, Finding, Severity
+from eyebright_kit.data.findings import BROKEN, CATALOGUE, EXAMPLES, Findings
+from eyebright_kit.data.format import Reading, formats
+from eyebright_kit.data.inspect import Rules, inspect
+from eyebright_kit.data.readiness import CONDITIONS, Evidence, readiness
+from eyebright_wire.datasets import DatasetReport, Finding, Severity, Split
+
+LEFT_OUT = Rules(leave_out_broken=True)
 
 
-def missing(root: Path) -> tuple[str, ...]:
-    verdict = inspect(root).ready_for("classification")
+def missing(root: Path, rules: Rules | None = None) -> tuple[str, ...]:
+    verdict = inspect(root, rules=rules).ready_for("classification")
     assert verdict.ready == (not verdict.missing)
     return verdict.missing
 
@@ -87,7 +90,7 @@ def test_two_empty_class_folders_are_joined_by_and(tmp_path: Path) -> None:
 def test_a_class_of_which_no_file_can_be_used_is_named(tmp_path: Path) -> None:
     write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3, "emus": 1}, "val": {"cats": 1, "dogs": 1}})
     (tmp_path / "train" / "emus" / "0.png").write_text("not an emu")
-    assert missing(tmp_path) == (
+    assert missing(tmp_path, LEFT_OUT) == (
         "no file in train/emus/ can be used; the findings say why; add images, or remove the folder",
     )
 
@@ -149,32 +152,107 @@ def test_classes_of_one_image_leave_nothing_to_validate_on(tmp_path: Path) -> No
     )
 
 
-# What only warns
+# Files that mean to be images and cannot be used
 
 
-def test_a_text_called_jpg_is_left_out_and_named(tmp_path: Path) -> None:
-    write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3}, "val": {"cats": 1, "dogs": 1}})
-    (tmp_path / "train" / "cats" / "notes.jpg").write_text("dear diary")
-    report = inspect(tmp_path)
-    assert report.ready_for("classification").ready
-    assert report.images["train"] == 6
-    assert report.findings == (
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    return write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3}, "val": {"cats": 1, "dogs": 1}})
+
+
+def test_a_text_called_jpg_blocks_with_the_way_out(sound: Path) -> None:
+    (sound / "train" / "cats" / "notes.jpg").write_text("dear diary")
+    assert missing(sound) == (
+        "train/cats/notes.jpg is named like an image but is none: it is text; "
+        "remove or replace it, or import again leaving such files out (--leave-out-broken)",
+    )
+    assert inspect(sound).findings == (
         Finding(
             code="not_an_image",
-            severity=Severity.WARNING,
+            severity=Severity.ERROR,
             message="a file is named like an image but is none (train/cats/notes.jpg: it is text)",
             examples=("train/cats/notes.jpg",),
-            consequence="left out of training",
+            consequence="not used for training",
         ),
     )
 
 
-def test_a_huge_picture_is_left_out_and_named(tmp_path: Path) -> None:
-    write_class_folders(tmp_path, {"": {"cats": 3, "dogs": 3}})
-    Image.new("1", (14_000, 14_000)).save(tmp_path / "cats" / "poster.png")
-    found = finding(inspect(tmp_path), "image_too_large")
-    assert "cats/poster.png: 14000×14000 is 196 megapixels, the limit is 64" in found.message
-    assert found.consequence == "left out of training; scale down or cut into tiles to use them"
+def test_a_text_called_jpg_that_is_left_out_is_a_warning(sound: Path) -> None:
+    (sound / "train" / "cats" / "notes.jpg").write_text("dear diary")
+    report = inspect(sound, rules=LEFT_OUT)
+    assert report.ready_for("classification").ready
+    assert report.images["train"] == 6
+    (strict,) = inspect(sound).findings
+    assert report.findings == (strict.model_copy(update={"severity": Severity.WARNING}),)
+
+
+def test_a_huge_picture_blocks_with_its_size_and_the_limit(sound: Path) -> None:
+    Image.new("1", (14_000, 14_000)).save(sound / "train" / "cats" / "poster.png")
+    assert missing(sound) == (
+        "train/cats/poster.png has more pixels than is accepted: 14000×14000 is 196 megapixels, the limit is 64; "
+        "remove or replace it, or import again leaving such files out (--leave-out-broken)",
+    )
+    found = finding(inspect(sound), "image_too_large")
+    assert "train/cats/poster.png: 14000×14000 is 196 megapixels, the limit is 64" in found.message
+    assert found.consequence == "not used for training; scale down or cut into tiles to use them"
+    assert missing(sound, LEFT_OUT) == ()
+
+
+@pytest.mark.parametrize(
+    ("texts", "empty", "said"),
+    [
+        (
+            1,
+            1,
+            " is named like an image but is none: it is text (and 1 more file cannot be used); remove or replace them",
+        ),
+        (
+            2,
+            2,
+            " is named like an image but is none: it is text (and 3 more files cannot be used); remove or replace them",
+        ),
+        (0, 3, " is empty (and 2 more files cannot be used); remove or replace them"),
+    ],
+)
+def test_many_broken_files_are_one_sentence(sound: Path, texts: int, empty: int, said: str) -> None:
+    for n in range(texts):
+        (sound / "train" / "cats" / f"a{n}.jpg").write_text("text")
+    for n in range(empty):
+        (sound / "val" / "dogs" / f"b{n}.jpg").write_bytes(b"")
+    (sentence,) = missing(sound)
+    assert sentence.startswith(("train/cats/a0.jpg" if texts else "val/dogs/b0.jpg") + said)
+    assert missing(sound, LEFT_OUT) == ()
+
+
+def test_broken_files_are_told_together_with_what_else_is_missing(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 3}})
+    (tmp_path / "train" / "cats" / "x.jpg").write_bytes(b"")
+    assert [sentence.split("; ")[0] for sentence in missing(tmp_path)] == [
+        "train/cats/x.jpg is empty",
+        "train/ has 1 class folder (cats)",
+    ]
+
+
+@pytest.mark.parametrize("code", BROKEN)
+def test_each_kind_of_broken_file_blocks_every_task(code: str) -> None:
+    """Judged by the findings alone: a file that nobody may read cannot be made where the tests run as root."""
+    findings = Findings()
+    findings.add(code, "cats/x.jpg")
+    reading = Reading(("cats", "dogs"), lambda: iter(()))
+    usable = Counter({(split, label): 2 for split in (Split.TRAIN, Split.VAL) for label in (0, 1)})
+    for task in CONDITIONS:
+        strict = readiness(task, Evidence(reading, "", Counter(), usable, findings))
+        assert strict.missing[0].startswith(f"cats/x.jpg {BROKEN[code]}; remove or replace it")
+        assert readiness(task, Evidence(reading, "", Counter(), usable, findings, leave_out_broken=True)).ready
+    assert findings.all()[0].severity == Severity.ERROR
+    assert findings.all(leave_out_broken=True)[0].severity == Severity.WARNING
+
+
+def test_the_errors_of_the_catalogue_are_the_broken_files() -> None:
+    assert {code for code, kind in CATALOGUE.items() if kind.severity == Severity.ERROR} == set(BROKEN)
+
+
+# What never blocks
 
 
 def test_metadata_that_pillow_warns_of_is_nobodys_concern(tmp_path: Path) -> None:
@@ -212,13 +290,21 @@ def test_other_files_among_the_images_are_information(tmp_path: Path) -> None:
     assert finding(report, "system_file").examples == ("cats/.DS_Store",)
 
 
-def test_warnings_come_before_information(tmp_path: Path) -> None:
+def test_errors_come_before_warnings_and_warnings_before_information(tmp_path: Path) -> None:
     write_class_folders(tmp_path, {"": {"cats": 3, "dogs": 3}})
     (tmp_path / "cats" / "a.csv").write_text("a,b")
     (tmp_path / "cats" / "a.jpg").write_text("a,b")
     write_image(tmp_path / "lost.png", 99)
-    severities = [found.severity for found in inspect(tmp_path).findings]
-    assert severities == sorted(severities, key=[Severity.WARNING, Severity.INFO].index)
+    assert [(found.code, found.severity.value) for found in inspect(tmp_path).findings] == [
+        ("not_an_image", "error"),
+        ("image_without_class", "warning"),
+        ("other_file", "info"),
+        ("split_made", "info"),
+    ]
+    assert [found.code for found in inspect(tmp_path, rules=LEFT_OUT).findings][:2] == [
+        "not_an_image",
+        "image_without_class",
+    ]
 
 
 def test_a_class_without_validation_images_is_a_warning(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from eyebright_kit.archive import ArchiveLimits, ArchiveRejected, Refusal
 from eyebright_kit.data.conformance import write_class_folders, write_image
+from eyebright_kit.data.inspect import Rules
 from eyebright_kit.data.version import PreparedVersion, canonical, prepare
 from eyebright_wire.datasets import Sample, Split, VersionManifest
 
@@ -142,6 +143,15 @@ def test_a_data_set_that_is_not_ready_is_prepared_with_its_reasons(tmp_path: Pat
     version = prepare(tmp_path / "source", work=tmp_path)
     assert not version.report.ready_for("classification").ready
     assert len(version.manifest.samples) == 3
+
+
+def test_the_rules_decide_whether_broken_files_block_and_not_what_the_version_is(source: Path, tmp_path: Path) -> None:
+    (source / "train" / "cats" / "x.jpg").write_text("text")
+    strict = prepare(source, work=tmp_path)
+    lenient = prepare(source, work=tmp_path, rules=Rules(leave_out_broken=True))
+    assert strict.sha256 == lenient.sha256
+    assert not strict.report.ready_for("classification").ready
+    assert lenient.report.ready_for("classification").ready
 
 
 def test_a_data_set_without_images_is_an_empty_version(tmp_path: Path) -> None:

@@ -110,6 +110,18 @@ def test_data_that_are_not_ready_say_exactly_what_is_missing(cli: Cli, tmp_path:
     assert "2" in done.err
 
 
+def test_a_text_called_jpg_stops_a_training_unless_it_is_left_out(cli: Cli, tmp_path: Path) -> None:
+    folder = pets(tmp_path / "one-text")
+    (folder / "cat" / "notes.jpg").write_text("dear diary")
+    order = ("train", folder, *TOY, "--set", "epochs=1")
+    refused = cli(*order)
+    assert (refused.code, refused.out) == (Exit.NO, "")
+    assert "cat/notes.jpg is named like an image but is none: it is text; remove or replace it, or" in refused.err
+    assert "--leave-out-broken" in refused.err
+    assert cli(*order, "--json").document["error"]["errors"][0]["examples"] == ["cat/notes.jpg"]
+    assert cli(*order, "--leave-out-broken", "--json").document["job"]["state"] == "succeeded"
+
+
 def test_from_afar_the_folder_is_sent(live: LiveServer, photos: Path, tmp_path: Path) -> None:
     """Another data folder: the server is known by its address and token alone."""
     arguments = ("train", photos, *TOY, "--set", "epochs=1", "--json")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness.live import LiveServer, Ran, pets
+from harness.live import LiveServer, Ran, eyebright, pets
 
 from eyebright.cli.exits import Exit
 from eyebright.client import Client
@@ -167,6 +167,54 @@ def test_inspecting_says_exactly_what_is_missing(cli: Cli, tmp_path: Path) -> No
     assert "1 class" in verdict.document["missing"][0]
     shown = cli("datasets", "inspect", folder)
     assert (shown.code, "not ready" in shown.out) == (Exit.NO, True)
+
+
+@pytest.fixture
+def torn(tmp_path: Path) -> Path:
+    """Three files that cannot be used, among others that can."""
+    folder = pets(tmp_path / "torn")
+    for name in ("cat/a.jpg", "cat/b.jpg", "dog/c.jpg"):
+        (folder / name).write_text("dear diary")
+    return folder
+
+
+def test_inspecting_names_broken_files_and_the_way_out(cli: Cli, torn: Path) -> None:
+    verdict = cli("datasets", "inspect", torn, "--json")
+    assert (verdict.code, verdict.document["ready"]) == (Exit.NO, False)
+    (sentence,) = verdict.document["missing"]
+    assert sentence.startswith(
+        "cat/a.jpg is named like an image but is none: it is text (and 2 more files cannot be used)"
+    )
+    assert "--leave-out-broken" in sentence
+    shown = cli("datasets", "inspect", torn)
+    assert (shown.code, "--leave-out-broken" in shown.out) == (Exit.NO, True)
+    assert "error: 3 files are named like images but are none" in shown.err
+    lenient = cli("datasets", "inspect", torn, "--leave-out-broken")
+    assert (lenient.code, "warning: 3 files are named" in lenient.err) == (Exit.DONE, True)
+
+
+def test_importing_broken_files_is_refused_with_their_paths_and_the_way_out(cli: Cli, torn: Path) -> None:
+    refused = cli("datasets", "import", torn)
+    assert (refused.code, refused.out) == (Exit.NO, "")
+    assert all(said in refused.err for said in ("cat/a.jpg", "cat/b.jpg", "dog/c.jpg", "--leave-out-broken"))
+    error = cli("datasets", "import", torn, "--json").document["error"]
+    assert (error["code"], error["exit"]) == ("dataset_invalid", Exit.NO)
+    assert "--leave-out-broken" in error["message"]
+    assert error["errors"][0]["examples"] == ["cat/a.jpg", "cat/b.jpg", "dog/c.jpg"]
+    assert cli("datasets", "show", "torn").code == Exit.NOT_FOUND
+
+
+def test_broken_files_can_be_left_out_of_an_import(cli: Cli, torn: Path) -> None:
+    version = cli("datasets", "import", torn, "--name", "mended", "--leave-out-broken", "--json").document
+    assert version["report"]["readiness"][0]["ready"]
+    assert "warning: 3 files are named like images" in cli("datasets", "show", "mended").err
+
+
+def test_broken_files_can_be_left_out_from_afar(live: LiveServer, client: Client, torn: Path, tmp_path: Path) -> None:
+    where = {"EYEBRIGHT_URL": client.url, "EYEBRIGHT_TOKEN": live.token}
+    order = ("datasets", "import", torn, "--name", "sent", "--json")
+    assert eyebright(tmp_path, *order, **where).document["error"]["code"] == "dataset_invalid"
+    assert eyebright(tmp_path, *order, "--leave-out-broken", **where).document["dataset"] == "sent"
 
 
 def test_what_is_no_zip_is_told(cli: Cli, tmp_path: Path) -> None:

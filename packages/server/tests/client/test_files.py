@@ -2,16 +2,17 @@
 
 import hashlib
 import io
+import json
 import zipfile
 from pathlib import Path
 
 import httpx
 import pytest
-from harness.scripted import Scripted, ok
+from harness.scripted import Scripted, ok, problem
 
 from eyebright.client import Client
 from eyebright.client.files import dataset_name
-from eyebright.errors import EyebrightError, NotFound, Unavailable
+from eyebright.errors import DatasetInvalid, EyebrightError, NotFound, Unavailable
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef
 from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.resources import DatasetVersionView, ModelView, Prediction
@@ -72,6 +73,24 @@ def test_an_import_names_the_absolute_path(
     monkeypatch.chdir(folder.parent)
     client.import_dataset("My pets")
     assert f'"{folder}"'.encode() in server.asked[0].content
+
+
+def test_broken_files_are_left_out_only_where_somebody_says_so(server: Scripted, client: Client, folder: Path) -> None:
+    server.answers = [ok(VERSION, 201)] * 4
+    client.upload_dataset(folder)
+    client.upload_dataset(folder, leave_out_broken=True)
+    client.import_dataset(folder)
+    client.import_dataset(folder, leave_out_broken=True)
+    assert [request.url.params.get("leave_out_broken") for request in server.asked[:2]] == [None, "true"]
+    assert [json.loads(request.content).get("leave_out_broken") for request in server.asked[2:]] == [None, True]
+
+
+def test_a_refusal_of_broken_files_names_them(server: Scripted, client: Client, folder: Path) -> None:
+    found = {"code": "empty_file", "message": "an image file is empty (a/0.png)", "examples": ["a/0.png"]}
+    server.answers = [problem(422, "dataset_invalid", "a/0.png is empty", errors=(found,))]
+    with pytest.raises(DatasetInvalid, match=r"a/0.png is empty") as caught:
+        client.import_dataset(folder)
+    assert caught.value.errors == (found,)
 
 
 @pytest.mark.parametrize(

@@ -19,48 +19,48 @@ class Kind:
     consequence: str
 
 
-_INFO, _WARNING = Severity.INFO, Severity.WARNING
+_INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
+_WORST_FIRST = (_ERROR, _WARNING, _INFO)
 _LEFT_OUT = "left out of training"
+_NOT_USED = "not used for training"  # whether the file blocks or is left out
 
-#: No finding blocks by itself: what blocks is a condition of a task (see readiness.py), so that one broken download among ten
-#: thousand photographs costs a warning and not the evening.
+#: No finding blocks by itself: what blocks is a condition (see readiness.py). An error says that there is such a condition.
 CATALOGUE: Mapping[str, Kind] = MappingProxyType(
     {
-        # Files that are not used
+        # Files that mean to be images and cannot be used: see BROKEN
         "not_an_image": Kind(
-            _WARNING,
+            _ERROR,
             "a file is named like an image but is none",
             "{n} files are named like images but are none",
-            _LEFT_OUT,
+            _NOT_USED,
         ),
-        "damaged_image": Kind(
-            _WARNING, "an image is damaged or cut off", "{n} images are damaged or cut off", _LEFT_OUT
-        ),
-        "empty_file": Kind(_WARNING, "an image file is empty", "{n} image files are empty", _LEFT_OUT),
+        "damaged_image": Kind(_ERROR, "an image is damaged or cut off", "{n} images are damaged or cut off", _NOT_USED),
+        "empty_file": Kind(_ERROR, "an image file is empty", "{n} image files are empty", _NOT_USED),
         "unsupported_image": Kind(
-            _WARNING,
+            _ERROR,
             "an image is in a format that is not supported",
             "{n} images are in formats that are not supported",
-            f"{_LEFT_OUT}; convert to JPEG or PNG to use them",
+            f"{_NOT_USED}; convert to JPEG or PNG to use them",
         ),
         "image_too_large": Kind(
-            _WARNING,
+            _ERROR,
             "an image has more pixels than is accepted",
             "{n} images have more pixels than is accepted",
-            f"{_LEFT_OUT}; scale down or cut into tiles to use them",
+            f"{_NOT_USED}; scale down or cut into tiles to use them",
         ),
         "file_too_large": Kind(
-            _WARNING,
+            _ERROR,
             "an image file has more bytes than is accepted",
             "{n} image files have more bytes than is accepted",
-            f"{_LEFT_OUT}; save with compression to use them",
+            f"{_NOT_USED}; save with compression to use them",
         ),
         "unreadable_file": Kind(
-            _WARNING,
+            _ERROR,
             "a file could not be read",
             "{n} files could not be read",
-            f"{_LEFT_OUT}; check the permissions",
+            f"{_NOT_USED}; check the permissions",
         ),
+        # Files that are not used
         "special_file": Kind(
             _WARNING,
             "an entry is neither a file nor a folder, or a link that leads nowhere or in a circle",
@@ -183,13 +183,27 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
     }
 )
 
+#: Files that mean to be images and cannot be used, with words for what one of them is. They block, unless whoever imports has
+#: them left out: then they are warnings.
+BROKEN: Mapping[str, str] = MappingProxyType(
+    {
+        "not_an_image": "is named like an image but is none",
+        "damaged_image": "is damaged or cut off",
+        "empty_file": "is empty",
+        "unsupported_image": "is in a format that is not supported",
+        "image_too_large": "has more pixels than is accepted",
+        "file_too_large": "has more bytes than is accepted",
+        "unreadable_file": "could not be read",
+    }
+)
+
 
 @dataclass(slots=True)
 class _Tally:
     kind: Kind
     count: int = 0
     examples: list[str] = field(default_factory=list[str])
-    first: str = ""
+    detail: str = ""  # of the first example
 
 
 class Findings:
@@ -205,7 +219,7 @@ class Findings:
         if len(tally.examples) < EXAMPLES:
             tally.examples.append(example)
         if tally.count == 1:
-            tally.first = f"{example}: {detail}" if detail else example
+            tally.detail = detail
 
     def count(self, code: str) -> int:
         return self._tallies[code].count if code in self._tallies else 0
@@ -214,19 +228,24 @@ class Findings:
         """The first example, or an empty string."""
         return next(iter(self._tallies[code].examples), "") if code in self._tallies else ""
 
-    def all(self) -> tuple[Finding, ...]:
-        """Warnings before information, each in the order of the catalogue."""
-        found = [_finding(code, self._tallies[code]) for code in CATALOGUE if code in self._tallies]
-        return tuple(sorted(found, key=lambda finding: finding.severity == Severity.INFO))
+    def detail(self, code: str) -> str:
+        """What is special about the first example, or an empty string."""
+        return self._tallies[code].detail if code in self._tallies else ""
+
+    def all(self, *, leave_out_broken: bool = False) -> tuple[Finding, ...]:
+        """The worst first, then in the order of the catalogue. Broken files are errors, or warnings if they are left out."""
+        found = [_finding(code, self._tallies[code], leave_out_broken) for code in CATALOGUE if code in self._tallies]
+        return tuple(sorted(found, key=lambda finding: _WORST_FIRST.index(finding.severity)))
 
 
-def _finding(code: str, tally: _Tally) -> Finding:
+def _finding(code: str, tally: _Tally, leave_out_broken: bool) -> Finding:
     kind = tally.kind
+    first = f"{tally.examples[0]}: {tally.detail}" if tally.detail else tally.examples[0]
     text = kind.one if tally.count == 1 else kind.many.format(n=f"{tally.count:,}")
     return Finding(
         code=code,
-        severity=kind.severity,
-        message=f"{text} ({'' if tally.count == 1 else 'first: '}{tally.first})",
+        severity=_WARNING if leave_out_broken and code in BROKEN else kind.severity,
+        message=f"{text} ({'' if tally.count == 1 else 'first: '}{first})",
         count=tally.count,
         examples=tuple(tally.examples),
         consequence=kind.consequence,

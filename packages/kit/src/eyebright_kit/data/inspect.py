@@ -30,14 +30,15 @@ class Rules:
 
     images: ImageLimits = field(default_factory=ImageLimits)
     holdout: HoldoutRule = field(default_factory=HoldoutRule)
+    leave_out_broken: bool = False  # train without the files that mean to be images and cannot be used
 
 
-def inspect(root: Path, *, progress: Progress | None = None) -> DatasetReport:
+def inspect(root: Path, *, rules: Rules | None = None, progress: Progress | None = None) -> DatasetReport:
     """What the folder holds, what is wrong with it, and which tasks it is ready for.
 
     Reads every image once. Raises OSError only when the folder itself cannot be read.
     """
-    return inspect_images(root, progress=progress).report
+    return inspect_images(root, rules=rules, progress=progress).report
 
 
 def inspect_images(root: Path, *, rules: Rules | None = None, progress: Progress | None = None) -> Inspection:
@@ -49,7 +50,7 @@ def inspect_images(root: Path, *, rules: Rules | None = None, progress: Progress
     found = survey(root, form, limits=rules.images, progress=progress)
     images = tuple(sorted(with_validation(found.good, rules.holdout), key=_manifest_order))
     _note_relations(found, images)
-    return Inspection(_report(found, images), images)
+    return Inspection(_report(found, images, rules), images)
 
 
 def _unknown() -> DatasetReport:
@@ -69,9 +70,9 @@ def _manifest_order(image: Good) -> tuple[int, int, str, str]:
 # The report
 
 
-def _report(found: Survey, images: Sequence[Good]) -> DatasetReport:
+def _report(found: Survey, images: Sequence[Good], rules: Rules) -> DatasetReport:
     counts: Counter[tuple[Split, int | None]] = Counter((image.split, image.label) for image in images if image.split)
-    evidence = Evidence(found.reading, found.format.layout, found.seen, counts, found.findings)
+    evidence = Evidence(found.reading, found.format.layout, found.seen, counts, found.findings, rules.leave_out_broken)
     per_split = {split.value: sum(n for (where, _), n in counts.items() if where == split) for split in Split}
     return DatasetReport(
         format=found.format.name,
@@ -81,7 +82,7 @@ def _report(found: Survey, images: Sequence[Good]) -> DatasetReport:
             split: _per_class(found, counts, Split(split)) for split, count in per_split.items() if count
         },
         size_bytes=sum(image.image.size_bytes for image in images),
-        findings=found.findings.all(),
+        findings=found.findings.all(leave_out_broken=rules.leave_out_broken),
         readiness=tuple(readiness(task, evidence) for task in found.format.tasks),
     )
 

@@ -1,8 +1,9 @@
 """Can a data set teach a task? If not, exactly what is missing.
 
 What blocks is what would make training impossible or its result meaningless: no image, fewer than two classes, a class without
-one usable training image (the model would carry an answer that it never learnt), nothing to train or validate on. Everything
-else, damaged files included, is a finding: training goes on without them, and the report lists them.
+one usable training image (the model would carry an answer that it never learnt), nothing to train or validate on. And, so that
+nobody trains on less than they think, a file that means to be an image and cannot be used, unless such files are left out
+expressly. Everything else is a finding, which the report lists.
 """
 
 from collections import Counter
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from eyebright_kit.data.findings import Findings
+from eyebright_kit.data.findings import BROKEN, Findings
 from eyebright_kit.data.format import Reading
 from eyebright_wire.datasets import Readiness, Split
 
@@ -26,6 +27,7 @@ class Evidence:
     seen: Counter[tuple[Split | None, int | None]]
     usable: Counter[tuple[Split, int | None]]
     findings: Findings
+    leave_out_broken: bool = False
 
     def images(self, split: Split) -> int:
         return sum(count for (where, _), count in self.usable.items() if where == split)
@@ -36,14 +38,26 @@ def readiness(task: str, evidence: Evidence) -> Readiness:
     conditions = CONDITIONS.get(task)
     if not conditions:
         return Readiness(task=task, ready=False, missing=(f"this version does not know what {task} needs",))
-    missing = tuple(conditions(evidence))
+    # Without a single usable image the broken ones cannot be left out of anything, so that way out must not be offered.
+    missing = (*_broken_files(evidence), *conditions(evidence)) if evidence.usable else (_no_image(evidence),)
     return Readiness(task=task, ready=not missing, missing=missing)
 
 
+def _broken_files(evidence: Evidence) -> Iterator[str]:
+    """One sentence for all of them."""
+    findings = evidence.findings
+    found = {code: findings.count(code) for code in BROKEN if findings.count(code)}
+    if found and not evidence.leave_out_broken:
+        first, others = next(iter(found)), sum(found.values()) - 1
+        detail = f": {findings.detail(first)}" if findings.detail(first) else ""
+        more = f" (and {others:,} more {'file' if others == 1 else 'files'} cannot be used)" if others else ""
+        todo = f"remove or replace {'them' if others else 'it'}, or import again leaving such files out (--leave-out-broken)"
+        yield f"{findings.first(first)} {BROKEN[first]}{detail}{more}; {todo}"
+
+
 def _classification(evidence: Evidence) -> Iterator[str]:
-    if not evidence.usable:
-        yield _no_image(evidence)
-    elif not evidence.images(Split.TRAIN):
+    """What a classifier needs of a set that has images."""
+    if not evidence.images(Split.TRAIN):
         yield _no_training_image(evidence)
     else:
         yield from _too_few_classes(evidence)

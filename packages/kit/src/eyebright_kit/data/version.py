@@ -20,7 +20,8 @@ class PreparedVersion:
     """Everything that a server needs to keep a version.
 
     `blobs` are the distinct images by sha256, each with a file that had this content when it was read; whoever stores one
-    verifies that it still has. A version that is not ready for any task is prepared all the same; look at the report.
+    verifies that it still has. A version that is not ready for any task is prepared all the same, without the files that cannot
+    be used; look at the report.
     """
 
     report: DatasetReport

@@ -9,7 +9,7 @@ import typer
 from eyebright.cli.connection import connected
 from eyebright.cli.exits import Exit
 from eyebright.cli.inspecting import inspected
-from eyebright.cli.options import Json
+from eyebright.cli.options import Json, LeaveOutBroken
 from eyebright.cli.ordering import bring, images_line
 from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
@@ -62,14 +62,18 @@ def show_dataset(name: Name, as_json: Json = False) -> None:
 def import_dataset(
     path: Source,
     name: Annotated[str | None, typer.Option(help="Default: the name of the folder or file.")] = None,
+    leave_out_broken: LeaveOutBroken = False,
     as_json: Json = False,
 ) -> None:
-    """Make an immutable version of a folder or zip. The same content twice is the same version."""
+    """Make an immutable version of a folder or zip. The same content twice is the same version.
+
+    A file that means to be an image and cannot be used is refused, with its path; --leave-out-broken goes on without it.
+    """
     path = path.expanduser()
     if not path.exists():
         raise NotFound(f"no file or folder {path}")
     with connected() as client:
-        version = bring(client, path, name)
+        version = bring(client, path, name, leave_out_broken=leave_out_broken)
     if as_json:
         emit(version)
     else:
@@ -80,13 +84,14 @@ def import_dataset(
 def inspect(
     path: Source,
     task: Annotated[str, typer.Option(help="What it must be ready for.")] = "classification",
+    leave_out_broken: LeaveOutBroken = False,
     as_json: Json = False,
 ) -> int:
     """Look at a folder or zip without importing it, and without a server: ready, or exactly what is missing.
 
     Exit status 0: ready, 1: not ready.
     """
-    report = inspected(path.expanduser())
+    report = inspected(path.expanduser(), leave_out_broken=leave_out_broken)
     readiness = report.ready_for(task)
     if as_json:
         emit({"ready": readiness.ready, "task": task, "missing": readiness.missing, "report": report})

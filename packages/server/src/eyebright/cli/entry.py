@@ -14,6 +14,9 @@ from eyebright.cli.exits import Exit, exit_of
 from eyebright.cli.root import app
 from eyebright.errors import EyebrightError
 
+#: Paths shown of each kind of file that stands in the way; `--json` has all that the server told.
+SHOWN = 5
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -89,6 +92,8 @@ def _report(failure: Failure, *, as_json: bool) -> None:
     typer.echo(prefix + failure.message, err=True)
     for item in failure.errors:
         typer.echo(f"  - {_line(item)}", err=True)
+        for path in item.get("examples", ())[1:SHOWN]:  # the message has the first
+            typer.echo(f"      {path}", err=True)
 
 
 def _line(item: dict[str, Any]) -> str:

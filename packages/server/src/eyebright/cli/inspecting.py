@@ -6,11 +6,11 @@ from pathlib import Path
 from eyebright.cli.terminal import notes
 from eyebright.errors import DatasetInvalid, NotFound
 from eyebright_kit.archive import ArchiveRejected, extract
-from eyebright_kit.data.inspect import inspect
+from eyebright_kit.data.inspect import Rules, inspect
 from eyebright_wire.datasets import DatasetReport
 
 
-def inspected(path: Path) -> DatasetReport:
+def inspected(path: Path, *, leave_out_broken: bool = False) -> DatasetReport:
     """What it holds and what it is ready for. Raises NotFound, or DatasetInvalid for what is no sound zip."""
     if not path.exists():
         raise NotFound(f"no file or folder {path}")
@@ -19,9 +19,8 @@ def inspected(path: Path) -> DatasetReport:
         def told(what: str, done: int, total: int) -> None:
             status.update(f"{path}: {what} {done}/{total}")
 
-        if path.is_dir():
-            return inspect(path, progress=told)
-        return inspect(_unpacked(path, Path(work, "unpacked")), progress=told)
+        folder = path if path.is_dir() else _unpacked(path, Path(work, "unpacked"))
+        return inspect(folder, rules=Rules(leave_out_broken=leave_out_broken), progress=told)
 
 
 def _unpacked(archive: Path, into: Path) -> Path:

@@ -19,14 +19,14 @@ from eyebright_wire.resources import DatasetVersionView, JobView
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def dataset_for(client: Client, source: str, task: str) -> str:
+def dataset_for(client: Client, source: str, task: str, *, leave_out_broken: bool = False) -> str:
     """What to order with: a path is imported and must be ready for the task, anything else is a name that the server knows.
 
     Raises NotFound, or DatasetInvalid with the exact missing conditions.
     """
     path = Path(source).expanduser()
     if path.exists():
-        version = bring(client, path)
+        version = bring(client, path, leave_out_broken=leave_out_broken)
         require_ready(version.report, task, source)
         return version.id
     if _looks_like_path(source):
@@ -34,14 +34,14 @@ def dataset_for(client: Client, source: str, task: str) -> str:
     return source
 
 
-def bring(client: Client, path: Path, name: str | None = None) -> DatasetVersionView:
+def bring(client: Client, path: Path, name: str | None = None, *, leave_out_broken: bool = False) -> DatasetVersionView:
     """Import: read in place by a server of this machine, sent as a zip to any other."""
     if client.local:
         with notes().status(f"Importing {path}…"):
-            version = client.import_dataset(path, name)
+            version = client.import_dataset(path, name, leave_out_broken=leave_out_broken)
     else:
         with _transfer(f"Sending {path.name}") as told:
-            version = client.upload_dataset(path, name, told=told)
+            version = client.upload_dataset(path, name, leave_out_broken=leave_out_broken, told=told)
     say(f"{version.dataset} version {version.number}: {images_line(version.report)}")
     return version
 

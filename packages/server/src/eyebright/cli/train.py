@@ -8,7 +8,7 @@ from eyebright.cli.connection import connected
 from eyebright.cli.display import display
 from eyebright.cli.exits import Exit
 from eyebright.cli.following import follow
-from eyebright.cli.options import Json
+from eyebright.cli.options import Json, LeaveOutBroken
 from eyebright.cli.ordering import dataset_for, seconds_of, submit
 from eyebright.cli.scalars import parse_settings
 from eyebright.cli.summary import Outcome, conclude, outcome_of
@@ -44,12 +44,14 @@ def train(
     name: Annotated[str | None, typer.Option(help="A name to remember the job by.")] = None,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher runs first.")] = 0,
     max_duration: Annotated[str | None, typer.Option(metavar="TIME", help="Stop it after 90s, 30m, 2h, 1d.")] = None,
+    leave_out_broken: LeaveOutBroken = False,
     detach: Annotated[bool, typer.Option("--detach", help="Order it, print its id and leave.")] = False,
     as_json: Json = False,
 ) -> int:
     """Train a model from a folder, a zip or an imported data set.
 
-    A path is imported first and must be ready for the task. Uses the server of this machine, or the one named by EYEBRIGHT_URL;
+    A path is imported first and must be ready for the task: a file in it that means to be an image and cannot be used is refused,
+    unless --leave-out-broken goes on without it. Uses the server of this machine, or the one named by EYEBRIGHT_URL;
     if there is none, one is started and ends by itself once nothing is left to do. Ctrl-C asks whether to cancel the training or
     to leave it running.
     """
@@ -57,7 +59,7 @@ def train(
     seconds = seconds_of(max_duration)
     with connected() as client:
         request = JobRequest(
-            dataset=dataset_for(client, source, task),
+            dataset=dataset_for(client, source, task, leave_out_broken=leave_out_broken),
             name=name,
             task=task,
             trainer=trainer,

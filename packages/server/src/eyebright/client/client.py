@@ -106,21 +106,35 @@ class Client:
 
     # -- data sets
 
-    def import_dataset(self, path: str | Path, name: str | None = None) -> DatasetVersionView:
-        """Import a folder or zip that the server can read at this very path. The same content twice is one version."""
-        order = DatasetImport(path=str(Path(path).expanduser().absolute()), name=name)
-        return self._post(f"{API}/datasets:import", DatasetVersionView, json=order.model_dump(), timeout=None)
+    def import_dataset(
+        self, path: str | Path, name: str | None = None, *, leave_out_broken: bool = False
+    ) -> DatasetVersionView:
+        """Import a folder or zip that the server can read at this very path. The same content twice is one version.
 
-    def upload_dataset(self, path: str | Path, name: str | None = None, *, told: Told = untold) -> DatasetVersionView:
-        """Send a folder or zip as a stream; `told(done, total)` hears how many bytes are on their way."""
+        Raises DatasetInvalid for files that mean to be images and cannot be used, unless they shall be left out.
+        """
+        order = DatasetImport(
+            path=str(Path(path).expanduser().absolute()), name=name, leave_out_broken=leave_out_broken
+        )
+        asked = order.model_dump(exclude_defaults=True)
+        return self._post(f"{API}/datasets:import", DatasetVersionView, json=asked, timeout=None)
+
+    def upload_dataset(
+        self, path: str | Path, name: str | None = None, *, leave_out_broken: bool = False, told: Told = untold
+    ) -> DatasetVersionView:
+        """Send a folder or zip as a stream; `told(done, total)` hears how many bytes are on their way.
+
+        Raises DatasetInvalid for files that mean to be images and cannot be used, unless they shall be left out.
+        """
         path = Path(path).expanduser()
+        asked = {"name": name or dataset_name(path.resolve()), "leave_out_broken": leave_out_broken or None}
         with archive_of(path) as archive, archive.open("rb") as file:
             size = archive.stat().st_size
             response = self._transport.ask(
                 "POST",
                 f"{API}/datasets",
                 again=False,  # the file is read only once
-                params={"name": name or dataset_name(path.resolve())},
+                params=_given(asked),
                 headers={"Content-Type": "application/zip", "Content-Length": str(size)},
                 content=chunks(file, size, told),
                 timeout=None,

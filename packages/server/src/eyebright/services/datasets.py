@@ -4,6 +4,7 @@ import asyncio
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from eyebright.core.records import Version
 from eyebright.errors import DatasetInvalid, InvalidRequest
@@ -12,8 +13,10 @@ from eyebright.ports.objects import ObjectStore, blob_key
 from eyebright.ports.registry import DatasetStore
 from eyebright.services.views import dataset_view, version_view
 from eyebright_kit.archive import ArchiveRejected
+from eyebright_kit.data.findings import BROKEN
+from eyebright_kit.data.inspect import Rules
 from eyebright_kit.data.version import PreparedVersion, prepare
-from eyebright_wire.datasets import DatasetReport
+from eyebright_wire.datasets import DatasetReport, Finding
 from eyebright_wire.resources import DatasetVersionView, DatasetView, Page
 
 #: Imports that read images at the same time; more would only fight over the disk.
@@ -28,22 +31,26 @@ class Datasets:
         self._scratch = scratch
         self._importing = asyncio.Semaphore(IMPORTS_AT_ONCE)
 
-    async def import_path(self, path: Path, name: str | None = None) -> DatasetVersionView:
+    async def import_path(
+        self, path: Path, name: str | None = None, *, leave_out_broken: bool = False
+    ) -> DatasetVersionView:
         """Inspect a folder or zip and keep it as the next version of `name` (default: the file's own name).
 
         The same content is the same version. A set that is not ready for any task is kept too, with the reasons in its
-        report; one without a single usable image is refused. Raises DatasetInvalid; nothing is kept then.
+        report. One with files that mean to be images and cannot be used is refused unless they are left out, and so is one
+        without a single usable image. Raises DatasetInvalid, with these files in its errors; nothing is kept then.
         """
         with tempfile.TemporaryDirectory(dir=self._scratch, prefix="import-") as work:
             async with self._importing:
-                prepared = await asyncio.to_thread(_prepare, path, Path(work))
+                prepared = await asyncio.to_thread(_prepare, path, Path(work), leave_out_broken)
+                _require_keepable(prepared, path, leave_out_broken)
                 return await self._keep(prepared, name or dataset_name(path), Path(work))
 
-    async def inspect(self, path: Path) -> DatasetReport:
-        """The report of an import, without keeping anything."""
+    async def inspect(self, path: Path, *, leave_out_broken: bool = False) -> DatasetReport:
+        """The report of an import, without keeping or refusing anything. Raises DatasetInvalid for what is no sound zip."""
         with tempfile.TemporaryDirectory(dir=self._scratch, prefix="inspect-") as work:
             async with self._importing:
-                return (await asyncio.to_thread(_prepare, path, Path(work))).report
+                return (await asyncio.to_thread(_prepare, path, Path(work), leave_out_broken)).report
 
     async def get(self, name: str) -> DatasetView:
         return dataset_view(await self._store.get(name))
@@ -81,14 +88,24 @@ def dataset_name(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:100] or "dataset"
 
 
-def _prepare(path: Path, work: Path) -> PreparedVersion:
+def _prepare(path: Path, work: Path, leave_out_broken: bool) -> PreparedVersion:
     if not path.exists():
         raise InvalidRequest(f"there is no file or folder {path} on the server")
     try:
-        prepared = prepare(path, work=work)
+        return prepare(path, work=work, rules=Rules(leave_out_broken=leave_out_broken))
     except ArchiveRejected as error:
         raise DatasetInvalid(str(error)) from error
-    if not prepared.manifest.samples:
-        reasons = [reason for readiness in prepared.report.readiness for reason in readiness.missing]
-        raise DatasetInvalid("; ".join(reasons) or f"no image was found in {path}")
-    return prepared
+
+
+def _require_keepable(prepared: PreparedVersion, path: Path, leave_out_broken: bool) -> None:
+    """A version is named by its content alone, so it could not tell a set that lacks a file from one that never had it."""
+    report = prepared.report
+    broken = [finding for finding in report.findings if finding.code in BROKEN]
+    if not prepared.manifest.samples or (broken and not leave_out_broken):
+        reasons = dict.fromkeys(reason for readiness in report.readiness for reason in readiness.missing)
+        message = "; ".join(reasons) or f"no image was found in {path}"
+        raise DatasetInvalid(message, errors=[_error_of(finding) for finding in broken])
+
+
+def _error_of(finding: Finding) -> dict[str, Any]:
+    return finding.model_dump(mode="json", include={"code", "message", "count", "examples"})
