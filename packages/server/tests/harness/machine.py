@@ -54,12 +54,13 @@ class ControlPlane(RuleBasedStateMachine):
         self.ended: dict[str, JobState] = {}
         self.cancelled_at: dict[str, int] = {}  # job -> attempts it had when it was cancelled
         self.heard: dict[str, int] = {}  # job -> version that the subscriber heard last
+        self.deaf = 0  # so many messages will not be heard
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run it; what a loop would only log as an error is a failure here."""
         with capture_logs() as logs:
             result = self.runner.run(asyncio.wait_for(work, HANG_SECONDS))
-        errors = [entry for entry in logs if entry["log_level"] == "error"]
+        errors = [entry for entry in logs if entry["log_level"] == "error" and entry.get("subscriber") != "ear"]
         assert not errors, errors
         return result
 
@@ -72,6 +73,11 @@ class ControlPlane(RuleBasedStateMachine):
         self.platform = Platform(self.database, limits=LIMITS)
         self.platform.subscribers["ear"] = self
         await self.platform.add_dataset()
+        for key in "ab":
+            self.job_of[key] = (await self.platform.submit(key=key, labels={"body": "x"})).id
+            self.bodies[key] = "x"
+        await self.platform.sweep.tick()
+        await self.platform.dispatch.tick()
 
     def teardown(self) -> None:
         try:
@@ -86,6 +92,9 @@ class ControlPlane(RuleBasedStateMachine):
 
     async def notify(self, message: Any) -> None:
         """The subscriber: every version of a job, in order, none left out; a repetition is allowed."""
+        if self.deaf:
+            self.deaf -= 1
+            raise ConnectionError
         last = self.heard.get(message.job_id, 0)
         assert message.version <= last + 1, f"{message.job_id}: heard version {message.version} after {last}"
         self.heard[message.job_id] = max(last, message.version)
@@ -123,9 +132,10 @@ class ControlPlane(RuleBasedStateMachine):
     def sweep(self) -> None:
         self.do(self.platform.settle(1))
 
-    @rule(crash=st.booleans())
-    def relay(self, crash: bool) -> None:
+    @rule(crash=st.booleans(), deaf=st.sampled_from([0, 0, 1, 3]))
+    def relay(self, crash: bool, deaf: int) -> None:
         outbox = self.database.outbox
+        self.deaf = deaf
         if not crash:
             self.do(self.platform.relay.tick())
             return
@@ -157,19 +167,28 @@ class ControlPlane(RuleBasedStateMachine):
             self.platform.clock.advance(min(8, seconds))
             self.do(self.platform.settle(1))
 
-    @rule(data=st.data())
-    def outage(self, data: st.DataObject) -> None:
-        """A day without us: a trainer that reports to its disk all the while must not lose its attempt."""
-        before = [handle for handle in self.alive() if self.is_current(handle)]
-        doubtful = {handle for handle in before if self.run_of(handle).job.cancel_requested}
+    @rule(on_disk=st.booleans())
+    def outage(self, on_disk: bool) -> None:
+        """A day without us: no trainer may lose its attempt for it, whether it can tell us through a disk or only later."""
+        before = [h for h in self.alive() if self.is_current(h) and not self.run_of(h).job.cancel_requested]
         self.platform.clock.advance(86_400)
-        for handle in before:
+        for handle in before if on_disk else []:
             self.write_heartbeat(handle)
         self.platform.restart()
         self.do(self.platform.settle(1))
-        for handle in set(before) - doubtful:
+        for handle in before:
             spoke = any(event.kind in {"failed", "preempted", "cancelled", "succeeded"} for event in self.spool(handle))
             assert spoke or self.is_current(handle), f"{handle.name} was reaped for our own absence"
+
+    @precondition(lambda self: self.alive())
+    @rule(data=st.data())
+    def fall_silent(self, data: st.DataObject) -> None:
+        """Alive, but nothing is heard of it, nor written: its lease runs out."""
+        handle = data.draw(st.sampled_from(self.alive()))
+        for _ in range(10):
+            self.platform.clock.advance(8)
+            self.do(self.platform.settle(1))
+        assert not self.is_current(handle), "a silent trainer kept its attempt"
 
     @rule(times=st.integers(1, 6), code=st.sampled_from([-9, 83, 75]))
     def bad_hour(self, times: int, code: int) -> None:
@@ -407,6 +426,7 @@ class ControlPlane(RuleBasedStateMachine):
             await self._wait_for_retry()
         stuck = [(job.id, str(job.state), job.reason) for job in jobs if not job.state.final]
         assert not stuck, f"never ended: {stuck}"
+        self.deaf = 0
         for _ in range(100):
             if not await self.platform.relay.tick():
                 break

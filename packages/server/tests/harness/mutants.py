@@ -87,16 +87,12 @@ MUTANTS = [
         "pass",
     ),
     Mutant(
-        "the dead are buried alive", f"{SERVICES}.sweep:Sweep._bury", "if liveness.vital is Vital.GONE:", "if True:"
-    ),
-    Mutant(
         "nobody is killed before the relaunch",
         f"{SERVICES}.sweep:Sweep._stop",
         "await self._executors[attempt.executor].stop(handle, timedelta(seconds=grace_seconds))",
         "pass",
     ),
     Mutant("the lost are forgotten", f"{SERVICES}.sweep:Sweep._verdict", "attempt.lease_until_ms < now_ms", "False"),
-    Mutant("a claim is overruled", f"{SERVICES}.sweep:Sweep._end", "or (run.attempt and run.attempt.claim)", ""),
     Mutant(
         "another order under the same key", f"{SERVICES}.jobs:_known", "receipt.body_sha256 != body_sha256", "False"
     ),
