@@ -7,7 +7,7 @@ import typer
 from eyebright.cli.verbs import VerbGroup, example
 
 EXAMPLES = """
-eyebright demo                                   see it work, in about three minutes
+eyebright demo                                   see it work, in about two minutes
 eyebright train photos/ --set epochs=20          a folder with one sub-folder per class
 eyebright jobs list                              what has run, runs and waits
 eyebright serve                                  the HTTP API, for other programs and machines
