@@ -94,7 +94,7 @@ def _type(annotation: Any) -> str:
 
 def data_sets() -> Iterator[str]:
     yield WRITTEN + "# Data sets\n\n## Findings\n\nWhat an import can find.\n"
-    yield "An error blocks, unless `--leave-out-broken` goes on without these files: then it is a warning. Nothing else blocks by itself.\n"
+    yield "An error blocks, unless `--leave-out-broken` goes on without these files: then it is a warning.\n"
     yield "| code | severity | meaning | what training does |\n|---|---|---|---|"
     for code, kind in CATALOGUE.items():
         yield f"| `{code}` | {kind.severity} | {kind.one} | {kind.consequence} |"

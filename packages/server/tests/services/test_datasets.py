@@ -27,6 +27,11 @@ def photos(tmp_path: Path) -> Path:
     return pets(tmp_path / "photos", images=4)
 
 
+def spoil(folder: Path) -> None:
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"")
+
+
 def kept(tmp_path: Path) -> list[Path]:
     return [path for folder in ("objects", "scratch") for path in (tmp_path / folder).rglob("*") if path.is_file()]
 
@@ -76,8 +81,7 @@ async def test_what_was_left_out_is_in_the_report(datasets: Datasets, photos: Pa
 
 
 async def test_leaving_out_does_not_lift_what_else_is_missing(datasets: Datasets, photos: Path) -> None:
-    for path in (photos / "dog").iterdir():
-        path.write_bytes(b"")
+    spoil(photos / "dog")
     version = await datasets.import_path(photos, leave_out_broken=True)
     assert version.report.ready_for("classification").missing[0].startswith("no file in dog/ can be used")
 
@@ -86,8 +90,7 @@ async def test_leaving_out_does_not_lift_what_else_is_missing(datasets: Datasets
 async def test_a_set_of_which_nothing_can_be_used_is_refused_in_any_case(
     datasets: Datasets, photos: Path, tmp_path: Path, leave_out_broken: bool
 ) -> None:
-    for path in photos.glob("*/*"):
-        path.write_bytes(b"")
+    spoil(photos)
     with pytest.raises(DatasetInvalid, match="none of the 8 files where images belong can be used") as caught:
         await datasets.import_path(photos, leave_out_broken=leave_out_broken)
     assert WAY_OUT not in caught.value.message

@@ -128,7 +128,7 @@ class DatasetImport(RequestModel):
 
     path: str
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
-    leave_out_broken: bool = False  # go on without files that mean to be images and cannot be used; otherwise that is refused
+    leave_out_broken: bool = False  # go on without files that mean to be images and cannot be used, instead of refusing
 
 
 class ModelView(WireModel):

@@ -17,7 +17,7 @@ router = APIRouter(prefix=API, tags=["data sets"], route_class=StrictRoute)
 
 Name = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Default: the file's own")]
 LeaveOutBroken = Annotated[
-    bool, Query(description="Go on without files that mean to be images and cannot be used; otherwise that is refused")
+    bool, Query(description="Go on without files that mean to be images and cannot be used, instead of refusing")
 ]
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {
