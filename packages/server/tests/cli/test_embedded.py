@@ -69,6 +69,7 @@ def test_a_folder_that_cannot_be_used_is_one_clear_message(tmp_path: Path) -> No
     assert done.code == 6
     assert "Traceback" not in done.err
     assert str(tmp_path / "file") in done.err
+    assert "EYEBRIGHT_DATA_DIR" in done.err
 
 
 def test_two_commands_at_once_share_one_server(tmp_path: Path) -> None:

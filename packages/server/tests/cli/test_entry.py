@@ -30,7 +30,8 @@ def breaks(monkeypatch: pytest.MonkeyPatch):
 def test_an_error_is_one_message_and_no_traceback(breaks, capsys: pytest.CaptureFixture[str]) -> None:
     breaks(
         ConfigInvalid(
-            "unknown setting 'epoch'. Did you mean 'epochs'?", errors=[{"loc": ["config", "lr"], "msg": "too large"}]
+            "unknown setting 'epoch'. Did you mean 'epochs'?",
+            errors=[{"loc": ["config", "lr"], "msg": "too large"}, {"field": "epoch"}],
         )
     )
     assert run(["train", "x"]) == Exit.USAGE

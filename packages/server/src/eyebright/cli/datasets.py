@@ -116,8 +116,8 @@ def show_report(report: DatasetReport) -> None:
     ]
     show_table(("class", *splits), rows, "No classes.")
     for finding in report.findings:
-        times = f" ({finding.count} times)" if finding.count > 1 else ""
-        say(f"{finding.severity}: {finding.message}{times}. {finding.consequence}".rstrip(". ") + ".")
+        consequence = f" ({finding.consequence})" if finding.consequence else ""
+        say(f"{finding.severity}: {finding.message}{consequence}")
         for path in finding.examples[:3]:
             say(f"    {path}")
 

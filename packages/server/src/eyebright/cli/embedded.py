@@ -25,7 +25,7 @@ def start(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) ->
     Raises Unavailable, with the last lines of its log, when it dies or does not get ready.
     """
     log = settings.data_dir / "server.log"
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    _make(settings.data_dir)
     process = _spawn(log)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
@@ -35,6 +35,15 @@ def start(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) ->
             raise Unavailable(f"the embedded server ended with exit status {process.returncode}.\n{_tail(log)}")
         sleep(LOOK_SECONDS)
     raise Unavailable(f"the embedded server was not ready within {PATIENCE_SECONDS:.0f} s.\n{_tail(log)}")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"the data folder {folder} cannot be made ({error.strerror}). Choose another one with EYEBRIGHT_DATA_DIR."
+        ) from error
 
 
 def _spawn(log: Path) -> subprocess.Popen[bytes]:

@@ -90,14 +90,13 @@ def _report(failure: Failure, *, as_json: bool) -> None:
         return
     prefix = "" if failure.message.startswith("Usage:") else typer.style("error: ", fg="red", bold=True)
     typer.echo(prefix + failure.message, err=True)
-    for item in failure.errors:
-        typer.echo(f"  - {_line(item)}", err=True)
-        for path in item.get("examples", ())[1:SHOWN]:  # the message has the first
-            typer.echo(f"      {path}", err=True)
+    for line in filter(None, map(_line, failure.errors)):
+        typer.echo(f"  - {line}", err=True)
 
 
 def _line(item: dict[str, Any]) -> str:
+    """Where and what; nothing for one that only names a place, because the message already says it."""
+    said = item.get("msg") or item.get("message") or ""
     where = item.get("loc") or item.get("field") or ""
     where = ".".join(map(str, where)) if isinstance(where, list | tuple) else str(where)
-    said = item.get("msg") or item.get("message") or json.dumps(item, ensure_ascii=False)
-    return f"{where}: {said}" if where else str(said)
+    return f"{where}: {said}" if where and said else str(said)
