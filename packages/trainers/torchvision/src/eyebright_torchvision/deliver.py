@@ -111,7 +111,7 @@ class Delivery:
 
     def _weights(self) -> None:
         tensors = resume.stored(self.model)
-        origin = {"architecture": self.ctx.model, "classes": json.dumps(self.ctx.data.classes)}
+        origin = {"labels": json.dumps(self.labels)}  # one entry: safetensors writes several in an order that differs
         self._made("model.safetensors", lambda p: save_file(tensors, p, metadata=origin), ArtifactKind.MODEL, _BINARY)
         self._made("model.pth", lambda p: torch.save(tensors, p), ArtifactKind.MODEL, _BINARY)
         self._json("labels.json", self.labels, ArtifactKind.LABELS)
