@@ -2,7 +2,7 @@
 
 import pytest
 
-from eyebright.errors import Conflict, EventConflict, EventGap, Fenced, Forbidden
+from eyebright.errors import Conflict, EventConflict, EventGap, Fenced, Forbidden, Unavailable
 from eyebright.ports.executor import Handle
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Heartbeat
@@ -283,6 +283,24 @@ async def test_a_crash_between_claim_and_launch_costs_the_job_nothing(platform):
     assert await platform.dispatch.tick() == 1
     run = await platform.run(Handle(view.id, 2))
     assert (run.job.attempt, run.job.losses, run.job.failures) == (2, 0, 0)
+
+
+async def test_a_claim_that_fails_does_not_take_the_ones_before_it_along(platform):
+    await platform.submit()
+    await platform.submit()
+    claim, claimed = platform.dispatch._claim, []
+
+    async def fails_second(*arguments):
+        if claimed:
+            raise Unavailable
+        claimed.append(arguments)
+        return await claim(*arguments)
+
+    platform.dispatch._claim = fails_second
+    with pytest.raises(Unavailable):
+        await platform.dispatch.tick()
+    assert [spec.attempt for spec in platform.executor.launches] == [1]
+    assert not platform.dispatch.launching(Handle(platform.executor.launches[0].job_id, 1))
 
 
 async def test_slots_are_not_shared(platform):

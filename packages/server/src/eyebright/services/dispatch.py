@@ -1,7 +1,7 @@
 """Claim queued jobs for free slots and launch them."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -51,24 +51,23 @@ class Dispatch:
 
     async def tick(self) -> int:
         """Fill the free slots; how many attempts were launched."""
-        claimed = [await self._claim_for(name, executor) for name, executor in self._executors.items()]
-        launches = [launch for launches in claimed for launch in launches]
-        return sum(await asyncio.gather(*(launch() for launch in launches)))
+        launches: list[asyncio.Task[bool]] = []
+        try:
+            for name, executor in self._executors.items():
+                await self._claim_for(name, executor, launches)
+        finally:  # what was claimed is launched, whatever became of the next claim
+            launched = await asyncio.gather(*launches)
+        return sum(launched)
 
-    async def _claim_for(self, name: str, executor: Executor) -> list[Callable[[], asyncio.Future[bool]]]:
+    async def _claim_for(self, name: str, executor: Executor, launches: list[asyncio.Task[bool]]) -> None:
         free = await self._free_slots(name, executor.slots())
         due = await self._store.due(name, self._clock.now_ms(), len(free))
-        launches: list[Callable[[], asyncio.Future[bool]]] = []
         for job, slot in zip(due, free, strict=False):
             token = self._clock.new_token()
             run = await self._claim(job, slot, token)
             if run is not None:
-                launches.append(self._launcher(run, slot, token))
-        return launches
-
-    def _launcher(self, run: Run, slot: Slot | None, token: str) -> Callable[[], asyncio.Future[bool]]:
-        self._launching.add(_handle(run))
-        return lambda: asyncio.ensure_future(self._launch(run, slot, token))
+                self._launching.add(_handle(run))
+                launches.append(asyncio.create_task(self._launch(run, slot, token)))
 
     async def _free_slots(self, name: str, slots: Sequence[Slot] | None) -> Sequence[Slot | None]:
         if slots is None:
