@@ -142,8 +142,10 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
         for name in settings.subscribers or plugins.names(SUBSCRIBERS)
     }
     _empty(folder.folder(settings.uploads_dir.name))
-    database = await Database.open(settings.database)
-    try:
+    async with AsyncExitStack() as stack:
+        database = await Database.open(settings.database)
+        stack.push_async_callback(database.close)
+        await stack.enter_async_context(database.owned())
         yield Parts(
             database=database,
             objects=FileObjectStore(folder.folder(settings.objects_dir.name)),
@@ -155,8 +157,6 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
             subscribers=subscribers,
             instruments=instruments,
         )
-    finally:
-        await database.close()
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """The SQL stores together: open one database, use its stores, close it."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import Self
 
 from eyebright.stores.sql import migrations
@@ -8,6 +9,7 @@ from eyebright.stores.sql.history import SqlHistory
 from eyebright.stores.sql.jobs import SqlJobs
 from eyebright.stores.sql.markers import SqlMarkers
 from eyebright.stores.sql.outbox import SqlOutbox
+from eyebright.stores.sql.ownership import owned
 from eyebright.stores.sql.registry import SqlDatasets, SqlModels
 
 
@@ -37,6 +39,10 @@ class Database:
             await engine.close()
             raise
         return cls(engine)
+
+    def owned(self) -> AbstractAsyncContextManager[None]:
+        """For the control plane: keep every other one away while the context lasts. Raises Conflict."""
+        return owned(self.engine)
 
     async def close(self) -> None:
         await self.engine.close()
