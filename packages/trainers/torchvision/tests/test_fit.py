@@ -195,6 +195,7 @@ def test_a_batch_that_can_never_fit_is_refused_before_training(job, monkeypatch:
         RuntimeError(
             "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"
         ),
+        RuntimeError("MPS backend Out Of Memory"),
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB"),
         MemoryError(),
     ],

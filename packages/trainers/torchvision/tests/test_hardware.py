@@ -1,4 +1,4 @@
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -90,13 +90,13 @@ def test_more_processes_than_devices_or_than_a_batch_has_pairs_are_refused():
         launch.processes(config(processes=4, batch=6), Resources())
 
 
-def test_a_control_groups_limit_counts(tmp_path: Path):
-    assert memory._left_in_cgroup(tmp_path) > 1 << 60
-    (tmp_path / "memory.current").write_text("300\n")
-    (tmp_path / "memory.max").write_text("max\n")
-    assert memory._left_in_cgroup(tmp_path) > 1 << 60
-    (tmp_path / "memory.max").write_text("1000\n")
-    assert memory._left_in_cgroup(tmp_path) == 700
+@pytest.mark.parametrize(("left", "available"), [(None, 900), (300, 300), (4000, 900)])
+def test_a_control_groups_limit_counts_beside_the_machines(
+    left: int | None, available: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=900))
+    monkeypatch.setattr(memory.Cgroup, "memory_left", lambda _self: left)
+    assert memory.available_bytes(torch.device("cpu")) == available
 
 
 def test_the_advice_of_the_memory_check_fits(monkeypatch: pytest.MonkeyPatch):

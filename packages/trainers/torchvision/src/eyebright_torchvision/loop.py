@@ -132,7 +132,7 @@ class Loop:
         """An epoch that is over and evaluated is told as that epoch; one under way as the last one that was finished."""
         sums = self.ranks.total(self.learner.sums.clone())
         self.ctx.checkpoint(
-            lambda folder: resume.save(folder, self.state, self.learner, sums, self.best),
+            lambda folder: resume.save(folder, self.state, self.learner, sums, self.best, best_is_now=best),
             epoch=self.state.epoch - 1,
             step=self.step,
             metrics=scores.as_metrics() if scores else {},

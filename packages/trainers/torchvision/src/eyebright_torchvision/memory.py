@@ -3,17 +3,17 @@
 import contextlib
 import copy
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import torch
 from torch import nn
 
+from eyebright_kit.cgroup import Cgroup
 from eyebright_kit.errors import OutOfMemory
+from eyebright_kit.runtime.failure import is_out_of_memory
 from eyebright_torchvision.config import ClassificationConfig
 from eyebright_torchvision.hardware import Hardware
 
-_CGROUP = Path("/sys/fs/cgroup")
 _MIB = 1 << 20
 
 # Measured on resnet18 at 64 and 224 px: the peak is 1.0 to 1.4 times the outputs of all layers, because a layer's gradient
@@ -84,18 +84,8 @@ def available_bytes(device: torch.device) -> int:
     """What this process may still take: of the GPU, or of the machine and the control group it lives in."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    return min(psutil.virtual_memory().available, _left_in_cgroup())
-
-
-def _left_in_cgroup(root: Path = _CGROUP) -> int:
-    """Control groups of version 2, then version 1; no limit counts as endless."""
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        with contextlib.suppress(OSError, ValueError):  # no such file, or the word "max"
-            return int((root / limit).read_text()) - int((root / used).read_text())
-    return 1 << 62
+    free, left = psutil.virtual_memory().available, Cgroup().memory_left()
+    return free if left is None else min(free, left)
 
 
 @contextlib.contextmanager
@@ -104,15 +94,9 @@ def explained(config: ClassificationConfig) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-        if not _ran_out(error):
+        if not is_out_of_memory(error):
             raise
         raise OutOfMemory(
             f"memory ran out with batch={config.batch} at imgsz={config.imgsz}; set batch={max(2, config.batch // 2)}, "
             f"or a smaller imgsz, and start again"
         ) from error
-
-
-def _ran_out(error: BaseException) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return any(words in str(error) for words in ("can't allocate memory", "out of memory"))

@@ -23,40 +23,59 @@ _OPTIMIZER = "optimizer.safetensors"
 _SUMS = "sums.safetensors"
 
 
-def save(folder: Path, state: RunState, learner: Learner, sums: torch.Tensor, best: Weights | None) -> None:
-    """Fills an empty folder with everything that `load` needs. `sums` are those of all ranks."""
-    save_file(stored(learner.model), folder / _MODEL)
-    save_file(_stored(state_tensors(learner.optimizer)), folder / _OPTIMIZER)
+def save(
+    folder: Path, state: RunState, learner: Learner, sums: torch.Tensor, best: Weights | None, best_is_now: bool = False
+) -> None:
+    """Fills an empty folder with everything that `load` needs. `sums` are those of all ranks; `best_is_now` says that the best
+    weights are those which are judged now: they need not be written twice."""
+    save_file(_packed(learner.model.state_dict()), folder / _MODEL)
+    save_file(_packed(state_tensors(learner.optimizer)), folder / _OPTIMIZER)
     save_file({"sums": sums}, folder / _SUMS)
     if learner.ema:
-        save_file(stored(learner.ema.model), folder / _EMA)
-    if best is not None:
+        save_file(_packed(learner.ema.model.state_dict()), folder / _EMA)
+    if best is not None and not best_is_now:
         save_file(best, folder / _BEST)
-    rest: dict[str, Any] = {"run": state.as_json(), "scaler": learner.scaler.state_dict()}
+    rest: dict[str, Any] = {
+        "run": state.as_json(),
+        "scaler": learner.scaler.state_dict(),
+        "best_is_now": best_is_now,
+    }
     (folder / _STATE).write_text(json.dumps(rest, indent=1))
 
 
 def load(folder: Path, learner: Learner) -> tuple[RunState, Weights | None]:
     """Puts `learner` back to where it was, bit by bit; answers the state and the best weights so far."""
     rest = json.loads((folder / _STATE).read_text())
-    learner.model.load_state_dict(load_file(folder / _MODEL))
-    load_state(learner.optimizer, load_file(folder / _OPTIMIZER))
+    learner.model.load_state_dict(_unpacked(load_file(folder / _MODEL)))
+    load_state(learner.optimizer, _unpacked(load_file(folder / _OPTIMIZER)))
     learner.sums.copy_(load_file(folder / _SUMS)["sums"])
     if learner.ema:
-        learner.ema.model.load_state_dict(load_file(folder / _EMA))
+        learner.ema.model.load_state_dict(_unpacked(load_file(folder / _EMA)))
     if rest["scaler"]:
         learner.scaler.load_state_dict(rest["scaler"])
-    best = load_file(folder / _BEST) if (folder / _BEST).exists() else None
-    return RunState.from_json(rest["run"]), best
+    return RunState.from_json(rest["run"]), _best(folder, learner, rest["best_is_now"])
 
 
 def stored(model: nn.Module) -> Weights:
-    """A copy of a model's tensors as safetensors takes them: on the CPU, contiguous, sharing nothing."""
-    return _stored(model.state_dict())
-
-
-def _stored(tensors: Weights) -> Weights:
+    """A copy of a model's tensors as everybody expects them: on the CPU, contiguous, sharing nothing."""
     return {
         name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-        for name, tensor in tensors.items()
+        for name, tensor in model.state_dict().items()
     }
+
+
+def _best(folder: Path, learner: Learner, is_now: bool) -> Weights | None:
+    if is_now:
+        return stored(learner.judged)
+    return load_file(folder / _BEST) if (folder / _BEST).exists() else None
+
+
+def _packed(tensors: Weights) -> Weights:
+    """As they lie in memory, which is channels last where there are four dimensions: so nothing is copied to be written.
+    Turning them round took longer than writing them."""
+    packed = {name: tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor for name, tensor in tensors.items()}
+    return {name: tensor.detach().contiguous().cpu() for name, tensor in packed.items()}
+
+
+def _unpacked(tensors: Weights) -> Weights:
+    return {name: tensor.permute(0, 3, 1, 2) if tensor.ndim == 4 else tensor for name, tensor in tensors.items()}
