@@ -24,11 +24,11 @@ import pytest
 from eyebright import plugins
 from eyebright.errors import StorageFull, Unavailable
 from eyebright.executors import run_directory
-from eyebright.executors.cgroup import Cgroup
 from eyebright.executors.child_environment import RUN_MARK
 from eyebright.executors.local import LocalExecutor, LocalExecutorSettings
 from eyebright.ports.clock import SystemClock
 from eyebright.ports.executor import Environment, Executor, Handle, Liveness, Vital
+from eyebright_kit.cgroup import Cgroup
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.events import Heartbeat
 from eyebright_wire.jobs import DatasetGrant, JobSpec, Resources

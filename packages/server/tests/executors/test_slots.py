@@ -7,8 +7,8 @@ from typing import Any
 import pynvml
 import pytest
 
-from eyebright.executors.cgroup import Cgroup
 from eyebright.executors.slots import cuda_devices, plan_slots, usable_cores
+from eyebright_kit.cgroup import Cgroup
 
 UUIDS = ["GPU-aaaa-1", "GPU-aabb-2", "GPU-cccc-3"]
 

@@ -31,17 +31,7 @@ def exit_code(code: ErrorCode) -> int:
     return _EXIT_CODES.get(code, ExitCode.TEMPORARY if code in RETRYABLE else ExitCode.TRAINER_ERROR)
 
 
-def _cause(error: BaseException) -> tuple[ErrorCode, str]:
-    if isinstance(error, TrainerFailure):
-        return error.code, error.message
-    if is_full(error):
-        return ErrorCode.DISK_FULL, f"a disk is full ({error}); free space on it and retry the job"
-    if _is_out_of_memory(error):
-        return ErrorCode.OUT_OF_MEMORY, f"memory does not suffice ({_named(error)}); lower `batch` or the image size"
-    return ErrorCode.TRAINER_ERROR, f"{_named(error)}{_place(error)}"
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """By name and by text, because the kit imports no framework: torch raises OutOfMemoryError on an accelerator, and a
     RuntimeError that says "can't allocate memory" on the CPU."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
@@ -49,6 +39,16 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(
         hint in str(error).lower() for hint in ("out of memory", "can't allocate memory")
     )
+
+
+def _cause(error: BaseException) -> tuple[ErrorCode, str]:
+    if isinstance(error, TrainerFailure):
+        return error.code, error.message
+    if is_full(error):
+        return ErrorCode.DISK_FULL, f"a disk is full ({error}); free space on it and retry the job"
+    if is_out_of_memory(error):
+        return ErrorCode.OUT_OF_MEMORY, f"memory does not suffice ({_named(error)}); lower `batch` or the image size"
+    return ErrorCode.TRAINER_ERROR, f"{_named(error)}{_place(error)}"
 
 
 def _named(error: BaseException) -> str:

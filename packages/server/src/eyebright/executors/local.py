@@ -17,7 +17,6 @@ from weakref import WeakValueDictionary
 from anyio import to_thread
 
 from eyebright.errors import EyebrightError, StorageFull, Unavailable
-from eyebright.executors.cgroup import Cgroup
 from eyebright.executors.local_run import LocalRun, Manners
 from eyebright.executors.log_file import read_log, trim_log
 from eyebright.executors.run_directory import RunDirectory
@@ -25,6 +24,7 @@ from eyebright.executors.slots import cuda_devices, plan_slots, usable_cores
 from eyebright.ports.clock import Clock, SystemClock
 from eyebright.ports.executor import Environment, Handle, Liveness, Slot, Vital
 from eyebright.settings import Settings, process_environment
+from eyebright_kit.cgroup import Cgroup
 from eyebright_wire.events import Event
 from eyebright_wire.jobs import JobSpec
 

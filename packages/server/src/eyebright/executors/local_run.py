@@ -14,11 +14,11 @@ import psutil
 
 from eyebright.errors import Unavailable
 from eyebright.executors import processes
-from eyebright.executors.cgroup import Cgroup
 from eyebright.executors.child_environment import RUN_MARK, child_environment
 from eyebright.executors.run_directory import RunDirectory
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Environment, Liveness, Vital
+from eyebright_kit.cgroup import Cgroup
 from eyebright_wire.errors import ExitCode
 from eyebright_wire.jobs import JobSpec
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import psutil
 
-from eyebright.executors.cgroup import Cgroup
 from eyebright.ports.executor import Slot
+from eyebright_kit.cgroup import Cgroup
 from eyebright_wire.jobs import Resources
 
 #: A trainer with one thread leaves most of its time to Python; two keep it and its data loading busy.

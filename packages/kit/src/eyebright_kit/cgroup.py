@@ -1,6 +1,6 @@
-"""What the kernel's control groups say of this process: how much CPU it may use, and how often it ran out of memory.
+"""What the kernel's control groups say of this process: how much CPU and memory it may use, and how often memory ran out.
 
-Both generations are read: v2 (`cpu.max`, `memory.events`) and v1 (`cpu.cfs_quota_us`, `memory.oom_control`). Where nothing
+Both generations are read: v2 (`cpu.max`, `memory.max`) and v1 (`cpu.cfs_quota_us`, `memory.limit_in_bytes`). Where nothing
 can be read (macOS, a sealed container) the answer is None.
 """
 
@@ -21,6 +21,12 @@ class Cgroup:
         """CPUs' worth of time per second, the tightest along the path to the root."""
         limits = [limit for folder in self._folders("cpu") if (limit := _cpu_limit(folder)) is not None]
         return min(limits, default=None)
+
+    def memory_left(self) -> int | None:
+        """Bytes that may still be taken, the fewest along the path to the root; None: no limit."""
+        return min(
+            (left for folder in self._folders("memory") if (left := _memory_left(folder)) is not None), default=None
+        )
 
     def oom_kills(self) -> int | None:
         """Processes killed for memory so far; only a change of it means anything.
@@ -60,6 +66,24 @@ def _cpu_limit(folder: Path) -> float | None:
     except (ValueError, ZeroDivisionError):  # absent, or "max"
         return None
     return limit if limit > 0 else None  # v1 writes -1 for "no limit"
+
+
+def _memory_left(folder: Path) -> int | None:
+    """The limit less what is in use. Files that were read once stay in use until somebody needs the room: they count as left."""
+    for limit_file, usage_file, reclaimable in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        limit, usage = _number(folder / limit_file), _number(folder / usage_file)
+        if limit is not None and usage is not None:
+            return max(0, limit - usage + (_field(folder / "memory.stat", reclaimable) or 0))
+    return None
+
+
+def _number(path: Path) -> int | None:
+    """None for "max" too."""
+    text = "".join(_lines(path)).strip()
+    return int(text) if text.isdigit() else None
 
 
 def _words(*paths: Path) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from eyebright.executors.cgroup import Cgroup
+from eyebright_kit.cgroup import Cgroup
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def test_nothing_to_read_is_nothing_known(cgroup: Cgroup) -> None:
-    assert (cgroup.cpu_limit(), cgroup.oom_kills()) == (None, None)
+    assert (cgroup.cpu_limit(), cgroup.memory_left(), cgroup.oom_kills()) == (None, None, None)
 
 
 def test_the_tightest_cpu_limit_on_the_way_to_the_root_counts(cgroup: Cgroup) -> None:
@@ -53,3 +53,38 @@ def test_kills_of_our_own_group_go_before_those_of_the_machine(cgroup: Cgroup) -
     _write(cgroup.membership, "0::/job\n")
     _write(cgroup.mount / "job/memory.events", "low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\noom_group_kill 0\n")
     assert cgroup.oom_kills() == 2
+
+
+def test_files_that_were_read_leave_their_memory_to_whoever_needs_it(cgroup: Cgroup) -> None:
+    _write(cgroup.membership, "0::/\n")
+    _write(cgroup.mount / "memory.max", "1000\n")
+    _write(cgroup.mount / "memory.current", "900\n")
+    assert cgroup.memory_left() == 100
+    _write(cgroup.mount / "memory.stat", "anon 200\nfile 700\nactive_file 50\ninactive_file 650\n")
+    assert cgroup.memory_left() == 750
+
+
+def test_the_tightest_memory_limit_on_the_way_to_the_root_counts(cgroup: Cgroup) -> None:
+    _write(cgroup.membership, "0::/user.slice/job\n")
+    for folder, limit in (("user.slice/job", "max"), ("user.slice", "500"), ("", "4000")):
+        _write(cgroup.mount / folder / "memory.max", f"{limit}\n")
+        _write(cgroup.mount / folder / "memory.current", "300\n")
+    assert cgroup.memory_left() == 200
+    _write(cgroup.mount / "user.slice/memory.max", "max\n")
+    assert cgroup.memory_left() == 3700
+
+
+def test_the_first_generation_limits_memory_too(cgroup: Cgroup) -> None:
+    _write(cgroup.membership, "4:memory:/docker/abc\n0::/\n")
+    group = cgroup.mount / "memory/docker/abc"
+    _write(group / "memory.limit_in_bytes", "1000\n")
+    _write(group / "memory.usage_in_bytes", "900\n")
+    _write(group / "memory.stat", "inactive_file 1\ntotal_inactive_file 600\n")
+    assert cgroup.memory_left() == 700
+
+
+def test_more_in_use_than_allowed_leaves_nothing(cgroup: Cgroup) -> None:
+    _write(cgroup.membership, "0::/\n")
+    _write(cgroup.mount / "memory.max", "1000\n")
+    _write(cgroup.mount / "memory.current", "1400\n")
+    assert cgroup.memory_left() == 0
