@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -31,6 +32,25 @@ def test_a_server_that_dies_is_told_with_the_end_of_its_log(tmp_path: Path, monk
     assert "the disk is full" in caught.value.message
     assert "\n  39\n" in caught.value.message
     assert "\n  20\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("mode", [None, 0o755, 0o770], ids=["new", "open to read", "open to a group"])
+def test_the_data_folder_is_private_before_anything_lies_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int | None
+) -> None:
+    data, seen = tmp_path / "deep" / "data", []
+    if mode is not None:
+        data.mkdir(parents=True)
+        data.chmod(mode)
+
+    def spawn(log: Path) -> subprocess.Popen[bytes]:
+        seen.append(stat.S_IMODE(log.parent.stat().st_mode))
+        return subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+
+    monkeypatch.setattr(embedded, "_spawn", spawn)
+    with pytest.raises(Unavailable):
+        embedded.start(Settings(data_dir=data))
+    assert seen == [0o700]
 
 
 def test_a_server_that_never_gets_ready_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

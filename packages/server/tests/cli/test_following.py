@@ -1,5 +1,6 @@
 """Ctrl-C while a training is on the screen: it is never stopped without being asked for."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from harness.scripted import event, job
 from eyebright.cli import following
 from eyebright.cli.display import Display
 from eyebright.cli.following import LeftRunning, follow, wants_cancel
-from eyebright.errors import Conflict
+from eyebright.errors import Conflict, Unavailable
 from eyebright_wire.jobs import JobState
 
 RUNNING, DONE, CANCELLED = job(), job(JobState.SUCCEEDED, version=9), job(JobState.CANCELLED, version=9)
@@ -25,6 +26,7 @@ class Watched:
         self.began: list[int] = []
         self.cancelled = 0
         self.refusal: Exception | None = None
+        self.ailing = False
 
     def watch(self, job_id: str, after: int = 0) -> Iterator[Any]:
         self.began.append(after)
@@ -41,6 +43,10 @@ class Watched:
 
     def job(self, job_id: str) -> Any:
         return DONE
+
+    def ready(self) -> None:
+        if self.ailing:
+            raise Unavailable("the server is unavailable: sweeper: the disk is full")
 
 
 def yes() -> bool:
@@ -88,6 +94,30 @@ def test_a_job_that_ended_while_the_person_was_thinking_is_shown() -> None:
     client = Watched([RUNNING, CTRL_C])
     client.refusal = Conflict("it has already succeeded")
     assert follow(client, RUNNING, Display(), asks=yes) == DONE
+
+
+def test_a_server_that_ails_is_told_once_instead_of_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.001)
+    told = threading.Event()
+    said: list[str] = []
+
+    class Telling(Display):
+        def say(self, line: str) -> None:
+            said.append(line)
+            if "disk is full" in line:
+                told.set()
+
+    class Silent(Watched):
+        def watch(self, job_id: str, after: int = 0) -> Iterator[Any]:
+            yield RUNNING
+            assert told.wait(30)
+            assert not threading.Event().wait(0.05)  # many looks later
+            yield DONE
+
+    client = Silent()
+    client.ailing = True
+    assert follow(client, RUNNING, Telling()) == DONE
+    assert sum("disk is full" in line for line in said) == 1
 
 
 def test_nobody_there_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ def test_a_folder_becomes_a_model(cli: Cli, photos: Path) -> None:
     assert "100.00% on the validation images" in done.out
     assert "model.safetensors" in done.out or "mdl_" in done.out
     assert "epoch 3/3" in done.err
-    assert "running: training" in done.err
+    assert "succeeded" in done.err
 
 
 def test_a_script_gets_one_document(cli: Cli, photos: Path) -> None:
@@ -106,6 +106,7 @@ def test_an_unknown_data_set_is_not_found(cli: Cli) -> None:
 def test_data_that_are_not_ready_say_exactly_what_is_missing(cli: Cli, tmp_path: Path) -> None:
     done = cli("train", pets(tmp_path / "one", classes=("cat",)), *TOY)
     assert done.code == Exit.NO
+    assert "is not ready for classification:\n  - " in done.err
     assert "1 class" in done.err
     assert "2" in done.err
 

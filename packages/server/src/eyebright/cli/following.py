@@ -1,18 +1,23 @@
 """Follow a job on the terminal until it ends, or until the person has seen enough."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import typer
 
 from eyebright.cli.display import Display
 from eyebright.cli.terminal import interactive, say
 from eyebright.client import Client
-from eyebright.errors import Conflict
+from eyebright.errors import Conflict, EyebrightError
 from eyebright_wire.resources import JobView
 
 LOOK_AGAIN = (
     "It goes on by itself. Look again with `eyebright jobs watch {id}`, stop it with `eyebright jobs cancel {id}`."
 )
+
+#: How often a server whose training is on the screen is asked how it is.
+LOOK_SECONDS = 10.0
 
 
 class LeftRunning(Exception):
@@ -32,7 +37,7 @@ def follow(client: Client, job: JobView, display: Display, *, asks: Callable[[],
     cancelled = False
     while not job.state.final:
         try:
-            with display:
+            with display, looked_after(client, display):
                 for item in client.watch(job.id, display.position):
                     display.show(item)
                     job = display.job or job
@@ -42,6 +47,18 @@ def follow(client: Client, job: JobView, display: Display, *, asks: Callable[[],
             cancelled = True
             job = _cancel(client, job)
     return job
+
+
+@contextmanager
+def looked_after(client: Client, display: Display) -> Iterator[None]:
+    """Say what ails the server, once, while it is watched: on a full disk no news can be kept, so none would come."""
+    over = threading.Event()
+    thread = threading.Thread(target=_look_after, args=(client, display, over), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def wants_cancel() -> bool:
@@ -63,3 +80,20 @@ def _cancel(client: Client, job: JobView) -> JobView:
         return client.job(job.id)
     say("Cancelling; it writes a last checkpoint first.")
     return cancelled
+
+
+def _look_after(client: Client, display: Display, over: threading.Event) -> None:
+    said = ""
+    while not over.wait(LOOK_SECONDS):
+        trouble = _trouble(client)
+        if trouble and trouble != said:
+            display.say(f"{trouble}. The training is taken up again when this is mended.")
+        said = trouble or said
+
+
+def _trouble(client: Client) -> str:
+    try:
+        client.ready()
+    except EyebrightError as error:
+        return error.message
+    return ""
