@@ -121,6 +121,21 @@ def test_a_token_that_others_could_read_is_closed_again(tmp_path):
     assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("name", [".", "runs"])
+def test_a_folder_of_ours_that_others_could_read_is_closed_again(tmp_path, name):
+    (tmp_path / name).mkdir(exist_ok=True)
+    (tmp_path / name).chmod(0o755)
+    with DataFolder(tmp_path) as folder:
+        assert stat.S_IMODE(folder.folder(name).stat().st_mode) == 0o700
+
+
+def test_a_folder_that_is_shared_on_purpose_keeps_its_mode(tmp_path):
+    """Somebody pointed EYEBRIGHT_DATA_DIR at something like /tmp, as its owner."""
+    tmp_path.chmod(0o1777)
+    with DataFolder(tmp_path):
+        assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
+
+
 def test_an_empty_token_file_is_no_token(tmp_path):
     (tmp_path / "token").write_text("\n")
     with DataFolder(tmp_path) as folder:

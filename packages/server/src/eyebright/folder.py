@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class DataFolder:
         self._lock = FileLock(path / LOCK, timeout=0)
 
     def __enter__(self) -> "DataFolder":
-        _make(self.path)
+        make_private(self.path)
         try:
             self._lock.acquire()
         except Timeout:
@@ -64,7 +65,7 @@ class DataFolder:
     def folder(self, name: str) -> Path:
         """A sub-folder, made if need be."""
         path = self.path / name
-        _make(path)
+        make_private(path)
         return path
 
     def _taken(self) -> str:
@@ -79,13 +80,22 @@ class DataFolder:
         )
 
 
-def _make(path: Path) -> None:
+def make_private(path: Path) -> None:
+    """A folder that can be written and that nobody else can look into. Raises Unavailable or StorageFull."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _close(path)
         with tempfile.TemporaryFile(dir=path) as probe:
             probe.write(b"x")
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def _close(path: Path) -> None:
+    """One of ours that was made wider, by hand or by an older umask. A sticky one, such as /tmp, is shared on purpose."""
+    found = path.stat()
+    if found.st_uid == os.geteuid() and found.st_mode & 0o077 and not found.st_mode & stat.S_ISVTX:
+        path.chmod(0o700)
 
 
 def _write(path: Path, text: str) -> None:

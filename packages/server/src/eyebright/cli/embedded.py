@@ -11,6 +11,7 @@ from pathlib import Path
 from eyebright.cli.exits import Exit
 from eyebright.client import Client, running_server
 from eyebright.errors import EyebrightError, Unavailable
+from eyebright.folder import make_private
 from eyebright.settings import Settings
 
 #: Ready takes about 2 s on a quiet machine; a loaded one with a cold disk deserves more before we give up.
@@ -22,10 +23,11 @@ TAIL_LINES = 15
 def start(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> Client:
     """A client of the embedded server, once it is ready. It ends by itself when idle.
 
-    Raises Unavailable, with the last lines of its log, when it dies or does not get ready.
+    Raises Unavailable, with the last lines of its log, when it dies or does not get ready; Unavailable or StorageFull when
+    the data folder cannot be made.
     """
     log = settings.data_dir / "server.log"
-    _make(settings.data_dir)
+    make_private(settings.data_dir)
     process = _spawn(log)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
@@ -35,15 +37,6 @@ def start(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) ->
             raise Unavailable(f"the embedded server ended with exit status {process.returncode}.\n{_tail(log)}")
         sleep(LOOK_SECONDS)
     raise Unavailable(f"the embedded server was not ready within {PATIENCE_SECONDS:.0f} s.\n{_tail(log)}")
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unavailable(
-            f"the data folder {folder} cannot be made ({error.strerror}). Choose another one with EYEBRIGHT_DATA_DIR."
-        ) from error
 
 
 def _spawn(log: Path) -> subprocess.Popen[bytes]:
