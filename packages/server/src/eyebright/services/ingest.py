@@ -46,7 +46,7 @@ class Ingest:
         self._lease_ms = lease_ms
         self._limits = limits
         self._waiting: list[Post] = []
-        self._writing = asyncio.Lock()
+        self._writer: asyncio.Task[None] | None = None
 
     async def accept(self, job_id: str, attempt: int, token: str, events: Sequence[Event]) -> Ack:
         """Store a contiguous batch; events that are already stored are acknowledged again.
@@ -65,13 +65,19 @@ class Ingest:
         return await self._post(Post(job_id, attempt, None, events=tuple(events), beat=beat))
 
     async def _post(self, post: Post) -> Ack:
-        """Queue, then let whoever gets the lock first commit for everybody who has queued by then."""
+        """Queue, and see that somebody writes. A task of its own: if this caller hangs up, the others still get their answers."""
         self._waiting.append(post)
-        async with self._writing:
-            while not post.answer.done():
-                # A task of its own: if this caller hangs up, the others still get their answers.
-                await asyncio.shield(asyncio.ensure_future(self._commit(self._take())))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
         return await post.answer
+
+    async def _write(self) -> None:
+        """One commit after the other, each for everybody who has queued by then, until nobody waits."""
+        try:
+            while self._waiting:
+                await self._commit(self._take())
+        finally:
+            self._writer = None
 
     def _take(self) -> list[Post]:
         """The oldest waiting posts, one per job: a second one must see what the first did."""
