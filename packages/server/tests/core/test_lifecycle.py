@@ -120,12 +120,16 @@ def test_each_class_of_end_has_its_own_budget():
 def test_a_spent_budget_ends_the_job_with_the_reason():
     spent = Run(replace(RUNNING.job, losses=LIMITS.losses), replace(ATTEMPT, checkpoints=1))
     job = end(spent, ErrorCode.WORKER_LOST).job
-    assert (job.state, job.reason, job.message, job.retryable) == (JobState.FAILED, ErrorCode.WORKER_LOST, "why", True)
+    assert (job.state, job.reason, job.retryable) == (JobState.FAILED, ErrorCode.WORKER_LOST, True)
+    assert job.message == "why; given up after 5 retries of this kind (losses)"
 
 
 def test_attempts_that_save_nothing_end_the_job_early():
     barren = Run(replace(RUNNING.job, barren=LIMITS.barren - 1), ATTEMPT)
-    assert end(barren, ErrorCode.WORKER_LOST).job.state is JobState.FAILED
+    job = end(barren, ErrorCode.WORKER_LOST).job
+    assert (job.state, job.reason) == (JobState.FAILED, ErrorCode.NO_PROGRESS)
+    assert job.message == "why; given up after 3 attempts in a row without a new checkpoint"
+    assert end(barren, ErrorCode.PREEMPTED).job.state is JobState.QUEUED
     fruitful = Run(barren.job, replace(ATTEMPT, checkpoints=1))
     assert end(fruitful, ErrorCode.WORKER_LOST).job.state is JobState.QUEUED
 

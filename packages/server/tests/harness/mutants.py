@@ -46,9 +46,7 @@ MUTANTS = [
         "job = charge(job, code, checkpointed=attempt.checkpoints > 0)",
         "",
     ),
-    Mutant(
-        "retries are unlimited", f"{CORE}.lifecycle:end", "can_retry and affordable(job, code, limits)", "can_retry"
-    ),
+    Mutant("retries are unlimited", f"{CORE}.lifecycle:end", "can_retry and given_up is None", "can_retry"),
     Mutant(
         "a success keeps its attempt live",
         f"{CORE}.lifecycle:succeed",

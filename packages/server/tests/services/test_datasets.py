@@ -1,5 +1,8 @@
 """What an import keeps, and what it refuses with the way out."""
 
+import asyncio
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -103,9 +106,24 @@ async def test_what_only_is_not_ready_is_kept_with_its_reasons(datasets: Dataset
     assert not version.report.ready_for("classification").ready
 
 
-async def test_inspecting_refuses_nothing(datasets: Datasets, photos: Path, tmp_path: Path) -> None:
-    (photos / "cat" / "a.jpg").write_text("dear diary")
-    strict = (await datasets.inspect(photos)).ready_for("classification")
-    assert WAY_OUT in strict.missing[0]
-    assert (await datasets.inspect(photos, leave_out_broken=True)).ready_for("classification").ready
-    assert kept(tmp_path) == []
+async def test_an_import_that_nobody_waits_for_ends_at_once_and_leaves_nothing(
+    datasets: Datasets, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working, ended = threading.Event(), threading.Event()
+
+    def slow(*_: object, progress: Callable[..., None], **__: object) -> None:
+        working.set()
+        try:
+            while True:
+                progress("reading", 0, 1)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr("eyebright.services.datasets.prepare", slow)
+    importing = asyncio.create_task(datasets.import_path(photos))
+    await asyncio.to_thread(working.wait, 10)
+    importing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await importing
+    assert await asyncio.to_thread(ended.wait, 10), "the thread goes on for nobody"
+    assert list((tmp_path / "scratch").iterdir()) == []

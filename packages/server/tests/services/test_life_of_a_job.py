@@ -56,6 +56,28 @@ async def test_a_changed_byte_in_a_result_is_noticed(platform):
     assert "other content" in (await platform.jobs.get(handle.job_id)).message
 
 
+async def test_results_that_cannot_be_read_are_waited_for_but_not_for_ever(platform, monkeypatch):
+    handle = await platform.running()
+    await platform.say(handle, "succeeded", **platform.leave(handle))
+    platform.executor.exit(handle, 0)
+    reads = []
+
+    async def unreadable(key):
+        reads.append(key)
+        raise Unavailable("the disk does not answer")
+
+    monkeypatch.setattr(platform.objects, "stat", unreadable)
+    await platform.settle(5)
+    assert (await platform.jobs.get(handle.job_id)).state is JobState.RUNNING
+    assert len(reads) == 1, "a failed errand is repeated at once"
+    for _ in range(80):
+        platform.clock.advance(9)
+        await platform.settle(1)
+    job = await platform.jobs.get(handle.job_id)
+    assert (job.state, job.reason) == (JobState.QUEUED, ErrorCode.STORAGE_ERROR)
+    assert "the disk does not answer" in job.message
+
+
 async def test_events_of_an_older_attempt_are_refused(platform):
     old = await platform.running()
     late = platform.event(old, "progress", epoch=1, epochs=3)
@@ -136,7 +158,7 @@ async def test_losses_are_bounded(platform):
             break
         handle = await relaunch(platform, handle)
     job = await platform.jobs.get(handle.job_id)
-    assert (job.state, job.reason, job.attempt) == (JobState.FAILED, ErrorCode.WORKER_LOST, platform.limits.barren)
+    assert (job.state, job.reason, job.attempt) == (JobState.FAILED, ErrorCode.NO_PROGRESS, platform.limits.barren)
 
 
 async def test_a_mistake_in_the_configuration_is_not_tried_again(platform):

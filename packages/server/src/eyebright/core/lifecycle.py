@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from eyebright.core.job import Attempt, Job, Run
 from eyebright.core.records import Checkpoint, StoredEvent
-from eyebright.core.retry import RetryLimits, affordable, charge, delay_ms, retryable
+from eyebright.core.retry import RetryLimits, barren, charge, delay_ms, exhausted, retryable
 from eyebright.errors import Conflict, EventGap, Fenced, InvalidRequest
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import (
@@ -120,13 +120,7 @@ def end(
     if attempt.launched_at_ms is None and run.job.state is JobState.STARTING and code is ErrorCode.WORKER_LOST:
         return Run(move(job, JobState.QUEUED, now_ms, not_before_ms=now_ms), attempt)  # never ran: nobody's fault
     job = charge(job, code, checkpointed=attempt.checkpoints > 0)
-    can_retry = retryable(code, said_retryable)
-    if can_retry and affordable(job, code, limits):
-        later = now_ms + delay_ms(job, code, limits)
-        job = move(job, JobState.QUEUED, now_ms, not_before_ms=later, reason=code, message=message, retryable=True)
-    else:
-        job = move(job, JobState.FAILED, now_ms, reason=code, message=message, retryable=can_retry)
-    return Run(job, attempt)
+    return Run(_again_or_failed(job, code, message, now_ms, limits, retryable(code, said_retryable)), attempt)
 
 
 def succeed(run: Run, now_ms: int, *, model_id: str) -> Run:
@@ -258,6 +252,17 @@ def _why_fenced(run: Run) -> str:
     if run.job.state.final:
         return f"job {run.job.id} has {run.job.state}; attempt {number} is over"
     return f"attempt {number} of job {run.job.id} is over; the current one is {run.job.attempt}"
+
+
+def _again_or_failed(job: Job, code: ErrorCode, message: str, now_ms: int, limits: RetryLimits, can_retry: bool) -> Job:
+    given_up = exhausted(job, code, limits)
+    if can_retry and given_up is None:
+        later = now_ms + delay_ms(job, code, limits)
+        return move(job, JobState.QUEUED, now_ms, not_before_ms=later, reason=code, message=message, retryable=True)
+    if can_retry:
+        code = ErrorCode.NO_PROGRESS if barren(job, code, limits) else code
+        message = f"{message}; {given_up}"
+    return move(job, JobState.FAILED, now_ms, reason=code, message=message, retryable=can_retry)
 
 
 def _ended(attempt: Attempt, outcome: str, now_ms: int) -> Attempt:

@@ -48,11 +48,20 @@ def charge(job: Job, code: ErrorCode, *, checkpointed: bool) -> Job:
     return replace(job, barren=barren, **{budget.value: getattr(job, budget.value) + 1})
 
 
-def affordable(job: Job, code: ErrorCode, limits: RetryLimits) -> bool:
-    """After `charge`: may the job be tried once more? A pre-emption says nothing about the job, so it is never barren."""
+def exhausted(job: Job, code: ErrorCode, limits: RetryLimits) -> str | None:
+    """After `charge`: why the job may not be tried again, in words; None if it may."""
     budget = budget_of(code)
-    within = getattr(job, budget.value) <= getattr(limits, budget.value)
-    return within and (budget is Budget.PREEMPTIONS or job.barren < limits.barren)
+    spent, allowed = getattr(job, budget.value), getattr(limits, budget.value)
+    if spent > allowed:
+        return f"given up after {allowed} retries of this kind ({budget})"
+    if barren(job, code, limits):
+        return f"given up after {job.barren} attempts in a row without a new checkpoint"
+    return None
+
+
+def barren(job: Job, code: ErrorCode, limits: RetryLimits) -> bool:
+    """Attempt after attempt leaves nothing. A pre-emption says nothing about the job, so it is never counted against it."""
+    return budget_of(code) is not Budget.PREEMPTIONS and job.barren >= limits.barren
 
 
 def delay_ms(job: Job, code: ErrorCode, limits: RetryLimits) -> int:

@@ -2,8 +2,12 @@
 
 import asyncio
 import re
-import tempfile
+import shutil
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import mkdtemp
+from threading import Event
 from typing import Any
 
 from eyebright.core.records import Version
@@ -16,7 +20,7 @@ from eyebright_kit.archive import ArchiveRejected
 from eyebright_kit.data.findings import BROKEN
 from eyebright_kit.data.inspect import Rules
 from eyebright_kit.data.version import PreparedVersion, prepare
-from eyebright_wire.datasets import DatasetReport, Finding
+from eyebright_wire.datasets import Finding
 from eyebright_wire.resources import DatasetVersionView, DatasetView, Page
 
 #: Imports that read images at the same time; more would only fight over the disk.
@@ -40,17 +44,10 @@ class Datasets:
         report. One with files that mean to be images and cannot be used is refused unless they are left out, and so is one
         without a single usable image. Raises DatasetInvalid, with these files in its errors; nothing is kept then.
         """
-        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="import-") as work:
-            async with self._importing:
-                prepared = await asyncio.to_thread(_prepare, path, Path(work), leave_out_broken)
-                _require_keepable(prepared, path, leave_out_broken)
-                return await self._keep(prepared, name or dataset_name(path), Path(work))
-
-    async def inspect(self, path: Path, *, leave_out_broken: bool = False) -> DatasetReport:
-        """The report of an import, without keeping or refusing anything. Raises DatasetInvalid for what is no sound zip."""
-        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="inspect-") as work:
-            async with self._importing:
-                return (await asyncio.to_thread(_prepare, path, Path(work), leave_out_broken)).report
+        async with self._importing, self._workshop() as (work, abandoned):
+            prepared = await asyncio.to_thread(_prepare, path, work, leave_out_broken, abandoned)
+            _require_keepable(prepared, path, leave_out_broken)
+            return await self._keep(prepared, name or dataset_name(path), work)
 
     async def get(self, name: str) -> DatasetView:
         return dataset_view(await self._store.get(name))
@@ -64,11 +61,23 @@ class Datasets:
         more = page[-1].name if len(found) > limit else None
         return Page[DatasetView](items=tuple(dataset_view(dataset) for dataset in page), next=more)
 
+    @asynccontextmanager
+    async def _workshop(self) -> AsyncGenerator[tuple[Path, Event]]:
+        """A folder to unpack into, and a flag that ends the thread at work there once nobody waits for it any more."""
+        abandoned = Event()
+        work = Path(await asyncio.to_thread(mkdtemp, dir=self._scratch, prefix="import-"))
+        try:
+            yield work, abandoned
+        finally:
+            abandoned.set()
+            # In a thread too: a million unpacked pictures take minutes to remove.
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, work, ignore_errors=True))
+
     async def _keep(self, prepared: PreparedVersion, name: str, work: Path) -> DatasetVersionView:
         manifest = work / "manifest.json"
         await asyncio.to_thread(manifest.write_bytes, prepared.manifest_bytes)
-        images = [(blob_key(sha256), path) for sha256, path in prepared.blobs]
-        unpacked = all(path.is_relative_to(work) for _, path in prepared.blobs)
+        images = await asyncio.to_thread(_by_key, prepared)
+        unpacked = images[0][1].is_relative_to(work)
         await self._objects.put(images, owned=unpacked)  # a person's own folder may change later: never link to it
         await self._objects.put([(blob_key(prepared.sha256), manifest)], owned=True)
         version = Version(
@@ -88,13 +97,22 @@ def dataset_name(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:100] or "dataset"
 
 
-def _prepare(path: Path, work: Path, leave_out_broken: bool) -> PreparedVersion:
+def _prepare(path: Path, work: Path, leave_out_broken: bool, abandoned: Event) -> PreparedVersion:
+    def give_up_when_abandoned(*_: object) -> None:
+        if abandoned.is_set():
+            raise InterruptedError("the import was abandoned")
+
     if not path.exists():
         raise InvalidRequest(f"there is no file or folder {path} on the server")
+    rules = Rules(leave_out_broken=leave_out_broken)
     try:
-        return prepare(path, work=work, rules=Rules(leave_out_broken=leave_out_broken))
+        return prepare(path, work=work, rules=rules, progress=give_up_when_abandoned)
     except ArchiveRejected as error:
         raise DatasetInvalid(str(error)) from error
+
+
+def _by_key(prepared: PreparedVersion) -> list[tuple[str, Path]]:
+    return [(blob_key(sha256), path) for sha256, path in prepared.blobs]
 
 
 def _require_keepable(prepared: PreparedVersion, path: Path, leave_out_broken: bool) -> None:

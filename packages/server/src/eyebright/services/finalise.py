@@ -3,10 +3,10 @@
 import structlog
 
 from eyebright.core import lifecycle
-from eyebright.core.job import Run
+from eyebright.core.job import Attempt, Run
 from eyebright.core.records import Artifact, Change, Model, changed
 from eyebright.core.retry import RetryLimits
-from eyebright.errors import NotFound
+from eyebright.errors import EyebrightError, NotFound
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobStore
 from eyebright.ports.objects import ObjectStore, attempt_prefix
@@ -16,6 +16,9 @@ from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Succeeded
 
 log = structlog.stdlib.get_logger(__name__)
+
+#: So long after the trainer's last word a store may be unreadable before its results count as lost.
+PATIENCE_SECONDS = 600.0
 
 
 class Finaliser:
@@ -35,8 +38,7 @@ class Finaliser:
         """
         assert run.attempt is not None
         assert run.attempt.claim is not None
-        prefix = attempt_prefix(run.job.id, run.attempt.number)
-        problems = [problem for ref in run.attempt.claim.artifacts if (problem := await self._problem(prefix, ref))]
+        problems = await self._problems(run.attempt, run.attempt.claim)
         key = (run.job.id, run.attempt.number)
         async with self._store.transaction() as transaction:
             now = (await transaction.lock([key])).get(key)
@@ -48,6 +50,16 @@ class Finaliser:
             "finalised", job=run.job.id, attempt=run.attempt.number, state=change.after.job.state, problems=problems
         )
         self._announcer.committed([change])
+
+    async def _problems(self, attempt: Attempt, claim: Succeeded) -> list[str]:
+        """What is wrong with the objects. While the store cannot be read nobody knows: that is raised, but not for ever."""
+        prefix = attempt_prefix(attempt.job_id, attempt.number)
+        try:
+            return [problem for ref in claim.artifacts if (problem := await self._problem(prefix, ref))]
+        except EyebrightError as error:
+            if self._clock.now_ms() - attempt.heartbeat_at_ms < 1000 * PATIENCE_SECONDS:
+                raise
+            return [f"they could not be read: {error}"]
 
     async def _problem(self, prefix: str, ref: ArtifactRef) -> str | None:
         try:

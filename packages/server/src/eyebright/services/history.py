@@ -1,9 +1,11 @@
 """What a job has said and left so far."""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from eyebright.core.records import StoredEvent
 from eyebright.errors import NotFound
 from eyebright.ports.executor import Executor, Handle
 from eyebright.ports.jobs import JobHistory, JobStore
@@ -22,6 +24,12 @@ from eyebright_wire.resources import (
 
 #: Bytes of log in one answer.
 LOG_CHUNK = 256 * 1024
+#: Events that are read at once for the curves.
+METRICS_PAGE = 2000
+PROGRESS = frozenset({str(EventKind.PROGRESS)})
+
+#: Metric → step → its newest value.
+Series = defaultdict[str, dict[int, MetricPoint]]
 
 
 class History:
@@ -44,12 +52,11 @@ class History:
     async def metrics(self, job_id: str) -> tuple[MetricSeries, ...]:
         """Each metric over time. Where a later attempt trained the same step again, its value replaces the earlier one."""
         await self._store.get(job_id)
-        series: defaultdict[str, dict[int, MetricPoint]] = defaultdict(dict)
-        progress = frozenset({str(EventKind.PROGRESS)})
-        for event in await self._history.events(job_id, 0, 1_000_000, progress):
-            said = Progress.model_validate(event.data)
-            for name, value in said.metrics.items():
-                series[name][said.step] = MetricPoint(epoch=said.epoch, step=said.step, at_ms=event.at_ms, value=value)
+        series: Series = defaultdict(dict)
+        after = 0
+        while page := await self._history.events(job_id, after, METRICS_PAGE, PROGRESS):
+            after = page[-1].position
+            await asyncio.to_thread(_plot, page, series)  # a day of progress is a second of parsing
         return tuple(
             MetricSeries(name=name, points=tuple(points[step] for step in sorted(points)))
             for name, points in sorted(series.items())
@@ -82,14 +89,16 @@ class History:
             if attempt is None:
                 return LogChunk(attempt=0, offset=0, next_offset=0, text="", complete=run.job.state.final)
             raise NotFound(f"job {job_id} has no attempt {attempt}; it has had {run.job.attempt}")
-        text = await self._read(run.job.executor, Handle(job_id, number), offset)
-        ended = known[number].gone_at_ms is not None
+        ended = known[number].gone_at_ms is not None  # asked first: what it prints meanwhile must not be missed
+        read = await self._read(run.job.executor, Handle(job_id, number), offset)
+        more = len(read) == LOG_CHUNK
+        text = _whole_characters(read) if more or not ended else read
         return LogChunk(
             attempt=number,
             offset=offset,
             next_offset=offset + len(text),
             text=text.decode("utf-8", "replace"),
-            complete=ended and len(text) < LOG_CHUNK,
+            complete=ended and not more,
         )
 
     async def _read(self, executor: str, handle: Handle, offset: int) -> bytes:
@@ -98,7 +107,14 @@ class History:
             text += chunk
             if len(text) >= LOG_CHUNK:
                 break
-        return _whole_characters(text[:LOG_CHUNK])
+        return text[:LOG_CHUNK]
+
+
+def _plot(events: Sequence[StoredEvent], series: Series) -> None:
+    for event in events:
+        said = Progress.model_validate(event.data)
+        for name, value in said.metrics.items():
+            series[name][said.step] = MetricPoint(epoch=said.epoch, step=said.step, at_ms=event.at_ms, value=value)
 
 
 def _whole_characters(text: bytes) -> bytes:

@@ -88,7 +88,7 @@ class Jobs:
         return await self.get(job_id)
 
     async def retry(self, job_id: str) -> JobView:
-        """A new job with the same order. Raises Conflict while the old one is not finished."""
+        """A new job with the same settings, those of that day's recipe included. Raises Conflict until the old one ended."""
         old = (await self._store.get(job_id)).job
         if not old.state.final:
             raise Conflict(f"job {job_id} is {old.state}; only a finished job can be run again")
@@ -98,7 +98,7 @@ class Jobs:
             task=old.task,
             trainer=old.trainer,
             model=old.model,
-            config=dict(old.config),
+            config=dict(old.resolved),
             priority=old.priority,
             executor=old.executor,
             max_duration_seconds=old.max_duration_seconds,

@@ -41,6 +41,7 @@ class Patience:
     launch: float = 60.0  # claimed, but no process to be seen
     stop_grace: float = 30.0  # between asking a trainer to stop and killing it
     linger: float = 10.0  # after its last word a process may tidy up for so long
+    errand: float = 10.0  # a failed errand, which may have read gigabytes, is tried again after so long
     outage: float = 10.0  # a longer pause between two sweeps was an outage of ours, not of the trainers
 
 
@@ -71,6 +72,7 @@ class Sweep:
         self._limits = limits
         self._booted_at_ms = clock.now_ms()
         self._errands: dict[tuple[str, Handle], asyncio.Task[None]] = {}
+        self._resting: dict[tuple[str, Handle], int] = {}  # errands that failed → when to try again
 
     async def tick(self) -> None:
         """Look after every run once. Slow errands (stopping, verifying) go on in the background."""
@@ -139,7 +141,7 @@ class Sweep:
         if liveness.vital is Vital.UNKNOWN and self._never_launched(attempt, now_ms):
             return Verdict(ErrorCode.WORKER_LOST, "the trainer process did not appear", retryable=True)
         limit = run.job.max_duration_seconds
-        if limit is not None and run.job.started_at_ms and now_ms - run.job.started_at_ms > 1000 * limit:
+        if limit is not None and attempt.launched_at_ms and now_ms - attempt.launched_at_ms > 1000 * limit:
             message = f"still running after max_duration_seconds={limit}; raise it or train for fewer epochs"
             return Verdict(ErrorCode.MAX_DURATION_EXCEEDED, message, retryable=False)
         if attempt.lease_until_ms < now_ms:
@@ -221,7 +223,7 @@ class Sweep:
     def _errand(self, what: str, handle: Handle, work: Coroutine[Any, Any, None]) -> None:
         """Run it in the background, once at a time for each run; wake the sweeper when it is done."""
         key = (what, handle)
-        if key in self._errands:
+        if key in self._errands or self._clock.now_ms() < self._resting.get(key, 0):
             work.close()
             return
         task = asyncio.create_task(work)
@@ -230,7 +232,9 @@ class Sweep:
 
     def _errand_done(self, key: tuple[str, Handle], task: asyncio.Task[None]) -> None:
         del self._errands[key]
+        self._resting.pop(key, None)
         if not task.cancelled() and (error := task.exception()) is not None:
+            self._resting[key] = self._clock.now_ms() + int(1000 * self._patience.errand)
             log.error("an errand failed; it will be tried again", errand=key[0], run=key[1].name, exc_info=error)
         else:
             self._announcer.sweeper.set()

@@ -21,9 +21,10 @@ class Watch:
         self._announcer = announcer
 
     async def follow(self, job_id: str, after: int = 0) -> AsyncIterator[JobView | EventView]:
-        """The job as it is, then every event with position > `after` and every new view; ends after the final view.
+        """The job as it is, then every event with position > `after` and every new view; ends with the final view.
 
-        Raises NotFound before the first item.
+        Of a job that has ended, the view comes last, so that it always closes the story. Raises NotFound before the first
+        item.
         """
         seen = 0
         with self._announcer.jobs.subscribed(job_id) as news:

@@ -38,8 +38,7 @@ class FileObjectStore:
         self._passing = self._root / ".incoming"
 
     async def put(self, files: Sequence[tuple[str, Path]], *, owned: bool = False) -> int:
-        targets = {self._path(key): source for key, source in files}
-        return await asyncio.to_thread(self._put_all, targets, owned)
+        return await asyncio.to_thread(self._put_all, files, owned)
 
     async def stat(self, key: str) -> ObjectInfo:
         return await asyncio.to_thread(self._stat, key)
@@ -78,11 +77,15 @@ class FileObjectStore:
         path = self._existing(key)
         if not path.is_file():
             raise NotFound(f"{key} is a folder, not an object")
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            return ObjectInfo(key=key, size_bytes=file.tell(), sha256=digest)
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                return ObjectInfo(key=key, size_bytes=file.tell(), sha256=digest)
+        except OSError as error:
+            raise Unavailable(f"cannot read {path}: {error}; check the disk and its permissions") from error
 
-    def _put_all(self, targets: dict[Path, Path], owned: bool) -> int:
+    def _put_all(self, files: Sequence[tuple[str, Path]], owned: bool) -> int:
+        targets = {self._path(key): source for key, source in files}
         new = {target: source for target, source in targets.items() if not target.exists()}
         if not new:
             return 0
