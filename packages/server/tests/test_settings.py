@@ -1,5 +1,6 @@
 """Every knob, and the only reader of the environment."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,22 @@ def test_a_value_that_cannot_be_names_its_variable(monkeypatch, variable, value)
     monkeypatch.setenv(variable, value)
     with pytest.raises(InvalidRequest, match=f"{variable} is '{value}'"):
         Settings()
+
+
+@pytest.mark.parametrize(("lease", "heartbeat"), [("60", "25"), ("40", ""), ("", "30")])
+def test_a_lease_must_outlast_three_heartbeats(monkeypatch, lease, heartbeat):
+    monkeypatch.setenv("EYEBRIGHT_JOBS__LEASE_SECONDS", lease)
+    monkeypatch.setenv("EYEBRIGHT_JOBS__HEARTBEAT_SECONDS", heartbeat)
+    with pytest.raises(InvalidRequest) as caught:
+        Settings()
+    assert re.search(f"EYEBRIGHT_JOBS__HEARTBEAT_SECONDS is '?{heartbeat or 15}'?: ", caught.value.message)
+    assert f"EYEBRIGHT_JOBS__LEASE_SECONDS, which is {lease or 60}" in caught.value.message
+
+
+def test_a_lease_of_exactly_three_heartbeats_will_do(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_JOBS__LEASE_SECONDS", "30")
+    monkeypatch.setenv("EYEBRIGHT_JOBS__HEARTBEAT_SECONDS", "10")
+    assert Settings().jobs.lease_seconds == 30
 
 
 def test_a_typo_is_found_with_the_nearest_name(monkeypatch):

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from eyebright.errors import InvalidRequest
 
 PREFIX = "EYEBRIGHT_"
 _MIB = 2**20
+#: Two heartbeats may be lost or late before a trainer that lives loses its attempt.
+_HEARTBEATS_PER_LEASE = 3
 
 
 def _split(value: Any) -> Any:
@@ -26,6 +29,18 @@ def _split(value: Any) -> Any:
 
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
+
+
+def _fits_the_lease(heartbeat: float, info: ValidationInfo) -> float:
+    lease = info.data.get("lease_seconds")  # missing when it was refused itself
+    if lease is not None and lease < _HEARTBEATS_PER_LEASE * heartbeat:
+        raise PydanticCustomError(
+            "lease_too_short",
+            "expected at most a third of EYEBRIGHT_JOBS__LEASE_SECONDS, which is {lease}: "
+            "a trainer that misses one or two must not lose its attempt. Report more often, or lease for longer",
+            {"lease": f"{lease:g}"},
+        )
+    return heartbeat
 
 
 Folder = Annotated[Path, AfterValidator(_absolute)]
@@ -43,7 +58,9 @@ class JobSettings(Section):
     lease_seconds: float = Field(
         default=60, gt=0, description="A trainer that is silent for so long has lost its attempt"
     )
-    heartbeat_seconds: float = Field(default=15, gt=0, description="How often trainers report that they live")
+    heartbeat_seconds: Annotated[float, AfterValidator(_fits_the_lease)] = Field(
+        default=15, gt=0, validate_default=True, description="How often trainers report that they live"
+    )
     hang_seconds: float = Field(default=1800, gt=0, description="Alive, but no step for so long: hung")
     launch_seconds: float = Field(default=60, gt=0, description="Claimed, but no process to be seen for so long: lost")
     stop_grace_seconds: float = Field(default=30, ge=0, description="Between asking a trainer to stop and killing it")
