@@ -57,6 +57,27 @@ async def test_an_upload_that_does_not_fit_on_the_disk_is_refused_before_it_is_r
     assert left_behind(site) == []
 
 
+async def test_an_upload_without_a_length_leaves_the_spare_space_too(tmp_path, monkeypatch):
+    free, spare, passed = 40 * 2**20, 10 * 2**20, []
+    async with make_site(tmp_path, uploads={"spare_bytes": spare}) as site:
+
+        def usage(folder):
+            used = sum(path.stat().st_size for path in site.context.settings.uploads_dir.iterdir())
+            passed.append(used)
+            return shutil._ntuple_diskusage(10**9, 10**9 - free + used, free - used)
+
+        async def endless():
+            for _ in range(100):
+                yield bytes(2**20)
+
+        monkeypatch.setattr(shutil, "disk_usage", usage)
+        answer = await site.post(f"{API}/datasets", content=endless())
+        assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+        assert "EYEBRIGHT_UPLOADS__SPARE_BYTES" in answer.json()["detail"]
+        assert free - spare < max(passed) < free
+        assert left_behind(site) == []
+
+
 async def test_a_disk_that_fills_up_on_the_way_is_told_and_nothing_stays(site, monkeypatch):
     from anyio import AsyncFile
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-from anyio import AsyncFile, to_thread
+from anyio import to_thread
 from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -16,8 +16,11 @@ from starlette.requests import ClientDisconnect
 from eyebright.doors.door import DoorContext
 from eyebright.doors.limit import lift
 from eyebright.errors import EyebrightError, InvalidRequest, StorageFull, TooLarge
+from eyebright.settings import UploadSettings
 
 _BLOCK = 2**20
+#: How much may be written between two looks at the free space: others fill the disk too, and not everybody announces a length.
+_LOOK_BYTES = 16 * _BLOCK
 #: After a refusal so much more is read and dropped: many clients only look at the answer once they have sent everything.
 _DRAIN = 64 * 2**20
 
@@ -43,9 +46,7 @@ async def received(request: Request, given: DoorContext) -> AsyncIterator[Receiv
     try:
         size = _announced(request, limits.archive_bytes)
         _check_space(size, await _free(folder) - limits.spare_bytes)
-        async with await anyio.open_file(path, "xb") as file:
-            filename = await _save(request, file, limits.archive_bytes)
-        yield Received(path, filename)
+        yield Received(path, await _save(request, path, limits))
     except (TooLarge, StorageFull):
         await _drain(request)
         raise
@@ -141,17 +142,29 @@ class _Form:
         self._inside = False
 
 
-async def _save(request: Request, file: AsyncFile[bytes], limit: int) -> str:
-    """Written in large blocks: each write costs a hop to a thread."""
+async def _save(request: Request, path: Path, limits: UploadSettings) -> str:
+    """Answers what the sender calls the file."""
     source = _File(request)
+    unseen = 0
+    async with await anyio.open_file(path, "xb") as file:
+        async for block in _large(_counted(source.blocks(), limits.archive_bytes)):
+            await file.write(block)
+            unseen += len(block)
+            if unseen >= _LOOK_BYTES:
+                await _check_spare(path.parent, limits.spare_bytes)
+                unseen = 0
+    return source.filename
+
+
+async def _large(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Put together: each write costs a hop to a thread."""
     buffer = bytearray()
-    async for block in _counted(source.blocks(), limit):
+    async for block in blocks:
         buffer += block
         if len(buffer) >= _BLOCK:
-            await file.write(bytes(buffer))
+            yield bytes(buffer)
             buffer.clear()
-    await file.write(bytes(buffer))
-    return source.filename
+    yield bytes(buffer)
 
 
 async def _counted(blocks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
@@ -176,6 +189,14 @@ def _check_space(size: int, free: int) -> None:
     if size > free:
         raise StorageFull(
             f"the upload of {_mib(size)} does not fit: {_mib(max(0, free))} can be used. Free some space; nothing is lost"
+        )
+
+
+async def _check_spare(folder: Path, spare: int) -> None:
+    if await _free(folder) < spare:
+        raise StorageFull(
+            f"the disk is full but for the {_mib(spare)} that an upload must leave (EYEBRIGHT_UPLOADS__SPARE_BYTES). "
+            "Free some space and send it again; nothing is lost"
         )
 
 
