@@ -43,6 +43,27 @@ def test_a_real_server_starts_answers_and_ends_at_sigterm_with_status_0(tmp_path
     assert all(json.loads(line)["level"] == "info" for line in log.splitlines())
 
 
+@pytest.mark.parametrize(("number", "when"), [(signal.SIGTERM, "process_environment"), (signal.SIGINT, "web")])
+def test_a_signal_during_the_start_is_not_forgotten(tmp_path, number, when):
+    """The adapters take seconds on a slow disk, and uvicorn only listens for signals after them."""
+    program = f"""
+import signal
+from eyebright import app
+from eyebright.settings import Settings
+real = app.{when}
+def hit(*args):
+    signal.raise_signal({int(number)})
+    return real(*args)
+app.{when} = hit
+app.serve(Settings(port=0))
+"""
+    environment = {**os.environ, "EYEBRIGHT_DATA_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, timeout=30, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "ready" not in done.stderr
+    assert not (tmp_path / "server.json").exists()
+
+
 async def test_an_embedded_server_ends_by_itself_when_nobody_needs_it(tmp_path):
     settings = Settings(data_dir=tmp_path, port=0, embedded=True, embedded_idle_seconds=0.01)
     with DataFolder(tmp_path) as folder:

@@ -9,7 +9,7 @@ import gc
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -85,14 +85,29 @@ def serve(settings: Settings) -> None:
     telemetry.configure(settings.log)
     for name, nearest in unknown_variables().items():
         log.warning("this variable is no setting", variable=name, nearest=nearest or None)
-    # uvicorn leaves orderly at a signal, then raises it once more for whoever listened before: that must not kill us.
+    signals = _Signals()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, signals)
     with DataFolder(settings.data_dir) as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve_in(settings, folder))
+        runner.run(serve_in(settings, folder, asked_to_leave=lambda: signals.came))
 
 
-async def serve_in(settings: Settings, folder: DataFolder) -> None:
+class _Signals:
+    """Notes a signal that comes while the server starts; from then on uvicorn listens itself and leaves orderly.
+
+    At its end uvicorn raises the signal once more for whoever listened before: noting it again does no harm.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __call__(self, *_: object) -> None:
+        self.came = True
+
+
+async def serve_in(
+    settings: Settings, folder: DataFolder, *, asked_to_leave: Callable[[], bool] = lambda: False
+) -> None:
     clock = SystemClock()
     token = folder.token(clock)
     async with AsyncExitStack() as stack:
@@ -103,7 +118,7 @@ async def serve_in(settings: Settings, folder: DataFolder) -> None:
         if settings.embedded:
             stack.push_async_callback(_cancelled, asyncio.create_task(_leave_when_idle(settings, parts, listener)))
         ready = _Ready(settings, folder, listener)
-        await listener.serve(app, ready=ready, access_log=settings.log.access)
+        await listener.serve(app, ready=ready, asked_to_leave=asked_to_leave, access_log=settings.log.access)
         log.info("stopping; trainers go on by themselves")
 
 

@@ -31,8 +31,13 @@ class Listener:
         host = _NEAR.get(self.host, self.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
-    async def serve(self, app: Any, *, ready: Callable[[], None], access_log: bool) -> None:
-        """Until a signal, or `leave`. Requests under way get some seconds to end."""
+    async def serve(
+        self, app: Any, *, ready: Callable[[], None], asked_to_leave: Callable[[], bool], access_log: bool
+    ) -> None:
+        """Until a signal, or `leave`. Requests under way get some seconds to end.
+
+        `asked_to_leave` tells whether a signal came before this could hear it; then nothing is served at all.
+        """
         config = uvicorn.Config(
             app,
             http="httptools",
@@ -45,7 +50,7 @@ class Listener:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        self._server = _Server(config, ready)
+        self._server = _Server(config, ready, asked_to_leave)
         await self._server.serve(sockets=[self.socket])
 
     def leave(self) -> None:
@@ -60,11 +65,16 @@ class Listener:
 class _Server(uvicorn.Server):
     """Says when it listens."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], asked_to_leave: Callable[[], bool]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._asked_to_leave = asked_to_leave
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Looks only now, with its own handlers in place: no signal falls between the two."""
+        if self._asked_to_leave():
+            self.should_exit = True
+            return
         await super().startup(sockets)
         if self.started:
             self._ready()
