@@ -91,6 +91,7 @@ class LocalSettings(Section):
 
     cpu_slots: int | None = Field(default=None, ge=1, description="Jobs at once on the CPU; default: one per two cores")
     devices: Numbers = Field(default=None, description="CUDA indices to use; default: all")
+    devices_per_slot: int = Field(default=1, ge=1, description="GPUs for each job; what is left over stays unused")
     log_limit_bytes: int = Field(default=256 * _MIB, gt=0, description="Kept of an attempt's output")
     niceness: int = Field(default=5, ge=0, le=19, description="Trainers yield the processor to the server")
 

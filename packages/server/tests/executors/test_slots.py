@@ -7,7 +7,10 @@ from typing import Any
 import pynvml
 import pytest
 
+from eyebright.errors import InvalidRequest
+from eyebright.executors.local import LocalExecutor
 from eyebright.executors.slots import cuda_devices, plan_slots, usable_cores
+from eyebright.settings import Settings
 from eyebright_kit.cgroup import Cgroup
 
 UUIDS = ["GPU-aaaa-1", "GPU-aabb-2", "GPU-cccc-3"]
@@ -37,6 +40,39 @@ def test_cores_and_gpus_are_shared_out_evenly(
     slots = plan_slots(cores, devices, cpu_slots)
     assert _shares(slots) == shares
     assert [slot.index for slot in slots] == list(range(len(shares)))
+
+
+@pytest.mark.parametrize(
+    ("devices", "per_slot", "places"),
+    [
+        ((0, 1, 2, 3), 2, [(0, 1), (2, 3)]),
+        ((0, 1, 2, 3), 4, [(0, 1, 2, 3)]),
+        ((5, 3), 2, [(5, 3)]),
+        ((0, 1, 2), 2, [(0, 1)]),
+        ((), 2, [(), ()]),
+    ],
+)
+def test_a_slot_has_as_many_gpus_as_the_operator_says_and_none_has_fewer(
+    devices: tuple[int, ...], per_slot: int, places: list[tuple[int, ...]]
+) -> None:
+    slots = plan_slots(4, devices, devices_per_slot=per_slot)
+    assert [slot.resources.devices for slot in slots] == places
+
+
+def test_the_cores_are_shared_by_slots_not_by_gpus() -> None:
+    assert _shares(plan_slots(16, (0, 1, 2, 3), 0, 2)) == [((0, 1), 8), ((2, 3), 8)]
+
+
+def test_gpus_that_do_not_suffice_for_one_slot_are_told_at_the_start() -> None:
+    with pytest.raises(InvalidRequest, match="DEVICES_PER_SLOT is 4, but there are 2 CUDA devices"):
+        plan_slots(16, (0, 1), devices_per_slot=4)
+
+
+def test_the_setting_reaches_the_slots(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EYEBRIGHT_LOCAL__DEVICES", "0,1,2,3")
+    monkeypatch.setenv("EYEBRIGHT_LOCAL__DEVICES_PER_SLOT", "2")
+    executor = LocalExecutor.configured(Settings(data_dir=tmp_path))
+    assert [slot.resources.devices for slot in executor.slots()] == [(0, 1), (2, 3)]
 
 
 @pytest.fixture

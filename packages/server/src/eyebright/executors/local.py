@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 from anyio import to_thread
 
-from eyebright.errors import EyebrightError, StorageFull, Unavailable
+from eyebright.errors import EyebrightError, StorageFull, Unavailable, is_full
 from eyebright.executors.local_run import LocalRun, Manners
 from eyebright.executors.log_file import read_log, trim_log
 from eyebright.executors.run_directory import RunDirectory
@@ -37,6 +37,7 @@ class LocalExecutorSettings:
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     cpu_slots: int | None = None  # jobs at once on the CPU; None: one per two cores, or none beside GPUs
     devices: tuple[int, ...] | None = None  # CUDA indices in PCI order; None: all that the driver shows
+    devices_per_slot: int = 1
     log_limit_bytes: int = 256 * 2**20  # of an attempt's output; the oldest part of a longer one is dropped
     niceness: int = 5
 
@@ -100,7 +101,7 @@ class LocalExecutor:
         devices = settings.devices
         if devices is None:
             devices = cuda_devices(settings.environment.get("CUDA_VISIBLE_DEVICES"))
-        return plan_slots(usable_cores(self._cgroup), devices, settings.cpu_slots)
+        return plan_slots(usable_cores(self._cgroup), devices, settings.cpu_slots, settings.devices_per_slot)
 
     def _run(self, handle: Handle) -> LocalRun:
         """One object per attempt while it may run, because it is the one that knows its child."""
@@ -124,7 +125,7 @@ class LocalExecutor:
                 f"the environment of trainer {environment.trainer!r} is gone or broken: cannot run {environment.python} "
                 f"({error.strerror}). Run `eyebright trainers install {environment.trainer}`"
             )
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(error):
             return StorageFull(
                 f"the disk below {self._runs_dir} is full, so no training can start. Free some space or move the data "
                 "folder; nothing that was stored before is lost"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import psutil
 
+from eyebright.errors import InvalidRequest
 from eyebright.ports.executor import Slot
 from eyebright_kit.cgroup import Cgroup
 from eyebright_wire.jobs import Resources
@@ -14,16 +15,30 @@ from eyebright_wire.jobs import Resources
 CORES_PER_SLOT = 2
 
 
-def plan_slots(cores: int, devices: Sequence[int], cpu_slots: int | None = None) -> tuple[Slot, ...]:
-    """One slot per GPU; without any, one per two cores. `cpu_slots` fixes the number of those without a GPU instead.
+def plan_slots(
+    cores: int, devices: Sequence[int], cpu_slots: int | None = None, devices_per_slot: int = 1
+) -> tuple[Slot, ...]:
+    """One slot for every `devices_per_slot` GPUs; without any GPU, one per two cores. `cpu_slots` fixes the number of those
+    without a GPU instead. Raises InvalidRequest when the GPUs do not suffice for one slot.
 
     The cores are shared out evenly: threads that outnumber them cost two thirds of the speed of both jobs.
     """
     if cpu_slots is None:
         cpu_slots = 0 if devices else max(1, cores // CORES_PER_SLOT)
-    places = [(device,) for device in devices] + [()] * cpu_slots
+    places = _groups(devices, devices_per_slot) + [()] * cpu_slots
     threads = max(1, cores // max(1, len(places)))
     return tuple(Slot(index, Resources(devices=own, threads=threads)) for index, own in enumerate(places))
+
+
+def _groups(devices: Sequence[int], size: int) -> list[tuple[int, ...]]:
+    """Neighbours together: they tend to share the fastest links. What is left over forms no slot, because what a job may ask
+    for must not depend on the slot that happens to be free."""
+    if 0 < len(devices) < size:
+        raise InvalidRequest(
+            f"EYEBRIGHT_LOCAL__DEVICES_PER_SLOT is {size}, but there are {len(devices)} CUDA devices to use; "
+            f"set it to {len(devices)} or lower"
+        )
+    return [tuple(devices[first : first + size]) for first in range(0, len(devices) - size + 1, size)]
 
 
 def usable_cores(cgroup: Cgroup | None = None) -> int:
