@@ -35,6 +35,27 @@ def test_granted_devices_are_renumbered_where_only_they_are_shown(two_gpus: None
     assert chosen(Resources(devices=(1,))).device.index == 1
 
 
+def test_one_of_the_granted_devices_may_be_chosen_by_its_number_on_the_machine(two_gpus: None):
+    assert chosen(Resources(devices=(4, 7)), device="7").device.index == 1
+    assert [chosen(Resources(devices=(4, 7)), rank, device="7,4").device.index for rank in (0, 1)] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("device", "given", "message"),
+    [
+        ("0", (1,), "device=0, but this job's slot has CUDA device 1; set device=auto"),
+        ("0,1", (0,), "device=0,1, but this job's slot has CUDA device 0; .*EYEBRIGHT_LOCAL__DEVICES_PER_SLOT"),
+        ("2", (0, 1), "has CUDA device 0,1; "),
+        ("0,0", (0, 1), "device=0,0 lists a device twice"),
+    ],
+)
+def test_devices_that_the_slot_does_not_have_are_refused_before_anything_starts(
+    device: str, given: tuple[int, ...], message: str
+):
+    with pytest.raises(ConfigInvalid, match=message):
+        launch.processes(config(device=device), Resources(devices=given))
+
+
 def test_a_gpu_gets_bf16_if_it_has_it_and_fp16_with_scaling_if_not(two_gpus: None, monkeypatch: pytest.MonkeyPatch):
     new = chosen(Resources(devices=(0, 1)))
     assert (new.precision, new.scales_loss) == (torch.bfloat16, False)
@@ -47,7 +68,7 @@ def test_a_gpu_gets_bf16_if_it_has_it_and_fp16_with_scaling_if_not(two_gpus: Non
     ("values", "message"),
     [
         ({"device": "cuda"}, "no CUDA device"),
-        ({"device": "0,1"}, "no CUDA device"),
+        ({"device": "0,1"}, r"was given the CPU with 1 thread\(s\), and torch sees no CUDA device"),
         ({"device": "mps"}, "no Metal GPU"),
         ({"amp": "fp16"}, "amp=fp16 needs a GPU"),
     ],

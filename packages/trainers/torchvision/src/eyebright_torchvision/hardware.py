@@ -59,9 +59,15 @@ def _device(config: ClassificationConfig, resources: Resources, local_rank: int)
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise ConfigInvalid(
-            f"device={config.device}: torch sees no CUDA device here; set device=cpu, or check `nvidia-smi`"
+            f"device={config.device}: the job was given {_given(resources)}, and torch sees no CUDA device here; "
+            f"set device=auto or cpu, or check `nvidia-smi`"
         )
-    return torch.device("cuda", _visible(config.device, indices[local_rank], local_rank, len(indices)))
+    return torch.device("cuda", _visible(config.device, indices[local_rank], resources.devices))
+
+
+def _given(resources: Resources) -> str:
+    devices = ",".join(map(str, resources.devices))
+    return f"CUDA device {devices}" if devices else f"the CPU with {resources.threads} thread(s)"
 
 
 def _mps(asked: str) -> torch.device:
@@ -72,10 +78,10 @@ def _mps(asked: str) -> torch.device:
     return torch.device("cpu")
 
 
-def _visible(asked: str, index: int, local_rank: int, count: int) -> int:
+def _visible(asked: str, index: int, given: tuple[int, ...]) -> int:
     """The index inside this process: an executor that shows only the granted devices renumbers them from 0."""
     shown = torch.cuda.device_count()
-    number = local_rank if shown == count else index
+    number = given.index(index) if shown == len(given) else index
     if number >= shown:
         raise ConfigInvalid(f"device={asked}: there is no CUDA device {index}; this job sees {shown}, counted from 0")
     return number

@@ -32,7 +32,8 @@ def processes(config: ClassificationConfig, resources: Resources) -> int:
 def cuda_indices(config: ClassificationConfig, resources: Resources) -> tuple[int, ...]:
     """The CUDA devices of the run, as numbered on this machine; none for CPU and mps.
 
-    `auto` is what the job was given; `cuda` is that, or the first device when a run by hand was given none.
+    `auto` is what the job was given; `cuda` is that, or the first device when a run by hand was given none. Raises
+    ConfigInvalid when the config lists a device that others may be using.
     """
     match config.device:
         case "auto":
@@ -42,4 +43,21 @@ def cuda_indices(config: ClassificationConfig, resources: Resources) -> tuple[in
         case "cpu" | "mps":
             return ()
         case listed:
-            return tuple(int(index) for index in listed.split(","))
+            return _granted(tuple(int(index) for index in listed.split(",")), resources.devices)
+
+
+def _granted(listed: tuple[int, ...], given: tuple[int, ...]) -> tuple[int, ...]:
+    """What was listed, if each is there once and the job's own; a run by hand that was given nothing may take any."""
+    asked = _joined(listed)
+    if len(set(listed)) < len(listed):
+        raise ConfigInvalid(f"device={asked} lists a device twice; each can train in one process only")
+    if given and not set(listed) <= set(given):
+        raise ConfigInvalid(
+            f"device={asked}, but this job's slot has CUDA device {_joined(given)}; set device=auto, which takes what the "
+            f"slot has, or give slots more devices with EYEBRIGHT_LOCAL__DEVICES_PER_SLOT"
+        )
+    return listed
+
+
+def _joined(indices: tuple[int, ...]) -> str:
+    return ",".join(map(str, indices))
