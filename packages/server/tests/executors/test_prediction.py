@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eyebright.errors import InvalidRequest, TrainerUnavailable, Unavailable
+from eyebright.errors import ConfigInvalid, InvalidRequest, TrainerUnavailable, Unavailable
 from eyebright.executors.prediction import ChildProcessPredictor, PredictionSettings
 from eyebright.ports.executor import Environment
 from eyebright_wire.manifest import TrainerManifest
@@ -86,6 +86,20 @@ async def test_what_is_no_image_is_the_callers_mistake_in_the_trainers_words(
         await predict(
             environment, model, "sys.exit(print('this is a text file, not a picture', file=sys.stderr) or 65)"
         )
+
+
+async def test_a_model_that_cannot_answer_is_told_once_and_not_called_a_passing_trouble(
+    environment: Environment, model: Path
+) -> None:
+    words = "no model.onnx; train with exports=[onnx]"
+    with pytest.raises(ConfigInvalid) as caught:
+        await predict(environment, model, f"print('loading', {words!r}, sep='\\n', file=sys.stderr); sys.exit(64)")
+    assert (caught.value.status, caught.value.message) == (422, words)
+
+
+async def test_a_refusal_without_words_names_the_trainer(environment: Environment, model: Path) -> None:
+    with pytest.raises(ConfigInvalid, match="trainer 'fake' cannot predict with this model"):
+        await predict(environment, model, "sys.exit(64)")
 
 
 async def test_a_crash_is_told_with_its_last_words(environment: Environment, model: Path) -> None:

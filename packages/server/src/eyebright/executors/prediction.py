@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 from pydantic import TypeAdapter, ValidationError
 
-from eyebright.errors import InvalidRequest, TrainerUnavailable, Unavailable
+from eyebright.errors import ConfigInvalid, InvalidRequest, TrainerUnavailable, Unavailable
 from eyebright.executors.child_environment import child_environment
 from eyebright.ports.executor import Environment
 from eyebright_wire.errors import ExitCode
@@ -74,6 +74,8 @@ def _scores(done: "CompletedProcess[bytes]", trainer: str) -> tuple[tuple[str, f
         raise InvalidRequest(
             _last_line(done.stderr) or "this is not an image that can be read; send a JPEG or PNG file"
         )
+    if done.returncode == ExitCode.BAD_CONFIG:  # of the model, and for good: not Unavailable, which clients try again
+        raise ConfigInvalid(_last_line(done.stderr) or f"trainer {trainer!r} cannot predict with this model")
     if done.returncode != ExitCode.DONE:
         raise Unavailable(_failure(done, trainer))
     try:
