@@ -88,6 +88,7 @@ def test_only_mistakes_of_ours_end_with_the_status_for_them(kind: type[Eyebright
         (FileNotFoundError(errno.ENOENT, "No such file", "cat.jpg"), Exit.NOT_FOUND, "cat.jpg"),
         (PermissionError(errno.EACCES, "Permission denied", "/root/x"), Exit.UNAVAILABLE, "EYEBRIGHT_DATA_DIR"),
         (OSError(errno.ENOSPC, "No space left", "/data/x"), Exit.UNAVAILABLE, "disk is full"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "/data/x"), Exit.UNAVAILABLE, "disk is full"),
         (IsADirectoryError(errno.EISDIR, "Is a directory", "/data"), Exit.UNAVAILABLE, "Is a directory (/data)"),
     ],
 )

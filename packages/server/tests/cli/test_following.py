@@ -27,6 +27,7 @@ class Watched:
         self.cancelled = 0
         self.refusal: Exception | None = None
         self.ailing = False
+        self.looks = 0
 
     def watch(self, job_id: str, after: int = 0) -> Iterator[Any]:
         self.began.append(after)
@@ -46,7 +47,10 @@ class Watched:
 
     def ready(self) -> None:
         if self.ailing:
-            raise Unavailable("the server is unavailable: sweeper: the disk is full")
+            self.looks += 1
+            raise Unavailable(
+                f"the server is unavailable: sweeper: failed {self.looks} times in a row: the disk is full"
+            )
 
 
 def yes() -> bool:

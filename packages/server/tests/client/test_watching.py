@@ -113,6 +113,13 @@ def test_patience_with_a_server_that_is_away_ends(server: Scripted) -> None:
     assert len(server.asked) == PATIENCE_SECONDS // 10 + 1
 
 
+def test_a_deadline_ends_the_watching_however_much_is_going_on(server: Scripted) -> None:
+    server.answers = [stream(RUNNING, *map(event, range(1, 100)), DONE)]
+    with pytest.raises(TimeoutError):
+        list(watching(server, deadline=100.0))
+    assert len(server.asked) == 1
+
+
 def test_a_deadline_ends_the_watching_and_not_the_job(server: Scripted) -> None:
     server.answers = [stream(RUNNING)]
     with pytest.raises(TimeoutError, match="goes on by itself"):

@@ -1,9 +1,9 @@
 """Run one command line: whatever happens becomes an exit status and at most one clear message."""
 
-import errno
 import json
 import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from eyebright.cli.exits import Exit, exit_of
 from eyebright.cli.root import app
-from eyebright.errors import EyebrightError
+from eyebright.errors import EyebrightError, is_full
 
 #: Paths shown of each kind of file that stands in the way; `--json` has all that the server told.
 SHOWN = 5
@@ -74,7 +74,7 @@ def _usage(error: typer.TyperException) -> str:
 
 def _system(error: OSError) -> Failure:
     where = f" ({error.filename})" if error.filename else ""
-    if error.errno == errno.ENOSPC:
+    if is_full(error):
         return Failure("disk_full", f"the disk is full{where}. Free some space and try again.", Exit.UNAVAILABLE)
     if isinstance(error, FileNotFoundError):
         return Failure("not_found", f"no such file or folder{where}", Exit.NOT_FOUND)
@@ -95,8 +95,10 @@ def _report(failure: Failure, *, as_json: bool) -> None:
 
 
 def _line(item: dict[str, Any]) -> str:
-    """Where and what; nothing for one that only names a place, because the message already says it."""
-    said = item.get("msg") or item.get("message") or ""
+    """Where, what and which; nothing for one that only names a place, because the message already says it."""
+    said = str(item.get("msg") or item.get("message") or "")
     where = item.get("loc") or item.get("field") or ""
     where = ".".join(map(str, where)) if isinstance(where, list | tuple) else str(where)
-    return f"{where}: {said}" if where and said else str(said)
+    examples: Sequence[str] = item.get("examples") or ()
+    which = f" ({', '.join(examples)})" if len(examples) > 1 else ""  # a single one is part of the message
+    return f"{where}: {said}{which}" if where and said else said + which

@@ -1,5 +1,6 @@
 """Follow a job on the terminal until it ends, or until the person has seen enough."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,9 +87,10 @@ def _look_after(client: Client, display: Display, over: threading.Event) -> None
     said = ""
     while not over.wait(LOOK_SECONDS):
         trouble = _trouble(client)
-        if trouble and trouble != said:
+        kind = re.sub(r"[0-9]+", "", trouble)  # however many times it has failed by now
+        if trouble and kind != said:
             display.say(f"{trouble}. The training is taken up again when this is mended.")
-        said = trouble or said
+            said = kind
 
 
 def _trouble(client: Client) -> str:

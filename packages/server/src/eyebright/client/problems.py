@@ -60,9 +60,8 @@ def _not_ready(response: httpx.Response) -> Unavailable | None:
         view = HealthView.model_validate_json(response.content)
     except ValidationError:
         return None
-    return Unavailable(
-        f"the server is {view.status}: " + "; ".join(f"{name}: {found}" for name, found in view.checks.items())
-    )
+    ailing = (f"{name}: {found}" for name, found in view.checks.items() if found != "ok")
+    return Unavailable(f"the server is {view.status}: {'; '.join(ailing)}")
 
 
 def _bare(response: httpx.Response) -> EyebrightError:

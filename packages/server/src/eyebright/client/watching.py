@@ -37,6 +37,7 @@ class Watching:
                     yield item
                     if isinstance(item, JobView) and item.state.final:
                         return
+                    self._check_deadline()
             except (httpx.TransportError, SSEError, Unavailable) as error:
                 self._bear(error, heard)
             self._check_deadline()
