@@ -1,6 +1,7 @@
 """The product as composed: it starts, says where it is, refuses what cannot work, and ends cleanly."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -125,9 +126,10 @@ def test_a_folder_that_cannot_be_written_is_told_with_the_way_out(tmp_path):
         DataFolder(tmp_path / "file" / "data").__enter__()
 
 
-def test_a_full_disk_is_told(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told(tmp_path, monkeypatch, number):
     def full(*_args, **_kwargs):
-        raise OSError(28, "No space left on device")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("tempfile.TemporaryFile", full)
     with pytest.raises(StorageFull):

@@ -52,6 +52,11 @@ def test_only_the_settings_read_the_environment():
     assert readers == {"settings.py"}
 
 
+def test_what_a_full_disk_is_stands_in_one_place():
+    places = {path.name for path in SERVER.rglob("*.py") if re.search(r"ENOSPC|EDQUOT", path.read_text())}
+    assert places == {"errors.py"}
+
+
 @pytest.mark.parametrize("forbidden", ["utils", "common", "helpers", "base", "manager"])
 def test_no_module_is_named_after_nothing(forbidden):
     packages = [ROOT / "packages" / name / "src" for name in ("wire", "kit", "server")]

@@ -23,6 +23,7 @@ EyebrightError                500  internal
 what to do.
 """
 
+import errno
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -143,3 +144,8 @@ class TrainerUnavailable(Unavailable):
     """No installed trainer can do this."""
 
     code = "trainer_unavailable"
+
+
+def is_full(error: OSError) -> bool:
+    """Is it for want of space, on the disk or in what this user may take of it?"""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}

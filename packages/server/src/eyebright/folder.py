@@ -1,6 +1,5 @@
 """The data folder as one running server owns it: the lock, the operator's token, and where the server can be reached."""
 
-import errno
 import json
 import os
 import stat
@@ -10,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from eyebright.errors import Conflict, StorageFull, Unavailable
+from eyebright.errors import Conflict, StorageFull, Unavailable, is_full
 from eyebright.ports.clock import Clock
 
 TOKEN = "token"  # noqa: S105 - the name of the file
@@ -113,7 +112,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> Exception:
-    if error.errno == errno.ENOSPC:
+    if is_full(error):
         return StorageFull(f"the disk is full; nothing can be written in {path}. Free some space and start again")
     return Unavailable(
         f"the data folder {path} cannot be written ({error.strerror}). "

@@ -1,6 +1,5 @@
 """Refusals as problem+json (RFC 9457): one shape for our own errors, for requests that don't validate and for unknown routes."""
 
-import errno
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
-from eyebright.errors import EventGap, EyebrightError, InvalidRequest, StorageFull
+from eyebright.errors import EventGap, EyebrightError, InvalidRequest, StorageFull, is_full
 from eyebright_wire.resources import ProblemDetails
 
 log = structlog.stdlib.get_logger(__name__)
@@ -140,7 +139,7 @@ async def _on_gone(_request: Request, _error: Exception) -> Response:
 
 
 async def _on_system(request: Request, error: OSError) -> Response:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_full(error):
         return answer(StorageFull())
     return await _on_bug(request, error)
 

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable
+from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable, is_full
 from eyebright.ports.objects import ObjectInfo
 from eyebright_wire.artifacts import Grant
 
@@ -25,7 +25,6 @@ SYNCS_AT_ONCE = 16
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
 _READ_ONLY = 0o444  # some frameworks "repair" images in place; a blob is linked into their data set
 
@@ -129,7 +128,7 @@ class FileObjectStore:
         except FileNotFoundError:
             raise  # a source that is not there: the caller's mistake
         except OSError as error:
-            if error.errno in _FULL:
+            if is_full(error):
                 raise StorageFull(f"the disk that holds {self._root} is full; free some space and try again") from error
             raise Unavailable(
                 f"cannot write below {self._root}: {error}; check the disk and its permissions"
