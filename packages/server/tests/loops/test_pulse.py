@@ -89,6 +89,26 @@ async def test_the_outbox_is_emptied_before_it_rests(going):
     assert relay.left == 0
 
 
+async def test_news_that_comes_while_the_outbox_rests_goes_out_together(going):
+    class Relay:
+        rounds = 0
+
+        async def tick(self, limit: int) -> int:
+            self.rounds += 1
+            return 1
+
+    relay, clock, news = Relay(), ManualClock(), Signal()
+    going(outbox.run(relay, Pulse("outbox", clock.now_ms()), clock, news))
+    await settle()
+    for _ in range(3):
+        news.set()
+        await settle()
+    assert relay.rounds == 1
+    clock.advance(outbox.PAUSE_SECONDS)
+    await settle()
+    assert relay.rounds == 2
+
+
 async def test_an_embedded_server_leaves_only_when_it_is_quiet_and_nothing_is_unfinished():
     clock = ManualClock()
     quiet, unfinished, left = 0.0, True, []
