@@ -3,6 +3,7 @@
 import json
 import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -94,8 +95,10 @@ def _report(failure: Failure, *, as_json: bool) -> None:
 
 
 def _line(item: dict[str, Any]) -> str:
-    """Where and what; nothing for one that only names a place, because the message already says it."""
-    said = item.get("msg") or item.get("message") or ""
+    """Where, what and which; nothing for one that only names a place, because the message already says it."""
+    said = str(item.get("msg") or item.get("message") or "")
     where = item.get("loc") or item.get("field") or ""
     where = ".".join(map(str, where)) if isinstance(where, list | tuple) else str(where)
-    return f"{where}: {said}" if where and said else str(said)
+    examples: Sequence[str] = item.get("examples") or ()
+    which = f" ({', '.join(examples)})" if len(examples) > 1 else ""  # a single one is part of the message
+    return f"{where}: {said}{which}" if where and said else said + which
