@@ -56,6 +56,17 @@ def test_devices_that_the_slot_does_not_have_are_refused_before_anything_starts(
         launch.processes(config(device=device), Resources(devices=given))
 
 
+@pytest.mark.parametrize("device", ["cuda", "0", "0,1"])
+def test_a_slot_without_gpus_is_told_before_anything_starts(device: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(ConfigInvalid, match=f"device={device}, but this job's slot has no CUDA device"):
+        launch.processes(config(device=device), Resources())
+
+
+def test_a_single_index_may_be_a_number():
+    assert config(device=3).device == "3"
+
+
 def test_a_gpu_gets_bf16_if_it_has_it_and_fp16_with_scaling_if_not(two_gpus: None, monkeypatch: pytest.MonkeyPatch):
     new = chosen(Resources(devices=(0, 1)))
     assert (new.precision, new.scales_loss) == (torch.bfloat16, False)
@@ -77,6 +88,7 @@ def test_what_the_machine_lacks_is_refused_by_name(
     values: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(ConfigInvalid, match=message):
         chosen(Resources(), **values)

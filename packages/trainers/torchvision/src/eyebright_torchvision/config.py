@@ -5,7 +5,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _setting(view: str, text: str, unit: str, **limits: Any) -> Any:
@@ -21,6 +21,16 @@ def _developer(text: str, unit: str = "", **limits: Any) -> Any:
     return _setting("developer", text, unit, **limits)
 
 
+def _text(device: Any) -> Any:
+    return str(device) if type(device) is int else device
+
+
+_DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|cuda|mps|\d{1,3}(,\d{1,3})*)$")]
+#: A single index may come as a number: `--set device=0` means nothing else.
+Device = Annotated[
+    _DeviceName,
+    BeforeValidator(_text, json_schema_input_type=_DeviceName | Annotated[int, Field(ge=0, le=999)]),
+]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Jitter = Annotated[float, Field(ge=0, le=1)]
 
@@ -77,10 +87,9 @@ class ClassificationConfig(BaseModel):
     erasing: Probability = _user("Chance that a random rectangle is erased", default=0.0)
 
     # Machine
-    device: str = _user(
+    device: Device = _user(
         'auto, cpu, cuda, mps, or CUDA indices such as "0,1"; auto takes what the job was given',
         default="auto",
-        pattern=r"^(auto|cpu|cuda|mps|\d{1,3}(,\d{1,3})*)$",
     )
     processes: int = _developer("Training processes; 0: one for each device", default=0, ge=0, le=256)
     amp: Literal["auto", "off", "bf16", "fp16"] = _user(

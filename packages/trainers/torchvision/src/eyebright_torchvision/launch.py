@@ -1,5 +1,6 @@
 """How many processes a run wants, and the launcher that starts them. Needs no framework."""
 
+import os
 import sys
 
 from eyebright_kit.errors import ConfigInvalid
@@ -33,29 +34,42 @@ def cuda_indices(config: ClassificationConfig, resources: Resources) -> tuple[in
     """The CUDA devices of the run, as numbered on this machine; none for CPU and mps.
 
     `auto` is what the job was given; `cuda` is that, or the first device when a run by hand was given none. Raises
-    ConfigInvalid when the config lists a device that others may be using.
+    ConfigInvalid when the config wants a device that the job was not given.
     """
     match config.device:
         case "auto":
             return resources.devices
         case "cuda":
-            return resources.devices or (0,)
+            return resources.devices or _unassigned(config, (0,))
         case "cpu" | "mps":
             return ()
         case listed:
-            return _granted(tuple(int(index) for index in listed.split(",")), resources.devices)
+            indices = tuple(int(index) for index in listed.split(","))
+            return _granted(indices, resources.devices) if resources.devices else _unassigned(config, indices)
 
 
 def _granted(listed: tuple[int, ...], given: tuple[int, ...]) -> tuple[int, ...]:
-    """What was listed, if each is there once and the job's own; a run by hand that was given nothing may take any."""
-    asked = _joined(listed)
-    if len(set(listed)) < len(listed):
-        raise ConfigInvalid(f"device={asked} lists a device twice; each can train in one process only")
-    if given and not set(listed) <= set(given):
+    if not set(listed) <= set(given):
         raise ConfigInvalid(
-            f"device={asked}, but this job's slot has CUDA device {_joined(given)}; set device=auto, which takes what the "
-            f"slot has, or give slots more devices with EYEBRIGHT_LOCAL__DEVICES_PER_SLOT"
+            f"device={_joined(listed)}, but this job's slot has CUDA device {_joined(given)}; set device=auto, which takes "
+            f"what the slot has, or give slots more devices with EYEBRIGHT_LOCAL__DEVICES_PER_SLOT"
         )
+    return _once(listed)
+
+
+def _unassigned(config: ClassificationConfig, indices: tuple[int, ...]) -> tuple[int, ...]:
+    """A run by hand may take any device. An executor whose slot has none hides all of them."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        raise ConfigInvalid(
+            f"device={config.device}, but this job's slot has no CUDA device, only the CPU; set device=auto, "
+            f"or look at `eyebright doctor` for the GPUs that the server sees"
+        )
+    return _once(indices)
+
+
+def _once(listed: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(listed)) < len(listed):
+        raise ConfigInvalid(f"device={_joined(listed)} lists a device twice; each can train in one process only")
     return listed
 
 
