@@ -58,6 +58,7 @@ class Instruments:
     transitions: Counter
     events: Counter
     heartbeats: Counter
+    event_conflicts: Counter
     queued: Gauge
     live: Gauge
     loop_age: Gauge
@@ -76,6 +77,11 @@ class Instruments:
             ),
             events=Counter("eyebright_events_ingested", "Events acknowledged to trainers", registry=registry),
             heartbeats=Counter("eyebright_heartbeats", "Heartbeats acknowledged to trainers", registry=registry),
+            event_conflicts=Counter(
+                "eyebright_event_conflicts",
+                "Numbers that were used for another event; each is a bug",
+                registry=registry,
+            ),
             queued=Gauge("eyebright_jobs_queued", "Jobs that wait", registry=registry),
             live=Gauge("eyebright_jobs_live", "Jobs with a live attempt", registry=registry),
             loop_age=Gauge(

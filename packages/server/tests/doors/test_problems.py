@@ -2,6 +2,7 @@
 
 import pytest
 from harness.site import API, bearer
+from structlog.testing import capture_logs
 
 from eyebright.errors import EyebrightError
 
@@ -24,6 +25,32 @@ async def test_every_error_keeps_its_code_status_and_words(site, kind, monkeypat
     assert answer.headers["content-type"] == "application/problem+json"
     assert problem["detail"] == error.message
     assert problem["expected"] == (7 if kind.code == "gap" else None)
+
+
+async def test_a_number_that_was_used_for_another_event_is_an_alarm(site):
+    await site.add_dataset()
+    handle = await site.launch()
+    await site.say(handle, site.event(1, "started", pid=1, host="here"))
+    assert counted(site, "eyebright_event_conflicts_total") == 0
+    with capture_logs() as said:
+        answer = await site.say(handle, site.event(1, "started", pid=2, host="elsewhere"))
+    assert (answer.status_code, answer.json()["code"]) == (409, "event_conflict")
+    assert counted(site, "eyebright_event_conflicts_total") == 1
+    assert [(line["log_level"], handle.job_id in line["path"]) for line in said] == [("error", True)]
+
+
+async def test_what_trainers_mend_by_themselves_is_no_alarm(site):
+    await site.add_dataset()
+    handle = await site.launch()
+    with capture_logs() as said:
+        answer = await site.say(handle, site.event(5, "started", pid=1, host="here"))
+    assert answer.json()["code"] == "gap"
+    assert counted(site, "eyebright_event_conflicts_total") == 0
+    assert said == []
+
+
+def counted(site, name):
+    return site.context.instruments.registry.get_sample_value(name)
 
 
 async def test_a_bug_tells_the_caller_nothing_of_our_insides(site, monkeypatch, caplog):

@@ -13,7 +13,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
-from eyebright.errors import EventGap, EyebrightError, InvalidRequest, StorageFull, is_full
+from eyebright.errors import EventConflict, EventGap, EyebrightError, InvalidRequest, StorageFull, is_full
+from eyebright.telemetry import Instruments
 from eyebright_wire.resources import ProblemDetails
 
 log = structlog.stdlib.get_logger(__name__)
@@ -101,10 +102,19 @@ def _sentence(misfit: Mapping[str, Any]) -> str:
     )
 
 
-async def _on_refusal(_request: Request, error: EyebrightError) -> Response:
+async def _on_refusal(request: Request, error: EyebrightError) -> Response:
+    if isinstance(error, EventConflict):
+        _alarm(request, error)
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("refused", code=error.code, detail=error.message)
     return answer(error)
+
+
+def _alarm(request: Request, error: EventConflict) -> None:
+    """Two processes speak for one attempt, or one forgot what it said: fences and spools exist so that this never happens."""
+    instruments: Instruments = request.app.state.context.instruments
+    instruments.event_conflicts.inc()
+    log.error("two different events with one number", path=request.url.path, detail=error.message)
 
 
 async def _on_invalid(_request: Request, error: RequestValidationError) -> Response:
