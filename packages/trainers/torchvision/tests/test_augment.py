@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from eyebright_torchvision.augment import _RANDAUGMENT, Augment, _operated, cached_side, normalised
+from eyebright_torchvision.augment import _RANDAUGMENT, Augment, _grid, _operated, cached_side, normalised
 from eyebright_torchvision.config import ClassificationConfig
 
 OFF = {"flip": 0, "crop_scale": 1, "brightness": 0, "contrast": 0, "saturation": 0}
@@ -55,6 +55,12 @@ def test_a_sure_flip_mirrors():
 def test_a_flip_within_a_resampling_is_the_same_flip():
     found = augmented(flip=1, translate=1e-9)
     assert torch.allclose(found, normalised(PIXELS).flip(3), atol=1e-3)
+
+
+def test_the_grid_is_torchs_own():
+    placements = torch.from_numpy(np.random.default_rng(0).normal(size=(4, 2, 3)).astype(np.float32))
+    theirs = torch.nn.functional.affine_grid(placements, [4, 3, 17, 17], align_corners=False)
+    assert torch.allclose(_grid(placements, 17), theirs, atol=1e-5)
 
 
 def test_a_turn_of_180_degrees_is_both_flips(monkeypatch: pytest.MonkeyPatch):

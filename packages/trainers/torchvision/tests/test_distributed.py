@@ -39,7 +39,7 @@ config = ClassificationConfig(label_smoothing=0, optimizer="SGD", lr0=0.1, weigh
 images, labels = torch.rand(7, 3, 32, 32, generator=torch.Generator().manual_seed(1)), torch.arange(7) % 3
 
 def learn(model, ranks, rank, world):
-    learner = Learner(model, [], config, cpu, ranks)
+    learner = Learner(model, [], config, cpu, ranks, 3)
     learner.begin_epoch()
     for number in range(3):
         mine = slice(rank, None, world)

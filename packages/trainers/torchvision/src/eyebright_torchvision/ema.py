@@ -5,11 +5,18 @@ import copy
 import torch
 from torch import nn
 
+# Averaging costs a pass over all weights: 1.4 % of a resnet18 step at 64 pixels. Every fourth step does as well, for a quarter
+# of that; torchvision's own reference averages every 32nd.
+_EVERY = 4
+
 
 class Ema:
     """`model` is the average: evaluate it, keep it. Call `update` after each optimiser step."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float, steps_per_epoch: int = _EVERY) -> None:
+        self._every = min(
+            _EVERY, steps_per_epoch
+        )  # an epoch without any update would be judged by the weights before it
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self._decay = decay
         self._averaged, self._sources, self._copied = _paired(self.model, model)
@@ -17,13 +24,17 @@ class Ema:
     @torch.no_grad()
     def update(self, step: int) -> None:
         """`step` counts from 0. The average reaches back over about the last tenth of the steps until `decay` limits it."""
-        torch._foreach_lerp_(self._averaged, self._sources, 1 - self.decay(step))
+        turn, rest = divmod(step + 1, self._every)
+        if rest:
+            return
+        torch._foreach_lerp_(self._averaged, self._sources, 1 - self.decay(turn - 1))
         for mine, theirs in self._copied:
             mine.copy_(theirs)
 
-    def decay(self, step: int) -> float:
-        """Ramped as in TensorFlow's ExponentialMovingAverage: min(decay, (1 + step) / (10 + step))."""
-        return min(self._decay, (1 + step) / (10 + step))
+    def decay(self, turn: int) -> float:
+        """Of the so many-eth update (0 is the first): ramped as in TensorFlow's ExponentialMovingAverage, where it is
+        min(decay, (1 + n) / (10 + n)). The config's decay is meant for each step."""
+        return min(self._decay**self._every, (1 + turn) / (10 + turn))
 
 
 def _paired(

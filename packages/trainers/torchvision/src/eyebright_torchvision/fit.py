@@ -16,6 +16,7 @@ from eyebright_torchvision.distributed import Ranks, joined, local_place
 from eyebright_torchvision.hardware import Hardware
 from eyebright_torchvision.learner import Learner
 from eyebright_torchvision.loop import Loop
+from eyebright_torchvision.order import Order
 from eyebright_torchvision.weights import Pretrained
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import Stage
@@ -69,4 +70,5 @@ def _learner(
     model = models.build(ctx.model, len(ctx.data.classes), pretrained.tensors if pretrained else None)
     frozen = models.freeze(model, ctx.model, config.freeze)
     memory.check(model, config, hardware, ranks.world_size, cached)
-    return Learner(model, frozen, config, hardware, ranks)
+    images = len(ctx.data.samples(Split.TRAIN))
+    return Learner(model, frozen, config, hardware, ranks, Order.of(images, config, ranks).steps)

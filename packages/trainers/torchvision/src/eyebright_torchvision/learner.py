@@ -26,12 +26,18 @@ class Learner:
     """`step` learns from one batch. Nothing in it waits for the device."""
 
     def __init__(
-        self, model: nn.Module, frozen: list[nn.Module], config: ClassificationConfig, hardware: Hardware, ranks: Ranks
+        self,
+        model: nn.Module,
+        frozen: list[nn.Module],
+        config: ClassificationConfig,
+        hardware: Hardware,
+        ranks: Ranks,
+        steps_per_epoch: int,
     ) -> None:
         self.model = model.to(hardware.device, memory_format=torch.channels_last)
         self.network = ranks.wrap(self.model, hardware.device)
         self.optimizer = optimizer(config, self.model)
-        self.ema = Ema(self.model, config.ema_decay) if config.ema else None
+        self.ema = Ema(self.model, config.ema_decay, steps_per_epoch) if config.ema else None
         self.scaler = torch.GradScaler(hardware.device.type, enabled=hardware.scales_loss)
         self.sums = torch.zeros(3, dtype=hardware.sums, device=hardware.device)  # loss, right, seen
         self._frozen = frozen

@@ -38,8 +38,7 @@ class Loop:
     pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
-        seed = self.config.seed
-        self.order = Order(len(self.train), self.config.batch, seed, self.ranks.rank, self.ranks.world_size)
+        self.order = Order.of(len(self.train), self.config, self.ranks)
         self.rate = learning_rate(self.config, self.order.steps)
         self.augment = Augment(self.config)
 

@@ -1,10 +1,13 @@
 """Which images each step sees: a pure function of seed, epoch and world, the same on every rank."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eyebright_torchvision.config import ClassificationConfig
+from eyebright_torchvision.distributed import Ranks
 from eyebright_torchvision.draws import Purpose, generator
 
 Indices = NDArray[np.int64]
@@ -22,6 +25,10 @@ class Order:
     seed: int
     rank: int = 0
     world_size: int = 1
+
+    @classmethod
+    def of(cls, count: int, config: ClassificationConfig, ranks: Ranks) -> Self:
+        return cls(count, config.batch, config.seed, ranks.rank, ranks.world_size)
 
     @property
     def steps(self) -> int:
