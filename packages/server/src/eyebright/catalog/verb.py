@@ -7,18 +7,18 @@ from pathlib import Path
 import anyio
 
 from eyebright.errors import TrainerUnavailable
-
-_PASSED_ON = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "TORCH_HOME", "HF_HOME"})
+from eyebright.inheritance import inherited
 
 
 async def ask(
     python: Path, module: str, verb: str, environment: Mapping[str, str], timeout_seconds: float
 ) -> "subprocess.CompletedProcess[bytes]":
     """Runs the verb to its end. Raises TrainerUnavailable when it cannot be started or takes too long."""
-    variables = {name: value for name, value in environment.items() if name in _PASSED_ON}
     try:
         with anyio.fail_after(timeout_seconds):
-            return await anyio.run_process([str(python), "-m", module, verb], check=False, env=variables)
+            return await anyio.run_process(
+                [str(python), "-m", module, verb], check=False, env=inherited(environment, python)
+            )
     except TimeoutError:
         raise TrainerUnavailable(
             f"`{python} -m {module} {verb}` did not answer within {timeout_seconds:g} s; try when less is running"
