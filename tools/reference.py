@@ -2,8 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from eyebright import errors
 from eyebright.app import openapi
@@ -84,12 +87,22 @@ def events() -> Iterator[str]:
 
 
 def _type(annotation: Any) -> str:
+    annotation = _bare(annotation)
     text = (
         annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
     )
     for noise in ("eyebright_wire.artifacts.", "eyebright_wire.errors.", "eyebright_wire.jobs.", "typing."):
         text = text.replace(noise, "")
     return text.replace("|", "\\|")
+
+
+def _bare(annotation: Any) -> Any:
+    """Without limits, which are the schema's business: `int | None`, not `Optional[Annotated[int, …]]`."""
+    if get_origin(annotation) is Annotated:
+        return _bare(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return reduce(or_, map(_bare, get_args(annotation)))
+    return annotation
 
 
 def data_sets() -> Iterator[str]:

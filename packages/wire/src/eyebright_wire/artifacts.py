@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from eyebright_wire.model import WireModel
+from eyebright_wire.model import Whole, WireModel
 
 
 class ArtifactKind(StrEnum):
@@ -34,7 +34,7 @@ class ArtifactRef(WireModel):
     """One file that an attempt produced; `path` is relative to the attempt's output grant."""
 
     path: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$", max_length=255)
-    size_bytes: int = Field(ge=0)
+    size_bytes: Whole
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     kind: ArtifactKind
     media_type: str = "application/octet-stream"

@@ -12,7 +12,7 @@ from pydantic import Field
 from eyebright_wire.artifacts import ArtifactRef, ExportRef
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import Stage
-from eyebright_wire.model import WireModel
+from eyebright_wire.model import Counted, Whole, WireModel
 
 
 class EventKind(StrEnum):
@@ -34,9 +34,9 @@ LAST_WORDS = frozenset({EventKind.PREEMPTED, EventKind.SUCCEEDED, EventKind.FAIL
 class Event(WireModel):
     """One numbered statement. `kind` is a plain string: a reader ignores kinds it does not know."""
 
-    seq: int = Field(ge=1)
+    seq: Counted
     kind: str = Field(max_length=64)
-    at_ms: int = Field(ge=0, description="When it happened by the trainer's clock, milliseconds since 1970 UTC")
+    at_ms: Whole = Field(description="When it happened by the trainer's clock, milliseconds since 1970 UTC")
     data: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -45,7 +45,7 @@ class Started(WireModel):
 
     pid: int
     host: str
-    resumed_from_step: int | None = None
+    resumed_from_step: Whole | None = None
     versions: dict[str, str] = Field(default_factory=dict)
 
 
@@ -56,10 +56,10 @@ class StageChange(WireModel):
 class Progress(WireModel):
     """Where training stands. Counts begin at 1; `epoch` is the one under way or just finished."""
 
-    epoch: int = Field(ge=0)
-    epochs: int = Field(ge=1)
-    step: int = Field(default=0, ge=0, description="Optimiser steps since the first epoch")
-    steps: int | None = Field(default=None, description="Optimiser steps in the whole run")
+    epoch: Whole
+    epochs: Counted
+    step: Whole = Field(default=0, description="Optimiser steps since the first epoch")
+    steps: Whole | None = Field(default=None, description="Optimiser steps in the whole run")
     epoch_finished: bool = False
     metrics: dict[str, float] = Field(default_factory=dict)
     images_per_second: float | None = None
@@ -70,8 +70,8 @@ class CheckpointSaved(WireModel):
     """`manifest` lists the checkpoint's files with their sha256; it is written last, so its presence means whole."""
 
     manifest: ArtifactRef
-    epoch: int
-    step: int
+    epoch: Whole
+    step: Whole
     metrics: dict[str, float] = Field(default_factory=dict)
     best: bool = False
 
@@ -83,7 +83,7 @@ class ArtifactSaved(WireModel):
 class Preempted(WireModel):
     """The process was told to leave, and left a checkpoint if it could."""
 
-    step: int | None = None
+    step: Whole | None = None
 
 
 class Succeeded(WireModel):
@@ -105,7 +105,7 @@ class Failed(WireModel):
 class Cancelled(WireModel):
     """The trainer stopped because it was asked to."""
 
-    step: int | None = None
+    step: Whole | None = None
 
 
 #: The body of each kind.
@@ -138,6 +138,6 @@ class Ack(WireModel):
 class Heartbeat(WireModel):
     """POST {events_url}/heartbeat: I live; `moved_at_ms` is when training last took a step, so that hung differs from dead."""
 
-    at_ms: int
-    moved_at_ms: int
-    step: int = 0
+    at_ms: Whole
+    moved_at_ms: Whole
+    step: Whole = 0

@@ -60,7 +60,12 @@ class JobRequest(RequestModel):
     )
     priority: int = Field(default=0, ge=-100, le=100, description="Higher runs first")
     executor: str = "local"
-    max_duration_seconds: int | None = Field(default=None, ge=1)
+    max_duration_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description="Longest running time of one attempt, from its start; then the job fails",
+    )
     labels: dict[str, str] = Field(default_factory=dict)
 
 

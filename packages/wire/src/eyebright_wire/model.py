@@ -1,6 +1,12 @@
 """The configuration that every wire model shares."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+#: A count or a point in time that every reader can hold: JavaScript has no larger whole numbers, databases have 64 bits.
+Whole = Annotated[int, Field(ge=0, le=2**53)]
+Counted = Annotated[int, Field(ge=1, le=2**53)]
 
 
 class WireModel(BaseModel):
