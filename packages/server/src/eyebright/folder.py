@@ -9,6 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from eyebright.disk import replace_durably
 from eyebright.errors import Conflict, StorageFull, Unavailable, is_full
 from eyebright.ports.clock import Clock
 
@@ -98,16 +99,9 @@ def _close(path: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all, and never readable by others, not even for a moment (mkstemp makes it 0600)."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        replace_durably(path, text)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise _unwritable(path, error) from error
 
 

@@ -197,13 +197,13 @@ async def test_a_missing_source_is_the_callers_mistake(store, tmp_path):
 
 async def test_everything_is_synced_before_it_appears(store, source, root, monkeypatch):
     synced: list[Path] = []
-    sync, link = files._sync, os.link
+    sync, link = files.sync, os.link
 
     def watched_link(file, target):
         assert file in synced
         return link(file, target)
 
-    monkeypatch.setattr(files, "_sync", lambda path: (synced.append(path), sync(path)))
+    monkeypatch.setattr(files, "sync", lambda path: (synced.append(path), sync(path)))
     monkeypatch.setattr(files.os, "link", watched_link)
     key = blob_key(hashlib.sha256(CONTENT).hexdigest())
     await store.put([(key, source)])

@@ -17,13 +17,13 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from eyebright.disk import replace_durably
 from eyebright.ports.executor import Handle
 from eyebright_wire.events import Event, Heartbeat
 
@@ -31,7 +31,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class RunDirectory:
-    """Reads answer None for what is missing or unreadable; writes are whole or not at all and raise OSError."""
+    """Reads answer None for what is missing or unreadable; writes are whole and on the disk, or raise OSError."""
 
     def __init__(self, runs_dir: Path, handle: Handle) -> None:
         if not _ID.fullmatch(handle.job_id):
@@ -75,7 +75,7 @@ class RunDirectory:
         return at_ms if isinstance(at_ms, int) else 0
 
     def write_spec(self, text: str) -> None:
-        _replace(self.spec, text)
+        replace_durably(self.spec, text)
 
     def process(self) -> tuple[int, float] | None:
         """(pid, creation time in seconds since 1970)."""
@@ -86,7 +86,7 @@ class RunDirectory:
         return None
 
     def write_process(self, pid: int, created: float) -> None:
-        _replace(self.path / "process.json", json.dumps({"pid": pid, "created": created}))
+        replace_durably(self.path / "process.json", json.dumps({"pid": pid, "created": created}))
 
     def exit_code(self) -> int | None:
         code = self._read("exit.json").get("code")
@@ -102,7 +102,7 @@ class RunDirectory:
         return (self.path / "stop.json").exists()
 
     def write_asked_to_stop(self, at_ms: int) -> None:
-        _replace(self.path / "stop.json", json.dumps({"at_ms": at_ms}))
+        replace_durably(self.path / "stop.json", json.dumps({"at_ms": at_ms}))
 
     def verdict(self) -> tuple[int | None, bool] | None:
         """(exit code, killed for memory) once nothing of it runs."""
@@ -110,7 +110,7 @@ class RunDirectory:
         return (record.get("code"), bool(record.get("out_of_memory"))) if "code" in record else None
 
     def write_verdict(self, code: int | None, out_of_memory: bool) -> None:
-        _replace(self.path / "gone.json", json.dumps({"code": code, "out_of_memory": out_of_memory}))
+        replace_durably(self.path / "gone.json", json.dumps({"code": code, "out_of_memory": out_of_memory}))
 
     def remove_scratch(self) -> None:
         """A process that was killed could not tidy up, and its copy of the data set may be large."""
@@ -158,17 +158,3 @@ def _event(line: bytes) -> Event | None:
         return Event.model_validate_json(line)
     except ValidationError:
         return None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Durable and atomic, mode 0600 (mkstemp's)."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from eyebright.disk import sync
 from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable, is_full
 from eyebright.ports.objects import ObjectInfo
 from eyebright_wire.artifacts import Grant
@@ -94,7 +95,7 @@ class FileObjectStore:
                 folder.mkdir(parents=True, exist_ok=True)
             with ThreadPoolExecutor(min(SYNCS_AT_ONCE, len(new))) as pool:
                 placed = list(pool.map(lambda target: self._place(target, new[target], owned), new))
-                list(pool.map(_sync, folders))
+                list(pool.map(sync, folders))
         return sum(placed)
 
     def _folders(self, target: Path) -> Iterator[Path]:
@@ -148,7 +149,7 @@ def _link(file: Path, target: Path) -> bool | None:
     """Sync a file and let it appear under a key. False: the key was there already. None: it can't be linked there."""
     try:
         file.chmod(_READ_ONLY)
-        _sync(file)
+        sync(file)
         os.link(file, target)
     except FileExistsError:
         return False
@@ -157,11 +158,3 @@ def _link(file: Path, target: Path) -> bool | None:
             return None
         raise
     return True
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
