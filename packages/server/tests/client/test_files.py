@@ -11,7 +11,6 @@ import pytest
 from harness.scripted import Scripted, ok, problem
 
 from eyebright.client import Client
-from eyebright.client.files import dataset_name
 from eyebright.errors import DatasetInvalid, EyebrightError, NotFound, Unavailable
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef
 from eyebright_wire.datasets import DatasetReport
@@ -91,13 +90,6 @@ def test_a_refusal_of_broken_files_names_them(server: Scripted, client: Client, 
     with pytest.raises(DatasetInvalid, match=r"a/0.png is empty") as caught:
         client.import_dataset(folder)
     assert caught.value.errors == (found,)
-
-
-@pytest.mark.parametrize(
-    ("path", "name"), [("a/My photos (1).zip", "My-photos-1"), ("pets", "pets"), ("/ä/ö", "dataset")]
-)
-def test_a_data_set_is_named_after_its_file(path: str, name: str) -> None:
-    assert dataset_name(Path(path)) == name
 
 
 def model_with(content: bytes) -> ModelView:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -194,9 +195,28 @@ def test_a_server_that_was_named_is_never_swapped_for_another(
     assert {request.url.host for request in server.asked} == {"eyebright.test"}
 
 
+@pytest.fixture
+def stranger() -> Iterator[int]:
+    """A process that has nothing to do with us."""
+    process = subprocess.Popen(["sleep", "60"])
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
 @pytest.mark.parametrize("fields", [{"pid": 2**22 + 1}, {"created": 1.0}, {"url": 5}])
-def test_what_a_killed_server_left_behind_counts_for_nothing(fields: dict[str, object], tmp_path: Path) -> None:
+def test_what_a_killed_server_left_behind_counts_for_nothing(
+    fields: dict[str, object], stranger: int, tmp_path: Path
+) -> None:
     """Also when its number belongs to another process by now, which was born later."""
     settings = Settings(data_dir=tmp_path)
-    announce(settings, **{"url": "http://127.0.0.1:1111", **fields})
+    announce(settings, **{"url": "http://127.0.0.1:1111", "pid": stranger, **fields})
     assert running_server(settings) is None
+
+
+def test_a_server_whose_clock_was_set_still_lives(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    with subprocess.Popen(["eyebright", "60"], executable="sleep") as process:
+        announce(settings, "http://127.0.0.1:1111", pid=process.pid, created=1.0)
+        assert running_server(settings) is not None
+        process.kill()

@@ -8,12 +8,13 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from eyebright.client.files import Told, archive_of, chunks, dataset_name, save, untold
+from eyebright.client.files import Told, archive_of, chunks, save, untold
 from eyebright.client.local import LocalServer, local_token, running_server
 from eyebright.client.transport import TRIES, Transport
 from eyebright.client.watching import Watching
 from eyebright.errors import Unauthenticated, Unavailable
 from eyebright.settings import Settings
+from eyebright_wire.datasets import dataset_name
 from eyebright_wire.jobs import JobRequest, JobState
 from eyebright_wire.model import WireModel
 from eyebright_wire.resources import (

@@ -1,7 +1,6 @@
 """Bytes to and from the server: folders made into archives, uploads with progress, downloads that are whole or absent."""
 
 import hashlib
-import re
 import tempfile
 import uuid
 import zipfile
@@ -21,12 +20,6 @@ CHUNK_BYTES = 1 << 20
 
 def untold(done: int, total: int | None) -> None:
     """Nobody wants to know."""
-
-
-def dataset_name(path: Path) -> str:
-    """What a data set made of this path is called unless somebody says otherwise: `My photos (1).zip` → `My-photos-1`."""
-    stem = path.stem if path.suffix.lower() == ".zip" else path.name
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:100] or "dataset"
 
 
 @contextmanager

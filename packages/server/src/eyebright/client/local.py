@@ -29,11 +29,14 @@ def running_server(settings: Settings) -> LocalServer | None:
 
 
 def _lives(server: LocalServer) -> bool:
-    """Its process is there and is not a later one that was given the same number."""
+    """Its process is there, and is not a later one of another kind that was given the same number.
+
+    Dates alone would not do: when the clock is set, the birthday of every process moves with it.
+    """
     try:
         process = psutil.Process(server.pid)
-        born = process.create_time() <= server.created + 1  # processes are dated in hundredths of a second
-        return born and process.status() != psutil.STATUS_ZOMBIE
+        ours = process.create_time() <= server.created + 1 or any("eyebright" in word for word in process.cmdline())
+        return ours and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
