@@ -41,3 +41,10 @@ def test_a_number_that_not_everybody_can_hold_is_refused(model: type[WireModel],
     for bad in (LARGEST + 1, -1):
         with pytest.raises(ValidationError, match=field):
             model.model_validate({**good, field: bad})
+
+
+def test_a_line_of_the_spool_is_an_event_only_when_whole():
+    event = Event(seq=1, kind="stage", at_ms=1, data={"stage": "training"})
+    line = event.model_dump_json().encode()
+    assert Event.from_line(line + b"\n") == event
+    assert [Event.from_line(bad) for bad in (line, b"", b"\n", b"{}\n", line[:-1] + b"\n")] == [None] * 5

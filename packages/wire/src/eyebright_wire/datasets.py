@@ -1,5 +1,6 @@
 """What inspecting a data set found, and the immutable version that an import makes of it."""
 
+import re
 from enum import StrEnum
 
 from pydantic import Field
@@ -73,3 +74,9 @@ class VersionManifest(WireModel):
     format: str
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
+
+
+def dataset_name(file_name: str) -> str:
+    """What a data set made of this file or folder is called by default: `My photos (1).zip` → `My-photos-1`."""
+    stem = file_name[:-4] if file_name.lower().endswith(".zip") else file_name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:100] or "dataset"

@@ -5,9 +5,9 @@ An event is an envelope (`Event`) whose `data` is one of the bodies below, chose
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from eyebright_wire.artifacts import ArtifactRef, ExportRef
 from eyebright_wire.errors import ErrorCode
@@ -38,6 +38,16 @@ class Event(WireModel):
     kind: str = Field(max_length=64)
     at_ms: Whole = Field(description="When it happened by the trainer's clock, milliseconds since 1970 UTC")
     data: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Self | None:
+        """What a line of a spool says; None if it is damaged, or torn: without its end, even if what is there would parse."""
+        if not line.endswith(b"\n"):
+            return None
+        try:
+            return cls.model_validate_json(line)
+        except ValidationError:
+            return None
 
 
 class Started(WireModel):

@@ -13,8 +13,6 @@ from array import array
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from eyebright_kit.errors import TrainerFailure
 from eyebright_kit.runtime.disk import sync
 from eyebright_wire.errors import ErrorCode
@@ -81,7 +79,7 @@ class Spool:
         content = os.pread(self._file, os.fstat(self._file).st_size, 0)
         lines = content.splitlines(keepends=True)
         for position, line in enumerate(lines, start=1):
-            event = _parse(line)
+            event = Event.from_line(line)
             if event is None and position == len(lines):
                 break
             if event is None or event.seq != position:
@@ -125,12 +123,3 @@ class Spool:
             return self._waiting[index - len(self._starts)]
         end = self._starts[number] if number < len(self._starts) else self._size
         return os.pread(self._file, end - self._starts[index], self._starts[index])
-
-
-def _parse(line: bytes) -> Event | None:
-    if not line.endswith(b"\n"):
-        return None
-    try:
-        return Event.model_validate_json(line)
-    except ValidationError:
-        return None

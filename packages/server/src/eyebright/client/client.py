@@ -128,7 +128,7 @@ class Client:
         Raises DatasetInvalid for files that mean to be images and cannot be used, unless they shall be left out.
         """
         path = Path(path).expanduser()
-        asked = {"name": name or dataset_name(path.resolve()), "leave_out_broken": leave_out_broken or None}
+        asked = {"name": name or dataset_name(path.resolve().name), "leave_out_broken": leave_out_broken or None}
         with archive_of(path) as archive, archive.open("rb") as file:
             size = archive.stat().st_size
             response = self._transport.ask(

@@ -137,7 +137,7 @@ class RunDirectory:
             return
         with file:
             for line in file:
-                event = _event(line)
+                event = Event.from_line(line)
                 if event is None:
                     return
                 if event.seq > after:
@@ -149,12 +149,3 @@ class RunDirectory:
         except (OSError, ValueError):
             return {}
         return content if isinstance(content, dict) else {}
-
-
-def _event(line: bytes) -> Event | None:
-    if not line.endswith(b"\n"):  # the write that made it was cut short, even if what is there happens to parse
-        return None
-    try:
-        return Event.model_validate_json(line)
-    except ValidationError:
-        return None

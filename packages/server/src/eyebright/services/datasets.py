@@ -1,7 +1,6 @@
 """Import data sets: inspect, then keep what was found as an immutable version."""
 
 import asyncio
-import re
 import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ from eyebright_kit.archive import ArchiveRejected
 from eyebright_kit.data.findings import BROKEN
 from eyebright_kit.data.inspect import Rules
 from eyebright_kit.data.version import PreparedVersion, prepare
-from eyebright_wire.datasets import Finding
+from eyebright_wire.datasets import Finding, dataset_name
 from eyebright_wire.resources import DatasetVersionView, DatasetView, Page
 
 #: Imports that read images at the same time; more would only fight over the disk.
@@ -47,7 +46,7 @@ class Datasets:
         async with self._importing, self._workshop() as (work, abandoned):
             prepared = await asyncio.to_thread(_prepare, path, work, leave_out_broken, abandoned)
             _require_keepable(prepared, path, leave_out_broken)
-            return await self._keep(prepared, name or dataset_name(path), work)
+            return await self._keep(prepared, name or dataset_name(path.name), work)
 
     async def get(self, name: str) -> DatasetView:
         return dataset_view(await self._store.get(name))
@@ -89,12 +88,6 @@ class Datasets:
             created_at_ms=self._clock.now_ms(),
         )
         return version_view(await self._store.add_version(version))
-
-
-def dataset_name(path: Path) -> str:
-    """A name that is safe everywhere, from the file's own: `My photos (1).zip` → `My-photos-1`."""
-    stem = path.stem if path.suffix.lower() == ".zip" else path.name
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:100] or "dataset"
 
 
 def _prepare(path: Path, work: Path, leave_out_broken: bool, abandoned: Event) -> PreparedVersion:

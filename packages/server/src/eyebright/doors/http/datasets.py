@@ -10,7 +10,7 @@ from eyebright.doors.http.paths import API, After, Limit
 from eyebright.doors.http.uploads import received
 from eyebright.doors.problems import refusals
 from eyebright.doors.strict import StrictRoute
-from eyebright.services.datasets import dataset_name
+from eyebright_wire.datasets import dataset_name
 from eyebright_wire.resources import DatasetImport, DatasetVersionView, DatasetView, Page
 
 router = APIRouter(prefix=API, tags=["data sets"], route_class=StrictRoute)
@@ -51,7 +51,7 @@ async def upload_dataset(
     The same content under the same name is the same version. `errors` of a refusal lists the files that cannot be used.
     """
     async with received(request, given) as archive:
-        chosen = name or dataset_name(Path(archive.filename))
+        chosen = name or dataset_name(Path(archive.filename).name)
         version = await given.services.datasets.import_path(archive.path, chosen, leave_out_broken=leave_out_broken)
     return _created(response, version)
 
