@@ -32,7 +32,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 def job_row(job: Job) -> Row:
     row = {name: getattr(job, name) for name in JOB}
-    row["progress"] = None if job.progress is None else dump(job.progress.model_dump())
+    row["progress"] = None if job.progress is None else dump(dict(job.progress))
     row["metrics"] = dump(dict(job.metrics))
     return row
 
@@ -63,7 +63,7 @@ def job(values: Sequence[Any], order: Mapping[str, Any]) -> Job:
     row["reason"] = row["reason"] and ErrorCode(row["reason"])
     row["retryable"] = bool(row["retryable"])
     row["cancel_requested"] = bool(row["cancel_requested"])
-    row["progress"] = row["progress"] and Progress.model_validate(json.loads(row["progress"]))
+    row["progress"] = row["progress"] and Progress.model_validate_json(row["progress"])
     row["metrics"] = json.loads(row["metrics"])
     return Job(**row, **order)
 
