@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from eyebright_kit.runtime.check import Verdict, check
+from eyebright_kit.runtime.check import check
+from eyebright_wire.answers import CheckReport
 from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
 
 _TRAINER = """
@@ -53,7 +54,7 @@ if __name__ == "__main__":
 def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Checks a trainer that tells this lie."""
 
-    def run(lie: str) -> Verdict:
+    def run(lie: str) -> CheckReport:
         task = TaskInfo(name="t", models=(ModelInfo(name="m"),), default_model="m", config_schema={}, recipe={})
         manifest = TrainerManifest(
             name="liar", version="1", module="liar", licence="MIT", description=lie, tasks=(task,)
@@ -89,7 +90,7 @@ def test_each_lie_is_found_and_named(checked, lie: str, failing: str):
     assert not verdict.ok
     found = {finding.name for finding in verdict.checks if not finding.ok}
     assert failing in found
-    assert all(finding.detail for finding in verdict.checks if not finding.ok)
+    assert all(finding.message for finding in verdict.checks if not finding.ok)
 
 
 def test_a_trainer_that_describes_another_than_itself_is_found(

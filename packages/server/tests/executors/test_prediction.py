@@ -50,13 +50,11 @@ async def predict(environment: Environment, model: Path, do: str, **settings: An
 
 
 SCORES = [{"label": "dog", "score": 0.25}, {"label": "cat", "score": 0.75}]
+ANSWER = json.dumps({"scores": SCORES, "seconds": 0.1})
 
 
-@pytest.mark.parametrize("answer", [SCORES, {"scores": SCORES, "seconds": 0.1}])
-async def test_scores_come_best_first_whatever_was_printed_before(
-    environment: Environment, model: Path, answer: object
-) -> None:
-    do = f"print('loading the framework')\nprint({json.dumps(answer)!r})"
+async def test_scores_come_best_first_whatever_was_printed_before(environment: Environment, model: Path) -> None:
+    do = f"print('loading the framework')\nprint({ANSWER!r})"
     assert await predict(environment, model, do) == (("cat", 0.75), ("dog", 0.25))
 
 
@@ -65,7 +63,7 @@ async def test_the_image_is_private_and_gone_afterwards(
 ) -> None:
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    await predict(environment, model, f"print({json.dumps(SCORES)!r})")
+    await predict(environment, model, f"print({ANSWER!r})")
     seen = json.loads((model / "seen.json").read_text())
     assert seen["image"] == "pixels"
     assert stat.S_IMODE(seen["mode"]) == 0o700
@@ -112,9 +110,11 @@ async def test_a_kill_is_explained(environment: Environment, model: Path) -> Non
         await predict(environment, model, "os.kill(os.getpid(), 9)")
 
 
-async def test_an_answer_that_is_none_is_told(environment: Environment, model: Path) -> None:
-    with pytest.raises(Unavailable, match="gave no scores but 'hello'"):
-        await predict(environment, model, "print('hello')")
+@pytest.mark.parametrize("answer", ["hello", "[]", '{"scores": 1}'])
+async def test_an_answer_that_is_none_is_told(environment: Environment, model: Path, answer: str) -> None:
+    with pytest.raises(Unavailable, match="gave no scores but ") as caught:
+        await predict(environment, model, f"print({answer!r})")
+    assert repr(answer) in caught.value.message
 
 
 async def test_a_prediction_that_takes_too_long_is_ended(environment: Environment, model: Path) -> None:

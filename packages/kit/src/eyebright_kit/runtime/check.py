@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from eyebright_kit.runtime.rehearsal import CLASSES, Rehearsal, draw
 from eyebright_kit.runtime.trace import (
     artifacts_are_true,
@@ -18,44 +16,33 @@ from eyebright_kit.runtime.trace import (
     stays_offline,
     tells_its_story_in_order,
 )
+from eyebright_wire.answers import CheckedPromise, CheckReport
 from eyebright_wire.manifest import TrainerManifest
 
 
-class Finding(BaseModel):
-    name: str
-    ok: bool
-    detail: str = ""
-
-
-class Verdict(BaseModel):
-    ok: bool
-    seconds: float
-    checks: tuple[Finding, ...]
-
-
-def check(manifest: TrainerManifest) -> Verdict:
+def check(manifest: TrainerManifest) -> CheckReport:
     """Runs the tiniest honest job through the real runtime in a temporary folder, with the network closed."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="eyebright-check-") as folder:
-        findings = tuple(_findings(manifest, Path(folder)))
-    return Verdict(ok=all(f.ok for f in findings), seconds=round(time.monotonic() - began, 2), checks=findings)
+        promises = tuple(_promises(manifest, Path(folder)))
+    return CheckReport(ok=all(p.ok for p in promises), seconds=round(time.monotonic() - began, 2), checks=promises)
 
 
-def _findings(manifest: TrainerManifest, folder: Path) -> list[Finding]:
-    described = _found("describes itself", lambda: _describes_itself(manifest))
+def _promises(manifest: TrainerManifest, folder: Path) -> list[CheckedPromise]:
+    described = _kept("describes itself", lambda: _describes_itself(manifest))
     try:
         trace = rehearse(manifest.module, Rehearsal(folder, manifest).write_spec())
     except Exception as error:
-        return [described, Finding(name="runs", ok=False, detail=str(error))]
+        return [described, CheckedPromise(name="runs", ok=False, message=str(error))]
     image = folder / "image.png"
     draw(0, random.Random(0)).save(image)  # noqa: S311 - a picture, not a secret
     return [
         described,
-        _found("tells its story in order", lambda: tells_its_story_in_order(trace)),
-        _found("reports each epoch", lambda: reports_each_epoch(trace)),
-        _found("artifacts are what was told", lambda: artifacts_are_true(trace)),
-        _found("stays offline", lambda: stays_offline(trace)),
-        _found("predicts", lambda: predicts(manifest.module, trace, image, CLASSES)),
+        _kept("tells its story in order", lambda: tells_its_story_in_order(trace)),
+        _kept("reports each epoch", lambda: reports_each_epoch(trace)),
+        _kept("artifacts are what was told", lambda: artifacts_are_true(trace)),
+        _kept("stays offline", lambda: stays_offline(trace)),
+        _kept("predicts", lambda: predicts(manifest.module, trace, image, CLASSES)),
     ]
 
 
@@ -65,9 +52,9 @@ def _describes_itself(manifest: TrainerManifest) -> None:
         raise AssertionError("`describe` prints another manifest than the one that runs")
 
 
-def _found(name: str, promise: Callable[[], None]) -> Finding:
+def _kept(name: str, promise: Callable[[], None]) -> CheckedPromise:
     try:
         promise()
     except Exception as error:
-        return Finding(name=name, ok=False, detail=str(error))
-    return Finding(name=name, ok=True)
+        return CheckedPromise(name=name, ok=False, message=str(error))
+    return CheckedPromise(name=name, ok=True)

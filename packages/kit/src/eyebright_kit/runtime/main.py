@@ -1,7 +1,6 @@
 """The command line that every trainer has: `python -m eyebright_X describe | run SPEC | predict MODEL IMAGE | check`."""
 
 import argparse
-import json
 import logging
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import NoReturn
 from eyebright_kit.errors import DatasetInvalid
 from eyebright_kit.runtime.context import Trainer
 from eyebright_kit.runtime.failure import exit_code, explained
+from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.errors import ExitCode
 from eyebright_wire.manifest import TrainerManifest
 
@@ -87,8 +87,8 @@ def _predict(load: Callable[[], Trainer], model: Path, image: Path) -> int:
         sys.stderr.write(f"{failed.message}\n")
         logging.getLogger("eyebright").debug("predict failed", exc_info=error)
         return exit_code(failed.code)
-    seconds = time.monotonic() - began
-    _print(json.dumps({"scores": [score.model_dump() for score in scores], "seconds": round(seconds, 4)}))
+    answer = PredictionAnswer(scores=scores, seconds=round(time.monotonic() - began, 4))
+    _print(answer.model_dump_json())
     return ExitCode.DONE
 
 
@@ -106,9 +106,9 @@ def _check_image(image: Path) -> None:
 def _check(manifest: TrainerManifest) -> int:
     from eyebright_kit.runtime.check import check
 
-    verdict = check(manifest)
-    _print(verdict.model_dump_json())
-    return ExitCode.DONE if verdict.ok else ExitCode.TRAINER_ERROR
+    report = check(manifest)
+    _print(report.model_dump_json())
+    return ExitCode.DONE if report.ok else ExitCode.TRAINER_ERROR
 
 
 def _print(line: str) -> None:

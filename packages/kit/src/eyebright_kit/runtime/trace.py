@@ -1,6 +1,5 @@
 """What one run of a trainer left behind, and the promises that every trainer keeps: used by `check` and by the test suite."""
 
-import json
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eyebright_kit.runtime.disk import sha256_of
+from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.artifacts import ArtifactRef
 from eyebright_wire.errors import ExitCode
 from eyebright_wire.events import (
@@ -167,11 +167,10 @@ def stays_offline(trace: Trace) -> None:
 def predicts(module: str, trace: Trace, image: Path, classes: tuple[str, ...]) -> None:
     answer = run_verb(module, "predict", str(trace.output), str(image))
     _expect(answer.returncode == 0, f"predict ended with {answer.returncode}: {answer.stderr[-2000:]}")
-    scores = json.loads(answer.stdout)["scores"]
-    _expect(
-        {score["label"] for score in scores} == set(classes), f"expected a score for each of {classes}, got {scores}"
-    )
-    values = [score["score"] for score in scores]
+    scores = PredictionAnswer.model_validate_json(answer.stdout).scores
+    labels = {score.label for score in scores}
+    _expect(labels == set(classes), f"expected a score for each of {classes}, got {scores}")
+    values = [score.score for score in scores]
     _expect(values == sorted(values, reverse=True), f"the best score must come first: {values}")
     _expect(abs(sum(values) - 1) < 1e-3, f"the scores must sum to 1: {values}")
 

@@ -1,30 +1,16 @@
 """What a trainer found when it tried itself out (`python -m <module> check`)."""
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import ValidationError
 
 from eyebright.catalog.verb import last_line
 from eyebright.errors import TrainerUnavailable
-from eyebright_wire.model import WireModel
+from eyebright_wire.answers import CheckReport
 
 
-class Finding(WireModel):
-    """One promise: kept, or why not."""
-
-    name: str
-    ok: bool
-    message: str = Field(default="", validation_alias=AliasChoices("message", "detail"))
-
-
-class TrainerCheck(WireModel):
-    ok: bool
-    seconds: float
-    checks: tuple[Finding, ...]
-
-
-def read_check(name: str, stdout: bytes, stderr: bytes) -> TrainerCheck:
+def read_check(name: str, stdout: bytes, stderr: bytes) -> CheckReport:
     """The last line of its output: a framework may print before it. Raises TrainerUnavailable if that is no report."""
     try:
-        return TrainerCheck.model_validate_json(last_line(stdout))
+        return CheckReport.model_validate_json(last_line(stdout))
     except ValidationError:
         said = last_line(stderr) or last_line(stdout) or "nothing"
         raise TrainerUnavailable(

@@ -10,7 +10,7 @@ from pathlib import Path
 from anyio import to_thread
 from pydantic import ValidationError
 
-from eyebright.catalog.check import TrainerCheck, read_check
+from eyebright.catalog.check import read_check
 from eyebright.catalog.project import TrainerProject
 from eyebright.catalog.source import TrainerSource
 from eyebright.catalog.uv import Uv
@@ -18,6 +18,7 @@ from eyebright.catalog.verb import ask, last_line
 from eyebright.core.resolve import nearest
 from eyebright.errors import EyebrightError, NotFound, TrainerUnavailable, Unavailable
 from eyebright.ports.executor import Environment
+from eyebright_wire.answers import CheckReport
 from eyebright_wire.manifest import TrainerManifest
 from eyebright_wire.resources import TrainerView
 
@@ -70,7 +71,7 @@ class TrainerCatalog:
             await uv.sync(project.path, say, dev_tools=self._settings.dev_tools)
             return await self._environment(project)
 
-    async def check(self, name: str) -> TrainerCheck:
+    async def check(self, name: str) -> CheckReport:
         """Let an installed trainer try itself out on the tiniest job, offline. Raises as `environment` does."""
         environment = await self.environment(name)
         settings = self._settings

@@ -1,24 +1,20 @@
 """Answers what a model makes of an image, in a child process that holds the framework for just so long."""
 
-import json
 import signal
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any
 
 import anyio
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from eyebright.errors import ConfigInvalid, InvalidRequest, TrainerUnavailable, Unavailable
 from eyebright.executors.child_environment import child_environment
 from eyebright.ports.executor import Environment
+from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.errors import ExitCode
-from eyebright_wire.resources import ClassScore
-
-_SCORES = TypeAdapter(tuple[ClassScore, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,16 +75,10 @@ def _scores(done: "CompletedProcess[bytes]", trainer: str) -> tuple[tuple[str, f
     if done.returncode != ExitCode.DONE:
         raise Unavailable(_failure(done, trainer))
     try:
-        scores = _SCORES.validate_python(_answer(done.stdout))
-    except (ValueError, ValidationError):
+        scores = PredictionAnswer.model_validate_json(_last_line(done.stdout)).scores
+    except ValidationError:
         raise Unavailable(f"trainer {trainer!r} gave no scores but {_last_line(done.stdout)!r}") from None
     return tuple((score.label, score.score) for score in sorted(scores, key=lambda score: -score.score))
-
-
-def _answer(stdout: bytes) -> Any:
-    """The last line that was printed: frameworks greet before it. A list of scores, or an object that has one."""
-    answer = json.loads(_last_line(stdout))
-    return answer.get("scores") if isinstance(answer, dict) else answer
 
 
 def _failure(done: "CompletedProcess[bytes]", trainer: str) -> str:

@@ -1,0 +1,27 @@
+"""What a trainer's short verbs print as their last line: `check` and `predict`."""
+
+from eyebright_wire.model import WireModel
+from eyebright_wire.resources import ClassScore
+
+
+class CheckedPromise(WireModel):
+    """One promise of every trainer: kept, or why not."""
+
+    name: str
+    ok: bool
+    message: str = ""
+
+
+class CheckReport(WireModel):
+    """What a trainer found when it tried itself out."""
+
+    ok: bool
+    seconds: float
+    checks: tuple[CheckedPromise, ...]
+
+
+class PredictionAnswer(WireModel):
+    """What a model makes of one image."""
+
+    scores: tuple[ClassScore, ...]  # best first
+    seconds: float
