@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from eyebright_kit.errors import ConfigInvalid
 from eyebright_kit.runtime.disk import replace, replace_durably
 from eyebright_wire.jobs import JobSpec
+from eyebright_wire.run_directory import EXIT, HEARTBEAT, PROCESS, SCRATCH, SPOOL
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,15 @@ class RunFolder:
 
     @property
     def spool(self) -> Path:
-        return self.path / "spool.jsonl"
+        return self.path / SPOOL
 
     @property
     def heartbeat(self) -> Path:
-        return self.path / "heartbeat.json"
+        return self.path / HEARTBEAT
 
     @property
     def scratch(self) -> Path:
-        return self.path / "scratch"
+        return self.path / SCRATCH
 
     @property
     def data(self) -> Path:
@@ -72,10 +73,10 @@ class RunFolder:
     def write_process(self) -> None:
         """Says which process this is; where the system does not tell its start time the executor's own note has to do."""
         if (created := _process_created()) is not None:
-            replace(self.path / "process.json", json.dumps({"pid": os.getpid(), "created": created}).encode())
+            replace(self.path / PROCESS, json.dumps({"pid": os.getpid(), "created": created}).encode())
 
     def write_exit(self, code: int) -> None:
-        replace_durably(self.path / "exit.json", json.dumps({"code": code}).encode())
+        replace_durably(self.path / EXIT, json.dumps({"code": code}).encode())
 
     def write_left(self, rank: int) -> None:
         """A rank above 0 needs the scratch space no more."""

@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from eyebright.disk import replace_durably
 from eyebright.ports.executor import Handle
 from eyebright_wire.events import Event, Heartbeat
+from eyebright_wire.run_directory import EXIT, HEARTBEAT, PROCESS, SCRATCH, SPEC, SPOOL
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -41,7 +42,7 @@ class RunDirectory:
 
     @property
     def spec(self) -> Path:
-        return self.path / "spec.json"
+        return self.path / SPEC
 
     @property
     def log(self) -> Path:
@@ -63,7 +64,7 @@ class RunDirectory:
 
     def unclaim(self) -> None:
         """Give the right back: nothing was started."""
-        for name in ("launch.json", "spec.json"):
+        for name in ("launch.json", SPEC):
             with contextlib.suppress(OSError):
                 (self.path / name).unlink()
 
@@ -79,22 +80,22 @@ class RunDirectory:
 
     def process(self) -> tuple[int, float] | None:
         """(pid, creation time in seconds since 1970)."""
-        record = self._read("process.json")
+        record = self._read(PROCESS)
         pid, created = record.get("pid"), record.get("created")
         if isinstance(pid, int) and pid > 0 and isinstance(created, int | float):
             return pid, float(created)
         return None
 
     def write_process(self, pid: int, created: float) -> None:
-        replace_durably(self.path / "process.json", json.dumps({"pid": pid, "created": created}))
+        replace_durably(self.path / PROCESS, json.dumps({"pid": pid, "created": created}))
 
     def exit_code(self) -> int | None:
-        code = self._read("exit.json").get("code")
+        code = self._read(EXIT).get("code")
         return code if isinstance(code, int) else None
 
     def heartbeat(self) -> Heartbeat | None:
         try:
-            return Heartbeat.model_validate_json((self.path / "heartbeat.json").read_bytes())
+            return Heartbeat.model_validate_json((self.path / HEARTBEAT).read_bytes())
         except (OSError, ValidationError):
             return None
 
@@ -114,7 +115,7 @@ class RunDirectory:
 
     def remove_scratch(self) -> None:
         """A process that was killed could not tidy up, and its copy of the data set may be large."""
-        shutil.rmtree(self.path / "scratch", ignore_errors=True)
+        shutil.rmtree(self.path / SCRATCH, ignore_errors=True)
 
     def log_tail(self, size: int) -> str:
         """The last whole lines of the output, at most `size` bytes of them."""
@@ -132,7 +133,7 @@ class RunDirectory:
     def events(self, after: int) -> Iterator[Event]:
         """What the trainer wrote down with seq > `after`, up to the first line that is torn or damaged."""
         try:
-            file = (self.path / "spool.jsonl").open("rb")
+            file = (self.path / SPOOL).open("rb")
         except OSError:
             return
         with file:
