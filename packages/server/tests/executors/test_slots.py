@@ -64,7 +64,9 @@ def test_the_cores_are_shared_by_slots_not_by_gpus() -> None:
 
 
 def test_gpus_that_do_not_suffice_for_one_slot_are_told_at_the_start() -> None:
-    with pytest.raises(InvalidRequest, match="DEVICES_PER_SLOT is 4, but there are 2 CUDA devices"):
+    with pytest.raises(
+        InvalidRequest, match="DEVICES_PER_SLOT is 4, but the server may use CUDA device 0,1 only; set it to 2"
+    ):
         plan_slots(16, (0, 1), devices_per_slot=4)
 
 

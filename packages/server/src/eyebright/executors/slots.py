@@ -35,8 +35,8 @@ def _groups(devices: Sequence[int], size: int) -> list[tuple[int, ...]]:
     for must not depend on the slot that happens to be free."""
     if 0 < len(devices) < size:
         raise InvalidRequest(
-            f"EYEBRIGHT_LOCAL__DEVICES_PER_SLOT is {size}, but there are {len(devices)} CUDA devices to use; "
-            f"set it to {len(devices)} or lower"
+            f"EYEBRIGHT_LOCAL__DEVICES_PER_SLOT is {size}, but the server may use CUDA device "
+            f"{','.join(map(str, devices))} only; set it to {len(devices)} or lower"
         )
     return [tuple(devices[first : first + size]) for first in range(0, len(devices) - size + 1, size)]
 
