@@ -46,7 +46,9 @@ MUTANTS = [
         "job = charge(job, code, checkpointed=attempt.checkpoints > 0)",
         "",
     ),
-    Mutant("retries are unlimited", f"{CORE}.lifecycle:end", "can_retry and given_up is None", "can_retry"),
+    Mutant(
+        "retries are unlimited", f"{CORE}.lifecycle:_again_or_failed", "can_retry and given_up is None", "can_retry"
+    ),
     Mutant(
         "a success keeps its attempt live",
         f"{CORE}.lifecycle:succeed",
