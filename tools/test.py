@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+#: Most of the workspace's tests wait for processes; a trainer's keep the cores busy by themselves.
+WORKERS = ["-n", "2", "--dist", "worksteal"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,9 @@ class Outcome:
 
 
 def main(arguments: list[str]) -> int:
-    suites = [(ROOT, ROOT / ".venv")]
-    suites += [
-        (folder, folder / ".venv") for folder in sorted((ROOT / "packages/trainers").iterdir()) if folder.is_dir()
-    ]
-    outcomes = [run(folder, environment, arguments) for folder, environment in suites]
+    suites = [(ROOT, WORKERS)]
+    suites += [(folder, []) for folder in sorted((ROOT / "packages/trainers").iterdir()) if folder.is_dir()]
+    outcomes = [run(folder, [*own, *arguments]) for folder, own in suites]
     passed, failed = sum(o.passed for o in outcomes), sum(o.failed for o in outcomes)
     skipped = sum(o.skipped for o in outcomes)
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""), flush=True)
@@ -37,10 +37,10 @@ def main(arguments: list[str]) -> int:
     return max(abs(outcome.status) for outcome in outcomes)
 
 
-def run(folder: Path, environment: Path, arguments: list[str]) -> Outcome:
+def run(folder: Path, arguments: list[str]) -> Outcome:
     print(f"── {folder.relative_to(ROOT.parent)}", flush=True)
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        command = [environment / "bin/python", "-m", "pytest", f"--junit-xml={report.name}", *arguments]
+        command = [folder / ".venv/bin/python", "-m", "pytest", f"--junit-xml={report.name}", *arguments]
         status = subprocess.run(command, cwd=folder, check=False).returncode
         return read(Path(report.name), status)
 

@@ -552,7 +552,7 @@ async def test_a_trainer_gets_the_time_to_leave_a_checkpoint(laboratory: Laborat
 
 
 async def test_a_trainer_is_asked_only_once(laboratory: Laboratory, executor: Executor) -> None:
-    await laboratory.launch(executor, "work", moment=0.3)
+    await laboratory.launch(executor, "work", moment=1.5)
     laboratory.note("ready.json")
     later = laboratory.executor()
     first = asyncio.create_task(executor.stop(JOB, 20 * SECONDS))
