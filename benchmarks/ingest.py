@@ -7,8 +7,8 @@ progress events with five metrics a second (far more than the kit lets a trainer
 larger machine both processes are bound to two cores.
 
 The rate is over the time from the beginning of a window of 15 s until all that happened within it is acknowledged, so it stays
-below the 1,600/s that are offered; the latency of an event counts from the moment at which it was to happen. Afterwards the server is asked how many events it holds of each job:
-an event that was acknowledged and is not there makes the measurement fail.
+below the 1,600/s that are offered; the latency of an event counts from the moment at which it was to happen. Afterwards the
+server is asked which events it holds of each job: one that was sent and is not there makes the measurement fail.
 """
 
 import json
