@@ -18,6 +18,8 @@ from eyebright_wire.events import Ack, Event, Heartbeat
 
 #: Posts that may share one commit: enough for one per reporting job, small enough for a steady latency.
 GROUP = 256
+#: Among many reporters, between two commits: fewer and larger ones save a sixth of the time. One alone never waits for it.
+GATHER_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +77,10 @@ class Ingest:
         """One commit after the other, each for everybody who has queued by then, until nobody waits."""
         try:
             while self._waiting:
-                await self._commit(self._take())
+                posts = self._take()
+                await self._commit(posts)
+                if len(posts) > 1:
+                    await asyncio.sleep(GATHER_SECONDS)
         finally:
             self._writer = None
 
