@@ -16,6 +16,7 @@ from eyebright_wire.resources import HealthView
 
 NAMES: tuple[str, ...] = ("dispatcher", "sweeper", "outbox")
 DATABASE_SECONDS = 5.0
+CANCEL_AGAIN_SECONDS = 1.0
 
 
 class Loops:
@@ -36,9 +37,12 @@ class Loops:
             self._tasks[name] = asyncio.create_task(loop, name=name)
 
     async def stop(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        """Returns once every loop has ended. A cancel can get lost on its way through a library, so it is repeated."""
+        turning = set(self._tasks.values())
+        while turning:
+            for task in turning:
+                task.cancel()
+            _, turning = await asyncio.wait(turning, timeout=CANCEL_AGAIN_SECONDS)
 
     async def health(self) -> HealthView:
         """`ok` if the database answers and every loop goes round; else `checks` says what is wrong."""

@@ -172,6 +172,8 @@ def _translate_errors(engine: AsyncEngine, name: str) -> None:
 
     def translate(context: ExceptionContext) -> BaseException | None:
         error = context.original_exception
+        if not isinstance(error, Exception):
+            return None  # a cancelled task: it breaks the connection too, but must stay a cancel
         if isinstance(error, sqlite3.Error):
             return _sqlite_meaning(error, name)
         if context.is_disconnect:
