@@ -7,7 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 from eyebright_kit.runtime import Stopped, StopReason
+from eyebright_torchvision import loop
 from eyebright_torchvision.fit import fit
+from eyebright_torchvision.metrics import Scores
 from eyebright_wire.jobs import Stage
 
 # Everything at once that has a memory or draws random numbers: dropout and stochastic depth come with the model.
@@ -123,6 +125,18 @@ def test_patience_counts_on_after_a_resume(job, killed):
     with pytest.raises(killed):
         fit(first)
     assert_equal(end(job.context(restored=first.desk.saved[-1], **config)), expected, ends - 1)
+
+
+def test_the_best_weights_survive_even_if_nothing_better_follows(job, killed, monkeypatch: pytest.MonkeyPatch):
+    verdicts = {1: Scores(0.5, 0.9), 2: Scores(0.9, 0.5)}
+    monkeypatch.setattr(loop.Loop, "_evaluate", lambda self: verdicts[self.state.epoch])
+    expected = end(job.context())
+    first = job.context(kill_at=5)
+    with pytest.raises(killed):
+        fit(first)
+    assert first.desk.saved[-1].step == 4
+    assert_equal(end(job.context(restored=first.desk.saved[-1])), expected, 1)
+    assert expected[2].metrics["best_epoch"] == 1
 
 
 def test_a_checkpoint_holds_no_pickle(job):
