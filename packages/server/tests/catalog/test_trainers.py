@@ -48,10 +48,10 @@ async def test_an_installed_trainer_has_its_interpreter_manifest_and_lock(traine
     assert await trainers.catalog().environment("toy") == made
 
 
-async def test_development_tools_are_installed_only_when_wanted(trainers: Trainers) -> None:
+async def test_development_tools_are_installed_only_when_wanted_and_never_removed(trainers: Trainers) -> None:
     project = trainers.add("toy")
     await trainers.catalog().install("toy", silent)
-    assert "sync --frozen --no-dev --project" in (project / "uv.log").read_text()
+    assert "sync --frozen --no-dev --inexact --project" in (project / "uv.log").read_text()
     (project / "uv.log").unlink()
     await trainers.catalog(dev_tools=True).install("toy", silent)
     assert "sync --frozen --project" in (project / "uv.log").read_text()

@@ -49,7 +49,8 @@ class Uv:
             last.append(line)
             say(line)
 
-        groups = [] if dev_tools else ["--no-dev"]
+        # Inexact: what a developer added to test the trainer stays.
+        groups = [] if dev_tools else ["--no-dev", "--inexact"]
         code = await self._run(["sync", "--frozen", *groups, "--project", str(project)], project, hear)
         if code != 0:
             raise _explained(project, code, list(last))
