@@ -44,8 +44,8 @@ class Training:
     device: str = "cpu"
 
 
-SMALL = Training("resnet18", 64, 32, train=1440, val=352, size=(160, 120), rounds=4)  # as many as the demo has
-LARGE = Training("resnet18", 224, 32, train=192, val=32, size=(500, 375), rounds=4)
+SMALL = Training("resnet18", 64, 32, train=1440, val=352, size=(160, 120), rounds=8)  # as many as the demo has
+LARGE = Training("resnet18", 224, 32, train=384, val=64, size=(500, 375), rounds=5)
 
 
 def took(training: Training) -> Mapping[str, Any]:

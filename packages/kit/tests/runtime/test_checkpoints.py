@@ -58,10 +58,11 @@ def test_contents_are_synced_before_the_list_and_the_list_before_the_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     order: list[str] = []
-    monkeypatch.setattr(checkpoints_module, "sync_tree", lambda _: order.append("contents"))
     monkeypatch.setattr(checkpoints_module, "sync", lambda path: order.append(path.name.partition("-")[0]))
+    monkeypatch.setattr(checkpoints_module, "sync_folders", lambda _: order.append("folders"))
     _save(Checkpoints(tmp_path), 10)
-    assert order == ["contents", "manifest.json", ".writing", "checkpoints"]
+    assert sorted(order[:2]) == ["0", "model.bin"]  # side by side
+    assert order[2:] == ["folders", "manifest.json", ".writing", "checkpoints"]
 
 
 def test_kept_are_the_newest_and_the_best(tmp_path: Path):

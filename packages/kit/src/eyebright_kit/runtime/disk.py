@@ -57,10 +57,11 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_tree(folder: Path) -> None:
-    """fsync of everything below a folder and of the folder itself."""
+def sync_folders(folder: Path) -> None:
+    """fsync of the entries of a folder and of every folder below it."""
     for path in folder.rglob("*"):
-        sync(path)
+        if path.is_dir():
+            sync(path)
     sync(folder)
 
 

@@ -3,6 +3,8 @@ the same, so nothing is lost on the way.
 """
 
 import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +30,13 @@ def save(
 ) -> None:
     """Fills an empty folder with everything that `load` needs. `sums` are those of all ranks; `best_is_now` says that the best
     weights are those which are judged now: they need not be written twice."""
-    save_file(_packed(learner.model.state_dict()), folder / _MODEL)
-    save_file(_packed(state_tensors(learner.optimizer)), folder / _OPTIMIZER)
-    save_file({"sums": sums}, folder / _SUMS)
+    tensors = {_MODEL: _packed(learner.model.state_dict()), _OPTIMIZER: _packed(state_tensors(learner.optimizer))}
+    tensors[_SUMS] = {"sums": sums}
     if learner.ema:
-        save_file(_packed(learner.ema.model.state_dict()), folder / _EMA)
+        tensors[_EMA] = _packed(learner.ema.model.state_dict())
     if best is not None and not best_is_now:
-        save_file(best, folder / _BEST)
+        tensors[_BEST] = best
+    _write(tensors, folder)
     rest: dict[str, Any] = {
         "run": state.as_json(),
         "scaler": learner.scaler.state_dict(),
@@ -68,6 +70,14 @@ def _best(folder: Path, learner: Learner, is_now: bool) -> Weights | None:
     if is_now:
         return stored(learner.judged)
     return load_file(folder / _BEST) if (folder / _BEST).exists() else None
+
+
+def _write(tensors: Mapping[str, Weights], folder: Path) -> None:
+    """All files at once: training waits for them, and fresh pages for 180 MB cost one thread twice the time of two."""
+    with ThreadPoolExecutor(len(tensors), thread_name_prefix="write") as pool:
+        written = [pool.submit(save_file, content, folder / name) for name, content in tensors.items()]
+    for each in written:
+        each.result()
 
 
 def _packed(tensors: Weights) -> Weights:
