@@ -14,6 +14,8 @@ from eyebright.testing import ManualClock
 
 
 class Service:
+    somebody_leaves = False
+
     def __init__(self) -> None:
         self.rounds = 0
 

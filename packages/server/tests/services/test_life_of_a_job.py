@@ -334,6 +334,26 @@ async def test_slots_are_not_shared(platform):
     assert [job.queue_position for job in waiting] == [1]
 
 
+async def test_who_has_said_the_last_word_is_seen_off_and_frees_the_slot(platform):
+    platform.executor._slots = platform.executor.slots()[:1]
+    handle = await platform.running()
+    await platform.say(handle, "succeeded", **platform.leave(handle))
+    await platform.settle()
+    await platform.submit()
+    assert (platform.sweep.somebody_leaves, await platform.dispatch.tick()) == (True, 0)
+    platform.executor.exit(handle, 0)
+    await platform.sweep.see_off()
+    await platform.sweep.settle()
+    assert (platform.sweep.somebody_leaves, await platform.dispatch.tick()) == (False, 1)
+
+
+async def test_seeing_off_looks_at_nobody_else(platform):
+    handle = await platform.running()
+    platform.executor.exit(handle, 1)
+    await platform.sweep.see_off()
+    assert (await platform.jobs.get(handle.job_id)).state is JobState.RUNNING
+
+
 async def test_priority_goes_before_age(platform):
     first, urgent = await platform.submit(), await platform.submit(priority=10)
     assert (await platform.jobs.get(urgent.id)).queue_position == 1

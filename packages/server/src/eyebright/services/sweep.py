@@ -4,7 +4,7 @@ Order on loss: fence in the database, then kill, then wait until it is gone; onl
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -71,17 +71,24 @@ class Sweep:
         self._patience = patience
         self._limits = limits
         self._booted_at_ms = clock.now_ms()
+        self._leaving: set[Handle] = set()
         self._errands: dict[tuple[str, Handle], asyncio.Task[None]] = {}
         self._resting: dict[tuple[str, Handle], int] = {}  # errands that failed → when to try again
 
     async def tick(self) -> None:
         """Look after every run once. Slow errands (stopping, verifying) go on in the background."""
         await self._credit_outage()
-        for run in await self._store.unfinished():
-            try:
-                await self._look_after(run)
-            except Exception:
-                log.exception("could not look after a run; trying again", job=run.job.id, attempt=run.job.attempt)
+        await self._look_after_all(await self._store.unfinished())
+
+    async def see_off(self) -> None:
+        """Look only at those who are leaving: they hold a slot that somebody may be waiting for."""
+        unfinished = await self._store.unfinished()
+        await self._look_after_all([run for run in unfinished if run.attempt and _handle(run.attempt) in self._leaving])
+
+    @property
+    def somebody_leaves(self) -> bool:
+        """A trainer has said its last word and its process was still there when we last looked."""
+        return bool(self._leaving)
 
     async def settle(self) -> None:
         """Wait for the errands under way."""
@@ -101,6 +108,14 @@ class Sweep:
             log.warning("the control plane was away; leases are extended", seconds=gap_ms / 1000)
             await self._store.credit(gap_ms)
         await self._markers.write(SWEPT, now_ms)
+
+    async def _look_after_all(self, runs: Iterable[Run]) -> None:
+        self._leaving.clear()
+        for run in runs:
+            try:
+                await self._look_after(run)
+            except Exception:
+                log.exception("could not look after a run; trying again", job=run.job.id, attempt=run.job.attempt)
 
     async def _look_after(self, run: Run) -> None:
         attempt = run.attempt
@@ -200,6 +215,7 @@ class Sweep:
             return
         since_ms = self._clock.now_ms() - (attempt.ended_at_ms or 0)
         if _said_last_word(attempt) and since_ms < 1000 * self._patience.linger:
+            self._leaving.add(handle)
             return
         self._errand("stop", handle, self._stop(attempt, self._grace(attempt)))
 
