@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -206,10 +207,10 @@ def _settled(folder: Path) -> tuple[CheckpointFile, ...]:
     that takes half as long as one after the other."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     with ThreadPoolExecutor(_WRITERS, thread_name_prefix="settle") as pool:
-        return tuple(pool.map(lambda file: _settle(file, folder), files))
+        return tuple(pool.map(partial(_settle, folder), files))
 
 
-def _settle(file: Path, folder: Path) -> CheckpointFile:
+def _settle(folder: Path, file: Path) -> CheckpointFile:
     sha256 = sha256_of(file)
     sync(file)
     return CheckpointFile(path=file.relative_to(folder).as_posix(), size_bytes=file.stat().st_size, sha256=sha256)
