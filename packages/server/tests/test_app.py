@@ -122,7 +122,7 @@ def test_what_a_killed_server_announced_is_forgotten(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_told_with_the_way_out(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(Unavailable, match=r"cannot be written.*EYEBRIGHT_DATA_DIR"):
+    with pytest.raises(Unavailable, match=r"is not a folder.*EYEBRIGHT_DATA_DIR"):
         DataFolder(tmp_path / "file" / "data").__enter__()
 
 

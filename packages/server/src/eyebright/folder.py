@@ -1,7 +1,9 @@
 """The data folder as one running server owns it: the lock, the operator's token, and where the server can be reached."""
 
+import errno
 import json
 import os
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from eyebright.disk import replace_durably
-from eyebright.errors import Conflict, StorageFull, Unavailable, is_full
+from eyebright.errors import Conflict, EyebrightError, StorageFull, Unavailable, is_full
 from eyebright.ports.clock import Clock
 
 TOKEN = "token"  # noqa: S105 - the name of the file
@@ -85,10 +87,23 @@ def make_private(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         _close(path)
-        with tempfile.TemporaryFile(dir=path) as probe:
-            probe.write(b"x")
     except OSError as error:
         raise _unwritable(path, error) from error
+    probe(path)
+
+
+def probe(path: Path) -> None:
+    """Try to write in a folder, leaving nothing. Raises Unavailable or StorageFull."""
+    try:
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b"x")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def nearest_existing(path: Path) -> Path:
+    """The path itself, or the folder in which it would be made."""
+    return next(place for place in (path, *path.parents) if os.path.lexists(place))
 
 
 def _close(path: Path) -> None:
@@ -105,9 +120,22 @@ def _write(path: Path, text: str) -> None:
         raise _unwritable(path, error) from error
 
 
-def _unwritable(path: Path, error: OSError) -> Exception:
+def storage_full(path: Path) -> StorageFull:
+    """`path` must exist."""
+    free = shutil.disk_usage(path).free
+    return StorageFull(f"the disk of {path} is full ({free / 1e6:.1f} MB free); free some space and try again")
+
+
+def _unwritable(path: Path, error: OSError) -> EyebrightError:
+    if error.errno == errno.EDQUOT:  # the disk itself may have room for others
+        return StorageFull(f"your quota on the disk of {path} is used up; free some space and try again")
     if is_full(error):
-        return StorageFull(f"the disk is full; nothing can be written in {path}. Free some space and start again")
+        return storage_full(nearest_existing(path))
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return Unavailable(
+            f"the data folder {path} cannot be used: {nearest_existing(path)} is not a folder. "
+            "Choose another one with EYEBRIGHT_DATA_DIR"
+        )
     return Unavailable(
         f"the data folder {path} cannot be written ({error.strerror}). "
         "Make it writable for this user, or choose another one with EYEBRIGHT_DATA_DIR"

@@ -1,5 +1,6 @@
 """`eyebright doctor`: what it finds wrong, and that it changes nothing."""
 
+import errno
 import socket
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,18 @@ def test_a_folder_that_cannot_be_written_fails(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     check = checks.data_folder(settings(tmp_path))
     assert check.verdict is Verdict.FAIL
-    assert "EYEBRIGHT_DATA_DIR" in check.advice
+    assert check.found.endswith("is not a folder. Choose another one with EYEBRIGHT_DATA_DIR")
+
+
+def test_a_full_disk_is_no_question_of_permissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("eyebright.folder.tempfile.TemporaryFile", full)
+    check = checks.data_folder(settings(tmp_path))
+    assert check.verdict is Verdict.FAIL
+    assert "free some space" in check.found
+    assert "writable" not in check.found + check.advice
 
 
 @pytest.mark.parametrize(("free", "verdict"), [(100, Verdict.FAIL), (10**9, Verdict.WARN), (10**11, Verdict.OK)])

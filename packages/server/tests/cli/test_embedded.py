@@ -1,12 +1,16 @@
 """The server that starts by itself."""
 
+import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
@@ -14,8 +18,11 @@ import pytest
 from harness.live import eyebright
 
 from eyebright.cli import embedded
+from eyebright.cli.connection import connected
+from eyebright.cli.entry import run
+from eyebright.cli.exits import Exit
 from eyebright.client import running_server
-from eyebright.errors import Unavailable
+from eyebright.errors import StorageFull, Unavailable
 from eyebright.settings import Settings
 
 
@@ -90,6 +97,72 @@ def test_a_folder_that_cannot_be_used_is_one_clear_message(tmp_path: Path) -> No
     assert "Traceback" not in done.err
     assert str(tmp_path / "file") in done.err
     assert "EYEBRIGHT_DATA_DIR" in done.err
+
+
+@pytest.fixture
+def unready(tmp_path: Path) -> Iterator[Settings]:
+    """An embedded server that answers but, as on a full disk, is not ready for work."""
+
+    class Unready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            well = self.path == "/health"
+            body = json.dumps({"status": "ok" if well else "unavailable", "version": "1"}).encode()
+            self.send_response(200 if well else 503)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return None
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Unready) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        about = {"url": f"http://127.0.0.1:{server.server_port}", "pid": os.getpid(), "embedded": True}
+        (tmp_path / "server.json").write_text(json.dumps(about))
+        (tmp_path / "token").write_text("secret")
+        yield Settings(data_dir=tmp_path)
+        server.shutdown()
+
+
+def test_a_server_that_answers_but_is_not_ready_is_used_as_it_is(
+    unready: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spawn(_: Path) -> None:
+        raise AssertionError("a second server on the same folder could only die")
+
+    monkeypatch.setattr(embedded, "_spawn", spawn)
+    with connected(unready) as client:
+        assert client.local is not None
+
+
+@pytest.mark.parametrize("status", [1, Exit.UNAVAILABLE])
+def test_a_server_that_dies_for_want_of_space_is_told_as_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    usage = type("Usage", (), {"free": 12_000})
+    monkeypatch.setattr(embedded.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(
+        embedded, "_spawn", lambda _: subprocess.Popen([sys.executable, "-c", f"raise SystemExit({int(status)})"])
+    )
+    with pytest.raises(StorageFull, match=r"full \(0\.0 MB free\); free some space") as caught:
+        embedded.start(Settings(data_dir=tmp_path))
+    assert str(tmp_path) in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "verb", [("jobs", "list"), ("train", "."), ("demo", "--small"), ("serve",)], ids=lambda v: v[0]
+)
+def test_a_file_in_the_place_of_the_data_folder_is_told_alike_by_every_verb(
+    tmp_path: Path, verb: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "data"
+    file.write_text("not a folder")
+    monkeypatch.setenv("EYEBRIGHT_DATA_DIR", str(file))
+    assert run(list(verb)) == Exit.UNAVAILABLE
+    said = f"the data folder {file} cannot be used: {file} is not a folder. Choose another one with EYEBRIGHT_DATA_DIR"
+    assert capsys.readouterr().err == f"error: {said}\n"
 
 
 def test_two_commands_at_once_share_one_server(tmp_path: Path) -> None:

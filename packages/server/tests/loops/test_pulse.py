@@ -1,9 +1,12 @@
 """One failure never ends a loop, and a standstill is seen."""
 
 import asyncio
+import errno
 
 import pytest
+from structlog.testing import capture_logs
 
+from eyebright.errors import StorageFull
 from eyebright.loops import idle, outbox
 from eyebright.loops.pulse import BACKOFF_CAP_SECONDS, STANDSTILL_SECONDS, Pulse, keep
 from eyebright.services.signal import Signal
@@ -62,6 +65,43 @@ async def test_after_failures_the_rest_grows_and_then_all_is_well(going):
         clock.advance(0.1)
     await settle()
     assert (pulse.failing, pulse.failures, pulse.verdict(clock.now_ms())) == (0, 7, "ok")
+
+
+class Outage:
+    """A disk that is full until it is mended."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error: Exception | None = error
+
+    async def tick(self) -> None:
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [StorageFull(), OSError(errno.ENOSPC, "No space left")], ids=["ours", "the system's"])
+async def test_a_full_disk_is_logged_once_when_it_begins_and_once_when_it_ends(going, error):
+    clock, work = ManualClock(), Outage(error)
+    with capture_logs() as said:
+        going(keep(Pulse("sweeper", clock.now_ms()), clock, work.tick, lambda: clock.sleep(1)))
+        for _ in range(6):
+            await settle()
+            clock.advance(BACKOFF_CAP_SECONDS)
+        assert [(line["log_level"], line.get("exc_info")) for line in said] == [("warning", None)]
+        work.error = None
+        for _ in range(3):
+            await settle()
+            clock.advance(BACKOFF_CAP_SECONDS)
+    assert [line["event"] for line in said[1:]] == ["rounds succeed again"]
+
+
+async def test_a_mistake_of_ours_is_logged_with_where_it_came_from_each_time(going):
+    clock, work = ManualClock(), Flaky(2)
+    with capture_logs() as said:
+        going(keep(Pulse("sweeper", clock.now_ms()), clock, work.tick, lambda: clock.sleep(1)))
+        for _ in range(2):
+            await settle()
+            clock.advance(BACKOFF_CAP_SECONDS)
+    assert [line.get("exc_info") for line in said[:2]] == [True, True]
 
 
 async def test_a_standstill_is_seen(going):

@@ -10,7 +10,6 @@ import shutil
 import socket
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from functools import partial
@@ -19,9 +18,10 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from eyebright.cli.catalogue import catalog_of, uv_of
+from eyebright.cli.entry import failure_of
 from eyebright.client import Client, running_server
 from eyebright.errors import EyebrightError
-from eyebright.folder import TOKEN
+from eyebright.folder import TOKEN, nearest_existing, probe
 from eyebright.settings import Settings, unknown_variables
 
 OLDEST_PYTHON = (3, 11)
@@ -53,10 +53,8 @@ def examine(settings: Settings) -> Iterable[Check]:
     for name, look in CHECKS.items():
         try:
             yield look(settings)
-        except EyebrightError as error:
-            yield fail(name=name, found=error.message)
         except Exception as error:
-            yield fail(name=name, found=f"{type(error).__name__}: {error}", advice="report this: it should not happen")
+            yield fail(name=name, found=failure_of(error).message)
 
 
 def python(settings: Settings) -> Check:
@@ -77,13 +75,11 @@ def variables(settings: Settings) -> Check:
 def data_folder(settings: Settings) -> Check:
     """Can be written, or made; with room for what trainings leave."""
     name, folder = "data folder", settings.data_dir
-    there = _nearest_existing(folder)
-    advice = "make it writable for you, or choose another with EYEBRIGHT_DATA_DIR"
+    there = nearest_existing(folder)
     try:
-        with tempfile.TemporaryFile(dir=there) as probe:
-            probe.write(b"x")
-    except OSError as error:
-        return fail(name=name, found=f"{there} cannot be written: {error.strerror}", advice=advice)
+        probe(there)
+    except EyebrightError as error:
+        return fail(name=name, found=error.message)
     free = shutil.disk_usage(there).free
     found = f"{folder}{'' if there == folder else ' (made at the first start)'}, {free / 1e9:.1f} GB free"
     if free < TOO_LITTLE_BYTES:
@@ -199,10 +195,6 @@ async def _revision(settings: Settings) -> tuple[str | None, str]:
             return await connection.run_sync(revision), REVISIONS[-1]
     finally:
         await engine.close()
-
-
-def _nearest_existing(path: Path) -> Path:
-    return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
 def _shown(url: str) -> str:

@@ -27,4 +27,4 @@ def _client(settings: Settings) -> Client:
 def _at_hand(settings: Settings) -> bool:
     """An embedded server may be leaving at this very moment, so it is asked; any other one is taken at its word."""
     local = running_server(settings)
-    return local is not None and (not local.embedded or embedded.ready(settings))
+    return local is not None and (not local.embedded or embedded.answers(settings))

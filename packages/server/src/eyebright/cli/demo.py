@@ -19,6 +19,7 @@ from eyebright.cli.summary import Outcome, conclude, outcome_of
 from eyebright.cli.terminal import show
 from eyebright.cli.verbs import example, single
 from eyebright.errors import TrainerUnavailable
+from eyebright.folder import make_private
 from eyebright.settings import Settings
 from eyebright_wire.jobs import JobRequest
 
@@ -60,6 +61,7 @@ def demo(
 
 def _run(settings: Settings, config: dict[str, Any], small: bool) -> Outcome:
     watch = Stopwatch()
+    make_private(settings.data_dir)
     with watch.lap("total_seconds"), ExitStack() as stack:
         with watch.lap("install_seconds"):
             _ensure_trainer(settings)

@@ -1,5 +1,6 @@
 """The server that starts by itself: a verb that needs one and finds none runs `eyebright serve --embedded` beside itself."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -11,30 +12,32 @@ from pathlib import Path
 from eyebright.cli.exits import Exit
 from eyebright.client import Client, running_server
 from eyebright.errors import EyebrightError, Unavailable
-from eyebright.folder import make_private
+from eyebright.folder import make_private, storage_full
 from eyebright.settings import Settings
 
 #: Ready takes about 2 s on a quiet machine; a loaded one with a cold disk deserves more before we give up.
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.05
 TAIL_LINES = 15
+#: An empty database with its journal, the token and the address: with less nothing can start.
+START_BYTES = 2**20
 
 
 def start(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> Client:
-    """A client of the embedded server, once it is ready. It ends by itself when idle.
+    """A client of the embedded server, once it answers. It ends by itself when idle.
 
-    Raises Unavailable, with the last lines of its log, when it dies or does not get ready; Unavailable or StorageFull when
-    the data folder cannot be made.
+    Raises Unavailable, with the last lines of its log, when it dies or does not answer; Unavailable or StorageFull when
+    the data folder cannot be made, and StorageFull when it dies on a disk without room.
     """
     log = settings.data_dir / "server.log"
     make_private(settings.data_dir)
     process = _spawn(log)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        if ready(settings):
+        if answers(settings):
             return Client(settings=settings)
         if process.poll() not in (None, Exit.CONFLICT):  # a conflict: another was quicker and is getting ready
-            raise Unavailable(f"the embedded server ended with exit status {process.returncode}.\n{_tail(log)}")
+            raise _death(settings, process.returncode, log)
         sleep(LOOK_SECONDS)
     raise Unavailable(f"the embedded server was not ready within {PATIENCE_SECONDS:.0f} s.\n{_tail(log)}")
 
@@ -46,14 +49,24 @@ def _spawn(log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
 
 
-def ready(settings: Settings) -> bool:
-    """The server of this data folder answers; one that is just leaving does not."""
+def answers(settings: Settings) -> bool:
+    """The server of this data folder answers; one that is just leaving does not.
+
+    It need not be ready for work: on a full disk it still shows what there is, and says by itself what it cannot do.
+    """
     if running_server(settings) is None:
         return False
     with suppress(EyebrightError), Client(settings=settings, tries=1) as client:
-        client.ready()
+        client.health()
         return True
     return False
+
+
+def _death(settings: Settings, status: int, log: Path) -> EyebrightError:
+    """Where the disk is full the log is of no use: its last words had no room."""
+    if shutil.disk_usage(settings.data_dir).free < START_BYTES:
+        return storage_full(settings.data_dir)
+    return Unavailable(f"the embedded server ended with exit status {status}.\n{_tail(log)}")
 
 
 def _tail(log: Path) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from eyebright.errors import EyebrightError, is_full
 from eyebright.ports.clock import Clock
 
 log = structlog.stdlib.get_logger(__name__)
@@ -50,10 +51,21 @@ async def _round(pulse: Pulse, clock: Clock, tick: Callable[[], Awaitable[object
     try:
         await tick()
     except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
         pulse.failing += 1
         pulse.failures += 1
-        pulse.problem = f"{type(error).__name__}: {error}"
-        log.exception("a round failed; trying again", loop=pulse.name, failing=pulse.failing)
+        if not _explains_itself(error):
+            log.exception("a round failed; trying again", loop=pulse.name, failing=pulse.failing)
+        elif problem != pulse.problem:
+            log.warning("rounds fail; trying again until this is mended", loop=pulse.name, problem=problem)
+        pulse.problem = problem
         return False
+    if pulse.failing:
+        log.info("rounds succeed again", loop=pulse.name, failed=pulse.failing)
     pulse.failing, pulse.problem, pulse.beat_at_ms = 0, "", clock.now_ms()
     return True
+
+
+def _explains_itself(error: Exception) -> bool:
+    """One whose sentence says all there is to know, such as a full disk: the same again, or where it came from, is noise."""
+    return isinstance(error, EyebrightError) or (isinstance(error, OSError) and is_full(error))
