@@ -455,7 +455,7 @@ async def test_an_outage_is_credited_to_live_leases_only(database):
     before = await claim(database, "job_0001")
     await claim(database, "job_0002")
     ended = await post(database, started(), failed(2), job_id="job_0002")
-    await database.jobs.credit(86_400_000)
+    assert await database.jobs.credit(86_400_000) == 1
     run = await database.jobs.get("job_0001")
     assert before.attempt is not None
     assert run.attempt.lease_until_ms == before.attempt.lease_until_ms + 86_400_000

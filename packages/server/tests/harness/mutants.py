@@ -78,7 +78,7 @@ MUTANTS = [
         "outages are charged to trainers",
         f"{SERVICES}.sweep:Sweep._credit_outage",
         "await self._store.credit(gap_ms)",
-        "pass",
+        "0",
     ),
     Mutant(
         "silent spools are not read",

@@ -1,6 +1,7 @@
 """The states, the guards and who may change what: the whole life of a job over the shipped fakes."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from eyebright.errors import Conflict, EventConflict, EventGap, Fenced, Forbidden, Unavailable
 from eyebright.ports.executor import Handle
@@ -291,6 +292,20 @@ async def test_a_run_that_ended_while_we_were_away_is_heard_from_its_spool(platf
     platform.restart()
     await platform.settle()
     assert (await platform.jobs.get(handle.job_id)).state is JobState.SUCCEEDED
+
+
+async def test_an_outage_is_told_only_when_a_run_was_left_alone(platform):
+    """An ordinary start, a day after the last one, is no reason to warn anybody."""
+    await platform.settle()
+    platform.clock.advance(86_400)
+    with capture_logs() as said:
+        await platform.settle()
+    assert said == []
+    await platform.launched()
+    platform.clock.advance(86_400)
+    with capture_logs() as said:
+        await platform.settle()
+    assert [line["attempts"] for line in said if "was away" in line["event"]] == [1]
 
 
 async def test_a_crash_between_claim_and_launch_costs_the_job_nothing(platform):

@@ -83,8 +83,8 @@ class JobStore(Protocol):
         """Every run whose attempt is live, or ended but not known to be gone."""
         ...
 
-    async def credit(self, gap_ms: int) -> None:
-        """Add an outage of the control plane to every live lease (and to when each last moved)."""
+    async def credit(self, gap_ms: int) -> int:
+        """Add an outage of the control plane to every live lease (and to when each last moved); to how many it was."""
         ...
 
 

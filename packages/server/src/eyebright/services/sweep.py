@@ -104,9 +104,8 @@ class Sweep:
         now_ms = self._clock.now_ms()
         swept_at_ms = await self._markers.read(SWEPT)
         gap_ms = now_ms - swept_at_ms if swept_at_ms is not None else 0
-        if gap_ms > 1000 * self._patience.outage:
-            log.warning("the control plane was away; leases are extended", seconds=gap_ms / 1000)
-            await self._store.credit(gap_ms)
+        if gap_ms > 1000 * self._patience.outage and (extended := await self._store.credit(gap_ms)):
+            log.warning("the control plane was away; leases are extended", seconds=gap_ms / 1000, attempts=extended)
         await self._markers.write(SWEPT, now_ms)
 
     async def _look_after_all(self, runs: Iterable[Run]) -> None:

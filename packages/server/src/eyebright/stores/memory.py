@@ -137,15 +137,16 @@ class MemoryJobs:
             if attempt.live or attempt.gone_at_ms is None
         ]
 
-    async def credit(self, gap_ms: int) -> None:
+    async def credit(self, gap_ms: int) -> int:
         async with self._lock:
-            for key, attempt in self._state.attempts.items():
-                if attempt.live:
-                    self._state.attempts[key] = replace(
-                        attempt,
-                        lease_until_ms=attempt.lease_until_ms + gap_ms,
-                        moved_at_ms=attempt.moved_at_ms + gap_ms,
-                    )
+            live = {key: attempt for key, attempt in self._state.attempts.items() if attempt.live}
+            for key, attempt in live.items():
+                self._state.attempts[key] = replace(
+                    attempt,
+                    lease_until_ms=attempt.lease_until_ms + gap_ms,
+                    moved_at_ms=attempt.moved_at_ms + gap_ms,
+                )
+            return len(live)
 
     def _queue(self) -> list[Job]:
         queued = (job for job in self._state.jobs.values() if job.state is JobState.QUEUED)

@@ -69,15 +69,16 @@ class SqlJobs:
         async with self._engine.reading() as connection:
             return await self._runs(connection, statement.order_by(attempts.c.job_id, attempts.c.number))
 
-    async def credit(self, gap_ms: int) -> None:
+    async def credit(self, gap_ms: int) -> int:
         async with self._engine.writing() as connection:
             # Job rows first, like everybody: a decision under way must not write the old lease over the credit.
             await connection.execute(select(jobs.c.id).where(_LIVE).order_by(jobs.c.id).with_for_update(key_share=True))
-            await connection.execute(
+            extended = await connection.execute(
                 update(attempts)
                 .where(attempts.c.ended_at_ms.is_(None))
                 .values(lease_until_ms=attempts.c.lease_until_ms + gap_ms, moved_at_ms=attempts.c.moved_at_ms + gap_ms)
             )
+            return extended.rowcount
 
     async def _jobs(self, statement: Select[Any]) -> list[Job]:
         async with self._engine.reading() as connection:
