@@ -308,6 +308,13 @@ def test_a_folder_listed_after_its_files_is_fine(unpack: Callable[..., Path]) ->
 # Kinds
 
 
+@pytest.mark.timeout(20)
+def test_a_pipe_is_no_archive_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "photos.zip")
+    with pytest.raises(ArchiveRejected, match="no plain file"):
+        extract(tmp_path / "photos.zip", tmp_path / "out")
+
+
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK, stat.S_IFDIR])
 def test_links_and_special_files_are_refused(refusal: Callable[..., ArchiveRejected], kind: int) -> None:
     assert refusal(raw_zip([b"a"], b"/etc/passwd", mode=kind | 0o777)).code == Refusal.NOT_A_FILE

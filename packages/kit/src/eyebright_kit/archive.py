@@ -58,6 +58,7 @@ def extract(
     """
     limits = limits or ArchiveLimits()
     _require_fresh(into)
+    _require_plain(archive)
     with archive.open("rb") as file, _appearing_at_once(into) as folder:
         entries = read_directory(file, limits.max_entries)
         names = [_safe_parts(entry) for entry in entries]
@@ -70,6 +71,12 @@ def extract(
 def _require_fresh(into: Path) -> None:
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise FileExistsError(errno.EEXIST, "an archive is only unpacked into a new or empty folder", str(into))
+
+
+def _require_plain(archive: Path) -> None:
+    """A pipe or a device could keep us waiting for ever."""
+    if archive.exists() and not archive.is_file():
+        raise ArchiveRejected(Refusal.NOT_A_ZIP, "is no plain file; expected a zip")
 
 
 @contextmanager

@@ -198,20 +198,43 @@ def test_hidden_folders_are_no_classes(tmp_path: Path) -> None:
     assert remarks(tmp_path) == [("system_file", ".ipynb_checkpoints"), ("system_file", "__MACOSX")]
 
 
-def test_links_to_images_are_followed_and_links_to_nowhere_remarked_upon(tmp_path: Path) -> None:
-    root = tmp_path / "set"
-    write_class_folders(root, {"": {"cats": 1, "dogs": 1}})
-    write_image(tmp_path / "elsewhere.png", 90)
-    (root / "cats" / "linked.png").symlink_to(tmp_path / "elsewhere.png")
-    (root / "cats" / "broken.png").symlink_to(tmp_path / "gone.png")
-    assert Counter(c.label for c in candidates(root)) == {0: 2, 1: 1}
-    assert remarks(root) == [("special_file", "cats/broken.png")]
+def test_a_link_to_nothing_that_means_to_be_an_image_is_a_candidate_and_any_other_a_remark(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 1, "dogs": 1}})
+    for name in ("broken.png", "notes"):
+        (tmp_path / "cats" / name).symlink_to(tmp_path / "gone")
+    (tmp_path / "cats" / "itself").symlink_to("itself")
+    assert Counter(c.label for c in candidates(tmp_path)) == {0: 2, 1: 1}
+    assert remarks(tmp_path) == [("special_file", "cats/itself"), ("special_file", "cats/notes")]
 
 
 def test_a_pipe_is_never_opened(tmp_path: Path) -> None:
     write_class_folders(tmp_path, {"": {"cats": 1, "dogs": 1}})
-    os.mkfifo(tmp_path / "cats" / "pipe.jpg")
-    assert remarks(tmp_path) == [("special_file", "cats/pipe.jpg")]
+    os.mkfifo(tmp_path / "cats" / "pipe")
+    assert remarks(tmp_path) == [("special_file", "cats/pipe")]
+
+
+def test_a_class_may_be_a_link_to_a_folder_of_the_data_set(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 2, "dogs": 2}, "val": {"cats": 1}})
+    (tmp_path / "val" / "dogs").symlink_to("../train/dogs")
+    assert Counter((c.split, c.label) for c in candidates(tmp_path))[Split.VAL, 1] == 2
+
+
+@pytest.mark.parametrize("place", ["cats/more", "birds"])
+def test_a_link_to_a_folder_outside_is_remarked_upon_and_not_entered(tmp_path: Path, place: str) -> None:
+    write_class_folders(tmp_path / "set", {"": {"cats": 1, "dogs": 1}})
+    write_class_folders(tmp_path / "other", {"": {"persian": 3}})
+    (tmp_path / "set" / place).symlink_to(tmp_path / "other" / "persian")
+    assert read(tmp_path / "set").classes == ("cats", "dogs")
+    assert len(candidates(tmp_path / "set")) == 2
+    assert remarks(tmp_path / "set") == [("outside_link", place)]
+
+
+def test_the_data_set_itself_may_be_a_link(tmp_path: Path) -> None:
+    write_class_folders(tmp_path / "v1", {"": {"cats": 1, "dogs": 1}})
+    (tmp_path / "v1" / "birds").symlink_to("dogs")
+    (tmp_path / "latest").symlink_to("v1")
+    assert read(tmp_path / "latest").classes == ("birds", "cats", "dogs")
+    assert remarks(tmp_path / "latest") == []
 
 
 def test_a_link_that_leads_back_up_ends(tmp_path: Path) -> None:
@@ -219,6 +242,17 @@ def test_a_link_that_leads_back_up_ends(tmp_path: Path) -> None:
     (tmp_path / "cats" / "again").symlink_to(tmp_path / "cats")
     assert len(candidates(tmp_path)) == 2
     assert remarks(tmp_path) == [("special_file", "cats/again")]
+
+
+def test_folders_full_of_links_to_each_other_are_read_once_each(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 1, "dogs": 1}})
+    names = [str(number) for number in range(12)]  # 12! ways to go through them
+    for name in names:
+        write_image(tmp_path / "cats" / name / "1.png", int(name))
+        for other in names:
+            (tmp_path / "cats" / name / other).symlink_to(f"../{other}")
+    assert Counter(c.label for c in candidates(tmp_path)) == {0: 13, 1: 1}
+    assert Counter(code for code, _ in remarks(tmp_path))["nested_folder"] == 12
 
 
 def test_a_folder_nested_too_deep_is_remarked_upon(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """A file is what its content says; the header is believed before anything is decoded; one decoding proves it whole."""
 
 import hashlib
+import os
+import stat
 import struct
 import threading
 import zlib
@@ -156,6 +158,24 @@ def test_a_damaged_image_without_an_extension_is_a_damaged_image(tmp_path: Path)
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert unusable(tmp_path / "gone.jpg") == Unusable("unreadable_file", "No such file or directory")
+
+
+@pytest.mark.timeout(20)
+def test_a_file_that_became_a_pipe_since_it_was_looked_at_does_not_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    monkeypatch.setattr(stat, "S_ISREG", lambda mode: True)
+    assert unusable(tmp_path / "a.jpg").code == "empty_file"
+
+
+def test_a_file_that_became_a_link_since_it_was_looked_at_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_image(tmp_path / "secret.png", 1)
+    (tmp_path / "a.png").symlink_to("secret.png")
+    monkeypatch.setattr(Path, "is_symlink", lambda path: False)
+    assert unusable(tmp_path / "a.png").code == "unreadable_file"
 
 
 def test_postscript_is_never_started(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The verdict is exact, and nothing that training would not use goes unmentioned."""
 
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -196,6 +197,58 @@ def test_a_huge_picture_blocks_with_its_size_and_the_limit(sound: Path) -> None:
     assert "train/cats/poster.png: 14000×14000 is 196 megapixels, the limit is 64" in found.message
     assert found.consequence == "not used for training; scale down or cut into tiles to use them"
     assert missing(sound, LEFT_OUT) == ()
+
+
+# Links and other things that are no plain files
+
+
+@pytest.fixture
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_class_folders(tmp_path_factory.mktemp("elsewhere"), {"": {"foxes": 2}}) / "foxes"
+
+
+def test_a_link_to_an_image_outside_blocks_with_the_way_out(sound: Path, elsewhere: Path) -> None:
+    (sound / "train" / "cats" / "link.png").symlink_to(elsewhere / "0.png")
+    assert missing(sound) == (
+        f"train/cats/link.png is a link out of the data set: it leads to {elsewhere}/0.png; "
+        "remove or replace it, or import again leaving such files out (--leave-out-broken); "
+        "to use what it leads to, copy that in (cp -RL copies a folder with what its links lead to)",
+    )
+    assert finding(inspect(sound), "outside_link").severity == Severity.ERROR
+    assert inspect(sound, rules=LEFT_OUT).images["train"] == 6
+
+
+def test_a_link_to_a_folder_outside_blocks_and_is_not_entered(sound: Path, elsewhere: Path) -> None:
+    (sound / "train" / "cats" / "more").symlink_to(elsewhere)
+    (sound / "train" / "root").symlink_to("/")
+    assert codes(inspect(sound)) == {"outside_link": 2}
+    assert "(and 1 more file cannot be used)" in missing(sound)[0]
+    assert inspect(sound).images["train"] == 6
+
+
+def test_a_link_to_an_image_inside_is_that_image(sound: Path) -> None:
+    (sound / "train" / "cats" / "link.png").symlink_to("0.png")
+    assert codes(inspect(sound)) == {"duplicate_images": 1}
+
+
+@pytest.mark.parametrize("layout", ["all", "train"])
+def test_a_data_set_of_nothing_but_links_out_says_so(tmp_path: Path, elsewhere: Path, layout: str) -> None:
+    folder = tmp_path if layout == "all" else tmp_path / "train"
+    folder.mkdir(exist_ok=True)
+    for name in ("cats", "dogs"):
+        (folder / name).symlink_to(elsewhere)
+    assert "/cats is a link out of the data set: it leads to" in "/" + missing(tmp_path)[0]
+
+
+def test_a_link_to_nothing_that_means_to_be_an_image_blocks(sound: Path) -> None:
+    (sound / "train" / "cats" / "gone.png").symlink_to("nothing.png")
+    assert f"could not be read: it leads to {sound}/train/cats/nothing.png, which is not there" in missing(sound)[0]
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_called_jpg_blocks_the_import_and_does_not_hang_it(sound: Path) -> None:
+    os.mkfifo(sound / "train" / "cats" / "pipe.jpg")
+    assert "pipe.jpg is named like an image but is none: it is a pipe, a socket or a device" in missing(sound)[0]
 
 
 @pytest.mark.parametrize(

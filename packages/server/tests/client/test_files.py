@@ -11,7 +11,7 @@ import pytest
 from harness.scripted import Scripted, ok, problem
 
 from eyebright.client import Client
-from eyebright.errors import DatasetInvalid, EyebrightError, NotFound, Unavailable
+from eyebright.errors import DatasetInvalid, EyebrightError, InvalidRequest, NotFound, Unavailable
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef
 from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.resources import DatasetVersionView, ModelView, Prediction
@@ -41,6 +41,17 @@ def test_a_folder_is_sent_as_a_zip_while_somebody_listens(server: Scripted, clie
     assert request.url.params["name"] == "My-pets"
     assert request.headers["content-length"] == str(len(request.content))
     assert heard[-1] == (len(request.content), len(request.content))
+
+
+@pytest.mark.parametrize("link", ["a/9.png", "c"])
+def test_a_folder_with_a_link_that_cannot_be_sent_along_is_not_sent(
+    server: Scripted, client: Client, folder: Path, tmp_path: Path, link: str
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (folder / link).symlink_to(tmp_path / "elsewhere" / "9.png" if link.endswith("png") else folder / "a")
+    with pytest.raises(InvalidRequest, match=rf"{link} is a link to .*send a copy without links"):
+        client.upload_dataset(folder)
+    assert server.asked == []
 
 
 def test_a_zip_is_sent_as_it_is(server: Scripted, client: Client, tmp_path: Path) -> None:

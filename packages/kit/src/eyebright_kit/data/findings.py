@@ -60,6 +60,12 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "{n} files could not be read",
             f"{_NOT_USED}; check the permissions",
         ),
+        "outside_link": Kind(
+            _ERROR,
+            "a link leads out of the data set",
+            "{n} links lead out of the data set",
+            f"{_NOT_USED}; copy in what it leads to, as cp -RL does",
+        ),
         # Files that are not used
         "special_file": Kind(
             _WARNING,
@@ -106,6 +112,12 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "a folder lies inside a class folder",
             "{n} folders lie inside class folders",
             "their images count for the class folder above",
+        ),
+        "repeated_folder": Kind(
+            _INFO,
+            "a folder inside a class folder was read already, through a link",
+            "{n} folders inside class folders were read already, through links",
+            "their images count once",
         ),
         "extension_mismatch": Kind(
             _INFO,
@@ -194,6 +206,7 @@ BROKEN: Mapping[str, str] = MappingProxyType(
         "image_too_large": "has more pixels than is accepted",
         "file_too_large": "has more bytes than is accepted",
         "unreadable_file": "could not be read",
+        "outside_link": "is a link out of the data set",
     }
 )
 

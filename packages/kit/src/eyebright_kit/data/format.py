@@ -39,10 +39,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A path that is no sample, and why: `code` is one of findings.CATALOGUE."""
+    """A path that is no sample, and why: `code` is one of findings.CATALOGUE, `detail` what is special about this one."""
 
     path: Path
     code: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ anything is decoded, because a 230 kB PNG can unpack to hundreds of megabytes. T
 
 import hashlib
 import os
+import stat
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import (
     BmpImagePlugin,
@@ -28,6 +30,8 @@ from PIL import (
     TiffImagePlugin,
     WebPImagePlugin,
 )
+
+from eyebright_kit.data.tree import leads_out, target
 
 # The plug-ins are named here so that they are loaded, and because no other may be: some of Pillow's start programs.
 _PLUGINS = (
@@ -112,17 +116,19 @@ class _Refused(Exception):
         self.verdict = Unusable(code, detail)
 
 
-def examine(path: Path, limits: ImageLimits | None = None) -> Usable | Unusable:
-    """What the file is. Never raises for what is in it."""
+def examine(path: Path, limits: ImageLimits | None = None, root: Path | None = None) -> Usable | Unusable:
+    """What the file is. Never raises for what is in it. With `root`, a link that leads out of that folder is not followed."""
     try:
-        return _examine(path, limits or ImageLimits())
+        return _examine(path, limits or ImageLimits(), root)
     except _Refused as refused:
         return refused.verdict
     except OSError as error:
         return Unusable("unreadable_file", error.strerror or str(error))
 
 
-def examine_all(paths: Iterable[Path], limits: ImageLimits | None = None) -> Iterator[Usable | Unusable]:
+def examine_all(
+    paths: Iterable[Path], limits: ImageLimits | None = None, root: Path | None = None
+) -> Iterator[Usable | Unusable]:
     """A verdict for each path, in order. Reading, hashing and decoding release the interpreter lock, so threads suffice."""
     remaining = iter(paths)
     waiting: deque[Future[list[Usable | Unusable]]] = deque()
@@ -131,7 +137,7 @@ def examine_all(paths: Iterable[Path], limits: ImageLimits | None = None) -> Ite
         try:
             while True:
                 while len(waiting) < workers * _AHEAD and (batch := list(islice(remaining, _BATCH))):
-                    waiting.append(pool.submit(_examine_batch, batch, limits or ImageLimits()))
+                    waiting.append(pool.submit(_examine_batch, batch, limits or ImageLimits(), root))
                 if not waiting:
                     return
                 yield from waiting.popleft().result()
@@ -139,12 +145,12 @@ def examine_all(paths: Iterable[Path], limits: ImageLimits | None = None) -> Ite
             pool.shutdown(cancel_futures=True)
 
 
-def _examine_batch(batch: list[Path], limits: ImageLimits) -> list[Usable | Unusable]:
-    return [examine(path, limits) for path in batch]
+def _examine_batch(batch: list[Path], limits: ImageLimits, root: Path | None) -> list[Usable | Unusable]:
+    return [examine(path, limits, root) for path in batch]
 
 
-def _examine(path: Path, limits: ImageLimits) -> Usable:
-    data = _read(path, limits)
+def _examine(path: Path, limits: ImageLimits, root: Path | None) -> Usable:
+    data = _read(path, limits, root)
     image = _open(path, data)
     width, height = image.size
     if width * height > limits.max_pixels:
@@ -164,9 +170,9 @@ def _examine(path: Path, limits: ImageLimits) -> Usable:
     )
 
 
-def _read(path: Path, limits: ImageLimits) -> bytes:
+def _read(path: Path, limits: ImageLimits, root: Path | None) -> bytes:
     """The whole file, if its first bytes could be an image: a table of ten gigabytes beside the photographs is not read."""
-    with path.open("rb") as file:
+    with _opened(path, root) as file:
         size = os.fstat(file.fileno()).st_size
         start = file.read(64)
         if not any(_accepts(kind, start) for kind in _TYPES):
@@ -174,6 +180,23 @@ def _read(path: Path, limits: ImageLimits) -> bytes:
         if size > limits.max_bytes:
             raise _Refused("file_too_large", f"{size / 1e6:,.0f} MB, the limit is {limits.max_bytes / 1e6:,.0f} MB")
         return start + file.read()
+
+
+def _opened(path: Path, root: Path | None) -> BinaryIO:
+    """A plain file. What is no such thing is refused before it is opened, because a pipe waits for a writer for ever; without
+    blocking and without following a link, because it may have become one since."""
+    where = _followed(path, root) if path.is_symlink() else path
+    if not stat.S_ISREG(where.stat().st_mode):
+        raise _Refused("not_an_image", "it is a pipe, a socket or a device")
+    return os.fdopen(os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+
+
+def _followed(link: Path, root: Path | None) -> Path:
+    if not link.exists():
+        raise _Refused("unreadable_file", f"it leads to {target(link)}, which is not there")
+    if root and leads_out(link, root):
+        raise _Refused("outside_link", f"it leads to {target(link)}")
+    return link.resolve()
 
 
 def _accepts(kind: str, start: bytes) -> bool:

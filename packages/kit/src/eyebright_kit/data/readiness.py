@@ -16,6 +16,7 @@ from eyebright_kit.data.format import Reading
 from eyebright_wire.datasets import Readiness, Split
 
 _NAMED = 5  # how many classes a message lists by name
+_COPY = "; to use what it leads to, copy that in (cp -RL copies a folder with what its links lead to)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def _broken_files(evidence: Evidence) -> Iterator[str]:
         detail = f": {findings.detail(first)}" if findings.detail(first) else ""
         more = f" (and {others:,} more {'file' if others == 1 else 'files'} cannot be used)" if others else ""
         todo = f"remove or replace {'them' if others else 'it'}, or import again leaving such files out (--leave-out-broken)"
-        yield f"{findings.first(first)} {BROKEN[first]}{detail}{more}; {todo}"
+        yield f"{findings.first(first)} {BROKEN[first]}{detail}{more}; {todo}{_COPY if first == 'outside_link' else ''}"
 
 
 def _classification(evidence: Evidence) -> Iterator[str]:
@@ -77,6 +78,9 @@ def _no_image(evidence: Evidence) -> str:
             else f"none of the {files:,} files where images belong can"
         )
         return f"{what} be used; the findings say why"
+    if evidence.findings.count("outside_link"):
+        first, detail = evidence.findings.first("outside_link"), evidence.findings.detail("outside_link")
+        return f"{first} is a link out of the data set: {detail}{_COPY}"
     if loose := evidence.findings.count("image_without_class"):
         first = evidence.findings.first("image_without_class")
         found = f"the only image ({first}) lies" if loose == 1 else f"all {loose:,} images (such as {first}) lie"

@@ -82,13 +82,13 @@ def _verdicts(
     root: Path, reading: Reading, findings: Findings, limits: ImageLimits | None
 ) -> Iterator[tuple[Candidate, Usable | Unusable]]:
     first, second = tee(_candidates(root, reading, findings))
-    return zip(first, examine_all((candidate.path for candidate in second), limits), strict=True)
+    return zip(first, examine_all((candidate.path for candidate in second), limits, root), strict=True)
 
 
 def _candidates(root: Path, reading: Reading, findings: Findings) -> Iterator[Candidate]:
     for found in reading.found():
         if isinstance(found, Remark):
-            findings.add(found.code, shown_path(found.path, root))
+            findings.add(found.code, shown_path(found.path, root), found.detail)
         else:
             yield found
 

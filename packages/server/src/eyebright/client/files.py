@@ -11,7 +11,8 @@ from typing import IO, BinaryIO
 
 import httpx
 
-from eyebright.errors import EyebrightError, NotFound
+from eyebright.errors import EyebrightError, InvalidRequest, NotFound
+from eyebright_kit.data.tree import leads_out, target
 
 #: Called with (bytes so far, bytes in all); the total is None when the other side did not say.
 Told = Callable[[int, int | None], None]
@@ -24,7 +25,7 @@ def untold(done: int, total: int | None) -> None:
 
 @contextmanager
 def archive_of(path: Path) -> Iterator[Path]:
-    """A zip of the folder for as long as the context lasts; a zip is itself. Raises NotFound."""
+    """A zip of the folder for as long as the context lasts; a zip is itself. Raises NotFound, or InvalidRequest."""
     if path.is_file():
         yield path
     elif path.is_dir():
@@ -64,9 +65,18 @@ def _pack(folder: Path, file: IO[bytes]) -> None:
         file, "w", zipfile.ZIP_STORED, strict_timestamps=False
     ) as archive:  # images are compressed already
         for path in sorted(folder.rglob("*")):
+            _refuse_loose_link(path, folder)
             if path.is_file():
                 archive.write(path, path.relative_to(folder))
     file.flush()
+
+
+def _refuse_loose_link(path: Path, folder: Path) -> None:
+    """A link to a folder would be dropped in silence, and one that leads out would send what nobody meant to send."""
+    if path.is_symlink() and (path.is_dir() or leads_out(path, folder)):
+        raise InvalidRequest(
+            f"{path} is a link to {target(path)}, which cannot be sent along; send a copy without links, as cp -RL makes it"
+        )
 
 
 def _drain(response: httpx.Response, file: IO[bytes], told: Told) -> str:

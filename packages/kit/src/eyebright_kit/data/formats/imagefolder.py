@@ -8,11 +8,10 @@ Splits are called train; val, valid or validation; test or testing, in any case.
 usually have one, is looked through.
 """
 
-import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from eyebright_kit.data.format import Candidate, Certainty, Reading, Remark, sho
 from eyebright_kit.data.images import IMAGE_SUFFIXES
 from eyebright_kit.data.local import LocalDataset
 from eyebright_kit.data.materialise import materialise
+from eyebright_kit.data.tree import Listing, Tree, target
 from eyebright_wire.datasets import Split, VersionManifest
 
 SPLIT_WORDS = {
@@ -30,9 +30,6 @@ SPLIT_WORDS = {
     "test": Split.TEST,
     "testing": Split.TEST,
 }
-_SYSTEM_NAMES = frozenset(
-    {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
-)
 _DEEPEST_WRAPPING = 8
 _DEEPEST_NESTING = 32
 
@@ -46,16 +43,17 @@ class ImageFolder:
 
     def matches(self, root: Path) -> Certainty:
         """Any folder with folders or images in it: the plainest of formats, so it yields to every surer one."""
-        listing = _list(root)
-        return Certainty.POSSIBLE if listing.folders or _has_images(listing) else Certainty.NO
+        listing = Tree(root).list(root)
+        return Certainty.POSSIBLE if listing.folders or listing.outside or _has_images(listing) else Certainty.NO
 
     def read(self, root: Path) -> Reading:
-        shape = _shape(root)
+        tree = Tree(root)
+        shape = _shape(tree)
         classes = tuple(sorted({branch.name for branch in shape.branches}, key=natural_order))
         labels = {name: label for label, name in enumerate(classes)}
         return Reading(
             classes=classes,
-            found=partial(_found, root, shape, labels),
+            found=partial(_found, tree, shape, labels),
             splits=shape.split_names,
             places={
                 (branch.split, labels[branch.name]): f"{shown_path(branch.folder, shape.top)}/"
@@ -98,10 +96,10 @@ class _Shape:
     split_names: Mapping[Split, str] = field(default_factory=dict[Split, str])
 
 
-def _shape(root: Path) -> _Shape:
-    top = _look_through(root)
-    folders = _folders(top)
-    inside = {folder: _folders(folder) for folder in folders}
+def _shape(tree: Tree) -> _Shape:
+    top = _look_through(tree)
+    folders = tree.folders(top)
+    inside = {folder: tree.folders(folder) for folder in folders}
     if splits := _splits_above(inside):
         return _split_then_class(top, {split: inside[split] for split in splits})
     if any(inside.values()) and all(_all_splits(inner) for inner in inside.values()):
@@ -148,23 +146,23 @@ def _branch(class_folder: Path, split: Split | None, inner: Path | None = None) 
     return _Branch(inner or class_folder, name, split)
 
 
-def _look_through(root: Path) -> Path:
+def _look_through(tree: Tree) -> Path:
     """The folder where the layout begins."""
-    top = root
+    top = tree.root
     for _ in range(_DEEPEST_WRAPPING):
-        listing = _list(top)
-        if len(listing.folders) != 1 or _has_images(listing) or not _only_wraps(listing.folders[0]):
+        listing = tree.list(top)
+        if len(listing.folders) != 1 or _has_images(listing) or not _only_wraps(tree, listing.folders[0]):
             break
         top = listing.folders[0]
     return top
 
 
-def _only_wraps(folder: Path) -> bool:
+def _only_wraps(tree: Tree, folder: Path) -> bool:
     """Not a split, not a class with images of its own, and not a single class that is divided into splits."""
-    inside = _list(folder)
+    inside = tree.list(folder)
     if _split_of(folder) or not inside.folders or _has_images(inside):
         return False
-    return not _all_splits(inside.folders) or any(_folders(split) for split in inside.folders)
+    return not _all_splits(inside.folders) or any(tree.folders(split) for split in inside.folders)
 
 
 def _split_of(folder: Path) -> Split | None:
@@ -175,49 +173,7 @@ def _all_splits(folders: Iterable[Path]) -> bool:
     return all(_split_of(folder) for folder in folders)
 
 
-# Listing
-
-
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    """What lies directly in a folder, each part sorted by name."""
-
-    folders: tuple[Path, ...] = ()
-    files: tuple[Path, ...] = ()
-    system: tuple[Path, ...] = ()  # hidden, or left by an operating system
-    special: tuple[Path, ...] = ()  # pipes, sockets, links to nowhere
-    unreadable: tuple[Path, ...] = ()  # the folder itself
-
-
-def _list(folder: Path) -> _Listing:
-    parts: dict[str, list[Path]] = {"folders": [], "files": [], "system": [], "special": []}
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                parts[_part_of(entry)].append(Path(entry.path))
-    except PermissionError:
-        return _Listing(unreadable=(folder,))
-    return _Listing(**{part: tuple(sorted(paths)) for part, paths in parts.items()})
-
-
-def _folders(folder: Path) -> tuple[Path, ...]:
-    """Only the folders in a folder: a tenth of the time of listing the images too."""
-    try:
-        with os.scandir(folder) as entries:
-            return tuple(sorted(Path(entry.path) for entry in entries if _part_of(entry) == "folders"))
-    except PermissionError:
-        return ()
-
-
-def _part_of(entry: os.DirEntry[str]) -> str:
-    if entry.name.startswith(".") or entry.name.casefold() in _SYSTEM_NAMES:
-        return "system"
-    if entry.is_dir():
-        return "folders"
-    return "files" if entry.is_file() else "special"
-
-
-def _has_images(listing: _Listing) -> bool:
+def _has_images(listing: Listing) -> bool:
     return any(_named_like_image(file) for file in listing.files)
 
 
@@ -228,56 +184,64 @@ def _named_like_image(file: Path) -> bool:
 # Walking
 
 
-def _found(root: Path, shape: _Shape, labels: Mapping[str, int]) -> Iterator[Candidate | Remark]:
+def _found(tree: Tree, shape: _Shape, labels: Mapping[str, int]) -> Iterator[Candidate | Remark]:
     """Every file below `root`, as a candidate or with a remark."""
     level = shape.top
-    while level != root:
+    while level != tree.root:
         level = level.parent
-        yield from _loose(_list(level), "image_without_class")
-    yield from _above_the_classes(shape)
+        yield from _loose(tree.list(level), "image_without_class")
+    yield from _above_the_classes(tree, shape)
     for branch in shape.branches:
-        yield from _inside(branch, labels[branch.name], shape.top)
+        yield from _inside(tree, branch, labels[branch.name], shape.top)
 
 
-def _above_the_classes(shape: _Shape) -> Iterator[Remark]:
+def _above_the_classes(tree: Tree, shape: _Shape) -> Iterator[Remark]:
     """What lies beside the classes or their splits, and so belongs to none."""
-    listing = _list(shape.top)
+    listing = tree.list(shape.top)
     yield from _loose(listing, "image_without_class")
     for folder in shape.split_folders:
-        yield from _loose(_list(folder), "image_without_class")
+        yield from _loose(tree.list(folder), "image_without_class")
     for folder in shape.class_folders:
-        yield from _loose(_list(folder), "image_without_split")
+        yield from _loose(tree.list(folder), "image_without_split")
     if shape.split_folders:
         yield from (Remark(folder, "unknown_folder") for folder in listing.folders if folder not in shape.split_folders)
 
 
-def _loose(listing: _Listing, code: str) -> Iterator[Remark]:
+def _loose(listing: Listing, code: str) -> Iterator[Remark]:
     yield from (Remark(file, code if _named_like_image(file) else "other_file") for file in listing.files)
     yield from _oddities(listing)
 
 
-def _oddities(listing: _Listing) -> Iterator[Remark]:
+def _oddities(listing: Listing) -> Iterator[Remark]:
     yield from (Remark(path, "system_file") for path in listing.system)
     yield from (Remark(path, "special_file") for path in listing.special)
+    yield from (Remark(path, "outside_link", f"it leads to {target(path)}") for path in listing.outside)
     yield from (Remark(path, "unreadable_file") for path in listing.unreadable)
 
 
-def _inside(branch: _Branch, label: int, top: Path) -> Iterator[Candidate | Remark]:
-    for found in _walk(branch.folder, ()):
+def _inside(tree: Tree, branch: _Branch, label: int, top: Path) -> Iterator[Candidate | Remark]:
+    for found in _walk(tree, branch.folder, (), set()):
         yield found if isinstance(found, Remark) else Candidate(found, shown_path(found, top), branch.split, label)
 
 
-def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path | Remark]:
-    """Files in and below a folder; `above` identifies the folders that led here, so that a link back up is seen."""
+_Identity = tuple[int, int]  # of a folder, however it was come by: device and inode
+
+
+def _walk(tree: Tree, folder: Path, above: tuple[_Identity, ...], seen: set[_Identity]) -> Iterator[Path | Remark]:
+    """Files in and below a folder, each once: `above` are the folders that led here, so that a link back up is recognised, and
+    `seen` all that were read, or folders full of links to each other would be read in every order."""
     status = folder.stat()
     here = (status.st_dev, status.st_ino)
-    if here in above or len(above) > _DEEPEST_NESTING:
-        yield Remark(folder, "special_file" if here in above else "too_deep")
+    if here in seen or len(above) > _DEEPEST_NESTING:
+        yield Remark(folder, "special_file" if here in above else "repeated_folder" if here in seen else "too_deep")
         return
     if above:
         yield Remark(folder, "nested_folder")
-    listing = _list(folder)
-    yield from listing.files
-    yield from _oddities(listing)
+    seen.add(here)
+    listing = tree.list(folder)
+    # A pipe that is called 1.jpg means to be an image like any other file of that name, and is judged as one.
+    posing = tuple(path for path in listing.special if _named_like_image(path))
+    yield from sorted((*listing.files, *posing))
+    yield from _oddities(replace(listing, special=tuple(path for path in listing.special if path not in posing)))
     for inner in listing.folders:
-        yield from _walk(inner, (*above, here))
+        yield from _walk(tree, inner, (*above, here), seen)
