@@ -67,6 +67,33 @@ async def test_after_failures_the_rest_grows_and_then_all_is_well(going):
     assert (pulse.failing, pulse.failures, pulse.verdict(clock.now_ms())) == (0, 7, "ok")
 
 
+async def test_a_rest_that_fails_ends_the_loop_no_more_than_a_round_does(going):
+    clock, work, looks = ManualClock(), Flaky(0), Flaky(1)
+
+    async def rest() -> None:
+        await looks.tick()
+        await clock.sleep(1)
+
+    pulse = Pulse("x", clock.now_ms())
+    going(keep(pulse, clock, work.tick, rest))
+    await settle()
+    assert pulse.verdict(clock.now_ms()) == "failed 1 times in a row: RuntimeError: no luck"
+    clock.advance(1)
+    await settle()
+    assert (work.rounds, pulse.verdict(clock.now_ms())) == (2, "ok")
+
+
+async def test_an_outage_of_days_does_not_end_the_loop(going):
+    clock, work = ManualClock(), Flaky(2)
+    pulse = Pulse("x", clock.now_ms(), failing=10_000)
+    going(keep(pulse, clock, work.tick, lambda: clock.sleep(1)))
+    for _ in range(2):
+        await settle()
+        clock.advance(BACKOFF_CAP_SECONDS)
+    await settle()
+    assert (work.rounds, pulse.failing) == (3, 0)
+
+
 class Outage:
     """A disk that is full until it is mended."""
 

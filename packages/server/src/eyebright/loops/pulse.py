@@ -39,17 +39,16 @@ class Pulse:
 async def keep(
     pulse: Pulse, clock: Clock, tick: Callable[[], Awaitable[object]], rest: Callable[[], Awaitable[object]]
 ) -> None:
-    """For ever: a round, a rest. After a failure the rest grows, from 1 s up to 30 s."""
+    """For ever: a round, a rest. When either fails, a pause follows that grows from 1 s up to 30 s."""
     while True:
-        if await _round(pulse, clock, tick):
-            await rest()
-        else:
-            await clock.sleep(min(BACKOFF_CAP_SECONDS, 2.0 ** (pulse.failing - 1)))
+        if not (await _done(pulse, clock, tick) and await _done(pulse, clock, rest)):
+            await clock.sleep(_pause_seconds(pulse.failing))
 
 
-async def _round(pulse: Pulse, clock: Clock, tick: Callable[[], Awaitable[object]]) -> bool:
+async def _done(pulse: Pulse, clock: Clock, work: Callable[[], Awaitable[object]]) -> bool:
+    """A rest may look at the database too, so it may fail like a round."""
     try:
-        await tick()
+        await work()
     except Exception as error:
         problem = f"{type(error).__name__}: {error}"
         pulse.failing += 1
@@ -64,6 +63,11 @@ async def _round(pulse: Pulse, clock: Clock, tick: Callable[[], Awaitable[object
         log.info("rounds succeed again", loop=pulse.name, failed=pulse.failing)
     pulse.failing, pulse.problem, pulse.beat_at_ms = 0, "", clock.now_ms()
     return True
+
+
+def _pause_seconds(failing: int) -> float:
+    """The exponent has its own limit: after eight hours of failures the power would no longer be a number."""
+    return min(BACKOFF_CAP_SECONDS, 2.0 ** min(failing - 1, 10))
 
 
 def _explains_itself(error: Exception) -> bool:
