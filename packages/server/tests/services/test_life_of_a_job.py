@@ -3,7 +3,8 @@
 import pytest
 from structlog.testing import capture_logs
 
-from eyebright.errors import Conflict, EventConflict, EventGap, Fenced, Forbidden, Unavailable
+from eyebright.core import lifecycle
+from eyebright.errors import Conflict, EventConflict, EventGap, Fenced, Forbidden, StorageFull, Unavailable
 from eyebright.ports.executor import Handle
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Heartbeat
@@ -292,6 +293,49 @@ async def test_a_run_that_ended_while_we_were_away_is_heard_from_its_spool(platf
     platform.restart()
     await platform.settle()
     assert (await platform.jobs.get(handle.job_id)).state is JobState.SUCCEEDED
+
+
+async def test_a_spool_that_cannot_be_stored_yet_is_no_reason_to_call_a_success_a_failure(platform, monkeypatch):
+    """A long spool may find the disk full where the short verdict that it failed would still fit."""
+
+    async def full(*_: object) -> None:
+        raise StorageFull
+
+    handle = await platform.running()
+    platform.event(handle, "succeeded", **platform.leave(handle))
+    platform.executor.exit(handle, 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(platform.ingest, "replay", full)
+        await platform.settle()
+    assert (await platform.jobs.get(handle.job_id)).state is JobState.RUNNING
+    await platform.settle()
+    assert (await platform.jobs.get(handle.job_id)).state is JobState.SUCCEEDED
+
+
+async def test_a_spool_that_is_refused_leaves_the_exit_status_to_judge_by(platform):
+    handle = await platform.running()
+    platform.executor.spools[handle].append(Event(seq=9, kind="stage", at_ms=1, data={"stage": "training"}))
+    platform.executor.exit(handle, 64)
+    await platform.settle()
+    job = await platform.jobs.get(handle.job_id)
+    assert (job.state, job.reason) == (JobState.FAILED, ErrorCode.CONFIG_INVALID)
+
+
+async def test_a_long_spool_is_read_in_pieces_so_that_others_get_their_turn(platform, monkeypatch):
+    folded, original = [], lifecycle.apply
+    monkeypatch.setattr(
+        lifecycle,
+        "apply",
+        lambda run, events, *rest, **kw: folded.append(len(events)) or original(run, events, *rest, **kw),
+    )
+    handle = await platform.running()
+    for step in range(2500):
+        platform.event(handle, "progress", epoch=1, epochs=3, step=step)
+    folded.clear()
+    platform.executor.exit(handle, 137)
+    await platform.settle()
+    assert folded == [1000, 1000, 500]
+    assert (await platform.run(handle)).job.progress.step == 2499
 
 
 async def test_an_outage_is_told_only_when_a_run_was_left_alone(platform):

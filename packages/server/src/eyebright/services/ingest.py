@@ -20,11 +20,14 @@ from eyebright_wire.events import Ack, Event, Heartbeat
 GROUP = 256
 #: Among many reporters, between two commits: fewer and larger ones save a sixth of the time. One alone never waits for it.
 GATHER_SECONDS = 0.01
+#: Events of a spool in one commit, as many as a reporter may post: a day of progress at once would keep everybody waiting.
+PIECE = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Post:
-    """One request of a reporter, waiting for its commit. `token` None: our own sweeper, which read the spool itself."""
+    """One request of a reporter, events or a beat, waiting for its commit. `token` None: our own sweeper, which read the spool
+    itself."""
 
     job_id: str
     attempt: int
@@ -62,9 +65,12 @@ class Ingest:
         """Renew the lease of a live attempt. Raises Forbidden or Fenced."""
         return await self._post(Post(job_id, attempt, token, beat=beat))
 
-    async def replay(self, job_id: str, attempt: int, events: Sequence[Event], beat: Heartbeat | None = None) -> Ack:
+    async def replay(self, job_id: str, attempt: int, events: Sequence[Event], beat: Heartbeat | None = None) -> None:
         """The same, for what the sweeper found on disk."""
-        return await self._post(Post(job_id, attempt, None, events=tuple(events), beat=beat))
+        for first in range(0, len(events), PIECE):
+            await self._post(Post(job_id, attempt, None, events=tuple(events[first : first + PIECE])))
+        if beat is not None:
+            await self._post(Post(job_id, attempt, None, beat=beat))
 
     async def _post(self, post: Post) -> Ack:
         """Queue, and see that somebody writes. A task of its own: if this caller hangs up, the others still get their answers."""
@@ -129,16 +135,12 @@ class Ingest:
         if run is None or run.attempt is None or not _authentic(run, post.token):
             raise Forbidden("this token is not for that attempt")
         now_ms = self._clock.now_ms()
-        fresh = await _without_repeats(transaction, run, post.events)
         if post.beat is not None:
-            after = lifecycle.heartbeat(run, post.beat, now_ms, lease_ms=self._lease_ms)
-            if not fresh:
-                return changed(run, after, now_ms)
-        else:
-            after = run
+            return changed(run, lifecycle.heartbeat(run, post.beat, now_ms, lease_ms=self._lease_ms), now_ms)
+        fresh = await _without_repeats(transaction, run, post.events)
         if not fresh:
             return changed(run, run, now_ms)
-        applied = lifecycle.apply(after, fresh, now_ms, lease_ms=self._lease_ms, limits=self._limits)
+        applied = lifecycle.apply(run, fresh, now_ms, lease_ms=self._lease_ms, limits=self._limits)
         return changed(run, applied.run, now_ms, events=applied.events, checkpoints=applied.checkpoints)
 
 

@@ -16,7 +16,7 @@ from eyebright.core.job import Attempt, Run
 from eyebright.core.records import changed
 from eyebright.core.retry import RetryLimits
 from eyebright.core.verdict import Verdict, of_exit
-from eyebright.errors import EyebrightError
+from eyebright.errors import Conflict, InvalidRequest
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Executor, Handle, Liveness, Vital
 from eyebright.ports.jobs import JobStore, Markers
@@ -181,13 +181,14 @@ class Sweep:
             await self._end(_handle(attempt), of_exit(liveness.exit_code, liveness.out_of_memory, liveness.log_tail))
 
     async def _replay(self, attempt: Attempt, liveness: Liveness) -> None:
+        """Refused words are passed over; when they could not be stored this raises, for another try: they may say `succeeded`."""
         handle = _handle(attempt)
         events = await self._executors[attempt.executor].spooled(handle, attempt.last_seq)
         try:
             await self._ingest.replay(
                 attempt.job_id, attempt.number, events, liveness.heartbeat if not events else None
             )
-        except EyebrightError as error:
+        except (InvalidRequest, Conflict) as error:
             log.warning("the spool was refused", job=attempt.job_id, attempt=attempt.number, error=str(error))
 
     async def _end(self, handle: Handle, verdict: Verdict) -> None:
