@@ -1,9 +1,11 @@
 import errno
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from eyebright_kit.errors import ConfigInvalid, DiskFull, NanLoss, StorageUnavailable, TrainerFailure
+from eyebright_kit.errors import ConfigInvalid, DiskFull, ExportFailed, NanLoss, StorageUnavailable, TrainerFailure
+from eyebright_kit.runtime import failure
 from eyebright_kit.runtime.failure import exit_code, explained
 from eyebright_wire.errors import ErrorCode, ExitCode
 
@@ -28,6 +30,10 @@ def _caused(error: BaseException, cause: BaseException) -> BaseException:
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), ErrorCode.OUT_OF_MEMORY),
         (OSError(errno.ENOSPC, "No space left on device"), ErrorCode.DISK_FULL),
         (_caused(RuntimeError("cannot save"), OSError(errno.ENOSPC, "full")), ErrorCode.DISK_FULL),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), ErrorCode.DISK_FULL),
+        (_caused(ExportFailed("cannot be exported"), OSError(errno.ENOSPC, "full")), ErrorCode.DISK_FULL),
+        (_caused(StorageUnavailable("x"), OSError(errno.EDQUOT, "full")), ErrorCode.DISK_FULL),
+        (_caused(NanLoss("x"), OSError(errno.ENOSPC, "full")), ErrorCode.NAN_LOSS),
         (OSError(errno.EIO, "bad disk"), ErrorCode.TRAINER_ERROR),
         (ZeroDivisionError("division by zero"), ErrorCode.TRAINER_ERROR),
         (SystemExit(3), ErrorCode.TRAINER_ERROR),
@@ -45,6 +51,13 @@ def test_a_bug_is_named_with_its_place_and_its_traceback():
         failed = explained(error)
     assert failed.message.startswith("ZeroDivisionError: division by zero (test_failure.py, line ")
     assert "Traceback" in (failed.detail or "")
+
+
+def test_a_full_disk_is_named_with_its_room_and_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(failure, "free_bytes", lambda folder: (3 if folder == tmp_path else 9) << 20)
+    message = explained(OSError(errno.ENOSPC, "No space left on device"), tmp_path / "other", tmp_path).message
+    assert message.startswith(f"not enough room in {tmp_path} (3 MiB free): OSError: ")
+    assert message.endswith("free space there and retry the job")
 
 
 def test_running_out_of_memory_says_which_setting_to_change():

@@ -5,15 +5,18 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import pytest
 
-from eyebright_kit.errors import ConfigInvalid, DatasetInvalid
+from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, DiskFull, NanLoss, OutOfMemory
 from eyebright_kit.runtime import Context, Result, Stopped, StopReason, main
 from eyebright_kit.runtime import attempt as attempt_module
+from eyebright_kit.runtime.failure import explained
+from eyebright_kit.runtime.folder import RunFolder
 from eyebright_kit.runtime.rehearsal import Rehearsal
 from eyebright_kit.runtime.trace import Trace, artifacts_are_true, tells_its_story_in_order
 from eyebright_kit.testing.ingest import IngestServer, problem
@@ -352,6 +355,33 @@ def test_a_disk_that_fills_up_under_the_run_folder_loses_no_word(tiny_disk: Path
     assert trace.events[-1].kind == EventKind.SUCCEEDED
 
 
+class SafetensorError(Exception):
+    """As safetensors' own: no OSError, no number, no folder."""
+
+
+@pytest.mark.parametrize("place", ["scratch", "output"])
+@pytest.mark.parametrize(
+    "error", [SafetensorError("I/O error: No space left on device (os error 28)"), RuntimeError("file write failed")]
+)
+def test_a_library_that_hides_the_full_disk_is_seen_through(
+    tmp_path: Path, tiny_disk: Path, place: str, error: Exception
+):
+    def work(ctx: Context) -> Result:
+        with suppress(OSError):
+            (tiny_disk / "junk").write_bytes(bytes(4_000_000))
+        raise error
+
+    job = Rehearsal(tmp_path, MANIFEST)
+    job.run_folder().mkdir(parents=True)
+    job.output().parent.mkdir(parents=True)
+    full = job.run_folder() / "scratch" if place == "scratch" else job.output()
+    full.symlink_to(tiny_disk)
+    trace = _run(job.write_spec(), Tiny(work))
+    assert trace.failed.code == ErrorCode.DISK_FULL
+    assert f"not enough room in {full} (0 MiB free): {type(error).__name__}" in trace.failed.message
+    assert "free space there and retry" in trace.failed.message
+
+
 def _as_rank(monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
     monkeypatch.setenv("RANK", str(rank))
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -384,20 +414,73 @@ def test_a_rank_that_dies_leaves_the_reason_for_rank_0(job: Rehearsal, monkeypat
     _leave_data(job, monkeypatch)
     _as_rank(monkeypatch, 1)
     assert _run(job.run_folder() / "spec.json", Tiny(_raise(RuntimeError("bang")))).exit_code == 1
-    assert (job.run_folder() / "failed-rank-1.txt").read_text().startswith("rank 1: RuntimeError: bang")
+    told = RunFolder(job.run_folder()).failed_rank()
+    assert told
+    assert told.message.startswith("rank 1: RuntimeError: bang")
+    assert told.code == ErrorCode.TRAINER_ERROR
 
 
 def test_sigterm_because_another_rank_died_is_no_preemption(job: Rehearsal, monkeypatch: pytest.MonkeyPatch):
     _as_rank(monkeypatch, 0)
 
     def work(ctx: Context) -> Result:
-        (job.run_folder() / "failed-rank-1.txt").write_text("rank 1: RuntimeError: bang")
+        RunFolder(job.run_folder()).write_failed_rank(1, explained(RuntimeError("bang")))
         os.kill(os.getpid(), signal.SIGTERM)  # as torchrun does
         return _until_stopped(ctx)
 
     trace = _run(job.write_spec(), Tiny(work))
     assert (trace.exit_code, trace.failed.code) == (1, ErrorCode.TRAINER_ERROR)
     assert "rank 1: RuntimeError: bang" in trace.failed.message
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "own", "code", "said"),
+    [
+        (NanLoss("diverged"), ValueError("late"), RuntimeError("gone"), ErrorCode.NAN_LOSS, "rank 1: diverged"),
+        (ValueError("late"), NanLoss("diverged"), RuntimeError("gone"), ErrorCode.NAN_LOSS, "rank 2: diverged"),
+        (
+            ValueError("first"),
+            ValueError("late"),
+            RuntimeError("gone"),
+            ErrorCode.TRAINER_ERROR,
+            "rank 1: ValueError: f",
+        ),
+        (ValueError("first"), NanLoss("diverged"), DiskFull("no room"), ErrorCode.DISK_FULL, "no room"),
+    ],
+)
+def test_the_rank_that_knows_the_reason_gives_the_code(
+    job: Rehearsal,
+    monkeypatch: pytest.MonkeyPatch,
+    first: Exception,
+    last: Exception,
+    own: Exception,
+    code: ErrorCode,
+    said: str,
+):
+    _as_rank(monkeypatch, 0)
+    monkeypatch.setattr("eyebright_kit.runtime.run._REASON_SECONDS", 0)
+
+    def work(ctx: Context) -> Result:
+        for rank, error in ((1, first), (2, last)):
+            RunFolder(job.run_folder()).write_failed_rank(rank, explained(error))
+            os.utime(job.run_folder() / f"failed-rank-{rank}.json", (rank, rank))
+        raise own
+
+    trace = _run(job.write_spec(), Tiny(work))
+    assert trace.failed.code == code
+    assert said in trace.failed.message
+
+
+def test_rank_0_waits_for_the_reason_of_what_it_stumbled_over(job: Rehearsal, monkeypatch: pytest.MonkeyPatch):
+    _as_rank(monkeypatch, 0)
+    note = explained(OutOfMemory("set batch=8"))
+
+    def sleep(_seconds: float) -> None:
+        RunFolder(job.run_folder()).write_failed_rank(1, note)
+
+    monkeypatch.setattr("eyebright_kit.runtime.run.time.sleep", sleep)
+    trace = _run(job.write_spec(), Tiny(_raise(RuntimeError("connection closed by peer"))))
+    assert (trace.failed.code, trace.failed.message.endswith("rank 1: set batch=8")) == (ErrorCode.OUT_OF_MEMORY, True)
 
 
 def test_a_context_knows_why_it_should_stop(job: Rehearsal):

@@ -13,6 +13,7 @@ from eyebright_kit.runtime.rehearsal import Rehearsal
 from eyebright_kit.runtime.trace import Rehearsed, Trace, rehearse
 from eyebright_torchvision.manifest import MANIFEST
 from eyebright_wire.artifacts import Grant
+from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import ResumePoint
 
@@ -69,6 +70,29 @@ if rank == 0:
     from eyebright_torchvision.distributed import Ranks
     told["alone"] = summed(learn(plain(), Ranks(), 0, 1))
 Path(sys.argv[1], f"{rank}.json").write_text(json.dumps(told))
+"""
+
+
+#: The trainer itself, but its second process runs out of memory in its first step.
+FAILING = """
+import sys
+from eyebright_kit.errors import OutOfMemory
+from eyebright_kit.runtime import main
+from eyebright_torchvision.manifest import MANIFEST
+from eyebright_torchvision.trainer import TorchvisionTrainer
+
+class Failing(TorchvisionTrainer):
+    def fit(self, ctx):
+        from eyebright_torchvision.learner import Learner
+
+        def step(*_, **__):
+            raise OutOfMemory("memory ran out; set batch=8")
+
+        if ctx.rank == 1:
+            Learner.step = step
+        return super().fit(ctx)
+
+sys.exit(main(MANIFEST.model_copy(update={"module": "failing"}), Failing))
 """
 
 
@@ -136,3 +160,11 @@ def test_preempted_all_ranks_leave_at_one_step_and_resume_exactly(finished: Trac
     assert second.exit_code == 0, second.summary()
     whole = sha256_of(finished.output / "model.safetensors")
     assert sha256_of(second.output / "model.safetensors") == whole
+
+
+def test_what_another_process_died_of_is_what_the_run_died_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "failing.py").write_text(FAILING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    trace = rehearse("failing", Rehearsal(tmp_path, MANIFEST, config=CONFIG).write_spec(), TIMEOUT_SECONDS)
+    assert trace.failed.code == ErrorCode.OUT_OF_MEMORY, trace.summary()
+    assert trace.failed.message == "another process of this run failed: rank 1: memory ran out; set batch=8"

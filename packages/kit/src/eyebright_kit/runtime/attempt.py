@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from eyebright_kit.errors import ConfigInvalid, StorageUnavailable
 from eyebright_kit.runtime.checkpoints import KEEP, Checkpoints, restore
@@ -73,6 +74,7 @@ class Attempt:
         )
         self._checkpoints: Checkpoints | None = None
         self._desk: FrontDesk | None = None
+        self._output: Path | None = None  # once it is known to be there
         self.restored: Restored | None = None
 
     @property
@@ -96,6 +98,7 @@ class Attempt:
             self._checkpoints.remove_leftovers()
         except OSError as error:
             raise StorageUnavailable(f"cannot write the output folder {output}: {error}") from error
+        self._output = output
         self._desk = FrontDesk(self._reporter, self._checkpoints, self._pulse, self._stop, self._folder.staging, output)
         self.restored = restore(self._checkpoints, self._spec.resume)
         if self._spool.last_seq == 0:  # the process behind a launcher goes on with the story that the first one began
@@ -138,7 +141,7 @@ class Attempt:
             return self._success(outcome)
         if dead := self._folder.failed_rank():
             # A launcher that lost one rank sends SIGTERM to the others: that is no pre-emption.
-            return _failure(Failed(code=ErrorCode.TRAINER_ERROR, message=f"another process of this run failed: {dead}"))
+            return _failure(self._first_cause(outcome, dead))
         match self._stop.reason:
             case StopReason.CANCEL:
                 return LastWords(EventKind.CANCELLED, Cancelled(step=self._last_step()), ExitCode.DONE)
@@ -147,7 +150,19 @@ class Attempt:
                 # death is what the trainer stumbled over.
                 return LastWords(EventKind.PREEMPTED, Preempted(step=self._last_step()), ExitCode.PREEMPTED)
             case _:
-                return _failure(_unasked(outcome) if isinstance(outcome, Stopped) else explained(outcome))
+                return _failure(self._explained(outcome))
+
+    def _first_cause(self, outcome: BaseException, dead: Failed) -> Failed:
+        """Rank 0's own failure, if it knows the reason; else it only stumbled over the absence of the other."""
+        own = self._explained(outcome)
+        if own.code is not ErrorCode.TRAINER_ERROR:
+            return own
+        return dead.model_copy(update={"message": f"another process of this run failed: {dead.message}"})
+
+    def _explained(self, outcome: BaseException) -> Failed:
+        if isinstance(outcome, Stopped):
+            return _unasked(outcome)
+        return explained(outcome, self._folder.scratch, *([self._output] if self._output else []))
 
     def _success(self, done: Done) -> LastWords:
         body = Succeeded(

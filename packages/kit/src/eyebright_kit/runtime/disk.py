@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+#: What is left of the error's number in the text of a library that is not written in Python, as safetensors.
+_FULL_TEXTS = tuple(text for number in sorted(_FULL) for text in (os.strerror(number).lower(), f"os error {number})"))
 #: Below this a disk counts as full even where a library hid the error's number (torch raises a bare RuntimeError).
 _NOTHING_LEFT_BYTES = 1 << 20
 
@@ -65,15 +67,23 @@ def sync_folders(folder: Path) -> None:
     sync(folder)
 
 
-def is_full(error: BaseException, folder: Path | None = None) -> bool:
-    """Is a full disk behind this error? Looks at what caused it and, given a folder, at the room that is left there."""
-    if any(isinstance(link, OSError) and link.errno in _FULL for link in _chain(error)):
-        return True
-    return folder is not None and free_bytes(folder) < _NOTHING_LEFT_BYTES
+def is_full(error: BaseException, *folders: Path) -> bool:
+    """Is a full disk behind this error? Looks at what caused it and, given folders, at the room that is left there."""
+    return any(_says_full(link) for link in _chain(error)) or any(
+        free_bytes(folder) < _NOTHING_LEFT_BYTES for folder in folders
+    )
 
 
 def free_bytes(folder: Path) -> int:
-    return shutil.disk_usage(folder).free
+    """The room that is left for this folder, which may not be made yet."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return shutil.disk_usage(there).free
+
+
+def _says_full(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _FULL
+    return any(text in str(error).lower() for text in _FULL_TEXTS)
 
 
 def _beside(path: Path) -> Path:

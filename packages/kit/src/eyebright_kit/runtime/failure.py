@@ -1,10 +1,11 @@
 """Turns whatever ended a run into its last words and exit code."""
 
+import tempfile
 import traceback
 from pathlib import Path
 
 from eyebright_kit.errors import TrainerFailure
-from eyebright_kit.runtime.disk import is_full
+from eyebright_kit.runtime.disk import free_bytes, is_full
 from eyebright_wire.errors import RETRYABLE, ErrorCode, ExitCode
 from eyebright_wire.events import Failed
 
@@ -20,10 +21,17 @@ _EXIT_CODES = {
 }
 
 
-def explained(error: BaseException) -> Failed:
-    """The failure as the person who ordered the job should read it; the traceback goes along for whoever debugs."""
-    code, message = _cause(error)
-    retryable = error.retryable if isinstance(error, TrainerFailure) else None
+#: A trainer's own verdicts behind which a full disk can hide: what it wrote last is what failed.
+_MAY_BE_FULL = frozenset({ErrorCode.TRAINER_ERROR, ErrorCode.EXPORT_FAILED, ErrorCode.STORAGE_ERROR})
+
+
+def explained(error: BaseException, *folders: Path) -> Failed:
+    """The failure as the person who ordered the job should read it; the traceback goes along for whoever debugs.
+
+    `folders` are those that the run writes to: when no room is left there, that is what went wrong, whatever the error says.
+    """
+    code, message = _cause(error, folders)
+    retryable = error.retryable if isinstance(error, TrainerFailure) and error.code is code else None
     return Failed(code=code, message=message[:_MESSAGE_CHARACTERS], retryable=retryable, detail=_detail(error))
 
 
@@ -41,14 +49,24 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _cause(error: BaseException) -> tuple[ErrorCode, str]:
+def _cause(error: BaseException, folders: tuple[Path, ...]) -> tuple[ErrorCode, str]:
+    own = error.code if isinstance(error, TrainerFailure) else ErrorCode.TRAINER_ERROR
+    if own in _MAY_BE_FULL and is_full(error, *folders):
+        return ErrorCode.DISK_FULL, _no_room(error, folders)
     if isinstance(error, TrainerFailure):
         return error.code, error.message
-    if is_full(error):
-        return ErrorCode.DISK_FULL, f"a disk is full ({error}); free space on it and retry the job"
     if is_out_of_memory(error):
         return ErrorCode.OUT_OF_MEMORY, f"memory does not suffice ({_named(error)}); lower `batch` or the image size"
     return ErrorCode.TRAINER_ERROR, f"{_named(error)}{_place(error)}"
+
+
+def _no_room(error: BaseException, folders: tuple[Path, ...]) -> str:
+    """Names the folder with the least room; a library may have filled the one for temporary files."""
+    fullest = min((*folders, Path(tempfile.gettempdir())), key=free_bytes)
+    return (
+        f"not enough room in {fullest} ({free_bytes(fullest) >> 20} MiB free): {_named(error)}; "
+        f"free space there and retry the job"
+    )
 
 
 def _named(error: BaseException) -> str:

@@ -18,6 +18,8 @@ from pydantic import ValidationError
 
 from eyebright_kit.errors import ConfigInvalid
 from eyebright_kit.runtime.disk import replace, replace_durably
+from eyebright_wire.errors import ErrorCode
+from eyebright_wire.events import Failed
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.run_directory import EXIT, HEARTBEAT, PROCESS, SCRATCH, SPOOL
 
@@ -60,7 +62,7 @@ class RunFolder:
     def wipe(self) -> None:
         """Removes what a killed process of this attempt left: its scratch space and its notes about dead ranks."""
         shutil.rmtree(self.scratch, ignore_errors=True)
-        for note in self.path.glob("failed-rank-*.txt"):
+        for note in self._failed_ranks():
             note.unlink(missing_ok=True)
 
     def prepare(self) -> None:
@@ -85,13 +87,24 @@ class RunFolder:
     def ranks_left(self) -> int:
         return len(list(self.scratch.glob("left-*")))
 
-    def write_failed_rank(self, rank: int, message: str) -> None:
-        replace(self.path / f"failed-rank-{rank}.txt", message.encode())
+    def write_failed_rank(self, rank: int, failed: Failed) -> None:
+        said = failed.model_copy(update={"message": f"rank {rank}: {failed.message}"})
+        replace(self.path / f"failed-rank-{rank}.json", said.model_dump_json().encode())
 
-    def failed_rank(self) -> str | None:
-        """What another rank of this attempt died of, if one did."""
-        notes = sorted(self.path.glob("failed-rank-*.txt"))
-        return notes[0].read_text() if notes else None
+    def failed_rank(self) -> Failed | None:
+        """What another rank of this attempt died of, if one did. Of several it is one that knows its reason: the others may
+        only have stumbled over its absence."""
+        notes = [Failed.model_validate_json(note.read_bytes()) for note in self._failed_ranks()]
+        return min(notes, key=lambda failed: failed.code is ErrorCode.TRAINER_ERROR, default=None)
+
+    def knows_reason(self) -> bool:
+        """Has a rank died that could say more than that something went wrong?"""
+        failed = self.failed_rank()
+        return failed is not None and failed.code is not ErrorCode.TRAINER_ERROR
+
+    def _failed_ranks(self) -> list[Path]:
+        """Their notes, the oldest first."""
+        return sorted(self.path.glob("failed-rank-*.json"), key=lambda note: note.stat().st_mtime_ns)
 
 
 def read_spec(path: Path) -> JobSpec:

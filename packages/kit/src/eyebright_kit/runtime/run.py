@@ -24,13 +24,16 @@ from eyebright_kit.runtime.spool import Spool
 from eyebright_kit.runtime.stop import StopReason, StopRequest, listen_to_signals
 from eyebright_kit.runtime.transfer import fetch, local_folder
 from eyebright_wire.artifacts import Grant
-from eyebright_wire.errors import ExitCode
+from eyebright_wire.errors import ErrorCode, ExitCode
+from eyebright_wire.events import Failed
 from eyebright_wire.jobs import JobSpec, Stage
 from eyebright_wire.manifest import TrainerManifest
 
 _LOOK_SECONDS = 0.1
 #: How long rank 0, done itself, leaves the data set lying for the others.
 _OTHERS_SECONDS = 60.0
+#: How long rank 0, in trouble itself, waits for another to say what was the matter.
+_REASON_SECONDS = 3.0
 
 _log = logging.getLogger("eyebright")
 
@@ -131,9 +134,11 @@ def _lead(order: Order, attempt: Attempt) -> int:
     try:
         return attempt.end(_work(order, attempt))
     except BaseException as error:
+        _wait_for_the_reason(order, error)
         code = attempt.end(error)
         if order.place.world_size > 1:  # so that nobody waits for data that will not come
-            order.folder.write_failed_rank(0, f"rank 0 ended with exit code {code}")
+            gone = Failed(code=ErrorCode.TRAINER_ERROR, message=f"it ended with exit code {code}")
+            order.folder.write_failed_rank(0, gone)
         return code
 
 
@@ -191,8 +196,8 @@ def _follow(order: Order) -> int:
         if order.stop.reason is not None:
             return ExitCode.PREEMPTED if order.stop.reason is StopReason.PREEMPT else ExitCode.DONE
         _log.error("rank %d failed", order.place.rank, exc_info=error)
-        failed = explained(error)
-        order.folder.write_failed_rank(order.place.rank, f"rank {order.place.rank}: {failed.message}")
+        failed = explained(error, order.folder.scratch)
+        order.folder.write_failed_rank(order.place.rank, failed)
         return exit_code(failed.code)
     return ExitCode.DONE
 
@@ -211,6 +216,15 @@ def _let_the_others_finish(order: Order) -> None:
         if time.monotonic() > deadline or order.stop.reason is not None:
             _log.warning("only %d other processes have finished", order.folder.ranks_left())
             return
+        time.sleep(_LOOK_SECONDS)
+
+
+def _wait_for_the_reason(order: Order, error: BaseException) -> None:
+    """Another rank's end is first felt as a broken connection; a moment later its note says what it died of."""
+    if order.place.world_size == 1 or isinstance(error, TrainerFailure | Stopped) or order.stop.reason is not None:
+        return
+    deadline = time.monotonic() + _REASON_SECONDS
+    while not order.folder.knows_reason() and time.monotonic() < deadline:
         time.sleep(_LOOK_SECONDS)
 
 
