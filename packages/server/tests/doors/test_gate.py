@@ -99,7 +99,9 @@ async def test_a_page_that_rebinds_its_name_to_this_address_gets_nothing(site, h
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:3000", "http://localhost:8765"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:3000", "http://localhost:8765", "http://["]
+)
 async def test_a_page_of_another_origin_may_not_call(site, origin):
     assert (await site.get(f"{API}/jobs", headers={"Origin": origin})).status_code == 403
 

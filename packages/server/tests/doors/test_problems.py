@@ -88,7 +88,7 @@ async def test_the_allow_header_names_every_method_of_a_path(site):
     assert answer.json()["code"] == "method_not_allowed"
 
 
-@pytest.mark.parametrize("attempt", ["0", "x", "-1", "1e3", "²", "99999999999999999999"])
+@pytest.mark.parametrize("attempt", ["0", "x", "-1", "1e3", "²", "99999999999999999999", "1" * 5000, f"{1:010}{9:020}"])
 async def test_an_attempt_that_is_no_number_is_refused(site, attempt):
     beat = {"at_ms": 1, "moved_at_ms": 1}
     answer = await site.post(f"{API}/jobs/x/attempts/{attempt}/events/heartbeat", json=beat, headers=bearer("x"))
