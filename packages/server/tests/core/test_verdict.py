@@ -8,6 +8,9 @@ from eyebright.core.verdict import of_exit
     [
         (-9, False, "worker_lost", True),
         (137, False, "worker_lost", True),
+        (143, False, "worker_lost", True),  # SIGTERM before the trainer listens for it, or a second one
+        (130, False, "worker_lost", True),
+        (139, False, "trainer_error", False),  # SIGSEGV: its own fault
         (None, False, "worker_lost", True),
         (-9, True, "out_of_memory", False),
         (83, False, "preempted", True),
@@ -21,6 +24,11 @@ from eyebright.core.verdict import of_exit
 def test_an_exit_without_last_words_is_judged_by_its_status(code, out_of_memory, reason, retryable):
     verdict = of_exit(code, out_of_memory, "")
     assert (verdict.code, verdict.retryable) == (reason, retryable)
+
+
+def test_who_was_killed_is_told_by_which_signal():
+    assert of_exit(143, False, "").message == of_exit(-15, False, "").message
+    assert "SIGTERM" in of_exit(143, False, "").message
 
 
 def test_the_last_lines_of_the_log_are_told():

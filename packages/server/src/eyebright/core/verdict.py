@@ -1,8 +1,13 @@
 """What to make of a trainer process that went without saying why."""
 
 from dataclasses import dataclass
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 
 from eyebright_wire.errors import ErrorCode, ExitCode
+
+#: The signals that somebody sends, by exit status: as a parent sees them (negative) or as shells count. Any other, such as
+#: SIGSEGV, a process brings upon itself.
+_SENT = {number: signal.name for signal in (SIGHUP, SIGINT, SIGTERM, SIGKILL) for number in (-signal, 128 + signal)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +25,10 @@ def of_exit(code: int | None, out_of_memory: bool, log_tail: str) -> Verdict:
         return Verdict(
             ErrorCode.OUT_OF_MEMORY, "the system ran out of memory and killed it; lower batch or imgsz", False
         )
-    if code is None or code < 0 or code == ExitCode.KILLED:
-        signal = f" (signal {-code})" if code is not None and code < 0 else ""
-        return Verdict(ErrorCode.WORKER_LOST, f"the trainer process was killed{signal}", True)
+    if code is None:
+        return Verdict(ErrorCode.WORKER_LOST, "the trainer process was killed", True)
+    if (ended_by := _SENT.get(code)) is not None:
+        return Verdict(ErrorCode.WORKER_LOST, f"the trainer process was killed ({ended_by})", True)
     if code == ExitCode.PREEMPTED:
         return Verdict(ErrorCode.PREEMPTED, "the trainer was told to make room", True)
     if code == ExitCode.TEMPORARY:
