@@ -4,7 +4,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from eyebright.core import lifecycle
-from eyebright.errors import Conflict, EventConflict, EventGap, Fenced, Forbidden, StorageFull, Unavailable
+from eyebright.core.retry import RetryLimits
+from eyebright.errors import (
+    Conflict,
+    EventConflict,
+    EventGap,
+    Fenced,
+    Forbidden,
+    StorageFull,
+    TrainerUnavailable,
+    Unavailable,
+)
 from eyebright.ports.executor import Handle
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Heartbeat
@@ -382,6 +392,28 @@ async def test_a_claim_that_fails_does_not_take_the_ones_before_it_along(platfor
         await platform.dispatch.tick()
     assert [spec.attempt for spec in platform.executor.launches] == [1]
     assert not platform.dispatch.launching(Handle(platform.executor.launches[0].job_id, 1))
+
+
+async def test_a_trainer_that_cannot_be_asked_just_now_is_asked_again(platform):
+    """It is being installed anew, or the machine is too busy for it to answer: no reason to fail everything that waits."""
+    platform.executor.failure = TrainerUnavailable("`python -m eyebright_toy describe` did not answer within 60 s")
+    handle = await platform.launched()
+    job = await platform.jobs.get(handle.job_id)
+    assert (job.state, job.reason) == (JobState.QUEUED, ErrorCode.NO_CAPACITY)
+    platform.executor.failure = None
+    assert again(handle) == await relaunch(platform, handle)
+
+
+async def test_a_trainer_that_stays_away_fails_the_job_in_the_end(platform):
+    platform.executor.failure = TrainerUnavailable("trainer 'toy' is not installed")
+    handle = await platform.launched()
+    for _ in range(RetryLimits().losses):
+        await platform.settle()
+        platform.clock.advance(301)
+        await platform.sweep.tick()
+        await platform.dispatch.tick()
+    job = await platform.jobs.get(handle.job_id)
+    assert (job.state, job.message.partition(";")[0]) == (JobState.FAILED, "trainer 'toy' is not installed")
 
 
 async def test_slots_are_not_shared(platform):

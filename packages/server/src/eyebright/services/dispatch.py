@@ -9,7 +9,7 @@ from eyebright.core import lifecycle
 from eyebright.core.job import Job, Run
 from eyebright.core.records import changed
 from eyebright.core.retry import RetryLimits
-from eyebright.errors import Conflict, EyebrightError, StorageFull, TrainerUnavailable
+from eyebright.errors import Conflict, EyebrightError, StorageFull
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Executor, Handle, Slot
 from eyebright.ports.jobs import JobStore
@@ -144,8 +144,6 @@ def _reason(error: Exception) -> tuple[ErrorCode, bool]:
     """Why a launch failed, and whether to try again."""
     if isinstance(error, StorageFull):
         return ErrorCode.DISK_FULL, False
-    if isinstance(error, TrainerUnavailable):
-        return ErrorCode.CONFIG_INVALID, False
-    if isinstance(error, EyebrightError):
+    if isinstance(error, EyebrightError):  # a trainer that cannot be asked too: it may be being installed anew
         return ErrorCode.NO_CAPACITY, True
     return ErrorCode.INTERNAL_ERROR, True
