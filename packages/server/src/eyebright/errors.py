@@ -149,3 +149,8 @@ class TrainerUnavailable(Unavailable):
 def is_full(error: OSError) -> bool:
     """Is it for want of space, on the disk or in what this user may take of it?"""
     return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+def is_quota(error: OSError) -> bool:
+    """Is it for want of what this user may take, though the disk itself may have room for others?"""
+    return error.errno == errno.EDQUOT

@@ -1,6 +1,5 @@
 """The data folder as one running server owns it: the lock, the operator's token, and where the server can be reached."""
 
-import errno
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from eyebright.disk import replace_durably
-from eyebright.errors import Conflict, EyebrightError, StorageFull, Unavailable, is_full
+from eyebright.errors import Conflict, EyebrightError, StorageFull, Unavailable, is_full, is_quota
 from eyebright.ports.clock import Clock
 
 TOKEN = "token"  # noqa: S105 - the name of the file
@@ -127,7 +126,7 @@ def storage_full(path: Path) -> StorageFull:
 
 
 def _unwritable(path: Path, error: OSError) -> EyebrightError:
-    if error.errno == errno.EDQUOT:  # the disk itself may have room for others
+    if is_quota(error):
         return StorageFull(f"your quota on the disk of {path} is used up; free some space and try again")
     if is_full(error):
         return storage_full(nearest_existing(path))

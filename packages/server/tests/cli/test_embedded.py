@@ -1,5 +1,6 @@
 """The server that starts by itself."""
 
+import errno
 import json
 import os
 import signal
@@ -178,3 +179,14 @@ def test_two_commands_at_once_share_one_server(tmp_path: Path) -> None:
     deadline = time.monotonic() + 20
     while running_server(Settings(data_dir=data)) and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+def test_a_used_up_quota_is_not_called_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk may have terabytes left."""
+
+    def refused(**_: object) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr("eyebright.folder.tempfile.TemporaryFile", refused)
+    with pytest.raises(StorageFull, match="your quota on the disk of .* is used up"):
+        embedded.start(Settings(data_dir=tmp_path))
