@@ -84,6 +84,32 @@ def test_what_is_not_understood_is_told_with_the_nearest_that_is(
     assert done.out == ""
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["--set", "epoch=5"], ["--set", "epochs=-1"], ["--model", "softmx"], ["--task", "classificaton"]],
+    ids=lambda arguments: arguments[-1],
+)
+def test_a_refused_order_leaves_no_data_set_behind(
+    cli: Cli, photos: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    folder = shutil.copytree(photos, tmp_path / "never-kept")
+    assert cli("train", folder, *TOY, *arguments).code == Exit.USAGE
+    assert cli("datasets", "show", "never-kept").code == Exit.NOT_FOUND
+
+
+@pytest.mark.parametrize("trainer", [(), TOY], ids=["any trainer", "a trainer"])
+def test_an_unknown_task_gets_the_nearest_and_blames_no_data(cli: Cli, photos: Path, trainer: tuple[str, ...]) -> None:
+    done = cli("train", photos, *trainer, "--task", "classificaton")
+    assert (done.code, done.out) == (Exit.USAGE, "")
+    assert done.err.count("\n") == 1
+    assert "task 'classificaton'. Did you mean 'classification'?" in done.err
+
+
+def test_a_misfit_is_told_once(cli: Cli, photos: Path) -> None:
+    done = cli("train", photos, *TOY, "--set", "epochs=-1")
+    assert done.err == "error: epochs=-1: expected at least 1\n"
+
+
 def test_an_unknown_trainer_gets_the_nearest(cli: Cli, photos: Path) -> None:
     done = cli("train", photos, "--trainer", "toi")
     assert done.code in {Exit.USAGE, Exit.NOT_FOUND}
@@ -101,6 +127,14 @@ def test_an_unknown_data_set_is_not_found(cli: Cli) -> None:
     done = cli("train", "unheard-of", *TOY)
     assert done.code == Exit.NOT_FOUND
     assert "unheard-of" in done.err
+
+
+def test_a_mistyped_data_set_gets_the_nearest(cli: Cli, photos: Path) -> None:
+    assert cli("datasets", "import", photos, "--name", "wildflowers").code == 0
+    for verb in (("train", "wildflowrs", *TOY), ("datasets", "show", "wildflowrs")):
+        done = cli(*verb)
+        assert done.code == Exit.NOT_FOUND
+        assert "Did you mean 'wildflowers'?" in done.err
 
 
 def test_data_that_are_not_ready_say_exactly_what_is_missing(cli: Cli, tmp_path: Path) -> None:

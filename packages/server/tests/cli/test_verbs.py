@@ -210,6 +210,24 @@ def test_broken_files_can_be_left_out_of_an_import(cli: Cli, torn: Path) -> None
     assert "warning: 3 files are named like images" in cli("datasets", "show", "mended").err
 
 
+@pytest.mark.parametrize(
+    "verb", [("datasets", "import"), ("train", "--trainer", "toy", "--set", "epochs=1")], ids=["import", "train"]
+)
+def test_what_was_left_out_is_told_by_name(cli: Cli, torn: Path, verb: tuple[str, ...]) -> None:
+    for number in range(4):
+        (torn / "dog" / f"more-{number}.jpg").write_text("dear diary")
+    done = cli(*verb, torn, "--leave-out-broken")
+    assert done.code == Exit.DONE, done.err
+    assert "warning: 7 files are named like images but are none" in done.err
+    assert "    cat/a.jpg, cat/b.jpg, dog/c.jpg, dog/more-0.jpg, dog/more-1.jpg and 2 more\n" in done.err
+
+
+def test_inspecting_for_an_unknown_task_blames_no_data(cli: Cli, photos: Path) -> None:
+    done = cli("datasets", "inspect", photos, "--task", "classificaton")
+    assert (done.code, done.out) == (Exit.USAGE, "")
+    assert "unknown task 'classificaton'. Did you mean 'classification'?" in done.err
+
+
 def test_broken_files_can_be_left_out_from_afar(live: LiveServer, client: Client, torn: Path, tmp_path: Path) -> None:
     where = {"EYEBRIGHT_URL": client.url, "EYEBRIGHT_TOKEN": live.token}
     order = ("datasets", "import", torn, "--name", "sent", "--json")

@@ -9,8 +9,8 @@ from harness.live import LiveServer, pets
 
 import eyebright
 from eyebright.client import Client
-from eyebright.errors import Conflict, NotFound, Unauthenticated
-from eyebright_wire.jobs import JobRequest, JobState
+from eyebright.errors import ConfigInvalid, Conflict, NotFound, Unauthenticated
+from eyebright_wire.jobs import JobRequest, JobState, PreflightRequest
 from eyebright_wire.resources import DatasetVersionView, EventView, JobView
 
 QUICK = {"epochs": 2}
@@ -52,6 +52,13 @@ def test_a_wrong_token_is_refused(near: Client) -> None:
         assert stranger.health().status == "ok"
         with pytest.raises(Unauthenticated):
             next(stranger.jobs())
+
+
+def test_an_order_can_be_checked_before_there_are_data(near: Client) -> None:
+    found = near.preflight(PreflightRequest(trainer="toy", config=QUICK))
+    assert (found.trainer, found.task, found.config["epochs"]) == ("toy", "classification", 2)
+    with pytest.raises(ConfigInvalid, match="'epochs'"):
+        near.preflight(PreflightRequest(trainer="toy", config={"epocs": 2}))
 
 
 def test_data_sets(near: Client, version: DatasetVersionView, tmp_path: Path) -> None:

@@ -59,6 +59,11 @@ async def _datasets(site: Site) -> Telling:
 async def _orders(site: Site) -> Telling:
     order = {"dataset": "pets", "name": "first", "config": {"epochs": 2}, "labels": {"team": "blue"}}
     key = {"Idempotency-Key": "order-1"}
+    plan = {"config": {"epochs": 2}}
+    yield "preflight_job", await site.post(f"{API}/jobs:preflight", json=plan)
+    yield "preflight_job--with-data", await site.post(f"{API}/jobs:preflight", json=order)
+    yield "preflight_job--unknown-dataset", await site.post(f"{API}/jobs:preflight", json={"dataset": "petz"})
+    yield "preflight_job--unknown-task", await site.post(f"{API}/jobs:preflight", json={"task": "classificaton"})
     yield "submit_job", await site.post(f"{API}/jobs", json=order, headers=key)
     yield "submit_job--again", await site.post(f"{API}/jobs", json=order, headers=key)
     yield "submit_job--key-reused", await site.post(f"{API}/jobs", json={**order, "name": "second"}, headers=key)

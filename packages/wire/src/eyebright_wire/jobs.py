@@ -69,6 +69,14 @@ class JobRequest(RequestModel):
     labels: dict[str, str] = Field(default_factory=dict)
 
 
+class PreflightRequest(JobRequest):
+    """An order to be checked and not carried out. Without `dataset`, everything but the data is."""
+
+    dataset: str | None = Field(  # pyright: ignore[reportIncompatibleVariableOverride] -- frozen: nobody can write a None
+        default=None, description="As in an order; none while there are no data yet"
+    )
+
+
 class Resources(WireModel):
     """What this attempt may use. `devices` are CUDA indices; empty means CPU with `threads` threads."""
 

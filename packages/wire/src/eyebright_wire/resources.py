@@ -65,6 +65,15 @@ class JobView(WireModel):
     status_transitions: tuple[Transition, ...] = ()
 
 
+class Preflight(WireModel):
+    """What an order would run as."""
+
+    trainer: str
+    task: str
+    model: str
+    config: dict[str, Any]  # fully resolved: every setting has its value
+
+
 class EventView(Event):
     """An event as stored: `position` counts over all attempts of the job and is the cursor of `?after=`."""
 

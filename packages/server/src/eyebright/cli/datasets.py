@@ -8,12 +8,14 @@ import typer
 
 from eyebright.cli.connection import connected
 from eyebright.cli.exits import Exit
+from eyebright.cli.findings import tell_findings
 from eyebright.cli.inspecting import inspected
 from eyebright.cli.options import Json, LeaveOutBroken
 from eyebright.cli.ordering import bring, images_line
-from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table, size
+from eyebright.cli.terminal import emit, moment, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
-from eyebright.errors import NotFound
+from eyebright.core.resolve import nearest
+from eyebright.errors import InvalidRequest, NotFound
 from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.resources import DatasetVersionView, DatasetView
 
@@ -92,6 +94,9 @@ def inspect(
     Exit status 0: ready, 1: not ready.
     """
     report = inspected(path.expanduser(), leave_out_broken=leave_out_broken)
+    known = [readiness.task for readiness in report.readiness]
+    if task not in known:
+        raise InvalidRequest(f"unknown task {task!r}.{nearest(task, known)}")
     readiness = report.ready_for(task)
     if as_json:
         emit({"ready": readiness.ready, "task": task, "missing": readiness.missing, "report": report})
@@ -115,11 +120,7 @@ def show_report(report: DatasetReport) -> None:
         (name, *(report.images_per_class.get(split, {}).get(name, 0) for split in splits)) for name in report.classes
     ]
     show_table(("class", *splits), rows, "No classes.")
-    for finding in report.findings:
-        consequence = f" ({finding.consequence})" if finding.consequence else ""
-        say(f"{finding.severity}: {finding.message}{consequence}")
-        for path in finding.examples[:3]:
-            say(f"    {path}")
+    tell_findings(report.findings)
 
 
 def _row(dataset: DatasetView) -> tuple[object, ...]:

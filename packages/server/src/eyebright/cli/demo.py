@@ -14,6 +14,7 @@ from eyebright.cli.display import display
 from eyebright.cli.following import follow
 from eyebright.cli.options import Json
 from eyebright.cli.ordering import bring, require_ready, submit
+from eyebright.cli.program import program
 from eyebright.cli.stopwatch import Stopwatch
 from eyebright.cli.summary import Outcome, conclude, outcome_of
 from eyebright.cli.terminal import show
@@ -21,7 +22,7 @@ from eyebright.cli.verbs import example, single
 from eyebright.errors import TrainerUnavailable
 from eyebright.folder import make_private
 from eyebright.settings import Settings
-from eyebright_wire.jobs import JobRequest
+from eyebright_wire.jobs import PreflightRequest
 
 app = single()
 
@@ -69,14 +70,13 @@ def _run(settings: Settings, config: dict[str, Any], small: bool) -> Outcome:
             folder = digits_folder(settings.data_dir / "demo", lambda: uv_of(settings), small=small)
         with watch.lap("server_seconds"):
             client = stack.enter_context(connected(settings))
+        wanted = PreflightRequest(name=folder.name, task=TASK, trainer=TRAINER, model=MODEL, config=config)
+        client.preflight(wanted)
         with watch.lap("import_seconds"):
             version = bring(client, folder)
             require_ready(version.report, TASK, str(folder))
         with watch.lap("job_seconds"):
-            order = JobRequest(
-                dataset=version.id, name=folder.name, task=TASK, trainer=TRAINER, model=MODEL, config=config
-            )
-            job = follow(client, submit(client, order), display())
+            job = follow(client, submit(client, wanted, version.id), display())
         outcome = outcome_of(client, job)
     return replace(outcome, timings={**watch.laps, **outcome.timings})
 
@@ -97,6 +97,6 @@ def _show_next(settings: Settings, outcome: Outcome) -> None:
     show("")
     show(f"Look again: `eyebright serve`, then http://{settings.host}:{settings.port}/docs", "bold")
     show("What to try next:")
-    show(f"  eyebright models show {model}")
-    show(f"  eyebright models predict {model} {picture}")
-    show("  eyebright train FOLDER        your own pictures, one sub-folder per class")
+    show(f"  {program()} models show {model}")
+    show(f"  {program()} models predict {model} {picture}")
+    show(f"  {program()} train FOLDER        your own pictures, one sub-folder per class")

@@ -4,18 +4,17 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import typer
 from typer.main import get_command
 
 from eyebright.cli.exits import Exit, exit_of
+from eyebright.cli.paths import some_of
+from eyebright.cli.program import program, typed
 from eyebright.cli.root import app
 from eyebright.errors import EyebrightError, is_full
-
-#: Paths shown of each kind of file that stands in the way; `--json` has all that the server told.
-SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Failure:
 def run(argv: list[str]) -> int:
     """The exit status. Never raises, except for a SystemExit of the interpreter's own making."""
     try:
-        status = get_command(app)(args=argv, prog_name="eyebright", standalone_mode=False)
+        status = get_command(app)(args=argv, prog_name=program(), standalone_mode=False)
         sys.stdout.flush()
         return status if isinstance(status, int) else Exit.DONE
     except (KeyboardInterrupt, typer.Abort):
@@ -41,6 +40,7 @@ def run(argv: list[str]) -> int:
         return Exit.NO
     except Exception as error:
         failure = failure_of(error)
+        failure = replace(failure, message=typed(failure.message))
         if asked(argv, "--debug"):
             traceback.print_exc()
         _report(failure, as_json=asked(argv, "--json"))
@@ -90,15 +90,17 @@ def _report(failure: Failure, *, as_json: bool) -> None:
         return
     prefix = "" if failure.message.startswith("Usage:") else typer.style("error: ", fg="red", bold=True)
     typer.echo(prefix + failure.message, err=True)
-    for line in filter(None, map(_line, failure.errors)):
+    for line in filter(None, (_line(item, failure.message) for item in failure.errors)):
         typer.echo(f"  - {line}", err=True)
 
 
-def _line(item: dict[str, Any]) -> str:
-    """Where, what and which; nothing for one that only names a place, because the message already says it."""
+def _line(item: dict[str, Any], message: str) -> str:
+    """Where, what and which; nothing for one that the message already tells."""
     said = str(item.get("msg") or item.get("message") or "")
+    examples: Sequence[str] = item.get("examples") or ()
+    if len(examples) < 2 and said in message:
+        return ""
     where = item.get("loc") or item.get("field") or ""
     where = ".".join(map(str, where)) if isinstance(where, list | tuple) else str(where)
-    examples: Sequence[str] = item.get("examples") or ()
-    which = f" ({', '.join(examples)})" if len(examples) > 1 else ""  # a single one is part of the message
+    which = f" ({some_of(examples, item.get('count') or len(examples))})" if len(examples) > 1 else ""
     return f"{where}: {said}{which}" if where and said else said + which

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from eyebright.cli.findings import tell_findings
 from eyebright.cli.terminal import notes, say
 from eyebright.client import Client
 from eyebright.client.files import Told
 from eyebright.errors import DatasetInvalid, InvalidRequest, NotFound
 from eyebright_wire.datasets import DatasetReport, Readiness, Severity
-from eyebright_wire.jobs import JobRequest
+from eyebright_wire.jobs import JobRequest, PreflightRequest
 from eyebright_wire.resources import DatasetVersionView, JobView
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -35,7 +36,7 @@ def dataset_for(client: Client, source: str, task: str, *, leave_out_broken: boo
 
 
 def bring(client: Client, path: Path, name: str | None = None, *, leave_out_broken: bool = False) -> DatasetVersionView:
-    """Import: read in place by a server of this machine, sent as a zip to any other."""
+    """Import: read in place by a server of this machine, sent as a zip to any other. Tells what was left out."""
     if client.local:
         with notes().status(f"Importing {path}…"):
             version = client.import_dataset(path, name, leave_out_broken=leave_out_broken)
@@ -43,6 +44,7 @@ def bring(client: Client, path: Path, name: str | None = None, *, leave_out_brok
         with _transfer(f"Sending {path.name}") as told:
             version = client.upload_dataset(path, name, leave_out_broken=leave_out_broken, told=told)
     say(f"{version.dataset} version {version.number}: {images_line(version.report)}")
+    tell_findings(finding for finding in version.report.findings if finding.severity is Severity.WARNING)
     return version
 
 
@@ -63,9 +65,10 @@ def images_line(report: DatasetReport) -> str:
     return f"{len(report.classes)} classes, images: {splits or 'none'}"
 
 
-def submit(client: Client, request: JobRequest) -> JobView:
+def submit(client: Client, wanted: PreflightRequest, dataset: str) -> JobView:
     """One order, even if the answer is lost on the way and it has to be sent again."""
-    return client.submit(request, key=str(uuid.uuid4()))
+    order = JobRequest(**{**wanted.model_dump(exclude_unset=True), "dataset": dataset})
+    return client.submit(order, key=str(uuid.uuid4()))
 
 
 def seconds_of(text: str | None) -> int | None:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from eyebright.cli.program import typed
+
 #: A table that goes into a file or pipe is not folded to a terminal that is not there.
 PIPE_WIDTH = 200
 
@@ -40,12 +42,12 @@ def emit_line(document: Any) -> None:
 
 def say(message: str, style: str = "") -> None:
     """A word to the person, beside the result."""
-    notes().print(message, style=style, soft_wrap=True)
+    notes().print(typed(message), style=style, soft_wrap=True)
 
 
 def show(message: str, style: str = "") -> None:
     """A line of the result."""
-    results().print(message, style=style, soft_wrap=True)
+    results().print(typed(message), style=style, soft_wrap=True)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:

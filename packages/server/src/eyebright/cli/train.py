@@ -15,7 +15,7 @@ from eyebright.cli.summary import Outcome, conclude, outcome_of
 from eyebright.cli.terminal import emit, say, show
 from eyebright.cli.verbs import example, single
 from eyebright.client import Client
-from eyebright_wire.jobs import JobRequest
+from eyebright_wire.jobs import PreflightRequest
 from eyebright_wire.resources import JobView
 
 app = single()
@@ -58,8 +58,7 @@ def train(
     config = parse_settings(settings or [])
     seconds = seconds_of(max_duration)
     with connected() as client:
-        request = JobRequest(
-            dataset=dataset_for(client, source, task, leave_out_broken=leave_out_broken),
+        wanted = PreflightRequest(
             name=name,
             task=task,
             trainer=trainer,
@@ -68,7 +67,9 @@ def train(
             priority=priority,
             max_duration_seconds=seconds,
         )
-        job = submit(client, request)
+        client.preflight(wanted)  # before an import that a refused order would leave behind
+        dataset = dataset_for(client, source, task, leave_out_broken=leave_out_broken)
+        job = submit(client, wanted, dataset)
         return _leave(job, as_json) if detach else accompany(client, job, as_json)
 
 

@@ -15,7 +15,7 @@ from eyebright.client.watching import Watching
 from eyebright.errors import Unauthenticated, Unavailable
 from eyebright.settings import Settings
 from eyebright_wire.datasets import dataset_name
-from eyebright_wire.jobs import JobRequest, JobState
+from eyebright_wire.jobs import JobRequest, JobState, PreflightRequest
 from eyebright_wire.model import WireModel
 from eyebright_wire.resources import (
     ArtifactView,
@@ -31,6 +31,7 @@ from eyebright_wire.resources import (
     ModelView,
     Page,
     Prediction,
+    Preflight,
     RecipeView,
     TrainerView,
 )
@@ -163,6 +164,10 @@ class Client:
         return self._list("/trainers", TrainerView)
 
     # -- jobs
+
+    def preflight(self, request: PreflightRequest) -> Preflight:
+        """Check an order as `submit` does, and place none; without a data set, all but that."""
+        return self._post(f"{API}/jobs:preflight", Preflight, json=request.model_dump(mode="json", exclude_unset=True))
 
     def submit(self, request: JobRequest, *, key: str | None = None) -> JobView:
         """Order a training. The same `key` and order twice is one job; without a key each call is an order of its own."""

@@ -11,6 +11,9 @@ from jsonschema.exceptions import ValidationError
 from eyebright.errors import ConfigInvalid
 from eyebright_wire.manifest import TaskInfo
 
+#: Names that a message lists.
+MANY = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
@@ -35,7 +38,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     if close:
         return f" Did you mean {close[0]!r}?"
-    return f" Known: {', '.join(known)}." if known else ""
+    more = f" and {len(known) - MANY} more" if len(known) > MANY else ""
+    return f" Known: {', '.join(known[:MANY])}{more}." if known else ""
 
 
 def _properties(task: TaskInfo) -> dict[str, Any]:
@@ -67,6 +71,9 @@ def _problem(error: ValidationError) -> dict[str, Any]:
 def _expectation(error: ValidationError) -> str:
     """What would have been right, in words: JSON Schema's own sentences are for its authors."""
     allowed = cast(Any, error.validator_value)
+    schema = cast(Any, error.schema)
+    if isinstance(schema, Mapping) and (told := cast(Mapping[str, Any], schema).get("x-expected")):
+        return f"expected {told}"
     words = {
         "minimum": f"expected at least {allowed}",
         "maximum": f"expected at most {allowed}",

@@ -9,8 +9,9 @@ from tempfile import mkdtemp
 from threading import Event
 from typing import Any
 
-from eyebright.core.records import Version
-from eyebright.errors import DatasetInvalid, InvalidRequest
+from eyebright.core.records import Dataset, Version
+from eyebright.core.resolve import nearest
+from eyebright.errors import DatasetInvalid, InvalidRequest, NotFound
 from eyebright.ports.clock import Clock
 from eyebright.ports.objects import ObjectStore, blob_key
 from eyebright.ports.registry import DatasetStore
@@ -24,6 +25,8 @@ from eyebright_wire.resources import DatasetVersionView, DatasetView, Page
 
 #: Imports that read images at the same time; more would only fight over the disk.
 IMPORTS_AT_ONCE = 2
+#: Data sets among which a mistyped name is looked for.
+NAMES_LOOKED_AT = 200
 
 
 class Datasets:
@@ -49,7 +52,8 @@ class Datasets:
             return await self._keep(prepared, name or dataset_name(path.name), work)
 
     async def get(self, name: str) -> DatasetView:
-        return dataset_view(await self._store.get(name))
+        """Raises NotFound with the nearest names."""
+        return dataset_view(await find(self._store, name))
 
     async def version(self, version_id: str) -> DatasetVersionView:
         return version_view(await self._store.version(version_id))
@@ -88,6 +92,15 @@ class Datasets:
             created_at_ms=self._clock.now_ms(),
         )
         return version_view(await self._store.add_version(version))
+
+
+async def find(store: DatasetStore, name: str) -> Dataset:
+    """A data set by name. Raises NotFound with the nearest names."""
+    try:
+        return await store.get(name)
+    except NotFound as error:
+        known = [dataset.name for dataset in await store.list(None, NAMES_LOOKED_AT)]
+        raise NotFound(f"{error.message}.{nearest(name, known)}") from None
 
 
 def _prepare(path: Path, work: Path, leave_out_broken: bool, abandoned: Event) -> PreparedVersion:

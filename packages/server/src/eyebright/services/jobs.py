@@ -7,18 +7,27 @@ from dataclasses import dataclass, replace
 from eyebright.core import lifecycle, preflight
 from eyebright.core.job import Job
 from eyebright.core.records import Version, changed
-from eyebright.core.resolve import nearest, resolve
-from eyebright.errors import Conflict, InvalidRequest, KeyReused, NotFound, TrainerUnavailable
+from eyebright.core.resolve import Resolved, nearest, resolve
+from eyebright.errors import (
+    ConfigInvalid,
+    Conflict,
+    EyebrightError,
+    InvalidRequest,
+    KeyReused,
+    NotFound,
+    TrainerUnavailable,
+)
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Environment, Executor
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, JobTransaction, Receipt
 from eyebright.ports.registry import DatasetStore
 from eyebright.services.announce import Announcer
+from eyebright.services.datasets import find
 from eyebright.services.views import job_view
 from eyebright_wire.datasets import DatasetReport
-from eyebright_wire.jobs import JobRequest
-from eyebright_wire.resources import JobView, Page
+from eyebright_wire.jobs import JobRequest, PreflightRequest
+from eyebright_wire.resources import JobView, Page, Preflight
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,16 @@ class Submitted:
 
     view: JobView
     created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An order's trainer, task, model and settings, found to fit each other."""
+
+    trainer: str
+    task: str
+    model: str
+    resolved: Resolved
 
 
 class Jobs:
@@ -61,6 +80,15 @@ class Jobs:
             return Submitted(await self.get(known), created=False)
         job = await self._plan(request)
         return await self._insert(job, source, key, body_sha256)
+
+    async def preflight(self, request: PreflightRequest) -> Preflight:
+        """Check an order as `submit` does and keep nothing; without a data set, all but that. Raises as `submit` does."""
+        settled = await self._settle(request)
+        if request.dataset is not None:
+            await self._version(request.dataset, settled.task)
+        return Preflight(
+            trainer=settled.trainer, task=settled.task, model=settled.model, config=dict(settled.resolved.config)
+        )
 
     async def get(self, job_id: str) -> JobView:
         job = (await self._store.get(job_id)).job
@@ -108,29 +136,33 @@ class Jobs:
         return (await self._insert(job, "retry", None, "")).view
 
     async def _plan(self, request: JobRequest) -> Job:
-        if request.executor not in self._executors:
-            raise InvalidRequest(f"unknown executor {request.executor!r}.{nearest(request.executor, self._executors)}")
-        environment = await self._environment(request)
-        preflight.check_licence(environment.manifest, self._licence_deny)
-        task = preflight.task_of(environment.manifest, request.task)
-        model = preflight.model_of(task, request.model)
-        resolved = resolve(task, request.config)
-        version = await self._version(request.dataset, task.name)
+        settled = await self._settle(request)
+        version = await self._version(request.dataset, settled.task)
         return Job(
             id=self._clock.new_id("job"),
-            name=request.name or f"{model}-{version.dataset}",
-            trainer=environment.trainer,
-            task=task.name,
-            model=model,
+            name=request.name or f"{settled.model}-{version.dataset}",
+            trainer=settled.trainer,
+            task=settled.task,
+            model=settled.model,
             dataset_version=version.id,
-            config=resolved.changes,
-            resolved=resolved.config,
+            config=settled.resolved.changes,
+            resolved=settled.resolved.config,
             priority=request.priority,
             executor=request.executor,
             max_duration_seconds=request.max_duration_seconds,
             labels=request.labels,
             created_at_ms=self._clock.now_ms(),
         )
+
+    async def _settle(self, request: JobRequest) -> Settled:
+        """Everything about an order but its data."""
+        if request.executor not in self._executors:
+            raise InvalidRequest(f"unknown executor {request.executor!r}.{nearest(request.executor, self._executors)}")
+        environment = await self._environment(request)
+        preflight.check_licence(environment.manifest, self._licence_deny)
+        task = preflight.task_of(environment.manifest, request.task)
+        model = preflight.model_of(task, request.model)
+        return Settled(environment.trainer, task.name, model, resolve(task, request.config))
 
     async def _environment(self, request: JobRequest) -> Environment:
         """The trainer that was named, or the first installed one that knows the task and the model."""
@@ -139,10 +171,7 @@ class Jobs:
         installed = await self._catalog.installed()
         able = [environment for environment in installed if environment.manifest.task(request.task)]
         if not able:
-            raise TrainerUnavailable(
-                f"no installed trainer can do {request.task}. See `eyebright trainers list`, then run "
-                "`eyebright trainers install NAME`"
-            )
+            raise _nobody_can(request.task, installed)
         return next((environment for environment in able if _offers(environment, request)), able[0])
 
     async def _version(self, dataset: str, task: str) -> Version:
@@ -150,7 +179,7 @@ class Jobs:
         if dataset.startswith("dsv_"):
             version = await self._datasets.version(dataset)
         else:
-            versions = (await self._datasets.get(dataset)).versions
+            versions = (await find(self._datasets, dataset)).versions
             version = next((version for version in versions if _report(version).ready_for(task).ready), versions[0])
         preflight.check_ready(_report(version), task, version.id)
         return version
@@ -177,6 +206,13 @@ async def _known(transaction: JobTransaction, source: str, key: str, body_sha256
     if receipt.body_sha256 != body_sha256:
         raise KeyReused
     return receipt.job_id
+
+
+def _nobody_can(task: str, installed: Collection[Environment]) -> EyebrightError:
+    known = {found.name for environment in installed for found in environment.manifest.tasks}
+    if known:
+        return ConfigInvalid(f"no installed trainer has a task {task!r}.{nearest(task, known)}")
+    return TrainerUnavailable("no trainer is installed. Run `eyebright trainers install torchvision`")
 
 
 def _report(version: Version) -> DatasetReport:

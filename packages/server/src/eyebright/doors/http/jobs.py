@@ -1,4 +1,4 @@
-"""Training jobs: order, list, show, cancel, repeat."""
+"""Training jobs: check, order, list, show, cancel, repeat."""
 
 from typing import Annotated
 
@@ -10,8 +10,8 @@ from eyebright.doors.http.paths import API, After, JobId, Limit
 from eyebright.doors.problems import refusals
 from eyebright.doors.strict import StrictRoute
 from eyebright.ports.jobs import JobQuery
-from eyebright_wire.jobs import JobRequest, JobState
-from eyebright_wire.resources import JobView, Page
+from eyebright_wire.jobs import JobRequest, JobState, PreflightRequest
+from eyebright_wire.resources import JobView, Page, Preflight
 
 router = APIRouter(prefix=API, tags=["jobs"], route_class=StrictRoute)
 
@@ -52,6 +52,17 @@ async def submit_job(
     if not submitted.created:
         response.status_code = 200
     return _at(response, submitted.view)
+
+
+@router.post(
+    "/jobs:preflight",
+    operation_id="preflight_job",
+    summary="Check an order without placing it",
+    responses=refusals(404, 503),
+)
+async def preflight_job(order: PreflightRequest, verbs: Verbs) -> Preflight:
+    """Trainer, model and settings are checked as for an order, and so is the data set if one is named. Nothing is kept."""
+    return await verbs.jobs.preflight(order)
 
 
 @router.get("/jobs", operation_id="list_jobs", summary="List jobs, newest first", responses=refusals())
