@@ -1,12 +1,12 @@
 """`eyebright recipes …`."""
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from eyebright.cli.connection import connected
 from eyebright.cli.options import Json
+from eyebright.cli.scalars import written
 from eyebright.cli.terminal import emit, show, show_facts, show_table
 from eyebright.cli.verbs import example, group
 from eyebright.errors import InvalidRequest
@@ -55,15 +55,10 @@ def show_recipe(
     show("")
     properties: dict[str, Any] = recipe.config_schema.get("properties", {})
     rows = (
-        (key, _shown(recipe.config.get(key)), _meaning(properties.get(key, {})))
+        (key, written(recipe.config.get(key)), _meaning(properties.get(key, {})))
         for key in {**recipe.config, **properties}
     )
     show_table(("setting", "default", "meaning"), rows, "Nothing to set.")
-
-
-def _shown(value: object) -> str:
-    """As `--set` would take it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _meaning(schema: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """What a finished training left behind: shown to people, or as the one document of `--json`."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,12 +9,23 @@ from typing import Any
 from eyebright.cli.display import headline
 from eyebright.cli.exits import Exit
 from eyebright.cli.following import LeftRunning
+from eyebright.cli.scalars import written
 from eyebright.cli.terminal import duration, emit, number, say, show, show_facts, show_table, state_text
 from eyebright.client import Client
 from eyebright.ports.objects import attempt_prefix
 from eyebright_wire.artifacts import ArtifactKind, ExportRef
+from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobState
 from eyebright_wire.resources import ArtifactView, JobView, ModelView
+
+#: Why a job failed if the same order would fail the same way, and what another one would change.
+ORDER_AT_FAULT: Mapping[ErrorCode | None, str] = {
+    ErrorCode.CONFIG_INVALID: "--set KEY=VALUE",
+    ErrorCode.OUT_OF_MEMORY: "--set batch=LESS",
+    ErrorCode.NAN_LOSS: "--set lr0=LESS",
+    ErrorCode.NO_PROGRESS: "--set KEY=VALUE",
+    ErrorCode.MAX_DURATION_EXCEEDED: "--max-duration LONGER",
+}
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,16 @@ def show_outcome(outcome: Outcome) -> None:
 def _show_failure(job: JobView) -> None:
     show_facts([("job", f"{job.id}  {job.name}"), ("state", state_text(job.state)), ("why", headline(job))])
     if job.state is JobState.FAILED:
-        say(f"What it printed: `eyebright jobs logs {job.id}`. Once mended: `eyebright jobs retry {job.id}`.")
+        say(f"What it printed: `eyebright jobs logs {job.id}`. {_way_on(job)}")
+
+
+def _way_on(job: JobView) -> str:
+    """The same order again, or another where the order itself is what failed."""
+    if job.reason not in ORDER_AT_FAULT:
+        return f"Once mended: `eyebright jobs retry {job.id}`."
+    settings = "".join(f" --set {shlex.quote(f'{key}={written(value)}')}" for key, value in job.config.items())
+    order = f"eyebright train {job.dataset_version} --trainer {job.trainer} --model {job.model}{settings}"
+    return f"The same order would fail again; change it as said above: `{order} {ORDER_AT_FAULT[job.reason]}`."
 
 
 def _facts(outcome: Outcome) -> list[tuple[str, object]]:

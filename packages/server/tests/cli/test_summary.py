@@ -1,0 +1,33 @@
+"""What a failed training is told to do next."""
+
+import pytest
+from harness.scripted import job
+
+from eyebright.cli.summary import ORDER_AT_FAULT, Outcome, show_outcome
+from eyebright_wire.errors import ErrorCode
+from eyebright_wire.jobs import JobState
+
+OUTSIDE = {ErrorCode.DISK_FULL, ErrorCode.WORKER_LOST, ErrorCode.STORAGE_ERROR, ErrorCode.TRAINER_ERROR}
+
+
+@pytest.mark.parametrize("reason", sorted(OUTSIDE))
+def test_what_lies_outside_the_order_is_mended_and_the_order_retried(
+    reason: ErrorCode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = job(JobState.FAILED, reason=reason)
+    show_outcome(Outcome(failed))
+    assert f"Once mended: `eyebright jobs retry {failed.id}`." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reason", sorted(filter(None, ORDER_AT_FAULT)))
+def test_an_order_that_would_fail_again_is_offered_changed_instead(
+    reason: ErrorCode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = {"epochs": 20, "amp": True, "note": "two words"}
+    failed = job(JobState.FAILED, reason=reason, message="use batch=16 or less", config=config)
+    show_outcome(Outcome(failed))
+    shown = capsys.readouterr()
+    assert "use batch=16 or less" in shown.out
+    assert "jobs retry" not in shown.err
+    order = f"eyebright train {failed.dataset_version} --trainer {failed.trainer} --model {failed.model}"
+    assert f"`{order} --set epochs=20 --set amp=true --set 'note=two words' {ORDER_AT_FAULT[reason]}`" in shown.err
