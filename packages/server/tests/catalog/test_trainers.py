@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from harness.trainers import Trainers
 
-from eyebright.catalog import builtin
+from eyebright.catalog import builtin, uv
 from eyebright.errors import NotFound, StorageFull, TrainerUnavailable, Unavailable
 
 
@@ -210,16 +210,38 @@ async def test_a_failed_installation_says_what_to_do_and_repeats_uvs_words(
     assert words.splitlines()[-1].strip() in str(caught.value)
 
 
-async def test_a_missing_uv_says_how_to_get_it(trainers: Trainers, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("checkout", "pip", "way"),
+    [
+        (True, True, r"python3 .*/tools/bootstrap_uv\.py .*/\.uv$"),
+        (False, True, r"-m pip install uv$"),
+        (False, False, r"docs\.astral\.sh"),
+    ],
+    ids=["in a checkout", "with pip", "without pip"],
+)
+async def test_a_missing_uv_says_how_to_get_it(
+    trainers: Trainers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkout: bool, pip: bool, way: str
+) -> None:
     trainers.add("toy")
     shutil.rmtree(tmp_path / ".uv")
     trainers.variables["PATH"] = str(tmp_path)
-    with pytest.raises(Unavailable, match=r"`uv` is needed.*pip install uv"):
+    if checkout:
+        (tmp_path / "tools").mkdir()
+        (tmp_path / "tools" / "bootstrap_uv.py").write_text("")
+    monkeypatch.setattr(uv, "HERE", tmp_path / "packages" / "uv.py")
+    monkeypatch.setattr(uv, "find_spec", lambda _: object() if pip else None)
+    with pytest.raises(Unavailable, match=rf"`uv` is needed.*{way}"):
         await trainers.catalog().install("toy", silent)
 
 
-async def test_uv_on_the_path_will_do(trainers: Trainers, tmp_path: Path) -> None:
+async def test_the_checkouts_own_uv_is_found_wherever_the_trainers_lie(tmp_path: Path) -> None:
+    """As with EYEBRIGHT_TRAINERS_DIR."""
+    assert uv.Uv.find(tmp_path, {"PATH": ""}).executable.is_file()
+
+
+async def test_uv_on_the_path_will_do(trainers: Trainers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trainers.add("toy")
+    monkeypatch.setattr(uv, "HERE", tmp_path / "packages" / "uv.py")
     shutil.move(tmp_path / ".uv" / "bin", tmp_path / "bin")
     trainers.variables["PATH"] += f":{tmp_path / 'bin'}"
     assert (await trainers.catalog().install("toy", silent)).trainer == "toy"

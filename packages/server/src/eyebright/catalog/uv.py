@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,8 @@ from eyebright.errors import EyebrightError, StorageFull, Unavailable
 
 _NETWORK = ("error sending request", "failed to fetch", "dns error", "connection", "timed out", "network", "offline")
 _TOLD_LINES = 12
+#: In a checkout this lies below the folder that has `.uv`.
+HERE = Path(__file__)
 
 
 class Uv:
@@ -23,14 +26,15 @@ class Uv:
 
     @classmethod
     def find(cls, below: Path, environment: Mapping[str, str]) -> "Uv":
-        """`below`: a folder of the checkout. Raises Unavailable with how to get it."""
-        places = [Path(sys.executable).parent, *(folder / ".uv" / "bin" for folder in (below, *below.parents))]
+        """`below`: where the trainers lie. Raises Unavailable with how to get it."""
+        above = (below, *below.parents, *HERE.parents)
+        places = [Path(sys.executable).parent, *(folder / ".uv" / "bin" for folder in above)]
         found = next((place / "uv" for place in places if (place / "uv").is_file()), None)
         on_path = shutil.which("uv", path=environment.get("PATH"))
         if found is None and on_path is None:
             raise Unavailable(
                 "`uv` is needed to install trainers, but is neither beside this Python nor on PATH. "
-                f"Get it with: {sys.executable} -m pip install uv"
+                f"Get it {_way_to_get_it()}"
             )
         return cls(found or Path(str(on_path)), environment)
 
@@ -92,6 +96,16 @@ class Uv:
             if not name.startswith(("EYEBRIGHT_", "PYTHON")) and name not in ("VIRTUAL_ENV", "UV_PROJECT", "UV_NO_SYNC")
         }
         return {**kept, "UV_PROJECT_ENVIRONMENT": str(project / ".venv"), "NO_COLOR": "1"}
+
+
+def _way_to_get_it() -> str:
+    """One that works: the environment of a checkout has no pip, but the checkout can fetch uv by itself."""
+    checkout = next((folder for folder in HERE.parents if (folder / "tools" / "bootstrap_uv.py").is_file()), None)
+    if checkout is not None:
+        return f"with: python3 {checkout}/tools/bootstrap_uv.py {checkout}/.uv"
+    if find_spec("pip") is not None:
+        return f"with: {sys.executable} -m pip install uv"
+    return "as https://docs.astral.sh/uv/getting-started/installation says"
 
 
 def _explained(project: Path, code: int, last: Sequence[str]) -> EyebrightError:
