@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from eyebright.errors import Unavailable
 from eyebright.services import ingest
 
 
@@ -60,3 +61,20 @@ async def test_a_reporter_that_hangs_up_costs_the_others_nothing(platform):
     with pytest.raises(asyncio.CancelledError):
         await hanging
     assert (await platform.run(first)).attempt.last_seq == 1  # it was being written; the reporter will hear of it
+
+
+async def test_when_the_store_is_away_nobody_waits_for_the_others_tries(platform, monkeypatch):
+    handles = [await platform.launched() for _ in range(2)]
+    tries = []
+
+    @asynccontextmanager
+    async def away():
+        tries.append(1)
+        raise Unavailable
+        yield
+
+    monkeypatch.setattr(platform.database.jobs, "transaction", away)
+    posts = (platform.say(handle, "started", pid=1, host="here") for handle in handles)
+    answers = await asyncio.gather(*posts, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Unavailable, Unavailable]
+    assert len(tries) == 1

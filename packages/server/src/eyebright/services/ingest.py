@@ -10,7 +10,7 @@ from eyebright.core import lifecycle
 from eyebright.core.job import Run
 from eyebright.core.records import Change, StoredEvent, changed
 from eyebright.core.retry import RetryLimits
-from eyebright.errors import EventConflict, EyebrightError, Forbidden
+from eyebright.errors import EventConflict, EyebrightError, Forbidden, StorageFull, Unavailable
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import AttemptKey, JobStore, JobTransaction
 from eyebright.services.announce import Announcer
@@ -106,8 +106,9 @@ class Ingest:
         try:
             await self._commit_together(posts)
         except Exception as error:
-            if len(posts) == 1:
-                _answer(posts[0], error)
+            if len(posts) == 1 or isinstance(error, Unavailable | StorageFull):  # nobody's fault: all may try again
+                for post in posts:
+                    _answer(post, error)
                 return
             for post in posts:  # one of them upset the database: the others must not suffer
                 await self._commit([post])
