@@ -68,6 +68,17 @@ async def test_a_changed_byte_in_a_result_is_noticed(platform):
     assert "other content" in (await platform.jobs.get(handle.job_id)).message
 
 
+async def test_a_result_that_is_named_twice_ends_the_attempt(platform):
+    """The store holds one row for each path: without a word the verifying would fail again and again, for ever."""
+    handle = await platform.running()
+    claim = platform.leave(handle)
+    await platform.say(handle, "succeeded", **{**claim, "artifacts": claim["artifacts"] * 2})
+    await platform.settle()
+    run = await platform.run(handle)
+    assert (run.job.state, run.job.reason) == (JobState.QUEUED, ErrorCode.STORAGE_ERROR)
+    assert "model.json is announced twice" in run.job.message
+
+
 async def test_results_that_cannot_be_read_are_waited_for_but_not_for_ever(platform, monkeypatch):
     handle = await platform.running()
     await platform.say(handle, "succeeded", **platform.leave(handle))
@@ -159,6 +170,18 @@ async def test_a_killed_trainer_is_tried_again_with_its_newest_checkpoint(platfo
     spec = platform.executor.launches[-1]
     assert spec.attempt == 2
     assert [(point.epoch, point.step) for point in spec.resume] == [(1, 5)]
+
+
+async def test_what_went_wrong_before_is_forgotten_when_the_next_attempt_begins(platform):
+    old = await platform.running()
+    platform.executor.exit(old, -9)
+    await platform.settle()
+    assert (await platform.jobs.get(old.job_id)).retryable
+    handle = await relaunch(platform, old)
+    await platform.say(handle, "started", pid=1, host="here")
+    await platform.succeed(handle)
+    job = await platform.jobs.get(handle.job_id)
+    assert (job.state, job.reason, job.message, job.retryable) == (JobState.SUCCEEDED, None, "", False)
 
 
 async def test_losses_are_bounded(platform):

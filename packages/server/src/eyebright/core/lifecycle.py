@@ -75,8 +75,8 @@ def claim(job: Job, now_ms: int, *, token_sha256: str, lease_ms: int, slot: int 
         heartbeat_at_ms=now_ms,
         moved_at_ms=now_ms,
     )
-    job = move(job, JobState.STARTING, now_ms, attempt=number, stage=None, reason=None, message="", progress=None)
-    return Run(job, attempt)
+    fresh: dict[str, Any] = {"stage": None, "reason": None, "message": "", "retryable": False, "progress": None}
+    return Run(move(job, JobState.STARTING, now_ms, attempt=number, **fresh), attempt)
 
 
 def launched(run: Run, now_ms: int) -> Run:
@@ -275,6 +275,5 @@ def _ended(attempt: Attempt, outcome: str, now_ms: int) -> Attempt:
 
 
 def _cancelled(job: Job, now_ms: int) -> Job:
-    return move(
-        job, JobState.CANCELLED, now_ms, reason=ErrorCode.USER_CANCELLED, message="cancelled by a user", stage=None
-    )
+    why: dict[str, Any] = {"reason": ErrorCode.USER_CANCELLED, "message": "cancelled by a user", "retryable": False}
+    return move(job, JobState.CANCELLED, now_ms, stage=None, **why)

@@ -1,5 +1,7 @@
 """Believe a trainer's `succeeded` only after having looked at every object it names; then register the model."""
 
+from collections import Counter
+
 import structlog
 
 from eyebright.core import lifecycle
@@ -54,6 +56,8 @@ class Finaliser:
     async def _problems(self, attempt: Attempt, claim: Succeeded) -> list[str]:
         """What is wrong with the objects. While the store cannot be read nobody knows: that is raised, but not for ever."""
         prefix = attempt_prefix(attempt.job_id, attempt.number)
+        if repeated := _repeated(claim):
+            return repeated
         try:
             return [problem for ref in claim.artifacts if (problem := await self._problem(prefix, ref))]
         except EyebrightError as error:
@@ -93,6 +97,11 @@ class Finaliser:
         now_ms = self._clock.now_ms()
         message = "the results did not arrive whole: " + "; ".join(problems)
         return changed(run, lifecycle.end(run, ErrorCode.STORAGE_ERROR, message, now_ms, limits=self._limits), now_ms)
+
+
+def _repeated(claim: Succeeded) -> list[str]:
+    times = Counter(ref.path for ref in claim.artifacts)
+    return [f"{path} is announced twice" for path, count in times.items() if count > 1]
 
 
 def _model(run: Run, claim: Succeeded, model_id: str, now_ms: int) -> Model:
