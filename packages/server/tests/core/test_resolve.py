@@ -47,6 +47,16 @@ def test_an_optional_value_explains_itself_too():
         resolve(task, {"patience": -1})
 
 
+@pytest.mark.parametrize(
+    "choice", [{"pattern": "^(auto|[0-9])$"}, {"anyOf": [{"pattern": "^auto$"}, {"type": "integer"}]}]
+)
+def test_a_setting_that_says_what_it_expects_is_taken_at_its_word(choice):
+    schema = {"properties": {"device": {**choice, "x-expected": "auto or an index"}}}
+    task = TASK.model_copy(update={"config_schema": schema, "recipe": {"device": "auto"}})
+    with pytest.raises(ConfigInvalid, match=r"device='gpu0': expected auto or an index$"):
+        resolve(task, {"device": "gpu0"})
+
+
 def test_unknown_models_and_tasks_name_the_nearest():
     with pytest.raises(ConfigInvalid, match="Did you mean 'median'"):
         model_of(TASK, "medan")

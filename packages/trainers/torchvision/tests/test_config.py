@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -20,6 +21,11 @@ def test_each_setting_has_help_and_a_view(name: str):
     assert PROPERTIES[name]["description"]
     assert PROPERTIES[name]["x-view"] in ("user", "developer")
     assert "default" in PROPERTIES[name]
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_a_setting_with_a_pattern_says_in_words_what_it_takes(name: str):
+    assert ("x-expected" in PROPERTIES[name]) == ("pattern" in json.dumps(PROPERTIES[name]))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ class ModelInfo(WireModel):
 class TaskInfo(WireModel):
     """One task: its models, its config as JSON Schema, and the recipe that overrides are laid on.
 
-    In `config_schema` a property may carry `x-view` (user | developer) and `x-unit`.
+    In `config_schema` a property may carry `x-view` (user | developer), `x-unit`, and `x-expected`: what it
+    takes, as a refusal says it.
     """
 
     name: str  # "classification"

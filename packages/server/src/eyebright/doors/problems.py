@@ -1,19 +1,19 @@
 """Refusals as problem+json (RFC 9457): one shape for our own errors, for requests that don't validate and for unknown routes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
-from eyebright.errors import EventConflict, EventGap, EyebrightError, InvalidRequest, StorageFull, is_full
+from eyebright.doors.misfits import misfit
+from eyebright.errors import EventConflict, EventGap, EyebrightError, StorageFull, is_full
 from eyebright.telemetry import Instruments
 from eyebright_wire.resources import ProblemDetails
 
@@ -22,8 +22,6 @@ log = structlog.stdlib.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _ALWAYS = (401, 403, 422)
-#: Where pydantic's own words are hard to understand for somebody who does not know pydantic.
-_WORDS = {"missing": "is needed", "extra_forbidden": "is not a field that is known here"}
 
 
 def install(app: FastAPI) -> None:
@@ -70,36 +68,9 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def misfit(error: ValidationError | RequestValidationError) -> InvalidRequest:
-    """What does not fit, field by field."""
-    found = [_misfit(each) for each in error.errors()]
-    return InvalidRequest("; ".join(_sentence(each) for each in found), errors=found)
-
-
 def _title(status: int) -> str:
     """By RFC 9110; Python before 3.13 has older names for two of them."""
     return {413: "Content Too Large", 422: "Unprocessable Content"}.get(status) or HTTPStatus(status).phrase
-
-
-def _misfit(error: Mapping[str, Any]) -> dict[str, Any]:
-    place, *path = [str(part) for part in error["loc"]] or [""]
-    inside = place in {"body", "query", "path", "header"}
-    field = ".".join(path if inside else [place, *path])
-    if error["type"] == "json_invalid":
-        return {"field": "body", "message": f"is not valid JSON ({_why_no_json(error)})", "type": error["type"]}
-    message = _WORDS.get(error["type"]) or error["msg"].removeprefix("Value error, ")
-    return {"field": field or place, "message": message, "type": error["type"]}
-
-
-def _why_no_json(error: Mapping[str, Any]) -> str:
-    return str(error.get("ctx", {}).get("error", error["msg"]))
-
-
-def _sentence(misfit: Mapping[str, Any]) -> str:
-    plain = misfit["type"] in {*_WORDS, "json_invalid"}
-    return (
-        f"{misfit['field']}{' ' if plain else ': '}{misfit['message']}" if misfit["field"] else str(misfit["message"])
-    )
 
 
 async def _on_refusal(request: Request, error: EyebrightError) -> Response:
@@ -117,8 +88,14 @@ def _alarm(request: Request, error: EventConflict) -> None:
     log.error("two different events with one number", path=request.url.path, detail=error.message)
 
 
-async def _on_invalid(_request: Request, error: RequestValidationError) -> Response:
-    return answer(misfit(error))
+async def _on_invalid(request: Request, error: RequestValidationError) -> Response:
+    return answer(misfit(error, _fields(request)))
+
+
+def _fields(request: Request) -> Collection[str]:
+    """Of the body that the route takes."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    return getattr(body and body.field_info.annotation, "model_fields", ())
 
 
 async def _on_http(request: Request, error: HTTPException) -> Response:

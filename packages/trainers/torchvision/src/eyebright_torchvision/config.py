@@ -1,6 +1,7 @@
 """The settings of a classification run: name, default, range, unit and help of each, and the JSON Schema made from them.
 
-`x-view` says who is meant to meet a setting: every `user`, or the `developer` who asks for all of them.
+`x-view` says who is meant to meet a setting: every `user`, or the `developer` who asks for all of them. `x-expected` says in
+words what a pattern says to machines.
 """
 
 from typing import Annotated, Any, Literal
@@ -8,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
-def _setting(view: str, text: str, unit: str, **limits: Any) -> Any:
-    extra = {"x-view": view} | ({"x-unit": unit} if unit else {})
+def _setting(view: str, text: str, unit: str, expected: str = "", **limits: Any) -> Any:
+    told = {"x-view": view, "x-unit": unit, "x-expected": expected}
+    extra = {key: value for key, value in told.items() if value}
     return Field(description=text, json_schema_extra=extra, **limits)
 
 
@@ -89,6 +91,7 @@ class ClassificationConfig(BaseModel):
     # Machine
     device: Device = _user(
         'auto, cpu, cuda, mps, or CUDA indices such as "0,1"; auto takes what the job was given',
+        expected="auto, cpu, cuda, mps or CUDA indices such as 0,1",
         default="auto",
     )
     processes: int = _developer("Training processes; 0: one for each device", default=0, ge=0, le=256)

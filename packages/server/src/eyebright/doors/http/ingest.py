@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from eyebright.doors.door import context_of
 from eyebright.doors.gate import bearer
 from eyebright.doors.http.paths import API
-from eyebright.doors.problems import misfit, refusals
+from eyebright.doors.misfits import misfit
+from eyebright.doors.problems import refusals
 from eyebright.errors import InvalidRequest, Unauthenticated
 from eyebright_wire.events import Ack, EventBatch, Heartbeat
 

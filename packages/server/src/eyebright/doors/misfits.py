@@ -1,0 +1,81 @@
+"""A request that does not validate, in words for somebody who does not know pydantic: field by field, what was expected."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from eyebright.core.resolve import nearest
+from eyebright.errors import InvalidRequest
+
+_OBJECT, _LIST, _WHOLE, _NUMBER, _YES = "an object", "a list", "a whole number", "a number", "true or false"
+#: What a field must be, by pydantic's name for its not being that. What stands in braces comes from the field's own limits.
+_EXPECTED = {
+    "string_type": "text",
+    "string_unicode": "text in UTF-8",
+    "string_too_short": "text of {min_length} characters or more",
+    "string_too_long": "text of {max_length} characters or fewer",
+    "bool_type": _YES,
+    "bool_parsing": _YES,
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_parsing_size": f"{_WHOLE} of fewer digits",
+    "int_from_float": _WHOLE,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "enum": "one of {expected}",
+    "literal_error": "one of {expected}",
+    "dict_type": _OBJECT,
+    "model_type": _OBJECT,
+    "model_attributes_type": _OBJECT,
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+}
+_WORDS = {"missing": "is needed", "extra_forbidden": "is not a field that is known here."}
+_SHOWN_CHARACTERS = 60
+
+
+def misfit(error: ValidationError | RequestValidationError, known: Collection[str] = ()) -> InvalidRequest:
+    """What does not fit. `known` are the fields that the body may have, of which a mistyped one is told the nearest."""
+    found = [_misfit(each, known) for each in error.errors()]
+    return InvalidRequest("; ".join(_sentence(each) for each in found), errors=found)
+
+
+def _misfit(error: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    place, *path = [str(part) for part in error["loc"]] or [""]
+    inside = place in {"body", "query", "path", "header"}
+    field = ".".join(path if inside else [place, *path]) or place
+    if error["type"] == "json_invalid":
+        field = "body"
+    return {"field": field, "message": _message(error, field, known), "type": error["type"]}
+
+
+def _message(error: Mapping[str, Any], field: str, known: Collection[str]) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "json_invalid":
+        return f"is not valid JSON ({context.get('error', error['msg'])})"
+    if kind == "extra_forbidden":
+        return (_WORDS[kind] + nearest(field, known)).removesuffix(".")
+    if kind in _EXPECTED:
+        return f"must be {_EXPECTED[kind].format_map(context)}{_found(error.get('input'))}"
+    return _WORDS.get(kind) or error["msg"].removeprefix("Value error, ")
+
+
+def _found(value: Any) -> str:
+    """A value that is worth showing: nobody wants a whole body back."""
+    if isinstance(value, dict | list | tuple | None):
+        return ""
+    shown = repr(value) if len(repr(value)) <= _SHOWN_CHARACTERS else f"{repr(value)[:_SHOWN_CHARACTERS]}…"
+    return f", not {shown}"
+
+
+def _sentence(misfit: Mapping[str, Any]) -> str:
+    plain = misfit["type"] in {*_WORDS, *_EXPECTED, "json_invalid"}
+    return (
+        f"{misfit['field']}{' ' if plain else ': '}{misfit['message']}" if misfit["field"] else str(misfit["message"])
+    )
