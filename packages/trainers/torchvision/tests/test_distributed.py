@@ -31,6 +31,7 @@ from eyebright_torchvision import models
 from eyebright_torchvision.config import ClassificationConfig
 from eyebright_torchvision.distributed import joined, local_place
 from eyebright_torchvision.hardware import Hardware
+from eyebright_torchvision.launch import leave
 from eyebright_torchvision.learner import Learner
 
 torch.set_num_threads(1)
@@ -70,6 +71,7 @@ if rank == 0:
     from eyebright_torchvision.distributed import Ranks
     told["alone"] = summed(learn(plain(), Ranks(), 0, 1))
 Path(sys.argv[1], f"{rank}.json").write_text(json.dumps(told))
+leave(0)
 """
 
 

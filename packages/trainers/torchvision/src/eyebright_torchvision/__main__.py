@@ -1,8 +1,7 @@
 """`python -m eyebright_torchvision describe | run SPEC | predict MODEL_FOLDER IMAGE | check`."""
 
-import sys
-
 from eyebright_kit.runtime import Trainer, main
+from eyebright_torchvision.launch import leave
 from eyebright_torchvision.manifest import MANIFEST
 
 
@@ -13,4 +12,4 @@ def load() -> Trainer:
 
 
 if __name__ == "__main__":
-    sys.exit(main(MANIFEST, load))
+    leave(main(MANIFEST, load))
