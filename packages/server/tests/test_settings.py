@@ -50,17 +50,36 @@ def test_what_is_given_goes_before_the_environment(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"),
+    ("variable", "value", "expected"),
     [
-        ("EYEBRIGHT_PORT", "lots"),
-        ("EYEBRIGHT_PORT", "70000"),
-        ("EYEBRIGHT_JOBS__LEASE_SECONDS", "-1"),
-        ("EYEBRIGHT_LOG__LEVEL", "loud"),
+        ("EYEBRIGHT_PORT", "lots", "a whole number"),
+        ("EYEBRIGHT_PORT", "70000", "at most 65535"),
+        ("EYEBRIGHT_PORT", "-1", "at least 0"),
+        ("EYEBRIGHT_JOBS__LEASE_SECONDS", "-1", "more than 0.0"),
+        ("EYEBRIGHT_JOBS__HANG_SECONDS", "long", "a number"),
+        ("EYEBRIGHT_LOG__LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("EYEBRIGHT_EMBEDDED", "perhaps", "true or false"),
     ],
 )
-def test_a_value_that_cannot_be_names_its_variable(monkeypatch, variable, value):
+def test_a_value_that_cannot_be_is_told_with_its_variable_and_what_was_expected(monkeypatch, variable, value, expected):
     monkeypatch.setenv(variable, value)
-    with pytest.raises(InvalidRequest, match=f"{variable} is '{value}'"):
+    with pytest.raises(InvalidRequest) as caught:
+        Settings()
+    assert caught.value.message == f"{variable} is '{value}': expected {expected}"
+
+
+@pytest.mark.parametrize("value", ["loud", "3"])
+def test_a_section_set_as_a_whole_is_told_its_variables(monkeypatch, value):
+    monkeypatch.setenv("EYEBRIGHT_LOG", value)
+    with pytest.raises(InvalidRequest, match=r"EYEBRIGHT_LOG is a section .*set EYEBRIGHT_LOG__LEVEL, "):
+        Settings()
+
+
+def test_a_mistyped_variable_of_a_section_is_told_the_nearest(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_JOBS__LEASE_SECOND", "9")
+    with pytest.raises(
+        InvalidRequest, match=r"no setting .*LEASE_SECOND; did you mean EYEBRIGHT_JOBS__LEASE_SECONDS\?"
+    ):
         Settings()
 
 

@@ -14,6 +14,7 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
 from eyebright.errors import InvalidRequest
 
@@ -145,6 +146,8 @@ class Settings(BaseSettings):
             raise InvalidRequest(
                 _explain(error), errors=[{"field": _variable(e["loc"])} for e in error.errors()]
             ) from None
+        except SettingsError as error:
+            raise InvalidRequest(_unreadable(error)) from None
 
     @property
     def database(self) -> str:
@@ -193,7 +196,40 @@ def _variable(location: tuple[int | str, ...]) -> str:
     return PREFIX + "__".join(str(part).upper() for part in location if isinstance(part, str))
 
 
+#: In place of pydantic's own words, which speak of inputs and parsing.
+_EXPECTED = {
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
+    "bool_parsing": "true or false",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+}
+
+
 def _explain(error: ValidationError) -> str:
-    return "; ".join(
-        f"{_variable(found['loc'])} is {found['input']!r}: {found['msg']}" for found in error.errors(include_url=False)
+    return "; ".join(map(_sentence, error.errors(include_url=False)))
+
+
+def _sentence(found: Any) -> str:
+    variable, kind = _variable(found["loc"]), found["type"]
+    if kind == "extra_forbidden":
+        near = get_close_matches(variable, variables(), 1)
+        return f"there is no setting {variable}{f'; did you mean {near[0]}?' if near else ''}"
+    if kind == "model_type":
+        return _no_section(variable)
+    expected = f"expected {_EXPECTED[kind].format_map(found.get('ctx', {}))}" if kind in _EXPECTED else found["msg"]
+    return f"{variable} is {found['input']!r}: {expected}"
+
+
+def _unreadable(error: SettingsError) -> str:
+    """The text of a whole section is no JSON. Only the message tells which."""
+    return next(
+        (_no_section(_variable((name,))) for name in Settings.model_fields if f'"{name}"' in str(error)), str(error)
     )
+
+
+def _no_section(variable: str) -> str:
+    fields = [name for name in variables() if name.startswith(f"{variable}__")]
+    return f"{variable} is a section and cannot be set as a whole; set {', '.join(fields)}"

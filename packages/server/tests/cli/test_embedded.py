@@ -188,5 +188,5 @@ def test_a_used_up_quota_is_not_called_a_full_disk(tmp_path: Path, monkeypatch: 
         raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
     monkeypatch.setattr("eyebright.folder.tempfile.TemporaryFile", refused)
-    with pytest.raises(StorageFull, match="your quota on the disk of .* is used up"):
+    with pytest.raises(StorageFull, match=r"your quota on the disk of .* is used up"):
         embedded.start(Settings(data_dir=tmp_path))
