@@ -664,6 +664,15 @@ async def test_spooled_events_are_read_up_to_a_torn_line(laboratory: Laboratory,
     assert [event.seq for event in await executor.spooled(JOB, 0)] == [1], "what follows damage cannot be trusted"
 
 
+async def test_a_spool_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    laboratory: Laboratory, executor: Executor
+) -> None:
+    """Too many open files, a disk that stumbles: whoever takes that for silence calls a success a failure."""
+    (laboratory.folder() / "spool.jsonl").mkdir(parents=True)
+    with pytest.raises(Unavailable, match="spool"):
+        await executor.spooled(JOB, 0)
+
+
 async def test_a_job_id_that_is_a_path_is_refused(executor: Executor) -> None:
     with pytest.raises(ValueError, match="no job id"):
         await executor.status(Handle("../../etc", 1))

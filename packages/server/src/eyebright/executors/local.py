@@ -94,7 +94,12 @@ class LocalExecutor:
 
     async def spooled(self, handle: Handle, after: int) -> list[Event]:
         directory = self._directory(handle)
-        return await to_thread.run_sync(lambda: list(directory.events(after)))
+        try:
+            return await to_thread.run_sync(lambda: list(directory.events(after)))
+        except OSError as error:
+            raise Unavailable(
+                f"cannot read the spool in {directory.path}: {error.strerror}; check that disk"
+            ) from error
 
     def _plan(self) -> tuple[Slot, ...]:
         settings = self._settings

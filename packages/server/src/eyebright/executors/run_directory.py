@@ -29,10 +29,13 @@ from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.run_directory import EXIT, HEARTBEAT, PROCESS, SCRATCH, SPEC, SPOOL
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+#: A longer line counts as damaged; no reporter could post it either.
+_LINE_BYTES = 16 * 2**20
 
 
 class RunDirectory:
-    """Reads answer None for what is missing or unreadable; writes are whole and on the disk, or raise OSError."""
+    """Reads answer None for what is missing or unreadable, unless they say otherwise; writes are whole and on the disk, or raise
+    OSError."""
 
     def __init__(self, runs_dir: Path, handle: Handle) -> None:
         if not _ID.fullmatch(handle.job_id):
@@ -131,13 +134,16 @@ class RunDirectory:
         return tail.decode(errors="replace")
 
     def events(self, after: int) -> Iterator[Event]:
-        """What the trainer wrote down with seq > `after`, up to the first line that is torn or damaged."""
+        """What the trainer wrote down with seq > `after`, up to the first line that is torn or damaged.
+
+        Raises OSError when that cannot be read now: silence would be taken for a trainer that said nothing.
+        """
         try:
             file = (self.path / SPOOL).open("rb")
-        except OSError:
+        except FileNotFoundError:
             return
         with file:
-            for line in file:
+            while line := file.readline(_LINE_BYTES):
                 event = Event.from_line(line)
                 if event is None:
                     return

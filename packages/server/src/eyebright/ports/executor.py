@@ -80,7 +80,10 @@ class Executor(Protocol):
         ...
 
     async def spooled(self, handle: Handle, after: int) -> list[Event]:
-        """The events with seq > `after` that the trainer wrote down, in case they could not be posted."""
+        """The events with seq > `after` that the trainer wrote down, in case they could not be posted.
+
+        No events when there is no spool. Raises Unavailable when there is one that cannot be read now.
+        """
         ...
 
 
