@@ -1,6 +1,8 @@
 import pytest
+from pydantic import ValidationError
 
 from eyebright_wire.datasets import dataset_name
+from eyebright_wire.resources import DatasetImport
 
 
 @pytest.mark.parametrize(
@@ -18,3 +20,16 @@ from eyebright_wire.datasets import dataset_name
 )
 def test_a_data_set_is_named_after_its_file(file: str, name: str):
     assert dataset_name(file) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["pets\x00", "pets\n", "pets\x1b[31m", "two words", "-pets", "ünï", "", "p" * 101, "a/b"]
+)
+def test_a_name_that_is_no_name_is_refused_with_one_that_is(name: str):
+    with pytest.raises(ValidationError, match=rf"expected at most 100 letters.*such as {dataset_name(name)}"):
+        DatasetImport(path="/photos", name=name)
+
+
+def test_the_default_name_of_a_data_set_is_a_name():
+    for file in ("My photos (1).zip", "ö", "a" * 120):
+        assert DatasetImport(path="/photos", name=dataset_name(file)).name == dataset_name(file)

@@ -2,8 +2,9 @@
 
 import re
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from eyebright_wire.model import WireModel
 
@@ -74,6 +75,22 @@ class VersionManifest(WireModel):
     format: str
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
+
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+
+
+def _is_name(name: str) -> str:
+    if not re.fullmatch(_NAME, name):
+        raise ValueError(
+            "no name for a data set; expected at most 100 letters, digits, dots, dashes and underscores, the first a letter or "
+            f"digit, such as {dataset_name(name)}"
+        )
+    return name
+
+
+#: What a data set may be called: a name that is also safe in a path and a URL.
+DatasetName = Annotated[str, AfterValidator(_is_name), Field(json_schema_extra={"pattern": f"^{_NAME}$"})]
 
 
 def dataset_name(file_name: str) -> str:

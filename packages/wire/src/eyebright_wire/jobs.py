@@ -7,7 +7,7 @@ from pydantic import Field
 
 from eyebright_wire import WIRE_VERSION
 from eyebright_wire.artifacts import ArtifactRef, Grant
-from eyebright_wire.model import RequestModel, WireModel
+from eyebright_wire.model import Line, RequestModel, WireModel
 
 
 class JobState(StrEnum):
@@ -48,8 +48,8 @@ class Stage(StrEnum):
 class JobRequest(RequestModel):
     """An order for one training run. Only `dataset` must be given; everything else has a default that runs."""
 
-    dataset: str = Field(description="A data set version id, or a data set name (its newest ready version)")
-    name: str | None = Field(default=None, max_length=200)
+    dataset: Line = Field(description="A data set version id, or a data set name (its newest ready version)")
+    name: Line | None = Field(default=None, max_length=200)
     task: str = "classification"
     trainer: str | None = Field(
         default=None, description="Default: the first installed trainer that knows task and model"
@@ -66,13 +66,13 @@ class JobRequest(RequestModel):
         le=2**31 - 1,
         description="Longest running time of one attempt, from its start; then the job fails",
     )
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: dict[Line, Line] = Field(default_factory=dict)
 
 
 class PreflightRequest(JobRequest):
     """An order to be checked and not carried out. Without `dataset`, everything but the data is."""
 
-    dataset: str | None = Field(  # pyright: ignore[reportIncompatibleVariableOverride] -- frozen: nobody can write a None
+    dataset: Line | None = Field(  # pyright: ignore[reportIncompatibleVariableOverride] -- frozen: nobody can write a None
         default=None, description="As in an order; none while there are no data yet"
     )
 

@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import Field
 
 from eyebright_wire.artifacts import ArtifactRef, ExportRef
-from eyebright_wire.datasets import DatasetReport
+from eyebright_wire.datasets import DatasetName, DatasetReport
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Progress
 from eyebright_wire.jobs import JobState, Stage
@@ -136,7 +136,7 @@ class DatasetImport(RequestModel):
     """Import a folder or zip that the server itself can read."""
 
     path: str
-    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    name: DatasetName | None = None
     leave_out_broken: bool = False  # go on without files that mean to be images and cannot be used, instead of refusing
 
 

@@ -10,12 +10,12 @@ from eyebright.doors.http.paths import API, After, Limit
 from eyebright.doors.http.uploads import received
 from eyebright.doors.problems import refusals
 from eyebright.doors.strict import StrictRoute
-from eyebright_wire.datasets import dataset_name
+from eyebright_wire.datasets import DatasetName, dataset_name
 from eyebright_wire.resources import DatasetImport, DatasetVersionView, DatasetView, Page
 
 router = APIRouter(prefix=API, tags=["data sets"], route_class=StrictRoute)
 
-Name = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Default: the file's own")]
+Name = Annotated[DatasetName | None, Query(description="Default: the file's own")]
 LeaveOutBroken = Annotated[
     bool, Query(description="Go on without files that mean to be images and cannot be used, instead of refusing")
 ]
