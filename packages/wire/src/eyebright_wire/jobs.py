@@ -1,13 +1,13 @@
 """The order (`JobRequest`), the sealed envelope that a trainer opens (`JobSpec`), and the states between."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from eyebright_wire import WIRE_VERSION
 from eyebright_wire.artifacts import ArtifactRef, Grant
-from eyebright_wire.model import Line, RequestModel, WireModel
+from eyebright_wire.model import ONE_LINE, Line, RequestModel, WireModel
 
 
 class JobState(StrEnum):
@@ -49,7 +49,7 @@ class JobRequest(RequestModel):
     """An order for one training run. Only `dataset` must be given; everything else has a default that runs."""
 
     dataset: Line = Field(description="A data set version id, or a data set name (its newest ready version)")
-    name: Line | None = Field(default=None, max_length=200)
+    name: Annotated[str, Field(max_length=200), ONE_LINE] | None = None
     task: str = "classification"
     trainer: str | None = Field(
         default=None, description="Default: the first installed trainer that knows task and model"

@@ -3,26 +3,25 @@
 import unicodedata
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 #: A count or a point in time that every reader can hold: JavaScript has no larger whole numbers, databases have 64 bits.
 Whole = Annotated[int, Field(ge=0, le=2**53)]
 Counted = Annotated[int, Field(ge=1, le=2**53)]
 
-
 _UNPRINTABLE = frozenset({"Cc", "Zl", "Zp"})  # control characters, and the separators of lines and paragraphs
 
 
-def _one_line(text: object) -> object:
-    """Asked first, so that a field's own limits are still those of a text."""
-    for letter in text if isinstance(text, str) else "":
+def _one_line(text: str) -> str:
+    for letter in text:
         if unicodedata.category(letter) in _UNPRINTABLE:
             raise ValueError(f"has the control character U+{ord(letter):04X} in it; expected text of one line")
     return text
 
 
-#: What people call something. It is shown in terminals, and not every database stores a NUL.
-Line = Annotated[str, BeforeValidator(_one_line)]
+#: For what people call something. It is shown in terminals, and not every database stores a NUL.
+ONE_LINE = AfterValidator(_one_line)
+Line = Annotated[str, ONE_LINE]
 
 
 class WireModel(BaseModel):
