@@ -352,11 +352,12 @@ async def test_whatever_a_trainer_utters_can_be_stored_and_read(database):
 async def test_a_loss_that_is_not_a_number_does_not_make_a_job_unreadable(database):
     await submit(database, job())
     await claim(database)
-    nan = progress(2, metrics={"loss": float("nan"), "worse": float("inf")})
+    nan = progress(2, metrics={"loss": float("nan"), "worse": float("inf"), "lr": 0.5})
     await post(database, started(), nan)
-    metrics = (await database.jobs.get(ID)).job.metrics
-    assert metrics["loss"] != metrics["loss"]
-    assert metrics["worse"] == float("inf")
+    assert (await database.jobs.get(ID)).job.metrics == {"lr": 0.5}
+    said = (await database.history.events(ID, 0, 10))[-1].data["metrics"]
+    assert said["loss"] != said["loss"]  # what was said is kept as it was
+    assert said["worse"] == float("inf")
 
 
 async def test_jobs_are_listed_newest_first_page_by_page(database):

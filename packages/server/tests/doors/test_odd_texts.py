@@ -8,6 +8,8 @@ import pytest
 from harness.site import API, Site
 from harness.site import site as make_site
 
+from eyebright_wire.resources import JobView
+
 JSON = {"Content-Type": "application/json"}
 ODD = ["a\x00b", "\x00", "\ud800", "🦄 ünï", "\u202e", "x" * 5000, "'; DROP TABLE jobs; --", "%", "_"]
 
@@ -42,6 +44,23 @@ async def test_an_odd_text_of_a_trainer_is_kept_or_refused_for_good(site):
     assert seq > len(ODD) - 2
     page = (await site.get(f"{API}/jobs/{handle.job_id}/events?after=1")).json()["items"]
     assert [event["seq"] for event in page] == list(range(2, seq))
+
+
+async def test_a_loss_that_is_not_a_number_hides_neither_job_nor_curve_from_clients(site):
+    """JSON has no word for it, and what a client cannot read would break every list that the job is in."""
+    handle = await site.launch()
+    await site.say(handle, site.event(1, "started", pid=1, host="here"))
+    body = b"""{"events": [{"seq": 2, "kind": "progress", "at_ms": 1, "data": {"epoch": 1, "epochs": 2,
+        "eta_seconds": Infinity, "metrics": {"loss": NaN, "lr": 0.5}}}]}"""
+    path = f"{API}/jobs/{handle.job_id}"
+    for _ in range(2):  # the second time it is a repetition, which is no conflict
+        answer = await site.post(f"{path}/attempts/1/events", content=body, headers=site.job_token(handle))
+        assert (answer.status_code, answer.json()["acked"]) == (200, 2)
+    job = JobView.model_validate_json((await site.get(path)).content)
+    assert job.metrics == {"lr": 0.5}
+    assert job.progress is not None
+    assert job.progress.eta_seconds is None
+    assert [series["name"] for series in (await site.get(f"{path}/metrics")).json()] == ["lr"]
 
 
 async def calls(site: Site, text: str) -> list[httpx.Response]:

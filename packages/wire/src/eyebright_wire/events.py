@@ -5,14 +5,29 @@ An event is an envelope (`Event`) whose `data` is one of the bodies below, chose
 """
 
 from enum import StrEnum
-from typing import Any, Self
+from math import isfinite
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from eyebright_wire.artifacts import ArtifactRef, ExportRef
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import Stage
 from eyebright_wire.model import Counted, Whole, WireModel
+
+
+def _finite(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if isfinite(value)}
+
+
+def _finite_or_none(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
+
+
+#: Measured values. JSON has no word for infinity or for what is not a number: such a one is left out, because a job must stay
+#: readable whatever its training came to.
+Metrics = Annotated[dict[str, float], AfterValidator(_finite)]
+Estimate = Annotated[float | None, AfterValidator(_finite_or_none)]
 
 
 class EventKind(StrEnum):
@@ -71,9 +86,9 @@ class Progress(WireModel):
     step: Whole = Field(default=0, description="Optimiser steps since the first epoch")
     steps: Whole | None = Field(default=None, description="Optimiser steps in the whole run")
     epoch_finished: bool = False
-    metrics: dict[str, float] = Field(default_factory=dict)
-    images_per_second: float | None = None
-    eta_seconds: float | None = None
+    metrics: Metrics = Field(default_factory=dict)
+    images_per_second: Estimate = None
+    eta_seconds: Estimate = None
 
 
 class CheckpointSaved(WireModel):
@@ -82,7 +97,7 @@ class CheckpointSaved(WireModel):
     manifest: ArtifactRef
     epoch: Whole
     step: Whole
-    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics: Metrics = Field(default_factory=dict)
     best: bool = False
 
 
@@ -100,7 +115,7 @@ class Succeeded(WireModel):
     """The last word of a good run: everything it produced, to be verified before the model is registered."""
 
     artifacts: tuple[ArtifactRef, ...]
-    metrics: dict[str, float]
+    metrics: Metrics
     classes: tuple[str, ...] = ()
     exports: tuple[ExportRef, ...] = ()
 

@@ -3,8 +3,10 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from eyebright.core import lifecycle
 from eyebright.core.job import Run
@@ -175,11 +177,14 @@ def _number(run: Run) -> int:
 
 
 def _same(stored: StoredEvent | None, event: Event) -> bool:
-    return stored is not None and (stored.kind, stored.at_ms, dict(stored.data)) == (
-        event.kind,
-        event.at_ms,
-        event.data,
-    )
+    if stored is None or (stored.kind, stored.at_ms) != (event.kind, event.at_ms):
+        return False
+    said, again = dict(stored.data), event.data
+    return said == again or _text(said) == _text(again)  # as texts, because NaN does not equal itself
+
+
+def _text(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, sort_keys=True)
 
 
 def _ack(change: Change) -> Ack:
