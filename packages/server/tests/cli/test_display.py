@@ -41,6 +41,11 @@ def said_by(shown: Display) -> str:
     return shown.console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def lines_of(shown: Display) -> list[str]:
+    """Without the time of day."""
+    return [line.split("  ", 1)[1] for line in said_by(shown).splitlines()]
+
+
 def plain() -> Display:
     return Display(Console(file=io.StringIO(), width=200))
 
@@ -119,17 +124,46 @@ def test_lines_tell_each_state_and_each_finished_epoch_once() -> None:
     progress = Progress(epoch=1, epochs=5).model_dump()
     for item in (
         job(JobState.QUEUED, queue_position=1), job(JobState.QUEUED, queue_position=1, version=2),
-        event(1).model_copy(update={"data": progress}), finished_epoch(2, 1), job(stage=Stage.TRAINING), finished_epoch(3, 2),
+        job(stage=Stage.TRAINING), event(1).model_copy(update={"data": progress}), finished_epoch(2, 1), finished_epoch(3, 2),
     ):  # fmt: skip
         shown.show(item)
-    lines = [line.split("  ", 1)[1] for line in said_by(shown).splitlines()]
-    assert lines == [
+    assert lines_of(shown) == [
         "queued (number 1 in line)",
-        "epoch 1/5  loss 0.5  70 images/s",
         "running: training",
+        "epoch 1/5  loss 0.5  70 images/s",
         "epoch 2/5  loss 0.5  70 images/s",
     ]
     assert shown.position == 3
+
+
+def test_a_view_that_is_older_than_the_events_before_it_is_no_step_back() -> None:
+    """The server reads the view first and gives it last."""
+    shown = plain()
+    training = event(2, "stage").model_copy(update={"data": {"stage": "training"}})
+    for item in (
+        job(JobState.STARTING), event(1, "started"), training, finished_epoch(3, 1),
+        job(JobState.RUNNING, attempt=1), job(stage=Stage.TRAINING, attempt=1, version=7), finished_epoch(4, 2),
+        job(JobState.SUCCEEDED, attempt=1, version=9),
+    ):  # fmt: skip
+        shown.show(item)
+    assert lines_of(shown) == [
+        "starting",
+        "running",
+        "running: training",
+        "epoch 1/5  loss 0.5  70 images/s",
+        "epoch 2/5  loss 0.5  70 images/s",
+        "succeeded",
+    ]
+
+
+def test_a_cancel_and_the_next_attempt_are_told_as_soon_as_they_are_seen() -> None:
+    shown = plain()
+    for item in (
+        event(1, "started"), job(JobState.RUNNING, attempt=1, cancel_requested=True),
+        job(JobState.STARTING, attempt=2, version=8),
+    ):  # fmt: skip
+        shown.show(item)
+    assert lines_of(shown) == ["running", "running, cancelling", "starting"]
 
 
 def test_bars_keep_finished_epochs_above_and_say_when_a_job_goes_back() -> None:

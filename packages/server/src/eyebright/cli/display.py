@@ -24,7 +24,8 @@ NARROW = 60
 class Display:
     """Takes every item of a watch. `position` is the newest event shown, `job` the newest view of the job.
 
-    On its own it prints plain lines: one per change of state or stage and one per finished epoch.
+    On its own it prints plain lines: one per change of state or stage and one per finished epoch. While an attempt runs its
+    events tell of it, because only they come in order: a view that is seen after them may be older than they are.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -32,6 +33,7 @@ class Display:
         self.job: JobView | None = None
         self.position = 0
         self._said = ""
+        self._heard = 0  # the newest attempt whose events were shown
 
     def __enter__(self) -> Self:
         return self
@@ -48,14 +50,19 @@ class Display:
             self._show_event(item)
 
     def _show_job(self, job: JobView) -> None:
-        line = headline(job)
-        if line != self._said:
-            self._said = line
-            self.say(line)
+        if not job.state.live or job.attempt > self._heard or job.cancel_requested:
+            self._say_once(headline(job))
 
     def _show_event(self, event: EventView) -> None:
-        line = milestone(event)
-        if line:
+        self._heard = event.attempt
+        if turn := turning_point(event):
+            self._say_once(turn)
+        elif line := milestone(event):
+            self.say(line)
+
+    def _say_once(self, line: str) -> None:
+        if line != self._said:
+            self._said = line
             self.say(line)
 
     def say(self, line: str) -> None:
@@ -93,6 +100,11 @@ class Bars(Display):
         if job.state is JobState.QUEUED and job.reason:  # on its way back into the queue: worth a line that stays
             super()._show_job(job)
 
+    def _show_event(self, event: EventView) -> None:
+        """The picture itself tells the stage."""
+        if line := milestone(event):
+            self.say(line)
+
     def say(self, line: str) -> None:
         self.console.print(f"  {line}", soft_wrap=True)
 
@@ -119,6 +131,13 @@ def headline(job: JobView) -> str:
     if job.message:
         words += f": {job.message}"
     return words + (", cancelling" if job.cancel_requested and not job.state.final else "")
+
+
+def turning_point(event: EventView) -> str:
+    """The headline from this event on, if it changes state or stage: `running: training`."""
+    if event.kind == EventKind.STARTED:
+        return str(JobState.RUNNING)
+    return f"{JobState.RUNNING}: {event.data.get('stage', '')}" if event.kind == EventKind.STAGE else ""
 
 
 def milestone(event: EventView) -> str:
