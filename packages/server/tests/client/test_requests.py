@@ -48,6 +48,11 @@ def test_the_client_needs_no_framework_and_no_web_server() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_without_a_server_it_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=r"no server runs on .*`eyebright serve`.*EYEBRIGHT_URL"):
+        Client(settings=Settings(data_dir=tmp_path))
+
+
 def test_every_call_carries_the_token(server: Scripted, client: Client) -> None:
     server.answers = [ok(job())]
     assert client.job("job_1") == job()
