@@ -477,6 +477,17 @@ async def test_priority_goes_before_age(platform):
     assert [spec.job_id for spec in platform.executor.launches] == [urgent.id]
 
 
+async def test_only_checkpoints_that_were_kept_are_listed(platform):
+    handle = await platform.running()
+    for step in (5, 10):
+        path = f"checkpoints/step-{step}/manifest.json"
+        (manifest,) = platform.leave(handle, path)["artifacts"]
+        await platform.say(handle, "checkpoint", manifest=manifest | {"kind": "checkpoint"}, epoch=1, step=step)
+    assert [found.step for found in await platform.history.checkpoints(handle.job_id)] == [10, 5]
+    del platform.objects.bytes[f"jobs/{handle.job_id}/a1/checkpoints/step-5/manifest.json"]
+    assert [found.step for found in await platform.history.checkpoints(handle.job_id)] == [10]
+
+
 async def test_watching_ends_with_the_final_view(platform):
     handle = await platform.running()
     await platform.succeed(handle)

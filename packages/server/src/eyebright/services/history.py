@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from eyebright.core.records import StoredEvent
+from eyebright.core.records import Checkpoint, StoredEvent
 from eyebright.errors import NotFound
 from eyebright.ports.executor import Executor, Handle
 from eyebright.ports.jobs import JobHistory, JobStore
@@ -63,9 +63,10 @@ class History:
         )
 
     async def checkpoints(self, job_id: str) -> tuple[CheckpointView, ...]:
-        """Newest first."""
+        """Those that are still there, newest first: a trainer keeps the best one and the newest few."""
         await self._store.get(job_id)
-        return tuple(checkpoint_view(checkpoint) for checkpoint in await self._history.checkpoints(job_id))
+        found = await self._history.checkpoints(job_id)
+        return tuple([checkpoint_view(checkpoint) for checkpoint in found if await self._is_kept(job_id, checkpoint)])
 
     async def artifacts(self, job_id: str) -> tuple[ArtifactView, ...]:
         """The verified files of the attempt that succeeded."""
@@ -100,6 +101,14 @@ class History:
             text=text.decode("utf-8", "replace"),
             complete=ended and not more,
         )
+
+    async def _is_kept(self, job_id: str, checkpoint: Checkpoint) -> bool:
+        """Its manifest is written last and removed first."""
+        try:
+            await self._objects.stat(attempt_prefix(job_id, checkpoint.attempt) + checkpoint.manifest.path)
+        except NotFound:
+            return False
+        return True
 
     async def _read(self, executor: str, handle: Handle, offset: int) -> bytes:
         text = b""
