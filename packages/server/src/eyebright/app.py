@@ -240,6 +240,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     dispatch = Dispatch(database.jobs, executors, seal, clock, announcer, lease_ms=lease_ms, limits=limits)
     sweep = Sweep(
         database.jobs,
+        database.history,
         database.markers,
         executors,
         ingest,

@@ -71,6 +71,7 @@ class Platform:
         self.finaliser = Finaliser(database.jobs, self.objects, clock, announcer, limits=self.limits)
         self.sweep = Sweep(
             database.jobs,
+            database.history,
             database.markers,
             executors,
             self.ingest,

@@ -64,7 +64,7 @@ class JobRequest(RequestModel):
         default=None,
         ge=1,
         le=2**31 - 1,
-        description="Longest running time of one attempt, from its start; then the job fails",
+        description="Longest running time, over all attempts together; then the job fails",
     )
     labels: dict[Line, Line] = Field(default_factory=dict)
 

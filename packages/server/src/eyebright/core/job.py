@@ -80,6 +80,12 @@ class Attempt:
     def live(self) -> bool:
         return self.ended_at_ms is None
 
+    def ran_ms(self, now_ms: int) -> int:
+        """From its launch to its end, or until now."""
+        if self.launched_at_ms is None:
+            return 0
+        return (now_ms if self.ended_at_ms is None else self.ended_at_ms) - self.launched_at_ms
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -19,7 +19,7 @@ from eyebright.core.verdict import Verdict, of_exit
 from eyebright.errors import Conflict, InvalidRequest
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Executor, Handle, Liveness, Vital
-from eyebright.ports.jobs import JobStore, Markers
+from eyebright.ports.jobs import JobHistory, JobStore, Markers
 from eyebright.services.announce import Announcer
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.finalise import Finaliser
@@ -49,6 +49,7 @@ class Sweep:
     def __init__(
         self,
         store: JobStore,
+        history: JobHistory,
         markers: Markers,
         executors: Mapping[str, Executor],
         ingest: Ingest,
@@ -61,6 +62,7 @@ class Sweep:
         limits: RetryLimits,
     ) -> None:
         self._store = store
+        self._history = history
         self._markers = markers
         self._executors = executors
         self._ingest = ingest
@@ -135,7 +137,8 @@ class Sweep:
             return
         if run.job.cancel_requested:
             self._errand("stop", handle, self._stop(attempt, self._patience.stop_grace))
-        verdict = self._verdict(run, await self._catch_up(attempt, liveness), liveness)
+        attempt = await self._catch_up(attempt, liveness)
+        verdict = await self._overtime(run, attempt) or self._verdict(attempt, liveness)
         if verdict is not None:
             await self._end(handle, verdict)
 
@@ -150,14 +153,20 @@ class Sweep:
         await self._replay(attempt, liveness)
         return (await self._store.get(attempt.job_id)).attempt or attempt
 
-    def _verdict(self, run: Run, attempt: Attempt, liveness: Liveness) -> Verdict | None:
+    async def _overtime(self, run: Run, attempt: Attempt) -> Verdict | None:
+        limit, now_ms = run.job.max_duration_seconds, self._clock.now_ms()
+        if limit is None:
+            return None
+        attempts = [attempt] if attempt.number == 1 else await self._history.attempts(attempt.job_id)
+        if sum(each.ran_ms(now_ms) for each in attempts) <= 1000 * limit:
+            return None
+        message = f"still running after max_duration_seconds={limit}; raise it or train for fewer epochs"
+        return Verdict(ErrorCode.MAX_DURATION_EXCEEDED, message, retryable=False)
+
+    def _verdict(self, attempt: Attempt, liveness: Liveness) -> Verdict | None:
         now_ms = self._clock.now_ms()
         if liveness.vital is Vital.UNKNOWN and self._never_launched(attempt, now_ms):
             return Verdict(ErrorCode.WORKER_LOST, "the trainer process did not appear", retryable=True)
-        limit = run.job.max_duration_seconds
-        if limit is not None and attempt.launched_at_ms and now_ms - attempt.launched_at_ms > 1000 * limit:
-            message = f"still running after max_duration_seconds={limit}; raise it or train for fewer epochs"
-            return Verdict(ErrorCode.MAX_DURATION_EXCEEDED, message, retryable=False)
         if attempt.lease_until_ms < now_ms:
             silent = (now_ms - attempt.heartbeat_at_ms) // 1000
             return Verdict(ErrorCode.WORKER_LOST, f"no sign of life for {silent} s", retryable=True)
