@@ -11,6 +11,7 @@ from eyebright.cli import entry, program
 from eyebright.cli.entry import run
 from eyebright.cli.program import called
 from eyebright.cli.terminal import say
+from eyebright.cli.verbs import example
 from eyebright.errors import Unavailable
 
 
@@ -92,6 +93,15 @@ def test_every_hint_can_be_typed_as_it_stands(
     monkeypatch.setattr(entry, "get_command", get_command)
     run(["train", "x"])
     assert "run `.venv/bin/eyebright trainers install toy`" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_the_examples_of_the_help_can_be_typed_too() -> None:
+    lines = "eyebright train photos/   a folder\nEYEBRIGHT_DATA_DIR=/srv/eyebright eyebright serve"
+    assert example(lines).splitlines()[2:] == [
+        "  .venv/bin/eyebright train photos/   a folder",
+        "  EYEBRIGHT_DATA_DIR=/srv/eyebright .venv/bin/eyebright serve",
+    ]
 
 
 def test_the_installed_command_is_found() -> None:

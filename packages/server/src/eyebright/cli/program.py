@@ -1,6 +1,7 @@
 """How this command is called here, so that every hint can be typed as it stands: in a checkout it is not on PATH."""
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -8,11 +9,17 @@ from functools import cache
 from pathlib import Path
 
 NAME = "eyebright"
+_COMMAND = re.compile(rf"(^|(?<= )){NAME} ", re.MULTILINE)
 
 
 def typed(text: str) -> str:
     """The same with each `eyebright …` between backquotes as a person must type it here."""
     return text.replace(f"`{NAME} ", f"`{program()} ")
+
+
+def typed_lines(examples: str) -> str:
+    """The same for command lines that stand by themselves, one per line, perhaps with a variable before them."""
+    return _COMMAND.sub(f"{program()} ", examples)
 
 
 @cache

@@ -7,6 +7,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from eyebright.cli.program import typed_lines
+
 
 class Verb(NamedTuple):
     module: str
@@ -62,4 +64,4 @@ def single() -> typer.Typer:
 
 def example(lines: str) -> str:
     """Lines to be shown as they are below a command's help."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines.strip().splitlines())
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in typed_lines(lines.strip()).splitlines())
