@@ -148,6 +148,32 @@ def test_data_sets_are_imported_listed_and_shown(cli: Cli, photos: Path, tmp_pat
     assert cli("datasets", "import", tmp_path / "nowhere").code == Exit.NOT_FOUND
 
 
+def test_equal_content_under_another_name_is_told_to_be_stored_once(cli: Cli, tmp_path: Path) -> None:
+    folder = pets(tmp_path / "seals", images=5)
+    first = cli("datasets", "import", folder, "--name", "seals")
+    assert "stored once" not in first.err, first
+    again = cli("datasets", "import", folder, "--name", "walruses")
+    assert "walruses version 1" in again.err
+    assert "The same content as seals version 1: stored once" in again.err
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        (("datasets", "import", "{photos}", "--name", "a b"), "no name for a data set; expected at most 100 letters"),
+        (("train", "{photos}", "--trainer", "toy", "--max-duration", "99999999999"), "must be at most 2147483647"),
+        (("train", "{photos}", "--trainer", "toy", "--name", "a\x01"), "has the control character U+0001 in it"),
+    ],
+)
+def test_what_the_server_would_refuse_is_refused_in_the_same_words(
+    cli: Cli, photos: Path, order: tuple[str, ...], said: str
+) -> None:
+    refused = cli(*(str(photos) if part == "{photos}" else part for part in order))
+    assert refused.code == Exit.USAGE
+    assert said in refused.err
+    assert "mistake of Eyebright's own" not in refused.err
+
+
 def test_inspecting_needs_no_server(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -54,10 +54,25 @@ def failure_of(error: Exception) -> Failure:
         return Failure("usage", _usage(error), Exit.USAGE)
     if isinstance(error, OSError):
         return _system(error)
+    if (refused := _refused_here(error)) is not None:
+        return failure_of(refused)
     message = (
         f"{type(error).__name__}: {error}\nThis is a mistake of Eyebright's own. `eyebright --debug …` shows where."
     )
     return Failure("internal", message, Exit.INTERNAL)
+
+
+def _refused_here(error: Exception) -> EyebrightError | None:
+    """What the server would have refused, had the order got as far as that."""
+    from pydantic import ValidationError  # here, because `--help` needs none of it
+
+    from eyebright.core.misfit import misfit
+    from eyebright_wire.jobs import PreflightRequest
+    from eyebright_wire.resources import DatasetImport
+
+    if isinstance(error, ValidationError) and error.title in {PreflightRequest.__name__, DatasetImport.__name__}:
+        return misfit(error.errors())
+    return None
 
 
 def asked(argv: list[str], option: str) -> bool:

@@ -44,6 +44,8 @@ def bring(client: Client, path: Path, name: str | None = None, *, leave_out_brok
         with _transfer(f"Sending {path.name}") as told:
             version = client.upload_dataset(path, name, leave_out_broken=leave_out_broken, told=told)
     say(f"{version.dataset} version {version.number}: {images_line(version.report)}")
+    if (first := client.dataset_version(version.id)).dataset != version.dataset:
+        say(f"The same content as {first.dataset} version {first.number}: stored once, and jobs show it by that name.")
     tell_findings(finding for finding in version.report.findings if finding.severity is Severity.WARNING)
     return version
 

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
-from eyebright.doors.misfits import misfit
+from eyebright.core.misfit import misfit
 from eyebright.errors import EventConflict, EventGap, EyebrightError, StorageFull, is_full
 from eyebright.telemetry import Instruments
 from eyebright_wire.resources import ProblemDetails
@@ -89,7 +89,7 @@ def _alarm(request: Request, error: EventConflict) -> None:
 
 
 async def _on_invalid(request: Request, error: RequestValidationError) -> Response:
-    return answer(misfit(error, _fields(request)))
+    return answer(misfit(error.errors(), _fields(request)))
 
 
 def _fields(request: Request) -> Collection[str]:

@@ -12,10 +12,10 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from eyebright.core.misfit import misfit
 from eyebright.doors.door import context_of
 from eyebright.doors.gate import bearer
 from eyebright.doors.http.paths import API
-from eyebright.doors.misfits import misfit
 from eyebright.doors.problems import refusals
 from eyebright.errors import InvalidRequest, Unauthenticated
 from eyebright_wire.events import Ack, EventBatch, Heartbeat
@@ -75,7 +75,7 @@ async def post_events(request: Request) -> Response:
     try:
         batch = EventBatch.model_validate_json(await request.body())
     except ValidationError as error:
-        raise misfit(error) from None
+        raise misfit(error.errors()) from None
     context = context_of(request)
     ack = await context.services.ingest.accept(*_sender(request), batch.events)
     context.instruments.events.inc(len(batch.events))
@@ -95,7 +95,7 @@ async def post_heartbeat(request: Request) -> Response:
     try:
         beat = Heartbeat.model_validate_json(await request.body())
     except ValidationError as error:
-        raise misfit(error) from None
+        raise misfit(error.errors()) from None
     context = context_of(request)
     ack = await context.services.ingest.beat(*_sender(request), beat)
     context.instruments.heartbeats.inc()

@@ -1,10 +1,7 @@
 """A request that does not validate, in words for somebody who does not know pydantic: field by field, what was expected."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
-
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 
 from eyebright.core.resolve import nearest
 from eyebright.errors import InvalidRequest
@@ -40,9 +37,10 @@ _WORDS = {"missing": "is needed", "extra_forbidden": "is not a field that is kno
 _SHOWN_CHARACTERS = 60
 
 
-def misfit(error: ValidationError | RequestValidationError, known: Collection[str] = ()) -> InvalidRequest:
-    """What does not fit. `known` are the fields that the body may have, of which a mistyped one is told the nearest."""
-    found = [_misfit(each, known) for each in error.errors()]
+def misfit(errors: Iterable[Mapping[str, Any]], known: Collection[str] = ()) -> InvalidRequest:
+    """What does not fit, from pydantic's `errors()`. `known` are the fields that the request may have, of which a mistyped one is
+    told the nearest."""
+    found = [_misfit(each, known) for each in errors]
     return InvalidRequest("; ".join(_sentence(each) for each in found), errors=found)
 
 
