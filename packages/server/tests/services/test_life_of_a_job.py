@@ -15,7 +15,7 @@ from eyebright.errors import (
     TrainerUnavailable,
     Unavailable,
 )
-from eyebright.ports.executor import Handle
+from eyebright.ports.executor import Handle, Liveness
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.jobs import JobState
@@ -369,6 +369,23 @@ async def test_a_long_spool_is_read_in_pieces_so_that_others_get_their_turn(plat
     await platform.settle()
     assert folded == [1000, 1000, 500]
     assert (await platform.run(handle)).job.progress.step == 2499
+
+
+async def test_a_laptop_that_falls_asleep_in_the_middle_of_a_look_reaps_nothing(platform, monkeypatch):
+    """What was read before says nothing about the time after: neither of the run looked at nor of the next."""
+    handles = [await platform.running() for _ in range(2)]
+    await platform.sweep.tick()
+    original, asleep = platform.executor.status, [86_400]
+
+    async def slow(handle: Handle) -> Liveness:
+        platform.clock.advance(asleep.pop() if asleep else 0)
+        return await original(handle)
+
+    monkeypatch.setattr(platform.executor, "status", slow)
+    await platform.settle()
+    assert not asleep
+    for handle in handles:
+        assert (await platform.jobs.get(handle.job_id)).state is JobState.RUNNING
 
 
 async def test_an_outage_is_told_only_when_a_run_was_left_alone(platform):

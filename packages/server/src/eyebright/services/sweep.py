@@ -72,13 +72,18 @@ class Sweep:
         self._announcer = announcer
         self._patience = patience
         self._limits = limits
-        self._booted_at_ms = clock.now_ms()
+        self._booted_at_ms = self._looked_at_ms = clock.now_ms()
         self._leaving: set[Handle] = set()
         self._errands: dict[tuple[str, Handle], asyncio.Task[None]] = {}
         self._resting: dict[tuple[str, Handle], int] = {}  # errands that failed → when to try again
 
     async def tick(self) -> None:
-        """Look after every run once. Slow errands (stopping, verifying) go on in the background."""
+        """Look after every run once. Slow errands (stopping, verifying) go on in the background.
+
+        All are judged by the time at which the look began: should it take long (a disk that hangs, a laptop that falls asleep),
+        what was read before says nothing about the time after, and the next look gives that time back first.
+        """
+        self._looked_at_ms = self._clock.now_ms()
         await self._credit_outage()
         await self._look_after_all(await self._store.unfinished())
 
@@ -103,7 +108,7 @@ class Sweep:
 
     async def _credit_outage(self) -> None:
         """While we were away nobody could renew a lease: give the time back before anything may be reaped."""
-        now_ms = self._clock.now_ms()
+        now_ms = self._looked_at_ms
         swept_at_ms = await self._markers.read(SWEPT)
         gap_ms = now_ms - swept_at_ms if swept_at_ms is not None else 0
         if gap_ms > 1000 * self._patience.outage and (extended := await self._store.credit(gap_ms)):
@@ -144,17 +149,17 @@ class Sweep:
 
     async def _catch_up(self, attempt: Attempt, liveness: Liveness) -> Attempt:
         """A trainer that lives but has not been heard: read for ourselves what it has written down."""
-        silent_ms = self._clock.now_ms() - attempt.heartbeat_at_ms
+        silent_ms = self._looked_at_ms - attempt.heartbeat_at_ms
         beat = liveness.heartbeat
         if silent_ms <= 2000 * self._patience.heartbeat or beat is None:
             return attempt
-        if self._clock.now_ms() - beat.at_ms > 2000 * self._patience.heartbeat:
+        if self._looked_at_ms - beat.at_ms > 2000 * self._patience.heartbeat:
             return attempt  # it is not writing any more either
         await self._replay(attempt, liveness)
         return (await self._store.get(attempt.job_id)).attempt or attempt
 
     async def _overtime(self, run: Run, attempt: Attempt) -> Verdict | None:
-        limit, now_ms = run.job.max_duration_seconds, self._clock.now_ms()
+        limit, now_ms = run.job.max_duration_seconds, self._looked_at_ms
         if limit is None:
             return None
         attempts = [attempt] if attempt.number == 1 else await self._history.attempts(attempt.job_id)
@@ -164,8 +169,8 @@ class Sweep:
         return Verdict(ErrorCode.MAX_DURATION_EXCEEDED, message, retryable=False)
 
     def _verdict(self, attempt: Attempt, liveness: Liveness) -> Verdict | None:
-        now_ms = self._clock.now_ms()
-        if liveness.vital is Vital.UNKNOWN and self._never_launched(attempt, now_ms):
+        now_ms = self._looked_at_ms
+        if liveness.vital is Vital.UNKNOWN and self._never_launched(attempt):
             return Verdict(ErrorCode.WORKER_LOST, "the trainer process did not appear", retryable=True)
         if attempt.lease_until_ms < now_ms:
             silent = (now_ms - attempt.heartbeat_at_ms) // 1000
@@ -175,14 +180,14 @@ class Sweep:
             return Verdict(ErrorCode.HUNG, f"alive, but training has not moved for {still} s", retryable=True)
         return None
 
-    def _never_launched(self, attempt: Attempt, now_ms: int) -> bool:
+    def _never_launched(self, attempt: Attempt) -> bool:
         """No process, and nobody is about to start one: we crashed between claiming and launching."""
-        overdue = now_ms - attempt.claimed_at_ms > 1000 * self._patience.launch
+        overdue = self._looked_at_ms - attempt.claimed_at_ms > 1000 * self._patience.launch
         return overdue or (attempt.launched_at_ms is None and attempt.claimed_at_ms < self._booted_at_ms)
 
     async def _conclude(self, run: Run, attempt: Attempt, liveness: Liveness) -> None:
         """The process is gone: hear its last words from the spool; without any, judge by the way it went."""
-        if attempt.launched_at_ms is None and not self._never_launched(attempt, self._clock.now_ms()):
+        if attempt.launched_at_ms is None and not self._never_launched(attempt):
             return
         await self._replay(attempt, liveness)
         heard = await self._store.get(attempt.job_id)
