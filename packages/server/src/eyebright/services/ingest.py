@@ -4,9 +4,8 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from eyebright.core import lifecycle
 from eyebright.core.job import Run
@@ -177,14 +176,12 @@ def _number(run: Run) -> int:
 
 
 def _same(stored: StoredEvent | None, event: Event) -> bool:
-    if stored is None or (stored.kind, stored.at_ms) != (event.kind, event.at_ms):
-        return False
-    said, again = dict(stored.data), event.data
-    return said == again or _text(said) == _text(again)  # as texts, because NaN does not equal itself
+    return stored is not None and _content(stored) == _content(event)
 
 
-def _text(data: Mapping[str, Any]) -> str:
-    return json.dumps(data, sort_keys=True)
+def _content(event: StoredEvent | Event) -> str:
+    """As text, because a NaN does not equal itself."""
+    return json.dumps([event.kind, event.at_ms, dict(event.data)], sort_keys=True)
 
 
 def _ack(change: Change) -> Ack:
