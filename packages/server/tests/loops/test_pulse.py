@@ -47,7 +47,7 @@ async def test_a_round_follows_another_after_a_rest(going):
     for rounds in (1, 2, 3):
         await settle()
         assert work.rounds == rounds
-        assert pulse.verdict(clock.now_ms()) == "ok"
+        assert pulse.condition(clock.now_ms()) == "ok"
         clock.advance(1)
 
 
@@ -58,13 +58,13 @@ async def test_after_failures_the_rest_grows_and_then_all_is_well(going):
     for failing, rest in enumerate((1, 2, 4, 8, 16, BACKOFF_CAP_SECONDS, BACKOFF_CAP_SECONDS), 1):
         await settle()
         assert pulse.failing == work.rounds == failing
-        assert pulse.verdict(clock.now_ms()) == f"failed {failing} times in a row: RuntimeError: no luck"
+        assert pulse.condition(clock.now_ms()) == f"failed {failing} times in a row: RuntimeError: no luck"
         clock.advance(rest - 0.1)
         await settle()
         assert work.rounds == failing  # not yet
         clock.advance(0.1)
     await settle()
-    assert (pulse.failing, pulse.failures, pulse.verdict(clock.now_ms())) == (0, 7, "ok")
+    assert (pulse.failing, pulse.failures, pulse.condition(clock.now_ms())) == (0, 7, "ok")
 
 
 async def test_a_rest_that_fails_ends_the_loop_no_more_than_a_round_does(going):
@@ -77,10 +77,10 @@ async def test_a_rest_that_fails_ends_the_loop_no_more_than_a_round_does(going):
     pulse = Pulse("x", clock.now_ms())
     going(keep(pulse, clock, work.tick, rest))
     await settle()
-    assert pulse.verdict(clock.now_ms()) == "failed 1 times in a row: RuntimeError: no luck"
+    assert pulse.condition(clock.now_ms()) == "failed 1 times in a row: RuntimeError: no luck"
     clock.advance(1)
     await settle()
-    assert (work.rounds, pulse.verdict(clock.now_ms())) == (2, "ok")
+    assert (work.rounds, pulse.condition(clock.now_ms())) == (2, "ok")
 
 
 async def test_an_outage_of_days_does_not_end_the_loop(going):
@@ -136,9 +136,9 @@ async def test_a_standstill_is_seen(going):
     pulse = Pulse("x", clock.now_ms())
     going(keep(pulse, clock, asyncio.Event().wait, lambda: clock.sleep(1)))
     clock.advance(STANDSTILL_SECONDS - 1)
-    assert pulse.verdict(clock.now_ms()) == "ok"
+    assert pulse.condition(clock.now_ms()) == "ok"
     clock.advance(1)
-    assert pulse.verdict(clock.now_ms()) == "has not finished a round for 90 s"
+    assert pulse.condition(clock.now_ms()) == "has not finished a round for 90 s"
 
 
 async def test_the_outbox_is_emptied_before_it_rests(going):

@@ -63,7 +63,7 @@ class LocalRun:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._oom_kills: int | None = None
-        self._verdict: tuple[int | None, bool] | None = None
+        self._end: tuple[int | None, bool] | None = None
 
     def start(self, spec: JobSpec, environment: Environment) -> None:
         """Start it, unless that was done before. Raises OSError, with nothing started and the claim given back."""
@@ -81,7 +81,7 @@ class LocalRun:
     def liveness(self) -> Liveness:
         """Looks, and if the leader has died kills what it left behind. Raises Unavailable if that resists."""
         with self._lock:
-            if self._known_verdict() is None:
+            if self._known_end() is None:
                 if processes.runs(self._leader()):
                     return Liveness(Vital.ALIVE, heartbeat=self._directory.heartbeat())
                 if self._directory.claimed_at_ms() is None:
@@ -97,7 +97,7 @@ class LocalRun:
         True while its leader runs. If it was never started, it never will be.
         """
         with self._lock:
-            if self._known_verdict() is not None or self._prevent_start():
+            if self._known_end() is not None or self._prevent_start():
                 return False
             leader = self._leader()
             if leader is None or not processes.runs(leader):
@@ -110,17 +110,17 @@ class LocalRun:
     def leads(self) -> bool:
         """The leader still runs."""
         with self._lock:
-            return self._known_verdict() is None and processes.runs(self._leader())
+            return self._known_end() is None and processes.runs(self._leader())
 
     def kill(self) -> None:
         """Nothing of it runs once this returns. Raises Unavailable if something resists even SIGKILL."""
         with self._lock:
-            if self._known_verdict() is None:
+            if self._known_end() is None:
                 self._bury()
 
     @property
     def ended(self) -> bool:
-        return self._verdict is not None
+        return self._end is not None
 
     def _spawn(self, spec: JobSpec, environment: Environment) -> subprocess.Popen[bytes]:
         self._oom_kills = self._cgroup.oom_kills()
@@ -187,9 +187,9 @@ class LocalRun:
         """Kill all that is left, then write down how it ended: from then on it is a fact that no process disturbs."""
         self._kill_all()
         code = self._exit_code()
-        self._verdict = code, code == ExitCode.KILLED and self._memory_ran_out()
-        verdict = self._verdict
-        self._try_to_note(lambda: self._directory.write_verdict(*verdict))
+        self._end = code, code == ExitCode.KILLED and self._memory_ran_out()
+        end = self._end
+        self._try_to_note(lambda: self._directory.write_end(*end))
         self._directory.remove_scratch()
 
     def _kill_all(self) -> None:
@@ -213,13 +213,13 @@ class LocalRun:
         now = self._cgroup.oom_kills()
         return now is not None and self._oom_kills is not None and now > self._oom_kills
 
-    def _known_verdict(self) -> tuple[int | None, bool] | None:
-        if self._verdict is None:
-            self._verdict = self._directory.verdict()
-        return self._verdict
+    def _known_end(self) -> tuple[int | None, bool] | None:
+        if self._end is None:
+            self._end = self._directory.end()
+        return self._end
 
     def _gone(self) -> Liveness:
-        code, out_of_memory = self._verdict or (None, False)
+        code, out_of_memory = self._end or (None, False)
         return Liveness(
             Vital.GONE,
             exit_code=code,

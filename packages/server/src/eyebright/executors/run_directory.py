@@ -108,12 +108,12 @@ class RunDirectory:
     def write_asked_to_stop(self, at_ms: int) -> None:
         replace_durably(self.path / "stop.json", json.dumps({"at_ms": at_ms}))
 
-    def verdict(self) -> tuple[int | None, bool] | None:
+    def end(self) -> tuple[int | None, bool] | None:
         """(exit code, killed for memory) once nothing of it runs."""
         record = self._read("gone.json")
         return (record.get("code"), bool(record.get("out_of_memory"))) if "code" in record else None
 
-    def write_verdict(self, code: int | None, out_of_memory: bool) -> None:
+    def write_end(self, code: int | None, out_of_memory: bool) -> None:
         replace_durably(self.path / "gone.json", json.dumps({"code": code, "out_of_memory": out_of_memory}))
 
     def remove_scratch(self) -> None:

@@ -28,7 +28,7 @@ class Pulse:
     def age_seconds(self, now_ms: int) -> float:
         return max(0, now_ms - self.beat_at_ms) / 1000
 
-    def verdict(self, now_ms: int) -> str:
+    def condition(self, now_ms: int) -> str:
         """`ok`, or what is wrong."""
         age = self.age_seconds(now_ms)
         if self.failing:

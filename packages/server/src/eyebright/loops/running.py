@@ -48,8 +48,8 @@ class Loops:
         """`ok` if the database answers and every loop goes round; else `checks` says what is wrong."""
         now_ms = self._clock.now_ms()
         checks = {"database": await self._database()}
-        checks |= {name: self._verdict(name, now_ms) for name in self._tasks}
-        status = "ok" if all(verdict == "ok" for verdict in checks.values()) else "unavailable"
+        checks |= {name: self._condition(name, now_ms) for name in self._tasks}
+        status = "ok" if all(condition == "ok" for condition in checks.values()) else "unavailable"
         return HealthView(status=status, version=version("eyebright"), checks=checks)
 
     def measure(self) -> None:
@@ -68,9 +68,9 @@ class Loops:
             "outbox": outbox.run(services.relay, pulses["outbox"], clock, news.outbox),
         }
 
-    def _verdict(self, name: str, now_ms: int) -> str:
+    def _condition(self, name: str, now_ms: int) -> str:
         task = self._tasks[name]
-        return "has stopped; restart the server" if task.done() else self._pulses[name].verdict(now_ms)
+        return "has stopped; restart the server" if task.done() else self._pulses[name].condition(now_ms)
 
     async def _database(self) -> str:
         try:
