@@ -28,4 +28,6 @@ async def test_changes_of_state_are_counted_by_state_reason_and_trainer():
 
 @pytest.mark.parametrize("state", list(JobState))
 async def test_every_state_can_be_counted(state):
-    await Metrics(Instruments.make()).notify(message(f"job.{state}", state))
+    instruments = Instruments.make()
+    await Metrics(instruments).notify(message(f"job.{state}", state))
+    assert f'{{reason="",state="{state}",trainer="toy"}} 1.0' in instruments.exposition().decode()
