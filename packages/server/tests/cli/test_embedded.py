@@ -20,7 +20,6 @@ from harness.live import eyebright
 
 from eyebright.cli import embedded
 from eyebright.cli.connection import connected
-from eyebright.cli.entry import run
 from eyebright.cli.exits import Exit
 from eyebright.client import running_server
 from eyebright.errors import StorageFull, Unavailable
@@ -156,14 +155,14 @@ def test_a_server_that_dies_for_want_of_space_is_told_as_a_full_disk(
     "verb", [("jobs", "list"), ("train", "."), ("demo", "--small"), ("serve",)], ids=lambda v: v[0]
 )
 def test_a_file_in_the_place_of_the_data_folder_is_told_alike_by_every_verb(
-    tmp_path: Path, verb: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, verb: tuple[str, ...]
 ) -> None:
     file = tmp_path / "data"
     file.write_text("not a folder")
-    monkeypatch.setenv("EYEBRIGHT_DATA_DIR", str(file))
-    assert run(list(verb)) == Exit.UNAVAILABLE
+    done = eyebright(file, *verb)
+    assert done.code == Exit.UNAVAILABLE
     said = f"the data folder {file} cannot be used: {file} is not a folder. Choose another one with EYEBRIGHT_DATA_DIR"
-    assert capsys.readouterr().err == f"error: {said}\n"
+    assert done.err == f"error: {said}\n"
 
 
 def test_two_commands_at_once_share_one_server(tmp_path: Path) -> None:
