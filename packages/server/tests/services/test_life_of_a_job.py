@@ -279,6 +279,29 @@ async def test_heartbeats_keep_a_quiet_trainer_alive(platform):
     assert (await platform.jobs.get(handle.job_id)).state is JobState.RUNNING
 
 
+async def test_an_executor_that_cannot_tell_costs_no_trainer_its_attempt_that_is_heard(platform):
+    handle = await platform.running()
+    platform.executor.vanish(handle)
+    for _ in range(30):
+        platform.clock.advance(5)
+        now_ms = platform.clock.now_ms()
+        beat = Heartbeat(at_ms=now_ms, moved_at_ms=now_ms)
+        await platform.ingest.beat(handle.job_id, 1, platform.token(handle), beat)
+        await platform.settle(1)
+    assert (await platform.jobs.get(handle.job_id)).state is JobState.RUNNING
+
+
+async def test_a_trainer_that_neither_shows_nor_speaks_did_not_appear(platform):
+    handle = await platform.launched()
+    platform.executor.vanish(handle)
+    for _ in range(13):
+        platform.clock.advance(5)
+        await platform.settle(1)
+    job = await platform.jobs.get(handle.job_id)
+    assert (job.state, job.reason) == (JobState.QUEUED, ErrorCode.WORKER_LOST)
+    assert "did not appear" in job.message
+
+
 async def test_alive_but_not_moving_is_hung(platform):
     handle = await platform.running()
     still = platform.clock.now_ms()

@@ -170,7 +170,7 @@ class Sweep:
 
     def _verdict(self, attempt: Attempt, liveness: Liveness) -> Verdict | None:
         now_ms = self._looked_at_ms
-        if liveness.vital is Vital.UNKNOWN and self._never_launched(attempt):
+        if liveness.vital is Vital.UNKNOWN and not _heard(attempt) and self._never_launched(attempt):
             return Verdict(ErrorCode.WORKER_LOST, "the trainer process did not appear", retryable=True)
         if attempt.lease_until_ms < now_ms:
             silent = (now_ms - attempt.heartbeat_at_ms) // 1000
@@ -272,6 +272,11 @@ class Sweep:
 
 def _handle(attempt: Attempt) -> Handle:
     return Handle(attempt.job_id, attempt.number)
+
+
+def _heard(attempt: Attempt) -> bool:
+    """It has reported: from then on its lease tells whether it lives, even while the executor cannot."""
+    return attempt.heartbeat_at_ms > attempt.claimed_at_ms or attempt.last_seq > 0
 
 
 def _said_last_word(attempt: Attempt) -> bool:
