@@ -4,7 +4,7 @@ import pytest
 from harness.site import API, bearer
 from structlog.testing import capture_logs
 
-from eyebright.errors import EyebrightError
+from eyebright.errors import EyebrightError, NotFound, StorageFull, Unavailable
 
 
 def subclasses(of: type[EyebrightError]) -> list[type[EyebrightError]]:
@@ -25,6 +25,17 @@ async def test_every_error_keeps_its_code_status_and_words(site, kind, monkeypat
     assert answer.headers["content-type"] == "application/problem+json"
     assert problem["detail"] == error.message
     assert problem["expected"] == (7 if kind.code == "gap" else None)
+
+
+@pytest.mark.parametrize(("kind", "lines"), [(Unavailable, 1), (StorageFull, 0), (NotFound, 0)])
+async def test_what_the_loops_tell_once_is_not_told_of_each_request(site, kind, lines, monkeypatch):
+    async def fails(*_):
+        raise kind
+
+    monkeypatch.setattr(type(site.context.services.jobs), "get", fails)
+    with capture_logs() as said:
+        await site.get(f"{API}/jobs/x")
+    assert [line["event"] for line in said] == ["refused"] * lines
 
 
 async def test_a_number_that_was_used_for_another_event_is_an_alarm(site):

@@ -76,7 +76,8 @@ def _title(status: int) -> str:
 async def _on_refusal(request: Request, error: EyebrightError) -> Response:
     if isinstance(error, EventConflict):
         _alarm(request, error)
-    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, StorageFull):
+        # Of a full disk the loops tell once; every trainer asks again several times a second.
         log.warning("refused", code=error.code, detail=error.message)
     return answer(error)
 
