@@ -82,6 +82,7 @@ def test_whether_trying_again_helps_follows_the_code_unless_told_otherwise(error
     [
         (ErrorCode.CONFIG_INVALID, ExitCode.BAD_CONFIG),
         (ErrorCode.DATASET_INVALID, ExitCode.BAD_DATA),
+        (ErrorCode.DISK_FULL, ExitCode.DISK_FULL),
         (ErrorCode.STORAGE_ERROR, ExitCode.TEMPORARY),
         (ErrorCode.TRAINER_ERROR, ExitCode.TRAINER_ERROR),
         (ErrorCode.OUT_OF_MEMORY, ExitCode.TRAINER_ERROR),

@@ -17,6 +17,7 @@ from eyebright.core.verdict import of_exit
         (75, False, "internal_error", True),
         (64, False, "config_invalid", False),
         (65, False, "dataset_invalid", False),
+        (74, False, "disk_full", False),
         (1, False, "trainer_error", False),
         (0, False, "trainer_error", False),
     ],

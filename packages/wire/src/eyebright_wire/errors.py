@@ -46,6 +46,7 @@ class ExitCode:
     TRAINER_ERROR = 1
     BAD_CONFIG = 64
     BAD_DATA = 65
+    DISK_FULL = 74  # its last words may have found no room either
     TEMPORARY = 75
     PREEMPTED = 83
     KILLED = 137

@@ -37,6 +37,9 @@ def of_exit(code: int | None, out_of_memory: bool, log_tail: str) -> Verdict:
         return Verdict(ErrorCode.CONFIG_INVALID, _told("the trainer refused the configuration", log_tail), False)
     if code == ExitCode.BAD_DATA:
         return Verdict(ErrorCode.DATASET_INVALID, _told("the trainer refused the data set", log_tail), False)
+    if code == ExitCode.DISK_FULL:
+        advice = "no room was left on the disk of the trainer; free some space there and order it again"
+        return Verdict(ErrorCode.DISK_FULL, _told(advice, log_tail), False)
     said = "exited without a result" if code == ExitCode.DONE else f"ended with exit status {code}"
     return Verdict(ErrorCode.TRAINER_ERROR, _told(f"the trainer {said}", log_tail), False)
 
