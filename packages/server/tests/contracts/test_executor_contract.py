@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -23,7 +24,7 @@ import pytest
 
 from eyebright import plugins
 from eyebright.errors import StorageFull, Unavailable
-from eyebright.executors import run_directory
+from eyebright.executors import local_run, processes, run_directory
 from eyebright.executors.child_environment import RUN_MARK
 from eyebright.executors.local import LocalExecutor, LocalExecutorSettings
 from eyebright.ports.clock import SystemClock
@@ -574,6 +575,31 @@ async def test_stop_ends_the_whole_tree_however_it_resists(laboratory: Laborator
     await executor.stop(JOB, timedelta(milliseconds=50))
     assert not any(map(running, pids))
     assert (await executor.status(JOB)).exit_code == (None if adopted else 137)
+
+
+async def test_whoever_looks_does_not_wait_for_a_kill_under_way(
+    laboratory: Laboratory, executor: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that hangs in the disk may resist for long, and there are other runs to look after."""
+    killing, release = threading.Event(), threading.Event()
+
+    def resisting(*_: object) -> None:
+        killing.set()
+        release.wait(5)
+
+    monkeypatch.setattr(local_run, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(processes, "await_end", resisting)
+    await laboratory.launch(executor, "resist")
+    await asyncio.to_thread(laboratory.note, "pids.json")
+    stopping = asyncio.create_task(executor.stop(JOB, AT_ONCE))
+    try:
+        await asyncio.to_thread(killing.wait, 30)
+        async with asyncio.timeout(4):
+            assert (await executor.status(JOB)).vital is Vital.ALIVE
+    finally:
+        release.set()
+        await stopping
+    assert (await executor.status(JOB)).vital is Vital.GONE
 
 
 async def test_a_stopped_process_is_woken_to_leave_in_order(laboratory: Laboratory, executor: Executor) -> None:

@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 YOUNG_MS = 10_000
 #: So long a killed process may take to vanish (it finishes the disk or device operation that it is in).
 KILL_SECONDS = 10.0
+#: So long a mere look may take for that, or wait for a kill under way: there are other runs to look after.
+LOOK_SECONDS = 1.0
 LOG_TAIL_BYTES = 4096
 
 
@@ -80,16 +82,12 @@ class LocalRun:
 
     def liveness(self) -> Liveness:
         """Looks, and if the leader has died kills what it left behind. Raises Unavailable if that resists."""
-        with self._lock:
-            if self._known_end() is None:
-                if processes.runs(self._leader()):
-                    return Liveness(Vital.ALIVE, heartbeat=self._directory.heartbeat())
-                if self._directory.claimed_at_ms() is None:
-                    return Liveness(Vital.GONE)  # never started; it still may be
-                if self._may_still_start():
-                    return Liveness(Vital.UNKNOWN)
-                self._bury()
-            return self._gone()
+        if not self._lock.acquire(timeout=LOOK_SECONDS):
+            return Liveness(Vital.ALIVE)  # somebody is at it, and it is not gone before they say so
+        try:
+            return self._look()
+        finally:
+            self._lock.release()
 
     def ask_to_stop(self) -> bool:
         """Ask once, however often this is called and by how many servers; a second SIGTERM ends a trainer at once.
@@ -116,11 +114,22 @@ class LocalRun:
         """Nothing of it runs once this returns. Raises Unavailable if something resists even SIGKILL."""
         with self._lock:
             if self._known_end() is None:
-                self._bury()
+                self._bury(KILL_SECONDS)
 
     @property
     def ended(self) -> bool:
         return self._end is not None
+
+    def _look(self) -> Liveness:
+        if self._known_end() is None:
+            if processes.runs(self._leader()):
+                return Liveness(Vital.ALIVE, heartbeat=self._directory.heartbeat())
+            if self._directory.claimed_at_ms() is None:
+                return Liveness(Vital.GONE)  # never started; it still may be
+            if self._may_still_start():
+                return Liveness(Vital.UNKNOWN)
+            self._bury(LOOK_SECONDS)
+        return self._gone()
 
     def _spawn(self, spec: JobSpec, environment: Environment) -> subprocess.Popen[bytes]:
         self._oom_kills = self._cgroup.oom_kills()
@@ -183,24 +192,24 @@ class LocalRun:
         except OSError:
             return False
 
-    def _bury(self) -> None:
+    def _bury(self, seconds: float) -> None:
         """Kill all that is left, then write down how it ended: from then on it is a fact that no process disturbs."""
-        self._kill_all()
+        self._kill_all(seconds)
         code = self._exit_code()
         self._end = code, code == ExitCode.KILLED and self._memory_ran_out()
         end = self._end
         self._try_to_note(lambda: self._directory.write_end(*end))
         self._directory.remove_scratch()
 
-    def _kill_all(self) -> None:
+    def _kill_all(self, seconds: float) -> None:
         # The leader stays unreaped meanwhile: as long as its pid is taken, its session can be nobody else's.
         leader = self._leader()
-        deadline = time.monotonic() + KILL_SECONDS
+        deadline = time.monotonic() + seconds
         while left := processes.members(leader, self._mark):  # again, for what was being forked while we looked
             if time.monotonic() > deadline:
                 raise Unavailable(_resisting(left))
             processes.kill(left)
-            processes.await_end(left, KILL_SECONDS)
+            processes.await_end(left, seconds)
 
     def _exit_code(self) -> int | None:
         """As the parent learned it, else as the process wrote it down; a signal counts as 128 + its number."""
