@@ -5,7 +5,8 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -17,30 +18,24 @@ _NOTHING_LEFT_BYTES = 1 << 20
 
 def replace(path: Path, content: bytes) -> None:
     """Readers see the old content or the new one. After a power cut it may be the old one."""
-    temporary = _beside(path)
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    with _appearing_at_once(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def replace_durably(path: Path, content: bytes) -> None:
     """As `replace`, and on the disk when it returns."""
-    temporary = _beside(path)
-    temporary.write_bytes(content)
-    sync(temporary)
-    temporary.replace(path)
+    with _appearing_at_once(path) as temporary:
+        temporary.write_bytes(content)
+        sync(temporary)
     sync(path.parent)
 
 
 def copy_durably(source: Path, target: Path) -> tuple[int, str]:
     """Copies a file as a whole and answers its size and sha256, both of the bytes that were written."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _beside(target)
-    try:
+    with _appearing_at_once(target) as temporary:
         size, sha256 = _copy(source, temporary)
         sync(temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
     sync(target.parent)
     return size, sha256
 
@@ -69,9 +64,7 @@ def sync_folders(folder: Path) -> None:
 
 def is_full(error: BaseException, *folders: Path) -> bool:
     """Is a full disk behind this error? Looks at what caused it and, given folders, at the room that is left there."""
-    return any(_says_full(link) for link in _chain(error)) or any(
-        free_bytes(folder) < _NOTHING_LEFT_BYTES for folder in folders
-    )
+    return any(_says_full(link) for link in _chain(error)) or any(_nothing_left(folder) for folder in folders)
 
 
 def free_bytes(folder: Path) -> int:
@@ -86,9 +79,24 @@ def _says_full(error: BaseException) -> bool:
     return any(text in str(error).lower() for text in _FULL_TEXTS)
 
 
-def _beside(path: Path) -> Path:
-    """A name of its own for each writer: two may replace the same file at once."""
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+def _nothing_left(folder: Path) -> bool:
+    """A place that cannot even be asked is in another trouble than being full."""
+    try:
+        return free_bytes(folder) < _NOTHING_LEFT_BYTES
+    except OSError:
+        return False
+
+
+@contextmanager
+def _appearing_at_once(path: Path) -> Generator[Path]:
+    """A file beside `path` that takes its name at the end, or vanishes. Its own name is one for each writer: two may replace
+    the same file at once."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _copy(source: Path, target: Path) -> tuple[int, str]:
