@@ -1,4 +1,5 @@
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from eyebright_kit.errors import ConfigInvalid, DiskFull, ExportFailed, NanLoss,
 from eyebright_kit.runtime import failure
 from eyebright_kit.runtime.failure import exit_code, explained
 from eyebright_wire.errors import ErrorCode, ExitCode
+from eyebright_wire.events import Failed
 
 
 class OutOfMemoryError(RuntimeError):
@@ -58,6 +60,32 @@ def test_a_full_disk_is_named_with_its_room_and_what_to_do(tmp_path: Path, monke
     message = explained(OSError(errno.ENOSPC, "No space left on device"), tmp_path / "other", tmp_path).message
     assert message.startswith(f"not enough room in {tmp_path} (3 MiB free): OSError: ")
     assert message.endswith("free space there and retry the job")
+
+
+def test_a_full_disk_is_named_where_no_folder_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Python itself looks for a folder for temporary files by writing one, which fails when all disks are full."""
+
+    def unusable(*_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", unusable)
+    assert explained(OSError(errno.ENOSPC, "full"), tmp_path).message.startswith(f"not enough room in {tmp_path} (")
+    assert explained(OSError(errno.ENOSPC, "full")).message.startswith("not enough room in any folder (0 MiB free)")
+
+
+def test_a_place_that_is_away_hides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def stale(_: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr("shutil.disk_usage", stale)
+    assert explained(StorageUnavailable("cannot write the output"), tmp_path).code is ErrorCode.STORAGE_ERROR
+    assert explained(OSError(errno.ENOSPC, "full"), tmp_path).code is ErrorCode.DISK_FULL
+
+
+def test_a_name_that_is_no_utf8_can_be_told():
+    failed = explained(RuntimeError(f"cannot read {os.fsdecode(b'\xffcat.jpg')}"))
+    assert r"\udcffcat.jpg" in failed.message
+    assert Failed.model_validate_json(failed.model_dump_json()) == failed
 
 
 def test_running_out_of_memory_says_which_setting_to_change():

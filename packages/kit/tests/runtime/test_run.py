@@ -1,5 +1,6 @@
 """Whole attempts in this process: from a spec file to an exit code and what lies on disk afterwards."""
 
+import errno
 import json
 import os
 import signal
@@ -469,6 +470,27 @@ def test_the_rank_that_knows_the_reason_gives_the_code(
     trace = _run(job.write_spec(), Tiny(work))
     assert trace.failed.code == code
     assert said in trace.failed.message
+
+
+def _no_room(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_the_exit_status_is_right_even_where_it_cannot_be_written(job: Rehearsal, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(RunFolder, "write_exit", _no_room)
+    trace = _run(job.write_spec(), Tiny(_raise(DatasetInvalid("no images"))))
+    assert trace.exit_code == ExitCode.BAD_DATA
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_leaves_with_its_own_status_even_where_it_cannot_tell_the_others(
+    job: Rehearsal, monkeypatch: pytest.MonkeyPatch, rank: int
+):
+    _as_rank(monkeypatch, rank)
+    monkeypatch.setattr(RunFolder, "write_failed_rank", _no_room)
+    spec = job.write_spec()
+    trace = _run(spec, DatasetInvalid("no images"))
+    assert trace.exit_code == ExitCode.BAD_DATA
 
 
 def test_rank_0_waits_for_the_reason_of_what_it_stumbled_over(job: Rehearsal, monkeypatch: pytest.MonkeyPatch):

@@ -181,13 +181,21 @@ class Attempt:
     def _close(self) -> None:
         self._folder.clean()  # first: on a full disk this is what makes room for the rest
         self._spool.flush()
-        _attempted("leave the spool in the output", self._push_spool)
+        attempted("leave the spool in the output", self._push_spool)
         if self._sender is not None and not self._sender.close(FLUSH_SECONDS):
             _log.warning("not everything could be reported; the rest is in %s", self._folder.spool)
         self._spool.close()
 
     def _push_spool(self) -> None:
         copy_durably(self._folder.spool, local_folder(self._spec.output) / "spool.jsonl")
+
+
+def attempted(what: str, act: Callable[[], object]) -> None:
+    """The end goes on whatever happens: the exit code and the last words matter more than any one of its parts."""
+    try:
+        act()
+    except Exception as error:
+        _log.warning("could not %s: %s", what, error)
 
 
 def _keep(spec: JobSpec) -> int:
@@ -205,11 +213,3 @@ def _unasked(stopped: Stopped) -> Failed:
     return Failed(
         code=ErrorCode.TRAINER_ERROR, message=f"the trainer stopped although nobody asked it to. {stopped}".rstrip()
     )
-
-
-def _attempted(what: str, act: Callable[[], object]) -> None:
-    """The end goes on whatever happens: the exit code and the last words matter more than any one of its parts."""
-    try:
-        act()
-    except Exception as error:
-        _log.warning("could not %s: %s", what, error)

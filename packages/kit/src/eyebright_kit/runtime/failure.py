@@ -2,6 +2,8 @@
 
 import tempfile
 import traceback
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from eyebright_kit.errors import TrainerFailure
@@ -33,7 +35,8 @@ def explained(error: BaseException, *folders: Path) -> Failed:
     """
     code, message = _cause(error, folders)
     retryable = error.retryable if isinstance(error, TrainerFailure) and error.code is code else None
-    return Failed(code=code, message=message[:_MESSAGE_CHARACTERS], retryable=retryable, detail=_detail(error))
+    message = _utterable(message[:_MESSAGE_CHARACTERS])
+    return Failed(code=code, message=message, retryable=retryable, detail=_utterable(_detail(error)))
 
 
 def exit_code(code: ErrorCode) -> int:
@@ -63,11 +66,16 @@ def _cause(error: BaseException, folders: tuple[Path, ...]) -> tuple[ErrorCode, 
 
 def _no_room(error: BaseException, folders: tuple[Path, ...]) -> str:
     """Names the folder with the least room; a library may have filled the one for temporary files."""
-    fullest = min((*folders, Path(tempfile.gettempdir())), key=free_bytes)
-    return (
-        f"not enough room in {fullest} ({free_bytes(fullest) >> 20} MiB free): {_named(error)}; "
-        f"free space there and retry the job"
-    )
+    room, fullest = min(_rooms(folders), default=(0, "any folder"))
+    return f"not enough room in {fullest} ({room >> 20} MiB free): {_named(error)}; free space there and retry the job"
+
+
+def _rooms(folders: tuple[Path, ...]) -> Iterator[tuple[int, Path]]:
+    """Of the folders that can be asked: where all disks are full there is not even one for temporary files."""
+    for folder in (*folders, None):
+        with suppress(OSError):
+            place = folder or Path(tempfile.gettempdir())
+            yield free_bytes(place), place
 
 
 def _named(error: BaseException) -> str:
@@ -84,3 +92,8 @@ def _place(error: BaseException) -> str:
 
 def _detail(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))[-_DETAIL_CHARACTERS:]
+
+
+def _utterable(text: str) -> str:
+    """As an event can carry it: of a file's name that is no UTF-8, Python keeps halves of letters that JSON has no words for."""
+    return text.encode(errors="backslashreplace").decode()

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from eyebright_kit.data.local import LocalDataset
 from eyebright_kit.errors import ConfigInvalid, TrainerFailure
-from eyebright_kit.runtime.attempt import Attempt, Done
+from eyebright_kit.runtime.attempt import Attempt, Done, attempted
 from eyebright_kit.runtime.checkpoints import Checkpoints, restore
 from eyebright_kit.runtime.context import Context, Desk, Restored, Result, Stopped, Trainer
 from eyebright_kit.runtime.desk import SilentDesk
@@ -81,7 +81,7 @@ def run(manifest: TrainerManifest, load: Callable[[], Trainer], spec_path: Path,
         _log.error("%s", error)
         return exit_code(error.code)
     code = _lead(order, attempt)
-    order.folder.write_exit(code)
+    attempted("write down the exit code", lambda: order.folder.write_exit(code))
     return code
 
 
@@ -138,7 +138,7 @@ def _lead(order: Order, attempt: Attempt) -> int:
         code = attempt.end(error)
         if order.place.world_size > 1:  # so that nobody waits for data that will not come
             gone = Failed(code=ErrorCode.TRAINER_ERROR, message=f"it ended with exit code {code}")
-            order.folder.write_failed_rank(0, gone)
+            attempted("tell the other processes", lambda: order.folder.write_failed_rank(0, gone))
         return code
 
 
@@ -197,7 +197,7 @@ def _follow(order: Order) -> int:
             return ExitCode.PREEMPTED if order.stop.reason is StopReason.PREEMPT else ExitCode.DONE
         _log.error("rank %d failed", order.place.rank, exc_info=error)
         failed = explained(error, order.folder.scratch)
-        order.folder.write_failed_rank(order.place.rank, failed)
+        attempted("tell rank 0", lambda: order.folder.write_failed_rank(order.place.rank, failed))
         return exit_code(failed.code)
     return ExitCode.DONE
 
