@@ -83,7 +83,7 @@ def test_a_place_that_is_away_hides_nothing(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_name_that_is_no_utf8_can_be_told():
-    failed = explained(RuntimeError(f"cannot read {os.fsdecode(b'\xffcat.jpg')}"))
+    failed = explained(RuntimeError("cannot read " + os.fsdecode(b"\xffcat.jpg")))
     assert r"\udcffcat.jpg" in failed.message
     assert Failed.model_validate_json(failed.model_dump_json()) == failed
 
