@@ -11,6 +11,7 @@ from eyebright.errors import (
     EventGap,
     Fenced,
     Forbidden,
+    KeyReused,
     StorageFull,
     TrainerUnavailable,
     Unavailable,
@@ -477,6 +478,13 @@ async def test_a_trainer_that_stays_away_fails_the_job_in_the_end(platform):
         await platform.dispatch.tick()
     job = await platform.jobs.get(handle.job_id)
     assert (job.state, job.message.partition(";")[0]) == (JobState.FAILED, "trainer 'toy' is not installed")
+
+
+async def test_an_order_is_the_same_in_whatever_order_its_settings_come(platform):
+    first = await platform.submit(key="once", labels={"a": "1", "b": "2"})
+    assert (await platform.submit(key="once", labels={"b": "2", "a": "1"})).id == first.id
+    with pytest.raises(KeyReused):
+        await platform.submit(key="once", labels={"a": "2", "b": "1"})
 
 
 async def test_slots_are_not_shared(platform):

@@ -1,6 +1,7 @@
 """Order, look at, cancel and repeat training jobs."""
 
 import hashlib
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
@@ -75,7 +76,7 @@ class Jobs:
 
         Raises KeyReused, NotFound, ConfigInvalid, DatasetInvalid, LicenceDenied or TrainerUnavailable; nothing is kept then.
         """
-        body_sha256 = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+        body_sha256 = _sha256_of(request)
         if key is not None and (known := await self._taken(source, key, body_sha256)):
             return Submitted(await self.get(known), created=False)
         job = await self._plan(request)
@@ -196,6 +197,11 @@ class Jobs:
     async def _taken(self, source: str, key: str, body_sha256: str) -> str | None:
         async with self._store.transaction() as transaction:
             return await _known(transaction, source, key, body_sha256)
+
+
+def _sha256_of(request: JobRequest) -> str:
+    """The same for the same order, in whatever order its settings were written."""
+    return hashlib.sha256(json.dumps(request.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
 async def _known(transaction: JobTransaction, source: str, key: str, body_sha256: str) -> str | None:
