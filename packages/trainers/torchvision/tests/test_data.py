@@ -1,3 +1,5 @@
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +50,17 @@ def test_without_room_in_memory_the_disk_is_taken_and_without_both_nothing(
     assert (tmp_path / "kept").stat().st_blocks * 512 >= 480
     monkeypatch.setattr(cache, "_DISK_SHARE", 0)
     assert cache.room((10, 4, 4, 3), tmp_path / "other", shared=False) is None
+
+
+def test_what_a_quota_gave_of_a_cache_that_does_not_fit_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def gives_some(descriptor: int, _offset: int, _size: int) -> None:
+        os.write(descriptor, bytes(100))
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(cache, "available_bytes", lambda _device: 0)
+    monkeypatch.setattr(os, "posix_fallocate", gives_some)
+    assert cache.room((10, 4, 4, 3), tmp_path / "kept", shared=False) is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_processes_that_share_a_cache_do_not_wipe_each_others_squares(images: LocalDataset, tmp_path: Path):

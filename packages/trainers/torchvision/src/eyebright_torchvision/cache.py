@@ -23,12 +23,12 @@ def room(shape: tuple[int, ...], path: Path, shared: bool) -> NDArray[np.uint8] 
     size = int(np.prod(shape))
     if not shared and size <= _MEMORY_SHARE * available_bytes(torch.device("cpu")):
         return np.empty(shape, dtype=np.uint8)
-    if size <= _DISK_SHARE * shutil.disk_usage(path.parent).free and _reserve(path, size):
+    if size <= _DISK_SHARE * shutil.disk_usage(path.parent).free and _reserve(path, size, shared):
         return np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
     return None
 
 
-def _reserve(path: Path, size: int) -> bool:
+def _reserve(path: Path, size: int, shared: bool) -> bool:
     """Takes the room for real: writing into a hole of a full disk would kill the process with SIGBUS."""
     if not hasattr(os, "posix_fallocate"):
         return False
@@ -36,6 +36,8 @@ def _reserve(path: Path, size: int) -> bool:
     try:
         os.posix_fallocate(descriptor, 0, size)
     except OSError:
+        if not shared:
+            path.unlink()  # what a quota let it have, checkpoints need
         return False
     finally:
         os.close(descriptor)
