@@ -103,7 +103,7 @@ class Clock:
 
 def watching(server: Scripted, **fields: object) -> Watching:
     transport = Transport("http://eyebright.test", "x", through=httpx.MockTransport(server), sleep=server.slept.append)
-    return Watching(transport, "job_1", monotonic=Clock(), **fields)  # type: ignore[arg-type]
+    return Watching(transport, "job_1", **{"monotonic": Clock(), **fields})  # type: ignore[arg-type]
 
 
 def test_patience_with_a_server_that_is_away_ends(server: Scripted) -> None:
@@ -111,6 +111,22 @@ def test_patience_with_a_server_that_is_away_ends(server: Scripted) -> None:
     with pytest.raises(Unavailable, match="no answer"):
         list(watching(server))
     assert len(server.asked) == PATIENCE_SECONDS // 10 + 1
+
+
+def test_a_long_silence_on_a_standing_line_does_not_count(server: Scripted) -> None:
+    """A job that waits in the queue for hours has no news, and then the server is restarted."""
+    clock = Clock()
+
+    class Quiet(Breaks):
+        def __iter__(self) -> Iterator[bytes]:
+            yield self.content
+            clock.now += 100 * PATIENCE_SECONDS
+            raise httpx.RemoteProtocolError("peer closed connection")
+
+    quiet = Quiet(stream(RUNNING))
+    answer = httpx.Response(200, stream=quiet, headers={"content-type": "text/event-stream"})
+    server.answers = [answer, httpx.ConnectError("restarting"), stream(RUNNING, DONE)]
+    assert list(watching(server, monotonic=clock)) == [RUNNING, RUNNING, DONE]
 
 
 def test_a_deadline_ends_the_watching_however_much_is_going_on(server: Scripted) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 from httpx_sse import ServerSentEvent, SSEError
@@ -26,20 +26,20 @@ class Watching:
     position: int = 0
     deadline: float | None = None
     monotonic: Callable[[], float] = time.monotonic
+    _heard: float = field(default=0.0, init=False)  # when the line last stood
 
     def __iter__(self) -> Iterator[JobView | EventView]:
         """The job, then each change of it and each new event, once, in order. Ends after the final JobView."""
-        heard = self.monotonic()
+        self._heard = self.monotonic()
         while True:
             try:
                 for item in self._listen():
-                    heard = self.monotonic()
                     yield item
                     if isinstance(item, JobView) and item.state.final:
                         return
                     self._check_deadline()
             except (httpx.TransportError, SSEError, Unavailable) as error:
-                self._bear(error, heard)
+                self._bear(error)
             self._check_deadline()
             self.transport.sleep(PAUSE_SECONDS)
             self.transport.follow()
@@ -51,9 +51,12 @@ class Watching:
             headers={"Last-Event-ID": str(self.position)},
             timeout=self._timeout(),
         ) as source:
-            for message in source.iter_sse():
-                if (item := self._understand(message)) is not None:
-                    yield item
+            try:
+                for message in source.iter_sse():
+                    if (item := self._understand(message)) is not None:
+                        yield item
+            finally:
+                self._heard = self.monotonic()  # however quiet the job was: a server that is there keeps the line
 
     def _understand(self, message: ServerSentEvent) -> JobView | EventView | None:
         if message.event == "job":
@@ -70,11 +73,11 @@ class Watching:
             return httpx.Timeout(60.0, connect=5.0)
         return httpx.Timeout(min(60.0, max(0.05, self.deadline - self.monotonic())), connect=5.0)
 
-    def _bear(self, error: Exception, heard: float) -> None:
+    def _bear(self, error: Exception) -> None:
         if isinstance(error, Unavailable) and not is_transient(error):
             raise error
         self._check_deadline()
-        if self.monotonic() - heard > PATIENCE_SECONDS:
+        if self.monotonic() - self._heard > PATIENCE_SECONDS:
             raise Unavailable(no_answer(self.transport.url, error)) from error
 
     def _check_deadline(self) -> None:
