@@ -100,6 +100,22 @@ def test_a_job_that_ended_while_the_person_was_thinking_is_shown() -> None:
     assert follow(client, RUNNING, Display(), asks=yes) == DONE
 
 
+@pytest.mark.parametrize("answer", [RuntimeError("the client has been closed"), Unavailable("the disk is full")])
+def test_an_answer_that_comes_when_everybody_has_left_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: Exception
+) -> None:
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
+    over = threading.Event()
+
+    class Leaving(Watched):
+        def ready(self) -> None:
+            over.set()
+            raise answer
+
+    following._look_after(Leaving(), Display(), over)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_server_that_ails_is_told_once_instead_of_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "LOOK_SECONDS", 0.001)
     told = threading.Event()

@@ -86,9 +86,14 @@ def _cancel(client: Client, job: JobView) -> JobView:
 def _look_after(client: Client, display: Display, over: threading.Event) -> None:
     said = ""
     while not over.wait(LOOK_SECONDS):
-        trouble = _trouble(client)
+        try:
+            trouble = _trouble(client)
+        except Exception:
+            if over.is_set():  # it was asking when everybody left, and the line was cut
+                return
+            raise
         kind = re.sub(r"[0-9]+", "", trouble)  # however many times it has failed by now
-        if trouble and kind != said:
+        if trouble and kind != said and not over.is_set():
             display.say(f"{trouble}. The training is taken up again when this is mended.")
             said = kind
 
