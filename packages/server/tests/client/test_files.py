@@ -1,8 +1,10 @@
 """Bytes up and down: whole or not at all."""
 
+import errno
 import hashlib
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -50,6 +52,29 @@ def test_a_folder_with_a_link_that_cannot_be_sent_along_is_not_sent(
     (tmp_path / "elsewhere").mkdir()
     (folder / link).symlink_to(tmp_path / "elsewhere" / "9.png" if link.endswith("png") else folder / "a")
     with pytest.raises(InvalidRequest, match=rf"{link} is a link to .*send a copy without links"):
+        client.upload_dataset(folder)
+    assert server.asked == []
+
+
+def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(
+    server: Scripted, client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def guarded(path: str | Path) -> object:
+        if Path(path).name == "b":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    with pytest.raises(PermissionError, match="My pets/b"):
+        client.upload_dataset(folder)
+    assert server.asked == []
+
+
+def test_a_name_that_no_zip_can_hold_is_told(server: Scripted, client: Client, folder: Path) -> None:
+    (folder / "a" / os.fsdecode(b"\xff.png")).write_bytes(b"x")
+    with pytest.raises(InvalidRequest, match=r"a/\\xff\.png is not valid UTF-8.*rename it"):
         client.upload_dataset(folder)
     assert server.asked == []
 

@@ -1,6 +1,7 @@
 """Bytes to and from the server: folders made into archives, uploads with progress, downloads that are whole or absent."""
 
 import hashlib
+import os
 import tempfile
 import uuid
 import zipfile
@@ -64,11 +65,22 @@ def _pack(folder: Path, file: IO[bytes]) -> None:
     with zipfile.ZipFile(
         file, "w", zipfile.ZIP_STORED, strict_timestamps=False
     ) as archive:  # images are compressed already
-        for path in sorted(folder.rglob("*")):
+        for path in sorted(_below(folder)):
             _refuse_loose_link(path, folder)
+            _refuse_nameless(path)
             if path.is_file():
                 archive.write(path, path.relative_to(folder))
     file.flush()
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Everything in the folder. Not by `rglob`, which passes over what it may not read as if it were empty."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for where, folders, files in os.walk(folder, onerror=refuse):
+        yield from (Path(where, name) for name in (*folders, *files))
 
 
 def _refuse_loose_link(path: Path, folder: Path) -> None:
@@ -77,6 +89,15 @@ def _refuse_loose_link(path: Path, folder: Path) -> None:
         raise InvalidRequest(
             f"{path} is a link to {target(path)}, which cannot be sent along; send a copy without links, as cp -RL makes it"
         )
+
+
+def _refuse_nameless(path: Path) -> None:
+    """A zip holds names as UTF-8, and a server would refuse anything else."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(path).decode(errors="backslashreplace")
+        raise InvalidRequest(f"the name of {name} is not valid UTF-8, so it cannot be sent; rename it") from None
 
 
 def _drain(response: httpx.Response, file: IO[bytes], told: Told) -> str:
