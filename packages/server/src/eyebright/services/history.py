@@ -26,6 +26,8 @@ from eyebright_wire.resources import (
 LOG_CHUNK = 256 * 1024
 #: Events that are read at once for the curves.
 METRICS_PAGE = 2000
+#: Of a metric in one answer: more than a chart has pixels. A job of a day reports some 100,000.
+POINTS = 5000
 PROGRESS = frozenset({str(EventKind.PROGRESS)})
 
 #: Metric → step → its newest value.
@@ -49,8 +51,9 @@ class History:
         more = str(page[-1].position) if len(found) > limit else None
         return Page[EventView](items=tuple(event_view(event) for event in page), next=more)
 
-    async def metrics(self, job_id: str) -> tuple[MetricSeries, ...]:
-        """Each metric over time. Where a later attempt trained the same step again, its value replaces the earlier one."""
+    async def metrics(self, job_id: str, most: int = POINTS) -> tuple[MetricSeries, ...]:
+        """Each metric over time, in `most` evenly chosen points or fewer. Where a later attempt trained the same step again,
+        its value replaces the earlier one."""
         await self._store.get(job_id)
         series: Series = defaultdict(dict)
         after = 0
@@ -58,7 +61,7 @@ class History:
             after = page[-1].position
             await asyncio.to_thread(_plot, page, series)  # a day of progress is a second of parsing
         return tuple(
-            MetricSeries(name=name, points=tuple(points[step] for step in sorted(points)))
+            MetricSeries(name=name, points=_thinned([points[step] for step in sorted(points)], most))
             for name, points in sorted(series.items())
         )
 
@@ -124,6 +127,14 @@ def _plot(events: Sequence[StoredEvent], series: Series) -> None:
         said = Progress.model_validate(event.data)
         for name, value in said.metrics.items():
             series[name][said.step] = MetricPoint(epoch=said.epoch, step=said.step, at_ms=event.at_ms, value=value)
+
+
+def _thinned(points: Sequence[MetricPoint], most: int) -> tuple[MetricPoint, ...]:
+    """The first and the last are kept."""
+    if len(points) <= most:
+        return tuple(points)
+    stride = (len(points) - 1) / (most - 1)
+    return tuple(points[round(number * stride)] for number in range(most))
 
 
 def _whole_characters(text: bytes) -> bytes:
