@@ -1,7 +1,9 @@
 import errno
+import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -158,6 +160,29 @@ def test_a_writer_that_fails_leaves_nothing_behind(tmp_path: Path):
     assert _names(tmp_path) == ["step-10"]
 
 
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda folder: (folder / "manifest.json").write_text("{}"), "another name"),
+        (lambda folder: (folder / "last.pt").symlink_to(folder / "best.pt"), "last.pt is no plain file"),
+        (lambda folder: (folder / "shards").symlink_to(folder.parent), "shards is no plain file"),
+        (lambda folder: os.mkfifo(folder / "pipe"), "pipe is no plain file"),
+    ],
+    ids=["manifest", "link", "link to a folder", "pipe"],
+)
+def test_what_could_never_be_verified_is_not_saved(tmp_path: Path, make: Callable[[Path], object], said: str):
+    own = Checkpoints(tmp_path)
+    _save(own, 10)
+
+    def write(folder: Path) -> None:
+        (folder / "best.pt").write_bytes(b"weights")
+        make(folder)
+
+    with pytest.raises(ValueError, match=said):
+        own.save(write, epoch=2, step=20, metrics={}, best=False)
+    assert _names(tmp_path) == ["step-10"]
+
+
 @pytest.mark.parametrize("hidden_by_a_library", [False, True])
 def test_on_a_full_disk_the_previous_checkpoint_stays_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hidden_by_a_library: bool
@@ -189,6 +214,7 @@ def test_on_a_disk_that_is_really_full_the_previous_checkpoint_stays_whole(tiny_
 
 _KILLED = """
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from eyebright_kit.runtime.checkpoints import Checkpoints
 own = Checkpoints(Path(sys.argv[1]))

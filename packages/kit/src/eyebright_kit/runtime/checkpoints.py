@@ -205,9 +205,21 @@ def _readable(path: Path) -> CheckpointManifest | None:
 def _settled(folder: Path) -> tuple[CheckpointFile, ...]:
     """Every file with its sha256, and on the disk. Training waits for this, so while one file is synced the next is hashed:
     that takes half as long as one after the other."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
+    _refuse_strangers(folder, files)
     with ThreadPoolExecutor(_WRITERS, thread_name_prefix="settle") as pool:
         return tuple(pool.map(partial(_settle, folder), files))
+
+
+def _refuse_strangers(folder: Path, files: Iterable[Path]) -> None:
+    """What could be saved but never be verified: better said now than when somebody wants to go on from it."""
+    for path in files:
+        if path == folder / MANIFEST:
+            raise ValueError(
+                f"a checkpoint's {MANIFEST} is written by the kit; give the trainer's own file another name"
+            )
+        if path.is_symlink() or not path.is_file():
+            raise ValueError(f"{path.relative_to(folder)} is no plain file; a checkpoint holds the files themselves")
 
 
 def _settle(folder: Path, file: Path) -> CheckpointFile:
