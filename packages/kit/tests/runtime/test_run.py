@@ -188,6 +188,18 @@ def test_whatever_ends_the_trainer_is_told(job: Rehearsal, error: BaseException,
     assert json.loads((trace.folder / "exit.json").read_text()) == {"code": status}
 
 
+@pytest.mark.parametrize(
+    "content", ['{"token": "SECRET", "epochs": 3}', '{"token": "SECRET", ', '{"token": ["SECRET"]}']
+)
+def test_an_order_that_is_not_understood_is_refused_without_telling_its_token(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str
+):
+    (tmp_path / "spec.json").write_text(content)
+    assert main(MANIFEST, Tiny, ["run", str(tmp_path / "spec.json")]) == ExitCode.BAD_CONFIG
+    assert "spec.json is no job spec: " in caplog.text
+    assert "SECRET" not in caplog.text
+
+
 def test_a_framework_that_cannot_be_imported_is_told(job: Rehearsal):
     trace = _run(job.write_spec(), ImportError("libcudart.so.12: cannot open shared object file"))
     assert [event.kind for event in trace.events] == ["started", "failed"]

@@ -11,6 +11,7 @@ scratch/        the laid-out data set and the trainer's own files; removed at th
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,8 +114,16 @@ def read_spec(path: Path) -> JobSpec:
         return JobSpec.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise ConfigInvalid(f"there is no file {path}; expected the spec.json of a job") from None
-    except (OSError, ValidationError) as error:
-        raise ConfigInvalid(f"{path} is no job spec: {error}") from error
+    except ValidationError as error:
+        raise ConfigInvalid(f"{path} is no job spec: {'; '.join(_complaints(error))}") from None
+    except OSError as error:
+        raise ConfigInvalid(f"{path} cannot be read: {error}") from error
+
+
+def _complaints(error: ValidationError) -> Iterator[str]:
+    """Without what was found, which may be the token."""
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        yield ".".join(map(str, problem["loc"])) + ": " * bool(problem["loc"]) + problem["msg"]
 
 
 def _process_created() -> float | None:
