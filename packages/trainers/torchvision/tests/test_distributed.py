@@ -147,8 +147,7 @@ def test_two_processes_train_one_model_and_speak_with_one_voice(finished: Trace)
 def test_preempted_all_ranks_leave_at_one_step_and_resume_exactly(finished: Trace, tmp_path: Path):
     job = Rehearsal(tmp_path, MANIFEST, config=CONFIG)
     child = Rehearsed(MANIFEST.module, job.write_spec())
-    while child.process.poll() is None and not any((job.output() / "checkpoints").glob("step-*")):
-        pass
+    child.wait_for(EventKind.CHECKPOINT, TIMEOUT_SECONDS)
     child.process.terminate()
     first = child.wait(TIMEOUT_SECONDS)
     assert first.events[-1].kind == EventKind.PREEMPTED, first.summary()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,9 @@ sys.addaudithook(_guard)
 """
 
 
+_LOOK_SECONDS = 0.005
+
+
 @dataclass(frozen=True)
 class Trace:
     """One attempt, read back from its run folder and its output."""
@@ -61,8 +65,7 @@ class Trace:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        lines = (self.folder / "spool.jsonl").read_bytes().splitlines(keepends=True)
-        return tuple(Event.model_validate_json(line) for line in lines if line.endswith(b"\n"))
+        return _said_in(self.folder / "spool.jsonl")
 
     @property
     def output(self) -> Path:
@@ -112,6 +115,14 @@ class Rehearsed:
             env={**os.environ, **_guarded(self.folder, self._notes)},
             start_new_session=True,
         )
+
+    def wait_for(self, kind: EventKind, timeout_seconds: float) -> None:
+        """Waits until it has said something of this kind. Raises AssertionError when it ends or time is up before."""
+        deadline = time.monotonic() + timeout_seconds
+        while not any(event.kind == kind for event in _said_in(self.folder / "spool.jsonl")):
+            _expect(self.process.poll() is None, f"it ended without a word of `{kind}`; its log is in {self.folder}")
+            _expect(time.monotonic() < deadline, f"no word of `{kind}` within {timeout_seconds:.0f} s")
+            time.sleep(_LOOK_SECONDS)
 
     def wait(self, timeout_seconds: float) -> Trace:
         """Waits for the end. Raises subprocess.TimeoutExpired, with the child killed, when it does not come."""
@@ -180,6 +191,12 @@ def run_verb(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=300, check=False
     )
+
+
+def _said_in(spool: Path) -> tuple[Event, ...]:
+    """Whole lines only; nothing before the diary is begun."""
+    lines = spool.read_bytes().splitlines(keepends=True) if spool.exists() else []
+    return tuple(Event.model_validate_json(line) for line in lines if line.endswith(b"\n"))
 
 
 def _guarded(folder: Path, notes: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -163,7 +163,8 @@ class TrainerConformance:
     def _interrupted(self, job: Rehearsal, number: signal.Signals) -> Trace:
         """A first attempt that gets a signal at a random moment after its first checkpoint."""
         child = Rehearsed(self.manifest.module, job.write_spec())
-        _wait_for(lambda: any((job.output() / "checkpoints").glob("step-*")), child, self.timeout_seconds)
+        # Told, not only written: nobody goes on from a checkpoint that nobody has heard of.
+        child.wait_for(EventKind.CHECKPOINT, self.timeout_seconds)
         time.sleep(random.uniform(0, 0.1))
         os.kill(child.process.pid, number)
         trace = child.wait(self.timeout_seconds)
@@ -207,11 +208,3 @@ def _resume_points(trace: Trace) -> Iterator[ResumePoint]:
 def _weights(trace: Trace, path: str) -> str:
     assert trace.exit_code == ExitCode.DONE, trace.summary()
     return sha256_of(trace.output / path)
-
-
-def _wait_for(condition: Callable[[], bool], child: Rehearsed, timeout_seconds: float) -> None:
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        assert child.process.poll() is None, child.wait(1).summary()
-        assert time.monotonic() < deadline, "no checkpoint came in time"
-        time.sleep(0.005)
