@@ -9,7 +9,8 @@ from pathlib import Path
 
 from eyebright_kit.runtime.rehearsal import Rehearsal
 from eyebright_kit.runtime.trace import Trace, tells_its_story_in_order
-from eyebright_wire.errors import ErrorCode
+from eyebright_wire.errors import ErrorCode, ExitCode
+from eyebright_wire.events import EventKind
 from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
 
 _LAUNCHER = """
@@ -22,7 +23,7 @@ sys.exit(max(rank.wait() for rank in ranks))
 """
 
 _TRAINER = """
-import sys, time
+import os, signal, sys, time
 from pathlib import Path
 from eyebright_kit.runtime import Result, main
 from eyebright_wire.datasets import Split
@@ -44,6 +45,9 @@ class Trainer:
         return Result(metrics={})
     def predict(self, model, image): ...
     def relaunch(self, spec):
+        if spec.config.get("asked_to_leave"):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.5)  # the request is noted by a thread
         return [sys.executable, str(HERE / "launcher.py")]
 
 sys.exit(main(MANIFEST, Trainer))
@@ -86,3 +90,10 @@ def test_the_others_do_not_wait_for_data_that_never_comes(tmp_path: Path):
     trace = _launched(tmp_path, keep_checkpoints=0)
     assert trace.failed.code == ErrorCode.CONFIG_INVALID
     assert json.loads((trace.folder / "exit.json").read_text()) == {"code": 64}
+
+
+def test_a_wish_to_stop_is_not_forgotten_over_the_launcher(tmp_path: Path):
+    """Signals and answers that came while a checkpoint was verified: the process that follows would know nothing of them."""
+    trace = _launched(tmp_path, asked_to_leave=True)
+    assert (trace.exit_code, trace.events[-1].kind) == (ExitCode.PREEMPTED, EventKind.PREEMPTED)
+    assert not (tmp_path / "rank-0.txt").exists()

@@ -162,13 +162,13 @@ def _relaunch(order: Order, trainer: Trainer) -> None:
     """Becomes the launcher of several processes if the trainer wants that; then this does not return."""
     launcher = None if order.place.launched else trainer.relaunch(order.spec)
     if launcher:
+        _leave_if_asked(order)  # what comes after would know nothing of it
         sys.stdout.flush()
         os.execv(launcher[0], [*launcher, "-m", order.manifest.module, "run", str(order.spec_path)])  # noqa: S606
 
 
 def _fit(order: Order, trainer: Trainer, data: LocalDataset, desk: Desk, restored: Restored | None) -> Result:
-    if order.stop.reason is not None:
-        raise Stopped
+    _leave_if_asked(order)
     context = Context(
         spec=order.spec,
         data=data,
@@ -182,6 +182,11 @@ def _fit(order: Order, trainer: Trainer, data: LocalDataset, desk: Desk, restore
         world_size=order.place.world_size,
     )
     return trainer.fit(context)
+
+
+def _leave_if_asked(order: Order) -> None:
+    if order.stop.reason is not None:
+        raise Stopped
 
 
 def _follow(order: Order) -> int:
