@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import urllib.error
 from functools import partial
@@ -8,7 +9,7 @@ import torch
 from torchvision.models import WeightsEnum
 from torchvision.models._api import Weights
 
-from eyebright_kit.errors import ConfigInvalid
+from eyebright_kit.errors import ConfigInvalid, DiskFull
 from eyebright_torchvision import models, weights
 from eyebright_torchvision.fit import fit
 
@@ -32,6 +33,15 @@ def test_offline_the_error_says_which_file_belongs_where(name: str, tmp_path: Pa
     assert "https://download.pytorch.org/models/" in caught.value.message
     assert "name resolution" in caught.value.message
     assert "pretrained=false" in caught.value.message
+
+
+def test_a_disk_without_room_for_them_is_not_taken_for_a_missing_network(monkeypatch: pytest.MonkeyPatch):
+    def full(*_args: object, **_kwargs: object):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("torch.hub.urlopen", full)
+    with pytest.raises(DiskFull, match=r"no room left in .*/checkpoints for resnet18.*\.pth; free space there"):
+        weights.fetch("resnet18")
 
 
 def test_a_run_learns_of_missing_weights_before_it_touches_an_image(job, tmp_path: Path):

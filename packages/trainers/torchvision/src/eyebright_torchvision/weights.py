@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torchvision import models
 
-from eyebright_kit.errors import ConfigInvalid
+from eyebright_kit.errors import ConfigInvalid, DiskFull
+from eyebright_kit.runtime.disk import is_full
 from eyebright_torchvision.models import Weights
 
 _TIMEOUT_SECONDS = 10.0  # a filtered network answers nothing; without this the job would hang for minutes
@@ -29,7 +30,7 @@ class Pretrained:
 def fetch(architecture: str) -> Pretrained:
     """The best weights that torchvision has for this architecture, downloaded unless the file is there already.
 
-    Raises ConfigInvalid when it is neither there nor to be had, saying which file belongs where.
+    Raises ConfigInvalid when it is neither there nor to be had, saying which file belongs where; DiskFull when it has no room.
     """
     weights = models.get_model_weights(architecture).DEFAULT
     file = _file(weights.url)
@@ -38,6 +39,10 @@ def fetch(architecture: str) -> Pretrained:
             tensors = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
         sha256 = _verified(file)
     except OSError as error:  # URLError and time-outs are OSErrors
+        if is_full(error):
+            raise DiskFull(
+                f"no room left in {file.parent} for {file.name}; free space there and retry the job"
+            ) from error
         raise ConfigInvalid(_absent(architecture, weights.url, file, error)) from error
     except Exception as error:  # torch names a wrong hash and a broken file in several ways
         raise ConfigInvalid(_damaged(weights.url, file, error)) from error
