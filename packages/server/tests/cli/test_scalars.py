@@ -36,6 +36,8 @@ def test_several_settings_make_one_config() -> None:
         (["=5"], "key=value"),
         (["a=1", "a=2"], "given twice"),
         (["a=[1, 2"], "cannot be read"),
+        (["a=1e999"], "no number can be so large"),
+        (["a=[-1e999]"], "no number can be so large"),
         (["a=[!!python/name:os.system x]"], "cannot be read"),
     ],
 )

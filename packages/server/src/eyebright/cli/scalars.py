@@ -1,8 +1,9 @@
 """`--set key=value`: values are read as YAML 1.2 does, so that `1e-4` is a number and `on` and `0,1` are words."""
 
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import yaml
@@ -19,8 +20,15 @@ class CoreLoader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 — PyYAML's own
 
 
-def _construct(kind: type[int] | type[float]) -> Any:
+def _construct(kind: Callable[[str], int | float]) -> Any:
     return lambda loader, node: kind(loader.construct_scalar(node))
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("no number can be so large")
+    return value
 
 
 INT, FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
@@ -29,7 +37,7 @@ CoreLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|Tr
 CoreLoader.add_implicit_resolver(INT, re.compile(r"[-+]?[0-9]+\Z"), None)
 CoreLoader.add_implicit_resolver(FLOAT, re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z"), None)
 CoreLoader.add_constructor(INT, _construct(int))
-CoreLoader.add_constructor(FLOAT, _construct(float))
+CoreLoader.add_constructor(FLOAT, _construct(_finite))
 
 
 def parse_settings(assignments: Sequence[str]) -> dict[str, Any]:
