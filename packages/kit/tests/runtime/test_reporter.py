@@ -2,7 +2,8 @@ import math
 
 from eyebright_kit.runtime.reporter import PROGRESS_SECONDS, Reporter
 from eyebright_kit.runtime.spool import Spool
-from eyebright_wire.events import Event, EventKind, Progress, StageChange
+from eyebright_wire.errors import ErrorCode
+from eyebright_wire.events import Cancelled, Event, EventKind, Failed, Progress, StageChange
 from eyebright_wire.jobs import Stage
 
 
@@ -72,3 +73,14 @@ def test_what_is_no_number_is_left_out_because_json_has_no_word_for_it(spool: Sp
     assert data["metrics"] == {"top1": 0.5}
     assert "images_per_second" not in data
     assert "eta_seconds" not in data
+
+
+def test_nothing_is_said_after_the_last_words(spool: Spool):
+    """A thread of the framework's may go on for a moment, and the first end is the one that counts."""
+    told = Told(spool)
+    told.reporter.say(EventKind.FAILED, Failed(code=ErrorCode.NAN_LOSS, message="diverged"))
+    told.progress(1, epoch_finished=True)
+    told.progress(2)
+    told.reporter.say(EventKind.CANCELLED, Cancelled())
+    assert [event.kind for event in told.events] == ["failed"]
+    assert spool.last_seq == 1

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from eyebright_kit.runtime.spool import Spool
-from eyebright_wire.events import Event, EventKind, Progress
+from eyebright_wire.events import LAST_WORDS, Event, EventKind, Progress
 from eyebright_wire.model import WireModel
 
 #: Progress is told at most this often: it bounds the spool, the database and the fsyncs that training pays for.
@@ -32,9 +32,13 @@ class Reporter:
         self._lock = threading.RLock()
         self._held: Progress | None = None
         self._told_at = -math.inf
+        self._over = False
 
     def say(self, kind: EventKind, body: WireModel) -> None:
-        """States something. Progress that was held back goes first, so that the story stays in order."""
+        """States something. Progress that was held back goes first, so that the story stays in order.
+
+        After the last words nothing more is said: a thread of the framework's may not have heard yet that the run is over.
+        """
         with self._lock:
             self.tell_held()
             self._append(kind, body)
@@ -59,8 +63,11 @@ class Reporter:
         self._append(EventKind.PROGRESS, _speakable(progress))
 
     def _append(self, kind: EventKind, body: WireModel) -> None:
-        data = body.model_dump(mode="json", exclude_none=True)
-        self._on_event(self._spool.append(kind.value, data, now_ms()))
+        if self._over:
+            return
+        event = self._spool.append(kind.value, body.model_dump(mode="json", exclude_none=True), now_ms())
+        self._over = kind in LAST_WORDS
+        self._on_event(event)
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float]:
