@@ -19,7 +19,7 @@ import pytest
 from harness.live import LiveServer, environment
 
 from eyebright.cli.exits import Exit
-from eyebright.cli.terminal import duration, number, size
+from eyebright.cli.terminal import busy, duration, number, size
 from eyebright.client import Client
 from eyebright_wire.jobs import JobState
 
@@ -91,6 +91,12 @@ SLOW = ("--trainer", "toy", "--set", "epochs=2000", "--set", "step_seconds=0.02"
 
 def last_job(client: Client) -> str:
     return next(client.jobs()).id
+
+
+@pytest.mark.parametrize("words", ["Reading /data/a[/b]…", "Installing x: [/usr/bin/uv] did it"])
+def test_what_is_being_done_is_shown_as_it_is(words: str) -> None:
+    with busy(words) as anew:
+        anew(words)
 
 
 def test_ctrl_c_asks_and_yes_cancels(live: LiveServer, client: Client, photos: Path) -> None:

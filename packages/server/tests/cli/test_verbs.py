@@ -185,6 +185,14 @@ def test_inspecting_needs_no_server(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("verb", ["inspect", "import"])
+def test_a_name_with_brackets_is_no_markup(cli: Cli, tmp_path: Path, verb: str) -> None:
+    folder = tmp_path / "photos [" / "2024]"
+    folder.parent.mkdir()
+    ran = cli("datasets", verb, pets(folder), *(["--name", "bracketed"] if verb == "import" else []))
+    assert ran.code == Exit.DONE, ran.err
+
+
 def test_inspecting_says_exactly_what_is_missing(cli: Cli, tmp_path: Path) -> None:
     folder = pets(tmp_path / "one", classes=("cat",))
     verdict = cli("datasets", "inspect", folder, "--json")

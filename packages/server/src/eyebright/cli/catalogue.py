@@ -1,17 +1,15 @@
 """The trainers of this machine, for the verbs that need no server."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from rich.status import Status
 
 from eyebright import plugins
 from eyebright.catalog.source import TrainerSource
 from eyebright.catalog.trainers import CHECKOUT, CatalogSettings, TrainerCatalog
 from eyebright.catalog.uv import Uv
-from eyebright.cli.terminal import notes, say
+from eyebright.cli.terminal import busy, notes, say
 from eyebright.ports.executor import Environment
 from eyebright.settings import Settings, process_environment
 
@@ -32,16 +30,15 @@ def uv_of(settings: Settings) -> Path:
 
 def install(catalog: TrainerCatalog, name: str) -> Environment:
     """Make its environment, showing what uv says meanwhile. Raises Unavailable with uv's own words."""
-    with _telling(f"Installing {name}: the first time this downloads its framework…") as status:
-        environment = asyncio.run(catalog.install(name, lambda line: status.update(f"Installing {name}: {line}")))
+    with _telling(f"Installing {name}: the first time this downloads its framework…") as tell:
+        environment = asyncio.run(catalog.install(name, lambda line: tell(f"Installing {name}: {line}")))
     say(f"{name} {environment.manifest.version} is installed")
     return environment
 
 
 @contextmanager
-def _telling(first: str) -> Iterator[Status]:
-    console = notes()
-    if not console.is_terminal:
+def _telling(first: str) -> Iterator[Callable[[str], None]]:
+    if not notes().is_terminal:
         say(first)
-    with console.status(first) as status:
-        yield status
+    with busy(first) as tell:
+        yield tell

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from eyebright.cli import embedded
-from eyebright.cli.terminal import notes
+from eyebright.cli.terminal import busy
 from eyebright.client import Client, running_server
 from eyebright.settings import Settings
 
@@ -20,7 +20,7 @@ def connected(settings: Settings | None = None) -> Iterator[Client]:
 def _client(settings: Settings) -> Client:
     if settings.url or _at_hand(settings):
         return Client(settings=settings)
-    with notes().status("Starting the embedded server…"):
+    with busy("Starting the embedded server…"):
         return embedded.start(settings)
 
 

@@ -5,7 +5,7 @@ from rich.text import Text
 from eyebright.cli.checks import Check, Verdict, examine
 from eyebright.cli.exits import Exit
 from eyebright.cli.options import Json
-from eyebright.cli.terminal import emit, notes, show, show_table
+from eyebright.cli.terminal import busy, emit, show, show_table
 from eyebright.cli.verbs import example, single
 from eyebright.settings import Settings
 
@@ -20,7 +20,7 @@ def doctor(as_json: Json = False) -> int:
 
     Exit status 0: nothing does, though there may be warnings. 1: something does.
     """
-    with notes().status("Looking…"):
+    with busy("Looking…"):
         checks = list(examine(Settings()))
     healthy = all(check.verdict is not Verdict.FAIL for check in checks)
     if as_json:

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from eyebright.cli.terminal import notes
+from eyebright.cli.terminal import busy
 from eyebright.errors import DatasetInvalid, NotFound
 from eyebright_kit.archive import ArchiveRejected, extract
 from eyebright_kit.data.inspect import Rules, inspect
@@ -14,10 +14,10 @@ def inspected(path: Path, *, leave_out_broken: bool = False) -> DatasetReport:
     """What it holds and what it is ready for. Raises NotFound, or DatasetInvalid for what is no sound zip."""
     if not path.exists():
         raise NotFound(f"no file or folder {path}")
-    with notes().status(f"Reading {path}…") as status, tempfile.TemporaryDirectory(prefix="eyebright-") as work:
+    with busy(f"Reading {path}…") as reading, tempfile.TemporaryDirectory(prefix="eyebright-") as work:
 
         def told(what: str, done: int, total: int) -> None:
-            status.update(f"{path}: {what} {done}/{total}")
+            reading(f"{path}: {what} {done}/{total}")
 
         folder = path if path.is_dir() else _unpacked(path, Path(work, "unpacked"))
         return inspect(folder, rules=Rules(leave_out_broken=leave_out_broken), progress=told)

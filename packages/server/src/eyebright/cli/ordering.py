@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from eyebright.cli.findings import tell_findings
-from eyebright.cli.terminal import notes, say
+from eyebright.cli.terminal import busy, notes, say
 from eyebright.client import Client
 from eyebright.client.files import Told
 from eyebright.errors import DatasetInvalid, InvalidRequest, NotFound
@@ -38,7 +38,7 @@ def dataset_for(client: Client, source: str, task: str, *, leave_out_broken: boo
 def bring(client: Client, path: Path, name: str | None = None, *, leave_out_broken: bool = False) -> DatasetVersionView:
     """Import: read in place by a server of this machine, sent as a zip to any other. Tells what was left out."""
     if client.local:
-        with notes().status(f"Importing {path}…"):
+        with busy(f"Importing {path}…"):
             version = client.import_dataset(path, name, leave_out_broken=leave_out_broken)
     else:
         with _transfer(f"Sending {path.name}") as told:
@@ -85,7 +85,7 @@ def seconds_of(text: str | None) -> int | None:
 
 @contextmanager
 def _transfer(title: str) -> Iterator[Told]:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=notes(), transient=True) as progress:
         task = progress.add_task(title, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

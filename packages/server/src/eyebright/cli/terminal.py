@@ -1,7 +1,8 @@
 """Where words go: results to stdout, everything else to stderr; one JSON document when a script reads."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +39,13 @@ def emit(document: Any) -> None:
 
 def emit_line(document: Any) -> None:
     typer.echo(to_json(document, inf_nan_mode="null").decode())
+
+
+@contextmanager
+def busy(message: str) -> Iterator[Callable[[str], None]]:
+    """Say what is being done for as long as it lasts; what this gives says it anew. A name with brackets in it is not markup."""
+    with notes().status(Text(message)) as status:
+        yield lambda anew: status.update(Text(anew))
 
 
 def say(message: str, style: str = "") -> None:

@@ -8,7 +8,7 @@ import typer
 from eyebright.cli.catalogue import catalog_of, install
 from eyebright.cli.exits import Exit
 from eyebright.cli.options import Json
-from eyebright.cli.terminal import emit, notes, say, show, show_table
+from eyebright.cli.terminal import busy, emit, say, show, show_table
 from eyebright.cli.verbs import example, group
 from eyebright.settings import Settings
 from eyebright_wire.resources import TrainerView
@@ -52,7 +52,7 @@ def check(
 ) -> int:
     """Run the tiniest honest job through a trainer, with the network closed, and look at everything that it did."""
     catalog = catalog_of(Settings())
-    with notes().status(f"Checking {name}…"):
+    with busy(f"Checking {name}…"):
         verdict = asyncio.run(catalog.check(name))
     if as_json:
         emit({"trainer": name, **verdict.model_dump()})
