@@ -117,3 +117,10 @@ def test_the_tree_is_frozen_and_keeps_the_token_to_itself():
     with pytest.raises(ValueError, match="frozen"):
         found.port = 1
     assert "swordfish" not in repr(found)
+
+
+def test_a_password_in_the_address_of_the_server_is_refused_and_not_repeated(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_URL", "https://me:swordfish@train.example.org")
+    with pytest.raises(InvalidRequest, match="EYEBRIGHT_URL holds a name or password") as caught:
+        Settings()
+    assert "swordfish" not in str(caught.value.message)

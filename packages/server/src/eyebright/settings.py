@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
@@ -22,6 +23,7 @@ PREFIX = "EYEBRIGHT_"
 _MIB = 2**20
 #: Two heartbeats may be lost or late before a trainer that lives loses its attempt.
 _HEARTBEATS_PER_LEASE = 3
+_USERINFO = "userinfo_in_url"
 
 
 def _split(value: Any) -> Any:
@@ -42,6 +44,15 @@ def _fits_the_lease(heartbeat: float, info: ValidationInfo) -> float:
             {"lease": f"{lease:g}"},
         )
     return heartbeat
+
+
+def _without_secret(url: str) -> str:
+    if urlsplit(url).username is not None:
+        raise PydanticCustomError(
+            _USERINFO,
+            "holds a name or password, which would be shown in messages; leave it out and set EYEBRIGHT_TOKEN",
+        )
+    return url
 
 
 Folder = Annotated[Path, AfterValidator(_absolute)]
@@ -125,7 +136,9 @@ class Settings(BaseSettings):
     embedded: bool = Field(default=False, description="End when no job is unfinished and nobody has called for a while")
     embedded_idle_seconds: float = Field(default=30, gt=0, description="How long that while is")
 
-    url: str | None = Field(default=None, description="For clients: the server to call")
+    url: Annotated[str, AfterValidator(_without_secret)] | None = Field(
+        default=None, description="For clients: the server to call"
+    )
     token: str | None = Field(default=None, repr=False, description="For clients: the operator's token of that server")
 
     executors: Words = Field(default=("local",), description="Which places to run are open; the first is the default")
@@ -217,6 +230,8 @@ def _sentence(found: Any) -> str:
     if kind == "extra_forbidden":
         near = get_close_matches(variable, variables(), 1)
         return f"there is no setting {variable}{f'; did you mean {near[0]}?' if near else ''}"
+    if kind == _USERINFO:
+        return f"{variable} {found['msg']}"
     if kind == "model_type":
         return _no_section(variable)
     expected = f"expected {_EXPECTED[kind].format_map(found.get('ctx', {}))}" if kind in _EXPECTED else found["msg"]

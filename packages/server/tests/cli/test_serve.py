@@ -63,6 +63,18 @@ def test_a_server_of_its_own_right_is_not_asked_to_leave(tmp_path: Path, monkeyp
     serve.take_over(Settings(data_dir=tmp_path))
 
 
+def test_another_users_embedded_server_is_left_to_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = f'{{"url": "http://127.0.0.1:1", "pid": {psutil.Process().pid}, "embedded": true}}'
+    (tmp_path / "server.json").write_text(about)
+
+    def refuse(_: object) -> None:
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(psutil.Process, "terminate", refuse)
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits for nothing"))
+    serve.take_over(Settings(data_dir=tmp_path))
+
+
 def _start(data_dir: Path, *arguments: object, **options: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "eyebright", *map(str, arguments)]
     return subprocess.Popen(command, env=environment(data_dir), **options)  # type: ignore[call-overload]

@@ -2,7 +2,6 @@
 
 import gc
 import time
-from contextlib import suppress
 from typing import Annotated, Any
 
 import psutil
@@ -53,13 +52,20 @@ def serve(
 
 
 def take_over(settings: Settings) -> None:
-    """Let an embedded server on the same data folder go. Its trainings go on and are found again; its watchers follow us."""
+    """Let an embedded server on the same data folder go. Its trainings go on and are found again; its watchers follow us.
+
+    Another user's cannot be asked to go: then the data folder's lock tells whose it is.
+    """
     local = running_server(settings)
     if local is None or not local.embedded:
         return
     say(f"taking over from the embedded server at {local.url}")
-    with suppress(psutil.NoSuchProcess):
+    try:
         psutil.Process(local.pid).terminate()
+    except psutil.NoSuchProcess:
+        pass
+    except psutil.AccessDenied:
+        return
     deadline = time.monotonic() + GRACE_SECONDS
     while running_server(settings) == local and time.monotonic() < deadline:
         time.sleep(0.05)
