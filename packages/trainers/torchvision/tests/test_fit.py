@@ -218,9 +218,12 @@ def test_another_error_is_left_as_it_is(job, monkeypatch: pytest.MonkeyPatch):
         fit(job.context())
 
 
-def test_a_batch_larger_than_the_training_split_is_refused(job):
-    with pytest.raises(ConfigInvalid, match="batch=25 is larger than the training split \\(24 images\\); set batch=24"):
-        fit(job.context(batch=25))
+def test_a_set_smaller_than_a_batch_is_trained_on_as_one_batch(job, caplog: pytest.LogCaptureFixture):
+    whole, larger = job.context(batch=24), job.context(batch=60_000)
+    assert fit(whole).metrics == fit(larger).metrics
+    assert "batch=60000, but there are 24 training images: each step takes all of them" in caplog.text
+    made = [json.loads((run.output / "config.json").read_text())["batch"] for run in (whole, larger)]
+    assert made == [24, 24]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,13 @@ class ClassificationConfig(BaseModel):
 
     # The run
     epochs: int = _user("How often every training image is seen", default=30, ge=1, le=10_000)
-    batch: int = _user("Images per optimiser step, over all processes", "images", default=32, ge=2, le=65_536)
+    batch: int = _user(
+        "Images per optimiser step, over all processes; all there are, if they are fewer",
+        "images",
+        default=32,
+        ge=2,
+        le=65_536,
+    )
     imgsz: int = _user("Side of the square that the model sees", "pixels", default=224, ge=32, le=1024)
     patience: int = _user("Stop after so many epochs without a better model; 0: never", "epochs", default=20, ge=0)
     seed: int = _user("The same seed gives the same numbers on the same machine", default=0, ge=0, lt=2**63)

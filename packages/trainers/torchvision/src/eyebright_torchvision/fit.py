@@ -30,7 +30,8 @@ def fit(ctx: Context) -> Result:
     with joined(ctx.rank, ctx.world_size, hardware.device) as ranks, memory.explained(config):
         pretrained = _base_weights(ctx.model, config, ranks)
         ctx.stage(Stage.VALIDATING)
-        readiness.check(ctx.data, config)
+        readiness.check(ctx.data)
+        config = _fitted(ctx, config)
         with _images(ctx, config, hardware, Split.TRAIN) as train, _images(ctx, config, hardware, Split.VAL) as val:
             learner = _learner(ctx, config, hardware, ranks, pretrained, train.bytes_in_memory + val.bytes_in_memory)
             loop = Loop(ctx, config, hardware, ranks, learner, train, val)
@@ -40,6 +41,15 @@ def fit(ctx: Context) -> Result:
                 return Result({})
             learner.model.load_state_dict(loop.best or {})
             return Delivery(ctx, config, hardware, learner.model, val, loop, pretrained).everything()
+
+
+def _fitted(ctx: Context, config: ClassificationConfig) -> ClassificationConfig:
+    """A set smaller than one batch is a batch: what runs by default must run on few images too."""
+    images = len(ctx.data.samples(Split.TRAIN))
+    if config.batch <= images:
+        return config
+    ctx.log.warning("batch=%d, but there are %d training images: each step takes all of them", config.batch, images)
+    return config.model_copy(update={"batch": images})
 
 
 def _base_weights(model: str, config: ClassificationConfig, ranks: Ranks) -> Pretrained | None:

@@ -1,16 +1,14 @@
-"""Can this data be trained on with this config? Asked before anything expensive happens."""
+"""Can this data be trained on? Asked before anything expensive happens."""
 
 from eyebright_kit.data.local import LocalDataset
-from eyebright_kit.errors import ConfigInvalid, DatasetInvalid
-from eyebright_torchvision.config import ClassificationConfig
+from eyebright_kit.errors import DatasetInvalid
 from eyebright_wire.datasets import Split
 
 
-def check(data: LocalDataset, config: ClassificationConfig) -> None:
-    """Raises DatasetInvalid or ConfigInvalid naming the missing condition."""
+def check(data: LocalDataset) -> None:
+    """Raises DatasetInvalid naming the missing condition."""
     _enough_classes(data)
     _enough_images(data)
-    _batch_fits(len(data.samples(Split.TRAIN)), config.batch)
 
 
 def _enough_classes(data: LocalDataset) -> None:
@@ -27,10 +25,3 @@ def _enough_images(data: LocalDataset) -> None:
     present = {sample.label for sample in data.samples(Split.TRAIN)}
     if len(present) < 2:
         raise DatasetInvalid("all training images are of one class; classification needs images of 2 or more")
-
-
-def _batch_fits(images: int, batch: int) -> None:
-    if batch > images:
-        raise ConfigInvalid(
-            f"batch={batch} is larger than the training split ({images} images); set batch={images} or lower"
-        )
