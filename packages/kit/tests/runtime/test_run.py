@@ -115,6 +115,11 @@ def _run(spec: Path, trainer: Tiny | Exception | None = None, *options: str) -> 
     return Trace(spec.parent, main(MANIFEST, load, ["run", str(spec), *options]))
 
 
+def _caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
 def _raise(error: BaseException) -> Callable[[Context], Result]:
     def work(ctx: Context) -> Result:
         raise error
@@ -186,6 +191,22 @@ def test_whatever_ends_the_trainer_is_told(job: Rehearsal, error: BaseException,
     assert (trace.failed.code, trace.exit_code) == (code, status)
     assert trace.events[-1].kind == EventKind.FAILED
     assert json.loads((trace.folder / "exit.json").read_text()) == {"code": status}
+
+
+@pytest.mark.parametrize(
+    ("error", "traced"),
+    [
+        (ConfigInvalid("epochs is -1"), False),
+        (RuntimeError("bug"), True),
+        (_caused(ConfigInvalid("x"), OSError()), True),
+    ],
+    ids=["said it all", "a bug", "something behind it"],
+)
+def test_only_what_leaves_questions_is_traced_in_the_log(
+    job: Rehearsal, error: Exception, traced: bool, caplog: pytest.LogCaptureFixture
+):
+    _run(job.write_spec(), Tiny(_raise(error)))
+    assert any(record.exc_info for record in caplog.records) == traced
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from eyebright_kit.errors import ConfigInvalid, StorageUnavailable
+from eyebright_kit.errors import ConfigInvalid, StorageUnavailable, TrainerFailure
 from eyebright_kit.runtime.checkpoints import KEEP, Checkpoints, restore
 from eyebright_kit.runtime.context import Restored, Result, Stopped
 from eyebright_kit.runtime.desk import FrontDesk
@@ -108,7 +108,7 @@ class Attempt:
         """Says the last words, sees that they are heard or at least kept, and answers the exit code."""
         self._heartbeat.end()
         words = self._last_words(outcome)
-        if isinstance(outcome, BaseException) and not isinstance(outcome, Stopped):
+        if isinstance(outcome, BaseException) and _leaves_questions(outcome):
             _log.error("the run ended in an exception", exc_info=outcome)
         if words is None:
             _log.warning("another attempt has taken over; this one ends without a word")
@@ -207,6 +207,13 @@ def _keep(spec: JobSpec) -> int:
 
 def _failure(failed: Failed) -> LastWords:
     return LastWords(EventKind.FAILED, failed, exit_code(failed.code))
+
+
+def _leaves_questions(outcome: BaseException) -> bool:
+    """A failure that the trainer itself raised has said it all, unless something else was behind it."""
+    if isinstance(outcome, Stopped):
+        return False
+    return not isinstance(outcome, TrainerFailure) or outcome.__cause__ is not None
 
 
 def _unasked(stopped: Stopped) -> Failed:
