@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from eyebright import disk
 from eyebright.executors.run_directory import RunDirectory
 from eyebright.folder import DataFolder
 from eyebright.ports.executor import Handle
 from eyebright.testing import ManualClock
+from eyebright_kit import disk
 
 
 def spec_of(folder: Path) -> Path:
@@ -33,7 +33,7 @@ def announcement_of(folder: Path) -> Path:
 
 
 def plain(folder: Path) -> Path:
-    disk.replace_durably(folder / "file", "words")
+    disk.replace_durably(folder / "file", b"words")
     return folder / "file"
 
 
@@ -58,13 +58,13 @@ def test_both_the_content_and_the_name_are_on_the_disk(
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    disk.replace_durably(tmp_path / "file", "old")
+    disk.replace_durably(tmp_path / "file", b"old")
 
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        disk.replace_durably(tmp_path / "file", "new")
+        disk.replace_durably(tmp_path / "file", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "old"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from eyebright_kit.disk import sha256_of
 from eyebright_kit.errors import DiskFull
 from eyebright_kit.runtime import checkpoints as checkpoints_module
 from eyebright_kit.runtime.checkpoints import Checkpoints, restore, verified
-from eyebright_kit.runtime.disk import sha256_of
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.events import CheckpointSaved
 from eyebright_wire.jobs import ResumePoint
@@ -193,7 +193,7 @@ def test_on_a_full_disk_the_previous_checkpoint_stays_whole(
     def write(folder: Path) -> None:
         (folder / "model.bin").write_bytes(b"half")
         if hidden_by_a_library:
-            monkeypatch.setattr("eyebright_kit.runtime.disk.free_bytes", lambda _: 0)
+            monkeypatch.setattr("eyebright_kit.disk.free_bytes", lambda _: 0)
             raise RuntimeError("PytorchStreamWriter failed writing file data/0")
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from eyebright_kit.disk import sha256_of
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, DiskFull, StorageUnavailable
 from eyebright_kit.runtime import transfer
-from eyebright_kit.runtime.disk import sha256_of
 from eyebright_kit.runtime.rehearsal import CLASSES, IMAGES_PER_CLASS, store_tiny_version
 from eyebright_kit.runtime.transfer import fetch, local_folder, push
 from eyebright_wire.artifacts import ArtifactKind, Grant

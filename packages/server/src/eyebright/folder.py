@@ -10,9 +10,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from eyebright.disk import replace_durably
 from eyebright.errors import Conflict, EyebrightError, StorageFull, Unavailable, is_full, is_quota
 from eyebright.ports.clock import Clock
+from eyebright_kit.disk import replace_durably
 
 TOKEN = "token"  # noqa: S105 - the name of the file
 SERVER = "server.json"
@@ -114,7 +114,7 @@ def _close(path: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        replace_durably(path, text)
+        replace_durably(path, text.encode())
     except OSError as error:
         raise _unwritable(path, error) from error
 

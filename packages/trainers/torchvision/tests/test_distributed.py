@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eyebright_kit.runtime.disk import sha256_of
+from eyebright_kit.disk import sha256_of
 from eyebright_kit.runtime.rehearsal import Rehearsal
 from eyebright_kit.runtime.trace import Rehearsed, Trace, rehearse
 from eyebright_torchvision.manifest import MANIFEST

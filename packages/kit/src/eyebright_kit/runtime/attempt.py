@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from eyebright_kit.disk import copy_durably
 from eyebright_kit.errors import ConfigInvalid, StorageUnavailable, TrainerFailure
 from eyebright_kit.runtime.checkpoints import KEEP, Checkpoints, restore
 from eyebright_kit.runtime.context import Restored, Result, Stopped
 from eyebright_kit.runtime.desk import FrontDesk
-from eyebright_kit.runtime.disk import copy_durably
 from eyebright_kit.runtime.failure import exit_code, explained
 from eyebright_kit.runtime.folder import RunFolder
 from eyebright_kit.runtime.heartbeat import HeartbeatThread, Pulse

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
+from eyebright_kit.disk import free_bytes, is_full, sha256_of, sync, sync_folders
 from eyebright_kit.errors import DiskFull, TrainerFailure
 from eyebright_kit.runtime.context import Restored
-from eyebright_kit.runtime.disk import free_bytes, is_full, sha256_of, sync, sync_folders
 from eyebright_kit.runtime.reporter import finite
 from eyebright_kit.runtime.transfer import local_folder
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef

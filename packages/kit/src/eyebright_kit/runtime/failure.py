@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from eyebright_kit.disk import free_bytes, is_full
 from eyebright_kit.errors import TrainerFailure
-from eyebright_kit.runtime.disk import free_bytes, is_full
 from eyebright_wire.errors import RETRYABLE, ErrorCode, ExitCode
 from eyebright_wire.events import Failed
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from eyebright_kit.disk import replace, replace_durably
 from eyebright_kit.errors import ConfigInvalid
-from eyebright_kit.runtime.disk import replace, replace_durably
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Failed
 from eyebright_wire.jobs import JobSpec

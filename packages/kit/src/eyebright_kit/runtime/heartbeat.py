@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from eyebright_kit.runtime.disk import replace
+from eyebright_kit.disk import replace
 from eyebright_kit.runtime.reporter import now_ms
 from eyebright_kit.runtime.stop import StopReason, StopRequest
 from eyebright_kit.runtime.uplink import Accepted, Answer, Fenced

@@ -12,12 +12,12 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from eyebright_kit.data.local import LocalDataset
+from eyebright_kit.disk import replace_durably
 from eyebright_kit.errors import ConfigInvalid, TrainerFailure
 from eyebright_kit.runtime.attempt import Attempt, Done, attempted
 from eyebright_kit.runtime.checkpoints import Checkpoints, restore
 from eyebright_kit.runtime.context import Context, Desk, Restored, Result, Stopped, Trainer
 from eyebright_kit.runtime.desk import SilentDesk
-from eyebright_kit.runtime.disk import replace_durably
 from eyebright_kit.runtime.failure import exit_code, explained
 from eyebright_kit.runtime.folder import RunFolder, read_spec
 from eyebright_kit.runtime.spool import Spool

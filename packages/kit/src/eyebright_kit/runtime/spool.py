@@ -13,8 +13,8 @@ from array import array
 from pathlib import Path
 from typing import Any
 
+from eyebright_kit.disk import sync
 from eyebright_kit.errors import TrainerFailure
-from eyebright_kit.runtime.disk import sync
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import LAST_WORDS, Event
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eyebright_kit.runtime.disk import sha256_of
+from eyebright_kit.disk import sha256_of
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.artifacts import ArtifactRef
 from eyebright_wire.errors import ExitCode

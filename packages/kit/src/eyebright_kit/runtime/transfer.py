@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from eyebright_kit.data.local import LocalDataset
 from eyebright_kit.data.materialise import blob_path, materialise
+from eyebright_kit.disk import copy_durably, is_full, sha256_of
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, DiskFull, StorageUnavailable
-from eyebright_kit.runtime.disk import copy_durably, is_full, sha256_of
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, Grant
 from eyebright_wire.datasets import VersionManifest
 from eyebright_wire.jobs import DatasetGrant

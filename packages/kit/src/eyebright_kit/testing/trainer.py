@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import pytest
 from jsonschema import Draft202012Validator
 
-from eyebright_kit.runtime.disk import sha256_of
+from eyebright_kit.disk import sha256_of
 from eyebright_kit.runtime.rehearsal import CLASSES, Rehearsal, draw
 from eyebright_kit.runtime.trace import (
     Rehearsed,

@@ -23,8 +23,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from eyebright.disk import replace_durably
 from eyebright.ports.executor import Handle
+from eyebright_kit.disk import replace_durably
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.run_directory import EXIT, HEARTBEAT, PROCESS, SCRATCH, SPEC, SPOOL
 
@@ -79,7 +79,7 @@ class RunDirectory:
         return at_ms if isinstance(at_ms, int) else 0
 
     def write_spec(self, text: str) -> None:
-        replace_durably(self.spec, text)
+        replace_durably(self.spec, text.encode())
 
     def process(self) -> tuple[int, float] | None:
         """(pid, creation time in seconds since 1970)."""
@@ -90,7 +90,7 @@ class RunDirectory:
         return None
 
     def write_process(self, pid: int, created: float) -> None:
-        replace_durably(self.path / PROCESS, json.dumps({"pid": pid, "created": created}))
+        replace_durably(self.path / PROCESS, json.dumps({"pid": pid, "created": created}).encode())
 
     def exit_code(self) -> int | None:
         code = self._read(EXIT).get("code")
@@ -106,7 +106,7 @@ class RunDirectory:
         return (self.path / "stop.json").exists()
 
     def write_asked_to_stop(self, at_ms: int) -> None:
-        replace_durably(self.path / "stop.json", json.dumps({"at_ms": at_ms}))
+        replace_durably(self.path / "stop.json", json.dumps({"at_ms": at_ms}).encode())
 
     def end(self) -> tuple[int | None, bool] | None:
         """(exit code, killed for memory) once nothing of it runs."""
@@ -114,7 +114,7 @@ class RunDirectory:
         return (record.get("code"), bool(record.get("out_of_memory"))) if "code" in record else None
 
     def write_end(self, code: int | None, out_of_memory: bool) -> None:
-        replace_durably(self.path / "gone.json", json.dumps({"code": code, "out_of_memory": out_of_memory}))
+        replace_durably(self.path / "gone.json", json.dumps({"code": code, "out_of_memory": out_of_memory}).encode())
 
     def remove_scratch(self) -> None:
         """A process that was killed could not tidy up, and its copy of the data set may be large."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torchvision import models
 
+from eyebright_kit.disk import is_full
 from eyebright_kit.errors import ConfigInvalid, DiskFull
-from eyebright_kit.runtime.disk import is_full
 from eyebright_torchvision.models import Weights
 
 _TIMEOUT_SECONDS = 10.0  # a filtered network answers nothing; without this the job would hang for minutes

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from eyebright.disk import sync
 from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable, is_full
 from eyebright.ports.objects import ObjectInfo
+from eyebright_kit.disk import sync
 from eyebright_wire.artifacts import Grant
 
 CHUNK_BYTES = 1 << 20

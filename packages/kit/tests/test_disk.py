@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from eyebright_kit.runtime.disk import copy_durably, replace, replace_durably
+from eyebright_kit.disk import copy_durably, replace, replace_durably
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Files that survive a crash: replaced as a whole, and on the disk before anybody is told."""
+"""Files that survive a crash: replaced as a whole, and on the disk before anybody is told. The server uses it too."""
 
 import errno
 import hashlib
@@ -17,15 +17,18 @@ _NOTHING_LEFT_BYTES = 1 << 20
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Readers see the old content or the new one. After a power cut it may be the old one."""
+    """Readers see the old content or the new one. After a power cut it may be the old one.
+
+    Never readable by others, not even for a moment. Raises OSError; then the old content is still there, and nothing else.
+    """
     with _appearing_at_once(path) as temporary:
-        temporary.write_bytes(content)
+        _write_private(temporary, content)
 
 
 def replace_durably(path: Path, content: bytes) -> None:
     """As `replace`, and on the disk when it returns."""
     with _appearing_at_once(path) as temporary:
-        temporary.write_bytes(content)
+        _write_private(temporary, content)
         sync(temporary)
     sync(path.parent)
 
@@ -97,6 +100,11 @@ def _appearing_at_once(path: Path) -> Generator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
 
 
 def _copy(source: Path, target: Path) -> tuple[int, str]:
