@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import typer
 from harness.scripted import event, job
@@ -11,6 +12,7 @@ from harness.scripted import event, job
 from eyebright.cli import following
 from eyebright.cli.display import Display
 from eyebright.cli.following import LeftRunning, follow, wants_cancel
+from eyebright.client.transport import no_answer
 from eyebright.errors import Conflict, Unavailable
 from eyebright_wire.jobs import JobState
 
@@ -138,6 +140,28 @@ def test_a_server_that_ails_is_told_once_instead_of_silence(monkeypatch: pytest.
     client.ailing = True
     assert follow(client, RUNNING, Telling()) == DONE
     assert sum("disk is full" in line for line in said) == 1
+
+
+def test_while_the_server_is_away_only_the_watching_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("eyebright.cli.program.program", lambda: "bin/eyebright")
+    over = threading.Event()
+    said: list[str] = []
+
+    class Telling(Display):
+        def say(self, line: str) -> None:
+            said.append(line)
+            over.set()
+
+    class Away(Watched):
+        def ready(self) -> None:
+            url, refused = "http://127.0.0.1:1", httpx.ConnectError("refused")
+            raise Unavailable(no_answer(url, refused)) from refused
+
+    following._look_after(Away(), Telling(), over)
+    start = "Is the server running? Start it with `bin/eyebright serve`."
+    goes_on = "Only the watching waits; the training goes on."
+    assert said == [f"no answer from http://127.0.0.1:1 (refused). {start} {goes_on}"]
 
 
 def test_nobody_there_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:

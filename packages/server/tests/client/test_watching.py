@@ -4,14 +4,18 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from harness.scripted import Scripted, event, job, problem, stream
+from harness.scripted import Scripted, event, job, ok, problem, stream
 
+from eyebright.cli.jobs import printed
 from eyebright.client import Client
-from eyebright.client.transport import Transport
+from eyebright.client.transport import TRIES, Transport
 from eyebright.client.watching import PATIENCE_SECONDS, PAUSE_SECONDS, Watching
 from eyebright.errors import NotFound, Unavailable
 from eyebright_wire.jobs import JobState
+from eyebright_wire.resources import LogChunk
 
+LOG = LogChunk(attempt=1, offset=0, next_offset=5, text="hello", complete=False)
+LOG_END = LogChunk(attempt=1, offset=5, next_offset=5, text="", complete=True)
 RUNNING, DONE = job(), job(JobState.SUCCEEDED, version=9)
 
 
@@ -127,6 +131,18 @@ def test_a_long_silence_on_a_standing_line_does_not_count(server: Scripted) -> N
     answer = httpx.Response(200, stream=quiet, headers={"content-type": "text/event-stream"})
     server.answers = [answer, httpx.ConnectError("restarting"), stream(RUNNING, DONE)]
     assert list(watching(server, monotonic=clock)) == [RUNNING, RUNNING, DONE]
+
+
+def test_the_logs_are_followed_through_a_server_that_is_away_for_long(server: Scripted, client: Client) -> None:
+    server.answers = [*[httpx.ConnectError("refused")] * 50, ok(LOG), ok(LOG_END), ok(DONE)]
+    assert "".join(printed(client, "job_1", None, follow=True, sleep=server.slept.append)) == "hello"
+
+
+def test_logs_that_are_not_followed_are_not_waited_for(server: Scripted, client: Client) -> None:
+    server.answers = [httpx.ConnectError("refused")]
+    with pytest.raises(Unavailable):
+        list(printed(client, "job_1", None, follow=False, sleep=server.slept.append))
+    assert len(server.asked) == TRIES
 
 
 def test_a_deadline_ends_the_watching_however_much_is_going_on(server: Scripted) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from eyebright.cli import embedded
+from eyebright.cli.succession import Succession
 from eyebright.cli.terminal import busy
 from eyebright.client import Client, running_server
 from eyebright.settings import Settings
@@ -18,10 +19,10 @@ def connected(settings: Settings | None = None) -> Iterator[Client]:
 
 
 def _client(settings: Settings) -> Client:
-    if settings.url or _at_hand(settings):
-        return Client(settings=settings)
-    with busy("Starting the embedded server…"):
-        return embedded.start(settings)
+    if not settings.url and not _at_hand(settings):
+        with busy("Starting the embedded server…"):
+            embedded.start(settings)
+    return Client(settings=settings, find=Succession())
 
 
 def _at_hand(settings: Settings) -> bool:

@@ -23,8 +23,8 @@ TAIL_LINES = 15
 START_BYTES = 2**20
 
 
-def start(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> Client:
-    """A client of the embedded server, once it answers. It ends by itself when idle.
+def start(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Returns once the embedded server answers. It ends by itself when idle.
 
     Raises Unavailable, with the last lines of its log, when it dies or does not answer; Unavailable or StorageFull when
     the data folder cannot be made, and StorageFull when it dies on a disk without room.
@@ -35,7 +35,7 @@ def start(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) ->
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         if answers(settings):
-            return Client(settings=settings)
+            return
         if process.poll() not in (None, Exit.CONFLICT):  # a conflict: another was quicker and is getting ready
             raise _death(settings, process.returncode, log)
         sleep(LOOK_SECONDS)

@@ -5,9 +5,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import httpx
 import typer
 
 from eyebright.cli.display import Display
+from eyebright.cli.program import typed
 from eyebright.cli.terminal import interactive, say
 from eyebright.client import Client
 from eyebright.errors import Conflict, EyebrightError
@@ -16,6 +18,10 @@ from eyebright_wire.resources import JobView
 LOOK_AGAIN = (
     "It goes on by itself. Look again with `eyebright jobs watch {id}`, stop it with `eyebright jobs cancel {id}`."
 )
+
+ONLY_AWAY = "Only the watching waits; the training goes on."
+#: On a full disk no news can be kept, and no checkpoint either.
+AILING = "The training is taken up again when this is mended."
 
 #: How often a server whose training is on the screen is asked how it is.
 LOOK_SECONDS = 10.0
@@ -52,7 +58,7 @@ def follow(client: Client, job: JobView, display: Display, *, asks: Callable[[],
 
 @contextmanager
 def looked_after(client: Client, display: Display) -> Iterator[None]:
-    """Say what ails the server, once, while it is watched: on a full disk no news can be kept, so none would come."""
+    """Say what ails the server, once, while it is watched: silence could mean anything."""
     over = threading.Event()
     thread = threading.Thread(target=_look_after, args=(client, display, over), daemon=True)
     thread.start()
@@ -94,13 +100,15 @@ def _look_after(client: Client, display: Display, over: threading.Event) -> None
             raise
         kind = re.sub(r"[0-9]+", "", trouble)  # however many times it has failed by now
         if trouble and kind != said and not over.is_set():
-            display.say(f"{trouble}. The training is taken up again when this is mended.")
+            display.say(typed(trouble))
             said = kind
 
 
 def _trouble(client: Client) -> str:
+    """What ails it and what that means for the training; nothing if all is well."""
     try:
         client.ready()
     except EyebrightError as error:
-        return error.message
+        away = isinstance(error.__cause__, httpx.TransportError)
+        return f"{error.message.rstrip('.')}. {ONLY_AWAY if away else AILING}"
     return ""

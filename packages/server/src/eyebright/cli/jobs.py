@@ -32,6 +32,7 @@ from eyebright.cli.terminal import (
 from eyebright.cli.train import accompany
 from eyebright.cli.verbs import example, group
 from eyebright.client import Client
+from eyebright.client.watching import patiently
 from eyebright.errors import InvalidRequest
 from eyebright_wire.events import (
     BODIES,
@@ -234,10 +235,14 @@ def artifacts(
 def printed(
     client: Client, job_id: str, attempt: int | None, *, follow: bool, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[str]:
-    """What an attempt printed, piece by piece; with `follow` that of the attempts after it too, until the job has ended."""
+    """What an attempt printed, piece by piece; with `follow` that of the attempts after it too, until the job has ended.
+
+    Who follows waits for a server that is away, as who watches does.
+    """
+    ask = patiently(sleep=sleep) if follow else patiently(0.0)
     offset = 0
     while True:
-        chunk = client.logs(job_id, offset, attempt)
+        chunk = ask(client.logs, job_id, offset, attempt)
         attempt, offset = chunk.attempt or attempt, chunk.next_offset
         if chunk.text:
             yield chunk.text
@@ -246,7 +251,7 @@ def printed(
         elif not chunk.complete:
             sleep(LOOK_SECONDS)
         else:
-            job = client.job(job_id)
+            job = ask(client.job, job_id)
             if job.attempt > chunk.attempt:
                 attempt, offset = chunk.attempt + 1, 0
             elif job.state.final:

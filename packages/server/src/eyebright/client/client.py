@@ -45,8 +45,8 @@ class Client:
 
     Without arguments it takes `EYEBRIGHT_URL` and `EYEBRIGHT_TOKEN`, or finds the server of this machine and its token in the
     data folder. Every refusal is raised as the class of `eyebright.errors` that the server meant. Calls that may safely be
-    sent twice are tried again when the network or the server hiccups. `sleep` (between tries) and `through` (what carries the
-    bytes) are for tests.
+    sent twice are tried again when the network or the server hiccups; `find` says where the server of this machine is by then.
+    `sleep` (between tries) and `through` (what carries the bytes) are for tests.
     """
 
     def __init__(
@@ -56,11 +56,13 @@ class Client:
         *,
         settings: Settings | None = None,
         tries: int = TRIES,
+        find: Callable[[Settings], LocalServer | None] = running_server,
         sleep: Callable[[float], None] = time.sleep,
         through: httpx.BaseTransport | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        self.server = running_server(self.settings)
+        self._find = find
+        self.server = find(self.settings)
         named = url or self.settings.url
         self._transport = Transport(
             named or self._here(),
@@ -275,7 +277,7 @@ class Client:
 
     def _moved(self) -> str | None:
         """Where the server of this machine is now: it may have been restarted since."""
-        self.server = running_server(self.settings) or self.server
+        self.server = self._find(self.settings) or self.server
         return self.server.url if self.server else None
 
     def _token(self) -> str:

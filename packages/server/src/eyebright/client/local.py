@@ -21,11 +21,21 @@ class LocalServer(BaseModel, frozen=True, extra="ignore"):
 
 def running_server(settings: Settings) -> LocalServer | None:
     """The server that works on this data folder, or None. A file that a killed server left behind counts for nothing."""
+    server = _written(settings)
+    return server if server and _lives(server) else None
+
+
+def killed_server(settings: Settings) -> LocalServer | None:
+    """The last server of this data folder, if it ended without taking its leave: then its file still lies there."""
+    server = _written(settings)
+    return None if server is None or _lives(server) else server
+
+
+def _written(settings: Settings) -> LocalServer | None:
     try:
-        server = LocalServer.model_validate_json((settings.data_dir / SERVER).read_bytes())
+        return LocalServer.model_validate_json((settings.data_dir / SERVER).read_bytes())
     except (OSError, ValidationError):
         return None
-    return server if _lives(server) else None
 
 
 def _lives(server: LocalServer) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import httpx
 from httpx_sse import ServerSentEvent, SSEError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from eyebright.client.transport import Transport, is_transient, no_answer
 from eyebright.errors import Unavailable
@@ -15,6 +16,17 @@ from eyebright_wire.resources import EventView, JobView
 #: How long a server may be away before whoever watches is told. The job itself does not mind.
 PATIENCE_SECONDS = 120.0
 PAUSE_SECONDS = 1.0
+
+
+def patiently(seconds: float = PATIENCE_SECONDS, *, sleep: Callable[[float], None] = time.sleep) -> Retrying:
+    """Asks again while the server is away: for as long as a watch waits, unless told otherwise."""
+    return Retrying(
+        stop=stop_after_delay(seconds),
+        wait=wait_fixed(PAUSE_SECONDS),
+        retry=retry_if_exception(is_transient),
+        sleep=sleep,
+        reraise=True,
+    )
 
 
 @dataclass
