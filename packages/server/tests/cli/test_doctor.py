@@ -86,7 +86,7 @@ def test_a_taken_port_is_found(tmp_path: Path) -> None:
         taken.listen()
         check = checks.port(Settings(data_dir=tmp_path, port=taken.getsockname()[1]))
     assert check.verdict is Verdict.WARN
-    assert "--port 0" in check.advice
+    assert "--port 0" in check.found
 
 
 def test_a_file_that_is_no_database_fails_with_a_reason(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from harness.live import environment, eyebright, pets
 from eyebright.cli import serve
 from eyebright.cli.exits import Exit
 from eyebright.client import Client, running_server
+from eyebright.errors import Conflict
 from eyebright.settings import Settings
 from eyebright_wire.jobs import JobState
 
@@ -60,7 +61,20 @@ def test_a_server_of_its_own_right_is_not_asked_to_leave(tmp_path: Path, monkeyp
     about = f'{{"url": "http://127.0.0.1:1", "pid": {psutil.Process().pid}, "embedded": false}}'
     (tmp_path / "server.json").write_text(about)
     monkeypatch.setattr(psutil.Process, "terminate", lambda _: pytest.fail("it was asked to leave"))
-    serve.take_over(Settings(data_dir=tmp_path))
+    serve.take_over(Settings(data_dir=tmp_path, port=0))
+
+
+def test_a_refused_port_leaves_the_embedded_server_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = f'{{"url": "http://127.0.0.1:1", "pid": {psutil.Process().pid}, "embedded": true}}'
+    (tmp_path / "server.json").write_text(about)
+    monkeypatch.setattr(psutil.Process, "terminate", lambda _: pytest.fail("it was asked to leave"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(Conflict, match="is taken"):
+            serve.take_over(Settings(data_dir=tmp_path, port=taken.getsockname()[1]))
 
 
 def test_another_users_embedded_server_is_left_to_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +86,7 @@ def test_another_users_embedded_server_is_left_to_the_lock(tmp_path: Path, monke
 
     monkeypatch.setattr(psutil.Process, "terminate", refuse)
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits for nothing"))
-    serve.take_over(Settings(data_dir=tmp_path))
+    serve.take_over(Settings(data_dir=tmp_path, port=0))
 
 
 def _start(data_dir: Path, *arguments: object, **options: object) -> subprocess.Popen[str]:

@@ -7,7 +7,6 @@ import asyncio
 import os
 import platform
 import shutil
-import socket
 import stat
 import sys
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from pydantic import BaseModel
 
 from eyebright.cli.catalogue import catalog_of, uv_of
 from eyebright.cli.entry import failure_of
+from eyebright.cli.serve import try_out
 from eyebright.client import Client, running_server
 from eyebright.errors import EyebrightError
 from eyebright.folder import TOKEN, nearest_existing, probe
@@ -161,13 +161,10 @@ def port(settings: Settings) -> Check:
     local = running_server(settings)
     if local and local.url.endswith(f":{settings.port}"):
         return ok(name="port", found=f"{settings.port} is our own server's")
-    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            advice = "choose another: `eyebright serve --port 0` takes any free one (EYEBRIGHT_PORT)"
-            return warn(name="port", found=f"{settings.host}:{settings.port}: {error.strerror}", advice=advice)
+    try:
+        try_out(settings, local)
+    except EyebrightError as error:
+        return warn(name="port", found=error.message)
     return ok(name="port", found=f"{settings.host}:{settings.port} is free")
 
 

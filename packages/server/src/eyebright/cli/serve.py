@@ -4,12 +4,13 @@ import gc
 import time
 from typing import Annotated, Any
 
+import httpx
 import psutil
 import typer
 
 from eyebright.cli.terminal import say
 from eyebright.cli.verbs import example, single
-from eyebright.client import running_server
+from eyebright.client import LocalServer, running_server
 from eyebright.settings import Settings
 
 app = single()
@@ -54,11 +55,13 @@ def serve(
 def take_over(settings: Settings) -> None:
     """Let an embedded server on the same data folder go. Its trainings go on and are found again; its watchers follow us.
 
-    Another user's cannot be asked to go: then the data folder's lock tells whose it is.
+    Raises what the listener raises, and asks nobody to go, where we could not listen in its place. Another user's cannot be
+    asked to go: then the data folder's lock tells whose it is.
     """
     local = running_server(settings)
     if local is None or not local.embedded:
         return
+    try_out(settings, local)
     say(f"taking over from the embedded server at {local.url}")
     try:
         psutil.Process(local.pid).terminate()
@@ -69,3 +72,11 @@ def take_over(settings: Settings) -> None:
     deadline = time.monotonic() + GRACE_SECONDS
     while running_server(settings) == local and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+def try_out(settings: Settings, local: LocalServer | None) -> None:
+    """Raises what stands in the way of listening on the address. The port of our own server, `local`, will be free in time."""
+    from eyebright.listener import Listener
+
+    if local is None or httpx.URL(local.url).port != settings.port:
+        Listener(settings.host, settings.port).close()
