@@ -1,6 +1,7 @@
 """`eyebright doctor`: what it finds wrong, and that it changes nothing."""
 
 import errno
+import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,19 @@ def test_a_mistyped_variable_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
     check = checks.variables(settings(tmp_path))
     assert check.verdict is Verdict.WARN
     assert "EYEBRIGHT_PORT" in check.found
+
+
+@pytest.mark.parametrize("variable", ["EYEBRIGHT_PORT", "EYEBRIGHT_JOBS__LEASE_SECONDS"])
+def test_a_setting_that_cannot_be_understood_fails_and_the_rest_is_looked_at(
+    variable: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv(variable, "abc")
+    assert run(["doctor", "--json"]) == Exit.NO
+    found = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert list(found) == ["python", "settings", "gpu"]
+    assert found["python"]["verdict"] == Verdict.OK
+    assert found["settings"]["verdict"] == Verdict.FAIL
+    assert found["settings"]["found"].startswith(f"{variable} is 'abc': expected")
 
 
 def test_a_taken_port_is_found(tmp_path: Path) -> None:

@@ -48,16 +48,29 @@ class Check(BaseModel, frozen=True):
 ok, warn, fail = (partial(Check, verdict=verdict) for verdict in Verdict)
 
 
+def examine_here() -> Iterable[Check]:
+    """As this machine is set up; where its settings cannot be understood, that and the checks that need none of them."""
+    try:
+        settings = Settings()
+    except EyebrightError as error:
+        unread = fail(name="settings", found=error.message, advice="correct or unset the variable, then look again")
+        return [_made("python", python), unread, _made("gpu", gpu)]
+    return examine(settings)
+
+
 def examine(settings: Settings) -> Iterable[Check]:
     """Every check in turn. One that breaks is a failure of its own and does not keep the others from being made."""
-    for name, look in CHECKS.items():
-        try:
-            yield look(settings)
-        except Exception as error:
-            yield fail(name=name, found=failure_of(error).message)
+    return (_made(name, partial(look, settings)) for name, look in CHECKS.items())
 
 
-def python(settings: Settings) -> Check:
+def _made(name: str, look: Callable[[], Check]) -> Check:
+    try:
+        return look()
+    except Exception as error:
+        return fail(name=name, found=failure_of(error).message)
+
+
+def python(settings: Settings | None = None) -> Check:
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     if sys.version_info < OLDEST_PYTHON:
         return fail(name="python", found=found, advice="use Python 3.11 or newer")
@@ -121,7 +134,7 @@ def trainers(settings: Settings) -> Check:
     return ok(name="trainers", found=", ".join(installed))
 
 
-def gpu(settings: Settings) -> Check:
+def gpu(settings: Settings | None = None) -> Check:
     from eyebright.executors.slots import cuda_devices, usable_cores
 
     cores = usable_cores()

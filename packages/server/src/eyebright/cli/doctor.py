@@ -2,12 +2,11 @@
 
 from rich.text import Text
 
-from eyebright.cli.checks import Check, Verdict, examine
+from eyebright.cli.checks import Check, Verdict, examine_here
 from eyebright.cli.exits import Exit
 from eyebright.cli.options import Json
 from eyebright.cli.terminal import busy, emit, show, show_table
 from eyebright.cli.verbs import example, single
-from eyebright.settings import Settings
 
 app = single()
 
@@ -21,7 +20,7 @@ def doctor(as_json: Json = False) -> int:
     Exit status 0: nothing does, though there may be warnings. 1: something does.
     """
     with busy("Looking…"):
-        checks = list(examine(Settings()))
+        checks = list(examine_here())
     healthy = all(check.verdict is not Verdict.FAIL for check in checks)
     if as_json:
         emit({"ok": healthy, "checks": checks})
