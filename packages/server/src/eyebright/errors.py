@@ -146,6 +146,14 @@ class TrainerUnavailable(Unavailable):
     code = "trainer_unavailable"
 
 
+def no_job(job_id: str) -> NotFound:
+    return NotFound(f"there is no job {job_id}; `eyebright jobs list` (GET /api/v1/jobs) shows which there are")
+
+
+def no_model(model_id: str) -> NotFound:
+    return NotFound(f"there is no model {model_id}; `eyebright models list` (GET /api/v1/models) shows which there are")
+
+
 def is_full(error: OSError) -> bool:
     """Is it for want of space, on the disk or in what this user may take of it?"""
     return error.errno in {errno.ENOSPC, errno.EDQUOT}

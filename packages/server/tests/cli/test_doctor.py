@@ -126,4 +126,14 @@ def test_a_check_that_breaks_does_not_hide_the_others(tmp_path: Path, monkeypatc
 def test_without_uv_or_trainers_the_way_out_is_told(tmp_path: Path) -> None:
     found = {check.name: check for check in examine(settings(tmp_path, trainers_dir=tmp_path / "none"))}
     assert found["trainers"].verdict is Verdict.FAIL
-    assert "eyebright trainers install torchvision" in found["trainers"].advice
+    assert f"no trainer project in {tmp_path / 'none' / 'torchvision'}" in found["trainers"].advice
+    assert "set EYEBRIGHT_TRAINERS_DIR to" in found["trainers"].advice
+
+
+def test_a_trainer_that_only_lacks_its_environment_is_to_be_installed(tmp_path: Path) -> None:
+    project = tmp_path / "trainers" / "torchvision"
+    project.mkdir(parents=True)
+    (project / "pyproject.toml").touch()
+    (project / "uv.lock").touch()
+    check = checks.trainers(settings(tmp_path, trainers_dir=tmp_path / "trainers"))
+    assert check.advice.endswith("run `eyebright trainers install torchvision`")

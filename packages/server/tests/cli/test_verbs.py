@@ -49,6 +49,11 @@ def test_an_unknown_job_is_not_found(cli: Cli) -> None:
     assert shown.document["error"]["code"] == "not_found"
 
 
+@pytest.mark.parametrize(("kind", "verb"), [("jobs", "show"), ("jobs", "cancel"), ("jobs", "logs"), ("models", "show")])
+def test_an_unknown_id_is_told_with_where_to_find_the_known_ones(cli: Cli, kind: str, verb: str) -> None:
+    assert f"eyebright {kind} list` (GET /api/v1/{kind})" in cli(kind, verb, "unheard_of").err
+
+
 def test_a_finished_job_cannot_be_cancelled(cli: Cli, done: JobView) -> None:
     shown = cli("jobs", "cancel", done.id)
     assert shown.code == Exit.CONFLICT

@@ -6,6 +6,7 @@ from eyebright.errors import ConfigInvalid, DatasetInvalid, EyebrightError, Inva
 from eyebright.ports.jobs import JobQuery
 from eyebright_wire.datasets import DatasetReport, Readiness
 from eyebright_wire.jobs import PreflightRequest
+from eyebright_wire.resources import TrainerView
 
 BARE = DatasetReport(
     format="imagefolder",
@@ -51,6 +52,10 @@ async def test_without_any_trainer_the_way_to_one_is_told(platform):
     async def none() -> list[object]:
         return []
 
-    platform.catalog.installed = none
-    with pytest.raises(TrainerUnavailable, match="eyebright trainers install"):
+    async def views() -> list[TrainerView]:
+        names = {"best": "there is no trainer project in /empty/best", "toy": "not installed"}
+        return [TrainerView(name=name, installed=False, problem=problem) for name, problem in names.items()]
+
+    platform.catalog.installed, platform.catalog.list = none, views
+    with pytest.raises(TrainerUnavailable, match="no trainer can be used: there is no trainer project in /empty/best"):
         await platform.jobs.preflight(PreflightRequest())

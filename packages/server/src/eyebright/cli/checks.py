@@ -127,7 +127,7 @@ def trainers(settings: Settings) -> Check:
     views = asyncio.run(catalog_of(settings).list())
     installed = [f"{view.name} {view.version}" for view in views if view.installed]
     if not installed:
-        return fail(name="trainers", found="none is installed", advice="run `eyebright trainers install torchvision`")
+        return fail(name="trainers", found="none is installed", advice=views[0].problem if views else "")
     broken = [view.problem for view in views if not view.installed and "not installed" not in view.problem]
     if broken:
         return warn(name="trainers", found="; ".join([*installed, *broken]), advice="install it again")

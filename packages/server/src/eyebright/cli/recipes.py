@@ -25,11 +25,13 @@ def list_recipes(as_json: Json = False) -> None:
     """Every task of every installed trainer."""
     with connected() as client:
         found = client.recipes()
+        trainers = () if found else client.trainers()
     if as_json:
         emit(found)
         return
+    empty = trainers[0].problem if trainers else "There is no trainer."
     rows = ((r.name, r.default_model, ", ".join(m for m in r.models if m != r.default_model)) for r in found)
-    show_table(("recipe", "model", "or"), rows, "No trainer is installed: `eyebright trainers install torchvision`.")
+    show_table(("recipe", "model", "or"), rows, empty)
 
 
 @app.command(

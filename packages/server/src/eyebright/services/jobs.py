@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from eyebright.core import lifecycle, preflight
@@ -15,8 +15,8 @@ from eyebright.errors import (
     EyebrightError,
     InvalidRequest,
     KeyReused,
-    NotFound,
     TrainerUnavailable,
+    no_job,
 )
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
@@ -28,7 +28,7 @@ from eyebright.services.datasets import find
 from eyebright.services.views import job_view
 from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.jobs import JobRequest, PreflightRequest
-from eyebright_wire.resources import JobView, Page, Preflight
+from eyebright_wire.resources import JobView, Page, Preflight, TrainerView
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Jobs:
         async with self._store.transaction() as transaction:
             run = (await transaction.lock([(job_id, None)])).get((job_id, None))
             if run is None:
-                raise NotFound(f"there is no job {job_id}")
+                raise no_job(job_id)
             now_ms = self._clock.now_ms()
             change = changed(run, lifecycle.request_cancel(run, now_ms), now_ms)
             if change.job_changed:
@@ -172,7 +172,7 @@ class Jobs:
         installed = await self._catalog.installed()
         able = [environment for environment in installed if environment.manifest.task(request.task)]
         if not able:
-            raise _nobody_can(request.task, installed)
+            raise _nobody_can(request.task, installed) if installed else _nobody_there(await self._catalog.list())
         return next((environment for environment in able if _offers(environment, request)), able[0])
 
     async def _version(self, dataset: str, task: str) -> Version:
@@ -216,9 +216,13 @@ async def _known(transaction: JobTransaction, source: str, key: str, body_sha256
 
 def _nobody_can(task: str, installed: Collection[Environment]) -> EyebrightError:
     known = {found.name for environment in installed for found in environment.manifest.tasks}
-    if known:
-        return ConfigInvalid(f"no installed trainer has a task {task!r}.{nearest(task, known)}")
-    return TrainerUnavailable("no trainer is installed. Run `eyebright trainers install torchvision`")
+    return ConfigInvalid(f"no installed trainer has a task {task!r}.{nearest(task, known)}")
+
+
+def _nobody_there(trainers: Sequence[TrainerView]) -> TrainerUnavailable:
+    """With the way to the one that is preferred."""
+    way = trainers[0].problem if trainers else "none is registered"
+    return TrainerUnavailable(f"no trainer can be used: {way}")
 
 
 def _report(version: Version) -> DatasetReport:

@@ -27,7 +27,7 @@ from eyebright.core.records import (
     message_about,
     transition_to,
 )
-from eyebright.errors import Conflict, GuardViolated, NotFound
+from eyebright.errors import Conflict, GuardViolated, NotFound, no_job, no_model
 from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
 from eyebright_wire.jobs import JobState
 
@@ -108,7 +108,7 @@ class MemoryJobs:
     async def get(self, job_id: str) -> Run:
         run = _run(self._state, (job_id, None))
         if run is None:
-            raise NotFound(f"there is no job {job_id}")
+            raise no_job(job_id)
         return run
 
     async def find(self, query: JobQuery) -> list[Job]:
@@ -306,7 +306,7 @@ class MemoryModels:
     async def get(self, model_id: str) -> Model:
         model = self._state.models.get(model_id)
         if model is None:
-            raise NotFound(f"there is no model {model_id}")
+            raise no_model(model_id)
         return model
 
     async def list(self, after: str | None = None, limit: int = 50) -> list[Model]:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, false, literal_colum
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.job import Job, Run
-from eyebright.errors import NotFound
+from eyebright.errors import no_job
 from eyebright.ports.jobs import JobQuery
 from eyebright.stores.sql import rows
 from eyebright.stores.sql.engine import Engine
@@ -40,7 +40,7 @@ class SqlJobs:
         async with self._engine.reading() as connection:
             runs = await self._runs(connection, _current().where(jobs.c.id == job_id))
         if not runs:
-            raise NotFound(f"there is no job {job_id}")
+            raise no_job(job_id)
         return runs[0]
 
     async def find(self, query: JobQuery) -> list[Job]:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 
 from eyebright.core.records import Dataset, Model, Version
-from eyebright.errors import NotFound
+from eyebright.errors import NotFound, no_model
 from eyebright.stores.sql import rows
 from eyebright.stores.sql.batch import Batch, write
 from eyebright.stores.sql.engine import Engine, queue_up
@@ -70,7 +70,7 @@ class SqlModels:
     async def get(self, model_id: str) -> Model:
         found = await _models(self._engine, select(models).where(models.c.id == model_id))
         if not found:
-            raise NotFound(f"there is no model {model_id}")
+            raise no_model(model_id)
         return found[0]
 
     async def list(self, after: str | None = None, limit: int = 50) -> list[Model]:
