@@ -1,6 +1,7 @@
 """Every verb that looks at what is there, for people and for scripts."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,6 +138,16 @@ def test_what_is_no_image_is_refused(cli: Cli, done: JobView, tmp_path: Path) ->
     refused = cli("models", "predict", done.model_id, tmp_path / "cat.jpg")
     assert refused.code == Exit.USAGE, refused
     assert cli("models", "predict", done.model_id, tmp_path / "nowhere.jpg").code == Exit.NOT_FOUND
+
+
+def test_what_is_no_plain_file_is_refused_before_it_is_read(cli: Cli, done: JobView, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "empty.jpg").touch()
+    found = {"": "is a folder", "pipe.jpg": "is no plain file", "empty.jpg": "is empty"}
+    for name, words in found.items():
+        refused = cli("models", "predict", done.model_id, tmp_path / name)
+        assert refused.code == Exit.USAGE, refused
+        assert f"{tmp_path / name} {words}" in refused.err
 
 
 @pytest.mark.usefixtures("done")
@@ -311,7 +322,9 @@ def test_installing_what_is_installed_changes_nothing(cli: Cli) -> None:
 
 
 def test_what_cannot_be_installed_says_why(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert cli("trainers", "install", "tochvision").code == Exit.NOT_FOUND
+    refused = cli("trainers", "install", "toy", "tochvision")
+    assert refused.code == Exit.NOT_FOUND
+    assert refused.err == "error: unknown trainer 'tochvision'. Did you mean 'torchvision'?\n"
     monkeypatch.setenv("EYEBRIGHT_TRAINERS_DIR", str(tmp_path))
     done = cli("trainers", "install", "toy")
     assert done.code == Exit.UNAVAILABLE

@@ -63,6 +63,10 @@ class TrainerCatalog:
         found = await asyncio.gather(*(self._environment_or_none(name) for name in self._projects))
         return [environment for environment in found if environment is not None]
 
+    def require(self, name: str) -> None:
+        """Raises NotFound, with the nearest name, or TrainerUnavailable, for one that `install` could do nothing for."""
+        _must_be_found(self._project(name))
+
     async def install(self, name: str, say: Callable[[str], None]) -> Environment:
         project = self._project(name)
         await to_thread.run_sync(_must_be_found, project)

@@ -10,7 +10,6 @@ from eyebright.catalog.source import TrainerSource
 from eyebright.catalog.trainers import CHECKOUT, CatalogSettings, TrainerCatalog
 from eyebright.catalog.uv import Uv
 from eyebright.cli.terminal import busy, notes, say
-from eyebright.ports.executor import Environment
 from eyebright.settings import Settings, process_environment
 
 GROUP = "eyebright.trainers"
@@ -28,12 +27,21 @@ def uv_of(settings: Settings) -> Path:
     return Uv.find(settings.trainers_dir or CHECKOUT, process_environment()).executable
 
 
-def install(catalog: TrainerCatalog, name: str) -> Environment:
-    """Make its environment, showing what uv says meanwhile. Raises Unavailable with uv's own words."""
+def install(catalog: TrainerCatalog, *names: str) -> None:
+    """Make the environment of each, showing what uv says meanwhile. Raises Unavailable with uv's own words.
+
+    Nothing is begun when one of the names is not known.
+    """
+    for name in names:
+        catalog.require(name)
+    for name in names:
+        _install(catalog, name)
+
+
+def _install(catalog: TrainerCatalog, name: str) -> None:
     with _telling(f"Installing {name}: the first time this downloads its framework…") as tell:
         environment = asyncio.run(catalog.install(name, lambda line: tell(f"Installing {name}: {line}")))
     say(f"{name} {environment.manifest.version} is installed")
-    return environment
 
 
 @contextmanager

@@ -40,8 +40,7 @@ def install_trainers(
 ) -> None:
     """Make each trainer's own environment, exactly as its lock says. Safe to repeat."""
     catalog = catalog_of(Settings())
-    for name in names:
-        install(catalog, name)
+    install(catalog, *names)
     if as_json:
         emit([view for view in asyncio.run(catalog.list()) if view.name in names])
 
