@@ -1,5 +1,6 @@
 """Ctrl-C while a training is on the screen: it is never stopped without being asked for."""
 
+import io
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -169,11 +170,31 @@ def test_nobody_there_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wants_cancel() is False
 
 
+@pytest.mark.parametrize(
+    ("typed", "cancels"), [("y", True), (" YES ", True), ("n", False), ("No", False), ("", False), (" ", False)]
+)
+def test_the_question_takes_yes_and_no_and_nothing_is_a_no(
+    typed: str, cancels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "interactive", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}\n"))
+    assert wants_cancel() is cancels
+
+
+def test_another_answer_is_told_which_there_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(following, "interactive", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("xyz\ny\n"))
+    assert wants_cancel() is True
+    assert "'xyz' is no answer: y cancels the training, n lets it go on without you" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("answer", [KeyboardInterrupt(), EOFError(), typer.Abort()])
 def test_a_second_ctrl_c_at_the_question_is_a_no(answer: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
-    def confirm(*_: object, **__: object) -> bool:
+    def prompt(*_: object, **__: object) -> bool:
         raise answer
 
     monkeypatch.setattr(following, "interactive", lambda: True)
-    monkeypatch.setattr(typer, "confirm", confirm)
+    monkeypatch.setattr(typer, "prompt", prompt)
     assert wants_cancel() is False

@@ -23,6 +23,8 @@ ONLY_AWAY = "Only the watching waits; the training goes on."
 #: On a full disk no news can be kept, and no checkpoint either.
 AILING = "The training is taken up again when this is mended."
 
+QUESTION = "Cancel the training? (no: it goes on without you) [y/N]"
+
 #: How often a server whose training is on the screen is asked how it is.
 LOOK_SECONDS = 10.0
 
@@ -74,10 +76,17 @@ def wants_cancel() -> bool:
         return False
     try:
         say("")
-        return typer.confirm("Cancel the training? (no: it goes on without you)", default=False, err=True)
+        return typer.prompt(QUESTION, default="no", show_default=False, value_proc=_yes_or_no, err=True)
     except (KeyboardInterrupt, EOFError, typer.Abort):
         say("")
         return False
+
+
+def _yes_or_no(answer: str) -> bool:
+    said = answer.strip().lower() or "no"
+    if said not in {"y", "yes", "n", "no"}:
+        raise typer.BadParameter(f"{answer!r} is no answer: y cancels the training, n lets it go on without you")
+    return said in {"y", "yes"}
 
 
 def _cancel(client: Client, job: JobView) -> JobView:
