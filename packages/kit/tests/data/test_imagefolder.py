@@ -10,6 +10,7 @@ import pytest
 from eyebright_kit.data.conformance import Example, FormatConformance, write_class_folders, write_image
 from eyebright_kit.data.format import Candidate, Certainty, Reading, Remark
 from eyebright_kit.data.formats.imagefolder import ImageFolder, natural_order
+from eyebright_kit.data.tree import target
 from eyebright_wire.datasets import Split
 
 
@@ -278,6 +279,20 @@ def test_a_name_that_is_not_utf8_is_shown_escaped(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"k\xe4fer")).mkdir()
     write_class_folders(tmp_path, {"": {"cats": 1}})
     assert read(tmp_path).classes == ("cats", "k\\xe4fer")
+
+
+def test_control_characters_in_names_are_shown_escaped(tmp_path: Path) -> None:
+    write_image(tmp_path / "r\x1b[31med\n" / "\x9b1\u202e.png", 1)
+    write_image(tmp_path / "Käfer 蝶" / "1.png", 2)
+    found = read(tmp_path)
+    assert found.classes == ("Käfer 蝶", "r\\x1b[31med\\n")
+    assert [c.source for c in candidates(tmp_path)] == ["Käfer 蝶/1.png", "r\\x1b[31med\\n/\\x9b1\\u202e.png"]
+    assert all(place.isprintable() for place in found.places.values())
+
+
+def test_control_characters_in_a_links_target_are_shown_escaped(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("a\x1b[31mway")
+    assert target(tmp_path / "link").endswith("a\\x1b[31mway")
 
 
 def test_images_without_any_folder_are_recognised_as_meant(tmp_path: Path) -> None:

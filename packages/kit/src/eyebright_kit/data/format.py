@@ -4,7 +4,6 @@ A format is a class without constructor arguments, registered as an entry point 
 names and annotations; whether an image is one is decided elsewhere, so that every format treats bad files alike.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from eyebright_kit.data.local import LocalDataset
+from eyebright_kit.data.tree import printable
 from eyebright_wire.datasets import Split, VersionManifest
 
 GROUP = "eyebright.formats"
@@ -96,8 +96,8 @@ def detect(root: Path) -> Format | None:
 
 
 def shown_path(path: Path, root: Path) -> str:
-    """A path below `root` as text that any encoding can carry: bytes that are not UTF-8 are escaped."""
-    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
+    """A path below `root` as `printable` text: this is how names come into reports, manifests and tables."""
+    return printable(path.relative_to(root).as_posix())
 
 
 def _load(point: EntryPoint) -> Format:

@@ -5,9 +5,12 @@ be the whole disk, and is gone when that place is.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+#: Controls and line breaks, which a terminal obeys, and the marks that make a name read in another order than it is written.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SYSTEM_NAMES = frozenset(
     {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
 )
@@ -66,5 +69,11 @@ def leads_out(path: str | Path, root: Path) -> bool:
 
 
 def target(link: Path) -> str:
-    """Where a link leads in the end, as text that any encoding can carry."""
-    return os.fsencode(os.path.realpath(link)).decode("utf-8", "backslashreplace")
+    """Where a link leads in the end, as `printable` text."""
+    return printable(os.path.realpath(link))
+
+
+def printable(path: str) -> str:
+    """A path as text that is safe to show: bytes that are not UTF-8, control characters and reordering marks are escaped."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
