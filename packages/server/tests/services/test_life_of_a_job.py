@@ -545,6 +545,17 @@ async def test_only_checkpoints_that_were_kept_are_listed(platform):
     assert [found.step for found in await platform.history.checkpoints(handle.job_id)] == [10]
 
 
+async def test_only_the_newest_of_the_checkpoints_that_were_best_is_the_best(platform):
+    handle = await platform.running()
+    for step, best in ((5, True), (10, True), (15, False)):
+        path = f"checkpoints/step-{step}/manifest.json"
+        (manifest,) = platform.leave(handle, path)["artifacts"]
+        said = {"manifest": manifest | {"kind": "checkpoint"}, "epoch": 1, "step": step, "best": best}
+        await platform.say(handle, "checkpoint", **said)
+    found = await platform.history.checkpoints(handle.job_id)
+    assert [(each.step, each.best) for each in found] == [(15, False), (10, True), (5, False)]
+
+
 async def test_watching_ends_with_the_final_view(platform):
     handle = await platform.running()
     await platform.succeed(handle)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from eyebright.core.records import Checkpoint, StoredEvent
@@ -66,10 +67,15 @@ class History:
         )
 
     async def checkpoints(self, job_id: str) -> tuple[CheckpointView, ...]:
-        """Those that are still there, newest first: a trainer keeps the best one and the newest few."""
+        """Those that are still there, newest first: a trainer keeps the best one and the newest few.
+
+        Each was marked that was the best when it was saved; only the newest of them is that still.
+        """
         await self._store.get(job_id)
         found = await self._history.checkpoints(job_id)
-        return tuple([checkpoint_view(checkpoint) for checkpoint in found if await self._is_kept(job_id, checkpoint)])
+        kept = [checkpoint for checkpoint in found if await self._is_kept(job_id, checkpoint)]
+        best = next((checkpoint for checkpoint in kept if checkpoint.best), None)
+        return tuple(checkpoint_view(replace(checkpoint, best=checkpoint is best)) for checkpoint in kept)
 
     async def artifacts(self, job_id: str) -> tuple[ArtifactView, ...]:
         """The verified files of the attempt that succeeded."""
