@@ -11,6 +11,7 @@ from eyebright.cli.options import Json, ModelId
 from eyebright.cli.summary import attempt_folder, parity_line
 from eyebright.cli.terminal import emit, metrics_line, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
+from eyebright.errors import InvalidRequest
 from eyebright_wire.resources import ModelView
 
 app = group(
@@ -83,7 +84,7 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Ask a model what is on a picture."""
-    content = image.expanduser().read_bytes()
+    content = _picture(image.expanduser())
     with connected() as client:
         prediction = client.predict(model_id, content)
     if as_json:
@@ -91,6 +92,17 @@ def predict(
         return
     show_table(("label", "score"), ((s.label, f"{100 * s.score:.1f} %") for s in prediction.scores[:top]), "No answer.")
     say(f"{prediction.seconds:.2f} s", style="dim")
+
+
+def _picture(path: Path) -> bytes:
+    """Raises InvalidRequest for what is no plain file: a pipe would keep us waiting for ever."""
+    if path.is_dir():
+        raise InvalidRequest(f"{path} is a folder; name one picture file")
+    if path.exists() and not path.is_file():
+        raise InvalidRequest(f"{path} is no plain file; name a picture file")
+    if not (content := path.read_bytes()):
+        raise InvalidRequest(f"{path} is empty; name a picture file")
+    return content
 
 
 def _first(metrics: dict[str, float]) -> dict[str, float]:

@@ -37,7 +37,7 @@ class ChildProcessPredictor:
     async def predict(self, environment: Environment, model: Path, image: bytes) -> tuple[tuple[str, float], ...]:
         async with self._places:
             with tempfile.TemporaryDirectory(prefix="eyebright-predict-") as folder:  # mode 0700
-                picture = anyio.Path(folder) / "image"
+                picture = anyio.Path(folder) / "image.jpg"  # a name that means to be an image
                 await picture.write_bytes(image)
                 done = await self._run(environment, model, Path(picture))
         return _scores(done, environment.trainer)
