@@ -119,6 +119,22 @@ def test_the_tree_is_frozen_and_keeps_the_token_to_itself():
     assert "swordfish" not in repr(found)
 
 
+@pytest.mark.parametrize("url", ["foo", "localhost:8765", "ftp://train.example.org", "http://"])
+def test_what_is_no_address_of_a_server_is_refused(monkeypatch, url):
+    monkeypatch.setenv("EYEBRIGHT_URL", url)
+    with pytest.raises(InvalidRequest) as caught:
+        Settings()
+    assert caught.value.message == f"EYEBRIGHT_URL is '{url}': expected http://… or https://…"
+
+
+@pytest.mark.parametrize("url", ["me:swordfish@train.example.org", "ftp://me:swordfish@train.example.org"])
+def test_a_password_in_what_is_no_address_is_not_repeated_either(monkeypatch, url):
+    monkeypatch.setenv("EYEBRIGHT_URL", url)
+    with pytest.raises(InvalidRequest, match="EYEBRIGHT_URL holds a name or password") as caught:
+        Settings()
+    assert "swordfish" not in str(caught.value.message)
+
+
 def test_a_password_in_the_address_of_the_server_is_refused_and_not_repeated(monkeypatch):
     monkeypatch.setenv("EYEBRIGHT_URL", "https://me:swordfish@train.example.org")
     with pytest.raises(InvalidRequest, match="EYEBRIGHT_URL holds a name or password") as caught:

@@ -46,12 +46,16 @@ def _fits_the_lease(heartbeat: float, info: ValidationInfo) -> float:
     return heartbeat
 
 
-def _without_secret(url: str) -> str:
-    if urlsplit(url).username is not None:
+def _server(url: str) -> str:
+    """The address of a server, and nothing in it that messages must not show."""
+    parts = urlsplit(url)
+    if parts.username is not None or (not parts.netloc and "@" in url):
         raise PydanticCustomError(
             _USERINFO,
             "holds a name or password, which would be shown in messages; leave it out and set EYEBRIGHT_TOKEN",
         )
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise PydanticCustomError("no_server", "expected http://… or https://…")
     return url
 
 
@@ -136,7 +140,7 @@ class Settings(BaseSettings):
     embedded: bool = Field(default=False, description="End when no job is unfinished and nobody has called for a while")
     embedded_idle_seconds: float = Field(default=30, gt=0, description="How long that while is")
 
-    url: Annotated[str, AfterValidator(_without_secret)] | None = Field(
+    url: Annotated[str, AfterValidator(_server)] | None = Field(
         default=None, description="For clients: the server to call"
     )
     token: str | None = Field(default=None, repr=False, description="For clients: the operator's token of that server")

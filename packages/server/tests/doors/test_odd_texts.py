@@ -29,6 +29,19 @@ async def test_an_odd_text_never_breaks_the_server(site):
     assert (await site.get(f"{API}/jobs")).status_code == 200
 
 
+async def test_a_cursor_that_no_page_gave_is_refused_and_not_taken_for_the_end(site):
+    for kind, prefix in {"jobs": "job_", "models": "mdl_"}.items():
+        answer = await site.get(f"{API}/{kind}?after=garbage")
+        words = f"after: 'garbage' is not the `next` of a page, which begins with {prefix}"
+        assert (answer.status_code, answer.json()["detail"]) == (422, words)
+        assert (await site.get(f"{API}/{kind}?after={prefix}0192")).status_code == 200
+
+
+async def test_a_parameter_that_may_be_repeated_is_called_by_its_name(site):
+    answer = await site.get(f"{API}/jobs?state=running&state=foo")
+    assert [error["field"] for error in answer.json()["errors"]] == ["state"]
+
+
 async def test_an_odd_text_of_a_trainer_is_kept_or_refused_for_good(site):
     """A 5xx would make its reporter send the same again for ever."""
     handle = await site.launch()

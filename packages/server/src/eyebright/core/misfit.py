@@ -46,6 +46,8 @@ def misfit(errors: Iterable[Mapping[str, Any]], known: Collection[str] = ()) -> 
 
 def _misfit(error: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     place, *path = [str(part) for part in error["loc"]] or [""]
+    if place == "query":  # of a parameter that is given several times, nobody counts which
+        path = path[:1]
     inside = place in {"body", "query", "path", "header"}
     field = ".".join(path if inside else [place, *path]) or place
     if error["type"] == "json_invalid":

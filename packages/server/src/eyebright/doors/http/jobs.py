@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import AfterValidator
 
 from eyebright.doors.door import Verbs
-from eyebright.doors.http.paths import API, After, JobId, Limit
+from eyebright.doors.http.paths import API, AfterJob, JobId, Limit
 from eyebright.doors.problems import refusals
 from eyebright.doors.strict import StrictRoute
 from eyebright.ports.jobs import JobQuery
@@ -72,7 +72,7 @@ async def list_jobs(
     labels: Labels = None,
     trainer: str | None = None,
     dataset_version: str | None = None,
-    after: After = None,
+    after: AfterJob = None,
     limit: Limit = 50,
 ) -> Page[JobView]:
     query = JobQuery(

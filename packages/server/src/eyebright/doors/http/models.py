@@ -5,7 +5,7 @@ from starlette.responses import FileResponse
 
 from eyebright.doors.door import Given, Verbs
 from eyebright.doors.http.files import BYTES, file_answer
-from eyebright.doors.http.paths import API, After, FilePath, Limit
+from eyebright.doors.http.paths import API, AfterModel, FilePath, Limit
 from eyebright.doors.http.uploads import image_of
 from eyebright.doors.problems import refusals
 from eyebright_wire.resources import ModelView, Page, Prediction
@@ -23,7 +23,7 @@ _FORM = {
 
 
 @router.get("/models", operation_id="list_models", summary="List models, newest first", responses=refusals())
-async def list_models(verbs: Verbs, after: After = None, limit: Limit = 50) -> Page[ModelView]:
+async def list_models(verbs: Verbs, after: AfterModel = None, limit: Limit = 50) -> Page[ModelView]:
     return await verbs.models.list(after, limit)
 
 

@@ -3,10 +3,27 @@
 from typing import Annotated
 
 from fastapi import Path, Query
+from pydantic import AfterValidator
 
 API = "/api/v1"
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Entries on one page")]
-After = Annotated[str | None, Query(max_length=200, description="`next` of the page before")]
+
+
+def _begins_with(prefix: str) -> AfterValidator:
+    """What no page can have given would be after everything, and look like the end of the list."""
+
+    def check(cursor: str) -> str:
+        if not cursor.startswith(prefix):
+            raise ValueError(f"{cursor!r} is not the `next` of a page, which begins with {prefix}")
+        return cursor
+
+    return AfterValidator(check)
+
+
+_NEXT = Query(max_length=200, description="`next` of the page before")
+After = Annotated[str | None, _NEXT]
+AfterJob = Annotated[Annotated[str, _begins_with("job_")] | None, _NEXT]
+AfterModel = Annotated[Annotated[str, _begins_with("mdl_")] | None, _NEXT]
 JobId = Annotated[str, Path(description="Such as job_0192f3…", max_length=200)]
 FilePath = Annotated[str, Path(description="As listed", max_length=500)]
