@@ -140,6 +140,13 @@ def test_what_is_no_image_is_refused(cli: Cli, done: JobView, tmp_path: Path) ->
     assert cli("models", "predict", done.model_id, tmp_path / "nowhere.jpg").code == Exit.NOT_FOUND
 
 
+def test_a_file_in_place_of_the_folder_to_download_to_is_refused(cli: Cli, done: JobView, tmp_path: Path) -> None:
+    (taken := tmp_path / "taken").touch()
+    for order in (("models", "download", done.model_id, "--to"), ("jobs", "artifacts", done.id, "--download")):
+        refused = cli(*order, taken)
+        assert (refused.code, f"{taken} is a file; name a folder" in refused.err) == (Exit.USAGE, True), refused
+
+
 def test_what_is_no_plain_file_is_refused_before_it_is_read(cli: Cli, done: JobView, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "empty.jpg").touch()

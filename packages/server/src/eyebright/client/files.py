@@ -47,6 +47,8 @@ def chunks(file: BinaryIO, total: int, told: Told) -> Iterator[bytes]:
 
 def save(response: httpx.Response, target: Path, *, sha256: str | None = None, told: Told = untold) -> Path:
     """Write the body to `target`, which appears only when whole. Raises EyebrightError when the bytes are not those promised."""
+    if file := next(filter(Path.is_file, target.parents), None):
+        raise InvalidRequest(f"{file} is a file; name a folder")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
     try:
