@@ -1,11 +1,11 @@
 """Who serves this data folder by now: when its embedded server has died, whoever works with it starts the next one."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable
 
 from eyebright.cli import embedded
-from eyebright.cli.terminal import say
 from eyebright.client import LocalServer, running_server
 from eyebright.client.local import killed_server
 from eyebright.settings import Settings
@@ -28,7 +28,8 @@ class Succession:
         with self._lock:
             server = running_server(settings)
             if server is None and self._vacant(settings):
-                say("The embedded server has died; starting the next one.")
+                # not by a console of our own, which would write into a live picture: this goes above it
+                print("The embedded server has died; starting the next one.", file=sys.stderr)  # noqa: T201
                 embedded.start(settings)
                 server = running_server(settings)
             if server is not None:
