@@ -137,6 +137,7 @@ def test_what_is_no_image_is_refused(cli: Cli, done: JobView, tmp_path: Path) ->
     (tmp_path / "cat.jpg").write_text("I am a text")
     refused = cli("models", "predict", done.model_id, tmp_path / "cat.jpg")
     assert refused.code == Exit.USAGE, refused
+    assert "the image cannot be used (not an image: it is text)" in refused.err
     assert cli("models", "predict", done.model_id, tmp_path / "nowhere.jpg").code == Exit.NOT_FOUND
 
 

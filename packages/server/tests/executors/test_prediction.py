@@ -86,6 +86,12 @@ async def test_what_is_no_image_is_the_callers_mistake_in_the_trainers_words(
         )
 
 
+async def test_the_name_that_only_we_gave_the_image_is_not_told(environment: Environment, model: Path) -> None:
+    do = "sys.stderr.write(f'{image.name} cannot be used (it is text)'); sys.exit(65)"
+    with pytest.raises(InvalidRequest, match=r"^the image cannot be used \(it is text\)$"):
+        await predict(environment, model, do)
+
+
 async def test_a_model_that_cannot_answer_is_told_once_and_not_called_a_passing_trouble(
     environment: Environment, model: Path
 ) -> None:

@@ -100,7 +100,7 @@ def _check_image(image: Path) -> None:
         raise DatasetInvalid(f"there is no file {image}")
     if isinstance(verdict := examine(image), Unusable):
         found = verdict.code.replace("_", " ") + (f": {verdict.detail}" if verdict.detail else "")
-        raise DatasetInvalid(f"the image cannot be used ({found}); send a JPEG, PNG or WebP picture")
+        raise DatasetInvalid(f"{image.name} cannot be used ({found}); send a JPEG, PNG or WebP picture")
 
 
 def _check(manifest: TrainerManifest) -> int:

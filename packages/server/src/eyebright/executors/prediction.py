@@ -27,6 +27,10 @@ class PredictionSettings:
     threads: int = 1
 
 
+#: A name that means to be an image: of another file only its not being one would be told. Nobody sees it.
+_PICTURE = "image.jpg"
+
+
 class ChildProcessPredictor:
     """The Predictor that starts `python -m <trainer> predict` anew for each image: 1 s, but nothing stays in memory."""
 
@@ -37,7 +41,7 @@ class ChildProcessPredictor:
     async def predict(self, environment: Environment, model: Path, image: bytes) -> tuple[tuple[str, float], ...]:
         async with self._places:
             with tempfile.TemporaryDirectory(prefix="eyebright-predict-") as folder:  # mode 0700
-                picture = anyio.Path(folder) / "image.jpg"  # a name that means to be an image
+                picture = anyio.Path(folder) / _PICTURE
                 await picture.write_bytes(image)
                 done = await self._run(environment, model, Path(picture))
         return _scores(done, environment.trainer)
@@ -68,7 +72,8 @@ class ChildProcessPredictor:
 def _scores(done: "CompletedProcess[bytes]", trainer: str) -> tuple[tuple[str, float], ...]:
     if done.returncode == ExitCode.BAD_DATA:
         raise InvalidRequest(
-            _last_line(done.stderr) or "this is not an image that can be read; send a JPEG or PNG file"
+            _last_line(done.stderr).replace(_PICTURE, "the image", 1)
+            or "this is not an image that can be read; send a JPEG or PNG file"
         )
     if done.returncode == ExitCode.BAD_CONFIG:  # of the model, and for good: not Unavailable, which clients try again
         raise ConfigInvalid(_last_line(done.stderr) or f"trainer {trainer!r} cannot predict with this model")
