@@ -269,21 +269,12 @@ async def test_a_silent_trainer_loses_its_lease_and_is_killed(platform):
     assert handle in [stopped for stopped, _ in platform.executor.stops]
 
 
-async def test_heartbeats_keep_a_quiet_trainer_alive(platform):
+@pytest.mark.parametrize("in_sight", [True, False], ids=["in sight", "the executor cannot tell"])
+async def test_heartbeats_keep_a_quiet_trainer_alive(platform, in_sight):
     handle = await platform.running()
+    if not in_sight:
+        platform.executor.vanish(handle)
     for _ in range(60):
-        platform.clock.advance(5)
-        now_ms = platform.clock.now_ms()
-        beat = Heartbeat(at_ms=now_ms, moved_at_ms=now_ms)
-        await platform.ingest.beat(handle.job_id, 1, platform.token(handle), beat)
-        await platform.settle(1)
-    assert (await platform.jobs.get(handle.job_id)).state is JobState.RUNNING
-
-
-async def test_an_executor_that_cannot_tell_costs_no_trainer_its_attempt_that_is_heard(platform):
-    handle = await platform.running()
-    platform.executor.vanish(handle)
-    for _ in range(30):
         platform.clock.advance(5)
         now_ms = platform.clock.now_ms()
         beat = Heartbeat(at_ms=now_ms, moved_at_ms=now_ms)
