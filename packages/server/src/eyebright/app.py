@@ -52,6 +52,7 @@ from eyebright.services.recipes import Recipes
 from eyebright.services.relay import Relay
 from eyebright.services.seal import Seal
 from eyebright.services.sweep import Patience, Sweep
+from eyebright.services.uploads import Uploads
 from eyebright.services.watch import Watch
 from eyebright.settings import Settings, process_environment, unknown_variables
 
@@ -257,6 +258,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         ingest=ingest,
         watch=Watch(jobs, history, announcer),
         datasets=Datasets(database.datasets, objects, clock, scratch=settings.uploads_dir),
+        uploads=Uploads(settings.resumable_dir, clock, settings.uploads),
         models=Models(database.models, objects, catalog, parts.predictor),
         recipes=Recipes(catalog),
         dispatch=dispatch,

@@ -13,6 +13,7 @@ EyebrightError                500  internal
 │   ├── EventGap              409  gap
 │   ├── Fenced                409  fenced
 │   ├── EventConflict         409  event_conflict
+│   ├── Locked                423  locked
 │   └── GuardViolated         500  guard_violated
 ├── TooLarge                  413  too_large
 ├── StorageFull               507  disk_full
@@ -114,6 +115,12 @@ class EventConflict(Conflict):
     """An event with this number but other content is already stored."""
 
     code = "event_conflict"
+
+
+class Locked(Conflict):
+    """Another request is at work on this; try again when it has ended."""
+
+    code, status = "locked", 423
 
 
 class GuardViolated(Conflict):

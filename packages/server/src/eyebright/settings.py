@@ -100,6 +100,9 @@ class UploadSettings(Section):
     image_bytes: int = Field(default=32 * _MIB, gt=0, description="Largest image to predict on")
     json_bytes: int = Field(default=16 * _MIB, gt=0, description="Largest body of any other request")
     spare_bytes: int = Field(default=512 * _MIB, ge=0, description="Free disk space that an upload must leave")
+    expiry_seconds: float = Field(
+        default=86_400, gt=0, description="An upload in pieces that nobody continues or uses for so long is removed"
+    )
 
 
 class LocalSettings(Section):
@@ -180,7 +183,13 @@ class Settings(BaseSettings):
 
     @property
     def uploads_dir(self) -> Path:
+        """Emptied at each start: what is in it belongs to one request."""
         return self.data_dir / "uploads"
+
+    @property
+    def resumable_dir(self) -> Path:
+        """Uploads in pieces, which outlive requests and servers."""
+        return self.data_dir / "resumable"
 
 
 def process_environment() -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from eyebright.services.models import Models
 from eyebright.services.recipes import Recipes
 from eyebright.services.relay import Relay
 from eyebright.services.sweep import Sweep
+from eyebright.services.uploads import Uploads
 from eyebright.services.watch import Watch
 
 
@@ -23,6 +24,7 @@ class Services:
     ingest: Ingest
     watch: Watch
     datasets: Datasets
+    uploads: Uploads
     models: Models
     recipes: Recipes
     dispatch: Dispatch

@@ -1,0 +1,220 @@
+"""Files that come in pieces: begun, continued wherever they were cut, used once complete, removed when nobody wants them.
+
+An upload is two files: what was announced, written once, and the bytes. Their number is the offset and their age the expiry, so
+there is nothing that a crash could leave in disagreement.
+"""
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from eyebright.errors import Conflict, Locked, NotFound, TooLarge, Unavailable
+from eyebright.ports.clock import Clock
+from eyebright.services.room import Room, mib, pour, to_its_end
+from eyebright.settings import UploadSettings
+from eyebright_kit import disk
+
+#: A sender that is silent for so long has been cut off without anybody telling; whoever comes next must not wait for it.
+SILENCE_SECONDS = 20.0
+_ID = re.compile(r"upl_[0-9a-f]{23}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """What was said at the beginning. `filename` and `metadata` are for people, and never used as paths."""
+
+    length: int  # bytes
+    filename: str
+    metadata: str = ""  # as it was sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """Where it stands: the first `offset` bytes are on the disk."""
+
+    id: str
+    announced: Announced
+    offset: int
+    expires_at_ms: int
+
+    @property
+    def missing(self) -> int:
+        """Bytes that have yet to come."""
+        return self.announced.length - self.offset
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteUpload:
+    path: Path
+    filename: str  # what the sender calls it
+
+
+class Uploads:
+    """`folder` is made when the first upload begins."""
+
+    def __init__(self, folder: Path, clock: Clock, limits: UploadSettings) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._limits = limits
+        self._room = Room(folder, limits.spare_bytes)
+        self._held: set[str] = set()
+
+    async def create(self, announced: Announced) -> Upload:
+        """Begin one. Raises TooLarge or StorageFull for what could not end well."""
+        if announced.length > self._limits.archive_bytes:
+            raise TooLarge(
+                f"the file of {mib(announced.length)} is larger than the {mib(self._limits.archive_bytes)} that this server "
+                "accepts; see EYEBRIGHT_UPLOADS__ARCHIVE_BYTES"
+            )
+        await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+        await self._room.require(announced.length)
+        upload_id = self._clock.new_id("upl")
+        await to_its_end(self._begin, upload_id, announced)
+        return await self.get(upload_id)
+
+    async def get(self, upload_id: str) -> Upload:
+        """Raises NotFound, also for one whose time is up."""
+        if not _ID.fullmatch(upload_id):
+            raise _unknown(upload_id)
+        return await asyncio.to_thread(self._look, upload_id)
+
+    async def append(self, upload_id: str, offset: int, blocks: AsyncIterator[bytes], *, announced: int = 0) -> Upload:
+        """Continue at `offset`; `announced` is the length of the blocks, where it is known before they come.
+
+        Whatever ends it early, what came until then is kept. Raises NotFound, Locked while somebody else is at it, Conflict
+        for another offset than the upload stands at, TooLarge for more than was announced, StorageFull, or Unavailable when
+        the sender falls silent.
+        """
+        with self._alone(upload_id):
+            upload = await self.get(upload_id)
+            if offset != upload.offset:
+                raise Conflict(f"the upload stands at byte {upload.offset}, not at {offset}; send from there")
+            _require_expected(announced, upload.missing)
+            await self._room.require(announced)
+            try:
+                await pour(_bounded(blocks, upload.missing), self._bytes(upload_id), self._room, durable=True)
+            finally:
+                await to_its_end(self._touch, upload_id)
+        return await self.get(upload_id)
+
+    async def abandon(self, upload_id: str) -> None:
+        """Remove it. Raises NotFound, or Locked while it is in use."""
+        with self._alone(upload_id):
+            await self.get(upload_id)
+            await to_its_end(self._remove, upload_id)
+
+    async def path_of(self, upload_id: str) -> CompleteUpload:
+        """Where its bytes are; its time begins anew. Raises NotFound, or Conflict unless all of them have come."""
+        upload = await self.get(upload_id)
+        if upload.missing:
+            raise Conflict(
+                f"of upload {upload_id} only {upload.offset} of {upload.announced.length} bytes have come; send the rest first"
+            )
+        await asyncio.to_thread(self._touch, upload_id)
+        return CompleteUpload(self._bytes(upload_id), upload.announced.filename)
+
+    @asynccontextmanager
+    async def using(self, upload_id: str) -> AsyncGenerator[CompleteUpload]:
+        """A complete one that nobody removes meanwhile. Raises as `path_of` does, and Locked."""
+        with self._alone(upload_id):
+            yield await self.path_of(upload_id)
+
+    async def expire(self) -> int:
+        """Remove those that nobody has continued or used for too long; how many."""
+        expired = [name for name in await asyncio.to_thread(self._expired) if name not in self._held]
+        for upload_id in expired:
+            with self._alone(upload_id):
+                await to_its_end(self._remove, upload_id)
+        return len(expired)
+
+    @contextmanager
+    def _alone(self, upload_id: str) -> Generator[None]:
+        if upload_id in self._held:
+            raise Locked(f"upload {upload_id} is in use by another request; try again when that has ended")
+        self._held.add(upload_id)
+        try:
+            yield
+        finally:
+            self._held.remove(upload_id)
+
+    def _begin(self, upload_id: str, announced: Announced) -> None:
+        """The announcement comes last: with it the upload is there."""
+        self._bytes(upload_id).touch(0o600, exist_ok=False)
+        self._touch(upload_id)
+        disk.replace_durably(self._announcement(upload_id), json.dumps(asdict(announced)).encode())
+
+    def _look(self, upload_id: str) -> Upload:
+        """Synced first: a killed server may have left bytes that are in the file but not on the disk."""
+        try:
+            announced = Announced(**json.loads(self._announcement(upload_id).read_bytes()))
+            found = self._bytes(upload_id).stat()
+            disk.sync(self._bytes(upload_id))
+        except FileNotFoundError:
+            raise _unknown(upload_id) from None
+        expires_at_ms = self._expiry(found)
+        if expires_at_ms <= self._clock.now_ms():
+            raise _unknown(upload_id)
+        return Upload(id=upload_id, announced=announced, offset=found.st_size, expires_at_ms=expires_at_ms)
+
+    def _touch(self, upload_id: str) -> None:
+        now_ns = self._clock.now_ms() * 1_000_000
+        os.utime(self._bytes(upload_id), ns=(now_ns, now_ns))
+
+    def _expired(self) -> list[str]:
+        if not self._folder.exists():
+            return []
+        now_ms = self._clock.now_ms()
+        return [path.stem for path in self._folder.glob("*.bytes") if self._expiry(path.stat()) <= now_ms]
+
+    def _expiry(self, found: os.stat_result) -> int:
+        return found.st_mtime_ns // 1_000_000 + round(1000 * self._limits.expiry_seconds)
+
+    def _remove(self, upload_id: str) -> None:
+        """The announcement goes first: without it the upload is gone, and what remains is found again by its age."""
+        self._announcement(upload_id).unlink(missing_ok=True)
+        for path in self._folder.glob(f"*{upload_id}*"):  # the bytes, and what a crash left of writing the announcement
+            path.unlink(missing_ok=True)
+
+    def _bytes(self, upload_id: str) -> Path:
+        return self._folder / f"{upload_id}.bytes"
+
+    def _announcement(self, upload_id: str) -> Path:
+        return self._folder / f"{upload_id}.json"
+
+
+def _unknown(upload_id: str) -> NotFound:
+    return NotFound(f"there is no upload {upload_id[:40]}, or its time is up; begin anew with POST /api/v1/uploads")
+
+
+def _require_expected(size: int, missing: int) -> None:
+    if size > missing:
+        raise TooLarge(
+            f"the body has {size} bytes or more, and only {missing} are missing of what Upload-Length announced"
+        )
+
+
+async def _bounded(blocks: AsyncIterator[bytes], missing: int) -> AsyncIterator[bytes]:
+    total = 0
+    async for block in _heard(blocks):
+        total += len(block)
+        _require_expected(total, missing)
+        yield block
+
+
+async def _heard(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                block = await anext(blocks, None)
+        except TimeoutError:
+            raise Unavailable(
+                f"nothing came for {SILENCE_SECONDS:.0f} s; ask with HEAD how far it got and go on from there"
+            ) from None
+        if block is None:
+            return
+        yield block
