@@ -6,12 +6,9 @@ zipdirectory found sound; this module decides which of them may become files, an
 """
 
 import errno
-import os
-import re
 import shutil
 import stat
 import tempfile
-import unicodedata
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,22 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Never
 
-from eyebright_kit.zipdirectory import STORED, ArchiveRejected, Entry, Refusal, read_directory, shown
+from eyebright_kit.names import NameRefused, Names, safe_parts
+from eyebright_kit.zipdirectory import STORED, ArchiveRejected, Entry, Refusal, read_directory
 
 __all__ = ["ArchiveLimits", "ArchiveRejected", "Entry", "Refusal", "extract"]
 
 Progress = Callable[[int, int], None]  # bytes written, bytes in all
 
 _CHUNK = 1 << 20
-_LONGEST_PART_BYTES = 255  # what ext4, APFS and NTFS can store
-_LONGEST_PATH_BYTES = 1024  # leaves room for our own prefix below PATH_MAX
-_DEEPEST = 32
-_DRIVE = re.compile(r"[A-Za-z]:")
-# Windows opens a device for these whatever follows the first dot.
-_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])[ .]*(\..*)?", re.IGNORECASE)
-# Controls, line breaks, lone surrogates; and the marks that make a name read in another order than it is written.
-_CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +50,7 @@ def extract(
     _require_plain(archive)
     with archive.open("rb") as file, _appearing_at_once(into) as folder:
         entries = read_directory(file, limits.max_entries)
-        names = [_safe_parts(entry) for entry in entries]
-        _refuse_twins(entries, names)
+        names = _safe_paths(entries)
         _refuse_declared_excess(entries, limits)
         _require_space(folder, sum(entry.size_bytes for entry in entries))
         _Extraction(file, folder, limits, progress, entries).run(names)
@@ -95,49 +83,19 @@ def _appearing_at_once(into: Path) -> Generator[Path]:
 # Names
 
 
-def _safe_parts(entry: Entry) -> tuple[str, ...]:
-    """The folders and the file of an entry's path, or ArchiveRejected."""
-    name = entry.name
-    parts = tuple(name.removesuffix("/").split("/"))
-    if name.startswith("/") or any(_DRIVE.match(part) for part in parts):
-        _unsafe_path(entry, "an absolute path")
-    if "\\" in name:
-        _unsafe_path(entry, "a path with a backslash")
-    if ".." in parts:
-        _unsafe_path(entry, "a path that leaves its folder (..)")
-    if "" in parts or "." in parts:
-        _unsafe_path(entry, "a path with an empty or '.' part")
-    if len(parts) > _DEEPEST:
-        _unsafe_path(entry, f"a path more than {_DEEPEST} folders deep")
-    for part in parts:
-        _refuse_unsafe_name(entry, part)
-    if len(os.fsencode(name)) > _LONGEST_PATH_BYTES:
-        _unsafe_path(entry, f"a path longer than {_LONGEST_PATH_BYTES} bytes")
-    _refuse_special(entry)
-    return parts
-
-
-def _unsafe_path(entry: Entry, what: str) -> Never:
-    raise ArchiveRejected(
-        Refusal.UNSAFE_PATH,
-        f"the entry {entry.shown} has {what}; only plain relative paths with forward slashes are accepted",
-        entry.name,
-    )
-
-
-def _refuse_unsafe_name(entry: Entry, part: str) -> None:
-    if any(unicodedata.category(letter) in _CONTROL_CATEGORIES or letter in _REORDERING for letter in part):
-        _unsafe_name(entry, "contains control characters")
-    if _DEVICE.fullmatch(part):
-        _unsafe_name(entry, f"contains {part!r}, which is a device on Windows")
-    if len(os.fsencode(part)) > _LONGEST_PART_BYTES:
-        _unsafe_name(entry, f"contains a name longer than {_LONGEST_PART_BYTES} bytes")
-
-
-def _unsafe_name(entry: Entry, what: str) -> Never:
-    raise ArchiveRejected(
-        Refusal.UNSAFE_NAME, f"the path of the entry {entry.shown} {what}; rename it and pack again", entry.name
-    )
+def _safe_paths(entries: Iterable[Entry]) -> list[tuple[str, ...]]:
+    """The folders and the file of each entry's path, or ArchiveRejected."""
+    names = Names()
+    paths: list[tuple[str, ...]] = []
+    for entry in entries:
+        try:
+            parts = safe_parts(entry.name)
+            _refuse_special(entry)
+            names.take(parts, is_folder=entry.is_folder)
+        except NameRefused as refused:
+            raise ArchiveRejected(refused.code, refused.message, entry.name) from None
+        paths.append(parts)
+    return paths
 
 
 def _refuse_special(entry: Entry) -> None:
@@ -154,49 +112,6 @@ def _refuse_special(entry: Entry) -> None:
         raise ArchiveRejected(
             Refusal.NOT_A_FILE, f"the entry {entry.shown} is named like a folder but holds data", entry.name
         )
-
-
-@dataclass(slots=True)
-class _Taken:
-    """A path that the archive uses: exactly how it is spelled, and as what."""
-
-    path: str
-    is_folder: bool
-    listed: bool
-
-
-def _refuse_twins(entries: Iterable[Entry], names: Iterable[tuple[str, ...]]) -> None:
-    """No two paths may be one path to any file system: not by case, not by Unicode form, not as both file and folder."""
-    taken: dict[str, _Taken] = {}
-    for entry, parts in zip(entries, names, strict=True):
-        for depth in range(1, len(parts)):
-            _take(taken, entry, "/".join(parts[:depth]), is_folder=True, listed=False)
-        _take(taken, entry, "/".join(parts), is_folder=entry.is_folder, listed=True)
-
-
-def _take(taken: dict[str, _Taken], entry: Entry, path: str, *, is_folder: bool, listed: bool) -> None:
-    earlier = taken.setdefault(_twin_key(path), _Taken(path, is_folder, listed=False))
-    if earlier.path != path:
-        raise ArchiveRejected(
-            Refusal.AMBIGUOUS_NAME,
-            f"{shown(earlier.path)} and {shown(path)} are the same name on some computers; rename one and pack again",
-            entry.name,
-        )
-    if earlier.is_folder != is_folder:
-        raise ArchiveRejected(
-            Refusal.FILE_AND_FOLDER, f"{shown(path)} is both a file and a folder in the archive", entry.name
-        )
-    if listed and earlier.listed:
-        raise ArchiveRejected(
-            Refusal.DUPLICATE_NAME, f"{shown(path)} is in the archive twice; keep one and pack again", entry.name
-        )
-    earlier.listed = earlier.listed or listed
-
-
-def _twin_key(path: str) -> str:
-    """Equal for paths that differ only in case, Unicode form, or the dots and spaces that Windows drops from an end."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
-    return "/".join(part.rstrip(". ") for part in folded.split("/"))
 
 
 # Sizes

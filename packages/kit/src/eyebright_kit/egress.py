@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Never
+from typing import Any, Never, cast
 
 import anyio.to_thread
 import httpcore
@@ -251,7 +251,7 @@ class _AsyncBackend(httpcore.AsyncNetworkBackend):
 
     def __init__(self, rules: EgressRules) -> None:
         self._rules = rules
-        self._sockets: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
+        self._sockets = cast(httpcore.AsyncNetworkBackend, httpcore.AnyIOBackend())  # typed as its own absence
 
     async def connect_tcp(
         self,
