@@ -9,13 +9,16 @@ import pytest
 
 from eyebright_kit.data.conformance import Example, FormatConformance, write_class_folders, write_image
 from eyebright_kit.data.format import Candidate, Certainty, Reading, Remark
-from eyebright_kit.data.formats.imagefolder import ImageFolder, natural_order
+from eyebright_kit.data.features import Feature
+from eyebright_kit.data.formats.imagefolder import ImageFolder
 from eyebright_kit.data.tree import target
+from eyebright_kit.data.walk import natural_order
 from eyebright_wire.datasets import Split
 
 
 class TestImageFolder(FormatConformance):
     form = ImageFolder()
+    flavours = (frozenset({Feature.LABEL}),)
 
     def example(self, root: Path) -> Example:
         write_class_folders(root, {"train": {"cats": 3, "dogs": 2}, "val": {"cats": 1, "dogs": 1}, "test": {"dogs": 1}})
@@ -24,6 +27,7 @@ class TestImageFolder(FormatConformance):
 
 class TestImageFolderByClassFirst(FormatConformance):
     form = ImageFolder()
+    flavours = (frozenset({Feature.LABEL}),)
 
     def example(self, root: Path) -> Example:
         write_class_folders(root, {"cats": {"Train": 3, "VALIDATION": 1}, "dogs": {"Train": 2, "VALIDATION": 1}})
@@ -32,6 +36,7 @@ class TestImageFolderByClassFirst(FormatConformance):
 
 class TestImageFolderWithoutSplits(FormatConformance):
     form = ImageFolder()
+    flavours = (frozenset({Feature.LABEL}),)
 
     def example(self, root: Path) -> Example:
         write_class_folders(root, {"": {"cats": 3, "dogs": 2}})
@@ -40,6 +45,7 @@ class TestImageFolderWithoutSplits(FormatConformance):
 
 class TestImageFolderInAWrapping(FormatConformance):
     form = ImageFolder()
+    flavours = (frozenset({Feature.LABEL}),)
 
     def example(self, root: Path) -> Example:
         write_class_folders(

@@ -2,27 +2,36 @@
 
 class TestImageFolder(FormatConformance):
     form = ImageFolder()
+    flavours = (frozenset({Feature.LABEL}),)
 
     def example(self, root: Path) -> Example:
         write_class_folders(root, {"train": {"cats": 3, "dogs": 3}, "val": {"cats": 1, "dogs": 1}})
         return Example(("cats", "dogs"), {Split.TRAIN: 6, Split.VAL: 2})
 """
 
-import hashlib
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 from PIL import Image, ImageDraw
 
-from eyebright_kit.data.format import Candidate, Certainty, Format, Reading, Remark, detect, formats
-from eyebright_kit.data.inspect import inspect_images
-from eyebright_kit.data.materialise import blob_path
-from eyebright_kit.data.version import prepare
-from eyebright_wire.datasets import Split
+from eyebright_kit.data.blobs import blob_path
+from eyebright_kit.data.convert import convert
+from eyebright_kit.data.features import Features
+from eyebright_kit.data.format import Annotations, Candidate, Certainty, Format, Reading, Remark, detect, formats
+from eyebright_kit.data.generate import generate
+from eyebright_kit.data.inspect import inspect
+from eyebright_kit.data.manifest import Manifest, Sample
+from eyebright_kit.data.version import PreparedVersion, prepare
+from eyebright_wire.datasets import Severity, Split
 
 
 def write_image(path: Path, seed: int, size: int = 16) -> Path:
@@ -62,6 +71,7 @@ class Example:
 
     classes: tuple[str, ...]
     images: Mapping[Split, int]
+    tasks: tuple[str, ...] = ()  # that it is ready for; all that the format serves, if empty
     annotations: frozenset[str] = frozenset()  # files, relative to the root, that describe images and are none
 
 
@@ -69,6 +79,8 @@ class FormatConformance:
     """Derive from it, set `form`, write an `example`."""
 
     form: Format
+    #: What sets it can carry, if they differ in more than what they lack. At most eight.
+    flavours: tuple[Features, ...] = ()
 
     def example(self, root: Path) -> Example:
         """Write a small, sound data set with a train and a val split below the empty folder `root`."""
@@ -94,15 +106,22 @@ class FormatConformance:
         assert reading.classes == expected.classes
         assert _splits_of(reading) == expected.images
 
-    def test_its_example_is_ready_for_its_tasks(self, tmp_path: Path) -> None:
-        self.example(tmp_path)
-        verdicts = inspect_images(tmp_path).report.readiness
-        assert {verdict.task: verdict.missing for verdict in verdicts} == dict.fromkeys(self.form.tasks, ())
+    def test_its_example_is_ready_for_what_it_teaches(self, tmp_path: Path) -> None:
+        expected = self.example(tmp_path)
+        verdicts = inspect(tmp_path).readiness
+        missing = {verdict.task: verdict.missing for verdict in verdicts}
+        assert {task: missing[task] for task in expected.tasks or self.form.tasks} == dict.fromkeys(
+            expected.tasks or self.form.tasks, ()
+        )
 
     def test_reading_twice_gives_the_same(self, tmp_path: Path) -> None:
         self.example(tmp_path)
         reading = self.form.read(tmp_path)
         assert list(reading.found()) == list(reading.found()) == list(self.form.read(tmp_path).found())
+        again = self.form.read(tmp_path)
+        assert [_annotations(candidate) for candidate in _candidates(reading)] == [
+            _annotations(candidate) for candidate in _candidates(again)
+        ]
 
     def test_no_file_is_passed_over(self, tmp_path: Path) -> None:
         """Whatever lies anywhere is a candidate, an annotation, or remarked upon."""
@@ -133,27 +152,63 @@ class FormatConformance:
         list(self.form.read(tmp_path).found())
         assert _snapshot(tmp_path) == before
 
-    def test_what_it_writes_it_reads_back(self, tmp_path: Path) -> None:
-        """The same images in the same splits under the same class numbers."""
+    def test_what_it_writes_of_its_example_it_reads_back(self, tmp_path: Path) -> None:
+        """The same images in the same splits with the same annotations, as far as it promises to carry them."""
         self.example(tmp_path / "source")
-        version = prepare(tmp_path / "source", work=tmp_path)
-        for sha256, path in version.blobs:
-            blob = blob_path(tmp_path / "blobs", sha256)
-            blob.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, blob)
-        local = self.form.write(version.manifest, tmp_path / "blobs", tmp_path / "written")
-        wanted = Counter((sample.sha256, sample.split, sample.label) for sample in version.manifest.samples)
-        assert (
-            Counter(_identity(candidate) for candidate in _candidates(self.form.read(tmp_path / "written"))) == wanted
-        )
-        assert local.classes == version.manifest.classes
-        for split in Split:
-            ours = [(_sha256(sample.path), split, sample.label) for sample in local.samples(split)]
-            assert Counter(ours) == Counter({key: count for key, count in wanted.items() if key[1] == split})
+        version = prepare(tmp_path / "source", work=tmp_path / "work")
+        blobs = store(version, tmp_path / "blobs")
+        assert convert(version.manifest, blobs, self.form, tmp_path / "written").lost == {}
+        assert_same(version.manifest, read_again(self.form, tmp_path / "written", tmp_path / "again"))
+
+    @pytest.mark.parametrize("flavour", range(8))
+    @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(seed=st.integers(0, 2**32))
+    def test_whatever_it_can_carry_survives_writing_and_reading(self, flavour: int, seed: int) -> None:
+        if flavour >= len(self.flavours):
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder)
+            manifest = generate(place / "blobs", self.flavours[flavour], Random(seed))  # noqa: S311 - no secrets
+            assert convert(manifest, place / "blobs", self.form, place / "written").lost == {}
+            assert_same(manifest, read_again(self.form, place / "written", place / "again"))
+
+
+def store(version: PreparedVersion, blobs: Path) -> Path:
+    """Keep the files of a version as a server does; the folder of blobs."""
+    for sha256, path in version.blobs:
+        blob = blob_path(blobs, sha256)
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, blob)
+    return blobs
+
+
+def read_again(form: Format, folder: Path, work: Path) -> Manifest:
+    """What an import makes of a folder in which everything must be understood."""
+    found = detect(folder)
+    assert found
+    assert found.name == form.name
+    version = prepare(folder, work=work)
+    assert not [finding.message for finding in version.report.findings if finding.severity == Severity.ERROR]
+    return version.manifest
+
+
+def assert_same(one: Manifest, other: Manifest) -> None:
+    """The same but for where the images came from."""
+    assert one.header.classes == other.header.classes
+    assert dict(one.header.skeletons) == dict(other.header.skeletons)
+    assert _by_content(one) == _by_content(other)
+
+
+def _by_content(manifest: Manifest) -> dict[tuple[str, Split], Sample]:
+    return {(sample.sha256, sample.split): replace(sample, source="") for sample in manifest.samples()}
 
 
 def _candidates(reading: Reading) -> list[Candidate]:
     return [found for found in reading.found() if isinstance(found, Candidate)]
+
+
+def _annotations(candidate: Candidate) -> Annotations | None:
+    return candidate.annotate(16, 16) if candidate.annotate else None
 
 
 def _splits_of(reading: Reading) -> dict[Split, int]:
@@ -163,14 +218,6 @@ def _splits_of(reading: Reading) -> dict[Split, int]:
 def _covered(path: Path, named: set[Path]) -> bool:
     """Named itself, or inside a folder that is."""
     return path in named or any(folder in named for folder in path.parents)
-
-
-def _identity(candidate: Candidate) -> tuple[str, Split | None, int | None]:
-    return _sha256(candidate.path), candidate.split, candidate.label
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _snapshot(root: Path) -> dict[str, tuple[int, int]]:

@@ -7,6 +7,8 @@ from types import MappingProxyType
 from eyebright_wire.datasets import Finding, Severity
 
 EXAMPLES = 10
+_LEFT_OUT = "left out of training"
+_NOT_USED = "not used for training"  # whether the file blocks or is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +20,14 @@ class Kind:
     many: str
     consequence: str
 
+    @property
+    def leaves_out(self) -> bool:
+        """Something of the data set does not come into the version because of it."""
+        return self.consequence.startswith((_LEFT_OUT, _NOT_USED))
+
 
 _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
 _WORST_FIRST = (_ERROR, _WARNING, _INFO)
-_LEFT_OUT = "left out of training"
-_NOT_USED = "not used for training"  # whether the file blocks or is left out
 
 #: No finding blocks by itself: what blocks is a condition (see readiness.py). An error says that there is such a condition.
 CATALOGUE: Mapping[str, Kind] = MappingProxyType(
@@ -66,7 +71,49 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "{n} links lead out of the data set",
             f"{_NOT_USED}; copy in what it leads to, as cp -RL does",
         ),
+        "broken_annotations": Kind(
+            _ERROR,
+            "an annotation cannot be understood",
+            "{n} annotations cannot be understood",
+            f"{_NOT_USED}, nor is the image that it describes",
+        ),
+        "class_without_name": Kind(
+            _ERROR,
+            "an annotation is of a class that has no name",
+            "{n} annotations are of classes that have no name",
+            f"{_NOT_USED}, nor is the image; add the name to the list of classes",
+        ),
+        "missing_image": Kind(
+            _ERROR,
+            "an image is listed but not there",
+            "{n} images are listed but not there",
+            f"{_NOT_USED}",
+        ),
+        "broken_mask": Kind(
+            _ERROR,
+            "a mask does not fit its image or has values without a class",
+            "{n} masks do not fit their images or have values without a class",
+            f"{_NOT_USED}, nor is the image",
+        ),
         # Files that are not used
+        "unlisted_image": Kind(
+            _WARNING,
+            "an image is described nowhere",
+            "{n} images are described nowhere",
+            f"{_LEFT_OUT}; list them, even without objects, to use them",
+        ),
+        "orphan_annotations": Kind(
+            _WARNING,
+            "an annotation file belongs to no image",
+            "{n} annotation files belong to no image",
+            f"{_LEFT_OUT}; was the image lost?",
+        ),
+        "unsupported_annotations": Kind(
+            _WARNING,
+            "there are annotations of a kind that is not read",
+            "there are {n} annotation files or entries of kinds that are not read",
+            _LEFT_OUT,
+        ),
         "special_file": Kind(
             _WARNING,
             "an entry is neither a file nor a folder, or a link that leads nowhere or in a circle",
@@ -155,7 +202,104 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "{n} images have several frames or pages",
             "the first one is used",
         ),
+        # Annotations
+        "box_without_area": Kind(
+            _WARNING, "a box has no area", "{n} boxes have no area", "passed over in training; fix removes them"
+        ),
+        "box_outside": Kind(
+            _WARNING,
+            "a box lies outside its image",
+            "{n} boxes lie outside their images",
+            "passed over in training; fix removes them. Are these the sizes of the images that were annotated?",
+        ),
+        "box_out_of_range": Kind(
+            _WARNING,
+            "a box reaches over the edge of its image",
+            "{n} boxes reach over the edges of their images",
+            "used, cut to the image; fix cuts them for good",
+        ),
+        "keypoint_out_of_range": Kind(
+            _WARNING,
+            "an object has a visible keypoint outside its image",
+            "{n} objects have visible keypoints outside their images",
+            "used; these keypoints count as unknown",
+        ),
+        "duplicate_boxes": Kind(
+            _WARNING,
+            "an object is there twice",
+            "{n} objects are there more than once",
+            "used; they count more than others; fix leaves one",
+        ),
+        "tiny_objects": Kind(
+            _INFO,
+            "an object is smaller than 4 pixels when its image is scaled to 640",
+            "{n} objects are smaller than 4 pixels when their images are scaled to 640",
+            "used; train with a larger imgsz, or cut the images into tiles",
+        ),
+        "missing_annotations": Kind(
+            _WARNING,
+            "an image has no annotation file",
+            "{n} images have no annotation file",
+            "used as images without objects",
+        ),
+        "missing_mask": Kind(
+            _WARNING, "an image has no mask", "{n} images have no mask", "passed over in segmentation"
+        ),
+        "missing_caption": Kind(
+            _WARNING,
+            "an image has no caption",
+            "{n} images have no caption",
+            "used with an empty caption or the trigger word",
+        ),
+        "long_caption": Kind(
+            _WARNING,
+            "a caption is longer than a text encoder reads (about 75 tokens)",
+            "{n} captions are longer than a text encoder reads (about 75 tokens)",
+            "used; what comes after is cut off",
+        ),
+        "unnamed_classes": Kind(
+            _INFO,
+            "the classes have no names, only numbers",
+            "the classes have no names, only numbers",
+            "called by their numbers; rename them on import, or add a data.yaml",
+        ),
+        "unused_class": Kind(
+            _WARNING,
+            "a class has a name but no example",
+            "{n} classes have names but no examples",
+            "the model has an answer that it never learns; drop the class on import",
+        ),
         # The set as a whole
+        "class_imbalance": Kind(
+            _WARNING,
+            "a class has less than a tenth of the training examples of the most frequent one",
+            "{n} classes have less than a tenth of the training examples of the most frequent one",
+            "used; expect worse results there. Add examples, or weigh the loss",
+        ),
+        "few_samples": Kind(
+            _WARNING,
+            "a class has fewer than 10 training examples",
+            "{n} classes have fewer than 10 training examples",
+            "used; expect little. Add examples",
+        ),
+        "mixed_sizes": Kind(
+            _INFO,
+            "the images differ more than fourfold in size",
+            "the images differ more than fourfold in size",
+            "used; all are scaled to imgsz, and small ones blur",
+        ),
+        "near_duplicates": Kind(
+            _INFO,
+            "an image looks like another of its split",
+            "{n} images look like others of their split",
+            "used; they count more than others",
+        ),
+        "near_leaks": Kind(
+            _WARNING,
+            "an image looks like one of another split",
+            "{n} images look like ones of other splits",
+            "used; figures on val and test will look better than they are",
+        ),
         "duplicate_images": Kind(
             _INFO,
             "an image is byte for byte equal to another of its class and split",
@@ -207,6 +351,10 @@ BROKEN: Mapping[str, str] = MappingProxyType(
         "file_too_large": "has more bytes than is accepted",
         "unreadable_file": "could not be read",
         "outside_link": "is a link out of the data set",
+        "broken_annotations": "cannot be understood",
+        "class_without_name": "is of a class that has no name",
+        "missing_image": "is listed but not there",
+        "broken_mask": "does not fit",
     }
 )
 

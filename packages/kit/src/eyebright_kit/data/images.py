@@ -6,7 +6,6 @@ anything is decoded, because a 230 kB PNG can unpack to hundreds of megabytes. T
 
 import hashlib
 import os
-import stat
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 from PIL import (
     BmpImagePlugin,
@@ -31,7 +29,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from eyebright_kit.data.tree import leads_out, target
+from eyebright_kit.data.fingerprint import thumbnail_of
+from eyebright_kit.data.tree import NotOpened, opened
 
 # The plug-ins are named here so that they are loaded, and because no other may be: some of Pillow's start programs.
 _PLUGINS = (
@@ -100,6 +99,7 @@ class Usable:
     width: int
     height: int
     notes: tuple[str, ...] = ()
+    thumbnail: bytes = b""  # what fingerprint.near_pairs compares
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,8 @@ def examine(path: Path, limits: ImageLimits | None = None, root: Path | None = N
         return _examine(path, limits or ImageLimits(), root)
     except _Refused as refused:
         return refused.verdict
+    except NotOpened as error:
+        return Unusable(error.code, error.detail)
     except OSError as error:
         return Unusable("unreadable_file", error.strerror or str(error))
 
@@ -149,8 +151,24 @@ def _examine_batch(batch: list[Path], limits: ImageLimits, root: Path | None) ->
     return [examine(path, limits, root) for path in batch]
 
 
-def _examine(path: Path, limits: ImageLimits, root: Path | None) -> Usable:
-    data = _read(path, limits, root)
+def decoded(path: Path, limits: ImageLimits, root: Path | None) -> tuple[Image.Image, bytes] | Unusable:
+    """The whole picture and the bytes of its file, for one whose pixels are needed. Never raises for what is in it."""
+    try:
+        data = _read(path, limits, root)
+        image = _open_within(path, data, limits)
+        image.load()
+    except _Refused as refused:
+        return refused.verdict
+    except NotOpened as error:
+        return Unusable(error.code, error.detail)
+    except OSError as error:
+        return Unusable("unreadable_file", error.strerror or _first_line(error))
+    except Exception as error:  # whatever a decoder raises over hostile bytes
+        return Unusable("damaged_image", _first_line(error))
+    return image, data
+
+
+def _open_within(path: Path, data: bytes, limits: ImageLimits) -> ImageFile.ImageFile:
     image = _open(path, data)
     width, height = image.size
     if width * height > limits.max_pixels:
@@ -158,6 +176,13 @@ def _examine(path: Path, limits: ImageLimits, root: Path | None) -> Usable:
             "image_too_large",
             f"{width}×{height} is {width * height / 1e6:.0f} megapixels, the limit is {limits.max_pixels / 1e6:.0f}",
         )
+    return image
+
+
+def _examine(path: Path, limits: ImageLimits, root: Path | None) -> Usable:
+    data = _read(path, limits, root)
+    image = _open_within(path, data, limits)
+    width, height = image.size
     _decode(image)
     kind = str(image.format)
     return Usable(
@@ -167,12 +192,13 @@ def _examine(path: Path, limits: ImageLimits, root: Path | None) -> Usable:
         width=width,
         height=height,
         notes=tuple(_notes(image, kind, path)),
+        thumbnail=thumbnail_of(image),
     )
 
 
 def _read(path: Path, limits: ImageLimits, root: Path | None) -> bytes:
     """The whole file, if its first bytes could be an image: a table of ten gigabytes beside the photographs is not read."""
-    with _opened(path, root) as file:
+    with opened(path, root) as file:
         size = os.fstat(file.fileno()).st_size
         start = file.read(64)
         if not any(_accepts(kind, start) for kind in _TYPES):
@@ -180,23 +206,6 @@ def _read(path: Path, limits: ImageLimits, root: Path | None) -> bytes:
         if size > limits.max_bytes:
             raise _Refused("file_too_large", f"{size / 1e6:,.0f} MB, the limit is {limits.max_bytes / 1e6:,.0f} MB")
         return start + file.read()
-
-
-def _opened(path: Path, root: Path | None) -> BinaryIO:
-    """A plain file. What is no such thing is refused before it is opened, because a pipe waits for a writer for ever; without
-    blocking and without following a link, because it may have become one since."""
-    where = _followed(path, root) if path.is_symlink() else path
-    if not stat.S_ISREG(where.stat().st_mode):
-        raise _Refused("not_an_image", "it is a pipe, a socket or a device")
-    return os.fdopen(os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
-
-
-def _followed(link: Path, root: Path | None) -> Path:
-    if not link.exists():
-        raise _Refused("unreadable_file", f"it leads to {target(link)}, which is not there")
-    if root and leads_out(link, root):
-        raise _Refused("outside_link", f"it leads to {target(link)}")
-    return link.resolve()
 
 
 def _accepts(kind: str, start: bytes) -> bool:

@@ -1,27 +1,30 @@
 """What a folder is good for: `inspect(root)`. Nothing is stored, nothing is changed."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from eyebright_kit.data.annotator import Wishes, with_split
+from eyebright_kit.data.documents import Unreadable
 from eyebright_kit.data.findings import Findings
-from eyebright_kit.data.format import detect, formats
-from eyebright_kit.data.holdout import HoldoutRule, with_validation
+from eyebright_kit.data.format import Format, Reading, detect, formats
 from eyebright_kit.data.images import ImageLimits
+from eyebright_kit.data.likeness import likeness, note_likeness, without_leaks, without_repetitions
+from eyebright_kit.data.manifest import Header
 from eyebright_kit.data.readiness import Evidence, readiness
-from eyebright_kit.data.survey import Good, Progress, Survey, survey
-from eyebright_wire.datasets import DatasetReport, Readiness, Split
+from eyebright_kit.data.record import Record
+from eyebright_kit.data.splitting import HoldoutRule, with_splits
+from eyebright_kit.data.survey import Picture, Progress, Survey, survey
+from eyebright_kit.data.tally import Tally
+from eyebright_kit.data.workplace import Workplace
+from eyebright_wire.datasets import DatasetPlan, DatasetReport, Fix, Readiness, Split
 
 UNKNOWN_FORMAT = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """The report, and the images behind it: each with a split, in the order of the manifest."""
-
-    report: DatasetReport
-    images: tuple[Good, ...] = ()
+_RARE = 0.1  # of the most frequent class
+_FEW = 10
+_MIXED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,104 +36,181 @@ class Rules:
     leave_out_broken: bool = False  # train without the files that mean to be images and cannot be used
 
 
-def inspect(root: Path, *, rules: Rules | None = None, progress: Progress | None = None) -> DatasetReport:
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The report, and the images behind it: each with a split, in the order of the manifest."""
+
+    report: DatasetReport
+    header: Header
+    pictures: tuple[Picture, ...] = ()
+
+
+def inspect(
+    root: Path, *, rules: Rules | None = None, plan: DatasetPlan | None = None, progress: Progress | None = None
+) -> DatasetReport:
     """What the folder holds, what is wrong with it, and which tasks it is ready for.
 
-    Reads every image once. Raises OSError only when the folder itself cannot be read.
+    Reads every image once. Raises OSError only when the folder itself cannot be read, PlanInvalid for a class in the plan that
+    the data set does not have.
     """
-    return inspect_images(root, rules=rules, progress=progress).report
+    with tempfile.TemporaryDirectory(prefix="eyebright-") as folder, Workplace(Path(folder)) as place:
+        return inspect_into(place, root, rules=rules, plan=plan, progress=progress).report
 
 
-def inspect_images(root: Path, *, rules: Rules | None = None, progress: Progress | None = None) -> Inspection:
-    """The same, with the images that an import would keep."""
-    rules = rules or Rules()
+def inspect_into(
+    place: Workplace,
+    root: Path,
+    *,
+    rules: Rules | None = None,
+    plan: DatasetPlan | None = None,
+    progress: Progress | None = None,
+) -> Inspection:
+    """The same, with the images that an import would keep; their samples lie at `place`."""
     form = detect(root)
     if form is None:
-        return Inspection(_unknown())
-    found = survey(root, form, limits=rules.images, progress=progress)
-    images = tuple(sorted(with_validation(found.good, rules.holdout), key=_manifest_order))
-    _note_relations(found, images)
-    return Inspection(_report(found, images, rules), images)
+        return _unknown()
+    try:
+        return inspect_reading(place, root, form, form.read(root), rules=rules, plan=plan, progress=progress)
+    except Unreadable as error:
+        return _unreadable(form, root, error, place)
 
 
-def _unknown() -> DatasetReport:
+def inspect_reading(
+    place: Workplace,
+    root: Path,
+    form: Format,
+    reading: Reading,
+    *,
+    rules: Rules | None = None,
+    plan: DatasetPlan | None = None,
+    progress: Progress | None = None,
+) -> Inspection:
+    """The same for what a format, or whoever else, has read already. Raises Unreadable."""
+    rules, plan = rules or Rules(), plan or DatasetPlan()
+    found = survey(root, reading, place, Wishes(rules.images, plan), progress)
+    record = Record(root, found.findings, place.changes)
+    pictures = _arranged(found, rules, plan, record)
+    return _Reporter(form, found, rules.leave_out_broken or Fix.BROKEN in plan.fix).inspection(pictures, place, record)
+
+
+def _unknown() -> Inspection:
     """No format knows the folder, so there is nothing in it that training could use."""
     missing = f"no image was found; expected {'; or '.join(form.layout for form in formats())}"
     tasks = sorted({task for form in formats() for task in form.tasks})
+    return _nothing(UNKNOWN_FORMAT, tasks, missing, Findings())
+
+
+def _unreadable(form: Format, root: Path, error: Unreadable, place: Workplace) -> Inspection:
+    """What describes the whole set cannot be read, so nothing can."""
+    findings = Findings()
+    record = Record(root, findings, place.changes)
+    record.unreadable(error)
+    missing = f"{record.shown(error.path, error.line)} cannot be understood: {error.detail}; mend it and import again"
+    return _nothing(form.name, form.tasks, missing, findings)
+
+
+def _nothing(name: str, tasks: Iterable[str], missing: str, findings: Findings) -> Inspection:
     verdicts = tuple(Readiness(task=task, ready=False, missing=(missing,)) for task in tasks)
-    return DatasetReport(format=UNKNOWN_FORMAT, classes=(), images={}, images_per_class={}, readiness=verdicts)
+    report = DatasetReport(
+        format=name, classes=(), images={}, images_per_class={}, findings=findings.all(), readiness=verdicts
+    )
+    return Inspection(report, Header(format=name, classes=()))
 
 
-def _manifest_order(image: Good) -> tuple[int, int, str, str]:
+# The set as a whole
+
+
+def _arranged(found: Survey, rules: Rules, plan: DatasetPlan, record: Record) -> tuple[Picture, ...]:
+    """The images with their final splits, in the order of the manifest, and what can only be seen of all together."""
+    alike = likeness(found.pictures)
+    pictures = without_repetitions(found.pictures, record) if Fix.DUPLICATE_IMAGES in plan.fix else found.pictures
+    pictures = with_splits(pictures, plan.splits, rules.holdout, alike.groups)
+    if {Fix.LEAKED_IMAGES, Fix.NEAR_LEAKS} & set(plan.fix):
+        pictures = without_leaks(pictures, alike, plan.fix, record)
+    pictures = tuple(sorted(pictures, key=_manifest_order))
+    for picture in _held_back(found, pictures, plan):
+        record.found("split_made", picture.source)
+    note_likeness(pictures, alike, record)
+    return pictures
+
+
+def _manifest_order(picture: Picture) -> tuple[int, tuple[int, ...], str, str]:
     """By split, class and name: independent of the file system's order."""
-    split = list(Split).index(image.split) if image.split else -1
-    return split, -1 if image.label is None else image.label, image.source, image.sha256
+    split = list(Split).index(picture.split) if picture.split else -1
+    return split, picture.labels[:1], picture.source, picture.sha256
+
+
+def _held_back(found: Survey, pictures: Sequence[Picture], plan: DatasetPlan) -> Iterator[Picture]:
+    """The images that came to val without being in it, and without anybody having asked for that."""
+    if plan.splits is None and not any(picture.split == Split.VAL for picture in found.pictures):
+        yield from (picture for picture in pictures if picture.split == Split.VAL)
 
 
 # The report
 
 
-def _report(found: Survey, images: Sequence[Good], rules: Rules) -> DatasetReport:
-    counts: Counter[tuple[Split, int | None]] = Counter((image.split, image.label) for image in images if image.split)
-    evidence = Evidence(found.reading, found.format.layout, found.seen, counts, found.findings, rules.leave_out_broken)
-    per_split = {split.value: sum(n for (where, _), n in counts.items() if where == split) for split in Split}
-    return DatasetReport(
-        format=found.format.name,
-        classes=found.reading.classes,
-        images={split: count for split, count in per_split.items() if count},
-        images_per_class={
-            split: _per_class(found, counts, Split(split)) for split, count in per_split.items() if count
-        },
-        size_bytes=sum(image.image.size_bytes for image in images),
-        findings=found.findings.all(leave_out_broken=rules.leave_out_broken),
-        readiness=tuple(readiness(task, evidence) for task in found.format.tasks),
-    )
+class _Reporter:
+    def __init__(self, form: Format, found: Survey, leave_out_broken: bool) -> None:
+        self._form = form
+        self._found = found
+        self._classes = found.relabelling.classes
+        self._leave_out_broken = leave_out_broken
 
+    def inspection(self, pictures: tuple[Picture, ...], place: Workplace, record: Record) -> Inspection:
+        tally = Tally()
+        for picture in pictures:
+            assert picture.split is not None
+            tally.add(with_split(place.spool.sample(picture.place), picture.split))
+        self._note_balance(tally, record)
+        header = Header(
+            format=self._form.name,
+            classes=self._classes,
+            skeletons=self._found.relabelling.skeletons(self._found.reading.skeletons),
+        )
+        return Inspection(self._report(tally, place), header, pictures)
 
-def _per_class(found: Survey, counts: Counter[tuple[Split, int | None]], split: Split) -> dict[str, int]:
-    return {name: counts[split, label] for label, name in enumerate(found.reading.classes)}
+    def _report(self, tally: Tally, place: Workplace) -> DatasetReport:
+        evidence = self._evidence(tally)
+        splits = [split for split in Split if tally.images[split]]
+        return DatasetReport(
+            format=self._form.name,
+            classes=self._classes,
+            images={split.value: tally.images[split] for split in splits},
+            images_per_class={split.value: self._per_class(tally.shown, split) for split in splits},
+            instances_per_class=(
+                {split.value: self._per_class(tally.objects, split) for split in splits} if tally.objects else {}
+            ),
+            captions=tally.captions,
+            size_bytes=tally.size_bytes,
+            image_sizes=tally.sizes(),
+            samples=tally.pictures(self._classes),
+            findings=self._found.findings.all(leave_out_broken=self._leave_out_broken),
+            readiness=tuple(readiness(task, evidence) for task in self._form.tasks),
+            changes=place.changes.summary(),
+        )
 
+    def _evidence(self, tally: Tally) -> Evidence:
+        """With everything under the class numbers of the version."""
+        labels, found = self._found.relabelling.labels, self._found
+        places = {(split, labels[old]): name for (split, old), name in found.reading.places.items() if old in labels}
+        seen: Counter[tuple[Split | None, int | None]] = Counter()
+        for (split, old), count in found.seen.items():
+            seen[split, None if old is None else labels.get(old)] += count
+        reading = replace(found.reading, places=places)
+        return Evidence(reading, self._form.layout, self._classes, seen, tally, found.findings, self._leave_out_broken)
 
-# What can only be seen by looking at all images together
+    def _per_class(self, counts: Mapping[tuple[Split, int], int], split: Split) -> dict[str, int]:
+        return {name: counts.get((split, label), 0) for label, name in enumerate(self._classes)}
 
-
-def _note_relations(found: Survey, images: Sequence[Good]) -> None:
-    findings = found.findings
-    for image in _held_back(found, images):
-        findings.add("split_made", image.source)
-    _note_equal_images(findings, images)
-    for twin, name in _case_twins(found.reading.classes):
-        findings.add("similar_class_names", name, f"like {twin}")
-    for name in _without_validation(found.reading.classes, images):
-        findings.add("class_without_val", name)
-
-
-def _held_back(found: Survey, images: Iterable[Good]) -> Iterator[Good]:
-    """The images that came to val without being in it."""
-    if not any(image.split == Split.VAL for image in found.good):
-        yield from (image for image in images if image.split == Split.VAL)
-
-
-def _note_equal_images(findings: Findings, images: Iterable[Good]) -> None:
-    groups: dict[str, list[Good]] = defaultdict(list)
-    for image in images:
-        groups[image.sha256].append(image)
-    for first, *others in groups.values():
-        if others:
-            _note_group(findings, first, others)
-
-
-def _note_group(findings: Findings, first: Good, others: Sequence[Good]) -> None:
-    """A group of equal images counts once as a leak and once as a conflict, but each repetition counts as a duplicate."""
-    if elsewhere := next((other for other in others if other.split != first.split), None):
-        findings.add("leaked_images", first.source, f"also {elsewhere.source}")
-    if contradiction := next((other for other in others if other.label != first.label), None):
-        findings.add("conflicting_labels", first.source, f"also {contradiction.source}")
-    places = {(first.split, first.label)}
-    for other in others:
-        if (other.split, other.label) in places:
-            findings.add("duplicate_images", other.source, f"equal to {first.source}")
-        places.add((other.split, other.label))
+    def _note_balance(self, tally: Tally, record: Record) -> None:
+        for twin, name in _case_twins(self._classes):
+            record.found("similar_class_names", name, f"like {twin}")
+        for code, label, detail in _balance(tally, len(self._classes)):
+            record.found(code, self._classes[label], detail)
+        if tally.longest_sides and tally.longest_sides[1] > _MIXED * tally.longest_sides[0]:
+            record.found(
+                "mixed_sizes", f"longer sides from {tally.longest_sides[0]} to {tally.longest_sides[1]} pixels"
+            )
 
 
 def _case_twins(classes: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -141,9 +221,18 @@ def _case_twins(classes: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield twin, name
 
 
-def _without_validation(classes: Sequence[str], images: Sequence[Good]) -> Iterator[str]:
-    """Classes that are trained but not validated. None when nothing is validated: then that is what is missing."""
-    trained = {image.label for image in images if image.split == Split.TRAIN}
-    validated = {image.label for image in images if image.split == Split.VAL}
-    if validated:
-        yield from (name for label, name in enumerate(classes) if label in trained and label not in validated)
+def _balance(tally: Tally, classes: int) -> Iterator[tuple[str, int, str]]:
+    """Classes that are too seldom to be learned or examined: (code, class, how many)."""
+    counts = tally.objects or tally.shown
+    most = max((counts[Split.TRAIN, label] for label in range(classes)), default=0)
+    validated = tally.images[Split.VAL] > 0
+    for label in range(classes):
+        count = counts[Split.TRAIN, label]
+        if not any(counts[split, label] for split in Split):
+            yield "unused_class", label, ""
+        elif count < _FEW:
+            yield "few_samples", label, f"{count}"
+        elif count < _RARE * most:
+            yield "class_imbalance", label, f"{count:,} of the most frequent one's {most:,}"
+        if validated and count and not counts[Split.VAL, label]:
+            yield "class_without_val", label, ""

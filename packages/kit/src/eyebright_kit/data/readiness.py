@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from eyebright_kit.data.findings import BROKEN, Findings
 from eyebright_kit.data.format import Reading
+from eyebright_kit.data.tally import Tally
 from eyebright_wire.datasets import Readiness, Split
 
 _NAMED = 5  # how many classes a message lists by name
@@ -21,17 +22,18 @@ _COPY = "; to use what it leads to, copy that in (cp -RL copies a folder with wh
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the conditions are judged by. `usable` counts images after every one was given a split."""
+    """What the conditions are judged by: what the source provides for, and what the version would hold."""
 
     reading: Reading
     layout: str
+    classes: tuple[str, ...]
     seen: Counter[tuple[Split | None, int | None]]
-    usable: Counter[tuple[Split, int | None]]
+    tally: Tally
     findings: Findings
     leave_out_broken: bool = False
 
     def images(self, split: Split) -> int:
-        return sum(count for (where, _), count in self.usable.items() if where == split)
+        return self.tally.images[split]
 
 
 def readiness(task: str, evidence: Evidence) -> Readiness:
@@ -40,7 +42,7 @@ def readiness(task: str, evidence: Evidence) -> Readiness:
     if not conditions:
         return Readiness(task=task, ready=False, missing=(f"this version does not know what {task} needs",))
     # Without a single usable image the broken ones cannot be left out of anything, so that way out must not be offered.
-    missing = (*_broken_files(evidence), *conditions(evidence)) if evidence.usable else (_no_image(evidence),)
+    missing = (*_broken_files(evidence), *conditions(evidence)) if evidence.tally.images else (_no_image(evidence),)
     return Readiness(task=task, ready=not missing, missing=missing)
 
 
@@ -66,7 +68,77 @@ def _classification(evidence: Evidence) -> Iterator[str]:
         yield from _no_validation_image(evidence)
 
 
-CONDITIONS: Mapping[str, Callable[[Evidence], Iterator[str]]] = MappingProxyType({"classification": _classification})
+def _detection(evidence: Evidence) -> Iterator[str]:
+    """What a detector needs: objects to learn from, and objects to be examined by."""
+    yield from _images_to_train_and_validate(evidence)
+    yield from _of_objects(evidence, "object", "box", _objects(evidence))
+
+
+def _instance_segmentation(evidence: Evidence) -> Iterator[str]:
+    yield from _images_to_train_and_validate(evidence)
+    yield from _of_objects(evidence, "object", "outline", evidence.tally.outlined)
+
+
+def _keypoint_detection(evidence: Evidence) -> Iterator[str]:
+    yield from _images_to_train_and_validate(evidence)
+    yield from _of_objects(evidence, "object", "keypoints", evidence.tally.with_keypoints)
+
+
+def _oriented_detection(evidence: Evidence) -> Iterator[str]:
+    yield from _images_to_train_and_validate(evidence)
+    yield from _of_objects(evidence, "object", "turned box", evidence.tally.turned)
+
+
+def _semantic_segmentation(evidence: Evidence) -> Iterator[str]:
+    yield from _images_to_train_and_validate(evidence)
+    yield from _of_objects(evidence, "image", "mask", evidence.tally.masks)
+    if len(evidence.classes) < 2:
+        found = f"{len(evidence.classes)} class ({', '.join(evidence.classes)})" if evidence.classes else "no class"
+        yield f"the data set has {found}; semantic segmentation needs 2 or more, of which one may be the background"
+
+
+def _text_to_image(evidence: Evidence) -> Iterator[str]:
+    """Images suffice: what has no caption is called by the trigger word."""
+    if not evidence.images(Split.TRAIN):
+        yield _no_training_image(evidence)
+
+
+CONDITIONS: Mapping[str, Callable[[Evidence], Iterator[str]]] = MappingProxyType(
+    {
+        "classification": _classification,
+        "detection": _detection,
+        "instance_segmentation": _instance_segmentation,
+        "semantic_segmentation": _semantic_segmentation,
+        "keypoint_detection": _keypoint_detection,
+        "oriented_detection": _oriented_detection,
+        "text_to_image": _text_to_image,
+    }
+)
+
+
+def _objects(evidence: Evidence) -> Counter[Split]:
+    found: Counter[Split] = Counter()
+    for (split, _), count in evidence.tally.objects.items():
+        found[split] += count
+    return found
+
+
+def _images_to_train_and_validate(evidence: Evidence) -> Iterator[str]:
+    if not evidence.images(Split.TRAIN):
+        yield _no_training_image(evidence)
+    elif not evidence.images(Split.VAL):
+        yield "there is no image to validate on; add a val split, or more images to hold some back from"
+
+
+def _of_objects(evidence: Evidence, thing: str, what: str, counts: Counter[Split]) -> Iterator[str]:
+    """At least one to learn from and one to be examined by."""
+    has = f"has {what}" if what == "keypoints" else f"has {'an' if what[0] in 'aeiou' else 'a'} {what}"
+    if not counts.total():
+        yield f"no {thing} {has}"
+    else:
+        for split, use in ((Split.TRAIN, "learn from"), (Split.VAL, "validate on")):
+            if evidence.images(split) and not counts[split]:
+                yield f"no {thing} in {split} {has}, so there is nothing to {use}"
 
 
 def _no_image(evidence: Evidence) -> str:
@@ -99,7 +171,7 @@ def _no_training_image(evidence: Evidence) -> str:
 
 
 def _too_few_classes(evidence: Evidence) -> Iterator[str]:
-    classes, noun = evidence.reading.classes, evidence.reading.class_noun
+    classes, noun = evidence.classes, evidence.reading.class_noun
     if len(classes) < 2:
         where = evidence.reading.splits.get(Split.TRAIN, "the data set")
         where = where if not where.startswith("*/") else "the data set"
@@ -108,7 +180,7 @@ def _too_few_classes(evidence: Evidence) -> Iterator[str]:
 
 def _classes_without_images(evidence: Evidence) -> Iterator[str]:
     """One sentence for each way in which classes can lack training images."""
-    lacking = [label for label in range(len(evidence.reading.classes)) if not evidence.usable[Split.TRAIN, label]]
+    lacking = [label for label in range(len(evidence.classes)) if not evidence.tally.labelled[Split.TRAIN, label]]
     empty = [label for label in lacking if _place(evidence, label) and not _files(evidence, label)]
     spoilt = [label for label in lacking if _files(evidence, label)]
     absent = [label for label in lacking if label not in empty and label not in spoilt]
@@ -119,7 +191,7 @@ def _classes_without_images(evidence: Evidence) -> Iterator[str]:
         places = [_place(evidence, label) for label in spoilt]
         yield f"no file in {_listed(places)} can be used; the findings say why; add images, or remove the {_folders(spoilt)}"
     if absent:
-        names = [evidence.reading.classes[label] for label in absent]
+        names = [evidence.classes[label] for label in absent]
         train = evidence.reading.splits.get(Split.TRAIN, "train/")
         verb = "has" if len(absent) == 1 else "have"
         todo = f"add training images, or remove the {_folders(absent)}"

@@ -1,105 +1,127 @@
-"""Go through a data set once: every file is listed, read, hashed and decoded at most one time."""
+"""Go through a data set once: every file is listed, read, hashed and decoded at most one time.
+
+What the annotations say is judged, mended and renumbered as the plan asks while it passes, and then waits in a file: the memory
+holds one small record for each image.
+"""
 
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import tee
 from pathlib import Path
 
+from eyebright_kit.data.annotator import Annotator, Wishes
 from eyebright_kit.data.findings import Findings
-from eyebright_kit.data.format import Candidate, Format, Reading, Remark, shown_path
-from eyebright_kit.data.images import ImageLimits, Unusable, Usable, examine_all
-from eyebright_wire.datasets import Sample, Split
+from eyebright_kit.data.format import Candidate, Reading, Remark, shown_path
+from eyebright_kit.data.images import Unusable, Usable, examine_all
+from eyebright_kit.data.manifest import Sample
+from eyebright_kit.data.record import Record
+from eyebright_kit.data.relabel import Relabelling, relabelling
+from eyebright_kit.data.selection import wanted
+from eyebright_kit.data.workplace import Workplace
+from eyebright_wire.datasets import Split
 
 #: What is being done ("unpacking", "reading"), how much of it is done, how much there is. What it raises ends the work.
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
-    """An image that training can use, and where it lies."""
+class Picture:
+    """What is remembered of an image while the set is read; `place` is the key to its sample in the spool."""
 
-    path: Path
+    path: str
     source: str
     split: Split | None
-    label: int | None
-    image: Usable
+    labels: tuple[int, ...]  # the classes that it shows, each once
+    sha256: str
+    thumbnail: bytes = field(repr=False)
+    place: int
 
-    @property
-    def sha256(self) -> str:
-        return self.image.sha256
-
-    def in_split(self, split: Split) -> "Good":
+    def in_split(self, split: Split) -> "Picture":
         return replace(self, split=split)
-
-    def sample(self) -> Sample:
-        """What the version keeps of it. Every image must have been given a split by now."""
-        if self.split is None:
-            raise ValueError(f"{self.source} has no split")
-        return Sample(
-            sha256=self.image.sha256,
-            extension=self.image.extension,
-            size_bytes=self.image.size_bytes,
-            width=self.image.width,
-            height=self.image.height,
-            split=self.split,
-            label=self.label,
-            source=self.source,
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a folder holds. `seen` counts the files that lie where images belong, usable or not."""
+    """What a folder holds. `seen` counts the files that lie where images belong, usable or not, by split and folder's class."""
 
-    format: Format
     reading: Reading
-    good: tuple[Good, ...]
+    relabelling: Relabelling
+    pictures: tuple[Picture, ...]
     seen: Counter[tuple[Split | None, int | None]]
     findings: Findings
 
 
-def survey(root: Path, form: Format, *, limits: ImageLimits | None = None, progress: Progress | None = None) -> Survey:
-    """Read the folder as the format says."""
-    reading, findings = form.read(root), Findings()
-    total = sum(isinstance(found, Candidate) for found in reading.found()) if progress else 0
+def survey(root: Path, reading: Reading, place: Workplace, wishes: Wishes, progress: Progress | None = None) -> Survey:
+    """Read the folder as its format says. Raises Unreadable for an index that cannot be understood, PlanInvalid."""
+    relabelled = relabelling(reading.classes, wishes.plan)
+    findings = Findings()
+    record = Record(root, findings, place.changes)
+    annotator = Annotator(reading, relabelled, place, wishes, record)
     seen: Counter[tuple[Split | None, int | None]] = Counter()
-    good: list[Good] = []
+    pictures: list[Picture] = []
+    label_sets: dict[tuple[int, ...], tuple[int, ...]] = {}  # most images show one of few combinations
+    total = sum(isinstance(found, Candidate) for found in reading.found()) if progress else 0
     with warnings.catch_warnings():
         # Pillow warns of what it repairs in metadata; what matters of it is a finding. Only for its modules, as the filter is
         # the whole process's.
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        for done, (candidate, verdict) in enumerate(_verdicts(root, reading, findings, limits), 1):
-            if _judge(candidate, verdict, root, findings, good):
+        for done, (candidate, verdict) in enumerate(_verdicts(reading, record, wishes), 1):
+            if not (isinstance(verdict, Unusable) and verdict.code == "other_file"):
                 seen[candidate.split, candidate.label] += 1
+            sample = _sample(candidate, verdict, annotator, record)
+            if sample is not None and isinstance(verdict, Usable):
+                labels = _labels_of(sample)
+                labels = label_sets.setdefault(labels, labels)
+                pictures.append(_picture(candidate, verdict, labels, place.spool.add(sample)))
             if progress:
                 progress("reading", done, total)
-    return Survey(form, reading, tuple(good), seen, findings)
+    return Survey(reading, relabelled, tuple(pictures), seen, findings)
 
 
-def _verdicts(
-    root: Path, reading: Reading, findings: Findings, limits: ImageLimits | None
-) -> Iterator[tuple[Candidate, Usable | Unusable]]:
-    first, second = tee(_candidates(root, reading, findings))
-    return zip(first, examine_all((candidate.path for candidate in second), limits, root), strict=True)
+def _verdicts(reading: Reading, record: Record, wishes: Wishes) -> Iterator[tuple[Candidate, Usable | Unusable]]:
+    first, second = tee(_candidates(reading, record, wishes))
+    return zip(first, examine_all((candidate.path for candidate in second), wishes.limits, record.root), strict=True)
 
 
-def _candidates(root: Path, reading: Reading, findings: Findings) -> Iterator[Candidate]:
+def _candidates(reading: Reading, record: Record, wishes: Wishes) -> Iterator[Candidate]:
     for found in reading.found():
         if isinstance(found, Remark):
-            findings.add(found.code, shown_path(found.path, root), found.detail)
-        else:
+            record.remark(found)
+        elif wanted(found.source, wishes.plan):
             yield found
+        else:
+            record.wished("not_selected", found.source)
 
 
-def _judge(candidate: Candidate, verdict: Usable | Unusable, root: Path, findings: Findings, good: list[Good]) -> bool:
-    """Note what was found. False for a file that never was meant to be an image."""
-    shown = shown_path(candidate.path, root)
+def _sample(candidate: Candidate, verdict: Usable | Unusable, annotator: Annotator, record: Record) -> Sample | None:
+    """None when the image is left out."""
+    shown = shown_path(candidate.path, record.root)
     if isinstance(verdict, Unusable):
-        findings.add(verdict.code, shown, verdict.detail)
-        return verdict.code != "other_file"
+        record.found(verdict.code, shown, verdict.detail)
+        return None
     for note in verdict.notes:
-        findings.add(note, shown)
-    good.append(Good(candidate.path, candidate.source, candidate.split, candidate.label, verdict))
-    return True
+        record.found(note, shown)
+    return annotator.sample(candidate, verdict)
+
+
+def _labels_of(sample: Sample) -> tuple[int, ...]:
+    shown = {instance.label for instance in sample.instances}
+    if sample.label is not None:
+        shown.add(sample.label)
+    if sample.mask is not None:
+        shown.update(sample.mask.classes)
+    return tuple(sorted(shown))
+
+
+def _picture(candidate: Candidate, image: Usable, labels: tuple[int, ...], place: int) -> Picture:
+    return Picture(
+        path=str(candidate.path),
+        source=candidate.source,
+        split=candidate.split,
+        labels=labels,
+        sha256=image.sha256,
+        thumbnail=image.thumbnail,
+        place=place,
+    )

@@ -6,8 +6,10 @@ be the whole disk, and is gone when that place is.
 
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 #: Controls and line breaks, which a terminal obeys, and the marks that make a name read in another order than it is written.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -66,6 +68,35 @@ class Tree:
 def leads_out(path: str | Path, root: Path) -> bool:
     """Does what this path names, with every link on the way followed, lie elsewhere than below the root?"""
     return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+
+
+class NotOpened(Exception):
+    """What lies there is not to be read: `code` is a finding, `detail` says what it is."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+
+def opened(path: Path, root: Path | None = None) -> BinaryIO:
+    """A plain file, to be read. With `root`, a link that leads out of that folder is not followed. Raises NotOpened or OSError.
+
+    What is no plain file is refused before it is opened, because a pipe waits for a writer for ever; it is opened without
+    blocking and without following a link, because it may have become one since.
+    """
+    where = _followed(path, root) if path.is_symlink() else path
+    if not stat.S_ISREG(where.stat().st_mode):
+        raise NotOpened("not_an_image", "it is a pipe, a socket or a device")
+    return os.fdopen(os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+
+
+def _followed(link: Path, root: Path | None) -> Path:
+    if not link.exists():
+        raise NotOpened("unreadable_file", f"it leads to {target(link)}, which is not there")
+    if root and leads_out(link, root):
+        raise NotOpened("outside_link", f"it leads to {target(link)}")
+    return link.resolve()
 
 
 def target(link: Path) -> str:

@@ -1,34 +1,39 @@
 """Make an immutable version of a folder or zip: `prepare(source, work=…)`.
 
-A version is its manifest, and the sha256 of the manifest's canonical JSON is its identity: the same images under the same names
-and classes are the same version, in whatever order, at whatever date, on whatever machine they were read.
+A version is its manifest, and the sha256 of the manifest is its identity: the same images with the same annotations under the
+same names and classes are the same version, in whatever order, at whatever date, on whatever machine they were read.
 """
 
-import hashlib
-import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from eyebright_kit.archive import ArchiveLimits, extract
-from eyebright_kit.data.inspect import Inspection, Rules, inspect_images
+from eyebright_kit.data.annotator import with_split
+from eyebright_kit.data.inspect import Inspection, Rules, inspect_into
+from eyebright_kit.data.manifest import Manifest, line_of, write_manifest
 from eyebright_kit.data.survey import Progress
-from eyebright_wire.datasets import DatasetReport, VersionManifest
+from eyebright_kit.data.workplace import Workplace
+from eyebright_wire.datasets import DatasetPlan, DatasetReport
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedVersion:
     """Everything that a server needs to keep a version.
 
-    `blobs` are the distinct images by sha256, each with a file that had this content when it was read; whoever stores one
-    verifies that it still has. A version that is not ready for any task is prepared all the same, without the files that cannot
-    be used; look at the report.
+    `blobs` are the distinct images, masks and the list of changes by sha256, each with a file that had this content when it was
+    read; whoever stores one verifies that it still has. A version that is not ready for any task is prepared all the same,
+    without the files that cannot be used; look at the report.
     """
 
     report: DatasetReport
-    manifest: VersionManifest
-    manifest_bytes: bytes = field(repr=False)
+    manifest_path: Path
     sha256: str
     blobs: tuple[tuple[str, Path], ...] = field(repr=False)
+
+    @property
+    def manifest(self) -> Manifest:
+        return Manifest(self.manifest_path)
 
 
 def prepare(
@@ -38,21 +43,37 @@ def prepare(
     progress: Progress | None = None,
     archive_limits: ArchiveLimits | None = None,
     rules: Rules | None = None,
+    plan: DatasetPlan | None = None,
 ) -> PreparedVersion:
-    """Inspect a folder or a zip, and make a version of what can be used of it.
+    """Inspect a folder or a zip, and make a version of what can be used of it, as the plan says.
 
-    A zip is unpacked into `work`, which must outlive the use of `blobs` and belongs to the caller, who removes it. A folder is
-    read where it is. Raises ArchiveRejected for a file that is no sound zip, OSError when source or work cannot be used.
+    The manifest, masks and what a zip holds are written below `work`, which must outlive the use of `blobs` and belongs to the
+    caller, who removes it. A folder is read where it is. Raises ArchiveRejected for a file that is no sound zip, PlanInvalid,
+    OSError when source or work cannot be used.
     """
     root = source if source.is_dir() else _unpack(source, work, archive_limits, progress)
-    return _version(inspect_images(root, rules=rules, progress=progress))
+    with Workplace(work / "read") as place:
+        return written(inspect_into(place, root, rules=rules, plan=plan, progress=progress), place)
 
 
-def canonical(manifest: VersionManifest) -> bytes:
-    """The one way to write a manifest down. Fields at their default are left out, so that a field which the wire gains later
-    does not rename the versions that do not use it."""
-    content = manifest.model_dump(mode="json", exclude_defaults=True)
-    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+def written(inspection: Inspection, place: Workplace) -> PreparedVersion:
+    """The version of what was inspected; its files lie at `place`."""
+    path = place.folder / "manifest.jsonl"
+    masks: dict[str, Path] = {}
+    sha256 = write_manifest(path, inspection.header, _lines(inspection, place, masks))
+    blobs = {picture.sha256: Path(picture.path) for picture in reversed(inspection.pictures)} | masks
+    if changes := inspection.report.changes:
+        blobs[changes.sha256] = place.changes.path
+    return PreparedVersion(inspection.report, path, sha256, tuple(sorted(blobs.items())))
+
+
+def _lines(inspection: Inspection, place: Workplace, masks: dict[str, Path]) -> Iterator[bytes]:
+    for picture in inspection.pictures:
+        assert picture.split is not None
+        sample = with_split(place.spool.sample(picture.place), picture.split)
+        if sample.mask is not None:
+            masks[sample.mask.sha256] = place.mask(sample.mask.sha256)
+        yield line_of(sample)
 
 
 def _unpack(archive: Path, work: Path, limits: ArchiveLimits | None, progress: Progress | None) -> Path:
@@ -64,13 +85,3 @@ def _unpack(archive: Path, work: Path, limits: ArchiveLimits | None, progress: P
         progress=(lambda done, total: progress("unpacking", done, total)) if progress else None,
     )
     return into
-
-
-def _version(inspection: Inspection) -> PreparedVersion:
-    report, images = inspection.report, inspection.images
-    manifest = VersionManifest(
-        format=report.format, classes=report.classes, samples=tuple(image.sample() for image in images)
-    )
-    written = canonical(manifest)
-    blobs = {image.sha256: image.path for image in reversed(images)}
-    return PreparedVersion(report, manifest, written, hashlib.sha256(written).hexdigest(), tuple(sorted(blobs.items())))

@@ -9,9 +9,10 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from eyebright_kit.data.materialise import blob_path
+from eyebright_kit.data.blobs import blob_path
+from eyebright_kit.data.manifest import Header, Sample, line_of, write_manifest
 from eyebright_wire.artifacts import Grant
-from eyebright_wire.datasets import Sample, Split, VersionManifest
+from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import DatasetGrant, JobSpec, Resources, ResumePoint
 from eyebright_wire.manifest import TrainerManifest
 
@@ -82,8 +83,9 @@ def store_tiny_version(blobs: Path) -> str:
         for label in range(len(CLASSES))
         for number in range(count)
     )
-    manifest = VersionManifest(format="imagefolder", classes=CLASSES, samples=samples)
-    return _store(blobs, manifest.model_dump_json().encode())
+    draft = blobs / "manifest.jsonl"
+    write_manifest(draft, Header(format="imagefolder", classes=CLASSES), map(line_of, samples))
+    return _store(blobs, draft.read_bytes())
 
 
 def draw(label: int, numbers: random.Random) -> Image.Image:

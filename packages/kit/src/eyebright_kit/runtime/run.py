@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
-from eyebright_kit.data.local import LocalDataset
+from eyebright_kit.data.local import LocalDataset, dump, load
 from eyebright_kit.disk import replace_durably
 from eyebright_kit.errors import ConfigInvalid, TrainerFailure
 from eyebright_kit.runtime.attempt import Attempt, Done, attempted
@@ -151,7 +149,7 @@ def _work(order: Order, attempt: Attempt) -> Done:
     attempt.desk.stage(Stage.FETCHING)
     data = fetch(order.spec.dataset, order.folder.data)
     if order.place.world_size > 1:
-        replace_durably(order.folder.data_ready, TypeAdapter(LocalDataset).dump_json(data))
+        replace_durably(order.folder.data_ready, dump(data))
     result = _fit(order, trainer, data, attempt.desk, attempt.restored)
     attempt.desk.stage(Stage.UPLOADING)
     _let_the_others_finish(order)
@@ -211,7 +209,7 @@ def _data_of_rank_0(order: Order) -> LocalDataset:
     while not order.folder.data_ready.exists():
         if order.stop.wait(_LOOK_SECONDS) or order.folder.failed_rank():
             raise Stopped
-    return TypeAdapter(LocalDataset).validate_json(order.folder.data_ready.read_bytes())
+    return load(order.folder.data_ready.read_bytes())
 
 
 def _let_the_others_finish(order: Order) -> None:

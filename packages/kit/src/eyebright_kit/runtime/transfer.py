@@ -3,14 +3,16 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 from pydantic import ValidationError
 
 from eyebright_kit.data.local import LocalDataset
-from eyebright_kit.data.materialise import blob_path, materialise
+from eyebright_kit.data.manifest import Manifest
+from eyebright_kit.data.blobs import blob_path
+from eyebright_kit.data.materialise import materialise
 from eyebright_kit.disk import copy_durably, is_full, sha256_of
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, DiskFull, StorageUnavailable
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, Grant
-from eyebright_wire.datasets import VersionManifest
 from eyebright_wire.jobs import DatasetGrant
 
 #: sha256 and size of a file with nothing in it.
@@ -29,7 +31,12 @@ def fetch(grant: DatasetGrant, into: Path) -> LocalDataset:
     """Lays the data set version out below `into`, after verifying that its manifest is the one that was granted."""
     blobs = local_folder(grant.blobs)
     manifest = _verified_manifest(grant, blob_path(blobs, grant.manifest_sha256))
-    return materialise(manifest, blobs, into)
+    try:
+        return materialise(manifest, blobs, into)
+    except msgspec.DecodeError as error:
+        raise DatasetInvalid(
+            f"the manifest of data set version {grant.version_id} is not understood: {error}"
+        ) from error
 
 
 def push(staging: Path, output: Path, path: str, kind: ArtifactKind, media_type: str) -> ArtifactRef:
@@ -66,20 +73,15 @@ def _checked(path: str, kind: ArtifactKind, media_type: str) -> str:
         ) from error
 
 
-def _verified_manifest(grant: DatasetGrant, blob: Path) -> VersionManifest:
+def _verified_manifest(grant: DatasetGrant, blob: Path) -> Manifest:
     try:
-        content = blob.read_bytes()
+        found = sha256_of(blob)
     except OSError as error:
         raise StorageUnavailable(f"cannot read the manifest of data set version {grant.version_id}: {error}") from error
-    if (found := sha256_of(blob)) != grant.manifest_sha256:
+    if found != grant.manifest_sha256:
         raise StorageUnavailable(
             f"the manifest of data set version {grant.version_id} is damaged: its sha256 is {found}, "
             f"expected {grant.manifest_sha256} ({blob}); import the data set again",
             retryable=False,
         )
-    try:
-        return VersionManifest.model_validate_json(content)
-    except ValidationError as error:
-        raise DatasetInvalid(
-            f"the manifest of data set version {grant.version_id} is not understood: {error}"
-        ) from error
+    return Manifest(blob)

@@ -8,30 +8,20 @@ Splits are called train; val, valid or validation; test or testing, in any case.
 usually have one, is looked through.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from eyebright_kit.data.features import Feature, Features
 from eyebright_kit.data.format import Candidate, Certainty, Reading, Remark, shown_path
-from eyebright_kit.data.images import IMAGE_SUFFIXES
-from eyebright_kit.data.local import LocalDataset
-from eyebright_kit.data.materialise import materialise
-from eyebright_kit.data.tree import Listing, Tree, target
-from eyebright_wire.datasets import Split, VersionManifest
+from eyebright_kit.data.tree import Listing, Tree
+from eyebright_kit.data.walk import named_like_image, natural_order, oddities, split_of, walk
+from eyebright_kit.data.writing import Target
+from eyebright_wire.datasets import Split
 
-SPLIT_WORDS = {
-    "train": Split.TRAIN,
-    "val": Split.VAL,
-    "valid": Split.VAL,
-    "validation": Split.VAL,
-    "test": Split.TEST,
-    "testing": Split.TEST,
-}
 _DEEPEST_WRAPPING = 8
-_DEEPEST_NESTING = 32
 
 
 class ImageFolder:
@@ -62,15 +52,18 @@ class ImageFolder:
             class_noun="class folder",
         )
 
-    def write(self, manifest: VersionManifest, blobs: Path, into: Path) -> LocalDataset:
-        """Class folders are numbers of four digits: their order is the classes' order, and no name becomes a path."""
-        return materialise(manifest, blobs, into)
+    def carries(self, present: Features) -> Features:
+        return present & {Feature.LABEL}
 
-
-def natural_order(name: str) -> tuple[list[str | int], str]:
-    """Sort key: numbers by value, letters without case; a tie is decided by the exact name."""
-    parts = re.split(r"([0-9]+)", name.casefold())
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
+    def write(self, target: Target) -> None:
+        """`train/cats/1.jpg`. A class whose name cannot be a folder's is called by its number."""
+        classes = target.header.classes
+        folders = [target.name(target.into, name) for name in classes]
+        for sample in target.samples():
+            for name in folders if sample.label is not None else ():
+                target.folder(sample.split, name)  # every class in every split, or its number would change
+            inner = [folders[sample.label]] if sample.label is not None else []
+            target.place_image(sample, target.folder(sample.split, *inner))
 
 
 # The shape of the tree
@@ -112,21 +105,21 @@ def _splits_above(inside: Mapping[Path, tuple[Path, ...]]) -> tuple[Path, ...]:
 
     `train` may also be the class of locomotives: it is a split when it holds folders, or when nothing but splits lies beside it.
     """
-    named = tuple(folder for folder in inside if _split_of(folder))
+    named = tuple(folder for folder in inside if split_of(folder.name))
     return named if len(named) == len(inside) or any(inside[folder] for folder in named) else ()
 
 
 def _split_then_class(top: Path, inside: Mapping[Path, tuple[Path, ...]]) -> _Shape:
-    branches = tuple(_branch(folder, _split_of(split)) for split, folders in inside.items() for folder in folders)
-    names = _first_names((_split_of(split), f"{split.name}/") for split in inside)
+    branches = tuple(_branch(folder, split_of(split.name)) for split, folders in inside.items() for folder in folders)
+    names = _first_names((split_of(split.name), f"{split.name}/") for split in inside)
     return _Shape(top, branches, split_folders=tuple(inside), split_names=names)
 
 
 def _class_then_split(top: Path, inside: Mapping[Path, tuple[Path, ...]]) -> _Shape:
     pairs = [(folder, split) for folder, splits in inside.items() for split in splits]
-    branches = tuple(_branch(folder, _split_of(split), split) for folder, split in pairs)
+    branches = tuple(_branch(folder, split_of(split.name), split) for folder, split in pairs)
     branches += tuple(_branch(folder, Split.TRAIN) for folder, splits in inside.items() if not splits)
-    names = _first_names((_split_of(split), f"*/{split.name}/") for _, split in pairs)
+    names = _first_names((split_of(split.name), f"*/{split.name}/") for _, split in pairs)
     return _Shape(
         top, branches, class_folders=tuple(folder for folder, splits in inside.items() if splits), split_names=names
     )
@@ -160,25 +153,17 @@ def _look_through(tree: Tree) -> Path:
 def _only_wraps(tree: Tree, folder: Path) -> bool:
     """Not a split, not a class with images of its own, and not a single class that is divided into splits."""
     inside = tree.list(folder)
-    if _split_of(folder) or not inside.folders or _has_images(inside):
+    if split_of(folder.name) or not inside.folders or _has_images(inside):
         return False
     return not _all_splits(inside.folders) or any(tree.folders(split) for split in inside.folders)
 
 
-def _split_of(folder: Path) -> Split | None:
-    return SPLIT_WORDS.get(folder.name.casefold())
-
-
 def _all_splits(folders: Iterable[Path]) -> bool:
-    return all(_split_of(folder) for folder in folders)
+    return all(split_of(folder.name) for folder in folders)
 
 
 def _has_images(listing: Listing) -> bool:
-    return any(_named_like_image(file) for file in listing.files)
-
-
-def _named_like_image(file: Path) -> bool:
-    return file.suffix.lower() in IMAGE_SUFFIXES
+    return any(named_like_image(file) for file in listing.files)
 
 
 # Walking
@@ -208,40 +193,10 @@ def _above_the_classes(tree: Tree, shape: _Shape) -> Iterator[Remark]:
 
 
 def _loose(listing: Listing, code: str) -> Iterator[Remark]:
-    yield from (Remark(file, code if _named_like_image(file) else "other_file") for file in listing.files)
-    yield from _oddities(listing)
-
-
-def _oddities(listing: Listing) -> Iterator[Remark]:
-    yield from (Remark(path, "system_file") for path in listing.system)
-    yield from (Remark(path, "special_file") for path in listing.special)
-    yield from (Remark(path, "outside_link", f"it leads to {target(path)}") for path in listing.outside)
-    yield from (Remark(path, "unreadable_file") for path in listing.unreadable)
+    yield from (Remark(file, code if named_like_image(file) else "other_file") for file in listing.files)
+    yield from oddities(listing)
 
 
 def _inside(tree: Tree, branch: _Branch, label: int, top: Path) -> Iterator[Candidate | Remark]:
-    for found in _walk(tree, branch.folder, (), set()):
+    for found in walk(tree, branch.folder, nested="nested_folder"):
         yield found if isinstance(found, Remark) else Candidate(found, shown_path(found, top), branch.split, label)
-
-
-_Identity = tuple[int, int]  # of a folder, however it was come by: device and inode
-
-
-def _walk(tree: Tree, folder: Path, above: tuple[_Identity, ...], seen: set[_Identity]) -> Iterator[Path | Remark]:
-    """Files in and below a folder, each once: `above` are the folders that led here, so that a link back up is recognised, and
-    `seen` all that were read, or folders full of links to each other would be read in every order."""
-    status = folder.stat()
-    here = (status.st_dev, status.st_ino)
-    if here in seen or len(above) > _DEEPEST_NESTING:
-        yield Remark(folder, "special_file" if here in above else "repeated_folder" if here in seen else "too_deep")
-        return
-    if above:
-        yield Remark(folder, "nested_folder")
-    seen.add(here)
-    listing = tree.list(folder)
-    # A pipe that is called 1.jpg means to be an image like any other file of that name, and is judged as one.
-    posing = tuple(path for path in listing.special if _named_like_image(path))
-    yield from sorted((*listing.files, *posing))
-    yield from _oddities(replace(listing, special=tuple(path for path in listing.special if path not in posing)))
-    for inner in listing.folders:
-        yield from _walk(tree, inner, (*above, here), seen)

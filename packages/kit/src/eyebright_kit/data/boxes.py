@@ -1,0 +1,82 @@
+"""Judge the objects of one image: what is wrong with each, and what is left of them when they are mended."""
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from eyebright_kit.data.annotations import Instance
+from eyebright_kit.data.geometry import clipped, has_area, is_inside, is_outside
+from eyebright_wire.datasets import Fix
+
+_TINY = 4 / 640  # of the longer side of the image
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`code` is a finding about the object at `place`; `gone` when a fix removed the object, `changed` when it altered it."""
+
+    place: int
+    code: str
+    gone: bool = False
+    changed: bool = False
+
+
+def judged(
+    instances: Sequence[Instance], width: int, height: int, classes: int, fixes: Collection[Fix]
+) -> tuple[tuple[Instance, ...], list[Verdict]]:
+    """The objects after the fixes, and what was found about them before. An object whose class has no name, or whose numbers
+    are none, is a broken annotation: the verdict says so and the object stays."""
+    verdicts: list[Verdict] = []
+    kept: list[Instance] = []
+    earlier: set[tuple[object, ...]] = set()
+    for place, instance in enumerate(instances):
+        for code in _codes(instance, width, height, classes, earlier):
+            gone = code in _REMOVED and code in fixes
+            changed = code == Fix.BOX_OUT_OF_RANGE and code in fixes
+            verdicts.append(Verdict(place, code, gone, changed))
+            if gone:
+                break
+            if changed:
+                instance = clipped(instance, width, height)  # the mended one takes its place
+        else:
+            kept.append(instance)
+    return tuple(kept), verdicts
+
+
+_REMOVED = frozenset({Fix.BOX_WITHOUT_AREA, Fix.BOX_OUTSIDE, Fix.DUPLICATE_BOXES})
+
+
+def _codes(
+    instance: Instance, width: int, height: int, classes: int, earlier: set[tuple[object, ...]]
+) -> Iterator[str]:
+    box = instance.box
+    if not 0 <= instance.label < classes:
+        yield "class_without_name"
+    elif not math.isfinite(sum(box)):
+        yield "broken_annotations"
+    elif not has_area(box):
+        yield "box_without_area"
+    elif is_outside(box, width, height):
+        yield "box_outside"
+    else:
+        yield from _codes_of_a_sound_box(instance, width, height)
+    # The same place and class; two people on one bench have the same box only if they have the same keypoints too.
+    identity = (instance.label, box, instance.polygons, instance.rle, instance.keypoints, instance.corners)
+    if identity in earlier:
+        yield "duplicate_boxes"
+    earlier.add(identity)
+
+
+def _codes_of_a_sound_box(instance: Instance, width: int, height: int) -> Iterator[str]:
+    box = instance.box
+    if not instance.corners and not is_inside(box, width, height):
+        yield "box_out_of_range"
+    if min(box[2], box[3]) < _TINY * max(width, height):
+        yield "tiny_objects"
+    if instance.keypoints and _leaves(instance.keypoints, width, height):
+        yield "keypoint_out_of_range"
+
+
+def _leaves(keypoints: tuple[float, ...], width: int, height: int) -> bool:
+    triples = zip(keypoints[0::3], keypoints[1::3], keypoints[2::3], strict=True)
+    return any(v and not (0 <= x <= width and 0 <= y <= height) for x, y, v in triples)

@@ -1,0 +1,72 @@
+"""What the annotations of a data set hold, by kind: formats say what they can carry, so that what is lost can be told."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+from eyebright_kit.data.annotations import Instance, box_around
+from eyebright_kit.data.manifest import Header, Sample
+
+
+class Feature(StrEnum):
+    """One kind of knowledge about an image. The text completes "cannot carry …"."""
+
+    LABEL = "the class of a whole image"
+    BOX = "boxes"
+    LOOSE_BOX = "boxes other than the one that just holds the outline"
+    POLYGON = "outlines"
+    PARTS = "outlines of several parts"
+    RLE = "outlines as run lengths"
+    KEYPOINTS = "keypoints"
+    SKELETON = "names and lines of keypoints"
+    CORNERS = "turned boxes"
+    CROWD = "the mark of a crowd"
+    ATTRIBUTES = "attributes of objects"
+    MASK = "masks"
+    CAPTION = "captions"
+    CLASS_ORDER = "an order of the classes other than by name"
+    CLASS_NAMES = "names of classes that cannot be names of folders"
+
+
+Features = frozenset[Feature]
+
+
+def features_of(header: Header, samples: Iterable[Sample]) -> Counter[Feature]:
+    """How many images or objects have each feature."""
+    found: Counter[Feature] = Counter()
+    for sample in samples:
+        found.update(_of_image(sample))
+        for instance in sample.instances:
+            found.update(_of_instance(instance))
+    if header.skeletons:
+        found[Feature.SKELETON] = len(header.skeletons)
+    return found
+
+
+def _of_image(sample: Sample) -> Iterator[Feature]:
+    if sample.label is not None:
+        yield Feature.LABEL
+    if sample.mask is not None:
+        yield Feature.MASK
+    if sample.caption is not None:
+        yield Feature.CAPTION
+
+
+def _of_instance(instance: Instance) -> Iterator[Feature]:
+    yield Feature.BOX
+    if instance.polygons:
+        yield Feature.POLYGON
+        if len(instance.polygons) > 1:
+            yield Feature.PARTS
+        if instance.box != box_around(sum(instance.polygons, ())):
+            yield Feature.LOOSE_BOX
+    if instance.rle:
+        yield Feature.RLE
+    if instance.keypoints:
+        yield Feature.KEYPOINTS
+    if instance.corners:
+        yield Feature.CORNERS
+    if instance.crowd:
+        yield Feature.CROWD
+    if instance.attributes:
+        yield Feature.ATTRIBUTES

@@ -1,0 +1,72 @@
+"""Find images that look alike though their bytes differ: `thumbnail_of(image)` for each, `near_pairs(thumbnails)` at the end.
+
+The method is the difference hash: of a thumbnail of 9×9 grey values, whether each is brighter than its neighbour to the right and
+below, 128 bits in all. Copies that were scaled, recompressed or slightly changed in brightness differ in a few bits. Candidates
+must then have about the same thumbnails, so that what merely has the same composition is no duplicate.
+Source: N. Krawetz, "Kind of Like That", hackerfactor.com 2013.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from PIL import Image
+
+SIDE = 9
+#: Bits of 128 that may differ, and grey values of 255 that a thumbnail may differ on average.
+MAX_BITS = 4
+MAX_MEAN_DIFFERENCE = 4.0
+#: A picture without any contrast looks like every other one of its colour; that says nothing.
+_LEAST_CONTRAST = 12
+_BANDS = MAX_BITS + 1  # by the pigeonhole principle two such hashes agree in one of the bands
+_BAND_BITS = -(-128 // _BANDS)
+_COMPARED = 64  # per band and image: a thousand frames of one scene must not be compared with each other
+
+
+def thumbnail_of(image: Image.Image) -> bytes:
+    """81 grey values; empty for a picture without contrast."""
+    grey = image if image.mode == "L" else image.convert("RGB").convert("L")
+    low, high = (small := grey.resize((SIDE, SIDE), Image.Resampling.BOX)).getextrema()
+    return small.tobytes() if float(str(high)) - float(str(low)) >= _LEAST_CONTRAST else b""
+
+
+def hash_of(thumbnail: bytes) -> int:
+    """128 bits: brighter than the right neighbour, then brighter than the one below."""
+    bits = 0
+    for row in range(SIDE - 1):
+        for place in range(row * SIDE, row * SIDE + SIDE - 1):
+            grey = thumbnail[place]
+            bits = bits << 2 | (grey > thumbnail[place + 1]) << 1 | (grey > thumbnail[place + SIDE])
+    return bits
+
+
+def near_pairs(thumbnails: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    """Pairs of places (earlier, later) of thumbnails that look alike, each at most once."""
+    hashes = [hash_of(thumbnail) if thumbnail else -1 for thumbnail in thumbnails]
+    told: set[tuple[int, int]] = set()
+    for band in range(_BANDS):
+        for bucket in _buckets(hashes, band):
+            for pair in _alike(bucket, hashes, thumbnails):
+                if pair not in told:
+                    told.add(pair)
+                    yield pair
+
+
+def _buckets(hashes: Sequence[int], band: int) -> Iterator[list[int]]:
+    """One band after the other, so that memory holds one table."""
+    mask, shift = (1 << _BAND_BITS) - 1, band * _BAND_BITS
+    buckets: dict[int, list[int]] = defaultdict(list)
+    for place, bits in enumerate(hashes):
+        if bits >= 0:
+            buckets[bits >> shift & mask].append(place)
+    yield from (bucket for bucket in buckets.values() if len(bucket) > 1)
+
+
+def _alike(bucket: Sequence[int], hashes: Sequence[int], thumbnails: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    for number, place in enumerate(bucket):
+        for other in bucket[max(0, number - _COMPARED) : number]:
+            if (hashes[place] ^ hashes[other]).bit_count() <= MAX_BITS and _close(thumbnails[place], thumbnails[other]):
+                yield other, place
+
+
+def _close(one: bytes, other: bytes) -> bool:
+    return sum(abs(a - b) for a, b in zip(one, other, strict=True)) <= MAX_MEAN_DIFFERENCE * SIDE * SIDE

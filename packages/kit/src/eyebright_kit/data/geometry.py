@@ -1,0 +1,71 @@
+"""Boxes and outlines against the image they lie in."""
+
+from eyebright_kit.data.annotations import Box, Instance, Ring, rounded
+
+#: Tools round to half a pixel; what reaches over the edge by less is no mistake.
+TOLERANCE = 0.5
+
+
+def has_area(box: Box) -> bool:
+    return box[2] > 0 and box[3] > 0
+
+
+def is_inside(box: Box, width: int, height: int) -> bool:
+    """Does not reach over the edge by more than the tolerance."""
+    left, top, wide, high = box
+    return (
+        left >= -TOLERANCE
+        and top >= -TOLERANCE
+        and left + wide <= width + TOLERANCE
+        and top + high <= height + TOLERANCE
+    )
+
+
+def is_outside(box: Box, width: int, height: int) -> bool:
+    """No part of it lies in the image."""
+    left, top, wide, high = box
+    return left >= width or top >= height or left + wide <= 0 or top + high <= 0
+
+
+def clipped_box(box: Box, width: int, height: int) -> Box:
+    """The part of the box that lies in the image."""
+    left, top = min(max(box[0], 0.0), width), min(max(box[1], 0.0), height)
+    right, bottom = min(max(box[0] + box[2], 0.0), width), min(max(box[1] + box[3], 0.0), height)
+    left, top, wide, high = rounded(left, top, right - left, bottom - top)
+    return left, top, wide, high
+
+
+def clipped_points(points: Ring, width: int, height: int) -> Ring:
+    """Each point moved to the nearest place in the image."""
+    limits = (width, height)
+    return tuple(min(max(number, 0.0), limits[place % 2]) for place, number in enumerate(points))
+
+
+def clipped_keypoints(keypoints: tuple[float, ...], width: int, height: int) -> tuple[float, ...]:
+    """Those outside the image become unknown (0, 0, 0)."""
+    triples = zip(keypoints[0::3], keypoints[1::3], keypoints[2::3], strict=True)
+    kept = [(x, y, v) if not v or (0 <= x <= width and 0 <= y <= height) else (0, 0, 0) for x, y, v in triples]
+    return tuple(number for triple in kept for number in triple)
+
+
+def clipped(instance: Instance, width: int, height: int) -> Instance:
+    """The object as far as it lies in the image."""
+    return Instance(
+        label=instance.label,
+        box=clipped_box(instance.box, width, height),
+        polygons=tuple(clipped_points(ring, width, height) for ring in instance.polygons),
+        rle=instance.rle,
+        keypoints=clipped_keypoints(instance.keypoints, width, height),
+        corners=instance.corners,  # a turned box may reach over the edge: its middle is what counts
+        crowd=instance.crowd,
+        attributes=instance.attributes,
+    )
+
+
+def trainable(instances: tuple[Instance, ...], width: int, height: int) -> tuple[Instance, ...]:
+    """What training sees of them: without those that have no area in the image, the others cut to it."""
+    return tuple(
+        instance if is_inside(instance.box, width, height) else clipped(instance, width, height)
+        for instance in instances
+        if has_area(instance.box) and not is_outside(instance.box, width, height)
+    )
