@@ -1,13 +1,36 @@
 """Bring a data set from elsewhere onto this disk: `fetch(url, into)`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eyebright_kit.egress import EgressRules
+import httpx
 
-Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all (None while nobody knows)
-Stop = Callable[[], bool]
+from eyebright_kit.egress import EgressDenied, EgressRules, require_permitted
+from eyebright_kit.names import NameRefused, Names, safe_parts
+from eyebright_kit.remote.address import Address
+from eyebright_kit.remote.failure import FetchCode, FetchFailed, Stopped
+from eyebright_kit.remote.source import (
+    READERS,
+    Access,
+    Interrupted,
+    Listed,
+    Source,
+    installed,
+    not_found,
+    schemes_in_words,
+    source_for,
+)
+from eyebright_kit.remote.transfer import FetchLimits, Order, Transfer, require_space, retrying, too_large
+from eyebright_kit.remote.watch import Ledger, Progress, Stop, in_parallel, watched
+from eyebright_kit.zipdirectory import shown as shown_name
+from eyebright_wire.datasets import dataset_name
+
+__all__ = [
+    "FetchCode", "FetchFailed", "FetchLimits", "Progress", "Sources", "Stop", "Stopped",
+    "default_name", "fetch", "require_fetchable",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +44,6 @@ class Sources:
     schemes: tuple[str, ...] = ("https", "s3", "gs", "az")
     endpoints: Mapping[str, str] = field(default_factory=dict[str, str])
     only: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FetchLimits:
-    """What a data set from elsewhere may cost."""
-
-    max_objects: int = 1_500_000
-    max_total_bytes: int = 500 * 1024**3
-    max_file_bytes: int = 1024**3  # of one object below a prefix; a zip counts as a whole
-    spare_bytes: int = 512 * 1024**2  # that must stay free on the disk
 
 
 def fetch(
@@ -50,14 +63,144 @@ def fetch(
     they raise ends the work and passes through. Raises FetchFailed with the reason, Stopped within a second of `stop`
     answering True, OSError when the disk is full or cannot be written.
     """
-    raise NotImplementedError
+    rules, sources, limits = rules or EgressRules(), sources or Sources(), limits or FetchLimits()
+    address = _permitted(url, rules, sources)
+    source = source_for(address.scheme, Access(rules, sources.endpoints.get(address.scheme)))
+    _require_fresh(into)
+    return watched(lambda ledger: _Errand(source, address, into, limits, ledger).run(), progress, stop)
 
 
 def require_fetchable(url: str, *, rules: EgressRules | None = None, sources: Sources | None = None) -> None:
     """What can be said of an address without calling anybody, for a door that wants to refuse at once. Raises FetchFailed."""
-    raise NotImplementedError
+    _permitted(url, rules or EgressRules(), sources or Sources())
 
 
 def default_name(url: str) -> str:
-    """What a data set from there is called unless its owner says otherwise: `https://…/My photos.zip?sig=…` → `My-photos`."""
-    raise NotImplementedError
+    """What a data set from there is called unless its owner says otherwise: `https://…/My photos.zip?sig=…` → `My-photos`.
+
+    Raises FetchFailed for what is no address.
+    """
+    address = Address.of(url)
+    return dataset_name(address.key.rstrip("/").rpartition("/")[2] or address.place)
+
+
+def _permitted(url: str, rules: EgressRules, sources: Sources) -> Address:
+    address = Address.of(url)
+    if address.scheme not in installed():
+        raise FetchFailed(
+            FetchCode.SCHEME_UNKNOWN, f"{address.shown} has an unknown scheme; expected {schemes_in_words()}"
+        )
+    if {"http": "https"}.get(address.scheme, address.scheme) not in sources.schemes:  # http is the egress rules' affair
+        open_ones = ", ".join(f"{scheme}://" for scheme in sources.schemes) or "no address at all"
+        raise FetchFailed(FetchCode.ADDRESS_DENIED, f"{address.shown}: this server fetches from {open_ones} only")
+    if sources.only and not any(address.lies_below(root) for root in sources.only):
+        raise FetchFailed(
+            FetchCode.ADDRESS_DENIED, f"{address.shown}: this server fetches from below {', '.join(sources.only)} only"
+        )
+    if address.scheme in ("https", "http"):
+        _require_permitted(address, rules)
+    return address
+
+
+def _require_permitted(address: Address, rules: EgressRules) -> None:
+    try:
+        require_permitted(httpx.URL(address.url), rules)
+    except EgressDenied as error:
+        raise FetchFailed(FetchCode.ADDRESS_DENIED, str(error)) from None
+
+
+def _require_fresh(into: Path) -> None:
+    into.mkdir(parents=True, exist_ok=True)
+    if any(into.iterdir()):
+        raise FileExistsError(f"a data set is only fetched into a new or empty folder, and {into} is not empty")
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """One fetch, in the threads that may be left behind."""
+
+    source: Source
+    address: Address
+    into: Path
+    limits: FetchLimits
+    ledger: Ledger
+
+    def run(self) -> Path:
+        with closing(self.source):
+            return self._folder() if self.address.is_prefix else self._zip()
+
+    def _zip(self) -> Path:
+        target = self.into / "archive.zip"
+        self._bring(Order(self.address, target, self.limits.max_total_bytes, must_be_zip=True))
+        return target
+
+    def _folder(self) -> Path:
+        root = self.into / "objects"
+        orders = self._orders(root)
+        self.ledger.total_bytes = sum(order.size_bytes or 0 for order in orders)
+        require_space(self.into, self.ledger.total_bytes, self.limits)
+        for folder in {order.target.parent for order in orders}:
+            folder.mkdir(parents=True, exist_ok=True)
+        in_parallel(orders, self._bring, threads=READERS)
+        return root
+
+    def _bring(self, order: Order) -> None:
+        Transfer(self.source, order, self.limits, self.ledger).run()
+
+    def _orders(self, root: Path) -> list[Order]:
+        try:
+            found = retrying(self.limits, self.ledger)(self._listed)
+        except Interrupted as error:
+            raise FetchFailed(FetchCode.UNREACHABLE, f"{self.address.shown} could not be listed: {error}") from error
+        if not found:
+            raise not_found(self.address)
+        paths = _safe_paths(listed.key.removeprefix(self.address.key) for listed in found)
+        return [self._order(listed, root.joinpath(*parts)) for listed, parts in zip(found, paths, strict=True)]
+
+    def _order(self, listed: Listed, target: Path) -> Order:
+        address = self.address.below(listed.key)
+        if listed.size_bytes > self.limits.max_file_bytes:
+            raise too_large(address.shown, self.limits.max_file_bytes)
+        return Order(address, target, self.limits.max_file_bytes, listed.size_bytes, listed.tag)
+
+    def _listed(self) -> list[Listed]:
+        """Counts while it goes, so that a bucket without end costs no memory without end."""
+        found: list[Listed] = []
+        total = 0
+        for listed in self.source.list(self.address):
+            self.ledger.require_wanted()
+            if _is_marker(listed):
+                continue
+            found.append(listed)
+            total += listed.size_bytes
+            if len(found) > self.limits.max_objects:
+                raise FetchFailed(
+                    FetchCode.TOO_LARGE,
+                    f"{self.address.shown} holds more than {self.limits.max_objects:,} objects, the most that is accepted; "
+                    "split it into several data sets",
+                )
+            if total > self.limits.max_total_bytes:
+                raise too_large(self.address.shown, self.limits.max_total_bytes)
+        return found
+
+
+def _is_marker(listed: Listed) -> bool:
+    """Consoles make a folder by putting an empty object in its name."""
+    return listed.size_bytes == 0 and listed.key.endswith("/")
+
+
+def _safe_paths(names: Iterable[str]) -> list[tuple[str, ...]]:
+    taken = Names()
+    paths: list[tuple[str, ...]] = []
+    for name in names:
+        try:
+            parts = safe_parts(name, "object")
+            taken.take(parts)
+        except NameRefused as refused:
+            raise FetchFailed(FetchCode.UNSAFE_NAME, refused.message) from None
+        if name.endswith("/"):
+            raise FetchFailed(
+                FetchCode.UNSAFE_NAME, f"the object {shown_name(name)} is named like a folder but holds data"
+            )
+        paths.append(parts)
+    return paths

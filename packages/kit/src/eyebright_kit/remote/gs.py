@@ -1,0 +1,104 @@
+"""Objects in Google Cloud Storage: `gs://bucket/key`.
+
+Credentials are Google's application default credentials of the server; without any, objects are read as the public may.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import google.auth
+from google.api_core.exceptions import (
+    Forbidden,
+    GoogleAPICallError,
+    NotFound,
+    PreconditionFailed,
+    RequestRangeNotSatisfiable,
+    ServerError,
+    TooManyRequests,
+    Unauthorized,
+)
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
+from google.cloud.storage import Client  # pyright: ignore[reportMissingTypeStubs]
+from requests.exceptions import RequestException
+
+from eyebright_kit.remote.address import Address
+from eyebright_kit.remote.source import (
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    Access,
+    Body,
+    Interrupted,
+    Listed,
+    access_denied,
+    changed,
+    not_found,
+    refused,
+)
+
+_PIECE_BYTES = 8 << 20
+_TIMEOUT = (CONNECT_SECONDS, READ_SECONDS)
+_READ_ONLY = ("https://www.googleapis.com/auth/devstorage.read_only",)
+
+
+class GoogleStorage:
+    """The tag of an object is its generation, a number that every new content gets."""
+
+    def __init__(self, access: Access) -> None:
+        self._anonymous, credentials = _credentials()
+        options = {"api_endpoint": access.endpoint} if access.endpoint else None
+        self._client: Any = Client(project="none", credentials=credentials, client_options=options)
+
+    def list(self, prefix: Address) -> Iterator[Listed]:
+        with self._explained(prefix):
+            for blob in self._client.list_blobs(prefix.place, prefix=prefix.key, timeout=_TIMEOUT, retry=None):
+                yield Listed(blob.name, int(blob.size), str(blob.generation))
+
+    @contextmanager
+    def read(self, address: Address, start: int, tag: str | None) -> Generator[Body]:
+        with self._explained(address):
+            blob: Any = self._client.bucket(address.place).blob(address.key)
+            blob.reload(timeout=_TIMEOUT, retry=None, if_generation_match=int(tag) if tag else None)
+            yield Body(start, int(blob.size), str(blob.generation), _pieces(blob, start))
+
+    def close(self) -> None:
+        self._client.close()
+
+    @contextmanager
+    def _explained(self, address: Address) -> Generator[None]:
+        try:
+            yield
+        except (PreconditionFailed, RequestRangeNotSatisfiable) as error:
+            raise changed(address) from error
+        except NotFound as error:
+            raise not_found(address) from error
+        except (Forbidden, Unauthorized) as error:
+            who = "read as the public, since the server has no credentials for Google" if self._anonymous else "read"
+            raise access_denied(address, f"{who}: HTTP {error.code}") from error
+        except (ServerError, TooManyRequests, TransportError, RequestException) as error:
+            raise Interrupted(type(error).__name__) from error
+        except (GoogleAPICallError, GoogleAuthError) as error:
+            raise refused(address, f"{type(error).__name__}: {error}") from error
+
+
+def _credentials() -> tuple[bool, Any]:
+    library: Any = google.auth
+    try:
+        return False, library.default(scopes=_READ_ONLY)[0]
+    except DefaultCredentialsError:
+        return True, AnonymousCredentials()
+
+
+def _pieces(blob: Any, start: int) -> Iterator[bytes]:
+    """Piece by piece, each of this generation or not at all: the library would hold the whole object in memory."""
+    for begin in range(start, blob.size, _PIECE_BYTES):
+        yield blob.download_as_bytes(
+            start=begin,
+            end=min(begin + _PIECE_BYTES, blob.size) - 1,
+            raw_download=True,
+            if_generation_match=blob.generation,
+            checksum=None,
+            timeout=_TIMEOUT,
+            retry=None,
+        )

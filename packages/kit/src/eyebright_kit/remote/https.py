@@ -1,0 +1,121 @@
+"""A zip behind a web address: `https://…`, and `http://…` where the operator permits it."""
+
+import re
+import ssl
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Never
+
+import httpx
+
+from eyebright_kit.egress import EgressDenied, client, shown
+from eyebright_kit.remote.address import Address
+from eyebright_kit.remote.failure import FetchCode, FetchFailed
+from eyebright_kit.remote.source import (
+    Access,
+    Body,
+    Interrupted,
+    Listed,
+    access_denied,
+    changed,
+    not_found,
+    refused,
+)
+
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_LONGEST_WAIT_SECONDS = 60.0
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(?:(\d{1,18})|\*)")
+_LENGTH = re.compile(r"\d{1,18}")
+
+
+class Https:
+    def __init__(self, access: Access) -> None:
+        self._client = client(access.rules, max_bytes=None)
+
+    def list(self, prefix: Address) -> Iterator[Listed]:
+        raise FetchFailed(
+            FetchCode.ADDRESS_INVALID, f"{prefix.shown}: the web has no folders; give the address of a zip"
+        )
+
+    @contextmanager
+    def read(self, address: Address, start: int, tag: str | None) -> Generator[Body]:
+        with _explained(address), self._client.stream("GET", address.url, headers=_conditions(start, tag)) as answer:
+            _require_content(address, answer)
+            begin, size = _extent(answer)
+            yield Body(begin, size, _tag(answer), answer.iter_raw())
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@contextmanager
+def _explained(address: Address) -> Generator[None]:
+    try:
+        yield
+    except EgressDenied as error:
+        raise FetchFailed(FetchCode.ADDRESS_DENIED, str(error)) from None
+    except httpx.TransportError as error:
+        if isinstance(_root(error), ssl.SSLCertVerificationError):
+            raise refused(address, f"its certificate is not trusted ({_root(error)})") from None
+        raise Interrupted(str(error) or type(error).__name__) from error
+
+
+def _root(error: BaseException) -> BaseException:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
+
+
+def _conditions(start: int, tag: str | None) -> dict[str, str]:
+    """A tag is a strong ETag, which stands in quotes, or the date of the last change."""
+    if start == 0:
+        return {}
+    condition = {} if tag is None else {"If-Match" if tag.startswith('"') else "If-Unmodified-Since": tag}
+    return {"Range": f"bytes={start}-", **condition}
+
+
+def _tag(answer: httpx.Response) -> str | None:
+    """A weak ETag promises the same meaning, not the same bytes."""
+    etag = answer.headers.get("ETag", "")
+    return etag if etag.startswith('"') else answer.headers.get("Last-Modified")
+
+
+def _require_content(address: Address, answer: httpx.Response) -> None:
+    status = answer.status_code
+    if status not in (200, 206):
+        _refuse(address, answer, status)
+    if (coding := answer.headers.get("Content-Encoding", "identity")) != "identity":
+        raise refused(address, f"it is sent with the encoding {coding!r}, though none was asked for")
+
+
+def _refuse(address: Address, answer: httpx.Response, status: int) -> Never:
+    if status in _PASSING:
+        raise Interrupted(f"HTTP {status}", _wait_seconds(answer))
+    if status in (412, 416):
+        raise changed(address)
+    if status in (401, 403):
+        raise access_denied(address, f"HTTP {status}")
+    if status in (404, 410):
+        raise not_found(address)
+    if answer.has_redirect_location:
+        target = shown(answer.headers["Location"])
+        raise refused(
+            address, f"it redirects (HTTP {status}) to {target}, which is not followed; give the final address"
+        )
+    raise refused(address, f"HTTP {status}")
+
+
+def _wait_seconds(answer: httpx.Response) -> float:
+    wait = answer.headers.get("Retry-After", "")
+    return min(float(wait), _LONGEST_WAIT_SECONDS) if _LENGTH.fullmatch(wait) else 0.0
+
+
+def _extent(answer: httpx.Response) -> tuple[int, int | None]:
+    """Where the bytes belong, and how many there are in all."""
+    if answer.status_code == 200:
+        length = answer.headers.get("Content-Length", "")
+        return 0, int(length) if _LENGTH.fullmatch(length) else None
+    found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    if found is None:
+        raise Interrupted("HTTP 206 without a Content-Range")
+    return int(found[1]), int(found[2]) if found[2] else None
