@@ -11,7 +11,18 @@ Telling = AsyncIterator[tuple[str, httpx.Response]]
 
 async def tell(site: Site) -> Telling:
     """(name, answer) of every exchange. The part of a name before `--` is the operation id in the OpenAPI document."""
-    for chapter in (_server, _recipes, _datasets, _orders, _a_run, _its_outcome, _its_model, _ends, _broken_files):
+    for chapter in (
+        _server,
+        _recipes,
+        _datasets,
+        _orders,
+        _a_run,
+        _its_outcome,
+        _its_model,
+        _ends,
+        _broken_files,
+        _uploads,
+    ):
         async for name, answer in chapter(site):
             yield name, answer
 
@@ -168,6 +179,31 @@ async def _broken_files(site: Site) -> Telling:
     yield "import_dataset--broken-file", await site.post(f"{API}/datasets:import", json=order)
     lenient = {**order, "leave_out_broken": True}
     yield "import_dataset--broken-file-left-out", await site.post(f"{API}/datasets:import", json=lenient)
+
+
+async def _uploads(site: Site) -> Telling:
+    uploads, tus = f"{API}/uploads", {"Tus-Resumable": "1.0.0"}
+    piece = {**tus, "Content-Type": "application/offset+octet-stream"}
+    announced = {**tus, "Upload-Length": "10", "Upload-Metadata": "filename cGV0cy56aXA="}
+    yield "describe_uploads", await site.http.options(uploads)
+    begun = await site.post(uploads, headers=announced)
+    yield "create_upload", begun
+    yield "create_upload--with-a-piece", await site.post(uploads, content=b"01", headers={**announced, **piece})
+    yield "create_upload--no-length", await site.post(uploads, headers=tus)
+    yield "create_upload--too-large", await site.post(uploads, headers={**tus, "Upload-Length": str(2**60)})
+    yield "create_upload--no-tus", await site.post(uploads, headers={"Upload-Length": "1"})
+    where, unknown = begun.headers["location"], f"{uploads}/upl_0"
+    yield "continue_upload", await site.http.patch(where, content=b"0123", headers={**piece, "Upload-Offset": "0"})
+    yield "continue_upload--gap", await site.http.patch(where, content=b"9", headers={**piece, "Upload-Offset": "9"})
+    yield (
+        "continue_upload--long",
+        await site.http.patch(where, content=b"456789x", headers={**piece, "Upload-Offset": "4"}),
+    )
+    yield "continue_upload--type", await site.http.patch(where, content=b"4", headers={**tus, "Upload-Offset": "4"})
+    yield "show_upload", await site.http.head(where, headers=tus)
+    yield "show_upload--unknown", await site.http.head(unknown, headers=tus)
+    yield "abandon_upload", await site.http.delete(where, headers=tus)
+    yield "abandon_upload--unknown", await site.http.delete(unknown, headers=tus)
 
 
 async def _first(site: Site) -> dict[str, Any]:

@@ -24,6 +24,14 @@ KEPT = (
     "content-disposition",
     "content-range",
     "cache-control",
+    "tus-extension",
+    "tus-max-size",
+    "tus-resumable",
+    "tus-version",
+    "upload-expires",
+    "upload-length",
+    "upload-metadata",
+    "upload-offset",
 )
 
 
@@ -79,10 +87,14 @@ def recorded(answer: httpx.Response, folder: Path) -> dict[str, Any]:
 
 
 def body(answer: httpx.Response, folder: Path) -> Any:
-    kind = answer.headers["content-type"]
+    kind = answer.headers.get("content-type", "")
     if answer.request.url.path == "/metrics":
         return sorted(set(re.findall(r"^# TYPE (\S+ \S+)", answer.text, re.MULTILINE)))
-    return json.loads(plain(answer.text, folder)) if "json" in kind else plain(answer.text, folder).splitlines()
+    return (
+        json.loads(plain(answer.text, folder))
+        if "json" in kind and answer.content
+        else plain(answer.text, folder).splitlines()
+    )
 
 
 def plain(text: str, folder: Path) -> str:

@@ -7,6 +7,8 @@ import pytest
 from harness.site import API, Site, bmp, pets
 from harness.site import site as make_site
 
+from eyebright.services import room
+
 
 def left_behind(site: Site) -> list[str]:
     return [path.name for path in site.context.settings.uploads_dir.iterdir()]
@@ -79,12 +81,10 @@ async def test_an_upload_without_a_length_leaves_the_spare_space_too(tmp_path, m
 
 
 async def test_a_disk_that_fills_up_on_the_way_is_told_and_nothing_stays(site, monkeypatch):
-    from anyio import AsyncFile
-
-    async def full(self, data):
+    def full(file, buffer):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(AsyncFile, "write", full)
+    monkeypatch.setattr(room, "_write", full)
     answer = await site.post(f"{API}/datasets", content=pets())
     assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
     assert left_behind(site) == []

@@ -19,6 +19,9 @@ class Service:
     def __init__(self) -> None:
         self.rounds = 0
 
+    async def expire(self) -> int:
+        return await self.tick()
+
     async def tick(self, *_: object) -> int:
         self.rounds += 1
         return 0
@@ -26,7 +29,7 @@ class Service:
 
 class Services:
     def __init__(self) -> None:
-        self.dispatch, self.sweep, self.relay = Service(), Service(), Service()
+        self.dispatch, self.sweep, self.relay, self.uploads = Service(), Service(), Service(), Service()
 
 
 class Markers:

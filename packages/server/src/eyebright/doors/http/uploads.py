@@ -1,13 +1,11 @@
 """Bodies that are files: streamed to disk while their size and the free space are watched, and gone when they were used."""
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-from anyio import to_thread
 from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -15,12 +13,12 @@ from starlette.requests import ClientDisconnect
 
 from eyebright.doors.door import DoorContext
 from eyebright.doors.limit import lift
-from eyebright.errors import EyebrightError, InvalidRequest, StorageFull, TooLarge
+from eyebright.errors import Conflict, EyebrightError, InvalidRequest, NotFound, StorageFull, TooLarge
+from eyebright.services.room import Room, mib, pour
 from eyebright.settings import UploadSettings
 
-_BLOCK = 2**20
-#: How much may be written between two looks at the free space: others fill the disk too, and not everybody announces a length.
-_LOOK_BYTES = 16 * _BLOCK
+#: A form has some bytes around its file.
+_FORM_BYTES = 2**20
 #: After a refusal so much more is read and dropped: many clients only look at the answer once they have sent everything.
 _DRAIN = 64 * 2**20
 
@@ -39,30 +37,23 @@ async def received(request: Request, given: DoorContext) -> AsyncIterator[Receiv
 
     Raises TooLarge, StorageFull or InvalidRequest.
     """
-    lift(request)
     limits = given.settings.uploads
     folder = given.settings.uploads_dir
     path = folder / f"{given.clock.new_id('upload')}.zip"
     try:
-        size = _announced(request, limits.archive_bytes)
-        _check_space(size, await _free(folder) - limits.spare_bytes)
-        yield Received(path, await _save(request, path, limits))
-    except (TooLarge, StorageFull):
-        await _drain(request)
-        raise
+        async with drained(request):
+            await Room(folder, limits.spare_bytes).require(announced_size(request, limits.archive_bytes))
+            filename = await _save(request, path, limits)
+        yield Received(path, filename)
     finally:
         await anyio.Path(path).unlink(missing_ok=True)
 
 
 async def image_of(request: Request, limit: int) -> bytes:
     """The image in the body, raw or as the first file of a form, in memory. Raises TooLarge or InvalidRequest."""
-    lift(request)
-    try:
-        _announced(request, limit)
+    async with drained(request):
+        announced_size(request, limit)
         image = b"".join([block async for block in _counted(_File(request).blocks(), limit)])
-    except TooLarge:
-        await _drain(request)
-        raise
     if not image:
         raise InvalidRequest("the body is empty; send the bytes of an image, or a form with the file `image`")
     return image
@@ -145,26 +136,9 @@ class _Form:
 async def _save(request: Request, path: Path, limits: UploadSettings) -> str:
     """Answers what the sender calls the file."""
     source = _File(request)
-    unseen = 0
-    async with await anyio.open_file(path, "xb") as file:
-        async for block in _large(_counted(source.blocks(), limits.archive_bytes)):
-            await file.write(block)
-            unseen += len(block)
-            if unseen >= _LOOK_BYTES:
-                await _check_spare(path.parent, limits.spare_bytes)
-                unseen = 0
+    blocks = _counted(source.blocks(), limits.archive_bytes)
+    await pour(blocks, path, Room(path.parent, limits.spare_bytes))
     return source.filename
-
-
-async def _large(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Put together: each write costs a hop to a thread."""
-    buffer = bytearray()
-    async for block in blocks:
-        buffer += block
-        if len(buffer) >= _BLOCK:
-            yield bytes(buffer)
-            buffer.clear()
-    yield bytes(buffer)
 
 
 async def _counted(blocks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
@@ -176,40 +150,28 @@ async def _counted(blocks: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
         yield block
 
 
-def _announced(request: Request, limit: int) -> int:
-    """The length by the header; what could not end well is refused before it is read."""
+def announced_size(request: Request, limit: int) -> int:
+    """The length by the header, 0 without one; what could not end well is refused before it is read. Raises TooLarge."""
     announced = request.headers.get("content-length", "")
     size = int(announced) if announced.isascii() and announced.isdigit() else 0
-    if size > limit + _BLOCK:  # a form has some bytes around its file
+    if size > limit + _FORM_BYTES:
         raise _too_large(limit)
     return size
 
 
-def _check_space(size: int, free: int) -> None:
-    if size > free:
-        raise StorageFull(
-            f"the upload of {_mib(size)} does not fit: {_mib(max(0, free))} can be used. Free some space; nothing is lost"
-        )
-
-
-async def _check_spare(folder: Path, spare: int) -> None:
-    if await _free(folder) < spare:
-        raise StorageFull(
-            f"the disk is full but for the {_mib(spare)} that an upload must leave (EYEBRIGHT_UPLOADS__SPARE_BYTES). "
-            "Free some space and send it again; nothing is lost"
-        )
+@asynccontextmanager
+async def drained(request: Request) -> AsyncIterator[None]:
+    """For reading a body of any size: after a refusal the rest of it is read and dropped, up to a limit."""
+    lift(request)
+    try:
+        yield
+    except (TooLarge, StorageFull, Conflict, NotFound):
+        await _drain(request)
+        raise
 
 
 def _too_large(limit: int) -> EyebrightError:
-    return TooLarge(f"the file is larger than the {_mib(limit)} that this server accepts; see EYEBRIGHT_UPLOADS__*")
-
-
-def _mib(size: int) -> str:
-    return f"{size / 2**20:.1f} MiB"
-
-
-async def _free(folder: Path) -> int:
-    return (await to_thread.run_sync(shutil.disk_usage, folder)).free
+    return TooLarge(f"the file is larger than the {mib(limit)} that this server accepts; see EYEBRIGHT_UPLOADS__*")
 
 
 async def _drain(request: Request) -> None:
