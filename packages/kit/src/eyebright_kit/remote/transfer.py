@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from eyebright_kit.disk import free_bytes
 from eyebright_kit.remote.address import Address
@@ -28,7 +28,7 @@ class FetchLimits:
     max_file_bytes: int = 1024**3  # of one object below a prefix; a zip counts as a whole
     spare_bytes: int = 512 * 1024**2  # that must stay free on the disk
     tries: int = 6  # in a row, without a good stretch between them
-    wait_seconds: float = 0.5  # before the second try; doubles with each
+    wait_seconds: float = 1.0  # at most, before the second try; doubles with each
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Order:
 
 def retrying(limits: FetchLimits, ledger: Ledger) -> Retrying:
     """Tries again after Interrupted, each time later, and never before the other side said."""
-    backoff = wait_exponential_jitter(initial=limits.wait_seconds, max=30, jitter=limits.wait_seconds)
+    backoff = wait_random_exponential(multiplier=limits.wait_seconds, max=30)
 
     def pause_seconds(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
