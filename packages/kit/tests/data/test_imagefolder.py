@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from eyebright_kit.data.conformance import Example, FormatConformance, write_class_folders, write_image
-from eyebright_kit.data.format import Candidate, Certainty, Reading, Remark
 from eyebright_kit.data.features import Feature
+from eyebright_kit.data.format import Candidate, Certainty, Reading, Remark
 from eyebright_kit.data.formats.imagefolder import ImageFolder
 from eyebright_kit.data.tree import target
 from eyebright_kit.data.walk import natural_order

@@ -6,16 +6,19 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from eyebright_kit.data.blobs import blob_path
 from eyebright_kit.data.conformance import write_class_folders
-from eyebright_kit.data.materialise import blob_path, materialise
+from eyebright_kit.data.manifest import Manifest, line_of, write_manifest
+from eyebright_kit.data.materialise import materialise
 from eyebright_kit.data.version import prepare
 from eyebright_kit.errors import StorageUnavailable
-from eyebright_wire.datasets import Split, VersionManifest
+from eyebright_wire.datasets import Split
 
 
 @pytest.fixture
-def manifest(tmp_path: Path) -> VersionManifest:
+def manifest(tmp_path: Path) -> Manifest:
     """Two classes with unpleasant names, whose blobs lie below `tmp_path / "blobs"`."""
     names = {"train": {"cats & dogs; rm -rf": 3, "ü": 2}, "val": {"cats & dogs; rm -rf": 1, "ü": 1}}
     source = write_class_folders(tmp_path / "source", names)
@@ -31,7 +34,7 @@ def tree(root: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
 
 
-def test_files_are_named_by_numbers(manifest: VersionManifest, tmp_path: Path) -> None:
+def test_files_are_named_by_numbers(manifest: Manifest, tmp_path: Path) -> None:
     materialise(manifest, tmp_path / "blobs", tmp_path / "local")
     assert tree(tmp_path / "local") == [
         "train/0000/000000.png",
@@ -44,12 +47,12 @@ def test_files_are_named_by_numbers(manifest: VersionManifest, tmp_path: Path) -
     ]
 
 
-def test_the_data_set_tells_what_lies_where(manifest: VersionManifest, tmp_path: Path) -> None:
+def test_the_data_set_tells_what_lies_where(manifest: Manifest, tmp_path: Path) -> None:
     local = materialise(manifest, tmp_path / "blobs", tmp_path / "local")
-    assert local.classes == manifest.classes
+    assert local.classes == manifest.header.classes
     assert local.root == tmp_path / "local"
     for split in Split:
-        wanted = [sample for sample in manifest.samples if sample.split == split]
+        wanted = [sample for sample in manifest.samples() if sample.split == split]
         assert [s.source for s in local.samples(split)] == [s.source for s in wanted]
         assert [s.label for s in local.samples(split)] == [s.label for s in wanted]
         for sample, origin in zip(local.samples(split), wanted, strict=True):
@@ -57,7 +60,7 @@ def test_the_data_set_tells_what_lies_where(manifest: VersionManifest, tmp_path:
             assert (sample.width, sample.height) == (16, 16)
 
 
-def test_files_are_hard_links_where_that_is_possible(manifest: VersionManifest, tmp_path: Path) -> None:
+def test_files_are_hard_links_where_that_is_possible(manifest: Manifest, tmp_path: Path) -> None:
     local = materialise(manifest, tmp_path / "blobs", tmp_path / "local")
     for sample in local.samples(Split.TRAIN):
         assert sample.path.stat().st_nlink == 2
@@ -65,7 +68,7 @@ def test_files_are_hard_links_where_that_is_possible(manifest: VersionManifest, 
 
 @pytest.mark.parametrize("reason", [errno.EXDEV, errno.EMLINK, errno.EPERM])
 def test_files_are_copies_where_links_are_not_possible(
-    manifest: VersionManifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
 ) -> None:
     monkeypatch.setattr(os, "link", refusing(reason))
     local = materialise(manifest, tmp_path / "blobs", tmp_path / "local")
@@ -81,7 +84,7 @@ def refusing(reason: int) -> object:
 
 
 def test_a_full_disk_is_not_mistaken_for_a_missing_link(
-    manifest: VersionManifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "link", refusing(errno.ENOSPC))
     with pytest.raises(OSError, match="No space left") as caught:
@@ -89,25 +92,25 @@ def test_a_full_disk_is_not_mistaken_for_a_missing_link(
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_a_missing_blob_is_named(manifest: VersionManifest, tmp_path: Path) -> None:
-    blob_path(tmp_path / "blobs", manifest.samples[2].sha256).unlink()
+def test_a_missing_blob_is_named(manifest: Manifest, tmp_path: Path) -> None:
+    blob_path(tmp_path / "blobs", list(manifest.samples())[2].sha256).unlink()
     with pytest.raises(
         StorageUnavailable, match=r"train/cats & dogs; rm -rf/2.png is missing .* import the data set again"
     ):
         materialise(manifest, tmp_path / "blobs", tmp_path / "local")
 
 
-def test_a_blob_of_another_size_is_named(manifest: VersionManifest, tmp_path: Path) -> None:
-    with blob_path(tmp_path / "blobs", manifest.samples[0].sha256).open("ab") as blob:
+def test_a_blob_of_another_size_is_named(manifest: Manifest, tmp_path: Path) -> None:
+    with blob_path(tmp_path / "blobs", next(manifest.samples()).sha256).open("ab") as blob:
         blob.write(b"!")
     with pytest.raises(StorageUnavailable, match="bytes where the version says"):
         materialise(manifest, tmp_path / "blobs", tmp_path / "local")
 
 
 def test_a_damaged_blob_is_found_while_copying(
-    manifest: VersionManifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blob = blob_path(tmp_path / "blobs", manifest.samples[0].sha256)
+    blob = blob_path(tmp_path / "blobs", next(manifest.samples()).sha256)
     blob.write_bytes(bytes([blob.read_bytes()[0] ^ 1]) + blob.read_bytes()[1:])
     monkeypatch.setattr(os, "link", refusing(errno.EXDEV))
     with pytest.raises(StorageUnavailable, match="is damaged: its sha256 is"):
@@ -115,7 +118,7 @@ def test_a_damaged_blob_is_found_while_copying(
     assert tree(tmp_path / "local") == []
 
 
-def test_a_second_call_replaces_what_the_first_left(manifest: VersionManifest, tmp_path: Path) -> None:
+def test_a_second_call_replaces_what_the_first_left(manifest: Manifest, tmp_path: Path) -> None:
     materialise(manifest, tmp_path / "blobs", tmp_path / "local")
     (tmp_path / "local" / "train" / "0000" / "stale.png").write_bytes(b"stale")
     (tmp_path / "local" / "mine.txt").write_text("not a split")
@@ -124,15 +127,16 @@ def test_a_second_call_replaces_what_the_first_left(manifest: VersionManifest, t
     assert (tmp_path / "local" / "mine.txt").read_text() == "not a split"
 
 
-def test_replacing_never_touches_the_blobs(manifest: VersionManifest, tmp_path: Path) -> None:
+def test_replacing_never_touches_the_blobs(manifest: Manifest, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in (tmp_path / "blobs").rglob("*") if path.is_file()}
     for _ in range(2):
         materialise(manifest, tmp_path / "blobs", tmp_path / "local")
     assert {path: path.read_bytes() for path in (tmp_path / "blobs").rglob("*") if path.is_file()} == before
 
 
-def test_images_without_a_class_have_a_folder_of_their_own(manifest: VersionManifest, tmp_path: Path) -> None:
-    unlabelled = manifest.model_copy(update={"samples": (manifest.samples[0].model_copy(update={"label": None}),)})
-    local = materialise(unlabelled, tmp_path / "blobs", tmp_path / "local")
+def test_images_without_a_class_have_a_folder_of_their_own(manifest: Manifest, tmp_path: Path) -> None:
+    bare = replace(next(manifest.samples()), label=None)
+    write_manifest(tmp_path / "bare", manifest.header, [line_of(bare)])
+    local = materialise(Manifest(tmp_path / "bare"), tmp_path / "blobs", tmp_path / "local")
     assert tree(tmp_path / "local") == ["train/unlabelled/000000.png"]
     assert local.samples(Split.TRAIN)[0].label is None

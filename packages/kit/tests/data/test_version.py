@@ -1,6 +1,7 @@
 """A version is its content: equal content has one identity, and the manifest names every byte of it."""
 
 import hashlib
+import json
 import os
 import shutil
 import zipfile
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from eyebright_kit.archive import ArchiveLimits, ArchiveRejected, Refusal
+from eyebright_kit.data.annotations import Instance, Skeleton
 from eyebright_kit.data.conformance import write_class_folders, write_image
 from eyebright_kit.data.inspect import Rules
-from eyebright_kit.data.version import PreparedVersion, canonical, prepare
-from eyebright_wire.datasets import Sample, Split, VersionManifest
+from eyebright_kit.data.manifest import Header, Manifest, Sample, line_of, write_manifest
+from eyebright_kit.data.version import PreparedVersion, prepare
+from eyebright_wire.datasets import Split
 
 
 @pytest.fixture
@@ -32,27 +35,54 @@ def version(source: Path, tmp_path: Path) -> PreparedVersion:
     return prepare(source, work=tmp_path / "work")
 
 
+def samples_of(version: PreparedVersion) -> list[Sample]:
+    return list(version.manifest.samples())
+
+
 def test_the_identity_is_the_hash_of_the_manifest(version: PreparedVersion) -> None:
-    assert version.sha256 == hashlib.sha256(version.manifest_bytes).hexdigest()
-    assert VersionManifest.model_validate_json(version.manifest_bytes) == version.manifest
+    assert version.sha256 == hashlib.sha256(version.manifest_path.read_bytes()).hexdigest()
 
 
-def test_the_identity_of_a_known_manifest_never_changes() -> None:
+def test_the_identity_of_a_known_manifest_never_changes(tmp_path: Path) -> None:
     """Changing this renames every version that anybody has. A field that does not say anything is left out."""
-    facts = {"size_bytes": 1, "width": 2, "height": 3}
-    full = Sample(sha256="0" * 64, extension="png", split=Split.VAL, label=0, source="val/ü/1.png", **facts)
-    bare = Sample(sha256="1" * 64, extension="jpg", split=Split.TEST, **facts)
-    written = canonical(VersionManifest(format="imagefolder", classes=("ü", "b"), samples=(full, bare)))
-    assert written.decode() == (
-        '{"classes":["ü","b"],"format":"imagefolder","samples":['
-        f'{{"extension":"png","height":3,"label":0,"sha256":"{"0" * 64}",'
-        '"size_bytes":1,"source":"val/ü/1.png","split":"val","width":2},'
-        f'{{"extension":"jpg","height":3,"sha256":"{"1" * 64}","size_bytes":1,"split":"test","width":2}}]}}'
+    full = Sample(
+        sha256="0" * 64,
+        extension="png",
+        size_bytes=1,
+        width=2,
+        height=3,
+        split=Split.VAL,
+        label=0,
+        source="val/ü/1.png",
+        instances=(Instance(label=1, box=(0.5, 1.0, 1.0, 1.25), attributes={"z": True, "a": 1}),),
+        caption="two",
     )
+    bare = Sample(sha256="1" * 64, extension="jpg", size_bytes=1, width=2, height=3, split=Split.TEST)
+    header = Header(format="coco", classes=("ü", "b"), skeletons={1: Skeleton(keypoints=("nose",))})
+    sha256 = write_manifest(tmp_path / "manifest", header, map(line_of, (full, bare)))
+    assert (tmp_path / "manifest").read_text().splitlines() == [
+        '{"format":"coco","classes":["ü","b"],"skeletons":{"1":{"keypoints":["nose"]}}}',
+        f'{{"sha256":"{"0" * 64}","extension":"png","size_bytes":1,"width":2,"height":3,"split":"val","label":0,'
+        '"source":"val/ü/1.png","instances":[{"label":1,"box":[0.5,1.0,1.0,1.25],"attributes":{"a":1,"z":true}}],'
+        '"caption":"two"}',
+        f'{{"sha256":"{"1" * 64}","extension":"jpg","size_bytes":1,"width":2,"height":3,"split":"test"}}',
+    ]
+    assert sha256 == hashlib.sha256((tmp_path / "manifest").read_bytes()).hexdigest()
+    assert list(Manifest(tmp_path / "manifest").samples()) == [full, bare]
+    assert Manifest(tmp_path / "manifest").header == header
+
+
+def test_a_recorded_manifest_of_the_first_kind_is_still_read() -> None:
+    """Recordings are only ever added."""
+    recorded = Path(__file__).parent / "recorded" / "manifest.v1.json"
+    expected = json.loads(recorded.read_text())
+    found = Manifest(recorded)
+    assert list(found.header.classes) == expected["classes"]
+    assert [sample.sha256 for sample in found.samples()] == [sample["sha256"] for sample in expected["samples"]]
 
 
 def test_the_manifest_describes_every_image(version: PreparedVersion, source: Path) -> None:
-    samples = version.manifest.samples
+    samples = samples_of(version)
     assert [sample.source for sample in samples] == sorted(
         p.relative_to(source).as_posix() for p in source.rglob("*.png")
     )
@@ -60,12 +90,12 @@ def test_the_manifest_describes_every_image(version: PreparedVersion, source: Pa
         data = (source / sample.source).read_bytes()
         assert sample.sha256 == hashlib.sha256(data).hexdigest()
         assert (sample.size_bytes, sample.width, sample.height, sample.extension) == (len(data), 16, 16, "png")
-        assert sample.source.startswith(f"{sample.split}/{version.manifest.classes[sample.label or 0]}/")
+        assert sample.source.startswith(f"{sample.split}/{version.manifest.header.classes[sample.label or 0]}/")
 
 
 def test_samples_are_ordered_by_split_class_and_name(tmp_path: Path) -> None:
     write_class_folders(tmp_path / "source", {"test": {"2": 1}, "Train": {"10": 1, "2": 2}, "valid": {"10": 1, "2": 1}})
-    samples = prepare(tmp_path / "source", work=tmp_path).manifest.samples
+    samples = samples_of(prepare(tmp_path / "source", work=tmp_path))
     assert [sample.source for sample in samples] == [
         "Train/2/0.png",
         "Train/2/1.png",
@@ -113,8 +143,8 @@ def test_blobs_are_the_distinct_images(source: Path, tmp_path: Path) -> None:
     shutil.copy(source / "train" / "cats" / "0.png", source / "train" / "cats" / "copy.png")
     version = prepare(source, work=tmp_path)
     assert len(version.blobs) == 9
-    assert len(version.manifest.samples) == 10
-    assert {sha256 for sha256, _ in version.blobs} == {sample.sha256 for sample in version.manifest.samples}
+    assert len(samples_of(version)) == 10
+    assert {sha256 for sha256, _ in version.blobs} == {sample.sha256 for sample in samples_of(version)}
     for sha256, path in version.blobs:
         assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
@@ -136,7 +166,7 @@ def test_each_file_is_read_once(source: Path, tmp_path: Path, monkeypatch: pytes
 
 def test_an_extension_follows_the_content(source: Path, tmp_path: Path) -> None:
     (source / "train" / "cats" / "0.png").rename(source / "train" / "cats" / "0.JPEG")
-    sample = next(s for s in prepare(source, work=tmp_path).manifest.samples if s.source.endswith(".JPEG"))
+    sample = next(s for s in samples_of(prepare(source, work=tmp_path)) if s.source.endswith(".JPEG"))
     assert sample.extension == "png"
 
 
@@ -144,7 +174,7 @@ def test_a_data_set_that_is_not_ready_is_prepared_with_its_reasons(tmp_path: Pat
     write_class_folders(tmp_path / "source", {"": {"cats": 3}})
     version = prepare(tmp_path / "source", work=tmp_path)
     assert not version.report.ready_for("classification").ready
-    assert len(version.manifest.samples) == 3
+    assert len(samples_of(version)) == 3
 
 
 def test_the_rules_decide_whether_broken_files_block_and_not_what_the_version_is(source: Path, tmp_path: Path) -> None:
@@ -159,7 +189,7 @@ def test_the_rules_decide_whether_broken_files_block_and_not_what_the_version_is
 def test_a_data_set_without_images_is_an_empty_version(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     version = prepare(tmp_path / "source", work=tmp_path)
-    assert version.manifest.samples == ()
+    assert samples_of(version) == []
     assert version.blobs == ()
     assert not version.report.ready_for("classification").ready
 

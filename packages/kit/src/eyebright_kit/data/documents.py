@@ -147,7 +147,7 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
+            key: Any = self.construct_object(key_node, deep=True)  # pyright: ignore[reportUnknownMemberType]
             if not isinstance(key, str | int | float | bool | None):
                 raise yaml.constructor.ConstructorError(None, None, "a key is a list or a map", key_node.start_mark)
             if key in seen:
@@ -170,7 +170,8 @@ def _scalars(loader: type[yaml.SafeLoader]) -> None:
         ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
     )
     for tag, pattern, first in patterns:
-        loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
+        resolver = (f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
+        loader.add_implicit_resolver(*resolver)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _construct(tag: str, convert: Callable[[str], Any]) -> None:

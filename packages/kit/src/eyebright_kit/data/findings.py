@@ -259,8 +259,8 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
         ),
         "unnamed_classes": Kind(
             _INFO,
-            "the classes have no names, only numbers",
-            "the classes have no names, only numbers",
+            "a class has no name, only a number",
+            "{n} classes have no names, only numbers",
             "called by their numbers; rename them on import, or add a data.yaml",
         ),
         "unused_class": Kind(

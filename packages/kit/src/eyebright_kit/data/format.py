@@ -109,9 +109,18 @@ class Reading:
 class Format(Protocol):
     """One way to lay a data set out on disk."""
 
-    name: str
-    tasks: tuple[str, ...]  # what its annotations can teach
-    layout: str  # the shape in a few words, for whoever wonders why their folder was not recognised
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What its annotations can teach."""
+        ...
+
+    @property
+    def layout(self) -> str:
+        """The shape in a few words, for whoever wonders why their folder was not recognised."""
+        ...
 
     def matches(self, root: Path) -> Certainty:
         """Look at names, and at the beginning of a few files."""

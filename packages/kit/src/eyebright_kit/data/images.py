@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -99,7 +99,7 @@ class Usable:
     width: int
     height: int
     notes: tuple[str, ...] = ()
-    thumbnail: bytes = b""  # what fingerprint.near_pairs compares
+    thumbnail: bytes = field(default=b"", repr=False, compare=False)  # for fingerprint.near_pairs
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,9 @@ def inspect_reading(
 
 def _unknown() -> Inspection:
     """No format knows the folder, so there is nothing in it that training could use."""
-    missing = f"no image was found; expected {'; or '.join(form.layout for form in formats())}"
+    known = ", ".join(form.name for form in formats() if form.name != "imagefolder")
+    plainest = next(form.layout for form in formats() if form.name == "imagefolder")
+    missing = f"no image was found; expected {plainest}; or one of the layouts of {known}"
     tasks = sorted({task for form in formats() for task in form.tasks})
     return _nothing(UNKNOWN_FORMAT, tasks, missing, Findings())
 

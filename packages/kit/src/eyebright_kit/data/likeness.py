@@ -60,7 +60,7 @@ def without_leaks(
 ) -> tuple[Picture, ...]:
     """Without images that are also, or look like ones, in a split that examines more strictly: train gives way to val, and
     both give way to test."""
-    groups = found.groups if Fix.NEAR_LEAKS in fixes else {}
+    groups: Groups = found.groups if Fix.NEAR_LEAKS in fixes else {}
     strictest: dict[str, Picture] = {}
     for picture in pictures:
         group = groups.get(picture.sha256, picture.sha256)

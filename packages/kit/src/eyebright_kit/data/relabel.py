@@ -1,6 +1,6 @@
 """Rename, merge and drop classes: `Relabelling(classes, plan)`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -23,7 +23,7 @@ class Relabelling:
     def identical(self) -> bool:
         return all(old == new for old, new in self.labels.items()) and len(self.labels) == len(self.classes)
 
-    def skeletons(self, old: dict[int, Skeleton]) -> dict[int, Skeleton]:
+    def skeletons(self, old: Mapping[int, Skeleton]) -> dict[int, Skeleton]:
         return {self.labels[label]: skeleton for label, skeleton in old.items() if label in self.labels}
 
 

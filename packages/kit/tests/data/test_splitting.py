@@ -1,0 +1,134 @@
+"""The split that we make is stratified, repeatable, decided by content, and never leaks."""
+
+import hashlib
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eyebright_kit.data.splitting import HoldoutRule, with_splits, with_validation
+from eyebright_kit.data.survey import Picture
+from eyebright_wire.datasets import Split, SplitPlan
+
+
+def image(content: int, label: int, split: Split | None = None, name: str = "") -> Picture:
+    sha256 = hashlib.sha256(str(content).encode()).hexdigest()
+    return Picture(f"{content}.png", name or f"{label}/{content}", split, (label,), sha256, b"", 0)
+
+
+def splits_by_content(images: tuple[Picture, ...]) -> dict[str, set[Split | None]]:
+    found: dict[str, set[Split | None]] = defaultdict(set)
+    for each in images:
+        found[each.sha256].add(each.split)
+    return found
+
+
+def test_each_class_gives_its_share() -> None:
+    images = [image(n, 0) for n in range(100)] + [image(1000 + n, 1) for n in range(10)]
+    held = Counter(each.labels[0] for each in with_validation(images) if each.split == Split.VAL)
+    assert held == {0: 20, 1: 2}
+
+
+def test_the_same_images_are_drawn_whatever_their_order_and_names() -> None:
+    images = [image(n, n % 3) for n in range(60)]
+    renamed = [replace(each, source=f"other/{n}", path=str(n)) for n, each in enumerate(reversed(images))]
+    assert splits_by_content(with_validation(images)) == splits_by_content(with_validation(renamed))
+
+
+def test_another_seed_draws_others() -> None:
+    images = [image(n, 0) for n in range(60)]
+    assert with_validation(images) != with_validation(images, HoldoutRule(seed=1))
+
+
+def test_a_class_of_two_gives_one_and_a_class_of_one_none() -> None:
+    split = with_validation([image(1, 0), image(2, 0), image(3, 1)])
+    assert Counter((each.labels[0], each.split) for each in split) == {
+        (0, Split.TRAIN): 1,
+        (0, Split.VAL): 1,
+        (1, Split.TRAIN): 1,
+    }
+
+
+def test_equal_images_stay_together() -> None:
+    images = [image(n // 3, 0, name=f"{n}") for n in range(60)]
+    assert all(len(splits) == 1 for splits in splits_by_content(with_validation(images)).values())
+
+
+def test_a_class_of_one_image_many_times_over_keeps_it() -> None:
+    assert {each.split for each in with_validation([image(7, 0, name=str(n)) for n in range(9)])} == {Split.TRAIN}
+
+
+def test_given_splits_are_left_alone() -> None:
+    images = tuple(image(n, 0, [Split.TRAIN, Split.VAL, Split.TEST][n % 3]) for n in range(9))
+    assert with_validation(images) == images
+
+
+def test_only_train_is_drawn_from() -> None:
+    train = tuple(image(n, 0, Split.TRAIN) for n in range(10))
+    test = tuple(image(100 + n, 0, Split.TEST) for n in range(90))
+    assert with_validation(train + test) == with_validation(train) + test
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 3)), max_size=60), st.floats(0, 1), st.integers(0, 5))
+def test_no_content_is_ever_in_two_splits_and_no_class_loses_its_last(
+    drawn: list[tuple[int, int]], share: float, seed: int
+) -> None:
+    images = [image(content, label) for content, label in drawn]
+    split = with_validation(images, HoldoutRule(share, seed))
+    assert [each.source for each in split] == [each.source for each in images]
+    assert all(len(splits) == 1 for splits in splits_by_content(split).values())
+    assert {each.labels[0] for each in split if each.split == Split.TRAIN} == {label for _, label in drawn}
+
+
+def test_images_that_look_alike_stay_together() -> None:
+    images = [image(n, 0) for n in range(60)]
+    groups = {each.sha256: images[n // 5 * 5].sha256 for n, each in enumerate(images)}
+    found = with_validation(images, groups=groups)
+    assert any(each.split == Split.VAL for each in found)
+    for start in range(0, 60, 5):
+        assert len({each.split for each in found[start : start + 5]}) == 1
+
+
+def test_an_image_counts_for_the_rarest_class_that_it_shows() -> None:
+    images = [replace(image(n, 0), labels=(0, 1) if n < 10 else (0,)) for n in range(100)]
+    held = [each for each in with_validation(images) if each.split == Split.VAL]
+    assert Counter(each.labels for each in held) == {(0, 1): 2, (0,): 18}
+
+
+def test_captions_alone_hold_nothing_back() -> None:
+    images = [replace(image(n, 0), labels=()) for n in range(10)]
+    assert {each.split for each in with_validation(images)} == {Split.TRAIN}
+
+
+def test_shares_are_kept_within_each_class_whatever_the_source_says() -> None:
+    images = [image(n, n % 2, Split.TEST) for n in range(200)]
+    plan = SplitPlan(shares={Split.TRAIN: 0.7, Split.VAL: 0.2, Split.TEST: 0.1})
+    found = with_splits(images, plan, HoldoutRule(), {})
+    assert Counter((each.labels[0], each.split) for each in found) == {
+        (label, split): count
+        for label in (0, 1)
+        for split, count in ((Split.TRAIN, 70), (Split.VAL, 20), (Split.TEST, 10))
+    }
+
+
+def test_lists_move_what_they_name_and_leave_the_rest() -> None:
+    images = [image(n, 0, Split.TRAIN, name=f"a/{n}.png") for n in range(20)]
+    plan = SplitPlan(lists={Split.TEST: ("a/3.png",), Split.VAL: ("a/1*.png",)})
+    found = {each.source: each.split for each in with_splits(images, plan, HoldoutRule(), {})}
+    assert found["a/3.png"] == Split.TEST
+    assert {source for source, split in found.items() if split == Split.VAL} == {
+        "a/1.png",
+        *(f"a/1{n}.png" for n in range(10)),
+    }
+    assert found["a/2.png"] == Split.TRAIN
+
+
+@given(st.integers(0, 50), st.integers(0, 20), st.integers(0, 20))
+def test_every_share_gets_some_and_all_are_given(total: int, val: int, test: int) -> None:
+    shares = {Split.TRAIN: (100 - val - test) / 100, Split.VAL: val / 100, Split.TEST: test / 100}
+    images = [image(n, 0) for n in range(total)]
+    found = Counter(each.split for each in with_splits(images, SplitPlan(shares=shares), HoldoutRule(), {}))
+    assert found.total() == total
+    if total >= 3:
+        assert set(found) == {split for split, share in shares.items() if share}
