@@ -14,6 +14,8 @@ from eyebright.cli.reference import page as cli_page
 from eyebright.settings import Settings, variables
 from eyebright_kit.archive import Refusal
 from eyebright_kit.data.findings import CATALOGUE
+from eyebright_kit.remote.failure import RETRYABLE as LATER
+from eyebright_kit.remote.failure import FetchCode
 from eyebright_wire.errors import RETRYABLE, ErrorCode
 from eyebright_wire.events import BODIES
 
@@ -69,7 +71,9 @@ def _defaults(fields: dict[str, Any], prefix: str = "EYEBRIGHT_") -> dict[str, s
             found |= _defaults(inner, f"{variable}__")
         elif field.default_factory is None and field.default not in (None, ()):
             found[variable] = (
-                f"`{field.default}`" if not isinstance(field.default, tuple) else f"`{','.join(field.default)}`"
+                f"`{field.default}`"
+                if not isinstance(field.default, tuple)
+                else f"`{','.join(map(str, field.default))}`"
             )
     return found
 
@@ -113,6 +117,8 @@ def data_sets() -> Iterator[str]:
         yield f"| `{code}` | {kind.severity} | {kind.one} | {kind.consequence} |"
     yield "\n## Refused archives\n\nWhy a zip was not unpacked; the message names the entry and the way out.\n"
     yield from (f"- `{code}`" for code in Refusal)
+    yield "\n## Addresses that give nothing\n\nWhy a data set could not be fetched from elsewhere; the message says what to do.\n"
+    yield from (f"- `{code}`{', which a later try can mend' if code in LATER else ''}" for code in FetchCode)
 
 
 def error_codes() -> Iterator[str]:

@@ -1,6 +1,9 @@
 """Every knob, and the only reader of the environment."""
 
 import re
+import subprocess
+import sys
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,8 @@ import pytest
 from eyebright import settings
 from eyebright.errors import InvalidRequest
 from eyebright.settings import Settings, unknown_variables, variables
+from eyebright_kit.egress import EgressRules
+from eyebright_kit.remote.fetch import FetchLimits, Sources
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +62,10 @@ def test_what_is_given_goes_before_the_environment(monkeypatch):
         ("EYEBRIGHT_PORT", "-1", "at least 0"),
         ("EYEBRIGHT_JOBS__LEASE_SECONDS", "-1", "more than 0.0"),
         ("EYEBRIGHT_JOBS__HANG_SECONDS", "long", "a number"),
+        ("EYEBRIGHT_EGRESS__ALLOW", "10.0.0.1/8", "a network such as 10.0.0.0/8, with no bits set beyond its length"),
+        ("EYEBRIGHT_EGRESS__SCHEMES", "ftp", "'https' or 'http'"),
+        ("EYEBRIGHT_EGRESS__PORTS", "0", "at least 1"),
+        ("EYEBRIGHT_SOURCES__S3_ENDPOINT", "minio:9000", "http://… or https://…"),
         ("EYEBRIGHT_LOG__LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("EYEBRIGHT_EMBEDDED", "perhaps", "true or false"),
     ],
@@ -140,3 +149,34 @@ def test_a_password_in_the_address_of_the_server_is_refused_and_not_repeated(mon
     with pytest.raises(InvalidRequest, match="EYEBRIGHT_URL holds a name or password") as caught:
         Settings()
     assert "swordfish" not in str(caught.value.message)
+
+
+def test_the_way_out_is_open_to_public_addresses_alone(monkeypatch):
+    assert Settings().egress.rules() == EgressRules()
+    assert Settings().sources.sources() == Sources()
+    assert Settings().sources.limits() == FetchLimits()
+
+
+def test_the_operator_opens_the_way_out(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_EGRESS__SCHEMES", "https,http")
+    monkeypatch.setenv("EYEBRIGHT_EGRESS__PORTS", "443,8080")
+    monkeypatch.setenv("EYEBRIGHT_EGRESS__ALLOW", "10.0.0.0/8, fd00::/8")
+    monkeypatch.setenv("EYEBRIGHT_SOURCES__ONLY", "s3://datasets/")
+    monkeypatch.setenv("EYEBRIGHT_SOURCES__S3_ENDPOINT", "http://10.0.0.5:9000")
+    found = Settings()
+    allowed = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+    assert found.egress.rules() == EgressRules(schemes=("https", "http"), ports=(443, 8080), allow=allowed)
+    assert found.sources.sources() == Sources(endpoints={"s3": "http://10.0.0.5:9000"}, only=("s3://datasets/",))
+
+
+def test_a_password_in_an_endpoint_is_refused_and_not_shown(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_SOURCES__S3_ENDPOINT", "https://alice:secret@minio:9000")
+    with pytest.raises(InvalidRequest, match=r"S3_ENDPOINT holds a name or password.*the store's own tools") as caught:
+        Settings()
+    assert "secret" not in str(caught.value)
+
+
+def test_reading_settings_imports_no_client_of_anything():
+    probe = "import sys, eyebright.settings; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert {"httpx", "boto3", "google.cloud.storage", "azure.storage.blob"}.isdisjoint(done.stdout.split())

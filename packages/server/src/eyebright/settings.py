@@ -8,16 +8,29 @@ import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from eyebright.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from eyebright_kit.egress import EgressRules
+    from eyebright_kit.remote.fetch import FetchLimits, Sources
 
 PREFIX = "EYEBRIGHT_"
 _MIB = 2**20
@@ -46,22 +59,31 @@ def _fits_the_lease(heartbeat: float, info: ValidationInfo) -> float:
     return heartbeat
 
 
-def _server(url: str) -> str:
+def _server(url: str, elsewhere: str = "set EYEBRIGHT_TOKEN") -> str:
     """The address of a server, and nothing in it that messages must not show."""
     parts = urlsplit(url)
     if parts.username is not None or (not parts.netloc and "@" in url):
         raise PydanticCustomError(
             _USERINFO,
-            "holds a name or password, which would be shown in messages; leave it out and set EYEBRIGHT_TOKEN",
+            "holds a name or password, which would be shown in messages; leave it out and {elsewhere}",
+            {"elsewhere": elsewhere},
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise PydanticCustomError("no_server", "expected http://… or https://…")
     return url
 
 
+def _store(url: str) -> str:
+    return _server(url, "set the variables that the store's own tools read")
+
+
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Numbers = Annotated[tuple[int, ...] | None, NoDecode, BeforeValidator(_split)]
+Ports = Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_split)]
+WebSchemes = Annotated[tuple[Literal["https", "http"], ...], NoDecode, BeforeValidator(_split)]
+Endpoint = Annotated[str, AfterValidator(_store)]
 
 
 class Section(BaseModel):
@@ -115,6 +137,61 @@ class LocalSettings(Section):
     niceness: int = Field(default=5, ge=0, le=19, description="Trainers yield the processor to the server")
 
 
+class EgressSettings(Section):
+    """What may be called when somebody else names the address: data sets by https, webhooks. Buckets are `sources`."""
+
+    schemes: WebSchemes = Field(default=("https",), description="Schemes that may be called: https, http")
+    ports: Ports = Field(default=(443,), description="Ports that may be called")
+    allow: Networks = Field(
+        default=(), description="Networks that may be called although they are not public, such as 10.0.0.0/8"
+    )
+    authorities: Folder | None = Field(
+        default=None, description="PEM file of certificate authorities to trust beside the public ones"
+    )
+    connect_seconds: float = Field(default=10, gt=0, description="Longest wait for a connection")
+    read_seconds: float = Field(default=30, gt=0, description="Longest wait for a byte, or for more than a trickle")
+
+    def rules(self) -> "EgressRules":
+        """Imported here, since most who read settings call nobody."""
+        from eyebright_kit.egress import EgressRules
+
+        return EgressRules(**dict(self))
+
+
+class SourceSettings(Section):
+    """Where data sets are fetched from. Credentials are those that each store's own tools find in the environment."""
+
+    schemes: Words = Field(default=("https", "s3", "gs", "az"), description="Kinds of address that are open")
+    only: Words = Field(
+        default=(), description="Addresses below which data sets may lie, such as s3://datasets/; default: anywhere"
+    )
+    s3_endpoint: Endpoint | None = Field(default=None, description="A store that speaks S3, such as https://minio:9000")
+    gs_endpoint: Endpoint | None = Field(default=None, description="A store that speaks Google Cloud Storage")
+    az_endpoint: Endpoint | None = Field(
+        default=None, description="The account of az://…; default: the one of AZURE_STORAGE_ACCOUNT"
+    )
+    total_bytes: int = Field(default=500 * 2**30, gt=0, description="Largest data set, packed or as objects")
+    object_bytes: int = Field(default=2**30, gt=0, description="Largest single object below a prefix")
+    objects: int = Field(default=1_500_000, gt=0, description="Most objects below a prefix")
+    spare_bytes: int = Field(default=512 * _MIB, ge=0, description="Free disk space that a data set must leave")
+
+    def sources(self) -> "Sources":
+        from eyebright_kit.remote.fetch import Sources
+
+        endpoints = {"s3": self.s3_endpoint, "gs": self.gs_endpoint, "az": self.az_endpoint}
+        return Sources(self.schemes, {scheme: url for scheme, url in endpoints.items() if url}, self.only)
+
+    def limits(self) -> "FetchLimits":
+        from eyebright_kit.remote.fetch import FetchLimits
+
+        return FetchLimits(
+            max_objects=self.objects,
+            max_total_bytes=self.total_bytes,
+            max_file_bytes=self.object_bytes,
+            spare_bytes=self.spare_bytes,
+        )
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = Field(default="console", description="For a person, or for a collector")
@@ -147,6 +224,11 @@ class Settings(BaseSettings):
         default=None, description="For clients: the server to call"
     )
     token: str | None = Field(default=None, repr=False, description="For clients: the operator's token of that server")
+    state_dir: Folder = Field(
+        default_factory=lambda: platformdirs.user_state_path("eyebright"),
+        validate_default=True,
+        description="For clients: where they note which uploads are unfinished",
+    )
 
     executors: Words = Field(default=("local",), description="Which places to run are open; the first is the default")
     doors: Words = Field(default=(), description="Which ways in are open; default: every one that is installed")
@@ -157,6 +239,8 @@ class Settings(BaseSettings):
     retry: RetrySettings = RetrySettings()
     uploads: UploadSettings = UploadSettings()
     local: LocalSettings = LocalSettings()
+    egress: EgressSettings = EgressSettings()
+    sources: SourceSettings = SourceSettings()
     log: LogSettings = LogSettings()
 
     def __init__(self, **values: Any) -> None:
@@ -231,6 +315,7 @@ _EXPECTED = {
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",
     "literal_error": "{expected}",
+    "ip_any_network": "a network such as 10.0.0.0/8, with no bits set beyond its length",
 }
 
 
