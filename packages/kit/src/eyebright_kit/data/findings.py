@@ -236,6 +236,12 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "{n} objects are smaller than 4 pixels when their images are scaled to 640",
             "used; train with a larger imgsz, or cut the images into tiles",
         ),
+        "size_mismatch": Kind(
+            _WARNING,
+            "an annotation file says another size than its image has",
+            "{n} annotation files say other sizes than their images have",
+            "used as they are; were the images scaled or turned after they were annotated?",
+        ),
         "missing_annotations": Kind(
             _WARNING,
             "an image has no annotation file",

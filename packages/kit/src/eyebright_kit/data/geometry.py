@@ -1,5 +1,7 @@
 """Boxes and outlines against the image they lie in."""
 
+import math
+
 from eyebright_kit.data.annotations import Box, Instance, Ring, rounded
 
 #: Tools round to half a pixel; what reaches over the edge by less is no mistake.
@@ -25,6 +27,15 @@ def is_outside(box: Box, width: int, height: int) -> bool:
     """No part of it lies in the image."""
     left, top, wide, high = box
     return left >= width or top >= height or left + wide <= 0 or top + high <= 0
+
+
+def turned_corners(middle: tuple[float, float], size: tuple[float, float], angle: float) -> Ring:
+    """The corners of a box of this size that is turned round its middle: in radians, clockwise as one sees it."""
+    cosine, sine = math.cos(angle), math.sin(angle)
+    ends = ((x * size[0] / 2, y * size[1] / 2) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1)))
+    return rounded(
+        *(n for x, y in ends for n in (middle[0] + x * cosine - y * sine, middle[1] + x * sine + y * cosine))
+    )
 
 
 def clipped_box(box: Box, width: int, height: int) -> Box:

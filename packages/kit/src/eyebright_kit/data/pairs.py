@@ -1,0 +1,109 @@
+"""Images and the files that describe them, matched by where they lie and what they are called.
+
+`images/train/1.jpg` belongs to `annotations/train/1.xml` as `train/1.jpg` does to `train/1.xml`: folders that only say what kind
+of file lies in them do not count.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from eyebright_kit.data.format import Remark
+from eyebright_kit.data.tree import NotOpened, Tree, opened
+from eyebright_kit.data.walk import named_like_image, split_of, walk
+from eyebright_wire.datasets import Split
+
+IMAGE_ROLES = frozenset({"images", "image", "jpegimages", "imgs", "img", "img_dir", "pictures", "photos", "rgb"})
+TEXT_ROLES = frozenset({"annotations", "annotation", "xmls", "xml", "labels", "label", "json", "jsons", "labelme"})
+_MOST_FOLDERS = 64
+_FEW = 3
+
+
+class Places:
+    """Where the files below a root belong. `roles` are folders that do not count, `tails` ends of names that do not either."""
+
+    def __init__(self, root: Path, roles: frozenset[str], tails: re.Pattern[str] | None = None) -> None:
+        self._root = str(root)
+        self._roles = roles
+        self._tails = tails
+        self._folders: dict[str, str] = {}  # a hundred thousand files lie in a handful of folders
+
+    def of(self, path: Path) -> str:
+        """What the file shares with its counterpart: the folders that count, and its name without ending."""
+        folder, name = os.path.split(path)
+        stem = os.path.splitext(name)[0]
+        return self.folder(folder) + (self._tails.sub("", stem) if self._tails else stem)
+
+    def folder(self, folder: str) -> str:
+        """The folders that count, each with a slash behind it; empty for the root."""
+        if folder not in self._folders:
+            inside = os.path.relpath(folder, self._root).split(os.sep)
+            parts = (self._tails.sub("", part) if self._tails else part for part in inside)
+            counting = (part for part in parts if part.casefold() not in self._roles | {"", "."})
+            self._folders[folder] = "".join(f"{part}/" for part in counting)
+        return self._folders[folder]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All that lies below a root, by what it is. `images` and `documents` in the order of their paths."""
+
+    images: tuple[Path, ...]
+    documents: tuple[Path, ...]
+    others: tuple[Path, ...]
+    remarks: tuple[Remark, ...]
+
+
+def gather(tree: Tree, is_document: Callable[[Path], bool]) -> Gathered:
+    """Walk the whole tree. What `is_document` claims is no image, whatever it is called."""
+    images: list[Path] = []
+    documents: list[Path] = []
+    others: list[Path] = []
+    remarks: list[Remark] = []
+    for found in walk(tree, tree.root):
+        if isinstance(found, Remark):
+            remarks.append(found)
+        elif is_document(found):
+            documents.append(found)
+        else:
+            (images if named_like_image(found) else others).append(found)
+    return Gathered(tuple(images), tuple(documents), tuple(others), tuple(remarks))
+
+
+def top_of(files: Iterable[Path], root: Path, roles: frozenset[str]) -> Path:
+    """The folder that a data set of these files begins in, without what only wraps it: names are told from there."""
+    folders = {os.path.dirname(path) for path in files}
+    top = Path(os.path.commonpath(folders)) if folders else root
+    while top != root and (top.name.casefold() in roles or split_of(top.name)):
+        top = top.parent
+    return top
+
+
+def split_within(folder: str) -> tuple[Split, str] | None:
+    """The split that one of the folders of a relative path stands for, with its name; the innermost if there are several."""
+    for part in reversed(folder.split("/")):
+        if split := split_of(part):
+            return split, part
+    return None
+
+
+def glimpsed(tree: Tree, ending: str) -> Iterator[Path]:
+    """A few files whose name ends so, from the folders nearest to the root: enough to tell what the others are."""
+    waiting = [tree.root]
+    for _ in range(_MOST_FOLDERS):
+        if not waiting:
+            return
+        listing = tree.list(waiting.pop(0))
+        yield from [path for path in listing.files if path.name.lower().endswith(ending)][:_FEW]
+        waiting += listing.folders
+
+
+def beginning(path: Path, tree: Tree, size: int = 4096) -> bytes:
+    """The first bytes of a plain file; none when it cannot be read."""
+    try:
+        with opened(path, tree.root) as file:
+            return file.read(size)
+    except (NotOpened, OSError):
+        return b""
