@@ -77,12 +77,11 @@ class Datasets:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, work, ignore_errors=True))
 
     async def _keep(self, prepared: PreparedVersion, name: str, work: Path) -> DatasetVersionView:
-        manifest = work / "manifest.json"
-        await asyncio.to_thread(manifest.write_bytes, prepared.manifest_bytes)
         images = await asyncio.to_thread(_by_key, prepared)
-        unpacked = images[0][1].is_relative_to(work)
-        await self._objects.put(images, owned=unpacked)  # a person's own folder may change later: never link to it
-        await self._objects.put([(blob_key(prepared.sha256), manifest)], owned=True)
+        for ours in (True, False):  # a person's own folder may change later: never link to it
+            files = [(key, path) for key, path in images if path.is_relative_to(work) == ours]
+            await self._objects.put(files, owned=ours)
+        await self._objects.put([(blob_key(prepared.sha256), prepared.manifest_path)], owned=True)
         version = Version(
             id=f"dsv_{prepared.sha256[:24]}",
             dataset=name,
@@ -125,7 +124,7 @@ def _require_keepable(prepared: PreparedVersion, path: Path, leave_out_broken: b
     """A version is named by its content alone, so it could not tell a set that lacks a file from one that never had it."""
     report = prepared.report
     broken = [finding for finding in report.findings if finding.code in BROKEN]
-    if not prepared.manifest.samples or (broken and not leave_out_broken):
+    if not report.images or (broken and not leave_out_broken):
         reasons = dict.fromkeys(reason for readiness in report.readiness for reason in readiness.missing)
         message = "; ".join(reasons) or f"no image was found in {path}"
         raise DatasetInvalid(message, errors=[_error_of(finding) for finding in broken])
