@@ -5,7 +5,9 @@ the content into one `Unreadable` that names the line. YAML and XML are read by 
 """
 
 import math
+import os
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,7 +46,8 @@ def read_bytes(path: Path, root: Path, limit: int = MAX_FILE_BYTES) -> bytes:
     """The whole file. Raises Unreadable."""
     try:
         with opened(path, root) as file:
-            content = file.read(limit + 1)
+            # Not `limit + 1` at once: that much room is asked for before the first byte is read.
+            content = file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
     except NotOpened as error:
         code = "outside_link" if error.code == "outside_link" else "broken_annotations"
         raise Unreadable(path, error.detail, code=code) from None
@@ -77,7 +80,7 @@ def read_json(path: Path, root: Path, kind: type[T], limit: int = MAX_FILE_BYTES
 
     Fields that the type does not name are passed over; msgspec.Raw for a field postpones its decoding.
     """
-    return decode_json(read_bytes(path, root, limit), kind, path)
+    return decode_json(read_bytes(path, root, limit).removeprefix(BOM_UTF8), kind, path)
 
 
 def decode_json(content: bytes | msgspec.Raw, kind: type[T], path: Path, line: int | None = None) -> T:
@@ -87,6 +90,8 @@ def decode_json(content: bytes | msgspec.Raw, kind: type[T], path: Path, line: i
         raise Unreadable(path, _sentence(str(error)), line) from None
     except msgspec.DecodeError as error:
         raise Unreadable(path, f"it is no JSON: {_sentence(str(error))}", line or _json_line(content, error)) from None
+    except UnicodeDecodeError as error:
+        raise Unreadable(path, f"it is no UTF-8 text: {_sentence(str(error))}", line) from None
     except RecursionError:
         raise Unreadable(path, "it is nested too deep", line) from None
 
