@@ -141,6 +141,12 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "{n} folders beside the splits are no splits",
             f"{_LEFT_OUT}, with everything in them; splits are called train, val or test",
         ),
+        "regularisation_images": Kind(
+            _WARNING,
+            "a folder holds images for regularisation",
+            "{n} folders hold images for regularisation",
+            f"{_LEFT_OUT}, with everything in them; move into a folder of another name to train on them",
+        ),
         "other_file": Kind(
             _INFO,
             "a file is no image and does not claim to be",
@@ -165,6 +171,12 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "a folder inside a class folder was read already, through a link",
             "{n} folders inside class folders were read already, through links",
             "their images count once",
+        ),
+        "repeated_images": Kind(
+            _INFO,
+            "a folder asks by its name for its images to be repeated",
+            "{n} folders ask by their names for their images to be repeated",
+            "each image is used once in an epoch; train for more epochs instead",
         ),
         "extension_mismatch": Kind(
             _INFO,
