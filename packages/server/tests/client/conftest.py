@@ -16,7 +16,9 @@ def server() -> Scripted:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", url="http://eyebright.test", token="secret")
+    return Settings(
+        data_dir=tmp_path / "data", state_dir=tmp_path / "state", url="http://eyebright.test", token="secret"
+    )
 
 
 @pytest.fixture

@@ -37,7 +37,8 @@ def environment(data_dir: Path, **variables: str) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith("EYEBRIGHT_") and name not in TERMINAL
     }
-    return {**kept, "EYEBRIGHT_DATA_DIR": str(data_dir), "EYEBRIGHT_PORT": "0", **variables}
+    ours = {"EYEBRIGHT_DATA_DIR": str(data_dir), "EYEBRIGHT_STATE_DIR": str(data_dir / "state"), "EYEBRIGHT_PORT": "0"}
+    return {**kept, **ours, **variables}
 
 
 def eyebright(data_dir: Path, *arguments: object, timeout: float = 90, **variables: str) -> Ran:
@@ -56,7 +57,7 @@ class LiveServer:
     def __init__(self, data_dir: Path, **variables: str) -> None:
         self.data_dir = data_dir
         self.variables = variables
-        self.settings = Settings(data_dir=data_dir)
+        self.settings = Settings(data_dir=data_dir, state_dir=data_dir / "state")
 
     def __enter__(self) -> "LiveServer":
         self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -75,6 +76,15 @@ class LiveServer:
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(30)
+
+    def kill(self) -> None:
+        """As a power cut would: without a word. Then it is over."""
+        self._process.kill()
+        self._process.wait(30)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def token(self) -> str:

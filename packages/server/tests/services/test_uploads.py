@@ -158,6 +158,28 @@ async def test_of_two_at_once_one_wins(desk: Desk) -> None:
     assert await desk.send(upload_id, 1000, PHOTOS[1000:]) == len(PHOTOS)
 
 
+async def test_whoever_asks_while_the_last_bytes_are_put_away_hears_of_them_all(desk: Desk) -> None:
+    upload_id, first = await desk.begin(), Held(PHOTOS[:1000])
+    sending = asyncio.create_task(desk.uploads.append(upload_id, 0, first.blocks()))
+    await first.sent.wait()
+    asking = asyncio.create_task(desk.uploads.get(upload_id))
+    await asyncio.sleep(0)
+    first.may_end.set()
+    assert (await asking).offset == (await sending).offset == 1000
+
+
+async def test_whoever_asks_while_somebody_goes_on_sending_is_answered_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "LETTING_GO_SECONDS", 0.01)
+    upload_id, first = await desk.begin(), Held(PHOTOS[:1000])
+    sending = asyncio.create_task(desk.uploads.append(upload_id, 0, first.blocks()))
+    await first.sent.wait()
+    assert (await desk.uploads.get(upload_id)).offset == 0
+    first.may_end.set()
+    await sending
+
+
 async def test_a_sender_that_falls_silent_gives_way(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "SILENCE_SECONDS", 0.01)
     upload_id = await desk.begin()

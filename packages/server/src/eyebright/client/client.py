@@ -11,6 +11,8 @@ import httpx
 from eyebright.client.files import Told, archive_of, chunks, save, untold
 from eyebright.client.local import LocalServer, local_token, running_server
 from eyebright.client.transport import TRIES, Transport
+from eyebright.client.unfinished import Unfinished
+from eyebright.client.uploading import Uploading
 from eyebright.client.watching import Watching
 from eyebright.errors import Unauthenticated, Unavailable
 from eyebright.settings import Settings
@@ -72,6 +74,7 @@ class Client:
             sleep=sleep,
             through=through,
         )
+        self._unfinished = Unfinished(self.settings.state_dir, named or str(self.settings.data_dir))
 
     def __enter__(self) -> Self:
         return self
@@ -144,6 +147,18 @@ class Client:
                 timeout=None,
             )
         return DatasetVersionView.model_validate_json(response.content)
+
+    def upload(self, path: str | Path, *, told: Told = untold) -> str:
+        """Send a zip, or a folder as one, in pieces; the id of the complete upload, which the server keeps for a while.
+
+        A cut line is taken up where it broke, and so is a call that was interrupted: the next one on the same unchanged path
+        goes on. `told(done, total)` hears how many bytes are on their way. Raises NotFound without such a path, StorageFull
+        or TooLarge when the server cannot take it.
+        """
+        path = Path(path).expanduser()
+        with archive_of(path) as archive:
+            key = self._unfinished.key_of(path)
+            return Uploading(self._transport, self._unfinished, archive, path.resolve().name, key, told).run()
 
     def datasets(self) -> Iterator[DatasetView]:
         return self._pages("/datasets", DatasetView)

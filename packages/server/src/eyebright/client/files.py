@@ -67,7 +67,7 @@ def _pack(folder: Path, file: IO[bytes]) -> None:
     with zipfile.ZipFile(
         file, "w", zipfile.ZIP_STORED, strict_timestamps=False
     ) as archive:  # images are compressed already
-        for path in sorted(_below(folder)):
+        for path in sorted(below(folder)):
             _refuse_loose_link(path, folder)
             _refuse_nameless(path)
             if path.is_file():
@@ -75,7 +75,7 @@ def _pack(folder: Path, file: IO[bytes]) -> None:
     file.flush()
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def below(folder: Path) -> Iterator[Path]:
     """Everything in the folder. Not by `rglob`, which passes over what it may not read as if it were empty."""
 
     def refuse(error: OSError) -> None:

@@ -11,7 +11,9 @@ from eyebright.errors import (
     EyebrightError,
     Forbidden,
     InvalidRequest,
+    Locked,
     NotFound,
+    StorageFull,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -27,10 +29,12 @@ BY_STATUS: dict[int, type[EyebrightError]] = {
     409: Conflict,
     413: TooLarge,
     422: InvalidRequest,
+    423: Locked,
     429: Unavailable,
     502: Unavailable,
     503: Unavailable,
     504: Unavailable,
+    507: StorageFull,
 }
 
 

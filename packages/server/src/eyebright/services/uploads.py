@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from eyebright_kit import disk
 
 #: A sender that is silent for so long has been cut off without anybody telling; whoever comes next must not wait for it.
 SILENCE_SECONDS = 20.0
+#: A sender that was cut off asks at once how far it got, often before the server has put away what came last.
+LETTING_GO_SECONDS = 1.0
 _ID = re.compile(r"upl_[0-9a-f]{23}")
 
 
@@ -62,7 +64,7 @@ class Uploads:
         self._clock = clock
         self._limits = limits
         self._room = Room(folder, limits.spare_bytes)
-        self._held: set[str] = set()
+        self._held: dict[str, asyncio.Event] = {}  # set once it is let go
 
     async def create(self, announced: Announced) -> Upload:
         """Begin one. Raises TooLarge or StorageFull for what could not end well."""
@@ -75,10 +77,16 @@ class Uploads:
         await self._room.require(announced.length)
         upload_id = self._clock.new_id("upl")
         await to_its_end(self._begin, upload_id, announced)
-        return await self.get(upload_id)
+        return await self._get(upload_id)
 
     async def get(self, upload_id: str) -> Upload:
-        """Raises NotFound, also for one whose time is up."""
+        """Raises NotFound, also for one whose time is up. Of one in use what has been written by now."""
+        if upload_id in self._held:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._held[upload_id].wait(), LETTING_GO_SECONDS)
+        return await self._get(upload_id)
+
+    async def _get(self, upload_id: str) -> Upload:
         if not _ID.fullmatch(upload_id):
             raise _unknown(upload_id)
         return await asyncio.to_thread(self._look, upload_id)
@@ -91,7 +99,7 @@ class Uploads:
         the sender falls silent.
         """
         with self._alone(upload_id):
-            upload = await self.get(upload_id)
+            upload = await self._get(upload_id)
             if offset != upload.offset:
                 raise Conflict(f"the upload stands at byte {upload.offset}, not at {offset}; send from there")
             _require_expected(announced, upload.missing)
@@ -100,17 +108,17 @@ class Uploads:
                 await pour(_bounded(blocks, upload.missing), self._bytes(upload_id), self._room, durable=True)
             finally:
                 await to_its_end(self._touch, upload_id)
-        return await self.get(upload_id)
+            return await self._get(upload_id)
 
     async def abandon(self, upload_id: str) -> None:
         """Remove it. Raises NotFound, or Locked while it is in use."""
         with self._alone(upload_id):
-            await self.get(upload_id)
+            await self._get(upload_id)
             await to_its_end(self._remove, upload_id)
 
     async def path_of(self, upload_id: str) -> CompleteUpload:
         """Where its bytes are; its time begins anew. Raises NotFound, or Conflict unless all of them have come."""
-        upload = await self.get(upload_id)
+        upload = await self._get(upload_id)
         if upload.missing:
             raise Conflict(
                 f"of upload {upload_id} only {upload.offset} of {upload.announced.length} bytes have come; send the rest first"
@@ -136,11 +144,11 @@ class Uploads:
     def _alone(self, upload_id: str) -> Generator[None]:
         if upload_id in self._held:
             raise Locked(f"upload {upload_id} is in use by another request; try again when that has ended")
-        self._held.add(upload_id)
+        self._held[upload_id] = asyncio.Event()
         try:
             yield
         finally:
-            self._held.remove(upload_id)
+            self._held.pop(upload_id).set()
 
     def _begin(self, upload_id: str, announced: Announced) -> None:
         """The announcement comes last: with it the upload is there."""
