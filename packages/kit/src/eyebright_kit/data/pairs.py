@@ -25,23 +25,21 @@ class Places:
     """Where the files below a root belong. `roles` are folders that do not count, `tails` ends of names that do not either."""
 
     def __init__(self, root: Path, roles: frozenset[str], tails: re.Pattern[str] | None = None) -> None:
-        self._root = str(root)
+        self._root = root
         self._roles = roles
         self._tails = tails
-        self._folders: dict[str, str] = {}  # a hundred thousand files lie in a handful of folders
+        self._folders: dict[Path, str] = {}  # a hundred thousand files lie in a handful of folders
 
     def of(self, path: Path) -> str:
         """What the file shares with its counterpart: the folders that count, and its name without ending."""
-        folder, name = os.path.split(path)
-        stem = os.path.splitext(name)[0]
-        return self.folder(folder) + (self._tails.sub("", stem) if self._tails else stem)
+        return self.folder(path.parent) + (self._tails.sub("", path.stem) if self._tails else path.stem)
 
-    def folder(self, folder: str) -> str:
+    def folder(self, folder: Path) -> str:
         """The folders that count, each with a slash behind it; empty for the root."""
         if folder not in self._folders:
-            inside = os.path.relpath(folder, self._root).split(os.sep)
+            inside = folder.relative_to(self._root).parts
             parts = (self._tails.sub("", part) if self._tails else part for part in inside)
-            counting = (part for part in parts if part.casefold() not in self._roles | {"", "."})
+            counting = (part for part in parts if part and part.casefold() not in self._roles)
             self._folders[folder] = "".join(f"{part}/" for part in counting)
         return self._folders[folder]
 
@@ -74,7 +72,7 @@ def gather(tree: Tree, is_document: Callable[[Path], bool]) -> Gathered:
 
 def top_of(files: Iterable[Path], root: Path, roles: frozenset[str]) -> Path:
     """The folder that a data set of these files begins in, without what only wraps it: names are told from there."""
-    folders = {os.path.dirname(path) for path in files}
+    folders = {path.parent for path in files}
     top = Path(os.path.commonpath(folders)) if folders else root
     while top != root and (top.name.casefold() in roles or split_of(top.name)):
         top = top.parent
