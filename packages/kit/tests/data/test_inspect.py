@@ -129,9 +129,10 @@ def test_class_folders_without_any_image_have_no_image(tmp_path: Path) -> None:
 def test_images_without_class_folders_are_told_where_to_go(tmp_path: Path) -> None:
     for n in range(3):
         write_image(tmp_path / f"{n}.jpg", n)
-    assert missing(tmp_path)[0].startswith(
-        "all 3 images (such as 0.jpg) lie outside any class folder; expected one folder per class"
+    assert missing(tmp_path) == (
+        "no image has a class; classification needs one folder per class, such as cats/1.jpg and dogs/1.jpg",
     )
+    assert inspect(tmp_path).ready_tasks == ("text_to_image",)
 
 
 def test_a_data_set_of_which_nothing_can_be_used_points_to_the_findings(tmp_path: Path) -> None:

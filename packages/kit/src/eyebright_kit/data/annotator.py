@@ -9,7 +9,7 @@ from eyebright_kit.data.annotations import Instance, Mask, renumbered
 from eyebright_kit.data.boxes import Verdict, judged
 from eyebright_kit.data.documents import Unreadable
 from eyebright_kit.data.findings import BROKEN
-from eyebright_kit.data.format import Annotations, Candidate, MaskFile, Reading, shown_path
+from eyebright_kit.data.format import Annotations, Candidate, MaskFile, Reading
 from eyebright_kit.data.images import ImageLimits, Usable
 from eyebright_kit.data.manifest import Sample
 from eyebright_kit.data.masks import painted
@@ -117,7 +117,7 @@ class Annotator:
 
     def _where(self, place: int, candidate: Candidate, annotations: Annotations) -> str:
         if annotations.file is None:
-            return shown_path(candidate.path, self._record.root)
+            return self._record.shown_image(candidate)
         mark = annotations.marks[place] if annotations.marks else f"object {place + 1} of {candidate.source}"
         return self._record.shown(annotations.file, mark)
 

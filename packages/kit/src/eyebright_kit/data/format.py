@@ -86,6 +86,7 @@ class Candidate:
     split: Split | None
     label: int | None = None
     annotate: Annotate | None = field(default=None, compare=False)
+    shown: str = ""  # what findings call it; by default its path below the root
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,7 +279,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _notes(image: ImageFile.ImageFile, kind: str, path: Path) -> Iterator[str]:
-    if path.suffix.lower().removeprefix(".") not in _EXTENSIONS[kind]:
+    if path.suffix and path.suffix.lower().removeprefix(".") not in _EXTENSIONS[kind]:
         yield "extension_mismatch"
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         yield "transparency"

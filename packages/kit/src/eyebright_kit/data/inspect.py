@@ -187,9 +187,14 @@ class _Reporter:
             image_sizes=tally.sizes(),
             samples=tally.pictures(self._classes),
             findings=self._found.findings.all(leave_out_broken=self._leave_out_broken),
-            readiness=tuple(readiness(task, evidence) for task in self._form.tasks),
+            readiness=tuple(readiness(task, evidence) for task in self._tasks(tally)),
             changes=place.changes.summary(),
         )
+
+    def _tasks(self, tally: Tally) -> tuple[str, ...]:
+        """Those that the format serves; of images without a word about them, most people expect a classifier."""
+        bare = not self._classes and not tally.captions and "classification" not in self._form.tasks
+        return (*self._form.tasks, "classification") if bare else self._form.tasks
 
     def _evidence(self, tally: Tally) -> Evidence:
         """With everything under the class numbers of the version."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from eyebright_kit.data.changes import ChangeLog
 from eyebright_kit.data.documents import Unreadable
 from eyebright_kit.data.findings import CATALOGUE, Findings
-from eyebright_kit.data.format import Remark, shown_path
+from eyebright_kit.data.format import Candidate, Remark, shown_path
 
 
 class Record:
@@ -31,6 +31,9 @@ class Record:
 
     def unreadable(self, error: Unreadable) -> None:
         self.found(error.code, self.shown(error.path, error.line), error.detail)
+
+    def shown_image(self, candidate: Candidate) -> str:
+        return candidate.shown or shown_path(candidate.path, self.root)
 
     def shown(self, path: Path, mark: str | int | None = None) -> str:
         """`labels/a.txt:3` for a line, `instances.json: annotation 7` for anything else."""

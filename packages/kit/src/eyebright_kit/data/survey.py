@@ -13,7 +13,7 @@ from pathlib import Path
 
 from eyebright_kit.data.annotator import Annotator, Wishes
 from eyebright_kit.data.findings import Findings
-from eyebright_kit.data.format import Candidate, Reading, Remark, shown_path
+from eyebright_kit.data.format import Candidate, Reading, Remark
 from eyebright_kit.data.images import Unusable, Usable, examine_all
 from eyebright_kit.data.manifest import Sample
 from eyebright_kit.data.record import Record
@@ -97,7 +97,7 @@ def _candidates(reading: Reading, record: Record, wishes: Wishes) -> Iterator[Ca
 
 def _sample(candidate: Candidate, verdict: Usable | Unusable, annotator: Annotator, record: Record) -> Sample | None:
     """None when the image is left out."""
-    shown = shown_path(candidate.path, record.root)
+    shown = record.shown_image(candidate)
     if isinstance(verdict, Unusable):
         record.found(verdict.code, shown, verdict.detail)
         return None

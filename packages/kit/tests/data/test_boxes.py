@@ -1,0 +1,90 @@
+"""Each fault of an object is found, and mended only when asked."""
+
+import pytest
+
+from eyebright_kit.data.annotations import Instance
+from eyebright_kit.data.boxes import judged
+from eyebright_kit.data.geometry import trainable
+from eyebright_wire.datasets import Fix
+
+SOUND = Instance(label=0, box=(10, 10, 50, 50))
+
+
+def codes(*instances: Instance, fixes: tuple[Fix, ...] = ()) -> list[tuple[int, str]]:
+    return [(verdict.place, verdict.code) for verdict in judged(instances, 640, 480, 2, fixes)[1]]
+
+
+def box(left: float, top: float, wide: float, high: float, label: int = 0) -> Instance:
+    return Instance(label=label, box=(left, top, wide, high))
+
+
+def test_a_sound_box_gives_no_word() -> None:
+    assert codes(SOUND, box(0, 0, 640, 480)) == []
+
+
+@pytest.mark.parametrize(
+    ("instance", "code"),
+    [
+        (box(10, 10, 0, 5), "box_without_area"),
+        (box(10, 10, 5, -5), "box_without_area"),
+        (box(640, 10, 5, 5), "box_outside"),
+        (box(-9, 10, 5, 5), "box_outside"),
+        (box(-3, 10, 50, 5), "box_out_of_range"),
+        (box(600, 10, 41, 5), "box_out_of_range"),
+        (box(10, 10, 3, 50), "tiny_objects"),
+        (box(10, 10, 50, 50, label=2), "class_without_name"),
+        (box(10, 10, 50, 50, label=-1), "class_without_name"),
+        (box(float("nan"), 10, 50, 50), "broken_annotations"),
+        (box(float("inf"), 10, 50, 50), "broken_annotations"),
+        (Instance(label=0, box=(10, 10, 50, 50), keypoints=(700, 1, 2)), "keypoint_out_of_range"),
+    ],
+)
+def test_each_fault_has_its_code(instance: Instance, code: str) -> None:
+    assert codes(SOUND, instance) == [(1, code)]
+
+
+def test_half_a_pixel_over_the_edge_is_no_fault() -> None:
+    assert codes(box(-0.5, 0, 641, 480.5)) == []
+
+
+def test_an_unknown_keypoint_may_be_anywhere() -> None:
+    assert codes(Instance(label=0, box=(10, 10, 50, 50), keypoints=(700, 1, 0))) == []
+
+
+def test_the_same_object_twice_is_a_duplicate_and_another_class_is_not() -> None:
+    assert codes(SOUND, SOUND, box(10, 10, 50, 50, label=1)) == [(1, "duplicate_boxes")]
+
+
+def test_without_fixes_everything_stays() -> None:
+    instances = (SOUND, SOUND, box(10, 10, 0, 5), box(-3, 10, 50, 5))
+    assert judged(instances, 640, 480, 2, ())[0] == instances
+
+
+@pytest.mark.parametrize(
+    ("fix", "faulty"),
+    [(Fix.BOX_WITHOUT_AREA, box(1, 1, 0, 5)), (Fix.BOX_OUTSIDE, box(900, 1, 5, 5)), (Fix.DUPLICATE_BOXES, SOUND)],
+)
+def test_a_fix_removes_what_it_is_for(fix: Fix, faulty: Instance) -> None:
+    kept, verdicts = judged((SOUND, faulty), 640, 480, 2, (fix,))
+    assert kept == (SOUND,)
+    assert [(verdict.place, verdict.gone) for verdict in verdicts] == [(1, True)]
+
+
+def test_a_fix_cuts_a_box_to_the_image() -> None:
+    kept, verdicts = judged((box(-3, 470, 50, 50),), 640, 480, 2, (Fix.BOX_OUT_OF_RANGE,))
+    assert kept[0].box == (0, 470, 47, 10)
+    assert verdicts[0].changed
+
+
+def test_training_sees_what_lies_in_the_image() -> None:
+    seen = trainable((SOUND, box(1, 1, 0, 5), box(900, 1, 5, 5), box(-3, 470, 50, 50)), 640, 480)
+    assert [instance.box for instance in seen] == [(10, 10, 50, 50), (0, 470, 47, 10)]
+
+
+def test_outlines_and_keypoints_are_cut_with_their_box() -> None:
+    instance = Instance(
+        label=0, box=(-10, 0, 20, 10), polygons=((-10, 0, 10, 0, 10, 10),), keypoints=(-5, 5, 2, 5, 5, 1)
+    )
+    (seen,) = trainable((instance,), 100, 100)
+    assert seen.polygons == ((0, 0, 10, 0, 10, 10),)
+    assert seen.keypoints == (0, 0, 0, 5, 5, 1)

@@ -1,0 +1,216 @@
+"""What a plan makes of a folder it makes of a stored version too, and whatever is left out is on the list."""
+
+import json
+import shutil
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from eyebright_kit.data.annotations import Instance
+from eyebright_kit.data.blobs import blob_path
+from eyebright_kit.data.conformance import store, write_class_folders, write_image
+from eyebright_kit.data.derive import derive
+from eyebright_kit.data.format import Annotations, Candidate, Reading
+from eyebright_kit.data.formats.imagefolder import ImageFolder
+from eyebright_kit.data.inspect import inspect, inspect_reading
+from eyebright_kit.data.manifest import Sample
+from eyebright_kit.data.relabel import PlanInvalid
+from eyebright_kit.data.version import PreparedVersion, prepare, written
+from eyebright_kit.data.workplace import Workplace
+from eyebright_wire.datasets import DatasetPlan, Fix, Split, SplitPlan
+
+
+def changes(version: PreparedVersion) -> list[tuple[str, str]]:
+    if version.report.changes is None:
+        return []
+    path = dict(version.blobs)[version.report.changes.sha256]
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(lines) == version.report.changes.count
+    assert dict(Counter(line["code"] for line in lines)) == version.report.changes.by_code
+    return [(line["code"], line["source"]) for line in lines]
+
+
+def samples(version: PreparedVersion) -> list[Sample]:
+    return list(version.manifest.samples())
+
+
+def folders(root: Path) -> Path:
+    splits = {"train": {"cats": 4, "dogs": 3, "emus": 2}, "val": {"cats": 2, "dogs": 1, "emus": 1}}
+    return write_class_folders(root / "source", splits)
+
+
+def detection(root: Path, boxes: list[list[Instance]]) -> Reading:
+    """A set of two classes whose objects are given, one list for each image; every third image is in val."""
+    candidates = [
+        Candidate(
+            write_image(root / "source" / f"{number}.png", number, 64),
+            f"{number}.png",
+            Split.VAL if number % 3 == 2 else Split.TRAIN,
+            annotate=partial(_given, found),
+        )
+        for number, found in enumerate(boxes)
+    ]
+    return Reading(("cat", "dog"), lambda: iter(candidates))
+
+
+def _given(found: list[Instance], width: int, height: int) -> Annotations:
+    return Annotations(instances=found)
+
+
+def read(root: Path, reading: Reading, plan: DatasetPlan | None = None) -> PreparedVersion:
+    with Workplace(root / "work") as place:
+        return written(inspect_reading(place, root, ImageFolder(), reading, plan=plan), place)
+
+
+PLANS = {
+    "rename": DatasetPlan(rename={"cats": "felines"}),
+    "merge": DatasetPlan(rename={"cats": "pets", "dogs": "pets"}),
+    "drop": DatasetPlan(drop=("dogs",)),
+    "exclude": DatasetPlan(exclude=("train/cats/*",)),
+    "include": DatasetPlan(include=("*/dogs/*", "val/*")),
+    "shares": DatasetPlan(splits=SplitPlan(shares={Split.TRAIN: 0.5, Split.VAL: 0.25, Split.TEST: 0.25})),
+    "lists": DatasetPlan(splits=SplitPlan(lists={Split.TEST: ("*/emus/*",)})),
+    "nothing": DatasetPlan(),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_plan_does_the_same_to_a_folder_and_to_the_version_made_of_it(tmp_path: Path, name: str) -> None:
+    source = folders(tmp_path)
+    direct = prepare(source, work=tmp_path / "direct", plan=PLANS[name])
+    stored = prepare(source, work=tmp_path / "stored")
+    derived = derive(stored.manifest, store(stored, tmp_path / "blobs"), PLANS[name], work=tmp_path / "derived")
+    assert samples(derived) == samples(direct)
+    assert derived.sha256 == direct.sha256
+    assert changes(derived) == changes(direct)
+    for field in ("classes", "images", "images_per_class", "size_bytes", "samples", "changes"):
+        assert getattr(derived.report, field) == getattr(direct.report, field)
+
+
+def test_renamed_classes_keep_their_images_and_merged_ones_become_one(tmp_path: Path) -> None:
+    plan = DatasetPlan(rename={"dogs": "pets", "cats": "pets"})
+    report = inspect(folders(tmp_path), plan=plan)
+    assert report.classes == ("pets", "emus")
+    assert report.images_per_class == {"train": {"pets": 7, "emus": 2}, "val": {"pets": 3, "emus": 1}}
+    assert report.changes is None
+
+
+def test_what_is_dropped_is_on_the_list(tmp_path: Path) -> None:
+    version = prepare(folders(tmp_path), work=tmp_path / "work", plan=DatasetPlan(drop=("dogs",)))
+    assert version.manifest.header.classes == ("cats", "emus")
+    dropped = ["train/dogs/0.png", "train/dogs/1.png", "train/dogs/2.png", "val/dogs/0.png"]
+    assert sorted(changes(version)) == [("class_dropped", source) for source in dropped]
+
+
+def test_broken_files_are_on_the_list(tmp_path: Path) -> None:
+    source = folders(tmp_path)
+    (source / "train" / "cats" / "x.jpg").write_text("text")
+    (source / "train" / "loose.png").write_bytes((source / "train" / "cats" / "0.png").read_bytes())
+    version = prepare(source, work=tmp_path / "work", plan=DatasetPlan(fix=(Fix.BROKEN,)))
+    assert version.report.ready_for("classification").ready
+    assert sorted(changes(version)) == [
+        ("image_without_class", "train/loose.png"),
+        ("not_an_image", "train/cats/x.jpg"),
+    ]
+
+
+@pytest.mark.parametrize("plan", [DatasetPlan(rename={"cat": "x"}), DatasetPlan(drop=("cat",))])
+def test_a_class_that_is_not_there_is_refused_with_the_nearest(tmp_path: Path, plan: DatasetPlan) -> None:
+    with pytest.raises(PlanInvalid, match="no class 'cat'; did you mean 'cats'"):
+        inspect(folders(tmp_path), plan=plan)
+
+
+def test_repeated_images_and_leaks_are_removed_when_asked(tmp_path: Path) -> None:
+    source = folders(tmp_path)
+    shutil.copy(source / "train" / "cats" / "0.png", source / "train" / "cats" / "again.png")
+    shutil.copy(source / "val" / "cats" / "0.png", source / "train" / "cats" / "leak.png")
+    fix = (Fix.DUPLICATE_IMAGES, Fix.LEAKED_IMAGES)
+    before = prepare(source, work=tmp_path / "before")
+    assert {"duplicate_images", "leaked_images"} <= {finding.code for finding in before.report.findings}
+    assert changes(before) == []
+    after = prepare(source, work=tmp_path / "after", plan=DatasetPlan(fix=fix))
+    assert changes(after) == [
+        ("duplicate_images", "train/cats/again.png"),
+        ("leaked_images", "train/cats/leak.png"),
+    ]
+    assert not {"duplicate_images", "leaked_images"} & {finding.code for finding in after.report.findings}
+    assert len(samples(after)) == len(samples(before)) - 2
+
+
+def test_images_that_look_like_ones_in_val_leave_train_when_asked(tmp_path: Path) -> None:
+    source = folders(tmp_path)
+    for split, quality in (("train", 95), ("val", 80)):
+        picture = Image.linear_gradient("L").rotate(30).resize((120, 90))
+        picture.save(source / split / "cats" / "scene.jpg", quality=quality)
+    found = inspect(source)
+    assert [f.examples for f in found.findings if f.code == "near_leaks"] == [("val/cats/scene.jpg",)]
+    version = prepare(source, work=tmp_path / "work", plan=DatasetPlan(fix=(Fix.NEAR_LEAKS,)))
+    assert changes(version) == [("near_leaks", "train/cats/scene.jpg")]
+
+
+# Objects
+
+
+def box(label: int, *numbers: float) -> Instance:
+    return Instance(label=label, box=numbers)  # type: ignore[arg-type]
+
+
+BOXES = [
+    [box(0, 1, 1, 20, 20), box(1, 30, 30, 20, 20)],
+    [box(0, 1, 1, 20, 20), box(0, 1, 1, 20, 20), box(1, 60, 60, 20, 20), box(1, 3, 3, 0, 4)],
+    [box(0, 5, 5, 8, 8)],
+    [],
+]
+
+
+def test_objects_are_counted_and_faults_are_told(tmp_path: Path) -> None:
+    report = read(tmp_path, detection(tmp_path, BOXES)).report
+    assert report.instances_per_class == {"train": {"cat": 3, "dog": 2}, "val": {"cat": 1, "dog": 0}}
+    assert report.images_per_class == {"train": {"cat": 2, "dog": 2}, "val": {"cat": 1, "dog": 0}}
+    assert {f.code: f.count for f in report.findings} | {"few_samples": 2} == {
+        "duplicate_boxes": 1,
+        "box_out_of_range": 1,
+        "box_without_area": 1,
+        "class_without_val": 1,
+        "few_samples": 2,
+    }
+
+
+def test_fixing_boxes_changes_only_them_and_says_so(tmp_path: Path) -> None:
+    fix = (Fix.BOX_OUT_OF_RANGE, Fix.BOX_WITHOUT_AREA, Fix.DUPLICATE_BOXES)
+    version = read(tmp_path, detection(tmp_path, BOXES), DatasetPlan(fix=fix))
+    assert sorted(changes(version)) == [
+        ("box_out_of_range", "source/1.png"),
+        ("box_without_area", "source/1.png"),
+        ("duplicate_boxes", "source/1.png"),
+    ]
+    (mended,) = [sample for sample in samples(version) if sample.source == "1.png"]
+    assert [instance.box for instance in mended.instances] == [(1, 1, 20, 20), (60, 60, 4, 4)]
+
+
+def test_small_boxes_and_bare_images_are_left_out_when_asked(tmp_path: Path) -> None:
+    plan = DatasetPlan(min_box_pixels=10, only_annotated=True)
+    version = read(tmp_path, detection(tmp_path, BOXES), plan)
+    assert {sample.source for sample in samples(version)} == {"0.png", "1.png"}
+    assert Counter(code for code, _ in changes(version)) == {"small_box_dropped": 2, "not_annotated": 2}
+
+
+def test_dropping_a_class_drops_its_objects(tmp_path: Path) -> None:
+    version = read(tmp_path, detection(tmp_path, BOXES), DatasetPlan(drop=("cat",)))
+    assert version.manifest.header.classes == ("dog",)
+    assert {instance.label for sample in samples(version) for instance in sample.instances} == {0}
+    assert Counter(changes(version)) == {
+        ("class_dropped", "0.png"): 1,
+        ("class_dropped", "1.png"): 2,
+        ("class_dropped", "2.png"): 1,
+    }
+
+
+def test_the_blobs_of_a_derived_version_are_there_already(tmp_path: Path) -> None:
+    stored = prepare(folders(tmp_path), work=tmp_path / "stored")
+    blobs = store(stored, tmp_path / "blobs")
+    derived = derive(stored.manifest, blobs, DatasetPlan(rename={"cats": "x"}), work=tmp_path / "derived")
+    assert all(path == blob_path(blobs, sha256) for sha256, path in derived.blobs)
