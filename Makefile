@@ -42,6 +42,10 @@ reference: .venv/.synced  ## write the generated pages of docs/reference and the
 	.venv/bin/python -m tools.reference
 	.venv/bin/python packages/wire/tests/test_schema.py
 
+.PHONY: azurite
+azurite:  ## install the emulator of Azure Storage that the tests of az:// run against (needs npm)
+	npm install --silent --no-audit --no-fund --prefix .azurite azurite@3.37.0
+
 .PHONY: wheel
 wheel: .venv/.synced  ## build the distributions into dist/
 	$(UV) build --all-packages --quiet && ls dist

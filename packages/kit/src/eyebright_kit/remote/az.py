@@ -98,8 +98,19 @@ def _client(endpoint: str | None) -> tuple[BlobServiceClient, bool]:
     if connection := os.environ.get("AZURE_STORAGE_CONNECTION_STRING"):
         return BlobServiceClient.from_connection_string(connection, **_MANNERS), False
     url = endpoint or _account_url()
-    credential = os.environ.get("AZURE_STORAGE_KEY") or os.environ.get("AZURE_STORAGE_SAS_TOKEN") or _identity(url)
-    return BlobServiceClient(url, credential=credential, **_MANNERS), credential is None
+    credential = _key() or os.environ.get("AZURE_STORAGE_SAS_TOKEN") or _identity(url)
+    try:
+        return BlobServiceClient(url, credential=credential, **_MANNERS), credential is None
+    except ValueError as error:
+        raise FetchFailed(
+            FetchCode.ACCESS_DENIED, f"az:// is not set up: {error} Set AZURE_STORAGE_ACCOUNT too"
+        ) from error
+
+
+def _key() -> dict[str, str] | str | None:
+    """With its account, where that is named: an endpoint that is no subdomain does not tell it."""
+    key, account = os.environ.get("AZURE_STORAGE_KEY"), os.environ.get("AZURE_STORAGE_ACCOUNT")
+    return {"account_name": account, "account_key": key} if key and account else key
 
 
 def _account_url() -> str:

@@ -22,6 +22,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
 from google.cloud.storage import Client  # pyright: ignore[reportMissingTypeStubs]
 from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
 from eyebright_kit.remote.address import Address
 from eyebright_kit.remote.source import (
@@ -58,9 +59,12 @@ class GoogleStorage:
     @contextmanager
     def read(self, address: Address, start: int, tag: str | None) -> Generator[Body]:
         with self._explained(address):
-            blob: Any = self._client.bucket(address.place).blob(address.key)
-            blob.reload(timeout=_TIMEOUT, retry=None, if_generation_match=int(tag) if tag else None)
-            yield Body(start, int(blob.size), str(blob.generation), _pieces(blob, start))
+            bucket: Any = self._client.bucket(address.place)
+            found = bucket.blob(address.key)
+            found.reload(timeout=_TIMEOUT, retry=None, if_generation_match=int(tag) if tag else None)
+            # A blob that was looked up would be read from whatever link the answer held, not from the operator's endpoint.
+            pieces = _pieces(bucket.blob(address.key), start, int(found.size), found.generation)
+            yield Body(start, int(found.size), str(found.generation), pieces)
 
     def close(self) -> None:
         self._client.close()
@@ -76,7 +80,7 @@ class GoogleStorage:
         except (Forbidden, Unauthorized) as error:
             who = "read as the public, since the server has no credentials for Google" if self._anonymous else "read"
             raise access_denied(address, f"{who}: HTTP {error.code}") from error
-        except (ServerError, TooManyRequests, TransportError, RequestException) as error:
+        except (ServerError, TooManyRequests, TransportError, RequestException, HTTPError) as error:
             raise Interrupted(type(error).__name__) from error
         except (GoogleAPICallError, GoogleAuthError) as error:
             raise refused(address, f"{type(error).__name__}: {error}") from error
@@ -90,14 +94,14 @@ def _credentials() -> tuple[bool, Any]:
         return True, AnonymousCredentials()
 
 
-def _pieces(blob: Any, start: int) -> Iterator[bytes]:
+def _pieces(blob: Any, start: int, size: int, generation: int) -> Iterator[bytes]:
     """Piece by piece, each of this generation or not at all: the library would hold the whole object in memory."""
-    for begin in range(start, blob.size, _PIECE_BYTES):
+    for begin in range(start, size, _PIECE_BYTES):
         yield blob.download_as_bytes(
             start=begin,
-            end=min(begin + _PIECE_BYTES, blob.size) - 1,
+            end=min(begin + _PIECE_BYTES, size) - 1,
             raw_download=True,
-            if_generation_match=blob.generation,
+            if_generation_match=generation,
             checksum=None,
             timeout=_TIMEOUT,
             retry=None,

@@ -4,7 +4,7 @@ Credentials are those that boto3 finds in the server's own environment; without 
 """
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Never
 
 import boto3
@@ -54,7 +54,7 @@ class S3:
     def read(self, address: Address, start: int, tag: str | None) -> Generator[Body]:
         with self._explained(address):
             answer = self._client.get_object(Bucket=address.place, Key=address.key, **_conditions(start, tag))
-            with answer["Body"] as stream:
+            with closing(answer["Body"]) as stream:
                 yield Body(*_extent(answer, start), answer["ETag"], stream.iter_chunks(_CHUNK_BYTES))
 
     def close(self) -> None:
