@@ -1,11 +1,15 @@
-"""Bring the stored bytes of a version to where a file is wanted: as a hard link or, failing that, as a copy."""
+"""Bring the bytes of a version to where a file is wanted: as a hard link or as a copy."""
 
 import errno
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from eyebright_kit.errors import StorageUnavailable
+
+#: Where the bytes with a sha256 lie.
+Find = Callable[[str], Path]
 
 # Where a hard link cannot be made, a copy still can: another file system, too many links, no links at all.
 _NO_LINK = frozenset(
@@ -13,17 +17,21 @@ _NO_LINK = frozenset(
 )
 
 
+def stored_at(blob_root: Path) -> Find:
+    return lambda sha256: blob_path(blob_root, sha256)
+
+
 def blob_path(blob_root: Path, sha256: str) -> Path:
     """Where the blob of this sha256 lies below the blob root."""
     return blob_root / sha256[:2] / sha256
 
 
-def place(blob_root: Path, sha256: str, size_bytes: int, target: Path, name: str) -> Path:
-    """Make `target` a file with the bytes of a blob. The size is always verified, the content when copied.
+def linked(blob: Path, sha256: str, size_bytes: int, target: Path, name: str) -> Path:
+    """Make `target` a file with the bytes of a blob, for readers who write nothing. The size is always verified, the content
+    when no link could be made.
 
     Raises StorageUnavailable, calling the blob by `name`, when it is missing or differs from what the version says.
     """
-    blob = blob_path(blob_root, sha256)
     _verify_size(blob, size_bytes, name)
     try:
         os.link(blob, target)
@@ -31,6 +39,13 @@ def place(blob_root: Path, sha256: str, size_bytes: int, target: Path, name: str
         if error.errno not in _NO_LINK:
             raise
         _copy(blob, sha256, target, name)
+    return target
+
+
+def copied(blob: Path, sha256: str, size_bytes: int, target: Path, name: str) -> Path:
+    """The same for somebody who may write there: never a link."""
+    _verify_size(blob, size_bytes, name)
+    _copy(blob, sha256, target, name)
     return target
 
 

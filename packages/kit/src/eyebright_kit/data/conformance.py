@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from PIL import Image, ImageDraw
 
-from eyebright_kit.data.blobs import blob_path
+from eyebright_kit.data.blobs import blob_path, stored_at
 from eyebright_kit.data.convert import convert
 from eyebright_kit.data.features import Features
 from eyebright_kit.data.format import Annotations, Candidate, Certainty, Format, Reading, Remark, detect, formats
@@ -157,7 +157,7 @@ class FormatConformance:
         self.example(tmp_path / "source")
         version = prepare(tmp_path / "source", work=tmp_path / "work")
         blobs = store(version, tmp_path / "blobs")
-        assert convert(version.manifest, blobs, self.form, tmp_path / "written").lost == {}
+        assert convert(version.manifest, stored_at(blobs), self.form, tmp_path / "written").lost == {}
         assert_same(version.manifest, read_again(self.form, tmp_path / "written", tmp_path / "again"))
 
     @pytest.mark.parametrize("flavour", range(8))
@@ -169,7 +169,7 @@ class FormatConformance:
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder)
             manifest = generate(place / "blobs", self.flavours[flavour], Random(seed))  # noqa: S311 - no secrets
-            assert convert(manifest, place / "blobs", self.form, place / "written").lost == {}
+            assert convert(manifest, stored_at(place / "blobs"), self.form, place / "written").lost == {}
             assert_same(manifest, read_again(self.form, place / "written", place / "again"))
 
 

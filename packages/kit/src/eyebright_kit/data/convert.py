@@ -1,9 +1,10 @@
-"""Write a version in another format: `convert(manifest, blobs, form, into)` says what could not be carried."""
+"""Write a version in another format: `convert(manifest, find, form, into)` says what could not be carried."""
 
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from eyebright_kit.data.blobs import Find
 from eyebright_kit.data.features import Feature, features_of
 from eyebright_kit.data.format import Format
 from eyebright_kit.data.manifest import Manifest
@@ -19,14 +20,17 @@ class Conversion:
     lost: dict[Feature, int]
 
 
-def convert(manifest: Manifest, blobs: Path, form: Format, into: Path) -> Conversion:
-    """Write the version below `into`, an empty folder or one to be made. Raises FileExistsError, StorageUnavailable."""
+def convert(manifest: Manifest, find: Find, form: Format, into: Path) -> Conversion:
+    """Write the version below `into`, an empty folder or one to be made, as copies that may be changed.
+
+    Raises FileExistsError, StorageUnavailable.
+    """
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise FileExistsError(f"{into} is there already and not an empty folder; name a new one")
     into.mkdir(parents=True, exist_ok=True)
     present = features_of_version(manifest)
     features = frozenset(present)
-    form.write(Target(manifest, blobs, into, features))
+    form.write(Target(manifest, find, into, features))
     carried = form.carries(features)
     return Conversion(
         sum(1 for _ in manifest.samples()), {what: n for what, n in present.items() if what not in carried}

@@ -7,7 +7,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-from eyebright_kit.data.blobs import place
+from eyebright_kit.data.blobs import blob_path, linked
 from eyebright_kit.data.geometry import trainable
 from eyebright_kit.data.local import LocalDataset, LocalSample
 from eyebright_kit.data.manifest import Manifest, Sample
@@ -50,7 +50,8 @@ def _placed(sample: Sample, number: int, blob_root: Path, into: Path) -> LocalSa
     folder = into / sample.split / (_UNLABELLED if sample.label is None else f"{sample.label:04d}")
     folder.mkdir(parents=True, exist_ok=True)
     name = sample.source or sample.sha256
-    path = place(blob_root, sample.sha256, sample.size_bytes, folder / f"{number:06d}.{sample.extension}", name)
+    target = folder / f"{number:06d}.{sample.extension}"
+    path = linked(blob_path(blob_root, sample.sha256), sample.sha256, sample.size_bytes, target, name)
     return LocalSample(
         path,
         sample.label,
@@ -68,6 +69,5 @@ def _placed_mask(sample: Sample, number: int, blob_root: Path, into: Path) -> Pa
         return None
     folder = into / _MASKS / sample.split
     folder.mkdir(parents=True, exist_ok=True)
-    return place(
-        blob_root, sample.mask.sha256, sample.mask.size_bytes, folder / f"{number:06d}.png", f"{sample.source}'s mask"
-    )
+    blob, name = blob_path(blob_root, sample.mask.sha256), f"{sample.source}'s mask"
+    return linked(blob, sample.mask.sha256, sample.mask.size_bytes, folder / f"{number:06d}.png", name)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from eyebright_kit.data.blobs import place
+from eyebright_kit.data.blobs import Find, copied
 from eyebright_kit.data.features import Feature, Features
 from eyebright_kit.data.manifest import Header, Manifest, Sample
 
@@ -53,10 +53,10 @@ def is_plain(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Target:
-    """A version, its blobs, and the empty folder that it is to be written into."""
+    """A version, where its bytes lie, and the empty folder that it is to be written into."""
 
     manifest: Manifest
-    blobs: Path
+    find: Find
     into: Path
     features: Features  # that occur in the version: what to write can depend on them
     _names: NameGiver = field(default_factory=NameGiver)
@@ -85,12 +85,15 @@ class Target:
         """The image as a file in the folder, called as it was where it came from if that is safe and free."""
         name = self.name(folder, PurePosixPath(sample.source).stem)
         target = folder / f"{name}.{sample.extension}"
-        return place(self.blobs, sample.sha256, sample.size_bytes, target, sample.source or sample.sha256)
+        return copied(
+            self.find(sample.sha256), sample.sha256, sample.size_bytes, target, sample.source or sample.sha256
+        )
 
     def place_mask(self, sample: Sample, path: Path) -> Path:
         """The mask of the image, whose pixels are class indices, as the file `path`."""
         assert sample.mask is not None
-        return place(self.blobs, sample.mask.sha256, sample.mask.size_bytes, path, f"{sample.source}'s mask")
+        mask = sample.mask
+        return copied(self.find(mask.sha256), mask.sha256, mask.size_bytes, path, f"{sample.source}'s mask")
 
 
 def write_file(path: Path, content: str | bytes) -> None:
