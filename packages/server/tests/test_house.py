@@ -29,6 +29,10 @@ def test_the_server_starts_without_any_framework():
     assert loaded.isdisjoint(FRAMEWORKS)
 
 
+def test_the_server_starts_without_the_clients_of_any_store():
+    assert modules_after(*PARTS).isdisjoint({"boto3", "google.cloud.storage", "azure.storage.blob", "azure.identity"})
+
+
 def test_a_client_carries_no_server():
     assert modules_after("eyebright.client").isdisjoint({"fastapi", "sqlalchemy", "uvicorn", "starlette"})
 

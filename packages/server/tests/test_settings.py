@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,6 @@ import pytest
 from eyebright import settings
 from eyebright.errors import InvalidRequest
 from eyebright.settings import Settings, unknown_variables, variables
-from eyebright_kit.egress import EgressRules
-from eyebright_kit.remote.fetch import FetchLimits, Sources
 
 
 @pytest.fixture(autouse=True)
@@ -149,24 +146,6 @@ def test_a_password_in_the_address_of_the_server_is_refused_and_not_repeated(mon
     with pytest.raises(InvalidRequest, match="EYEBRIGHT_URL holds a name or password") as caught:
         Settings()
     assert "swordfish" not in str(caught.value.message)
-
-
-def test_the_way_out_is_open_to_public_addresses_alone(monkeypatch):
-    assert Settings().egress.rules() == EgressRules()
-    assert Settings().sources.sources() == Sources()
-    assert Settings().sources.limits() == FetchLimits()
-
-
-def test_the_operator_opens_the_way_out(monkeypatch):
-    monkeypatch.setenv("EYEBRIGHT_EGRESS__SCHEMES", "https,http")
-    monkeypatch.setenv("EYEBRIGHT_EGRESS__PORTS", "443,8080")
-    monkeypatch.setenv("EYEBRIGHT_EGRESS__ALLOW", "10.0.0.0/8, fd00::/8")
-    monkeypatch.setenv("EYEBRIGHT_SOURCES__ONLY", "s3://datasets/")
-    monkeypatch.setenv("EYEBRIGHT_SOURCES__S3_ENDPOINT", "http://10.0.0.5:9000")
-    found = Settings()
-    allowed = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
-    assert found.egress.rules() == EgressRules(schemes=("https", "http"), ports=(443, 8080), allow=allowed)
-    assert found.sources.sources() == Sources(endpoints={"s3": "http://10.0.0.5:9000"}, only=("s3://datasets/",))
 
 
 def test_a_password_in_an_endpoint_is_refused_and_not_shown(monkeypatch):

@@ -3,6 +3,7 @@
 moto checks no signatures and gcp-storage-emulator no preconditions, so what is said of either is said against a scripted server.
 """
 
+import json
 import socket
 import subprocess
 import threading
@@ -124,7 +125,10 @@ def wait_for(port: int) -> None:
     raise TimeoutError(f"nobody listens on port {port}")
 
 
-@pytest.fixture(scope="session", params=[(moto, MotoStore), (google_emulator, GoogleStore), (azurite, AzuriteStore)])
+S3, GS, AZ = (moto, MotoStore), (google_emulator, GoogleStore), (azurite, AzuriteStore)
+
+
+@pytest.fixture(scope="session", params=[S3, GS, AZ], ids=["s3", "gs", "az"])
 def started(request: pytest.FixtureRequest) -> Iterator[Store]:
     server, kind = request.param
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
@@ -193,9 +197,9 @@ def test_a_prefix_is_fetched_as_a_folder(store: Store, tmp_path: Path):
     assert seen[-1] == (total, total)
 
 
+# gcp-storage-emulator keeps objects as files and cannot hold such a marker.
+@pytest.mark.parametrize("started", [S3, AZ], ids=["s3", "az"], indirect=True)
 def test_a_marker_of_a_folder_is_no_file(store: Store, tmp_path: Path):
-    if store.scheme == "gs":
-        pytest.skip("gcp-storage-emulator keeps objects as files and cannot hold such a marker")
     store.put("marked/", b"")
     store.put("marked/train/", b"")
     store.put("marked/train/1.txt", b"1")
@@ -395,6 +399,40 @@ def test_the_credentials_of_the_environment_sign_requests_to_s3(
 
 
 @pytest.mark.usefixtures("nobody")
+def test_google_is_asked_for_the_generation_that_was_found(web: Callable[..., Any], tmp_path: Path):
+    def replaced(visit: Any) -> None:
+        if visit.path.startswith("/download/"):
+            visit.head(412, Content_Length=0)
+            return
+        found = json.dumps({"name": "x.zip", "bucket": "bucket", "size": "1000", "generation": "42"}).encode()
+        visit.head(200, Content_Type="application/json", Content_Length=len(found))
+        visit.wfile.write(found)
+
+    site = web(replaced)
+    with pytest.raises(FetchFailed) as caught:
+        fetch("gs://bucket/x.zip", tmp_path, sources=Sources(endpoints={"gs": site.url}), limits=QUICK)
+    assert caught.value.code == "changed"
+    [reading] = [visit for visit in site.visits if visit.path.startswith("/download/")]
+    assert "ifGenerationMatch=42" in reading.path
+    assert reading.headers["Range"] == "bytes=0-999"
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
+def test_a_busy_store_is_asked_again(scheme: str, web: Callable[..., Any], tmp_path: Path):
+    site = web(lambda visit: visit.head(503, Content_Length=0))
+    with pytest.raises(FetchFailed) as caught:
+        fetch(
+            f"{scheme}://bucket/x.zip",
+            tmp_path,
+            sources=Sources(endpoints={scheme: site.url}),
+            limits=replace(QUICK, tries=2),
+        )
+    assert (caught.value.code, caught.value.retryable) == ("unreachable", True)
+    assert len(site.visits) >= 2
+
+
+@pytest.mark.usefixtures("nobody")
 def test_a_key_without_its_account_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT", raising=False)
     monkeypatch.setenv("AZURE_STORAGE_KEY", AZURE_KEY)
@@ -409,10 +447,9 @@ def test_azure_without_an_account_is_said(tmp_path: Path, monkeypatch: pytest.Mo
         fetch("az://box/x.zip", tmp_path)
 
 
+# Of the three only Azurite looks at signatures.
+@pytest.mark.parametrize("started", [AZ], ids=["az"], indirect=True)
 def test_a_key_that_is_wrong_is_refused_by_azure(started: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Of the three only Azurite looks at signatures."""
-    if started.scheme != "az":
-        pytest.skip("this emulator checks no signature")
     give_credentials(monkeypatch)
     monkeypatch.setenv("AZURE_STORAGE_KEY", AZURE_KEY.replace("E", "F"))
     with pytest.raises(FetchFailed) as caught:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -27,10 +27,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from eyebright.errors import InvalidRequest
-
-if TYPE_CHECKING:
-    from eyebright_kit.egress import EgressRules
-    from eyebright_kit.remote.fetch import FetchLimits, Sources
 
 PREFIX = "EYEBRIGHT_"
 _MIB = 2**20
@@ -151,12 +147,6 @@ class EgressSettings(Section):
     connect_seconds: float = Field(default=10, gt=0, description="Longest wait for a connection")
     read_seconds: float = Field(default=30, gt=0, description="Longest wait for a byte, or for more than a trickle")
 
-    def rules(self) -> "EgressRules":
-        """Imported here, since most who read settings call nobody."""
-        from eyebright_kit.egress import EgressRules
-
-        return EgressRules(**dict(self))
-
 
 class SourceSettings(Section):
     """Where data sets are fetched from. Credentials are those that each store's own tools find in the environment."""
@@ -174,22 +164,6 @@ class SourceSettings(Section):
     object_bytes: int = Field(default=2**30, gt=0, description="Largest single object below a prefix")
     objects: int = Field(default=1_500_000, gt=0, description="Most objects below a prefix")
     spare_bytes: int = Field(default=512 * _MIB, ge=0, description="Free disk space that a data set must leave")
-
-    def sources(self) -> "Sources":
-        from eyebright_kit.remote.fetch import Sources
-
-        endpoints = {"s3": self.s3_endpoint, "gs": self.gs_endpoint, "az": self.az_endpoint}
-        return Sources(self.schemes, {scheme: url for scheme, url in endpoints.items() if url}, self.only)
-
-    def limits(self) -> "FetchLimits":
-        from eyebright_kit.remote.fetch import FetchLimits
-
-        return FetchLimits(
-            max_objects=self.objects,
-            max_total_bytes=self.total_bytes,
-            max_file_bytes=self.object_bytes,
-            spare_bytes=self.spare_bytes,
-        )
 
 
 class LogSettings(Section):
