@@ -250,9 +250,30 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
         ),
         "size_mismatch": Kind(
             _WARNING,
-            "an annotation file says another size than its image has",
-            "{n} annotation files say other sizes than their images have",
-            "used as they are; were the images scaled or turned after they were annotated?",
+            "an image has another size than its annotations say",
+            "{n} images have other sizes than their annotations say",
+            "used; boxes and outlines may be off. Were the images scaled or turned after they were annotated?",
+        ),
+        "listed_twice": Kind(
+            _INFO,
+            "an image is listed more than once",
+            "{n} images are listed more than once",
+            "used once, with the annotations of all its entries",
+        ),
+        "more_captions": Kind(
+            _INFO, "an image has several captions", "{n} images have several captions", "the first one is used"
+        ),
+        "conflicting_categories": Kind(
+            _WARNING,
+            "a category has other numbers, names or keypoints in another place",
+            "{n} categories have other numbers, names or keypoints in other places",
+            "told apart by their names",
+        ),
+        "placeholder_class": Kind(
+            _INFO,
+            "a category only groups the others",
+            "{n} categories only group the others",
+            "no class: no annotation is of it",
         ),
         "missing_annotations": Kind(
             _WARNING,
@@ -279,7 +300,7 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             _INFO,
             "a class has no name, only a number",
             "{n} classes have no names, only numbers",
-            "called by their numbers; rename them on import, or add a data.yaml",
+            "called by their numbers; rename them on import, or add a list of their names",
         ),
         "unused_class": Kind(
             _WARNING,

@@ -12,6 +12,7 @@ from eyebright_wire.datasets import Split
 
 SPLIT_WORDS = {
     "train": Split.TRAIN,
+    "training": Split.TRAIN,
     "val": Split.VAL,
     "valid": Split.VAL,
     "validation": Split.VAL,

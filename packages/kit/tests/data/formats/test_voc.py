@@ -340,6 +340,16 @@ def test_what_has_no_counterpart_is_told(tmp_path: Path) -> None:
     assert [remark.code for remark in found.remarks] == ["missing_annotations"]
 
 
+def test_masks_beside_boxes_are_told_and_are_no_images(tmp_path: Path) -> None:
+    write_devkit(tmp_path)
+    for folder in ("SegmentationClass", "SegmentationObject"):
+        write_image(tmp_path / folder / "2007_01.png", 9)
+    assert remarks(tmp_path) == [
+        ("unsupported_annotations", "SegmentationClass/2007_01.png", ""),
+        ("unsupported_annotations", "SegmentationObject/2007_01.png", ""),
+    ]
+
+
 def test_an_image_without_objects_is_an_image(tmp_path: Path) -> None:
     one(tmp_path, document())
     assert annotations(tmp_path).instances == ()

@@ -11,7 +11,6 @@ and includes the last one; nearly every tool of today counts from 0 and does not
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -26,22 +25,13 @@ from eyebright_kit.data.classlist import (
     voc_colour,
     written_labelmap,
 )
-from eyebright_kit.data.documents import Unreadable, read_bytes, read_lines, read_xml
+from eyebright_kit.data.documents import Unreadable, read_bytes, read_xml
 from eyebright_kit.data.features import Feature, Features
 from eyebright_kit.data.format import Annotations, Candidate, Certainty, Reading, Remark, shown_path
 from eyebright_kit.data.geometry import turned_corners
+from eyebright_kit.data.imagesets import read_image_sets, split_names
 from eyebright_kit.data.manifest import Sample
-from eyebright_kit.data.pairs import (
-    IMAGE_ROLES,
-    TEXT_ROLES,
-    Gathered,
-    Places,
-    beginning,
-    gather,
-    glimpsed,
-    split_within,
-    top_of,
-)
+from eyebright_kit.data.pairs import IMAGE_ROLES, TEXT_ROLES, Places, beginning, gather, glimpsed, top_of
 from eyebright_kit.data.scalars import attribute_of, attribute_text, number_of, number_text
 from eyebright_kit.data.tree import Tree, printable
 from eyebright_kit.data.walk import natural_order
@@ -49,13 +39,6 @@ from eyebright_kit.data.writing import Target, write_file
 from eyebright_wire.datasets import Split
 
 _ROLES = IMAGE_ROLES | TEXT_ROLES
-_LISTS: Mapping[str, Split | None] = {
-    "train": Split.TRAIN,
-    "val": Split.VAL,
-    "test": Split.TEST,
-    "trainval": Split.TRAIN,  # only asked where neither train nor val lists an image
-    "default": None,  # CVAT's, when there are no subsets
-}
 _FLAGS = ("truncated", "difficult", "occluded")
 _CARRIED = frozenset(
     {
@@ -87,9 +70,10 @@ class Voc:
 
     def read(self, root: Path) -> Reading:
         tree = Tree(root)
-        gathered = gather(tree, _is_xml)
-        classes = _listed_classes(gathered.others, root) or _names_within(gathered.documents, root)
-        return Reading(classes, partial(_found, tree, classes), splits=_split_names(gathered, root))
+        gathered = gather(tree, _is_document)
+        classes = _listed_classes(gathered.others, root) or _names_within(filter(_is_xml, gathered.documents), root)
+        splits = split_names(gathered.others, "Main", gathered.images, root)
+        return Reading(classes, partial(_found, tree, classes), splits=splits)
 
     def carries(self, present: Features) -> Features:
         return present & _CARRIED
@@ -113,6 +97,10 @@ def _is_xml(path: Path) -> bool:
     return path.suffix.lower() == ".xml"
 
 
+def _is_document(path: Path) -> bool:
+    return _is_xml(path) or path.parent.name.startswith("Segmentation")
+
+
 def _begins_like_voc(start: bytes) -> bool:
     """The root is <annotation>; CVAT's is <annotations>, and the old LabelMe's tells an <imagesize>."""
     return bool(re.search(rb"<annotation[\s>]", start)) and b"<imagesize>" not in start
@@ -121,13 +109,18 @@ def _begins_like_voc(start: bytes) -> bool:
 # Classes
 
 
+def _class_lists(others: Iterable[Path]) -> list[Path]:
+    """The one that counts first: the nearest to the root, and CVAT's before a plain one."""
+    lists = [path for path in others if path.name.lower() in PLAIN_LISTS | {LABELMAP}]
+    return sorted(lists, key=lambda path: (len(path.parts), path.name.lower() != LABELMAP, path))
+
+
 def _listed_classes(others: Iterable[Path], root: Path) -> tuple[str, ...]:
-    """Those of the first list that there is, in its order; none without a list."""
-    for path in sorted(others, key=lambda path: (len(path.parts), path.name != LABELMAP, path)):
+    """In the order of the list; none without a list."""
+    for path in _class_lists(others)[:1]:
         if path.name.lower() == LABELMAP:
             return tuple(named.name for named in read_labelmap(path, root) if not _is_background(named.name))
-        if path.name.lower() in PLAIN_LISTS:
-            return tuple(named.name for named in read_plain_list(path, root))
+        return tuple(named.name for named in read_plain_list(path, root))
     return ()
 
 
@@ -164,123 +157,40 @@ def _class_of(node: Element) -> str:
     return printable((node.findtext("name") or "").strip())
 
 
-# Splits
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A line of a list of images."""
-
-    split: Split | None
-    path: Path
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Lists:
-    """What ImageSets/Main says, by place. `governed` are the folders whose images must be in a list."""
-
-    files: frozenset[Path] = frozenset()
-    entries: Mapping[str, _Entry] = field(default_factory=dict[str, _Entry])
-    governed: tuple[str, ...] = ()
-
-    def governs(self, place: str) -> bool:
-        return any(place.startswith(folder) for folder in self.governed)
-
-
-def _is_list(path: Path) -> bool:
-    return path.parts[-3:-1] == ("ImageSets", "Main") and path.suffix == ".txt" and path.stem in _LISTS
-
-
-def _read_lists(others: Iterable[Path], root: Path, places: Places, known: frozenset[str]) -> _Lists:
-    """`known` are the places of the images: a line is read as a name with spaces before it is read as a name and a flag."""
-    files = sorted(filter(_is_list, others), key=lambda path: list(_LISTS).index(path.stem))
-    entries: dict[str, _Entry] = {}
-    governed: set[str] = set()
-    for path in files:
-        folder = places.folder(path.parent.parent.parent)
-        for number, line in read_lines(path, root):
-            entries.setdefault(_place_in(folder, line, known), _Entry(_LISTS[path.stem], path, number))
-            governed.add(folder)
-    return _Lists(frozenset(files), entries, tuple(sorted(governed)))
-
-
-def _place_in(folder: str, line: str, known: frozenset[str]) -> str:
-    """`a`, `a.jpg`, `"a b"` in CVAT's way, or `a -1` in the way of the lists of one class."""
-    bare = line.strip('"')
-    readings = (bare, re.sub(r"\s+-?[01]$", "", bare), re.sub(r"\.\w{3,4}$", "", bare))
-    return next((folder + reading for reading in readings if folder + reading in known), folder + bare)
-
-
-def _split_names(gathered: Gathered, root: Path) -> dict[Split, str]:
-    """As the source calls them."""
-    names: dict[Split, str] = {}
-    for path in filter(_is_list, gathered.others):
-        if split := _LISTS[path.stem]:
-            names.setdefault(split, f"{shown_path(path, path.parent.parent.parent)}")
-    for folder in sorted({path.parent for path in gathered.images}):
-        if found := split_within(folder.relative_to(root).as_posix()):
-            names.setdefault(found[0], f"{printable(found[1])}/")
-    return names
-
-
 # Walking
 
 
 def _found(tree: Tree, classes: Sequence[str]) -> Iterator[Candidate | Remark]:
-    gathered = gather(tree, _is_xml)
+    gathered = gather(tree, _is_document)
     yield from gathered.remarks
     places, top = Places(tree.root, _ROLES), top_of(gathered.images, tree.root, _ROLES)
-    documents = {places.of(path): path for path in gathered.documents}
+    documents = {places.of(path): path for path in gathered.documents if _is_xml(path)}
     images = [(path, places.of(path)) for path in gathered.images]
     known = frozenset(place for _, place in images)
-    lists = _read_lists(gathered.others, tree.root, places, known)
+    lists = read_image_sets(gathered.others, "Main", tree.root, places, known)
     reader = _Reader(tree.root, {name: label for label, name in enumerate(classes)})
     for path, place in images:
-        yield _candidate(path, place, top, lists, documents.get(place), reader)
-    yield from _missing(lists, known)
-    yield from (
-        Remark(path, "orphan_annotations")
-        for path in gathered.documents
-        if not _is_used(path, places, documents, known)
-    )
-    yield from (Remark(path, "other_file") for path in gathered.others if not _is_in_use(path, lists))
-
-
-def _is_used(path: Path, places: Places, documents: Mapping[str, Path], known: frozenset[str]) -> bool:
-    place = places.of(path)
-    return place in known and documents[place] == path
-
-
-def _is_in_use(path: Path, lists: _Lists) -> bool:
-    return path in lists.files or path.name.lower() in PLAIN_LISTS | {LABELMAP}
-
-
-def _candidate(
-    path: Path, place: str, top: Path, lists: _Lists, document: Path | None, reader: "_Reader"
-) -> Candidate | Remark:
-    entry = lists.entries.get(place)
-    if entry is None and lists.governs(place):
-        return Remark(path, "unlisted_image", "ImageSets/Main has lists, and it is in none of them")
-    source = shown_path(path, top)
-    split = entry.split if entry else _split_of_folder(path, reader.root)
-    annotate = partial(reader.annotations, document) if document else partial(_without, path)
-    return Candidate(path, source, split, annotate=annotate)
-
-
-def _split_of_folder(path: Path, root: Path) -> Split | None:
-    found = split_within(path.parent.relative_to(root).as_posix())
-    return found[0] if found else None
+        if lists.leaves_out(place):
+            yield Remark(path, "unlisted_image", "there are lists in ImageSets/Main, and it is in none of them")
+        else:
+            document = documents.get(place)
+            annotate = partial(reader.annotations, document) if document else partial(_without, path)
+            yield Candidate(path, shown_path(path, top), lists.split_of(place, path, tree.root), annotate=annotate)
+    yield from lists.missing(known)
+    used = {path for place, path in documents.items() if place in known}
+    yield from (_unused(path) for path in gathered.documents if path not in used)
+    in_use = {*lists.files, *_class_lists(gathered.others)[:1]}
+    yield from (Remark(path, "other_file") for path in gathered.others if path not in in_use)
 
 
 def _without(path: Path, width: int, height: int) -> Annotations:
     return Annotations(remarks=(Remark(path, "missing_annotations"),))
 
 
-def _missing(lists: _Lists, known: frozenset[str]) -> Iterator[Remark]:
-    for place, entry in lists.entries.items():
-        if place not in known:
-            yield Remark(entry.path, "missing_image", f"no image is called {printable(place)}", str(entry.line))
+def _unused(path: Path) -> Remark:
+    if _is_xml(path):
+        return Remark(path, "orphan_annotations")
+    return Remark(path, "unsupported_annotations", "masks are read only where no boxes lie beside them")
 
 
 # Objects
