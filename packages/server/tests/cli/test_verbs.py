@@ -222,7 +222,7 @@ def test_inspecting_says_exactly_what_is_missing(cli: Cli, tmp_path: Path) -> No
     verdict = cli("datasets", "inspect", folder, "--json")
     assert verdict.code == Exit.NO
     assert verdict.document["ready"] is False
-    assert "1 class" in verdict.document["missing"][0]
+    assert "1 class" in verdict.document["missing"]["classification"][0]
     shown = cli("datasets", "inspect", folder)
     assert (shown.code, "not ready" in shown.out) == (Exit.NO, True)
 
@@ -236,10 +236,59 @@ def torn(tmp_path: Path) -> Path:
     return folder
 
 
+def test_inspecting_with_a_plan_says_what_would_become_of_it(cli: Cli, photos: Path) -> None:
+    verdict = cli("datasets", "inspect", photos, "--rename", "cat=pet", "--rename", "dog=pet", "--json")
+    assert verdict.document["report"]["classes"] == ["pet"]
+    assert (verdict.code, verdict.document["tasks"]) == (Exit.NO, [])
+
+
+@pytest.mark.parametrize(
+    ("wish", "complaint"),
+    [
+        (("--rename", "cat"), "--rename cat has no meaning; expected OLD=NEW"),
+        (("--rename", "cart=x"), "the data set has no class 'cart'; did you mean 'cat'?"),
+        (("--split", "80"), "add up to 80; expected 1"),
+        (("--split", "a/b"), "--split a/b has no meaning; expected 80/20"),
+        (("--split", "60/20/10/10"), "--split 60/20/10/10 has no meaning"),
+        (("--fix", "leaks"), "unknown fix 'leaks'"),
+        (("--plan", "nowhere.yaml"), "no file nowhere.yaml"),
+        (("--task", "detektion"), "unknown task 'detektion'. Did you mean"),
+    ],
+)
+def test_a_wish_without_meaning_is_refused(cli: Cli, photos: Path, wish: tuple[str, str], complaint: str) -> None:
+    done = cli("datasets", "inspect", photos, *wish)
+    assert done.code in (Exit.USAGE, Exit.NOT_FOUND)
+    assert complaint in " ".join(done.err.split())
+
+
+def test_a_plan_can_be_a_file(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("rename: {cat: kitten}\nsplits: {shares: {train: 0.5, val: 0.5}, seed: 1}\n")
+    report = cli("datasets", "inspect", photos, "--plan", plan, "--json").document["report"]
+    assert report["classes"] == ["kitten", "dog"]
+    assert report["images"]["train"] == report["images"]["val"]
+
+
+def test_converting_writes_copies_and_says_what_is_lost(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    done = cli("datasets", "convert", photos, tmp_path / "out", "--format", "imagefolder", "--drop", "dog", "--json")
+    images = sum(path.is_file() for path in (photos / "cat").iterdir())
+    assert done.document == {"from": "imagefolder", "to": "imagefolder", "images": images, "lost": {}}
+    assert {path.parent.name for path in (tmp_path / "out").rglob("*.*")} == {"cat"}
+    lossy = cli("datasets", "convert", photos, tmp_path / "voc", "--format", "voc")
+    assert "voc cannot carry the class of a whole image" in " ".join(lossy.err.split())
+
+
+def test_converting_into_a_folder_that_holds_something_is_refused(cli: Cli, photos: Path) -> None:
+    done = cli("datasets", "convert", photos, photos, "--format", "coco")
+    assert done.code == Exit.CONFLICT
+    assert "not an empty folder" in done.err
+    assert cli("datasets", "convert", photos, photos / "new", "--format", "cocoo").code == Exit.USAGE
+
+
 def test_inspecting_names_broken_files_and_the_way_out(cli: Cli, torn: Path) -> None:
     verdict = cli("datasets", "inspect", torn, "--json")
     assert (verdict.code, verdict.document["ready"]) == (Exit.NO, False)
-    (sentence,) = verdict.document["missing"]
+    (sentence,) = verdict.document["missing"]["classification"]
     assert sentence.startswith(
         "cat/a.jpg is named like an image but is none: it is text (and 2 more files cannot be used)"
     )

@@ -117,6 +117,9 @@ CONDITIONS: Mapping[str, Callable[[Evidence], Iterator[str]]] = MappingProxyType
     }
 )
 
+#: Every task that a data set can be judged for.
+TASKS = tuple(CONDITIONS)
+
 
 def _objects(evidence: Evidence) -> Counter[Split]:
     found: Counter[Split] = Counter()

@@ -1,5 +1,6 @@
 """`eyebright datasets …`."""
 
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -7,16 +8,19 @@ from typing import Annotated
 import typer
 
 from eyebright.cli.connection import connected
+from eyebright.cli.converting import converted
 from eyebright.cli.exits import Exit
 from eyebright.cli.findings import tell_findings
 from eyebright.cli.inspecting import inspected
 from eyebright.cli.options import Json, LeaveOutBroken
 from eyebright.cli.ordering import bring, images_line
-from eyebright.cli.terminal import emit, moment, show, show_facts, show_table, size
+from eyebright.cli.planning import Drop, Exclude, Fixes, Include, PlanFile, Rename, Seed, Shares, planned
+from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
 from eyebright.core.resolve import nearest
 from eyebright.errors import InvalidRequest, NotFound
-from eyebright_wire.datasets import DatasetReport
+from eyebright_kit.data.readiness import TASKS
+from eyebright_wire.datasets import DatasetReport, Readiness
 from eyebright_wire.resources import DatasetVersionView, DatasetView
 
 app = group(
@@ -24,6 +28,7 @@ app = group(
     """
 eyebright datasets inspect photos/               is it ready, and if not, what is missing
 eyebright datasets import photos.zip --name flowers
+eyebright datasets convert photos/ photos-coco/ --format coco
 eyebright datasets show flowers
 """,
 )
@@ -82,40 +87,99 @@ def import_dataset(
         _show_version(version)
 
 
-@app.command(epilog=example("eyebright datasets inspect photos/\neyebright datasets inspect photos.zip --json"))
+@app.command(
+    epilog=example("eyebright datasets inspect photos/\neyebright datasets inspect photos.zip --task detection --json")
+)
 def inspect(
     path: Source,
-    task: Annotated[str, typer.Option(help="What it must be ready for.")] = "classification",
+    task: Annotated[str | None, typer.Option(help="What it must be ready for. Default: anything.")] = None,
     leave_out_broken: LeaveOutBroken = False,
+    plan: PlanFile = None,
+    rename: Rename = None,
+    drop: Drop = None,
+    split: Shares = None,
+    seed: Seed = 0,
+    include: Include = None,
+    exclude: Exclude = None,
+    fix: Fixes = None,
     as_json: Json = False,
 ) -> int:
-    """Look at a folder or zip without importing it, and without a server: ready, or exactly what is missing.
+    """Look at a folder or zip without importing it, and without a server: what it is ready for, or exactly what is missing.
 
-    Exit status 0: ready, 1: not ready.
+    Exit status 0: ready for the task, or for at least one; 1: not ready, or refused.
     """
-    report = inspected(path.expanduser(), leave_out_broken=leave_out_broken)
-    known = [readiness.task for readiness in report.readiness]
-    if task not in known:
-        raise InvalidRequest(f"unknown task {task!r}.{nearest(task, known)}")
-    readiness = report.ready_for(task)
+    wishes = planned(
+        file=plan, rename=rename, drop=drop, shares=split, seed=seed, include=include, exclude=exclude, fixes=fix
+    )
+    report = inspected(path.expanduser(), wishes, leave_out_broken=leave_out_broken)
+    if task is not None and task not in TASKS:
+        raise InvalidRequest(f"unknown task {task!r}.{nearest(task, list(TASKS))}")
+    verdicts = (report.ready_for(task),) if task else report.readiness
+    ready = any(verdict.ready for verdict in verdicts)
     if as_json:
-        emit({"ready": readiness.ready, "task": task, "missing": readiness.missing, "report": report})
+        missing = {verdict.task: verdict.missing for verdict in verdicts if not verdict.ready}
+        emit({"ready": ready, "tasks": report.ready_tasks, "missing": missing, "report": report})
     else:
         show_report(report)
         show("")
-        show(
-            f"{path} is ready for {task}" if readiness.ready else f"{path} is not ready for {task}:",
-            "green" if readiness.ready else "red",
-        )
-        for reason in readiness.missing:
-            show(f"  - {reason}")
-    return Exit.DONE if readiness.ready else Exit.NO
+        show_readiness(verdicts, str(path))
+    return Exit.DONE if ready else Exit.NO
+
+
+@app.command("convert", epilog=example("eyebright datasets convert photos/ photos-coco/ --format coco"))
+def convert_dataset(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A folder or a zip, in any layout that is known.")],
+    into: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.")],
+    format_name: Annotated[str, typer.Option("--format", help="The layout to write; see the guide on data sets.")],
+    leave_out_broken: LeaveOutBroken = False,
+    plan: PlanFile = None,
+    rename: Rename = None,
+    drop: Drop = None,
+    split: Shares = None,
+    seed: Seed = 0,
+    include: Include = None,
+    exclude: Exclude = None,
+    fix: Fixes = None,
+    as_json: Json = False,
+) -> None:
+    """Write a data set in another format, without a server, and say what that format cannot carry."""
+    wishes = planned(
+        file=plan, rename=rename, drop=drop, shares=split, seed=seed, include=include, exclude=exclude, fixes=fix
+    )
+    version, done = converted(
+        source.expanduser(), into.expanduser(), format_name, wishes, leave_out_broken=leave_out_broken
+    )
+    lost = {feature.name.lower(): count for feature, count in done.lost.items()}
+    if as_json:
+        emit({"from": version.report.format, "to": format_name, "images": done.images, "lost": lost})
+    else:
+        show(f"{done.images:,} images written as {format_name} to {into} (read as {version.report.format})")
+        for feature, count in done.lost.items():
+            say(f"{format_name} cannot carry {feature} ({count:,}): left out", "yellow")
+
+
+def show_readiness(verdicts: Iterable[Readiness], name: str) -> None:
+    """What it is ready for, or what is missing, task by task."""
+    verdicts = tuple(verdicts)
+    ready = [verdict.task for verdict in verdicts if verdict.ready]
+    if ready:
+        show(f"{name} is ready for {', '.join(ready)}", "green")
+    for verdict in verdicts:
+        if not verdict.ready:
+            show(f"{name} is not ready for {verdict.task}:", "" if ready else "red")
+            for reason in verdict.missing:
+                show(f"  - {reason}")
 
 
 def show_report(report: DatasetReport) -> None:
     """Counts per class and split, then what is worth knowing."""
     show_facts([("format", report.format), ("size", size(report.size_bytes)), ("classes", len(report.classes))])
     splits = tuple(report.images)
+    if report.instances_per_class:
+        counts = ", ".join(f"{sum(report.instances_per_class[split].values()):,} {split}" for split in splits)
+        show_facts([("objects", counts)])
+    if report.captions:
+        show_facts([("captions", report.captions)])
     rows = [
         (name, *(report.images_per_class.get(split, {}).get(name, 0) for split in splits)) for name in report.classes
     ]

@@ -4,13 +4,14 @@ import tempfile
 from pathlib import Path
 
 from eyebright.cli.terminal import busy
-from eyebright.errors import DatasetInvalid, NotFound
+from eyebright.errors import DatasetInvalid, InvalidRequest, NotFound
 from eyebright_kit.archive import ArchiveRejected, extract
 from eyebright_kit.data.inspect import Rules, inspect
-from eyebright_wire.datasets import DatasetReport
+from eyebright_kit.data.relabel import PlanInvalid
+from eyebright_wire.datasets import DatasetPlan, DatasetReport
 
 
-def inspected(path: Path, *, leave_out_broken: bool = False) -> DatasetReport:
+def inspected(path: Path, plan: DatasetPlan | None = None, *, leave_out_broken: bool = False) -> DatasetReport:
     """What it holds and what it is ready for. Raises NotFound, or DatasetInvalid for what is no sound zip."""
     if not path.exists():
         raise NotFound(f"no file or folder {path}")
@@ -20,7 +21,10 @@ def inspected(path: Path, *, leave_out_broken: bool = False) -> DatasetReport:
             reading(f"{path}: {what} {done}/{total}")
 
         folder = path if path.is_dir() else _unpacked(path, Path(work, "unpacked"))
-        return inspect(folder, rules=Rules(leave_out_broken=leave_out_broken), progress=told)
+        try:
+            return inspect(folder, rules=Rules(leave_out_broken=leave_out_broken), plan=plan, progress=told)
+        except PlanInvalid as error:
+            raise InvalidRequest(str(error)) from None
 
 
 def _unpacked(archive: Path, into: Path) -> Path:

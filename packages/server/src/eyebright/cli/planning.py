@@ -1,0 +1,116 @@
+"""The options that say what to make of a data set while it becomes a version."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from pydantic import ValidationError
+
+from eyebright.core.resolve import nearest
+from eyebright.errors import InvalidRequest, NotFound
+from eyebright_wire.datasets import DatasetPlan, Fix, Split
+
+Rename = Annotated[
+    list[str] | None,
+    typer.Option(metavar="OLD=NEW", help="Rename a class; two that get the same name become one. May be repeated."),
+]
+Drop = Annotated[
+    list[str] | None, typer.Option(metavar="CLASS", help="Leave out a class with its objects. May be repeated.")
+]
+Shares = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="SHARES",
+        help="Draw the splits anew: 80/20 or 70/20/10 (train/val/test), or train=0.8,val=0.2.",
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Which draw.")]
+Include = Annotated[
+    list[str] | None, typer.Option(metavar="PATTERN", help="Only images whose name fits. May be repeated.")
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option(metavar="PATTERN", help="No image whose name fits. May be repeated.")
+]
+Fixes = Annotated[
+    list[str] | None,
+    typer.Option("--fix", metavar="CODE", help=f"Mend a finding: {', '.join(Fix)}, or all. May be repeated."),
+]
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", metavar="FILE", help="The same and more as JSON or YAML; options come on top.")
+]
+
+
+def planned(
+    *,
+    file: Path | None = None,
+    rename: list[str] | None = None,
+    drop: list[str] | None = None,
+    shares: str | None = None,
+    seed: int = 0,
+    include: list[str] | None = None,
+    exclude: list[str] | None = None,
+    fixes: list[str] | None = None,
+) -> DatasetPlan:
+    """Raises InvalidRequest for a wish that has no meaning, NotFound for a file that is not there."""
+    wishes: dict[str, Any] = _of_file(file) if file else {}
+    wishes["rename"] = {**wishes.get("rename", {}), **dict(map(_pair, rename or ()))}
+    for name, values in (("drop", drop), ("include", include), ("exclude", exclude), ("fix", _fixes(fixes or []))):
+        wishes[name] = (*wishes.get(name, ()), *(values or ()))
+    if shares:
+        wishes["splits"] = {"shares": _shares(shares), "seed": seed}
+    try:
+        return DatasetPlan.model_validate(wishes)
+    except ValidationError as error:
+        raise InvalidRequest("; ".join(_sentence(problem) for problem in error.errors(include_url=False))) from None
+
+
+def _of_file(file: Path) -> dict[str, Any]:
+    try:
+        found: Any = yaml.safe_load(file.read_text())  # JSON is YAML too
+    except FileNotFoundError:
+        raise NotFound(f"no file {file}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InvalidRequest(f"{file} cannot be read as JSON or YAML: {error}") from None
+    if not isinstance(found, dict):
+        raise InvalidRequest(
+            f'{file} holds {json.dumps(found, default=str)[:60]}; expected a map such as {{"drop": ["cat"]}}'
+        )
+    return dict(found)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not (equals and old and new):
+        raise InvalidRequest(f"--rename {text} has no meaning; expected OLD=NEW, such as --rename cats=pets")
+    return old, new
+
+
+def _shares(text: str) -> dict[str, float]:
+    """`80/20`, `0.8/0.1/0.1` or `train=0.8,val=0.2`, as parts of one."""
+    try:
+        if "=" in text:
+            parts = {name.strip(): float(share) for name, share in (part.split("=") for part in text.split(","))}
+        else:
+            parts = dict(zip((split.value for split in Split), map(float, text.split("/")), strict=False))
+            if len(text.split("/")) > len(parts):
+                raise ValueError
+    except ValueError:
+        raise InvalidRequest(f"--split {text} has no meaning; expected 80/20, 70/20/10 or train=0.8,val=0.2") from None
+    total = sum(parts.values())
+    return {name: share / 100 for name, share in parts.items()} if abs(total - 100) < 1e-6 else parts
+
+
+def _fixes(codes: list[str]) -> list[str]:
+    known = [fix.value for fix in Fix]
+    for code in codes:
+        if code not in (*known, "all"):
+            raise InvalidRequest(f"unknown fix {code!r}.{nearest(code, [*known, 'all'])}")
+    return known if "all" in codes else codes
+
+
+def _sentence(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}" if where else problem["msg"]
