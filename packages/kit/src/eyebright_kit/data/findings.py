@@ -296,6 +296,18 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "{n} captions are longer than a text encoder reads (about 75 tokens)",
             "used; what comes after is cut off",
         ),
+        "ignored_entry": Kind(
+            _INFO,
+            "an entry in the description of the data set is not followed",
+            "{n} entries in the description of the data set are not followed",
+            "ignored; images are looked for in the data set and nowhere else",
+        ),
+        "contradiction": Kind(
+            _WARNING,
+            "the description of the data set contradicts itself",
+            "the description of the data set contradicts itself in {n} places",
+            "used as if the second entry were not there; was the wrong file shipped?",
+        ),
         "unnamed_classes": Kind(
             _INFO,
             "a class has no name, only a number",

@@ -1,10 +1,39 @@
-"""COCO JSON: one file per split lists images, objects and categories."""
+"""COCO: one JSON file for each split lists images, objects and categories.
+
+    annotations/instances_train2017.json   images/train2017/1.jpg or train2017/1.jpg; person_keypoints_… and captions_… beside it
+    train/_annotations.coco.json           train/1.jpg
+    annotations.json                       images/1.jpg; the platform makes the splits
+
+A file is known by its content, whatever it is called, and an image by its name, wherever it lies.
+"""
 
 from pathlib import Path
 
-from eyebright_kit.data.features import Features
+from eyebright_kit.data.features import Feature, Features
 from eyebright_kit.data.format import Certainty, Reading
+from eyebright_kit.data.formats.coco_files import Look, look
+from eyebright_kit.data.formats.coco_reading import read_folder
+from eyebright_kit.data.formats.coco_writing import write_folder
+from eyebright_kit.data.pairs import glimpsed
+from eyebright_kit.data.tree import Tree
 from eyebright_kit.data.writing import Target
+
+_CARRIED = frozenset(
+    {
+        Feature.BOX,
+        Feature.LOOSE_BOX,
+        Feature.POLYGON,
+        Feature.PARTS,
+        Feature.RLE,
+        Feature.KEYPOINTS,
+        Feature.SKELETON,
+        Feature.CROWD,
+        Feature.ATTRIBUTES,
+        Feature.CAPTION,
+        Feature.CLASS_ORDER,
+        Feature.CLASS_NAMES,
+    }
+)
 
 
 class Coco:
@@ -15,13 +44,20 @@ class Coco:
     layout = "annotations/instances_train.json beside the images, or train/_annotations.coco.json"
 
     def matches(self, root: Path) -> Certainty:
-        return Certainty.NO
+        """By what the JSON files nearest to the root begin with. A list of results is COCO's too, if nothing that can be used."""
+        tree = Tree(root)
+        looks = {look(path, tree) for path in glimpsed(tree, ".json")}
+        if Look.COCO in looks:
+            return Certainty.SURE
+        return Certainty.LIKELY if Look.RESULTS in looks else Certainty.NO
 
     def read(self, root: Path) -> Reading:
-        raise NotImplementedError
+        """Every class is a category; what the categories of several files have in common is their names."""
+        return read_folder(Tree(root))
 
     def carries(self, present: Features) -> Features:
-        raise NotImplementedError
+        return present & _CARRIED
 
     def write(self, target: Target) -> None:
-        raise NotImplementedError
+        """`annotations/instances_train.json` and `images/train/1.jpg`; captions in files of their own."""
+        write_folder(target)

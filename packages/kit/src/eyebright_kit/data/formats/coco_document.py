@@ -1,0 +1,243 @@
+"""A COCO file, decoded as far as is needed to know which entries belong to which image: `open_document(path, root)`.
+
+The entries stay text until their image is looked at. A million boxes are 50 MB beside the file itself that way, in the place of
+a gigabyte of objects.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Raw, Struct
+
+from eyebright_kit.data.documents import MAX_INDEX_BYTES, Unreadable, decode_json, read_json
+from eyebright_kit.data.format import Remark, shown_path
+from eyebright_kit.data.lookup import split_of_file
+from eyebright_kit.data.tree import printable
+from eyebright_wire.datasets import Split
+
+Id: TypeAlias = int | str | float  # pandas makes 1.0 of 1
+
+
+class ListedImage(Struct, frozen=True, gc=False):
+    """What a file says about an image. No size when it says none."""
+
+    file_name: str
+    id: Id | None = None
+    width: float | None = None
+    height: float | None = None
+
+
+class Category(Struct, frozen=True):
+    """A class, under the number that it has in one file."""
+
+    id: Id
+    name: str | int | float | None = None
+    supercategory: Any = None
+    keypoints: list[str] | None = None
+    skeleton: list[tuple[int, int]] | None = None
+
+
+class _Content(Struct, frozen=True):
+    images: list[Raw] | None = None
+    annotations: list[Raw] | None = None
+    categories: list[Raw] | None = None
+
+
+class _Panoptic(Struct, frozen=True):
+    segments_info: Raw = Raw(b"")
+
+
+class _Reference(Struct, frozen=True, gc=False):
+    """What an entry is about."""
+
+    id: Any = None
+    image_id: Id | None = None
+    category_id: Raw = Raw(b"null")
+
+
+_REFERENCE = msgspec.json.Decoder(_Reference)
+_NOWHERE = -1
+
+
+class Unsupported(Exception):
+    """A COCO file, but of a kind that says nothing that is read here."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One file. `contested` are images that cannot be told from others, by their place among `images`."""
+
+    path: Path
+    shown: str  # its name inside the data set, with forward slashes
+    split: Split | None
+    images: Sequence[ListedImage]
+    entries: Sequence[Raw]
+    categories: tuple[Category, ...]
+    contested: Mapping[int, str] = field(default_factory=dict[int, str])
+    remarks: tuple[Remark, ...] = ()
+    #: For each entry the place of its image, and the entries in the order of their images.
+    _places: "array[int]" = field(default_factory=lambda: array("i"), repr=False)
+    _order: "array[int]" = field(default_factory=lambda: array("I"), repr=False)
+    _used: frozenset[bytes] = frozenset()
+
+    def of(self, image: int) -> Iterator[tuple[int, Raw]]:
+        """The entries of an image with their numbers, in the order of the file."""
+        start = bisect_left(self._order, image, key=self._places.__getitem__)
+        for place in range(start, len(self._order)):
+            number = self._order[place]
+            if self._places[number] != image:
+                return
+            yield number, self.entries[number]
+
+    def strays(self) -> Iterator[Remark]:
+        """A remark for each entry that belongs to no image of the file."""
+        for number, entry in self.of(_NOWHERE):
+            yield self._stray(number, entry)
+
+    @cached_property
+    def used(self) -> frozenset[Id]:
+        """The numbers of the categories that entries are of."""
+        return frozenset(key for text in self._used if (key := _key_in(text)) is not None)
+
+    def _stray(self, number: int, entry: Raw) -> Remark:
+        try:
+            reference = decode_json(entry, _Reference, self.path)
+        except Unreadable as error:
+            return Remark(self.path, "broken_annotations", error.detail, f"entry {number + 1}")
+        detail = (
+            "it has no image_id" if reference.image_id is None else f"there is no image {shown_id(reference.image_id)}"
+        )
+        return Remark(self.path, "broken_annotations", detail, mark_of(reference.id, number))
+
+
+def open_document(path: Path, root: Path) -> Document:
+    """Raises Unreadable for what is no COCO file at all, and when its categories cannot be told apart; Unsupported."""
+    content = read_json(path, root, _Content, MAX_INDEX_BYTES)
+    if content.annotations is None:
+        raise Unsupported("it lists images but has no annotations, so nobody knows what they show")
+    if content.annotations and _is_panoptic(content.annotations[0]):
+        raise Unsupported("its annotations are panoptic (segments_info), which is not read")
+    shown = shown_path(path, root)
+    images = _Images(path)
+    for number, entry in enumerate(content.images or ()):
+        images.add(number, entry)
+    places, used = _references(content.annotations, images.places)
+    return Document(
+        path=path,
+        shown=shown,
+        split=split_of_file(shown),
+        images=images.images,
+        entries=content.annotations,
+        categories=_categories(content.categories or (), path),
+        contested=images.contested,
+        remarks=tuple(images.remarks),
+        _places=places,
+        _order=array("I", sorted(range(len(places)), key=places.__getitem__)),
+        _used=used,
+    )
+
+
+def key_of(number: Id) -> Id:
+    """The same for 7, 7.0 and "7"."""
+    if isinstance(number, str) and number.isdecimal() and len(number) < 19 and str(int(number)) == number:
+        return int(number)
+    return number
+
+
+def _key_in(text: bytes) -> Id | None:
+    try:
+        number = msgspec.json.decode(text, type=Id | None)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None  # the entry says so when its turn comes
+    return None if number is None else key_of(number)
+
+
+def shown_id(number: object) -> str:
+    """An id as text that is safe to show, and short."""
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
+    text = printable(str(number)) if isinstance(number, int | str | float) else type(number).__name__
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def mark_of(annotation_id: object, number: int) -> str:
+    return f"entry {number + 1}" if annotation_id is None else f"annotation {shown_id(annotation_id)}"
+
+
+class _Images:
+    """The images of a file while they are read."""
+
+    def __init__(self, path: Path) -> None:
+        self.images: list[ListedImage] = []
+        self.places: dict[Id, int] = {}
+        self.contested: dict[int, str] = {}
+        self.remarks: list[Remark] = []
+        self._path = path
+
+    def add(self, number: int, entry: Raw) -> None:
+        try:
+            image = decode_json(entry, ListedImage, self._path)
+        except Unreadable as error:
+            return self._remark("broken_annotations", error.detail, f"image number {number + 1}")
+        if image.id is None or not image.file_name:
+            missing = "file_name" if image.id is not None else "id"
+            return self._remark("broken_annotations", f"it has no {missing}", f"image number {number + 1}")
+        place = self.places.setdefault(key_of(image.id), len(self.images))
+        if place < len(self.images):
+            return self._repeat(self.images[place], image, place)
+        self.images.append(image)
+        return None
+
+    def _repeat(self, first: ListedImage, second: ListedImage, place: int) -> None:
+        mark = f"image {shown_id(first.id)}"
+        if first.file_name == second.file_name:
+            return self._remark("listed_twice", printable(first.file_name), mark)
+        self.contested[place] = f"{printable(first.file_name)} and {printable(second.file_name)} have the same id"
+        return None
+
+    def _remark(self, code: str, detail: str, mark: str) -> None:
+        self.remarks.append(Remark(self._path, code, detail, mark))
+
+
+def _references(entries: Sequence[Raw], places: Mapping[Id, int]) -> tuple["array[int]", frozenset[bytes]]:
+    """For each entry the place of its image, and the distinct categories as they are written."""
+    found = array("i")
+    used: set[bytes] = set()
+    for entry in entries:
+        try:
+            reference = _REFERENCE.decode(entry)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found.append(_NOWHERE)  # said by `strays`
+            continue
+        used.add(bytes(reference.category_id))
+        number = reference.image_id
+        found.append(_NOWHERE if number is None else places.get(key_of(number), _NOWHERE))
+    return found, frozenset(used)
+
+
+def _is_panoptic(entry: Raw) -> bool:
+    try:
+        return bool(msgspec.json.decode(entry, type=_Panoptic).segments_info)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _categories(entries: Sequence[Raw], path: Path) -> tuple[Category, ...]:
+    """In the order of the file, each number once. Raises Unreadable."""
+    known: dict[Id, Category] = {}
+    for number, entry in enumerate(entries, 1):
+        try:
+            category = decode_json(entry, Category, path)
+        except Unreadable as error:
+            raise Unreadable(path, f"category number {number}: {error.detail}") from None
+        first = known.setdefault(key_of(category.id), category)
+        if first.name != category.name:
+            names = " and ".join(repr(printable(str(one.name))) for one in (first, category))
+            raise Unreadable(path, f"category {shown_id(category.id)} is both {names}; each needs a number of its own")
+    return tuple(known.values())

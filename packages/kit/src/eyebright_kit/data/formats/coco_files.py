@@ -1,0 +1,82 @@
+"""Which files of a data set are COCO, and what the other ones are that look like it."""
+
+import re
+from collections.abc import Iterable
+from enum import Enum, auto
+from pathlib import Path
+
+from eyebright_kit.data.documents import Unreadable
+from eyebright_kit.data.format import Remark
+from eyebright_kit.data.formats.coco_document import Document, Unsupported, open_document
+from eyebright_kit.data.pairs import beginning
+from eyebright_kit.data.tree import Tree
+from eyebright_wire.datasets import Split
+
+_GLANCE_BYTES = 64 * 1024  # `info` and `licenses` can come first
+_TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]')
+_OF_RESULTS = ({b"image_id", b"category_id"}, {b"image_id", b"caption"})
+_RESULTS = "it is a list of what a model found; expected an object with images, annotations and categories"
+_STUFF = "its regions (stuff) are no objects"
+
+
+class Look(Enum):
+    """What the beginning of a file looks like."""
+
+    OTHER = auto()
+    COCO = auto()
+    RESULTS = auto()
+
+
+def look(path: Path, tree: Tree) -> Look:
+    if path.suffix.lower() != ".json":
+        return Look.OTHER
+    start = beginning(path, tree, _GLANCE_BYTES)
+    first = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if first == b"{" and {b"images", b"annotations"} & _keys(start, 1):
+        return Look.COCO
+    if first == b"[" and any(of_results <= _keys(start, 2) for of_results in _OF_RESULTS):
+        return Look.RESULTS
+    return Look.OTHER
+
+
+def _keys(start: bytes, wanted: int) -> set[bytes]:
+    """The keys at a depth of a JSON text that may be cut off."""
+    keys: set[bytes] = set()
+    depth = 0
+    for token in _TOKEN.finditer(start):
+        if token[0] in (b"{", b"["):
+            depth += 1
+        elif token[0] in (b"}", b"]"):
+            depth -= 1
+        elif token[2] and depth == wanted:
+            keys.add(token[1])
+    return keys
+
+
+def open_documents(looks: Iterable[tuple[Path, Look]], root: Path) -> tuple[tuple[Document, ...], tuple[Remark, ...]]:
+    """Those that say what images show, and a remark on each of the others. Raises Unreadable when there are none."""
+    documents: list[Document] = []
+    others: list[Remark] = []
+    for path, seen in looks:
+        try:
+            documents.append(_opened(path, seen, root))
+        except Unsupported as error:
+            others.append(Remark(path, "unsupported_annotations", str(error)))
+    if not documents:
+        raise Unreadable(others[0].path, others[0].detail, code=others[0].code)
+    return tuple(sorted(documents, key=_order)), tuple(others)
+
+
+def _opened(path: Path, seen: Look, root: Path) -> Document:
+    if seen == Look.RESULTS:
+        raise Unsupported(_RESULTS)
+    if path.name.startswith("stuff_"):
+        raise Unsupported(_STUFF)
+    return open_document(path, root)
+
+
+def _order(document: Document) -> tuple[int, bool, bool, str]:
+    """By split, and within one the objects before the keypoints and these before the captions."""
+    name = document.path.name.lower()
+    split = list(Split).index(document.split) if document.split else len(Split)
+    return split, "caption" in name, "keypoint" in name, document.shown
