@@ -7,6 +7,7 @@ be the whole disk, and is gone when that place is.
 import os
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -40,17 +41,17 @@ class Tree:
         parts: dict[str, list[Path]] = {"folders": [], "files": [], "system": [], "special": [], "outside": []}
         try:
             with os.scandir(folder) as entries:
-                for entry in entries:
+                for entry in _by_name(entries):
                     parts[self._part_of(entry)].append(Path(entry.path))
         except PermissionError:
             return Listing(unreadable=(folder,))
-        return Listing(**{part: tuple(sorted(paths)) for part, paths in parts.items()})
+        return Listing(**{part: tuple(paths) for part, paths in parts.items()})
 
     def folders(self, folder: Path) -> tuple[Path, ...]:
         """Only the folders in a folder: a tenth of the time of listing the images too."""
         try:
             with os.scandir(folder) as entries:
-                return tuple(sorted(Path(entry.path) for entry in entries if self._part_of(entry) == "folders"))
+                return tuple(Path(entry.path) for entry in _by_name(entries) if self._part_of(entry) == "folders")
         except PermissionError:
             return ()
 
@@ -63,6 +64,11 @@ class Tree:
             return "files" if entry.is_file() else "special"
         except OSError:  # a link to itself, or into a folder that may not be entered
             return "special"
+
+
+def _by_name(entries: Iterable[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+    """Sorted before they become paths: comparing those takes ten times as long."""
+    return sorted(entries, key=lambda entry: entry.name)
 
 
 def leads_out(path: str | Path, root: Path) -> bool:
