@@ -128,7 +128,7 @@ def test_a_cut_line_is_taken_up_where_it_broke(live: LiveServer, photos: Path) -
 def test_a_line_that_is_cut_more_often_than_it_is_tried_gets_there_as_long_as_it_gets_further(
     live: LiveServer, photos: Path
 ) -> None:
-    caller = Caller(live, Line(*[200_000] * (TRIES + 4)))
+    caller = Caller(live, Line(*[100_000] * (TRIES + 4)))
     assert same(arrived(live, caller.upload(photos)), photos)
 
 

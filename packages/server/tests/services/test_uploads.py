@@ -197,6 +197,7 @@ async def test_a_cancelled_request_lets_go_only_when_its_last_write_is_done(
     write = room._write
 
     def slow(file, buffer) -> None:
+        monkeypatch.setattr(room, "_write", write)
         loop.call_soon_threadsafe(entered.set)
         asyncio.run_coroutine_threadsafe(go.wait(), loop).result(10)
         write(file, buffer)
@@ -206,7 +207,7 @@ async def test_a_cancelled_request_lets_go_only_when_its_last_write_is_done(
     sending = asyncio.create_task(desk.send(upload_id, 0, PHOTOS[:1000]))
     await entered.wait()
     sending.cancel()
-    await asyncio.sleep(0)
+    await asyncio.wait({sending}, timeout=0.05)
     with pytest.raises(Locked):
         await desk.send(upload_id, 0, PHOTOS)
     go.set()
