@@ -1,5 +1,6 @@
 """A web server whose every answer is scripted, and names that resolve to where a test wants."""
 
+import copy
 import io
 import re
 import socket
@@ -25,7 +26,7 @@ class Visit(BaseHTTPRequestHandler):
     site: "Site"
 
     def do_GET(self) -> None:
-        self.site.visits.append(self)
+        self.site.visits.append(copy.copy(self))  # one handler serves all requests of a connection
         self.site.answer(self)
 
     def head(self, status: int, **headers: str | int) -> None:

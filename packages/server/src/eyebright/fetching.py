@@ -1,8 +1,12 @@
 """What the operator's settings mean to the kit, which calls addresses that a stranger gave and knows no settings."""
 
+from collections.abc import Iterable
+
+from eyebright.errors import InvalidRequest
 from eyebright.settings import EgressSettings, SourceSettings
 from eyebright_kit.egress import EgressRules
-from eyebright_kit.remote.fetch import FetchLimits, Sources
+from eyebright_kit.remote.address import Address
+from eyebright_kit.remote.fetch import FetchFailed, FetchLimits, Sources
 
 
 def egress_rules(settings: EgressSettings) -> EgressRules:
@@ -10,6 +14,8 @@ def egress_rules(settings: EgressSettings) -> EgressRules:
 
 
 def sources(settings: SourceSettings) -> Sources:
+    """Raises InvalidRequest when `only` names what is no address."""
+    _require_addresses(settings.only)
     endpoints = {"s3": settings.s3_endpoint, "gs": settings.gs_endpoint, "az": settings.az_endpoint}
     return Sources(settings.schemes, {scheme: url for scheme, url in endpoints.items() if url}, settings.only)
 
@@ -21,3 +27,11 @@ def fetch_limits(settings: SourceSettings) -> FetchLimits:
         max_file_bytes=settings.object_bytes,
         spare_bytes=settings.spare_bytes,
     )
+
+
+def _require_addresses(only: Iterable[str]) -> None:
+    try:
+        for root in only:
+            Address.of(root)
+    except FetchFailed as failure:
+        raise InvalidRequest(f"EYEBRIGHT_SOURCES__ONLY: {failure.message}") from None

@@ -24,7 +24,7 @@ from eyebright_kit.remote.source import (
 )
 from eyebright_kit.remote.transfer import FetchLimits, Order, Transfer, require_space, retrying, too_large
 from eyebright_kit.remote.watch import Ledger, Progress, Stop, in_parallel, watched
-from eyebright_kit.zipdirectory import shown as shown_name
+from eyebright_kit.zipdirectory import shown as quoted
 from eyebright_wire.datasets import dataset_name
 
 __all__ = [
@@ -65,9 +65,14 @@ def fetch(
     """
     rules, sources, limits = rules or EgressRules(), sources or Sources(), limits or FetchLimits()
     address = _permitted(url, rules, sources)
-    source = source_for(address.scheme, Access(rules, sources.endpoints.get(address.scheme)))
+    access = Access(rules, sources.endpoints.get(address.scheme))
     _require_fresh(into)
-    return watched(lambda ledger: _Errand(source, address, into, limits, ledger).run(), progress, stop)
+
+    def errand(ledger: Ledger) -> Path:
+        with closing(source_for(address.scheme, access)) as source:
+            return _Errand(source, address, into, limits, ledger).run()
+
+    return watched(errand, progress, stop)
 
 
 def require_fetchable(url: str, *, rules: EgressRules | None = None, sources: Sources | None = None) -> None:
@@ -126,8 +131,7 @@ class _Errand:
     ledger: Ledger
 
     def run(self) -> Path:
-        with closing(self.source):
-            return self._folder() if self.address.is_prefix else self._zip()
+        return self._folder() if self.address.is_prefix else self._zip()
 
     def _zip(self) -> Path:
         target = self.into / "archive.zip"
@@ -135,33 +139,35 @@ class _Errand:
         return target
 
     def _folder(self) -> Path:
-        root = self.into / "objects"
-        orders = self._orders(root)
-        self.ledger.total_bytes = sum(order.size_bytes or 0 for order in orders)
+        found = self._found()
+        self.ledger.total_bytes = sum(listed.size_bytes for listed in found)
         require_space(self.into, self.ledger.total_bytes, self.limits)
-        for folder in {order.target.parent for order in orders}:
-            folder.mkdir(parents=True, exist_ok=True)
-        in_parallel(orders, self._bring, threads=READERS)
+        root = self.into / "objects"
+        in_parallel(found, lambda listed: self._bring(self._order(listed, root)), threads=READERS)
         return root
 
     def _bring(self, order: Order) -> None:
+        order.target.parent.mkdir(parents=True, exist_ok=True)
         Transfer(self.source, order, self.limits, self.ledger).run()
 
-    def _orders(self, root: Path) -> list[Order]:
+    def _order(self, listed: Listed, root: Path) -> Order:
+        address = self.address.below(listed.key)
+        target = root / self._name(listed)
+        return Order(address, target, self.limits.max_file_bytes, listed.size_bytes, listed.tag)
+
+    def _name(self, listed: Listed) -> str:
+        return listed.key.removeprefix(self.address.key)
+
+    def _found(self) -> list[Listed]:
+        """What lies below the prefix, none of it too large and each name fit to be a path beside the others."""
         try:
             found = retrying(self.limits, self.ledger)(self._listed)
         except Interrupted as error:
             raise FetchFailed(FetchCode.UNREACHABLE, f"{self.address.shown} could not be listed: {error}") from error
         if not found:
             raise not_found(self.address)
-        paths = _safe_paths(listed.key.removeprefix(self.address.key) for listed in found)
-        return [self._order(listed, root.joinpath(*parts)) for listed, parts in zip(found, paths, strict=True)]
-
-    def _order(self, listed: Listed, target: Path) -> Order:
-        address = self.address.below(listed.key)
-        if listed.size_bytes > self.limits.max_file_bytes:
-            raise too_large(address.shown, self.limits.max_file_bytes)
-        return Order(address, target, self.limits.max_file_bytes, listed.size_bytes, listed.tag)
+        _require_paths(map(self._name, found))
+        return found
 
     def _listed(self) -> list[Listed]:
         """Counts while it goes, so that a bucket without end costs no memory without end."""
@@ -173,15 +179,20 @@ class _Errand:
                 continue
             found.append(listed)
             total += listed.size_bytes
-            if len(found) > self.limits.max_objects:
-                raise FetchFailed(
-                    FetchCode.TOO_LARGE,
-                    f"{self.address.shown} holds more than {self.limits.max_objects:,} objects, the most that is accepted; "
-                    "split it into several data sets",
-                )
-            if total > self.limits.max_total_bytes:
-                raise too_large(self.address.shown, self.limits.max_total_bytes)
+            self._require_modest(listed, len(found), total)
         return found
+
+    def _require_modest(self, listed: Listed, count: int, total: int) -> None:
+        limits, shown = self.limits, self.address.shown
+        if count > limits.max_objects:
+            raise FetchFailed(
+                FetchCode.TOO_LARGE,
+                f"{shown} holds more than {limits.max_objects:,} objects, the most that is accepted; split it",
+            )
+        if listed.size_bytes > limits.max_file_bytes:
+            raise too_large(self.address.below(listed.key).shown, limits.max_file_bytes)
+        if total > limits.max_total_bytes:
+            raise too_large(shown, limits.max_total_bytes)
 
 
 def _is_marker(listed: Listed) -> bool:
@@ -189,18 +200,12 @@ def _is_marker(listed: Listed) -> bool:
     return listed.size_bytes == 0 and listed.key.endswith("/")
 
 
-def _safe_paths(names: Iterable[str]) -> list[tuple[str, ...]]:
+def _require_paths(names: Iterable[str]) -> None:
     taken = Names()
-    paths: list[tuple[str, ...]] = []
     for name in names:
         try:
-            parts = safe_parts(name, "object")
-            taken.take(parts)
+            taken.take(safe_parts(name, "object"))
         except NameRefused as refused:
             raise FetchFailed(FetchCode.UNSAFE_NAME, refused.message) from None
         if name.endswith("/"):
-            raise FetchFailed(
-                FetchCode.UNSAFE_NAME, f"the object {shown_name(name)} is named like a folder but holds data"
-            )
-        paths.append(parts)
-    return paths
+            raise FetchFailed(FetchCode.UNSAFE_NAME, f"the object {quoted(name)} is named like a folder but holds data")
