@@ -98,7 +98,11 @@ def decode_json(content: bytes | msgspec.Raw, kind: type[T], path: Path, line: i
 
 def read_yaml(path: Path, root: Path) -> Any:
     """Plain values only, numbers as YAML 1.2 has them. Raises Unreadable for tags, repeated keys, NaN and too many aliases."""
-    text = read_text(path, root, _MAX_YAML_BYTES)
+    return decode_yaml(read_text(path, root, _MAX_YAML_BYTES), path)
+
+
+def decode_yaml(text: str, path: Path) -> Any:
+    """The same for a part of a file that was read already."""
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a subclass of the safe loader
     except yaml.MarkedYAMLError as error:
