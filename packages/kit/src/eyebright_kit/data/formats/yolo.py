@@ -1,10 +1,56 @@
-"""YOLO text labels: one `.txt` per image, one object per line, coordinates relative to the image."""
+"""YOLO text labels: one `.txt` per image, one object per line, coordinates relative to the image.
 
+    images/train/1.jpg, labels/train/1.txt       Ultralytics' own, CVAT's, Label Studio's (without train/)
+    train/images/1.jpg, train/labels/1.txt       Roboflow's
+    obj_train_data/1.jpg, obj_train_data/1.txt   darknet's, labelImg's, CVAT's "YOLO 1.1"
+
+`data.yaml` or a list of names says what the classes are called; without either they go by their numbers.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
-from eyebright_kit.data.features import Features
-from eyebright_kit.data.format import Certainty, Reading
-from eyebright_kit.data.writing import Target
+import yaml
+
+from eyebright_kit.data.annotations import Instance, Skeleton
+from eyebright_kit.data.documents import Unreadable, read_yaml
+from eyebright_kit.data.features import Feature, Features
+from eyebright_kit.data.format import Candidate, Certainty, Reading, Remark, shown_path
+from eyebright_kit.data.formats.yolo_files import LABEL_ROLES, Files, Layout, lay_out, splits
+from eyebright_kit.data.formats.yolo_lines import (
+    Census,
+    Dialect,
+    Kind,
+    begins_like_labels,
+    box_line,
+    box_with_keypoints,
+    census,
+    outline,
+    read_labels,
+    turned_box,
+)
+from eyebright_kit.data.formats.yolo_names import (
+    Description,
+    describe,
+    is_description,
+    is_list_of_names,
+    is_yaml,
+    listed_names,
+    number_names,
+    unnamed,
+)
+from eyebright_kit.data.pairs import beginning
+from eyebright_kit.data.tree import Tree
+from eyebright_kit.data.walk import named_like_image
+from eyebright_kit.data.writing import Target, write_file
+from eyebright_wire.datasets import Split
+
+_ALWAYS = frozenset({Feature.BOX, Feature.CLASS_ORDER, Feature.CLASS_NAMES})
 
 
 class Yolo:
@@ -15,13 +61,237 @@ class Yolo:
     layout = "images/train/1.jpg with labels/train/1.txt, or train/images/ and train/labels/"
 
     def matches(self, root: Path) -> Certainty:
-        return Certainty.NO
+        seen = _Glimpse(Tree(root))
+        if seen.labels and (seen.has_description or seen.has_names):
+            return Certainty.SURE
+        if seen.labels > seen.other_texts or (seen.has_description and seen.images):
+            return Certainty.LIKELY
+        return Certainty.POSSIBLE if seen.has_label_folder and seen.images and seen.texts else Certainty.NO
 
     def read(self, root: Path) -> Reading:
-        raise NotImplementedError
+        files = Files(Tree(root))
+        description = _described(files)
+        layout = lay_out(files, splits(files, description), _describing(files, description))
+        taken = _census(layout, description, root)
+        counted = number_names(taken.classes) if description.names is None else ()
+        remarks = (*description.remarks, *_unnamed(layout, counted))
+        return Reading(
+            classes=counted if description.names is None else description.names,
+            found=partial(_found, layout, _dialect(description, taken), root, remarks),
+            splits=layout.splits,
+            skeletons=description.skeletons,
+        )
 
     def carries(self, present: Features) -> Features:
-        raise NotImplementedError
+        return present & (_ALWAYS | _STYLES[_style(present)])
 
     def write(self, target: Target) -> None:
-        raise NotImplementedError
+        """As Ultralytics reads it: with data.yaml in the folder that its paths start from, wherever that is moved to.
+
+        A set has one kind of line: keypoints go before turned boxes, those before outlines, those before boxes.
+        """
+        style = _style(target.features)
+        points = _most_keypoints(target) if style is Feature.KEYPOINTS else 0
+        line = _line_of(style, points)
+        for split in (Split.TRAIN, Split.VAL):  # both must be there, even if empty
+            target.folder("images", split)
+        for sample in target.samples():
+            image = target.place_image(sample, target.folder("images", sample.split))
+            lines = (line(instance, sample.width, sample.height) for instance in sample.instances)
+            write_file(target.folder("labels", sample.split) / f"{image.stem}.txt", "".join(lines))
+        write_file(target.into / "data.yaml", _data_yaml(target, style, points))
+
+
+# Detection
+
+
+class _Glimpse:
+    """What a few folders and the beginnings of a few files show."""
+
+    _FOLDERS = 64
+    _ENTRIES = 1000  # of a folder, which may have a million
+    _FEW = 3
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self.labels = 0
+        self.other_texts = 0
+        self.texts = 0
+        self.images = False
+        self.has_description = False
+        self.has_names = False
+        self.has_label_folder = False
+        for depth, folder in self._folders():
+            self._look(folder, depth)
+
+    def _folders(self) -> Iterator[tuple[int, Path]]:
+        """Those nearest to the root first, but those for labels before all others."""
+        waiting = [(0, self._tree.root)]
+        for _ in range(self._FOLDERS):
+            if not waiting:
+                return
+            depth, folder = waiting.pop(0)
+            yield depth, folder
+            inner = [(depth + 1, path) for path in self._tree.folders(folder)]
+            waiting = [*filter(_holds_labels, inner), *waiting, *(pair for pair in inner if not _holds_labels(pair))]
+
+    def _look(self, folder: Path, depth: int) -> None:
+        files = _some_files(folder, self._ENTRIES)
+        images = {file.stem for file in files if named_like_image(file)}
+        self.images = self.images or bool(images)
+        self.has_label_folder = self.has_label_folder or _holds_labels((depth, folder))
+        self.has_names = self.has_names or any(map(is_list_of_names, files))
+        self.has_description = self.has_description or any(
+            map(self._describes, islice(filter(is_yaml, files), self._FEW))
+        )
+        texts = [file for file in files if file.suffix.lower() == ".txt" and not is_list_of_names(file)]
+        self.texts += len(texts)
+        beside = [file for file in texts if _holds_labels((depth, folder)) or file.stem in images]
+        for file in islice(beside, self._FEW):
+            meant = begins_like_labels(beginning(file, self._tree))
+            self.labels += meant is True
+            self.other_texts += meant is False
+
+    def _describes(self, file: Path) -> bool:
+        try:
+            return is_description(read_yaml(file, self._tree.root))
+        except Unreadable:
+            return False
+
+
+def _holds_labels(folder: tuple[int, Path]) -> bool:
+    """Itself, or through one of the folders above it that are below the root."""
+    depth, path = folder
+    return any(part.casefold() in LABEL_ROLES for part in path.parts[len(path.parts) - depth :])
+
+
+def _some_files(folder: Path, most: int) -> list[Path]:
+    """In the order of their names, as far as they are among the first that the file system gives."""
+    try:
+        with os.scandir(folder) as entries:
+            return [folder / entry.name for entry in sorted(islice(entries, most), key=attrgetter("name"))]
+    except PermissionError:
+        return []
+
+
+# Reading
+
+
+def _described(files: Files) -> Description:
+    """What data.yaml says; without names there, what the lists of names say. Raises Unreadable."""
+    description = describe(files.at_the_top(filter(is_yaml, files.others)), files.root)
+    return description if description.file else listed_names(files.lists_of_names(), files.root)
+
+
+def _describing(files: Files, description: Description) -> Sequence[Path]:
+    """The files that were read because they hold for all images."""
+    if description.file is None:
+        return ()
+    return files.lists_of_names() if is_list_of_names(description.file) else (description.file,)
+
+
+def _census(layout: Layout, description: Description, root: Path) -> Census:
+    """All labels are read twice where that is the only way to know what they mean."""
+    if description.names is not None and (description.task or description.keypoints):
+        return Census()
+    return census((Path(picture.label) for picture in layout.pictures if picture.label), root)
+
+
+def _dialect(description: Description, taken: Census) -> Dialect:
+    if description.keypoints:
+        return Dialect(Kind.KEYPOINTS, *description.keypoints)
+    turned = description.task == "obb" or (description.task is None and taken.has_turned_boxes)
+    return Dialect(Kind.TURNED if turned else Kind.OUTLINES)
+
+
+def _unnamed(layout: Layout, names: Sequence[str]) -> Sequence[Remark]:
+    """Classes that only the labels know of."""
+    label = next((picture.label for picture in layout.pictures if picture.label), None)
+    return unnamed(Path(label).parent, names) if label else ()
+
+
+def _found(layout: Layout, dialect: Dialect, root: Path, remarks: Sequence[Remark]) -> Iterator[Candidate | Remark]:
+    """Every file below `root`, as a candidate, as one's label, or with a remark."""
+    yield from remarks
+    for picture in layout.pictures:
+        path = Path(picture.image)
+        if picture.label is None:
+            yield Remark(path, "missing_annotations")
+        annotate = partial(read_labels, Path(picture.label), root, dialect) if picture.label else None
+        yield Candidate(path, shown_path(path, layout.top), picture.split, annotate=annotate)
+    yield from layout.remarks
+
+
+# Writing
+
+_STYLES = {
+    Feature.KEYPOINTS: frozenset({Feature.KEYPOINTS, Feature.SKELETON}),
+    Feature.CORNERS: frozenset({Feature.CORNERS}),
+    Feature.POLYGON: frozenset({Feature.POLYGON}),
+    Feature.BOX: frozenset[Feature](),
+}
+_TASKS = {
+    Feature.KEYPOINTS: "pose",
+    Feature.CORNERS: "obb",
+    Feature.POLYGON: "segment",
+    Feature.BOX: "detect",
+}
+
+
+def _style(present: Features) -> Feature:
+    if Feature.SKELETON in present:
+        return Feature.KEYPOINTS
+    return next((feature for feature in _STYLES if feature in present), Feature.BOX)
+
+
+def _line_of(style: Feature, points: int) -> Callable[[Instance, int, int], str]:
+    if style is Feature.KEYPOINTS:
+        return partial(box_with_keypoints, points=points)
+    return {Feature.CORNERS: turned_box, Feature.POLYGON: outline}.get(style, box_line)
+
+
+def _most_keypoints(target: Target) -> int:
+    counts = [len(instance.keypoints) // 3 for sample in target.samples() for instance in sample.instances]
+    return max((*counts, *(len(skeleton.keypoints) for skeleton in target.header.skeletons.values())), default=0)
+
+
+def _data_yaml(target: Target, style: Feature, points: int) -> str:
+    """Without `path`: Ultralytics then starts from the folder that the file lies in."""
+    names = {number: _Quoted(name) for number, name in enumerate(target.header.classes)}
+    content: dict[str, Any] = {"task": _TASKS[style], "train": "images/train", "val": "images/val"}
+    if (target.into / "images" / "test").exists():
+        content["test"] = "images/test"
+    if style is Feature.KEYPOINTS:
+        content |= _keypoint_entries(target.header.skeletons, points)
+    return yaml.dump(content | {"names": names}, Dumper=_Dumper, allow_unicode=True, sort_keys=False)
+
+
+def _keypoint_entries(skeletons: Mapping[int, Skeleton], points: int) -> dict[str, Any]:
+    entries: dict[str, Any] = {"kpt_shape": [points, 3]}
+    flips = {skeleton.flip for skeleton in skeletons.values()}
+    if len(flips) == 1 and len(flip := flips.pop()) == points:
+        entries["flip_idx"] = list(flip)
+    if skeletons:
+        entries["kpt_names"] = {
+            label: [_Quoted(name) for name in (*skeleton.keypoints, *number_names(points)[len(skeleton.keypoints) :])]
+            for label, skeleton in skeletons.items()
+        }
+        entries["skeleton"] = {label: [list(edge) for edge in skeleton.edges] for label, skeleton in skeletons.items()}
+    return entries
+
+
+class _Quoted(str):
+    """Text that stays text, although without quotes it may look like a number to one reader or another: 1e5, 012, no."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """The safe dumper, with quotes round names."""
+
+
+def _quoted(dumper: yaml.SafeDumper, text: _Quoted) -> yaml.ScalarNode:
+    return yaml.ScalarNode("tag:yaml.org,2002:str", str(text), style='"')
+
+
+_Dumper.add_representer(_Quoted, _quoted)

@@ -1,0 +1,402 @@
+"""Lines of YOLO labels, one object each: a class number, then coordinates relative to the image.
+
+    class x y width height                     a box; x and y are its middle
+    class x1 y1 x2 y2 x3 y3 …                  an outline of three points or more
+    class x y width height x1 y1 v1 x2 y2 v2   a box with keypoints, each with or without a visibility
+    class x1 y1 x2 y2 x3 y3 x4 y4              a turned box
+
+Two of them can look alike, so what long lines mean is settled once for a whole set: see `Census`.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from eyebright_kit.data.annotations import Instance, box_around
+from eyebright_kit.data.documents import Unreadable, read_text
+from eyebright_kit.data.format import Annotations, Remark
+from eyebright_kit.data.formats.yolo_names import MOST_CLASSES
+from eyebright_kit.data.tree import printable
+
+#: Nothing that is in an image lies a whole image away from it; pixels do.
+_LEAST, _MOST = -1.0, 2.0
+_REMARKS_PER_FILE = 100  # garbage of 16 MB has a million lines
+
+
+class Kind(Enum):
+    """What the lines that are longer than a box mean."""
+
+    OUTLINES = "outlines"
+    KEYPOINTS = "keypoints"
+    TURNED = "turned boxes"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the lines of a set are to be read. `points` and `values` say how many keypoints there are, and numbers in each."""
+
+    kind: Kind = Kind.OUTLINES
+    points: int = 0
+    values: int = 3
+
+
+# Reading
+
+
+def read_labels(file: Path, root: Path, dialect: Dialect, width: int, height: int) -> Annotations:
+    """The objects of an image of that size. Raises Unreadable for what is no text."""
+    text = read_text(file, root)
+    parse = _parser(dialect, width, height)
+    # Python reads 1_000 and digits of any script as numbers; no other tool does.
+    suspicious = "_" in text or not text.isascii()
+    instances: list[Instance] = []
+    marks: list[int] = []
+    remarks: list[Remark] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        tokens = line.split()
+        if not tokens:
+            continue
+        try:
+            if suspicious and ("_" in line or not line.isascii()):
+                raise ValueError
+            instances.append(parse(tokens))
+            marks.append(number)
+        except ValueError:
+            remarks.append(Remark(file, "broken_annotations", _complaint(tokens, dialect), str(number)))
+            if len(remarks) == _REMARKS_PER_FILE:
+                break
+    return Annotations(instances=instances, file=file, marks=marks, remarks=remarks)
+
+
+_Parse = Callable[[list[str]], Instance]
+
+
+def _parser(dialect: Dialect, width: int, height: int) -> _Parse:
+    """Reads one line; raises ValueError for one that cannot be understood. Called a million times, so it does little else."""
+    long_line = {
+        Kind.OUTLINES: _outlined,
+        Kind.KEYPOINTS: _posed(dialect.points, dialect.values),
+        Kind.TURNED: _turned,
+    }[dialect.kind]
+
+    def parse(tokens: list[str]) -> Instance:
+        label = _label(tokens[0])
+        if len(tokens) != 5:
+            return long_line(label, tokens, width, height)
+        x, y, wide, high = map(float, tokens[1:])
+        if not (_LEAST <= x <= _MOST and _LEAST <= y <= _MOST and _LEAST <= wide <= _MOST and _LEAST <= high <= _MOST):
+            raise ValueError
+        box = (
+            round((x - wide / 2) * width, 4),
+            round((y - high / 2) * height, 4),
+            round(wide * width, 4),
+            round(high * height, 4),
+        )
+        return Instance(label=label, box=box)
+
+    return parse
+
+
+def _label(token: str) -> int:
+    """`3`, and `3.0` as numeric libraries write it."""
+    try:
+        label = int(token)
+    except ValueError:
+        number = float(token)
+        if not number.is_integer():
+            raise ValueError from None
+        label = int(number)
+    if label < 0:
+        raise ValueError
+    return label
+
+
+def _numbers(tokens: list[str]) -> list[float]:
+    numbers = [float(token) for token in tokens]
+    # The sum, because whether a NaN is the least of some numbers depends on their order.
+    if not math.isfinite(sum(numbers)) or min(numbers) < _LEAST or max(numbers) > _MOST:
+        raise ValueError
+    return numbers
+
+
+def _scaled(numbers: list[float], width: int, height: int) -> tuple[float, ...]:
+    scaled = [0.0] * len(numbers)
+    scaled[0::2] = [round(x * width, 4) for x in numbers[0::2]]
+    scaled[1::2] = [round(y * height, 4) for y in numbers[1::2]]
+    return tuple(scaled)
+
+
+def _outlined(label: int, tokens: list[str], width: int, height: int) -> Instance:
+    if len(tokens) < 7 or len(tokens) % 2 == 0:
+        raise ValueError
+    ring = _scaled(_numbers(tokens[1:]), width, height)
+    if ring[:2] == ring[-2:] and len(ring) > 6:
+        ring = ring[:-2]  # the first point again, to close it
+    return Instance(label=label, box=box_around(ring), polygons=(ring,))
+
+
+def _turned(label: int, tokens: list[str], width: int, height: int) -> Instance:
+    if len(tokens) != 9:
+        raise ValueError
+    corners = _scaled(_numbers(tokens[1:]), width, height)
+    return Instance(label=label, box=box_around(corners), corners=corners)
+
+
+def _posed(points: int, values: int) -> Callable[[int, list[str], int, int], Instance]:
+    """A box, then the keypoints. Without visibilities a point is seen, unless it lies in the corner or outside: there those
+    tools put it that have none."""
+    count = 5 + points * values
+
+    def posed(label: int, tokens: list[str], width: int, height: int) -> Instance:
+        if len(tokens) != count:
+            raise ValueError
+        x, y, wide, high = _numbers(tokens[1:5])
+        numbers = _numbers(tokens[5:])
+        keypoints: list[float] = []
+        for place in range(0, len(numbers), values):
+            keypoints += _keypoint(numbers[place : place + values], width, height)
+        left, top, wide, high = _scaled([x - wide / 2, y - high / 2, wide, high], width, height)
+        return Instance(label=label, box=(left, top, wide, high), keypoints=tuple(keypoints))
+
+    return posed
+
+
+def _keypoint(numbers: list[float], width: int, height: int) -> tuple[float, ...]:
+    if len(numbers) == 2:
+        x, y = numbers
+        return (0.0, 0.0, 0) if x < 0 or y < 0 or x == y == 0 else (*_scaled(numbers, width, height), 2)
+    if numbers[2] not in (0, 1, 2):
+        raise ValueError
+    return (*_scaled(numbers[:2], width, height), int(numbers[2]))
+
+
+# Complaining
+
+
+def _complaint(tokens: list[str], dialect: Dialect) -> str:
+    """What is wrong with a line that could not be read, and what was expected."""
+    return next(_complaints(tokens, dialect))
+
+
+def _complaints(tokens: list[str], dialect: Dialect) -> Iterator[str]:
+    for place, token in enumerate(tokens):
+        if not _is_number(token):
+            yield f"{_quoted(token)} is no number; expected {_expected(dialect)}" + _hint(place, token)
+    if not float(tokens[0]).is_integer() or float(tokens[0]) < 0:
+        yield f"the class is {_quoted(tokens[0])}; expected a whole number from 0"
+    yield from _complaints_of_the_count(len(tokens), dialect)
+    coordinates = tokens[1:]
+    if dialect.kind is Kind.KEYPOINTS and dialect.values == 3:
+        coordinates = [*tokens[1:5], *(token for place, token in enumerate(tokens[5:]) if place % 3 < 2)]
+        for token in tokens[7::3]:
+            if float(token) not in (0, 1, 2):
+                yield f"a visibility is {_quoted(token)}; expected 0 (unknown), 1 (hidden) or 2 (seen)"
+    for token in coordinates:
+        if not _LEAST <= float(token) <= _MOST:
+            yield f"a coordinate is {_quoted(token)}; expected 0 to 1, relative to the image: are these pixels?"
+    yield f"it cannot be read; expected {_expected(dialect)}"
+
+
+def _hint(place: int, token: str) -> str:
+    return "; are its values separated by commas?" if "," in token else "; classes are numbers" if place == 0 else ""
+
+
+def _complaints_of_the_count(count: int, dialect: Dialect) -> Iterator[str]:
+    if count == 5 or count in _counts(dialect):
+        return
+    found = f"there {'is 1 value' if count == 1 else f'are {count} values'}"
+    if count - 1 == 5 or (count - 1 in _counts(dialect) and dialect.kind is not Kind.OUTLINES):
+        yield f"{found}, one too many; expected {_expected(dialect)}: the last may be the confidence of a prediction"
+    elif dialect.kind is Kind.OUTLINES and (count < 7 or count % 2 == 0):
+        hint = "; for keypoints, data.yaml must have kpt_shape" if count > 7 else ""
+        yield f"{found}; expected {_expected(dialect)}{hint}"
+    elif dialect.kind is not Kind.OUTLINES:
+        yield f"{found}; expected {_expected(dialect)}"
+
+
+def _counts(dialect: Dialect) -> tuple[int, ...]:
+    """How many values a long line has, where that is fixed."""
+    return {
+        Kind.OUTLINES: (),
+        Kind.KEYPOINTS: (5 + dialect.points * dialect.values,),
+        Kind.TURNED: (9,),
+    }[dialect.kind]
+
+
+def _expected(dialect: Dialect) -> str:
+    long_line = {
+        Kind.OUTLINES: "7, 9, 11 … (class and an outline)",
+        Kind.KEYPOINTS: f"{5 + dialect.points * dialect.values} (class, box and {dialect.points} keypoints of {dialect.values})",
+        Kind.TURNED: "9 (class and four corners)",
+    }[dialect.kind]
+    return f"5 values (class, x, y, width, height) or {long_line}"
+
+
+def _is_number(token: str) -> bool:
+    try:
+        return math.isfinite(float(token)) and "_" not in token and token.isascii()
+    except ValueError:
+        return False
+
+
+def _quoted(token: str) -> str:
+    return repr(printable(token if len(token) <= 40 else f"{token[:39]}…"))
+
+
+# Getting to know a set
+
+
+def begins_like_labels(start: bytes) -> bool | None:
+    """Does the beginning of a text have a line of nothing but numbers, as many as a box has or more? None when it is blank.
+
+    Captions, read-me files and lists of images have none.
+    """
+    lines = start.decode("utf-8-sig", "replace").splitlines()
+    if len(start) == BEGINNING:
+        lines = lines[:-1] or lines  # the last one is cut
+    found = [tokens for line in lines if (tokens := line.split())]
+    if not found:
+        return None
+    return any(len(tokens) >= 5 and all(map(_is_number, tokens)) for tokens in found)
+
+
+#: How many bytes `begins_like_labels` is given of a longer file.
+BEGINNING = 4096
+
+
+@dataclass(slots=True)
+class Census:
+    """What all labels of a set say together of what nothing else tells: how many classes there are, and what a long line is.
+
+    Nine values are a turned box or an outline of four points. A set has turned boxes if every long line has nine, most of
+    them are parallelograms (a rectangle stays one in relative coordinates, which are stretched by the sides of the image) and
+    at least a tenth of those are turned: drawn outlines hardly ever are parallelograms, and boxes that a tool wrote as
+    outlines never are turned.
+    """
+
+    classes: int = 0
+    long_lines: int = 0
+    quadrilaterals: int = 0
+    examined: int = 0
+    parallelograms: int = 0
+    turned: int = 0
+
+    @property
+    def has_turned_boxes(self) -> bool:
+        return (
+            0 < self.quadrilaterals == self.long_lines
+            and self.parallelograms * 2 > self.examined
+            and self.turned * 10 >= self.parallelograms
+        )
+
+    def add(self, text: str) -> None:
+        """The lines of one file; those that cannot be understood are passed over, to be complained about when their image is
+        read."""
+        for line in text.splitlines():
+            tokens = line.split()
+            count = len(tokens)
+            if count < 5:
+                continue
+            try:
+                label = _label(tokens[0])
+            except (ValueError, OverflowError):
+                continue
+            if self.classes <= label < MOST_CLASSES:
+                self.classes = label + 1
+            if count > 6:
+                self._add_long(tokens)
+
+    def _add_long(self, tokens: list[str]) -> None:
+        self.long_lines += 1
+        if len(tokens) != 9:
+            return
+        self.quadrilaterals += 1
+        if self.examined < _EXAMINED:
+            self._examine(tokens)
+
+    def _examine(self, tokens: list[str]) -> None:
+        try:
+            corners = _numbers(tokens[1:])
+        except ValueError:
+            return
+        self.examined += 1
+        if _is_parallelogram(corners):
+            self.parallelograms += 1
+            self.turned += not _is_upright(corners)
+
+
+_EXAMINED = 10_000
+_SLACK = 0.03  # of the diagonal: corners that were rounded to pixels
+
+
+def census(files: Iterable[Path], root: Path) -> Census:
+    taken = Census()
+    for file in files:
+        try:
+            taken.add(read_text(file, root))
+        except Unreadable:
+            continue  # said when its image is read
+    return taken
+
+
+def _is_parallelogram(corners: list[float]) -> bool:
+    """The diagonals meet in their middles."""
+    ax, ay, bx, by, cx, cy, dx, dy = corners
+    size = max(math.hypot(cx - ax, cy - ay), math.hypot(dx - bx, dy - by))
+    return size > 0 and math.hypot(ax + cx - bx - dx, ay + cy - by - dy) <= _SLACK * 2 * size
+
+
+def _is_upright(corners: list[float]) -> bool:
+    """Each side is level or plumb."""
+    ends = zip(corners, corners[1:], corners[2:] + corners[:2], (corners[2:] + corners[:2])[1:], strict=False)
+    sides = [(abs(x2 - x1), abs(y2 - y1)) for x1, y1, x2, y2 in list(ends)[0::2]]
+    return all(min(side) <= _SLACK * max(side) for side in sides)
+
+
+# Writing
+
+
+def box_line(instance: Instance, width: int, height: int) -> str:
+    return _line(instance.label, _relative_box(instance, width, height))
+
+
+def outline(instance: Instance, width: int, height: int) -> str:
+    """Parts are joined by a line there and back, which has no area. An object without outline gets that of its box: in a file
+    with outlines Ultralytics takes the four numbers of a box for two points."""
+    rings = instance.polygons or (_box_corners(instance),)
+    points = rings[0] if len(rings) == 1 else sum((ring + ring[:2] for ring in rings), ())
+    return _line(instance.label, _relative(points, width, height))
+
+
+def turned_box(instance: Instance, width: int, height: int) -> str:
+    return _line(instance.label, _relative(instance.corners or _box_corners(instance), width, height))
+
+
+def box_with_keypoints(instance: Instance, width: int, height: int, points: int) -> str:
+    """Every line has as many keypoints as the one that has most; those that are not there are unknown."""
+    given = instance.keypoints + (0,) * (3 * points - len(instance.keypoints))
+    numbers = list(_relative_box(instance, width, height))
+    for x, y, seen in zip(given[0::3], given[1::3], given[2::3], strict=True):
+        numbers += [x / width, y / height, seen]
+    return _line(instance.label, numbers)
+
+
+def _box_corners(instance: Instance) -> tuple[float, ...]:
+    left, top, wide, high = instance.box
+    return (left, top, left + wide, top, left + wide, top + high, left, top + high)
+
+
+def _relative_box(instance: Instance, width: int, height: int) -> tuple[float, ...]:
+    left, top, wide, high = instance.box
+    return ((left + wide / 2) / width, (top + high / 2) / height, wide / width, high / height)
+
+
+def _relative(points: tuple[float, ...], width: int, height: int) -> list[float]:
+    return [number / (height if place % 2 else width) for place, number in enumerate(points)]
+
+
+def _line(label: int, numbers: Iterable[float]) -> str:
+    """Ten decimals bring the fourth decimal of a pixel back in any image."""
+    return " ".join([str(label), *(f"{number:.10f}".rstrip("0").rstrip(".") for number in numbers)]) + "\n"

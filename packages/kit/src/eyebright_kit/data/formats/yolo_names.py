@@ -1,0 +1,271 @@
+"""What holds for a whole YOLO set: its `data.yaml`, or a plain list of names such as classes.txt or obj.names.
+
+Nothing that such a file names is opened because of it: folders and lists are looked up among the files of the set, and where a
+`path` or a `download` would lead is not looked at.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, TypeGuard, TypeVar
+
+import msgspec
+
+from eyebright_kit.data.annotations import Skeleton
+from eyebright_kit.data.documents import Unreadable, read_text, read_yaml
+from eyebright_kit.data.format import Remark
+from eyebright_kit.data.tree import printable
+from eyebright_kit.data.walk import SPLIT_WORDS
+from eyebright_wire.datasets import Split
+
+#: More than any data set has; a class number of a billion must not make a list of a billion names.
+MOST_CLASSES = 100_000
+TASKS = frozenset({"detect", "segment", "pose", "obb"})
+
+_T = TypeVar("_T")
+_Scalar: TypeAlias = str | int | float | bool
+
+
+class _DataYaml(msgspec.Struct):
+    """The entries that are read, in the types that they must have."""
+
+    names: list[_Scalar] | dict[int | str, _Scalar] | None = None
+    nc: Any = None
+    task: Any = None
+    kpt_shape: tuple[Annotated[int, msgspec.Meta(ge=1, le=1000)], Literal[2, 3]] | None = None
+    flip_idx: list[int] | None = None
+    kpt_names: list[_Scalar] | dict[int | str, list[_Scalar]] | None = None
+    skeleton: dict[int | str, list[tuple[int, int]]] | list[Any] | None = None
+    path: Any = None
+    download: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """`names=None`: nobody says how many classes there are. `sources` are the folders and lists of images by split, as they
+    were written; `keypoints` is how many points an object has, and how many numbers each."""
+
+    file: Path | None = None
+    names: tuple[str, ...] | None = None
+    task: str | None = None
+    keypoints: tuple[int, int] | None = None
+    skeletons: Mapping[int, Skeleton] = field(default_factory=dict[int, Skeleton])
+    sources: tuple[tuple[Split, str], ...] = ()
+    folder: str = ""  # that `path` names, for the sources to be looked up in
+    remarks: tuple[Remark, ...] = ()
+
+
+def is_yaml(file: Path) -> bool:
+    return file.suffix.lower() in (".yaml", ".yml")
+
+
+def is_list_of_names(file: Path) -> bool:
+    """As darknet, labelImg, CVAT, Label Studio and Roboflow call it."""
+    name = file.name.casefold()
+    return name in ("classes.txt", "predefined_classes.txt", "_darknet.labels") or name.endswith(".names")
+
+
+def unnamed(file: Path, names: Iterable[str]) -> list[Remark]:
+    return [Remark(file, "unnamed_classes", f"class {name}") for name in names]
+
+
+def number_names(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
+
+
+# data.yaml
+
+
+def describe(yamls: Iterable[Path], root: Path) -> Description:
+    """What the first of the files that describes a data set says; nothing if there is none. `data.yaml` comes first.
+
+    Raises Unreadable for one that cannot be understood, unless another can: it may be some other tool's.
+    """
+    broken: Unreadable | None = None
+    for file in sorted(yamls, key=lambda file: file.name.casefold() not in ("data.yaml", "data.yml")):
+        try:
+            content = read_yaml(file, root)
+        except Unreadable as error:
+            broken = broken or error
+            continue
+        if is_description(content):
+            return _Description(file, content).read()
+    if broken:
+        raise broken
+    return Description()
+
+
+def is_description(content: object) -> TypeGuard[dict[Any, Any]]:
+    """A map that names classes, or counts them beside the place of the images."""
+    return isinstance(content, dict) and ("names" in content or ("nc" in content and "train" in content))
+
+
+class _Description:
+    """Takes the content of one file apart."""
+
+    def __init__(self, file: Path, content: dict[Any, Any]) -> None:
+        self._file = file
+        self._content = self._taken(content, _DataYaml.__struct_fields__, _DataYaml)
+        self._places = self._taken(content, SPLIT_WORDS, dict[str, str | list[str] | None])
+        self._remarks: list[Remark] = []
+
+    def read(self) -> Description:
+        names = self._names()
+        task, keypoints = self._content.task, self._content.kpt_shape
+        if task == "pose" and keypoints is None:
+            raise self._wrong("task is pose, but there is no kpt_shape; expected such as [17, 3]")
+        return Description(
+            file=self._file,
+            names=names,
+            task=task if task in TASKS else None,
+            keypoints=keypoints,
+            skeletons=self._skeletons(len(names), keypoints[0]) if keypoints else {},
+            sources=self._sources(),
+            folder=self._folder(),
+            remarks=tuple(self._remarks),
+        )
+
+    def _taken(self, content: dict[Any, Any], keys: Iterable[str], kind: type[_T]) -> _T:
+        try:
+            return msgspec.convert({key: content[key] for key in keys if key in content}, kind)
+        except msgspec.ValidationError as error:
+            raise self._wrong(display(str(error).replace("`$.", "`"))) from None
+
+    def _wrong(self, detail: str) -> Unreadable:
+        return Unreadable(self._file, detail)
+
+    def _remark(self, code: str, detail: str) -> None:
+        self._remarks.append(Remark(self._file, code, detail))
+
+    # Classes
+
+    def _names(self) -> tuple[str, ...]:
+        given, count = self._content.names, self._content.nc
+        if given is None:
+            return self._counted()
+        numbered = dict(enumerate(given)) if isinstance(given, list) else self._by_number(given, "names")
+        total = max(numbered, default=-1) + 1
+        if count is not None and count != total:
+            self._remark("contradiction", f"nc is {_shown(count)}, but there are names for {total}")
+        names = number_names(total)
+        self._remarks += unnamed(self._file, (name for number, name in enumerate(names) if number not in numbered))
+        return tuple(_text(numbered.get(number, name)) for number, name in enumerate(names))
+
+    def _counted(self) -> tuple[str, ...]:
+        if self._content.nc is None:
+            raise self._wrong("names is empty; expected a list of names, or a map from numbers to names")
+        names = number_names(self._number(self._content.nc, "nc"))
+        self._remarks += unnamed(self._file, names)
+        return names
+
+    def _by_number(self, given: Mapping[int | str, _T], where: str) -> dict[int, _T]:
+        """What a map has for each class; quotes round a number are no harm."""
+        return {self._number(key, where): value for key, value in given.items()}
+
+    def _number(self, value: object, where: str) -> int:
+        number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < MOST_CLASSES:
+            raise self._wrong(f"{where} has {_shown(value)}; expected a number from 0 to {MOST_CLASSES - 1:,}")
+        return number
+
+    # Keypoints
+
+    def _skeletons(self, classes: int, points: int) -> dict[int, Skeleton]:
+        """Of each class that something is known of: what the points are called, or which change sides in a mirror."""
+        flip = self._flip(points)
+        names = self._keypoint_names(classes, points)
+        if not names and flip:
+            names = dict.fromkeys(range(classes), number_names(points))
+        edges = self._edges(points)
+        return {label: Skeleton(keypoints=own, edges=edges.get(label, ()), flip=flip) for label, own in names.items()}
+
+    def _flip(self, points: int) -> tuple[int, ...]:
+        flip = self._content.flip_idx or []
+        if flip and sorted(flip) != list(range(points)):
+            raise self._wrong(f"flip_idx is {_shown(flip)}; expected each of 0 to {points - 1} once")
+        return tuple(flip)
+
+    def _keypoint_names(self, classes: int, points: int) -> dict[int, tuple[str, ...]]:
+        """By class; a plain list holds for every class."""
+        given = self._content.kpt_names or {}
+        named = dict.fromkeys(range(classes), given) if isinstance(given, list) else self._by_number(given, "kpt_names")
+        for label, names in named.items():
+            if len(names) != points:
+                raise self._wrong(f"kpt_names has {len(names)} names for class {label}; expected {points}")
+        return {label: tuple(map(_text, names)) for label, names in named.items() if label < classes}
+
+    def _edges(self, points: int) -> dict[int, tuple[tuple[int, int], ...]]:
+        """The points that a line joins. Not a key of Ultralytics', which passes over it, but one that we write; what others
+        write there can count from 0 or from 1."""
+        given = self._content.skeleton
+        if not isinstance(given, dict):
+            return {}
+        for edge in (edge for edges in given.values() for edge in edges):
+            if not all(0 <= end < points for end in edge):
+                raise self._wrong(f"skeleton joins {edge[0]} and {edge[1]}; expected numbers from 0 to {points - 1}")
+        return {label: tuple(edges) for label, edges in self._by_number(given, "skeleton").items()}
+
+    # Where the images are
+
+    def _sources(self) -> tuple[tuple[Split, str], ...]:
+        """In the order of the splits: what is named twice belongs to train."""
+        named: list[tuple[Split, str]] = []
+        for word, given in self._places.items():
+            split = SPLIT_WORDS[word]
+            named += [(split, name) for name in ([given] if isinstance(given, str) else given or ())]
+        return tuple(named)
+
+    def _folder(self) -> str:
+        """`path` and `download` lead anywhere in the world, so they are not followed."""
+        path = self._content.path
+        for key, value in (("path", path), ("download", self._content.download)):
+            if value not in (None, "", ".", "./"):
+                self._remark("ignored_entry", f"{key} is {_shown(value)}")
+        return path if isinstance(path, str) else ""
+
+
+# Lists of names
+
+
+def listed_names(lists: Sequence[Path], root: Path) -> Description:
+    """The names that all the lists agree on. Raises Unreadable when they do not: then a number has no certain meaning."""
+    named = [(file, _lines(file, root)) for file in lists]
+    for file, names in named[1:]:
+        if names != named[0][1]:
+            first = printable(named[0][0].relative_to(root).as_posix())
+            raise Unreadable(file, f"it names other classes than {first}; give one data.yaml with the names that hold")
+    if not named or not named[0][1]:
+        return Description()
+    file, names = named[0]
+    numbers = number_names(len(names))
+    gaps = unnamed(file, (number for number, name in zip(numbers, names, strict=True) if not name))
+    return Description(
+        file=file,
+        names=tuple(name or number for number, name in zip(numbers, names, strict=True)),
+        remarks=tuple(gaps),
+    )
+
+
+def _lines(file: Path, root: Path) -> tuple[str, ...]:
+    lines = tuple(display(line.strip()) for line in read_text(file, root).rstrip().splitlines())
+    if len(lines) > MOST_CLASSES:
+        raise Unreadable(file, f"it has {len(lines):,} lines; expected the name of one class in each")
+    return lines
+
+
+# Values from strangers
+
+
+def display(text: str) -> str:
+    """Text that is safe to show and to store."""
+    return printable(text.encode("utf-8", "backslashreplace").decode())
+
+
+def _text(value: "_Scalar") -> str:
+    """A name that looks like a number or a truth is one to YAML."""
+    return display(str(value).lower() if isinstance(value, bool) else str(value))
+
+
+def _shown(value: object) -> str:
+    text = display(repr(value))
+    return text if len(text) <= 60 else f"{text[:59]}…"
