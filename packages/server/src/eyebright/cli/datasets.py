@@ -12,13 +12,14 @@ from eyebright.cli.converting import converted
 from eyebright.cli.exits import Exit
 from eyebright.cli.findings import tell_findings
 from eyebright.cli.inspecting import inspected
-from eyebright.cli.options import Json, LeaveOutBroken
+from eyebright.cli.options import Json, LeaveOutBroken, Server
 from eyebright.cli.ordering import bring, images_line
 from eyebright.cli.planning import Drop, Exclude, Fixes, Include, PlanFile, Rename, Seed, Shares, planned
 from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
 from eyebright.core.resolve import nearest
 from eyebright.errors import InvalidRequest, NotFound
+from eyebright.settings import Settings
 from eyebright_kit.data.readiness import TASKS
 from eyebright_wire.datasets import DatasetReport, Readiness
 from eyebright_wire.resources import DatasetVersionView, DatasetView
@@ -70,16 +71,18 @@ def import_dataset(
     path: Source,
     name: Annotated[str | None, typer.Option(help="Default: the name of the folder or file.")] = None,
     leave_out_broken: LeaveOutBroken = False,
+    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """Make an immutable version of a folder or zip. The same content twice is the same version.
 
     A file that means to be an image and cannot be used is refused, with its path; --leave-out-broken goes on without it.
+    A server of this machine reads in place. Any other is sent the files, and after an interruption the same command goes on.
     """
     path = path.expanduser()
     if not path.exists():
         raise NotFound(f"no file or folder {path}")
-    with connected() as client:
+    with connected(Settings(url=server) if server else None) as client:
         version = bring(client, path, name, leave_out_broken=leave_out_broken)
     if as_json:
         emit(version)

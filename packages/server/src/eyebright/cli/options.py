@@ -9,5 +9,9 @@ LeaveOutBroken = Annotated[
     bool,
     typer.Option("--leave-out-broken", help="Go on without the files that mean to be images and cannot be used."),
 ]
+Server = Annotated[
+    str | None,
+    typer.Option("--server", metavar="URL", help="Default: EYEBRIGHT_URL, else the server of this machine."),
+]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id; `eyebright jobs list` shows them.")]
 ModelId = Annotated[str, typer.Argument(metavar="MODEL", help="The model's id; `eyebright models list` shows them.")]

@@ -2,16 +2,12 @@
 
 import re
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
 from eyebright.cli.findings import tell_findings
-from eyebright.cli.terminal import busy, notes, say
+from eyebright.cli.sending import sending
+from eyebright.cli.terminal import busy, say
 from eyebright.client import Client
-from eyebright.client.files import Told
 from eyebright.errors import DatasetInvalid, InvalidRequest, NotFound
 from eyebright_wire.datasets import DatasetReport, Readiness, Severity
 from eyebright_wire.jobs import JobRequest, PreflightRequest
@@ -41,7 +37,7 @@ def bring(client: Client, path: Path, name: str | None = None, *, leave_out_brok
         with busy(f"Importing {path}…"):
             version = client.import_dataset(path, name, leave_out_broken=leave_out_broken)
     else:
-        with _transfer(f"Sending {path.name}") as told:
+        with sending(f"Sending {path.name}") as told:
             version = client.upload_dataset(path, name, leave_out_broken=leave_out_broken, told=told)
     say(f"{version.dataset} version {version.number}: {images_line(version.report)}")
     if (first := client.dataset_version(version.id)).dataset != version.dataset:
@@ -81,14 +77,6 @@ def seconds_of(text: str | None) -> int | None:
     if match is None or int(match[1]) == 0:
         raise InvalidRequest(f"{text!r} is not a duration. Write 90s, 30m, 2h or 1d.")
     return int(match[1]) * UNITS[match[2]]
-
-
-@contextmanager
-def _transfer(title: str) -> Iterator[Told]:
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=notes(), transient=True) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _looks_like_path(source: str) -> bool:
