@@ -99,6 +99,21 @@ def test_an_entity_reads_no_other_file(tmp_path: Path) -> None:
     assert "document type" in complaint(read_xml, tmp_path, text)[0]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "iso-8859-1", "utf-8-sig"])
+@pytest.mark.parametrize("declared", ["", '<?xml version="1.0" encoding="{}"?>'])
+def test_no_encoding_hides_an_entity(tmp_path: Path, encoding: str, declared: str) -> None:
+    entities = "".join(f'<!ENTITY x{n} "{f"&x{n - 1};" * 10 if n else "ha"}">' for n in range(9))
+    text = f"{declared.format(encoding.removesuffix('-sig'))}<!DOCTYPE a [{entities}]><a>&x8;</a>"
+    assert complaint(read_xml, tmp_path, text.encode(encoding))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
+def test_xml_is_read_in_the_encoding_that_it_declares(tmp_path: Path, encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?><a b="Köter">ü</a>'
+    root = read_xml(written(tmp_path, text.encode(encoding)), tmp_path)
+    assert (root.get("b"), root.text) == ("Köter", "ü")
+
+
 def test_text_comes_with_any_end_of_line_and_a_mark_at_its_beginning(tmp_path: Path) -> None:
     path = written(tmp_path, b"\xef\xbb\xbfa\r\n\r\n b \rc\n")
     assert list(read_lines(path, tmp_path)) == [(1, "a"), (3, "b"), (4, "c")]
