@@ -314,6 +314,12 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "{n} classes have no names, only numbers",
             "called by their numbers; rename them on import, or add a list of their names",
         ),
+        "binary_masks": Kind(
+            _INFO,
+            "the masks hold two values only",
+            "the masks hold two values only",
+            "used as two classes, the second painted in the higher value; rename them on import",
+        ),
         "unused_class": Kind(
             _WARNING,
             "a class has a name but no example",

@@ -19,26 +19,35 @@ IMAGE_ROLES = frozenset({"images", "image", "jpegimages", "imgs", "img", "img_di
 TEXT_ROLES = frozenset({"annotations", "annotation", "xmls", "xml", "labels", "label", "json", "jsons", "labelme"})
 _MOST_FOLDERS = 64
 _FEW = 3
+_NOTHING = re.compile(r"(?!)")
 
 
 class Places:
-    """Where the files below a root belong. `roles` are folders that do not count, `tails` ends of names that do not either."""
+    """Where the files below a root belong. `roles` are folders that do not count; the ends of names that match `tails`, and of
+    folders that match `folder_tails`, do not either."""
 
-    def __init__(self, root: Path, roles: frozenset[str], tails: re.Pattern[str] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        roles: frozenset[str],
+        tails: re.Pattern[str] = _NOTHING,
+        folder_tails: re.Pattern[str] = _NOTHING,
+    ) -> None:
         self._root = root
         self._roles = roles
         self._tails = tails
+        self._folder_tails = folder_tails
         self._folders: dict[Path, str] = {}  # a hundred thousand files lie in a handful of folders
 
     def of(self, path: Path) -> str:
         """What the file shares with its counterpart: the folders that count, and its name without ending."""
-        return self.folder(path.parent) + (self._tails.sub("", path.stem) if self._tails else path.stem)
+        return self.folder(path.parent) + self._tails.sub("", path.stem)
 
     def folder(self, folder: Path) -> str:
         """The folders that count, each with a slash behind it; empty for the root."""
         if folder not in self._folders:
             inside = folder.relative_to(self._root).parts
-            parts = (self._tails.sub("", part) if self._tails else part for part in inside)
+            parts = (self._folder_tails.sub("", part) for part in inside)
             counting = (part for part in parts if part and part.casefold() not in self._roles)
             self._folders[folder] = "".join(f"{part}/" for part in counting)
         return self._folders[folder]
