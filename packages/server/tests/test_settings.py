@@ -60,6 +60,7 @@ def test_what_is_given_goes_before_the_environment(monkeypatch):
         ("EYEBRIGHT_JOBS__LEASE_SECONDS", "-1", "more than 0.0"),
         ("EYEBRIGHT_JOBS__HANG_SECONDS", "long", "a number"),
         ("EYEBRIGHT_EGRESS__ALLOW", "10.0.0.1/8", "a network such as 10.0.0.0/8, with no bits set beyond its length"),
+        ("EYEBRIGHT_EGRESS__AUTHORITIES", "/no/such.pem", "a file that is there"),
         ("EYEBRIGHT_EGRESS__SCHEMES", "ftp", "'https' or 'http'"),
         ("EYEBRIGHT_EGRESS__PORTS", "0", "at least 1"),
         ("EYEBRIGHT_SOURCES__S3_ENDPOINT", "minio:9000", "http://… or https://…"),

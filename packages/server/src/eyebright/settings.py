@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    FilePath,
     IPvAnyNetwork,
     ValidationError,
     ValidationInfo,
@@ -141,7 +142,7 @@ class EgressSettings(Section):
     allow: Networks = Field(
         default=(), description="Networks that may be called although they are not public, such as 10.0.0.0/8"
     )
-    authorities: Folder | None = Field(
+    authorities: Annotated[FilePath, AfterValidator(_absolute)] | None = Field(
         default=None, description="PEM file of certificate authorities to trust beside the public ones"
     )
     connect_seconds: float = Field(default=10, gt=0, description="Longest wait for a connection")
@@ -289,6 +290,7 @@ _EXPECTED = {
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",
     "literal_error": "{expected}",
+    "path_not_file": "a file that is there",
     "ip_any_network": "a network such as 10.0.0.0/8, with no bits set beyond its length",
 }
 
