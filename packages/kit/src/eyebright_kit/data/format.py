@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from eyebright_kit.data.annotations import Instance, Skeleton
-from eyebright_kit.data.tree import printable
+from eyebright_kit.data.tree import listed_once, printable
 from eyebright_wire.datasets import Split
 
 if TYPE_CHECKING:
@@ -151,7 +151,8 @@ def formats() -> tuple[Format, ...]:
 
 def detect(root: Path) -> Format | None:
     """The format that is surest of the folder; between equals the first by name. None when no format knows it."""
-    sure = [(form.matches(root), form) for form in formats()]
+    with listed_once():
+        sure = [(form.matches(root), form) for form in formats()]
     certainty, best = max(sure, key=lambda pair: pair[0], default=(Certainty.NO, None))
     return best if certainty else None
 

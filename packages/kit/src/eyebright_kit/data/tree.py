@@ -7,7 +7,9 @@ be the whole disk, and is gone when that place is.
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +33,20 @@ class Listing:
     unreadable: tuple[Path, ...] = ()  # the folder itself
 
 
+_seen: ContextVar["dict[tuple[Path, Path], Listing] | None"] = ContextVar("_seen", default=None)
+
+
+@contextmanager
+def listed_once() -> Generator[None]:
+    """While this lasts no folder is listed a second time: when every format looks at the same few folders, all of which stay
+    in memory meanwhile."""
+    token = _seen.set({})
+    try:
+        yield
+    finally:
+        _seen.reset(token)
+
+
 class Tree:
     """The folders below a root, and below nothing else."""
 
@@ -38,6 +54,15 @@ class Tree:
         self.root = root
 
     def list(self, folder: Path) -> Listing:
+        seen = _seen.get()
+        if seen is None:
+            return self._list(folder)
+        key = (self.root, folder)
+        if key not in seen:
+            seen[key] = self._list(folder)
+        return seen[key]
+
+    def _list(self, folder: Path) -> Listing:
         parts: dict[str, list[Path]] = {"folders": [], "files": [], "system": [], "special": [], "outside": []}
         try:
             with os.scandir(folder) as entries:
