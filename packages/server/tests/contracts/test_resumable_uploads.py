@@ -3,6 +3,8 @@
 import hashlib
 import io
 import os
+import re
+import shutil
 import socket
 import subprocess
 import time
@@ -20,6 +22,7 @@ from eyebright.client import running_server
 UPLOADS = "/api/v1/uploads"
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = {**TUS, "Content-Type": "application/offset+octet-stream"}
+GUIDE = Path(__file__).parents[4] / "docs" / "guide" / "uploads.md"
 CONTENT = os.urandom(4 * 2**20 + 12_345)
 HALF = len(CONTENT) // 2
 
@@ -210,3 +213,17 @@ def test_a_client_that_others_wrote_uploads_and_goes_on(sender: Sender) -> None:
     where = urlsplit(str(first.url)).path
     assert sender.arrived(where) == hashlib.sha256(CONTENT).hexdigest()
     assert sender.offset(where) == len(CONTENT)
+
+
+def test_the_example_of_the_guide_works(sender: Sender, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("the example needs curl")
+    example = re.search(r"```bash\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    assert example is not None
+    (tmp_path / "photos.zip").write_bytes(CONTENT)
+    script = f"set -euo pipefail\n{example[1]}\necho $upload"
+    variables = {"PATH": os.environ["PATH"], "URL": sender.url, "TOKEN": sender.live.token}
+    ran = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=variables, capture_output=True, text=True, check=True
+    )
+    assert sender.arrived(ran.stdout.strip()) == hashlib.sha256(CONTENT).hexdigest()
