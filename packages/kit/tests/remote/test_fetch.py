@@ -1,6 +1,7 @@
 """Fetching over http; what is said here of resuming, limits and stopping holds for every source."""
 
 import hashlib
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -258,6 +259,22 @@ def test_a_stop_ends_a_silent_transfer_within_a_second(web: Callable[..., Any], 
     with pytest.raises(Stopped):
         fetch(f"{site.url}/a", tmp_path / "in", rules=replace(site.rules, read_seconds=30), stop=stop)
     assert time.monotonic() - stopped_at[0] < 1
+
+
+def test_a_stop_ends_the_wait_for_a_name_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked, answered = threading.Event(), threading.Event()
+
+    def hang(*_: object, **__: object) -> list[Any]:
+        asked.set()
+        answered.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        fetch("https://slow.example/set.zip", tmp_path / "in", stop=asked.is_set)
+    answered.set()
+    assert time.monotonic() - began < 2
 
 
 def test_a_stop_ends_the_wait_before_another_try(tmp_path: Path, web: Callable[..., Any]):
