@@ -1,12 +1,13 @@
 """Which figures there are, in the order in which they are printed: the quick ones first."""
 
-from benchmarks import gpu, ingest, overhead, startup, training
+from benchmarks import gpu, importing, ingest, overhead, startup, training
 from benchmarks.figure import Family, Figure
 
 FAMILIES: tuple[Family, ...] = (
     *startup.FAMILIES,
     *overhead.FAMILIES,
     *ingest.FAMILIES,
+    *importing.FAMILIES,
     *training.FAMILIES,
     *gpu.FAMILIES,
 )
