@@ -6,9 +6,9 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from pydantic import ValidationError
 
+from eyebright_kit.data.blobs import blob_path
 from eyebright_kit.data.local import LocalDataset
 from eyebright_kit.data.manifest import Manifest
-from eyebright_kit.data.blobs import blob_path
 from eyebright_kit.data.materialise import materialise
 from eyebright_kit.disk import copy_durably, is_full, sha256_of
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, DiskFull, StorageUnavailable
