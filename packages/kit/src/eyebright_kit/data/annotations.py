@@ -50,7 +50,7 @@ IGNORED = 255
 
 
 def rounded(*numbers: float) -> tuple[float, ...]:
-    return tuple(round(number, _DECIMALS) for number in numbers)
+    return tuple([round(number, _DECIMALS) for number in numbers])  # a list: this runs for every number of every object
 
 
 def box_around(points: tuple[float, ...]) -> Box:

@@ -63,6 +63,7 @@ class _Reference(Struct, frozen=True, gc=False):
 
 _REFERENCE = msgspec.json.Decoder(_Reference)
 _NOWHERE = -1
+_SHORT = 10**18
 
 
 class Unsupported(Exception):
@@ -145,9 +146,9 @@ def open_document(path: Path, root: Path) -> Document:
 
 def key_of(number: Id) -> Id:
     """The same for 7, 7.0 and "7"."""
-    if isinstance(number, str) and number.isdecimal() and len(number) < 19 and str(int(number)) == number:
-        return int(number)
-    return number
+    if type(number) is int or not isinstance(number, str):
+        return number
+    return int(number) if number.isdecimal() and len(number) < 19 and str(int(number)) == number else number
 
 
 def _key_in(text: bytes) -> Id | None:
@@ -160,6 +161,8 @@ def _key_in(text: bytes) -> Id | None:
 
 def shown_id(number: object) -> str:
     """An id as text that is safe to show, and short."""
+    if type(number) is int and -_SHORT < number < _SHORT:
+        return str(number)
     if isinstance(number, float) and number.is_integer():
         number = int(number)
     text = printable(str(number)) if isinstance(number, int | str | float) else type(number).__name__

@@ -81,7 +81,7 @@ class Objects:
         if entry.caption is not None and entry.category_id is None:
             return Thing(mark, caption=entry.caption.strip())
         try:
-            attributes, lost = _attributes(entry.attributes)
+            attributes, lost = _attributes(entry.attributes) if entry.attributes else ({}, ())
             return Thing(mark, self._instance(entry, attributes, width, height), lost=lost)
         except _Odd as odd:
             raise Broken(odd.code, str(odd), mark) from None
@@ -90,7 +90,7 @@ class Objects:
 
     def _instance(self, entry: Entry, attributes: dict[str, Attribute], width: int, height: int) -> Instance:
         label = self._label(entry)
-        polygons, runs = _outline(entry.segmentation, width, height)
+        polygons, runs = _outline(entry.segmentation, width, height) if entry.segmentation else ((), "")
         keypoints = _keypoints(entry.keypoints, self._points.get(label)) if entry.keypoints else ()
         return Instance(
             label=label,

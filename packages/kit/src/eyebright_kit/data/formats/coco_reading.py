@@ -54,8 +54,8 @@ class _Gathering:
         self.remarks: list[Remark] = []
         self._root = tree.root
         self._documents = documents
-        self._top = self._relative(top_of([*paths, *(document.path for document in documents)], tree.root, _ROLES))
-        lookup = Lookup(map(self._relative, paths))
+        self._top = self.file(top_of([*paths, *(document.path for document in documents)], tree.root, _ROLES))
+        lookup = Lookup(map(self.file, paths))
         for number, document in enumerate(documents):
             self._gather(number, document, lookup)
         self._spread()
@@ -70,30 +70,29 @@ class _Gathering:
         """Its name as it is shown, without the folders that only wrap the data set."""
         return printable(file.removeprefix(f"{self._top}/"))
 
-    def _relative(self, path: Path) -> str:
+    def file(self, path: Path) -> str:
+        """Its path below the root, with forward slashes."""
         return "" if path == self._root else str(path)[len(str(self._root)) :].lstrip("/")
 
     def _gather(self, number: int, document: Document, lookup: Lookup) -> None:
-        near = self._relative(document.path.parent)
+        near = self.file(document.path.parent)
         for place, image in enumerate(document.images):
-            mark = f"image {shown_id(image.id)}"
             if place in document.contested:
-                self.remarks.append(Remark(document.path, "broken_annotations", document.contested[place], mark))
+                self._remark("broken_annotations", document.contested[place], document, image)
                 continue
             try:
                 file = lookup.find(image.file_name, near, document.split)
             except NotFound as error:
-                detail = f"{printable(image.file_name)}: {error}"
-                self.remarks.append(Remark(document.path, "missing_image", detail, mark))
+                self._remark("missing_image", f"{printable(image.file_name)}: {error}", document, image)
                 continue
-            self._add(file, document, (number, place), mark)
+            split = document.split or split_of_folder(self.source(file).rpartition("/")[0])
+            known = self.places[split].get(file, ())
+            if any(other == number for other, _ in known):
+                self._remark("listed_twice", self.source(file), document, image)
+            self.places[split][file] = (*known, (number, place))
 
-    def _add(self, file: str, document: Document, place: _Place, mark: str) -> None:
-        split = document.split or split_of_folder(self.source(file).rpartition("/")[0])
-        known = self.places[split].get(file, ())
-        if any(other == place[0] for other, _ in known):
-            self.remarks.append(Remark(document.path, "listed_twice", self.source(file), mark))
-        self.places[split][file] = (*known, place)
+    def _remark(self, code: str, detail: str, document: Document, image: ListedImage) -> None:
+        self.remarks.append(Remark(document.path, code, detail, f"image {shown_id(image.id)}"))
 
     def _spread(self) -> None:
         """What a file without a split says of an image that others put into one is said of it there."""
@@ -145,15 +144,15 @@ class _Source:
 
     def _rest(self) -> Iterator[Remark]:
         known = {document.path for document in self._documents} | {remark.path for remark in self._others}
-        known |= {self._gathering.path(file) for file in self._gathering.listed()}
+        listed = self._gathering.listed()
         for found in walk(self._tree, self._tree.root):
             if isinstance(found, Remark):
                 yield found
-            elif found not in known:
+            elif self._gathering.file(found) not in listed and found not in known:
                 yield Remark(found, "unlisted_image" if named_like_image(found) else "other_file")
 
     def _annotations(self, path: Path, places: tuple[_Place, ...], width: int, height: int) -> Annotations:
-        image = _Image(path, self._documents[places[0][0]])
+        image = _Image(path, self._documents[places[0][0]], several=len(places) > 1)
         for number, place in places:
             document = self._documents[number]
             image.compare(document.images[place], width, height)
@@ -168,9 +167,10 @@ class _Source:
 class _Image:
     """What is known of one image while it is put together."""
 
-    def __init__(self, path: Path, first: Document) -> None:
+    def __init__(self, path: Path, first: Document, *, several: bool) -> None:
         self._path = path
         self._first = first
+        self._several = several  # places tell of it
         self._instances: list[Instance] = []
         self._marks: list[str] = []
         self._captions: list[str] = []
@@ -211,6 +211,10 @@ class _Image:
 
     def _place(self, thing: Thing, instance: Instance, document: Document) -> None:
         """The files of one release tell of the same object under the same id: one its outline, another its keypoints."""
+        if not self._several:
+            self._instances.append(instance)
+            self._marks.append(thing.mark)
+            return
         key = (thing.mark, instance.label, instance.box)
         place, other = self._known.setdefault(key, (len(self._instances), document))
         if place < len(self._instances) and other is not document:
