@@ -413,7 +413,7 @@ def _entry(
     if None in parts:
         return Remark(index, "broken_annotations", "what it says of the image is no text", mark)
     others = sorted(fields.keys() - _TEXT_KEYS - set(_FILE_FIELDS))
-    unread.update(dict.fromkeys(f"the field {caption_of(other)[:60]!r} is not read" for other in others))
+    unread.update(dict.fromkeys(f"the field '{caption_of(other)[:60]}' is not read" for other in others))
     return name, _Entry(caption_of(", ".join(part for part in parts if part)), index, mark)
 
 
