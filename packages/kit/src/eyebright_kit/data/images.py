@@ -155,17 +155,26 @@ def decoded(path: Path, limits: ImageLimits, root: Path | None) -> tuple[Image.I
     """The whole picture and the bytes of its file, for one whose pixels are needed. Never raises for what is in it."""
     try:
         data = _read(path, limits, root)
-        image = _open_within(path, data, limits)
-        image.load()
     except _Refused as refused:
         return refused.verdict
     except NotOpened as error:
         return Unusable(error.code, error.detail)
     except OSError as error:
         return Unusable("unreadable_file", error.strerror or _first_line(error))
+    image = decoded_bytes(data, limits, path)
+    return image if isinstance(image, Unusable) else (image, data)
+
+
+def decoded_bytes(data: bytes, limits: ImageLimits, path: Path) -> Image.Image | Unusable:
+    """The whole picture that these bytes are; `path` says where they come from. Never raises for what is in them."""
+    try:
+        image = _open_within(path, data, limits)
+        image.load()
+    except _Refused as refused:
+        return refused.verdict
     except Exception as error:  # whatever a decoder raises over hostile bytes
         return Unusable("damaged_image", _first_line(error))
-    return image, data
+    return image
 
 
 def _open_within(path: Path, data: bytes, limits: ImageLimits) -> ImageFile.ImageFile:

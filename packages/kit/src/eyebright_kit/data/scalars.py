@@ -21,9 +21,14 @@ def number_of(text: str | None, what: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not -LARGEST <= number <= LARGEST or "_" in text:
+    if not is_sane(number) or "_" in text:
         raise ValueError(f"its {what} is {printable(text.strip())[:40]!r}; expected a number")
     return number
+
+
+def is_sane(number: float) -> bool:
+    """Finite, and not beyond all images."""
+    return -LARGEST <= number <= LARGEST
 
 
 def number_text(number: float) -> str:
