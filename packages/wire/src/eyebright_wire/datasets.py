@@ -61,6 +61,30 @@ class SamplePicture(WireModel):
     caption: str | None = None
 
 
+class ObjectView(WireModel):
+    """One object in a stored image, in pixels of it."""
+
+    class_name: str
+    box: tuple[float, float, float, float]  # left, top, width, height
+    kinds: tuple[str, ...] = ()  # what else is known: outline, keypoints, corners, crowd
+    attributes: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+
+class PictureView(WireModel):
+    """One image of a version, by its number in it."""
+
+    number: int
+    source: str
+    sha256: str
+    split: Split
+    width: int
+    height: int
+    class_name: str | None = None  # of the whole image
+    objects: tuple[ObjectView, ...] = ()
+    has_mask: bool = False
+    caption: str | None = None
+
+
 class Changes(WireModel):
     """What a version was changed or left out against its source, by reason. The whole list is a blob: JSON lines."""
 
