@@ -151,8 +151,13 @@ def _examine_batch(batch: list[Path], limits: ImageLimits, root: Path | None) ->
     return [examine(path, limits, root) for path in batch]
 
 
-def decoded(path: Path, limits: ImageLimits, root: Path | None) -> tuple[Image.Image, bytes] | Unusable:
-    """The whole picture and the bytes of its file, for one whose pixels are needed. Never raises for what is in it."""
+def decoded(
+    path: Path, limits: ImageLimits, root: Path | None, *, near: tuple[int, int] | None = None
+) -> tuple[Image.Image, bytes] | Unusable:
+    """The whole picture and the bytes of its file, for one whose pixels are needed. Never raises for what is in it.
+
+    Where a picture of the size `near` suffices, a JPEG is decoded at a fraction of its size, no smaller than that.
+    """
     try:
         data = _read(path, limits, root)
     except _Refused as refused:
@@ -161,14 +166,18 @@ def decoded(path: Path, limits: ImageLimits, root: Path | None) -> tuple[Image.I
         return Unusable(error.code, error.detail)
     except OSError as error:
         return Unusable("unreadable_file", error.strerror or _first_line(error))
-    image = decoded_bytes(data, limits, path)
+    image = decoded_bytes(data, limits, path, near=near)
     return image if isinstance(image, Unusable) else (image, data)
 
 
-def decoded_bytes(data: bytes, limits: ImageLimits, path: Path) -> Image.Image | Unusable:
+def decoded_bytes(
+    data: bytes, limits: ImageLimits, path: Path, *, near: tuple[int, int] | None = None
+) -> Image.Image | Unusable:
     """The whole picture that these bytes are; `path` says where they come from. Never raises for what is in them."""
     try:
         image = _open_within(path, data, limits)
+        if near:
+            image.draft(image.mode, near)
         image.load()
     except _Refused as refused:
         return refused.verdict
