@@ -62,6 +62,8 @@ def open_documents(looks: Iterable[tuple[Path, Look]], root: Path) -> tuple[tupl
             documents.append(_opened(path, seen, root))
         except Unsupported as error:
             others.append(Remark(path, "unsupported_annotations", str(error)))
+    if not documents and not others:
+        raise Unreadable(root, "it has no COCO file")
     if not documents:
         raise Unreadable(others[0].path, others[0].detail, code=others[0].code)
     return tuple(sorted(documents, key=_order)), tuple(others)
