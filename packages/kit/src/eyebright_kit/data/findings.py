@@ -306,7 +306,7 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             _WARNING,
             "the description of the data set contradicts itself",
             "the description of the data set contradicts itself in {n} places",
-            "used as if the second entry were not there; was the wrong file shipped?",
+            "used: names go before their number, and an image is in one split only; was the wrong file shipped?",
         ),
         "unnamed_classes": Kind(
             _INFO,

@@ -8,32 +8,17 @@
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from eyebright_kit.data.annotations import Instance, Skeleton
 from eyebright_kit.data.documents import Unreadable, read_yaml
-from eyebright_kit.data.features import Feature, Features
+from eyebright_kit.data.features import Features
 from eyebright_kit.data.format import Candidate, Certainty, Reading, Remark, shown_path
 from eyebright_kit.data.formats.yolo_files import LABEL_ROLES, Files, Layout, lay_out, splits
-from eyebright_kit.data.formats.yolo_lines import (
-    Census,
-    Dialect,
-    Kind,
-    begins_like_labels,
-    box_line,
-    box_with_keypoints,
-    census,
-    outline,
-    read_labels,
-    turned_box,
-)
+from eyebright_kit.data.formats.yolo_lines import Census, Dialect, Kind, begins_like_labels, census, read_labels
 from eyebright_kit.data.formats.yolo_names import (
     Description,
     describe,
@@ -44,13 +29,11 @@ from eyebright_kit.data.formats.yolo_names import (
     number_names,
     unnamed,
 )
+from eyebright_kit.data.formats.yolo_writing import carried, write
 from eyebright_kit.data.pairs import beginning
 from eyebright_kit.data.tree import Tree
 from eyebright_kit.data.walk import named_like_image
-from eyebright_kit.data.writing import Target, write_file
-from eyebright_wire.datasets import Split
-
-_ALWAYS = frozenset({Feature.BOX, Feature.CLASS_ORDER, Feature.CLASS_NAMES})
+from eyebright_kit.data.writing import Target
 
 
 class Yolo:
@@ -64,9 +47,8 @@ class Yolo:
         seen = _Glimpse(Tree(root))
         if seen.labels and (seen.has_description or seen.has_names):
             return Certainty.SURE
-        if seen.labels > seen.other_texts or (seen.has_description and seen.images):
-            return Certainty.LIKELY
-        return Certainty.POSSIBLE if seen.has_label_folder and seen.images and seen.texts else Certainty.NO
+        meant = seen.labels > seen.other_texts or (seen.images and (seen.has_description or seen.has_label_folder))
+        return Certainty.LIKELY if meant else Certainty.NO
 
     def read(self, root: Path) -> Reading:
         files = Files(Tree(root))
@@ -83,23 +65,10 @@ class Yolo:
         )
 
     def carries(self, present: Features) -> Features:
-        return present & (_ALWAYS | _STYLES[_style(present)])
+        return carried(present)
 
     def write(self, target: Target) -> None:
-        """As Ultralytics reads it: with data.yaml in the folder that its paths start from, wherever that is moved to.
-
-        A set has one kind of line: keypoints go before turned boxes, those before outlines, those before boxes.
-        """
-        style = _style(target.features)
-        points = _most_keypoints(target) if style is Feature.KEYPOINTS else 0
-        line = _line_of(style, points)
-        for split in (Split.TRAIN, Split.VAL):  # both must be there, even if empty
-            target.folder("images", split)
-        for sample in target.samples():
-            image = target.place_image(sample, target.folder("images", sample.split))
-            lines = (line(instance, sample.width, sample.height) for instance in sample.instances)
-            write_file(target.folder("labels", sample.split) / f"{image.stem}.txt", "".join(lines))
-        write_file(target.into / "data.yaml", _data_yaml(target, style, points))
+        write(target)
 
 
 # Detection
@@ -116,7 +85,6 @@ class _Glimpse:
         self._tree = tree
         self.labels = 0
         self.other_texts = 0
-        self.texts = 0
         self.images = False
         self.has_description = False
         self.has_names = False
@@ -139,15 +107,14 @@ class _Glimpse:
         files = _some_files(folder, self._ENTRIES)
         images = {file.stem for file in files if named_like_image(file)}
         self.images = self.images or bool(images)
-        self.has_label_folder = self.has_label_folder or _holds_labels((depth, folder))
         self.has_names = self.has_names or any(map(is_list_of_names, files))
         self.has_description = self.has_description or any(
             map(self._describes, islice(filter(is_yaml, files), self._FEW))
         )
         texts = [file for file in files if file.suffix.lower() == ".txt" and not is_list_of_names(file)]
-        self.texts += len(texts)
-        beside = [file for file in texts if _holds_labels((depth, folder)) or file.stem in images]
-        for file in islice(beside, self._FEW):
+        for_labels = _holds_labels((depth, folder))
+        self.has_label_folder = self.has_label_folder or (for_labels and bool(texts))
+        for file in islice((file for file in texts if for_labels or file.stem in images), self._FEW):
             meant = begins_like_labels(beginning(file, self._tree))
             self.labels += meant is True
             self.other_texts += meant is False
@@ -220,78 +187,3 @@ def _found(layout: Layout, dialect: Dialect, root: Path, remarks: Sequence[Remar
         annotate = partial(read_labels, Path(picture.label), root, dialect) if picture.label else None
         yield Candidate(path, shown_path(path, layout.top), picture.split, annotate=annotate)
     yield from layout.remarks
-
-
-# Writing
-
-_STYLES = {
-    Feature.KEYPOINTS: frozenset({Feature.KEYPOINTS, Feature.SKELETON}),
-    Feature.CORNERS: frozenset({Feature.CORNERS}),
-    Feature.POLYGON: frozenset({Feature.POLYGON}),
-    Feature.BOX: frozenset[Feature](),
-}
-_TASKS = {
-    Feature.KEYPOINTS: "pose",
-    Feature.CORNERS: "obb",
-    Feature.POLYGON: "segment",
-    Feature.BOX: "detect",
-}
-
-
-def _style(present: Features) -> Feature:
-    if Feature.SKELETON in present:
-        return Feature.KEYPOINTS
-    return next((feature for feature in _STYLES if feature in present), Feature.BOX)
-
-
-def _line_of(style: Feature, points: int) -> Callable[[Instance, int, int], str]:
-    if style is Feature.KEYPOINTS:
-        return partial(box_with_keypoints, points=points)
-    return {Feature.CORNERS: turned_box, Feature.POLYGON: outline}.get(style, box_line)
-
-
-def _most_keypoints(target: Target) -> int:
-    counts = [len(instance.keypoints) // 3 for sample in target.samples() for instance in sample.instances]
-    return max((*counts, *(len(skeleton.keypoints) for skeleton in target.header.skeletons.values())), default=0)
-
-
-def _data_yaml(target: Target, style: Feature, points: int) -> str:
-    """Without `path`: Ultralytics then starts from the folder that the file lies in."""
-    names = {number: _Quoted(name) for number, name in enumerate(target.header.classes)}
-    content: dict[str, Any] = {"task": _TASKS[style], "train": "images/train", "val": "images/val"}
-    if (target.into / "images" / "test").exists():
-        content["test"] = "images/test"
-    if style is Feature.KEYPOINTS:
-        content |= _keypoint_entries(target.header.skeletons, points)
-    return yaml.dump(content | {"names": names}, Dumper=_Dumper, allow_unicode=True, sort_keys=False)
-
-
-def _keypoint_entries(skeletons: Mapping[int, Skeleton], points: int) -> dict[str, Any]:
-    entries: dict[str, Any] = {"kpt_shape": [points, 3]}
-    flips = {skeleton.flip for skeleton in skeletons.values()}
-    if len(flips) == 1 and len(flip := flips.pop()) == points:
-        entries["flip_idx"] = list(flip)
-    if skeletons:
-        entries["kpt_names"] = {
-            label: [_Quoted(name) for name in (*skeleton.keypoints, *number_names(points)[len(skeleton.keypoints) :])]
-            for label, skeleton in skeletons.items()
-        }
-        entries["skeleton"] = {label: [list(edge) for edge in skeleton.edges] for label, skeleton in skeletons.items()}
-    return entries
-
-
-class _Quoted(str):
-    """Text that stays text, although without quotes it may look like a number to one reader or another: 1e5, 012, no."""
-
-    __slots__ = ()
-
-
-class _Dumper(yaml.SafeDumper):
-    """The safe dumper, with quotes round names."""
-
-
-def _quoted(dumper: yaml.SafeDumper, text: _Quoted) -> yaml.ScalarNode:
-    return yaml.ScalarNode("tag:yaml.org,2002:str", str(text), style='"')
-
-
-_Dumper.add_representer(_Quoted, _quoted)

@@ -4,6 +4,7 @@ An image belongs to the text that is called alike and lies in its folder or, wit
 The split is what data.yaml or a list of images says; failing that, what a folder is called.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,8 +45,9 @@ class Files:
         self.others = gathered.others
         self.remarks = gathered.remarks
         self.label_of = self._paired(gathered)
-        described = [*self.label_of, *self.label_of.values()]
-        self.top = top_of(map(Path, described or self.images), self.root, _ROLES)
+        described = (*self.label_of, *self.label_of.values()) or self.images
+        one_of_each = {file.rpartition("/")[0]: file for file in described}
+        self.top = top_of(map(Path, one_of_each.values()), self.root, _ROLES)
 
     def _paired(self, gathered: Gathered) -> dict[str, str]:
         """The label of each image that has one; what lies in a folder for labels goes before what lies beside the image."""
@@ -123,9 +125,11 @@ def splits(files: Files, description: Description) -> Splits:
             if text := _first(texts, entries, near, split):
                 _take_list(found, files, files.root / text, split)
                 continue
-        elif (folder := near if _is_here(source) else _first(folders, entries, near, split)) is not None:
-            _take_folder(found, folder, split, source, description.file)
-            continue
+        elif not _is_elsewhere(source):
+            folder = near if source.rstrip("/") in ("", ".") else _first(folders, entries, near, split)
+            if folder is not None:
+                _take_folder(found, folder, split, source, description.file)
+                continue
         detail = f"{split} is {display(repr(source))[:80]}, which is not there"
         found.remarks.append(Remark(description.file, "ignored_entry", detail))
     return found
@@ -155,8 +159,9 @@ def _first(lookup: Lookup, names: Iterable[str], near: str, split: Split) -> str
     return None
 
 
-def _is_here(source: str) -> bool:
-    return source.rstrip("/") in ("", ".")
+def _is_elsewhere(source: str) -> bool:
+    """A path that starts from the root of a disk, a home, a host or a server. `../` only means the folder of data.yaml."""
+    return bool(re.match(r"[/\\~]|[A-Za-z]:|[a-z0-9]+://", source))
 
 
 def _take_folder(found: Splits, folder: str, split: Split, source: str, file: Path) -> None:

@@ -41,6 +41,12 @@ class Dialect:
     points: int = 0
     values: int = 3
 
+    @property
+    def count(self) -> int | None:
+        """How many values a long line has; None where that is not fixed."""
+        counts = {Kind.KEYPOINTS: 5 + self.points * self.values, Kind.TURNED: 9}
+        return counts.get(self.kind)
+
 
 # Reading
 
@@ -77,7 +83,7 @@ def _parser(dialect: Dialect, width: int, height: int) -> _Parse:
     """Reads one line; raises ValueError for one that cannot be understood. Called a million times, so it does little else."""
     long_line = {
         Kind.OUTLINES: _outlined,
-        Kind.KEYPOINTS: _posed(dialect.points, dialect.values),
+        Kind.KEYPOINTS: _posed(dialect),
         Kind.TURNED: _turned,
     }[dialect.kind]
 
@@ -108,7 +114,7 @@ def _label(token: str) -> int:
         if not number.is_integer():
             raise ValueError from None
         label = int(number)
-    if label < 0:
+    if not 0 <= label < MOST_CLASSES:
         raise ValueError
     return label
 
@@ -144,10 +150,10 @@ def _turned(label: int, tokens: list[str], width: int, height: int) -> Instance:
     return Instance(label=label, box=box_around(corners), corners=corners)
 
 
-def _posed(points: int, values: int) -> Callable[[int, list[str], int, int], Instance]:
+def _posed(dialect: Dialect) -> Callable[[int, list[str], int, int], Instance]:
     """A box, then the keypoints. Without visibilities a point is seen, unless it lies in the corner or outside: there those
     tools put it that have none."""
-    count = 5 + points * values
+    count, values = dialect.count, dialect.values
 
     def posed(label: int, tokens: list[str], width: int, height: int) -> Instance:
         if len(tokens) != count:
@@ -184,17 +190,12 @@ def _complaints(tokens: list[str], dialect: Dialect) -> Iterator[str]:
     for place, token in enumerate(tokens):
         if not _is_number(token):
             yield f"{_quoted(token)} is no number; expected {_expected(dialect)}" + _hint(place, token)
-    if not float(tokens[0]).is_integer() or float(tokens[0]) < 0:
-        yield f"the class is {_quoted(tokens[0])}; expected a whole number from 0"
-    yield from _complaints_of_the_count(len(tokens), dialect)
-    coordinates = tokens[1:]
-    if dialect.kind is Kind.KEYPOINTS and dialect.values == 3:
-        coordinates = [*tokens[1:5], *(token for place, token in enumerate(tokens[5:]) if place % 3 < 2)]
-        for token in tokens[7::3]:
-            if float(token) not in (0, 1, 2):
-                yield f"a visibility is {_quoted(token)}; expected 0 (unknown), 1 (hidden) or 2 (seen)"
-    for token in coordinates:
-        if not _LEAST <= float(token) <= _MOST:
+    if not float(tokens[0]).is_integer() or not 0 <= float(tokens[0]) < MOST_CLASSES:
+        yield f"the class is {_quoted(tokens[0])}; expected a whole number from 0 to {MOST_CLASSES - 1:,}"
+    yield from _complaint_about_the_count(len(tokens), dialect)
+    yield from _complaint_about_a_visibility(tokens, dialect)
+    for place, token in enumerate(tokens[1:]):
+        if not _LEAST <= float(token) <= _MOST and not _is_visibility(place, dialect):
             yield f"a coordinate is {_quoted(token)}; expected 0 to 1, relative to the image: are these pixels?"
     yield f"it cannot be read; expected {_expected(dialect)}"
 
@@ -203,32 +204,32 @@ def _hint(place: int, token: str) -> str:
     return "; are its values separated by commas?" if "," in token else "; classes are numbers" if place == 0 else ""
 
 
-def _complaints_of_the_count(count: int, dialect: Dialect) -> Iterator[str]:
-    if count == 5 or count in _counts(dialect):
+def _complaint_about_the_count(count: int, dialect: Dialect) -> Iterator[str]:
+    if count == 5 or (count == dialect.count if dialect.count else count > 6 and count % 2):
         return
-    found = f"there {'is 1 value' if count == 1 else f'are {count} values'}"
-    if count - 1 == 5 or (count - 1 in _counts(dialect) and dialect.kind is not Kind.OUTLINES):
-        yield f"{found}, one too many; expected {_expected(dialect)}: the last may be the confidence of a prediction"
-    elif dialect.kind is Kind.OUTLINES and (count < 7 or count % 2 == 0):
-        hint = "; for keypoints, data.yaml must have kpt_shape" if count > 7 else ""
-        yield f"{found}; expected {_expected(dialect)}{hint}"
-    elif dialect.kind is not Kind.OUTLINES:
-        yield f"{found}; expected {_expected(dialect)}"
+    hint = ""
+    if count == 6 or count - 1 == dialect.count:
+        hint = ": the last may be the confidence of a prediction, which no label has"
+    elif dialect.kind is Kind.OUTLINES and count > 6:
+        hint = ": the last may be the confidence of a prediction; or, for keypoints, data.yaml needs a kpt_shape"
+    yield f"there {'is 1 value' if count == 1 else f'are {count} values'}; expected {_expected(dialect)}{hint}"
 
 
-def _counts(dialect: Dialect) -> tuple[int, ...]:
-    """How many values a long line has, where that is fixed."""
-    return {
-        Kind.OUTLINES: (),
-        Kind.KEYPOINTS: (5 + dialect.points * dialect.values,),
-        Kind.TURNED: (9,),
-    }[dialect.kind]
+def _complaint_about_a_visibility(tokens: list[str], dialect: Dialect) -> Iterator[str]:
+    for place, token in enumerate(tokens[1:]):
+        if _is_visibility(place, dialect) and float(token) not in (0, 1, 2):
+            yield f"a visibility is {_quoted(token)}; expected 0 (unknown), 1 (hidden) or 2 (seen)"
+
+
+def _is_visibility(place: int, dialect: Dialect) -> bool:
+    """Of the numbers behind the class, from 0."""
+    return dialect.kind is Kind.KEYPOINTS and dialect.values == 3 and place > 4 and place % 3 == 0
 
 
 def _expected(dialect: Dialect) -> str:
     long_line = {
         Kind.OUTLINES: "7, 9, 11 … (class and an outline)",
-        Kind.KEYPOINTS: f"{5 + dialect.points * dialect.values} (class, box and {dialect.points} keypoints of {dialect.values})",
+        Kind.KEYPOINTS: f"{dialect.count} (class, box and {dialect.points} keypoints of {dialect.values})",
         Kind.TURNED: "9 (class and four corners)",
     }[dialect.kind]
     return f"5 values (class, x, y, width, height) or {long_line}"
@@ -353,50 +354,3 @@ def _is_upright(corners: list[float]) -> bool:
     ends = zip(corners, corners[1:], corners[2:] + corners[:2], (corners[2:] + corners[:2])[1:], strict=False)
     sides = [(abs(x2 - x1), abs(y2 - y1)) for x1, y1, x2, y2 in list(ends)[0::2]]
     return all(min(side) <= _SLACK * max(side) for side in sides)
-
-
-# Writing
-
-
-def box_line(instance: Instance, width: int, height: int) -> str:
-    return _line(instance.label, _relative_box(instance, width, height))
-
-
-def outline(instance: Instance, width: int, height: int) -> str:
-    """Parts are joined by a line there and back, which has no area. An object without outline gets that of its box: in a file
-    with outlines Ultralytics takes the four numbers of a box for two points."""
-    rings = instance.polygons or (_box_corners(instance),)
-    points = rings[0] if len(rings) == 1 else sum((ring + ring[:2] for ring in rings), ())
-    return _line(instance.label, _relative(points, width, height))
-
-
-def turned_box(instance: Instance, width: int, height: int) -> str:
-    return _line(instance.label, _relative(instance.corners or _box_corners(instance), width, height))
-
-
-def box_with_keypoints(instance: Instance, width: int, height: int, points: int) -> str:
-    """Every line has as many keypoints as the one that has most; those that are not there are unknown."""
-    given = instance.keypoints + (0,) * (3 * points - len(instance.keypoints))
-    numbers = list(_relative_box(instance, width, height))
-    for x, y, seen in zip(given[0::3], given[1::3], given[2::3], strict=True):
-        numbers += [x / width, y / height, seen]
-    return _line(instance.label, numbers)
-
-
-def _box_corners(instance: Instance) -> tuple[float, ...]:
-    left, top, wide, high = instance.box
-    return (left, top, left + wide, top, left + wide, top + high, left, top + high)
-
-
-def _relative_box(instance: Instance, width: int, height: int) -> tuple[float, ...]:
-    left, top, wide, high = instance.box
-    return ((left + wide / 2) / width, (top + high / 2) / height, wide / width, high / height)
-
-
-def _relative(points: tuple[float, ...], width: int, height: int) -> list[float]:
-    return [number / (height if place % 2 else width) for place, number in enumerate(points)]
-
-
-def _line(label: int, numbers: Iterable[float]) -> str:
-    """Ten decimals bring the fourth decimal of a pixel back in any image."""
-    return " ".join([str(label), *(f"{number:.10f}".rstrip("0").rstrip(".") for number in numbers)]) + "\n"

@@ -105,8 +105,12 @@ class _Description:
 
     def __init__(self, file: Path, content: dict[Any, Any]) -> None:
         self._file = file
-        self._content = self._taken(content, _DataYaml.__struct_fields__, _DataYaml)
-        self._places = self._taken(content, SPLIT_WORDS, dict[str, str | list[str] | None])
+        known = {key: content[key] for key in _DataYaml.__struct_fields__ if key in content}
+        try:
+            self._content = msgspec.convert(known, _DataYaml)
+        except msgspec.ValidationError as error:
+            raise self._wrong(display(str(error).replace("`$.", "`"))) from None
+        self._places = {word: content[word] for word in SPLIT_WORDS if content.get(word) is not None}
         self._remarks: list[Remark] = []
 
     def read(self) -> Description:
@@ -124,12 +128,6 @@ class _Description:
             folder=self._folder(),
             remarks=tuple(self._remarks),
         )
-
-    def _taken(self, content: dict[Any, Any], keys: Iterable[str], kind: type[_T]) -> _T:
-        try:
-            return msgspec.convert({key: content[key] for key in keys if key in content}, kind)
-        except msgspec.ValidationError as error:
-            raise self._wrong(display(str(error).replace("`$.", "`"))) from None
 
     def _wrong(self, detail: str) -> Unreadable:
         return Unreadable(self._file, detail)
@@ -210,9 +208,12 @@ class _Description:
     def _sources(self) -> tuple[tuple[Split, str], ...]:
         """In the order of the splits: what is named twice belongs to train."""
         named: list[tuple[Split, str]] = []
-        for word, given in self._places.items():
-            split = SPLIT_WORDS[word]
-            named += [(split, name) for name in ([given] if isinstance(given, str) else given or ())]
+        for word, value in self._places.items():
+            try:
+                given: str | list[str] = msgspec.convert(value, str | list[str])
+            except msgspec.ValidationError:
+                raise self._wrong(f"{word} is {_shown(value)}; expected a folder or a list, or several") from None
+            named += [(SPLIT_WORDS[word], name) for name in ([given] if isinstance(given, str) else given)]
         return tuple(named)
 
     def _folder(self) -> str:
