@@ -29,6 +29,10 @@ format: .venv/.synced  ## put the style right
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
+.PHONY: fuzz
+fuzz: .venv/.synced  ## search for what breaks a parser of strangers' files (TARGET=coco SECONDS=600)
+	$(UV) run --frozen --with atheris python packages/kit/tests/fuzz/guided.py $(or $(TARGET),coco) $(or $(SECONDS),60)
+
 .PHONY: bench
 bench: .venv/.synced trainers  ## the figures of docs/benchmarks.md, one JSON line each (ONLY=name for one)
 	@.venv/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY))
