@@ -160,3 +160,49 @@ def test_whatever_a_file_holds_it_is_read_or_unreadable(
 
 def test_the_limits_hold_the_largest_sets_that_people_have() -> None:
     assert documents.MAX_INDEX_BYTES > 2e9
+
+
+class Heard:
+    """Notes what a stream tells."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        self.notes.append(f"<{tag} {attributes}>")
+
+    def end(self, tag: str) -> None:
+        self.notes.append(f"</{tag}>")
+
+    def data(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def streamed(path: Path, root: Path) -> list[str]:
+    heard = Heard()
+    for _ in documents.stream_xml(path, root, heard):
+        pass
+    return heard.notes
+
+
+def test_a_stream_of_xml_tells_what_stands_there_a_piece_at_each_step(tmp_path: Path) -> None:
+    path = written(tmp_path, b"<a>" + b'<b c="1">\xc3\xbc</b>' * 10_000 + b"</a>")
+    assert streamed(path, tmp_path)[:4] == ["<a {}>", "<b {'c': '1'}>", "ü", "</b>"]
+    assert len(streamed(path, tmp_path)) == 30_002
+    heard = Heard()
+    next(documents.stream_xml(path, tmp_path, heard))
+    assert 0 < len(heard.notes) < 30_002
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        (b"<a><b></a>", "it is no XML: mismatched tag"),
+        (b"", "it is no XML: no element found"),
+        (b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "it declares entities or a document type"),
+        (b"<a>&b;</a>", "it is no XML: undefined entity"),
+        (b'<?xml version="1.0" encoding="foo"?><a/>', "it is no XML: unknown encoding"),
+    ],
+)
+def test_a_stream_of_what_is_no_sound_xml_is_named(tmp_path: Path, text: bytes, detail: str) -> None:
+    assert complaint(streamed, tmp_path, text)[0].startswith(detail)
