@@ -751,6 +751,16 @@ def test_other_json_is_not_taken_for_coco(tmp_path: Path, content: Any) -> None:
     assert Coco().matches(tmp_path) == expected
 
 
+def test_labels_of_yolo_for_all_images_are_more_than_a_list_of_some(tmp_path: Path) -> None:
+    write_split(tmp_path / "coco/annotations/instances_val2017.json", tmp_path / "coco/images/val2017", range(1, 5))
+    for split, number in (("train2017", 9), ("val2017", 1)):
+        write_image(tmp_path / "coco/images" / split / f"{number}.png", number)
+        label = tmp_path / "coco/labels" / split / f"{number}.txt"
+        label.parent.mkdir(parents=True)
+        label.write_text("0 0.5 0.5 0.2 0.2")
+    assert Coco().matches(tmp_path) == Certainty.POSSIBLE
+
+
 def test_json_of_others_beside_it_is_no_annotation(tmp_path: Path) -> None:
     one_file(tmp_path)
     write_json(tmp_path / "meta.json", {"name": "fruit"})

@@ -48,7 +48,7 @@ class Coco:
         tree = Tree(root)
         looks = {look(path, tree) for path in glimpsed(tree, ".json")}
         if Look.COCO in looks:
-            return Certainty.SURE
+            return Certainty.POSSIBLE if _has_labels_of_yolo(tree) else Certainty.SURE
         return Certainty.LIKELY if Look.RESULTS in looks else Certainty.NO
 
     def read(self, root: Path) -> Reading:
@@ -61,3 +61,10 @@ class Coco:
     def write(self, target: Target) -> None:
         """`annotations/instances_train.json` and `images/train/1.jpg`; captions in files of their own."""
         write_folder(target)
+
+
+def _has_labels_of_yolo(tree: Tree) -> bool:
+    """COCO as Ultralytics ships it: labels for all images, and a COCO file for the validation split alone."""
+    tops = (tree.root, *tree.folders(tree.root))
+    labels = [folder for top in tops for folder in tree.folders(top) if folder.name == "labels"]
+    return any(next(glimpsed(Tree(folder), ".txt"), None) for folder in labels)
