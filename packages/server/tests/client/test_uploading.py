@@ -14,7 +14,7 @@ from harness.scripted import Scripted, problem
 
 from eyebright.client import Client, uploading
 from eyebright.client.uploading import TRIES
-from eyebright.errors import NotFound, StorageFull, Unavailable
+from eyebright.errors import EyebrightError, NotFound, StorageFull, Unavailable
 
 SIZE = 3_000_000
 PIECE = 1_000_000
@@ -256,6 +256,16 @@ def test_where_nothing_can_be_noted_it_is_sent_all_the_same(live: LiveServer, ph
     settings = live.settings.model_copy(update={"state_dir": tmp_path / "state"})
     with Client(settings=settings) as client:
         assert same(arrived(live, client.upload(photos)), photos)
+
+
+@pytest.mark.parametrize("missing", ["Location", "Upload-Offset"])
+def test_a_proxy_that_answers_for_the_server_is_told(
+    server: Scripted, client: Client, photos: Path, missing: str
+) -> None:
+    begun = httpx.Response(201, headers={} if missing == "Location" else {"Location": "/api/v1/uploads/upl_1"})
+    server.answers = [begun, httpx.Response(200, text="<h1>Welcome</h1>")]
+    with pytest.raises(EyebrightError, match=rf"eyebright\.test answered .* and no {missing}; .*proxy"):
+        client.upload(photos)
 
 
 def test_a_missing_file_is_told(client: Client, tmp_path: Path) -> None:

@@ -51,7 +51,9 @@ def list_datasets(
         show_table(("name", "versions", "newest", "holds", "created"), map(_row, found), "No data sets yet.")
 
 
-@app.command("show", epilog=example("eyebright datasets show flowers\neyebright datasets show flowers --sheet flowers.png"))
+@app.command(
+    "show", epilog=example("eyebright datasets show flowers\neyebright datasets show flowers --sheet flowers.png")
+)
 def show_dataset(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A data set's name, or the id of one of its versions.")],
     sheet: Annotated[

@@ -12,7 +12,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 from eyebright.client.files import Told, untold
 from eyebright.client.transport import Transport, is_transient
 from eyebright.client.unfinished import Unfinished
-from eyebright.errors import Conflict, Locked, NotFound
+from eyebright.errors import Conflict, EyebrightError, Locked, NotFound
 
 PATH = "/api/v1/uploads"
 #: One request carries so much at most: proxies limit bodies, and each answer means that it is on the server's disk.
@@ -67,7 +67,7 @@ class Uploading:
         name = base64.b64encode(self.name.encode(errors="replace")).decode()
         headers = {**_TUS, "Upload-Length": str(self._size), "Upload-Metadata": f"filename {name}"}
         answer = self.transport.ask("POST", PATH, headers=headers)
-        self._id = answer.headers["Location"].rstrip("/").rpartition("/")[2]
+        self._id = _header(answer, "Location").rstrip("/").rpartition("/")[2]
         self._reached, self._sure = 0, True
         self.unfinished.put(self.key, self._id)
 
@@ -107,7 +107,7 @@ class Uploading:
         return self._reached > before or self._reached == self._size
 
     def _reach(self, answer: httpx.Response) -> None:
-        self._reached, self._sure = int(answer.headers["Upload-Offset"]), True
+        self._reached, self._sure = int(_header(answer, "Upload-Offset")), True
         self.told(self._reached, self._size)
 
     def _piece_headers(self) -> dict[str, str]:
@@ -127,6 +127,17 @@ class Uploading:
             yield block
             offset += len(block)
             self.told(offset, self._size)
+
+
+def _header(answer: httpx.Response, name: str) -> str:
+    """Raises EyebrightError when somebody in between, who does not speak tus, has answered."""
+    if name not in answer.headers:
+        request = answer.request
+        raise EyebrightError(
+            f"{request.url.host} answered {request.method} {request.url.path} with {answer.status_code} and no {name}; "
+            "is there an Eyebright server, and does every proxy on the way pass its headers?"
+        )
+    return answer.headers[name]
 
 
 def _passes(error: BaseException) -> bool:
