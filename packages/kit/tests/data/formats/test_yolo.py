@@ -450,6 +450,22 @@ def test_a_folder_for_two_splits_is_that_of_the_first(tmp_path: Path) -> None:
     assert details(tmp_path, "contradiction") == ["val is './images/', as train is; its images count for train"]
 
 
+def test_a_folder_of_labels_around_the_set_changes_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "labels" / "images"
+    lay(
+        root,
+        {
+            "data.yaml": _NAMES,
+            "shots/1.jpg": "",
+            "shots/1.txt": "a caption",
+            "shots/labels/1.txt": _BOXES,
+            "notes.txt": "",
+        },
+    )
+    assert len(annotations(root).instances) == 2
+    assert remarks(root) == [("other_file", "notes.txt"), ("other_file", "shots/1.txt")]
+
+
 def test_every_kind_of_stray_file_has_its_remark(tmp_path: Path) -> None:
     lay(
         tmp_path,

@@ -17,7 +17,8 @@ from pathlib import Path
 from eyebright_kit.data.documents import Unreadable, read_yaml
 from eyebright_kit.data.features import Features
 from eyebright_kit.data.format import Candidate, Certainty, Reading, Remark, shown_path
-from eyebright_kit.data.formats.yolo_files import LABEL_ROLES, Files, Layout, lay_out, splits
+from eyebright_kit.data.formats.yolo_files import LABEL_ROLES, Files
+from eyebright_kit.data.formats.yolo_layout import Layout, lay_out
 from eyebright_kit.data.formats.yolo_lines import Census, Dialect, Kind, begins_like_labels, census, read_labels
 from eyebright_kit.data.formats.yolo_names import (
     Description,
@@ -29,6 +30,7 @@ from eyebright_kit.data.formats.yolo_names import (
     number_names,
     unnamed,
 )
+from eyebright_kit.data.formats.yolo_splits import splits
 from eyebright_kit.data.formats.yolo_writing import carried, write
 from eyebright_kit.data.pairs import beginning
 from eyebright_kit.data.tree import Tree

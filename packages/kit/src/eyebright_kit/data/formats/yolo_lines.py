@@ -346,11 +346,12 @@ def _is_parallelogram(corners: list[float]) -> bool:
     """The diagonals meet in their middles."""
     ax, ay, bx, by, cx, cy, dx, dy = corners
     size = max(math.hypot(cx - ax, cy - ay), math.hypot(dx - bx, dy - by))
-    return size > 0 and math.hypot(ax + cx - bx - dx, ay + cy - by - dy) <= _SLACK * 2 * size
+    return size > 0 and math.hypot(ax + cx - bx - dx, ay + cy - by - dy) / 2 <= _SLACK * size
 
 
 def _is_upright(corners: list[float]) -> bool:
     """Each side is level or plumb."""
-    ends = zip(corners, corners[1:], corners[2:] + corners[:2], (corners[2:] + corners[:2])[1:], strict=False)
-    sides = [(abs(x2 - x1), abs(y2 - y1)) for x1, y1, x2, y2 in list(ends)[0::2]]
+    points = list(zip(corners[0::2], corners[1::2], strict=True))
+    following = points[1:] + points[:1]
+    sides = [(abs(bx - ax), abs(by - ay)) for (ax, ay), (bx, by) in zip(points, following, strict=True)]
     return all(min(side) <= _SLACK * max(side) for side in sides)
