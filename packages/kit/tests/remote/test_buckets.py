@@ -418,6 +418,16 @@ def test_google_is_asked_for_the_generation_that_was_found(web: Callable[..., An
 
 
 @pytest.mark.usefixtures("nobody")
+def test_azure_is_asked_for_the_tag_that_was_found(web: Callable[..., Any]):
+    site = web(lambda visit: visit.head(412, Content_Length=0))
+    source = source_for("az", Access(EgressRules(), site.url))
+    with pytest.raises(FetchFailed, match="was changed while"), source.read(Address.of("az://box/x.zip"), 100, '"v1"'):
+        pass
+    source.close()
+    assert (site.visits[0].headers["If-Match"], site.visits[0].headers["x-ms-range"][:10]) == ('"v1"', "bytes=100-")
+
+
+@pytest.mark.usefixtures("nobody")
 @pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
 def test_a_busy_store_is_asked_again(scheme: str, web: Callable[..., Any], tmp_path: Path):
     site = web(lambda visit: visit.head(503, Content_Length=0))

@@ -2,6 +2,8 @@
 
 import hashlib
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -114,6 +116,48 @@ def test_a_server_that_ignores_the_condition_is_found_out(web: Callable[..., Any
 
     site = web(careless)
     assert refusal(f"{site.url}/a", tmp_path / "in", rules=site.rules, limits=QUICK).code == "changed"
+
+
+def test_another_size_under_the_same_tag_is_a_change(web: Callable[..., Any], zipped: bytes, tmp_path: Path):
+    def grown(visit: Any) -> None:
+        if visit.headers["Range"]:
+            visit.head(206, Content_Length=91, Content_Range="bytes 9-99/100", ETag='"v1"')
+        else:
+            visit.head(200, Content_Length=len(zipped), ETag='"v1"')
+            visit.wfile.write(zipped[:9])
+            visit.cut()
+
+    site = web(grown)
+    assert refusal(f"{site.url}/a", tmp_path / "in", rules=site.rules, limits=QUICK).code == "changed"
+
+
+def test_a_second_start_leaves_nothing_of_the_first(web: Callable[..., Any], zipped: bytes, tmp_path: Path):
+    """Without a length or a tag the second answer may be shorter than what came of the first."""
+
+    def shrinking(visit: Any) -> None:
+        visit.head(200, Transfer_Encoding="chunked")
+        if len(site.visits) == 1:
+            visit.wfile.write(b"%x\r\n%s\r\n" % (len(zipped), zipped))
+            visit.cut()
+        else:
+            visit.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (1000, zipped[:1000]))
+
+    site = web(shrinking)
+    found = fetch(f"{site.url}/a", tmp_path / "in", rules=site.rules, limits=QUICK)
+    assert found.read_bytes() == zipped[:1000]
+
+
+def test_answers_that_end_early_each_time_end_after_some_tries(web: Callable[..., Any], zipped: bytes, tmp_path: Path):
+    def crumbs(visit: Any) -> None:
+        start = int((visit.headers["Range"] or "bytes=0-")[6:-1])
+        span = f"bytes {start}-{start + 9}/{len(zipped)}"
+        visit.head(206, Content_Length=10, Content_Range=span, ETag='"v1"')
+        visit.wfile.write(zipped[start : start + 10])
+
+    site = web(crumbs)
+    failure = refusal(f"{site.url}/a", tmp_path / "in", rules=site.rules, limits=QUICK)
+    assert failure.code == "unreachable"
+    assert len(site.visits) == QUICK.tries
 
 
 def test_a_length_that_promises_more_than_comes_ends_after_some_tries(
@@ -278,11 +322,35 @@ def test_a_stop_ends_the_wait_for_a_name_server(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_stop_ends_the_wait_before_another_try(tmp_path: Path, web: Callable[..., Any]):
-    site = web(lambda visit: visit.head(503, Retry_After=60, Content_Length=0))
-    began = time.monotonic()
+    def busy(visit: Any) -> None:
+        visit.head(503, Retry_After=60, Content_Length=0)
+        visit.close_connection = True
+
+    site = web(busy)
+    began, others = time.monotonic(), set(threading.enumerate())
     with pytest.raises(Stopped):
         fetch(f"{site.url}/a", tmp_path / "in", rules=site.rules, stop=lambda: bool(site.visits))
+    for thread in set(threading.enumerate()) - others:
+        thread.join(5)
     assert time.monotonic() - began < 5
+
+
+def test_a_process_that_has_stopped_a_silent_transfer_can_end(web: Callable[..., Any], tmp_path: Path):
+    site = web(lambda visit: visit.site.closing.wait(60))
+    script = f"""
+from ipaddress import ip_network
+from pathlib import Path
+from eyebright_kit.egress import EgressRules
+from eyebright_kit.remote.fetch import Stopped, fetch
+
+rules = EgressRules(schemes=("http",), ports=({site.port},), allow=(ip_network("127.0.0.0/8"),), read_seconds=60)
+try:
+    fetch("{site.url}/a", Path({str(tmp_path / "in")!r}), rules=rules, stop=lambda: True)
+except Stopped:
+    print("stopped")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout == "stopped\n"
 
 
 def test_what_progress_raises_ends_the_work(web: Callable[..., Any], shelf: Any, zipped: bytes, tmp_path: Path):
