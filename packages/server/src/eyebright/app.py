@@ -48,6 +48,7 @@ from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
 from eyebright.services.jobs import Jobs
 from eyebright.services.models import Models
+from eyebright.services.pictures import Pictures
 from eyebright.services.recipes import Recipes
 from eyebright.services.relay import Relay
 from eyebright.services.seal import Seal
@@ -271,6 +272,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         ingest=ingest,
         watch=Watch(jobs, history, announcer),
         datasets=Datasets(database.datasets, objects, clock, scratch=settings.uploads_dir),
+        pictures=Pictures(database.datasets, objects),
         uploads=Uploads(settings.resumable_dir, clock, settings.uploads),
         models=Models(database.models, objects, catalog, parts.predictor),
         recipes=Recipes(catalog),

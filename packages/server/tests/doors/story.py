@@ -62,6 +62,15 @@ async def _datasets(site: Site) -> Telling:
     yield "list_datasets", await site.get(f"{API}/datasets?limit=1")
     yield "list_datasets--next", await site.get(f"{API}/datasets?limit=5&after={'More-pets-2'}")
     yield "get_dataset", await site.get(f"{API}/datasets/pets")
+    version = upload.json()["id"]
+    pictures = f"{API}/dataset-versions/{version}/pictures"
+    yield "list_pictures", await site.get(f"{pictures}?limit=1&split=val")
+    yield "list_pictures--unknown-class", await site.get(f"{pictures}?class_name=cart")
+    yield "get_thumbnail", await site.get(f"{pictures}/0/thumbnail?side=32&labels=false")
+    yield "get_thumbnail--beyond-the-last", await site.get(f"{pictures}/1000/thumbnail")
+    yield "get_sheet", await site.get(f"{API}/dataset-versions/{version}/sheet?limit=2")
+    yield "get_changes", await site.get(f"{API}/dataset-versions/{version}/changes")
+    yield "get_changes--unknown", await site.get(f"{API}/dataset-versions/dsv_0/changes")
     yield "get_dataset--unknown", await site.get(f"{API}/datasets/petz")
     yield "get_dataset_version", await site.get(f"{API}/dataset-versions/{upload.json()['id']}")
     yield "get_dataset_version--unknown", await site.get(f"{API}/dataset-versions/dsv_0")

@@ -51,19 +51,57 @@ def list_datasets(
         show_table(("name", "versions", "newest", "holds", "created"), map(_row, found), "No data sets yet.")
 
 
-@app.command("show", epilog=example("eyebright datasets show flowers\neyebright datasets show flowers --json"))
-def show_dataset(name: Name, as_json: Json = False) -> None:
+@app.command(
+    "show", epilog=example("eyebright datasets show flowers\neyebright datasets show flowers --sheet flowers.png")
+)
+def show_dataset(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set's name, or the id of one of its versions.")],
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw images of the newest version with their labels as a PNG.")
+    ] = None,
+    pictures: Annotated[int, typer.Option(min=1, max=400, help="How many images the sheet shows.")] = 48,
+    as_json: Json = False,
+) -> None:
     """A data set, its versions and what the newest one holds."""
     with connected() as client:
-        found = client.dataset(name)
+        version = client.dataset_version(name) if name.startswith("dsv_") else None
+        found = client.dataset(name) if version is None else None
+        newest = version or (found.versions[0] if found and found.versions else None)
+        if sheet and newest:
+            _write_sheet(sheet.expanduser(), client.sheet(newest.id, limit=pictures))
     if as_json:
-        emit(found)
+        emit(found or version)
         return
-    rows = ((v.number, v.id, images_line(v.report), moment(v.created_at_ms)) for v in found.versions)
-    show_table(("version", "id", "holds", "created"), rows, "No versions yet.")
-    if found.versions:
+    if found:
+        rows = ((v.number, v.id, images_line(v.report), moment(v.created_at_ms)) for v in found.versions)
+        show_table(("version", "id", "holds", "created"), rows, "No versions yet.")
         show("")
-        show_report(found.versions[0].report)
+    if newest:
+        show_report(newest.report)
+        show_readiness(newest.report.readiness, newest.id)
+
+
+def _write_sheet(target: Path, content: bytes) -> None:
+    try:
+        target.write_bytes(content)
+    except OSError as error:
+        raise InvalidRequest(f"{target} cannot be written: {error.strerror}; name another file") from None
+    say(f"drawn: {target}")
+
+
+@app.command("changes", epilog=example("eyebright datasets changes dsv_0123… --json"))
+def show_changes(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="The id of a version; `datasets show` names them.")],
+    as_json: Json = False,
+) -> None:
+    """What a version leaves out or alters against its source, one by one."""
+    with connected() as client:
+        changes = client.changes(version)
+        if as_json:
+            emit(list(changes))
+        else:
+            rows = ((change["code"], change["source"], change.get("detail", "")) for change in changes)
+            show_table(("why", "what", "detail"), rows, "Nothing was left out or changed.")
 
 
 @app.command("import", epilog=example("eyebright datasets import photos/ --name flowers"))

@@ -1,5 +1,6 @@
 """The client: one method per verb of the native API."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ from eyebright.client.uploading import Uploading
 from eyebright.client.watching import Watching
 from eyebright.errors import Unauthenticated, Unavailable
 from eyebright.settings import Settings
-from eyebright_wire.datasets import dataset_name
+from eyebright_wire.datasets import PictureView, dataset_name
 from eyebright_wire.jobs import JobRequest, JobState, PreflightRequest
 from eyebright_wire.model import WireModel
 from eyebright_wire.resources import (
@@ -168,6 +169,28 @@ class Client:
 
     def dataset_version(self, version_id: str) -> DatasetVersionView:
         return self._get(f"{API}/dataset-versions/{version_id}", DatasetVersionView)
+
+    def pictures(
+        self, version_id: str, *, split: str | None = None, class_name: str | None = None
+    ) -> Iterator[PictureView]:
+        """The images of a version with their objects, in its own order; pages are fetched as needed."""
+        path = f"{API}/dataset-versions/{version_id}/pictures"
+        return self._pages(path, PictureView, split=split, class_name=class_name)
+
+    def thumbnail(self, version_id: str, number: int, *, side: int = 256, labels: bool = True) -> bytes:
+        """An image of a version as a JPEG, drawn with its labels."""
+        path = f"{API}/dataset-versions/{version_id}/pictures/{number}/thumbnail"
+        return self._transport.ask("GET", path, params=_given({"side": side, "labels": labels})).content
+
+    def sheet(self, version_id: str, *, limit: int = 48, columns: int = 8, side: int = 192) -> bytes:
+        """Many images of a version on one PNG, drawn with their labels."""
+        params = _given({"limit": limit, "columns": columns, "side": side})
+        return self._transport.ask("GET", f"{API}/dataset-versions/{version_id}/sheet", params=params).content
+
+    def changes(self, version_id: str) -> Iterator[dict[str, str]]:
+        """What a version leaves out or alters against its source: code, source, detail."""
+        with self._transport.stream("GET", f"{API}/dataset-versions/{version_id}/changes") as response:
+            yield from map(json.loads, response.iter_lines())
 
     # -- recipes and trainers
 

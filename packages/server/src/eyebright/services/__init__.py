@@ -8,6 +8,7 @@ from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
 from eyebright.services.jobs import Jobs
 from eyebright.services.models import Models
+from eyebright.services.pictures import Pictures
 from eyebright.services.recipes import Recipes
 from eyebright.services.relay import Relay
 from eyebright.services.sweep import Sweep
@@ -25,6 +26,7 @@ class Services:
     watch: Watch
     datasets: Datasets
     uploads: Uploads
+    pictures: Pictures
     models: Models
     recipes: Recipes
     dispatch: Dispatch

@@ -1,12 +1,15 @@
 """Core values → what the outside sees."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 from eyebright.core.job import Job
 from eyebright.core.records import Checkpoint, Dataset, Model, StoredEvent, Transition, Version
+from eyebright_kit.data.annotations import Instance
+from eyebright_kit.data.manifest import Sample
 from eyebright_wire import resources as wire
-from eyebright_wire.datasets import DatasetReport
+from eyebright_wire.datasets import DatasetReport, ObjectView, PictureView
 
 _JOB_FIELDS = frozenset(field.name for field in fields(Job)) & frozenset(wire.JobView.model_fields)
 _MODEL_FIELDS = frozenset(field.name for field in fields(Model))
@@ -71,4 +74,34 @@ def dataset_view(dataset: Dataset) -> wire.DatasetView:
         name=dataset.name,
         created_at_ms=dataset.created_at_ms,
         versions=tuple(version_view(version) for version in dataset.versions),
+    )
+
+
+def picture_view(number: int, sample: Sample, classes: Sequence[str]) -> PictureView:
+    return PictureView(
+        number=number,
+        source=sample.source,
+        sha256=sample.sha256,
+        split=sample.split,
+        width=sample.width,
+        height=sample.height,
+        class_name=None if sample.label is None else classes[sample.label],
+        objects=tuple(_object_view(instance, classes) for instance in sample.instances),
+        has_mask=sample.mask is not None,
+        caption=sample.caption,
+    )
+
+
+def _object_view(instance: Instance, classes: Sequence[str]) -> ObjectView:
+    known = {
+        "outline": instance.polygons or instance.rle,
+        "keypoints": instance.keypoints,
+        "corners": instance.corners,
+        "crowd": instance.crowd,
+    }
+    return ObjectView(
+        class_name=classes[instance.label],
+        box=instance.box,
+        kinds=tuple(kind for kind, value in known.items() if value),
+        attributes=instance.attributes,
     )

@@ -1,6 +1,18 @@
 """The native API as a door: one module per resource below `/api/v1`, and what a server needs beside them."""
 
-from eyebright.doors.http import datasets, documents, health, ingest, jobs, models, outcome, recipes, resumable, stream
+from eyebright.doors.http import (
+    datasets,
+    documents,
+    health,
+    ingest,
+    jobs,
+    models,
+    outcome,
+    pictures,
+    recipes,
+    resumable,
+    stream,
+)
 
 _RESOURCES = (
     ingest,
@@ -8,6 +20,7 @@ _RESOURCES = (
     stream,
     outcome,
     datasets,
+    pictures,
     resumable,
     models,
     recipes,
