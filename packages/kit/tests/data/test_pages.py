@@ -25,11 +25,14 @@ def test_each_sample_is_found_by_its_number(pages: Pages) -> None:
     assert [pages.sample(number) for number in (7, 0, 9)] == [sample(7), sample(0), sample(9)]
 
 
-@pytest.mark.parametrize("number", [10, 1000])
-def test_there_is_nothing_behind_the_last(pages: Pages, number: int) -> None:
+@pytest.mark.parametrize("number", [-1, 10, 1000])
+def test_a_number_that_no_image_has_is_an_error(pages: Pages, number: int) -> None:
     with pytest.raises(IndexError):
         pages.sample(number)
-    assert pages.after(number, 5) == []
+
+
+def test_there_is_nothing_behind_the_last(pages: Pages) -> None:
+    assert pages.after(9, 5) == pages.after(1000, 5) == []
 
 
 def test_pages_follow_each_other_without_a_gap(pages: Pages) -> None:

@@ -23,7 +23,9 @@ class Pages:
         return len(self._old) or len(self._starts)
 
     def sample(self, number: int) -> Sample:
-        """Raises IndexError."""
+        """Raises IndexError for a number that no image has, negative ones too."""
+        if not 0 <= number < len(self):
+            raise IndexError(number)
         return self._old[number] if self._old else next(self._from(range(number, number + 1)))[1]
 
     def after(

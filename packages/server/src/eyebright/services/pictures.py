@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from functools import lru_cache, partial
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from eyebright.core.resolve import nearest
 from eyebright.errors import InvalidRequest, NotFound, Unavailable
 from eyebright.ports.objects import ObjectStore, blob_key
@@ -53,7 +55,8 @@ class Pictures:
     async def thumbnail(self, version_id: str, number: int, side: int, *, labels: bool = True) -> bytes:
         """A JPEG of at most `side` pixels, with the annotations drawn unless told otherwise. Raises NotFound."""
         pages = await self._of(version_id)
-        picture, header = await self._picture(await _sample(pages, number)), pages.header
+        sample, header = await _sample(pages, number), pages.header
+        picture = await self._picture(sample if labels else _bare(sample))
         draw = partial(
             thumbnail,
             picture.image,
@@ -113,6 +116,10 @@ async def _sample(pages: Pages, number: int) -> Sample:
         return await asyncio.to_thread(pages.sample, number)
     except IndexError:
         raise NotFound(f"the version has no image {number}; it has {len(pages):,}, numbered from 0") from None
+
+
+def _bare(sample: Sample) -> Sample:
+    return replace(sample, label=None, instances=(), mask=None, caption=None)
 
 
 def _filter(pages: Pages, split: Split | None, class_name: str | None) -> Callable[[Sample], bool]:
