@@ -8,39 +8,19 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
+from eyebright_kit.data.categories import Category
 from eyebright_kit.data.documents import MAX_INDEX_BYTES, Unreadable, decode_json, read_json
 from eyebright_kit.data.format import Remark, shown_path
+from eyebright_kit.data.gathering import Id, ListedImage, key_of, mark_of, shown_id
 from eyebright_kit.data.lookup import split_of_file
 from eyebright_kit.data.tree import printable
 from eyebright_wire.datasets import Split
-
-Id: TypeAlias = int | str | float  # pandas makes 1.0 of 1
-
-
-class ListedImage(Struct, frozen=True, gc=False):
-    """What a file says about an image. No size when it says none."""
-
-    file_name: str
-    id: Id | None = None
-    width: float | None = None
-    height: float | None = None
-
-
-class Category(Struct, frozen=True):
-    """A class, under the number that it has in one file."""
-
-    id: Id
-    name: str | int | float | None = None
-    supercategory: Any = None
-    keypoints: list[str] | None = None
-    skeleton: list[tuple[int, int]] | None = None
 
 
 class _Content(Struct, frozen=True):
@@ -63,7 +43,6 @@ class _Reference(Struct, frozen=True, gc=False):
 
 _REFERENCE = msgspec.json.Decoder(_Reference)
 _NOWHERE = -1
-_SHORT = 10**18
 
 
 class Unsupported(Exception):
@@ -80,12 +59,12 @@ class Document:
     images: Sequence[ListedImage]
     entries: Sequence[Raw]
     categories: tuple[Category, ...]
+    used: frozenset[Id]  # the numbers of the categories that entries are of
     contested: Mapping[int, str] = field(default_factory=dict[int, str])
     remarks: tuple[Remark, ...] = ()
     #: For each entry the place of its image, and the entries in the order of their images.
     _places: "array[int]" = field(default_factory=lambda: array("i"), repr=False)
     _order: "array[int]" = field(default_factory=lambda: array("I"), repr=False)
-    _used: frozenset[bytes] = frozenset()
 
     def of(self, image: int) -> Iterator[tuple[int, Raw]]:
         """The entries of an image with their numbers, in the order of the file."""
@@ -100,11 +79,6 @@ class Document:
         """A remark for each entry that belongs to no image of the file."""
         for number, entry in self.of(_NOWHERE):
             yield self._stray(number, entry)
-
-    @cached_property
-    def used(self) -> frozenset[Id]:
-        """The numbers of the categories that entries are of."""
-        return frozenset(key for text in self._used if (key := _key_in(text)) is not None)
 
     def _stray(self, number: int, entry: Raw) -> Remark:
         try:
@@ -136,19 +110,12 @@ def open_document(path: Path, root: Path) -> Document:
         images=images.images,
         entries=content.annotations,
         categories=_categories(content.categories or (), path),
+        used=frozenset(key for text in used if (key := _key_in(text)) is not None),
         contested=images.contested,
         remarks=tuple(images.remarks),
         _places=places,
         _order=array("I", sorted(range(len(places)), key=places.__getitem__)),
-        _used=used,
     )
-
-
-def key_of(number: Id) -> Id:
-    """The same for 7, 7.0 and "7"."""
-    if type(number) is int or not isinstance(number, str):
-        return number
-    return int(number) if number.isdecimal() and len(number) < 19 and str(int(number)) == number else number
 
 
 def _key_in(text: bytes) -> Id | None:
@@ -157,20 +124,6 @@ def _key_in(text: bytes) -> Id | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None  # the entry says so when its turn comes
     return None if number is None else key_of(number)
-
-
-def shown_id(number: object) -> str:
-    """An id as text that is safe to show, and short."""
-    if type(number) is int and -_SHORT < number < _SHORT:
-        return str(number)
-    if isinstance(number, float) and number.is_integer():
-        number = int(number)
-    text = printable(str(number)) if isinstance(number, int | str | float) else type(number).__name__
-    return text if len(text) <= 40 else f"{text[:39]}…"
-
-
-def mark_of(annotation_id: object, number: int) -> str:
-    return f"entry {number + 1}" if annotation_id is None else f"annotation {shown_id(annotation_id)}"
 
 
 class _Images:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from eyebright_kit.data.annotations import Attribute, Instance
-from eyebright_kit.data.formats.coco_document import Id, key_of, mark_of, shown_id
+from eyebright_kit.data.gathering import Id, key_of, mark_of, shown_id
 from eyebright_kit.data.shapes import attributes_in, box_holding, box_in, keypoints_in, outline
 from eyebright_kit.data.tree import printable
 

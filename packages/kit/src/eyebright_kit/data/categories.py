@@ -1,17 +1,44 @@
-"""Make one list of classes of the categories of several COCO files: by name, because the numbers can differ from file to file."""
+"""Make one list of classes of the categories of several files: by name, because the numbers can differ from file to file."""
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from msgspec import Struct
 
 from eyebright_kit.data.annotations import Skeleton
 from eyebright_kit.data.format import Remark
-from eyebright_kit.data.formats.coco_document import Category, Document, Id, key_of, shown_id
+from eyebright_kit.data.gathering import Id, key_of, shown_id
 from eyebright_kit.data.tree import printable
 from eyebright_kit.data.walk import natural_order
 
 _SIDES = (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"))
+
+
+class Category(Struct, frozen=True):
+    """A class, under the number that it has in one file."""
+
+    id: Id
+    name: str | int | float | None = None
+    supercategory: Any = None
+    keypoints: list[str] | None = None
+    skeleton: list[tuple[int, int]] | None = None
+
+
+class Categorised(Protocol):
+    """A file with categories. `used` are the numbers that annotations are of."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def shown(self) -> str: ...  # its name inside the data set, with forward slashes
+    @property
+    def categories(self) -> Sequence[Category]: ...
+    @property
+    def used(self) -> Set[Id]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +51,25 @@ class Classes:
     remarks: tuple[Remark, ...]
 
 
-def classes_of(documents: Sequence[Document]) -> Classes:
+def classes_of(files: Sequence[Categorised]) -> Classes:
     """In ascending order of the number under which each was met first."""
-    left_out = _placeholder(documents)
+    left_out = _placeholder(files)
     numbers: dict[str, Id] = {}
-    for document in documents:
-        for category in document.categories:
+    for file in files:
+        for category in file.categories:
             if (name := _name(category)) != left_out:
                 numbers.setdefault(name, category.id)
     names = tuple(sorted(numbers, key=lambda name: natural_order(str(key_of(numbers[name])))))
     labels = {name: label for label, name in enumerate(names)}
-    skeletons, contradictions = _skeletons(documents, labels)
+    skeletons, contradictions = _skeletons(files, labels)
     return Classes(
         names=names,
         labels=tuple(
-            {key_of(each.id): labels[_name(each)] for each in document.categories if _name(each) in labels}
-            for document in documents
+            {key_of(each.id): labels[_name(each)] for each in file.categories if _name(each) in labels}
+            for file in files
         ),
         skeletons=skeletons,
-        remarks=(*_remarks(documents, left_out), *contradictions),
+        remarks=(*_remarks(files, left_out), *contradictions),
     )
 
 
@@ -52,83 +79,83 @@ def _name(category: Category) -> str:
     return printable(unicodedata.normalize("NFC", str(name)))
 
 
-def _placeholder(documents: Sequence[Document]) -> str | None:
+def _placeholder(files: Sequence[Categorised]) -> str | None:
     """The category that no entry is of and that all others call their supercategory: Roboflow's exports begin with one."""
     groups = {
         str(each.supercategory)
-        for document in documents
-        for each in document.categories
+        for file in files
+        for each in file.categories
         if str(each.supercategory) != _name(each) and str(each.supercategory) not in ("none", "None", "")
     }
     if len(groups) != 1:
         return None
     (group,) = groups
-    return group if all(_only_groups(group, document) for document in documents) else None
+    return group if all(_only_groups(group, file) for file in files) else None
 
 
-def _only_groups(group: str, document: Document) -> bool:
-    named = [each for each in document.categories if _name(each) == group]
-    others = [each for each in document.categories if _name(each) != group]
+def _only_groups(group: str, file: Categorised) -> bool:
+    named = [each for each in file.categories if _name(each) == group]
+    others = [each for each in file.categories if _name(each) != group]
     return (
         bool(named and others)
-        and all(key_of(each.id) not in document.used for each in named)
+        and all(key_of(each.id) not in file.used for each in named)
         and all(str(each.supercategory) == group for each in others)
     )
 
 
-def _remarks(documents: Sequence[Document], left_out: str | None) -> Iterator[Remark]:
-    for document in documents:
-        for category in document.categories:
+def _remarks(files: Sequence[Categorised], left_out: str | None) -> Iterator[Remark]:
+    for file in files:
+        for category in file.categories:
             mark = f"category {shown_id(category.id)}"
             if category.name in (None, ""):
-                yield Remark(document.path, "unnamed_classes", f"called {_name(category)!r}", mark)
+                yield Remark(file.path, "unnamed_classes", f"called {_name(category)!r}", mark)
             if _name(category) == left_out:
-                yield Remark(document.path, "placeholder_class", repr(left_out), mark)
-    yield from _several_numbers(documents, left_out)
-    yield from _several_names(documents)
+                yield Remark(file.path, "placeholder_class", repr(left_out), mark)
+    yield from _several_numbers(files, left_out)
+    yield from _several_names(files)
 
 
-def _several_numbers(documents: Sequence[Document], left_out: str | None) -> Iterator[Remark]:
-    first: dict[str, tuple[Id, Document]] = {}
-    for document in documents:
-        for category in document.categories:
-            number, where = first.setdefault(_name(category), (key_of(category.id), document))
+def _several_numbers(files: Sequence[Categorised], left_out: str | None) -> Iterator[Remark]:
+    first: dict[str, tuple[Id, Categorised]] = {}
+    for file in files:
+        for category in file.categories:
+            number, where = first.setdefault(_name(category), (key_of(category.id), file))
             if number != key_of(category.id) and _name(category) != left_out:
                 detail = f"{_name(category)!r} is number {shown_id(number)} in {where.shown}"
-                yield Remark(document.path, "conflicting_categories", detail, f"category {shown_id(category.id)}")
+                yield Remark(file.path, "conflicting_categories", detail, f"category {shown_id(category.id)}")
 
 
-def _several_names(documents: Sequence[Document]) -> Iterator[Remark]:
-    first: dict[Id, tuple[str, Document]] = {}
+def _several_names(files: Sequence[Categorised]) -> Iterator[Remark]:
+    first: dict[Id, tuple[str, Categorised]] = {}
     known = defaultdict[str, set[Id]](set)
-    for document in documents:
-        for category in document.categories:
+    for file in files:
+        for category in file.categories:
             known[_name(category)].add(key_of(category.id))
-    for document in documents:
-        for category in document.categories:
-            name, where = first.setdefault(key_of(category.id), (_name(category), document))
+    for file in files:
+        for category in file.categories:
+            name, where = first.setdefault(key_of(category.id), (_name(category), file))
             # A name that has another number elsewhere was remarked upon already.
             if name != _name(category) and len(known[_name(category)]) == len(known[name]) == 1:
                 detail = f"{_name(category)!r} is {name!r} in {where.shown}"
-                yield Remark(document.path, "conflicting_categories", detail, f"category {shown_id(category.id)}")
+                yield Remark(file.path, "conflicting_categories", detail, f"category {shown_id(category.id)}")
 
 
-def _skeletons(documents: Sequence[Document], labels: Mapping[str, int]) -> tuple[dict[int, Skeleton], list[Remark]]:
+def _skeletons(files: Sequence[Categorised], labels: Mapping[str, int]) -> tuple[dict[int, Skeleton], list[Remark]]:
     """By class, as the first file has them."""
     found: dict[int, Skeleton] = {}
     remarks: list[Remark] = []
-    for document in documents:
-        for category in document.categories:
+    for file in files:
+        for category in file.categories:
             if not category.keypoints or _name(category) not in labels:
                 continue
             mark = f"category {shown_id(category.id)}"
             skeleton, dangling = _skeleton(category, category.keypoints)
             if dangling:
-                remarks.append(Remark(document.path, "unsupported_annotations", dangling, mark))
+                remarks.append(Remark(file.path, "unsupported_annotations", dangling, mark))
             known = found.setdefault(labels[_name(category)], skeleton)
             if known != skeleton:
                 detail = f"{_name(category)!r} has other keypoints or lines than in another file"
-                remarks.append(Remark(document.path, "conflicting_categories", detail, mark))
+                remarks.append(Remark(file.path, "conflicting_categories", detail, mark))
     return found, remarks
 
 
