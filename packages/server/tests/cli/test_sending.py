@@ -40,7 +40,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
 
 
 def test_it_shows_bytes_rate_and_time_left(screen: Screen) -> None:
-    with sending("Sending big [1].zip", screen.time) as told:
+    with sending("Sending big [1].zip", get_time=screen.time) as told:
         for second in range(11):
             screen.now = second
             told(10 * MB * second, 500 * MB)
@@ -51,7 +51,7 @@ def test_it_shows_bytes_rate_and_time_left(screen: Screen) -> None:
 
 
 def test_what_an_earlier_command_has_sent_makes_no_rate(screen: Screen) -> None:
-    with sending("Sending", screen.time) as told:
+    with sending("Sending", get_time=screen.time) as told:
         for second in range(3):
             screen.now = second
             told((300 + 10 * second) * MB, 500 * MB)
@@ -59,8 +59,8 @@ def test_what_an_earlier_command_has_sent_makes_no_rate(screen: Screen) -> None:
     assert "10.0 MB/s" in screen.last
 
 
-def cut_short(sent: int, trouble: type[BaseException]) -> None:
-    with sending("Sending") as told:
+def cut_short(sent: int, trouble: type[BaseException], *, resumable: bool = True) -> None:
+    with sending("Sending", resumable=resumable) as told:
         told(sent, 2)
         raise trouble
 
@@ -72,8 +72,12 @@ def test_one_that_is_cut_short_tells_how_it_goes_on(screen: Screen, trouble: typ
     assert GOES_ON in screen.file.getvalue()
 
 
-@pytest.mark.parametrize(("sent", "trouble"), [(0, KeyboardInterrupt), (1, InvalidRequest)])
-def test_it_does_not_say_so_where_that_is_no_help(screen: Screen, sent: int, trouble: type[BaseException]) -> None:
+@pytest.mark.parametrize(
+    ("sent", "trouble", "resumable"), [(0, KeyboardInterrupt, True), (1, InvalidRequest, True), (1, Unavailable, False)]
+)
+def test_it_does_not_say_so_where_that_is_no_help(
+    screen: Screen, sent: int, trouble: type[BaseException], resumable: bool
+) -> None:
     with pytest.raises(trouble):
-        cut_short(sent, trouble)
+        cut_short(sent, trouble, resumable=resumable)
     assert GOES_ON not in screen.file.getvalue()

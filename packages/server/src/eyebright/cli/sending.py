@@ -1,4 +1,4 @@
-"""What a person sees of an upload: how much, how fast, how long still; and that it goes on where it was cut short."""
+"""What a person sees of an upload: how much, how fast, how long still; and whether it goes on where it was cut short."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +12,11 @@ from eyebright.errors import StorageFull, Unavailable
 
 
 @contextmanager
-def sending(title: str, get_time: Callable[[], float] = time.monotonic) -> Iterator[Told]:
-    """A bar for as long as the context lasts; what this gives is told how many bytes have gone."""
+def sending(title: str, *, resumable: bool = False, get_time: Callable[[], float] = time.monotonic) -> Iterator[Told]:
+    """A bar for as long as the context lasts; what this gives is told how many bytes have gone.
+
+    Of a `resumable` one that is cut short the person learns that it can go on.
+    """
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     title_column = TextColumn("{task.description}", markup=False)
     bar = Progress(title_column, *columns, console=notes(), transient=True, get_time=get_time)
@@ -22,7 +25,7 @@ def sending(title: str, get_time: Callable[[], float] = time.monotonic) -> Itera
         with bar:
             yield sent.told
     except (KeyboardInterrupt, Unavailable, StorageFull):
-        if sent.bytes:
+        if resumable and sent.bytes:
             say("What was sent is kept by the server for some hours: the same command goes on from there.")
         raise
 
