@@ -893,7 +893,8 @@ def test_a_yaml_of_some_other_tool_is_no_description(tmp_path: Path) -> None:
         ("names: [a]\nkpt_shape: [0, 3]", "at `kpt_shape[0]`"),
         ("names: [a]\ntask: pose", "there is no kpt_shape"),
         ("names: [a]\nkpt_shape: [2, 3]\nflip_idx: [0, 2]", "flip_idx is [0, 2]; expected each of 0 to 1 once"),
-        ("names: [a]\nkpt_shape: [2, 3]\nkpt_names: {0: [x]}", "kpt_names has 1 names for class 0; expected 2"),
+        ("names: [a]\nkpt_shape: [2, 3]\nkpt_names: {0: [x]}", "kpt_names has 1 names; expected 2"),
+        (f"names: {{99999: a}}\nkpt_shape: [1000, 3]\nkpt_names: [{'x, ' * 1000}]", "expected 1,000,000 in all"),
         ("names: [a]\nkpt_shape: [2, 3]\nskeleton: {0: [[0, 2]]}", "skeleton joins 0 and 2"),
     ],
 )

@@ -20,6 +20,7 @@ from eyebright_wire.datasets import Split
 
 #: More than any data set has; a class number of a billion must not make a list of a billion names.
 MOST_CLASSES = 100_000
+_MOST_NAMES = 1_000_000  # of keypoints, over all classes
 TASKS = frozenset({"detect", "segment", "pose", "obb"})
 
 _T = TypeVar("_T")
@@ -170,6 +171,8 @@ class _Description:
 
     def _skeletons(self, classes: int, points: int) -> dict[int, Skeleton]:
         """Of each class that something is known of: what the points are called, or which change sides in a mirror."""
+        if classes * points > _MOST_NAMES:
+            raise self._wrong(f"{classes:,} classes have {points:,} keypoints each; expected {_MOST_NAMES:,} in all")
         flip = self._flip(points)
         names = self._keypoint_names(classes, points)
         if not names and flip:
@@ -186,11 +189,15 @@ class _Description:
     def _keypoint_names(self, classes: int, points: int) -> dict[int, tuple[str, ...]]:
         """By class; a plain list holds for every class."""
         given = self._content.kpt_names or {}
-        named = dict.fromkeys(range(classes), given) if isinstance(given, list) else self._by_number(given, "kpt_names")
-        for label, names in named.items():
-            if len(names) != points:
-                raise self._wrong(f"kpt_names has {len(names)} names for class {label}; expected {points}")
-        return {label: tuple(map(_text, names)) for label, names in named.items() if label < classes}
+        if isinstance(given, list):
+            return dict.fromkeys(range(classes), self._texts(given, points))
+        named = self._by_number(given, "kpt_names")
+        return {label: self._texts(names, points) for label, names in named.items() if label < classes}
+
+    def _texts(self, names: Sequence[_Scalar], points: int) -> tuple[str, ...]:
+        if len(names) != points:
+            raise self._wrong(f"kpt_names has {len(names)} names; expected {points}")
+        return tuple(map(_text, names))
 
     def _edges(self, points: int) -> dict[int, tuple[tuple[int, int], ...]]:
         """The points that a line joins. Not a key of Ultralytics', which passes over it, but one that we write; what others
