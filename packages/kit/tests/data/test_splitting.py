@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter, defaultdict
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +89,23 @@ def test_images_that_look_alike_stay_together() -> None:
     assert any(each.split == Split.VAL for each in found)
     for start in range(0, 60, 5):
         assert len({each.split for each in found[start : start + 5]}) == 1
+
+
+@pytest.mark.parametrize("sizes", [(60,), (50, 5, 5), (30, 30), (58, 1, 1), (20, 20, 20)])
+def test_however_much_looks_alike_about_a_fifth_is_held_back(sizes: tuple[int, ...]) -> None:
+    """One film of a class, or a long one beside stills: never none, and never the whole film."""
+    images = [image(n, 0) for n in range(60)]
+    starts = [sum(sizes[:place]) for place in range(len(sizes))]
+    groups = {each.sha256: images[max(start for start in starts if start <= n)].sha256 for n, each in enumerate(images)}
+    held = sum(each.split == Split.VAL for each in with_validation(images, groups=groups))
+    assert 1 <= held <= 24
+
+
+def test_images_of_two_classes_that_look_alike_can_be_held_back_too() -> None:
+    images = [image(n, n % 2) for n in range(40)]
+    groups = {each.sha256: images[n // 2 * 2].sha256 for n, each in enumerate(images)}
+    held = Counter(each.labels for each in with_validation(images, groups=groups) if each.split == Split.VAL)
+    assert held == {(0,): 4, (1,): 4}
 
 
 def test_an_image_counts_for_the_rarest_class_that_it_shows() -> None:

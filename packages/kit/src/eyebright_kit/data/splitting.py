@@ -6,7 +6,7 @@ neither names nor order nor dates play a part.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from eyebright_kit.data.selection import matches
@@ -49,17 +49,11 @@ def with_validation(
         return split
     # An image that is also in test must not teach, but holding it back for validation harms nobody.
     training = [picture for picture in split if picture.split == Split.TRAIN]
-    held = _drawn(training, rule or HoldoutRule(), groups or {})
+    held = _held_back(training, rule or HoldoutRule(), groups or {})
     return tuple(
-        picture.in_split(Split.VAL)
-        if picture.split == Split.TRAIN and _group(picture, groups or {}) in held
-        else picture
+        picture.in_split(Split.VAL) if picture.split == Split.TRAIN and picture.sha256 in held else picture
         for picture in split
     )
-
-
-def _group(picture: Picture, groups: Groups) -> str:
-    return groups.get(picture.sha256, picture.sha256)
 
 
 def _listed(picture: Picture, lists: Mapping[Split, Sequence[str]]) -> Picture:
@@ -67,60 +61,71 @@ def _listed(picture: Picture, lists: Mapping[Split, Sequence[str]]) -> Picture:
     return picture.in_split(split) if split else picture
 
 
-def _drawn(pictures: Sequence[Picture], rule: HoldoutRule, groups: Groups) -> set[str]:
-    """The groups to hold back. What two strata share stays in train, where it cannot fake a good validation."""
-    by_stratum = _strata(pictures, groups, stratified=True)
-    shared = {
-        group for group, count in Counter(g for members in by_stratum.values() for g in members).items() if count > 1
-    }
-    return {
-        group
-        for members in by_stratum.values()
-        for group in _draw([member for member in members if member not in shared], rule)
-    }
-
-
-def _strata(pictures: Iterable[Picture], groups: Groups, *, stratified: bool) -> dict[int | None, set[str]]:
-    """Groups by the rarest class that they show: then the rare classes are shared out fairly, and the frequent ones by number."""
-    pictures = list(pictures)
-    frequency = Counter(label for picture in pictures for label in picture.labels)
-    strata: dict[int | None, set[str]] = defaultdict(set)
-    for picture in pictures:
-        rarest = min(picture.labels, key=lambda label: (frequency[label], label), default=None)
-        strata[rarest if stratified else None].add(_group(picture, groups))
-    return strata
-
-
-def _draw(groups: Sequence[str], rule: HoldoutRule) -> list[str]:
-    """At least one of two, never all."""
-    count = min(max(round(len(groups) * rule.share), 1), len(groups) - 1)
-    return sorted(groups, key=lambda group: _lot(group, rule.seed))[: max(count, 0)]
+def _held_back(pictures: Sequence[Picture], rule: HoldoutRule, groups: Groups) -> set[str]:
+    """The contents to hold back: of each stratum at least one of two, never all. What two strata share stays in train, where it
+    cannot fake a good validation."""
+    strata = _strata(pictures, stratified=True)
+    times = Counter(content for contents in strata.values() for content in contents)
+    held: set[str] = set()
+    for contents in strata.values():
+        own = {content for content in contents if times[content] == 1}
+        count = min(max(round(len(own) * rule.share), 1), len(own) - 1)
+        held |= _drawn(own, max(count, 0), rule.seed, groups)
+    return held
 
 
 def _by_shares(
     pictures: Sequence[Picture], plan: SplitPlan, shares: Mapping[Split, float], groups: Groups
 ) -> tuple[Picture, ...]:
-    """Whatever split the source gave them. Each share gets at least one group of a stratum, as far as there are."""
+    """Whatever split the source gave them. Each share gets at least one image of a stratum, as far as there are."""
     given: dict[str, Split] = {}
-    for members in _strata(pictures, groups, stratified=plan.stratified).values():
-        waiting = sorted(members - given.keys(), key=lambda group: _lot(group, plan.seed))
+    for contents in _strata(pictures, stratified=plan.stratified).values():
+        waiting = contents - given.keys()
         for split, count in _counts(len(waiting), shares).items():
-            given.update(dict.fromkeys(waiting[:count], split))
-            del waiting[:count]
-    return tuple(picture.in_split(given[_group(picture, groups)]) for picture in pictures)
+            drawn = _drawn(waiting, count, plan.seed, groups)
+            given.update(dict.fromkeys(drawn, split))
+            waiting -= drawn
+        given.update(dict.fromkeys(waiting, max(shares, key=lambda split: shares[split])))
+    return tuple(picture.in_split(given[picture.sha256]) for picture in pictures)
+
+
+def _strata(pictures: Iterable[Picture], *, stratified: bool) -> dict[int | None, set[str]]:
+    """Contents by the rarest class that they show: then the rare classes are shared out fairly, and the frequent ones by number."""
+    pictures = list(pictures)
+    frequency = Counter(label for picture in pictures for label in picture.labels)
+    strata: dict[int | None, set[str]] = defaultdict(set)
+    for picture in pictures:
+        rarest = min(picture.labels, key=lambda label: (frequency[label], label), default=None)
+        strata[rarest if stratified else None].add(picture.sha256)
+    return strata
+
+
+def _drawn(contents: Collection[str], count: int, seed: int, groups: Groups) -> set[str]:
+    """About `count` contents: whole groups of what looks alike as long as they fit, else the smallest one if it is at most twice
+    too large. If all are larger, as when a whole class is one film, groups are torn: better a leak that is told than no
+    validation."""
+    alike: dict[str, set[str]] = defaultdict(set)
+    for content in contents:
+        alike[groups.get(content, content)].add(content)
+    drawn: set[str] = set()
+    for group in sorted(alike, key=lambda group: _lot(group, seed)):
+        if len(alike[group]) <= count - len(drawn):
+            drawn |= alike[group]
+    smallest = min(alike.values(), key=lambda members: (len(members), min(members)), default=set[str]())
+    if not drawn and count and len(smallest) <= min(2 * count, len(contents) - 1):
+        return smallest
+    return drawn or set(sorted(contents, key=lambda content: _lot(content, seed))[:count])
 
 
 def _counts(total: int, shares: Mapping[Split, float]) -> dict[Split, int]:
-    """How many go to each split: the smaller ones first and at least one to each, the largest takes the rest."""
+    """How many go to each split but the largest, which takes the rest: at least one to each, as far as there are."""
     smallest_first = sorted((split for split, share in shares.items() if share > 0), key=lambda split: shares[split])
     counts: dict[Split, int] = {}
-    left = total
-    for place, split in enumerate(smallest_first):
-        last = place == len(smallest_first) - 1
-        counts[split] = left if last else min(max(round(total * shares[split]), 1), max(left - 1, 0))
-        left -= counts[split]
+    for split in smallest_first[:-1]:
+        left = total - sum(counts.values())
+        counts[split] = min(max(round(total * shares[split]), 1), max(left - 1, 0))
     return counts
 
 
-def _lot(group: str, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}:{group}".encode()).digest()
+def _lot(content: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}:{content}".encode()).digest()
