@@ -90,7 +90,7 @@ def _by_shares(
 
 
 def _strata(pictures: Iterable[Picture], *, stratified: bool) -> dict[int | None, set[str]]:
-    """Contents by the rarest class that they show: then the rare classes are shared out fairly, and the frequent ones by number."""
+    """Contents by the rarest class that they show: rare classes are shared out fairly, and frequent ones by their number."""
     pictures = list(pictures)
     frequency = Counter(label for picture in pictures for label in picture.labels)
     strata: dict[int | None, set[str]] = defaultdict(set)
