@@ -19,7 +19,12 @@ from eyebright_wire.errors import RETRYABLE, ErrorCode
 
 
 class TrainerFailure(Exception):
-    """Ends the attempt with `code`. `retryable=None` leaves the choice to the code."""
+    """Ends the attempt with `code`. `retryable=None` leaves the choice to the code.
+
+    `errors` name what is wrong with the data one by one, for programs.
+    """
+
+    errors: tuple[dict[str, Any], ...] | None = None
 
     def __init__(self, code: ErrorCode, message: str, retryable: bool | None = None) -> None:
         super().__init__(message)

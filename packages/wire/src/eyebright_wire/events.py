@@ -78,8 +78,19 @@ class StageChange(WireModel):
     stage: Stage
 
 
+class Unit(StrEnum):
+    """What a step is where nothing is optimised."""
+
+    BYTES = "bytes"
+    FILES = "files"
+    IMAGES = "images"
+
+
 class Progress(WireModel):
-    """Where training stands. Counts begin at 1; `epoch` is the one under way or just finished."""
+    """Where training stands. Counts begin at 1; `epoch` is the one under way or just finished.
+
+    An import has one epoch: it takes `step` of `steps` bytes, files or images, as `unit` says.
+    """
 
     epoch: Whole
     epochs: Counted
@@ -89,6 +100,7 @@ class Progress(WireModel):
     metrics: Metrics = Field(default_factory=dict)
     images_per_second: Estimate = None
     eta_seconds: Estimate = None
+    unit: Unit | None = Field(default=None, description="What a step is; default: a step of the optimiser")
 
 
 class CheckpointSaved(WireModel):
@@ -111,13 +123,21 @@ class Preempted(WireModel):
     step: Whole | None = None
 
 
+class PreparedDataset(WireModel):
+    """What an import has laid ready below its output, to be verified before it becomes a version."""
+
+    manifest_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    blobs: Whole = Field(description="Files that the manifest names, equal ones counted once")
+
+
 class Succeeded(WireModel):
-    """The last word of a good run: everything it produced, to be verified before the model is registered."""
+    """The last word of a good run: everything it produced, to be verified before the model or version is registered."""
 
     artifacts: tuple[ArtifactRef, ...]
     metrics: Metrics
     classes: tuple[str, ...] = ()
     exports: tuple[ExportRef, ...] = ()
+    dataset: PreparedDataset | None = Field(default=None, description="Of an import that is to be kept")
 
 
 class Failed(WireModel):
@@ -125,6 +145,9 @@ class Failed(WireModel):
     message: str
     retryable: bool | None = None  # None: decided by the code
     detail: str | None = None  # the traceback, for whoever debugs
+    errors: tuple[dict[str, Any], ...] | None = Field(
+        default=None, description="What is wrong with the data, one by one"
+    )
 
 
 class Cancelled(WireModel):

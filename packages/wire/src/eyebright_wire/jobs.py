@@ -30,6 +30,21 @@ class JobState(StrEnum):
         return self in LIVE_STATES
 
 
+class JobKind(StrEnum):
+    """What a job makes: a model, or a version of a data set."""
+
+    TRAINING = "training"
+    IMPORT = "import"
+
+
+#: The trainer of every import. It comes with the server, and no trainer of that name can be registered beside it.
+IMPORTER = "importer"
+
+
+def kind_of(trainer: str) -> JobKind:
+    return JobKind.IMPORT if trainer == IMPORTER else JobKind.TRAINING
+
+
 FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 LIVE_STATES = frozenset({JobState.STARTING, JobState.RUNNING})
 
@@ -112,7 +127,7 @@ class JobSpec(WireModel):
     task: str
     model: str
     config: dict[str, Any]  # fully resolved: every field has its value
-    dataset: DatasetGrant
+    dataset: DatasetGrant | None = None  # None: an import, which is to make one
     output: Grant  # this attempt's own prefix
     resume: tuple[ResumePoint, ...] = ()  # newest first
     resources: Resources = Resources()

@@ -1,15 +1,15 @@
 """What the native API answers with: one model per resource, shared by server, client and CLI."""
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, computed_field, model_validator
 
 from eyebright_wire.artifacts import ArtifactRef, ExportRef
-from eyebright_wire.datasets import DatasetName, DatasetReport
+from eyebright_wire.datasets import DatasetName, DatasetPlan, DatasetReport
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Progress
-from eyebright_wire.jobs import JobState, Stage
-from eyebright_wire.model import RequestModel, WireModel
+from eyebright_wire.jobs import JobKind, JobState, Stage, kind_of
+from eyebright_wire.model import Line, RequestModel, WireModel
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class JobView(WireModel):
     trainer: str
     task: str
     model: str
-    dataset_version: str
+    dataset_version: str = Field(description="What is trained on; empty for an import")
     config: dict[str, Any] = Field(default_factory=dict, description="Only what differs from the recipe")
     priority: int = 0
     executor: str = "local"
@@ -58,11 +58,17 @@ class JobView(WireModel):
     queue_position: int | None = None  # 1 = next
     rerun_of: str | None = None
     model_id: str | None = None  # once registered
+    imported_version: str | None = Field(default=None, description="The data set version that an import has made")
     created_at_ms: int
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     not_before_ms: int = 0
     status_transitions: tuple[Transition, ...] = ()
+
+    @computed_field
+    @property
+    def kind(self) -> JobKind:
+        return kind_of(self.trainer)
 
 
 class Preflight(WireModel):
@@ -132,12 +138,34 @@ class DatasetView(WireModel):
     versions: tuple[DatasetVersionView, ...] = ()
 
 
-class DatasetImport(RequestModel):
-    """Import a folder or zip that the server itself can read."""
+class DatasetSource(RequestModel):
+    """Where the data are: exactly one of `path`, `upload` and `url`."""
 
-    path: str
-    name: DatasetName | None = None
-    leave_out_broken: bool = False  # go on without files that mean to be images and cannot be used, instead of refusing
+    path: Line | None = Field(default=None, description="A folder or zip that the server itself can read; absolute")
+    upload: Line | None = Field(default=None, description="The id of a finished upload")
+    url: Line | None = Field(default=None, description="https://…, s3://…, gs://… or az://…, fetched by the server")
+    leave_out_broken: bool = Field(
+        default=False,
+        description="Go on without files that mean to be images and cannot be used, instead of refusing",
+    )
+    plan: DatasetPlan | None = Field(default=None, description="What to make of them on the way")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in ("path", "upload", "url") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"found {' and '.join(given) or 'none'}; expected exactly one of path, upload and url")
+        return self
+
+
+class DatasetInspection(DatasetSource):
+    """Look at the data and keep nothing."""
+
+
+class DatasetImport(DatasetSource):
+    """Make an immutable version of the data."""
+
+    name: DatasetName | None = Field(default=None, description="Default: the file's own")
 
 
 class ModelView(WireModel):

@@ -170,6 +170,7 @@ class Attempt:
             metrics=finite(done.result.metrics),
             classes=done.classes,
             exports=done.result.exports,
+            dataset=done.result.dataset,
         )
         return LastWords(EventKind.SUCCEEDED, body, ExitCode.DONE)
 

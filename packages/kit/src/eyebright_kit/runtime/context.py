@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from eyebright_kit.errors import ConfigInvalid
 from eyebright_kit.runtime.stop import StopReason
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, ExportRef
-from eyebright_wire.events import Progress
+from eyebright_wire.events import PreparedDataset, Progress, Unit
 from eyebright_wire.jobs import JobSpec, Resources, Stage
 from eyebright_wire.manifest import TrainerManifest
 from eyebright_wire.resources import ClassScore
@@ -32,6 +32,7 @@ class Result:
 
     metrics: dict[str, float]
     exports: tuple[ExportRef, ...] = ()
+    dataset: PreparedDataset | None = None  # only of an import
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,7 @@ class Context:
         images_per_second: float | None = None,
         eta_seconds: float | None = None,
         metrics: Mapping[str, float] = {},
+        unit: Unit | None = None,
     ) -> None:
         """Says where training stands. Call it every step if you like: of each moment only the latest is told.
 
@@ -156,6 +158,7 @@ class Context:
                 images_per_second=images_per_second,
                 eta_seconds=eta_seconds,
                 metrics=dict(metrics),
+                unit=unit,
             )
         )
 

@@ -36,7 +36,8 @@ def explained(error: BaseException, *folders: Path) -> Failed:
     code, message = _cause(error, folders)
     retryable = error.retryable if isinstance(error, TrainerFailure) and error.code is code else None
     message = _utterable(message[:_MESSAGE_CHARACTERS])
-    return Failed(code=code, message=message, retryable=retryable, detail=_utterable(_detail(error)))
+    errors = error.errors if isinstance(error, TrainerFailure) and error.code is code else None
+    return Failed(code=code, message=message, retryable=retryable, detail=_utterable(_detail(error)), errors=errors)
 
 
 def exit_code(code: ErrorCode) -> int:

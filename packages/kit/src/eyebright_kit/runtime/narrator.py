@@ -21,6 +21,8 @@ def _started(data: Mapping[str, Any]) -> str:
 
 
 def _progress(data: Mapping[str, Any]) -> str:
+    if unit := data.get("unit"):
+        return f"{data['step']} of {data.get('steps', '?')} {unit}"
     return " · ".join(_progress_parts(data))
 
 

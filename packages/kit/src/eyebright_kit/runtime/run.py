@@ -147,13 +147,20 @@ def _work(order: Order, attempt: Attempt) -> Done:
     trainer = order.load()
     _relaunch(order, trainer)
     attempt.desk.stage(Stage.FETCHING)
-    data = fetch(order.spec.dataset, order.folder.data)
+    data = _data(order)
     if order.place.world_size > 1:
         replace_durably(order.folder.data_ready, dump(data))
     result = _fit(order, trainer, data, attempt.desk, attempt.restored)
     attempt.desk.stage(Stage.UPLOADING)
     _let_the_others_finish(order)
     return Done(result, data.classes)
+
+
+def _data(order: Order) -> LocalDataset:
+    """Laid out on the local disk; nothing at all for an import, which is to make a data set of something else."""
+    if order.spec.dataset is None:
+        return LocalDataset(root=order.folder.data, classes=(), splits={})
+    return fetch(order.spec.dataset, order.folder.data)
 
 
 def _relaunch(order: Order, trainer: Trainer) -> None:

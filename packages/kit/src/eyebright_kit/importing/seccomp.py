@@ -1,0 +1,96 @@
+"""Seccomp: the kernel refuses whole system calls. Needs no right, and holds in containers that allow no namespaces."""
+
+import ctypes
+import errno
+import platform
+from dataclasses import dataclass
+
+from eyebright_kit.importing.linux import install_filter
+
+# linux/bpf_common.h, linux/seccomp.h: the words of the little language that the kernel understands
+_LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_BITS, _ANSWER = 0x20, 0x15, 0x35, 0x45, 0x06
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
+
+_THREAD = 0x00010000  # the flag of `clone` that makes a thread and no process
+_OTHER_NUMBERING = 0x40000000  # x32: the same calls once more under other numbers
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """What a kind of processor calls its system calls. A number of -1: it has none."""
+
+    architecture: int
+    clone: int
+    refused: tuple[int, ...]
+
+
+#: To speak to anybody, to touch other processes, to start one, to change what the system is made of, and the doors behind which
+#: parsers of attackers' choice wait in the kernel: socket socketpair connect · kill tkill rt_sigqueueinfo rt_tgsigqueueinfo
+#: pidfd_send_signal pidfd_getfd ptrace process_vm_readv process_vm_writev · fork vfork execve execveat · mount unshare setns
+#: open_by_handle_at · bpf perf_event_open io_uring_setup userfaultfd add_key request_key keyctl
+_MACHINES = {
+    "x86_64": _Machine(
+        0xC000003E,
+        56,
+        (
+            *(41, 53, 42, 62, 200, 129, 297, 424, 438, 101, 310, 311, 57, 58, 59, 322, 165, 272, 308, 304),
+            *(321, 298, 425, 323, 248, 249, 250),
+        ),
+    ),
+    "aarch64": _Machine(
+        0xC00000B7,
+        220,
+        (
+            *(198, 199, 203, 129, 130, 138, 240, 424, 438, 117, 270, 271, 221, 281, 40, 97, 268, 265),
+            *(280, 241, 425, 282, 217, 218, 219),
+        ),
+    ),
+}
+_CLONE3 = 435  # its flags lie in memory, which a filter cannot read: callers fall back to `clone`
+
+
+class _Instruction(ctypes.Structure):
+    _fields_ = (
+        ("code", ctypes.c_uint16),
+        ("if_true", ctypes.c_uint8),
+        ("if_false", ctypes.c_uint8),
+        ("operand", ctypes.c_uint32),
+    )
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction)))
+
+
+def refuse() -> None:
+    """From here on: no sockets, no other processes, no new ones; threads go on. Raises OSError where that cannot be had."""
+    machine = _MACHINES.get(platform.machine())
+    if machine is None:
+        raise OSError(errno.ENOSYS, f"no list of system calls for {platform.machine()}")
+    words = _written(machine)
+    instructions = (_Instruction * len(words))(*(_Instruction(*word) for word in words))
+    install_filter(_Program(len(words), instructions))
+
+
+def _written(machine: _Machine) -> list[tuple[int, int, int, int]]:
+    """One (code, jump if true, jump if false, operand) each; a jump says how many to pass over."""
+    no = (_ANSWER, 0, 0, _REFUSE | errno.EPERM)
+    words = [
+        (_LOAD, 0, 0, _ARCHITECTURE),
+        (_IF_EQUAL, 1, 0, machine.architecture),
+        no,
+        (_LOAD, 0, 0, _NUMBER),
+        (_IF_AT_LEAST, 0, 1, _OTHER_NUMBERING),
+        no,
+        (_IF_EQUAL, 0, 1, _CLONE3),
+        (_ANSWER, 0, 0, _REFUSE | errno.ENOSYS),
+        (_IF_EQUAL, 0, 4, machine.clone),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        (_IF_BITS, 1, 0, _THREAD),
+        no,
+        (_ANSWER, 0, 0, _ALLOW),
+    ]
+    for number in machine.refused:
+        words += [(_IF_EQUAL, 0, 1, number), no]
+    return [*words, (_ANSWER, 0, 0, _ALLOW)]
