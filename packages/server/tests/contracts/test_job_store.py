@@ -28,7 +28,7 @@ from eyebright.errors import Conflict, NotFound
 from eyebright.ports.jobs import JobQuery, Receipt
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Heartbeat, Progress
-from eyebright_wire.jobs import JobState, Stage
+from eyebright_wire.jobs import JobKind, JobState, Stage
 
 ID = "job_0001"
 
@@ -390,6 +390,12 @@ async def test_jobs_are_found_by_what_they_are(database):
     assert await found(labels={"team": "%"}) == []
 
 
+async def test_imports_are_told_from_trainings(database):
+    await submit(database, job(1), job(2, trainer="importer"), job(3))
+    for kind, expected in ((None, ["3", "2", "1"]), (JobKind.IMPORT, ["2"]), (JobKind.TRAINING, ["3", "1"])):
+        assert [each.id[-1] for each in await database.jobs.find(JobQuery(kind=kind))] == expected
+
+
 async def test_due_jobs_come_by_priority_then_age(database):
     await submit(database, job(4), job(2), job(3, priority=5), job(1), job(5, priority=-5), job(6, executor="ray"))
     assert [each.id[-1] for each in await database.jobs.due("local", NOW_MS, 9)] == ["3", "1", "2", "4", "5"]
@@ -400,8 +406,8 @@ async def test_due_jobs_come_by_priority_then_age(database):
         "job_0001": 2,
         "job_0002": 3,
         "job_0004": 4,
-        "job_0006": 5,
-        "job_0005": 6,
+        "job_0005": 5,
+        "job_0006": 1,  # it waits for another executor
     }
 
 

@@ -79,6 +79,37 @@ async def test_a_file_that_was_edited_since_it_was_named_is_refused(store, sourc
         await store.stat(blob_key("a" * 64))
 
 
+async def test_an_owned_blob_that_is_not_what_its_name_says_is_refused(store, source):
+    with pytest.raises(Conflict, match="changed while it was being imported"):
+        await store.put([(blob_key("a" * 64), source)], owned=True)
+    assert await store.absent([blob_key("a" * 64)]) == [blob_key("a" * 64)]
+
+
+async def test_a_kernel_that_copies_nothing_itself_leaves_it_to_us(store, source, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(files.os, "copy_file_range", refuse)
+    await store.put([("k", source)])
+    assert await read(store, "k") == CONTENT
+
+
+async def test_what_is_removed_is_gone_and_nothing_else(store, source):
+    await store.put([(key, source) for key in ("a/1", "a/2", "b/work/3", "b/work/deep/4", "b/report")])
+    await store.remove(["a/1", "b/work/", "never/was", "never/"])
+    assert await store.keys("a/") == ["a/2"]
+    assert await store.keys("b/") == ["b/report"]
+    assert await store.keys("never/") == []
+    assert await store.absent(["a/1", "a/2", "b/work/3"]) == ["a/1", "b/work/3"]
+
+
+async def test_what_a_killed_process_was_writing_is_tidied_away(store, source, root):
+    await store.put([("k", source)])
+    (root / ".incoming" / "0123").write_bytes(b"half")
+    store.tidy()
+    assert [path for path in root.rglob("*") if path.is_file()] == [root / "k"]
+
+
 async def test_an_owned_file_is_linked_not_copied(store, source):
     await store.put([("k", source)], owned=True)
     assert (await store.local("k")).samefile(source)
@@ -171,21 +202,21 @@ def test_a_grant_is_the_uri_of_a_folder(store, root):
 
 
 async def test_a_full_disk_says_so_and_leaves_nothing_half_written(store, source, root, monkeypatch):
-    def full(_source, target):
-        Path(target).write_bytes(b"half")
+    def full(_reader, writer, _size):
+        os.write(writer, b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(files.shutil, "copyfile", full)
+    monkeypatch.setattr(files.os, "copy_file_range", full)
     with pytest.raises(StorageFull, match="free some space"):
         await store.put([("k", source)])
     assert [path for path in root.rglob("*") if path.is_file()] == []
 
 
 async def test_a_disk_that_fails_says_so(store, source, monkeypatch):
-    def broken(_source, _target):
+    def broken(_reader, _writer, _size):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(files.shutil, "copyfile", broken)
+    monkeypatch.setattr(files.os, "copy_file_range", broken)
     with pytest.raises(Unavailable, match="Input/output error"):
         await store.put([("k", source)])
 

@@ -151,3 +151,49 @@ async def test_a_job_has_one_model(database):
     with pytest.raises(Conflict):
         await decide(database, ("job_0002", 1), decision)
     assert (await database.jobs.get("job_0002")).job.model_id is None
+
+
+async def finished(database, imported: Version, number: int = 1):
+    """An import that ends with this version, in one transaction."""
+    await submit(database, job(number, trainer="importer"))
+    await claim(database, f"job_{number:04}")
+    await post(database, started(), succeeded(2), job_id=f"job_{number:04}")
+
+    def decision(run):
+        after = lifecycle.succeed(run, NOW_MS + 3, imported_version=imported.id)
+        return changed(run, after, NOW_MS + 3, imported=imported)
+
+    await decide(database, (f"job_{number:04}", 1), decision)
+
+
+async def test_an_import_and_its_version_are_one_commit(database):
+    await finished(database, version("a"))
+    assert (await database.jobs.get("job_0001")).job.imported_version == version("a").id
+    assert (await database.datasets.get("cats")).versions == (version("a", number=1),)
+
+
+async def test_an_import_of_the_same_content_makes_no_second_version(database):
+    await finished(database, version("a"))
+    await finished(database, version("b"), 2)
+    await finished(database, version("a", created_at_ms=NOW_MS + 9), 3)
+    assert (await database.jobs.get("job_0003")).job.imported_version == version("a").id
+    assert [found.number for found in (await database.datasets.get("cats")).versions] == [2, 1]
+
+
+async def test_a_version_is_not_kept_when_its_commit_breaks_off(database):
+    await submit(database, job(1, trainer="importer"))
+    await claim(database, "job_0001")
+    await post(database, started(), succeeded(2), job_id="job_0001")
+
+    async def break_off():
+        async with database.jobs.transaction() as transaction:
+            run = (await transaction.lock([("job_0001", 1)]))[("job_0001", 1)]
+            after = lifecycle.succeed(run, NOW_MS + 3, imported_version=version("a").id)
+            await transaction.save([changed(run, after, NOW_MS + 3, imported=version("a"))])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await break_off()
+    assert not (await database.jobs.get("job_0001")).job.state.final
+    with pytest.raises(NotFound):
+        await database.datasets.get("cats")

@@ -16,7 +16,17 @@ from sqlalchemy import CheckConstraint, inspect, text
 from eyebright.errors import Unavailable
 from eyebright.stores.sql import migrations
 from eyebright.stores.sql.database import Database
+from eyebright.stores.sql.engine import connect
 from eyebright.stores.sql.tables import metadata
+from eyebright_wire.jobs import JobKind
+
+OLD_JOB = (
+    "INSERT INTO jobs (id, executor, priority, created_at_ms, state, version, attempt, not_before_ms, message, retryable, "
+    "cancel_requested, metrics, events, failures, losses, preemptions, barren) VALUES "
+    "('job_0001', 'local', 0, 1, 'queued', 1, 0, 0, '', '0', '0', '{}', 0, 0, 0, 0, 0)",
+    "INSERT INTO orders (job_id, name, trainer, task, model, dataset_version, config, resolved, labels) VALUES "
+    "('job_0001', 'old', 'toy', 'classification', 'tiny', 'dsv_1', '{}', '{}', '{}')",
+)
 
 pytestmark = pytest.mark.parametrize("kind", SQL)
 
@@ -74,6 +84,19 @@ async def test_opening_again_keeps_what_is_there(empty_url):
     again = await Database.open(empty_url)
     assert (await again.jobs.get("job_0001")).job == job()
     await again.close()
+
+
+async def test_jobs_from_before_imports_are_read_as_trainings(empty_url):
+    engine = connect(empty_url)
+    async with engine.writing() as connection:
+        await connection.run_sync(migrations._migrate, "0001")
+        for statement in OLD_JOB:
+            await connection.execute(text(statement))
+    await engine.close()
+    database = await Database.open(empty_url)
+    found = (await database.jobs.get("job_0001")).job
+    assert (found.kind, found.imported_version, found.dataset_version) == (JobKind.TRAINING, None, "dsv_1")
+    await database.close()
 
 
 async def test_control_planes_that_start_together_migrate_once(empty_url):

@@ -18,6 +18,19 @@ class MemoryObjects:
         self.bytes.update((key, path.read_bytes()) for key, path in new)
         return len(new)
 
+    async def absent(self, keys: Sequence[str]) -> list[str]:
+        return [key for key in keys if key not in self.bytes]
+
+    async def keys(self, prefix: str) -> list[str]:
+        return sorted(key for key in self.bytes if key.startswith(prefix))
+
+    async def remove(self, keys: Sequence[str]) -> None:
+        gone = [
+            known for known in self.bytes for key in keys if known == key or (key[-1] == "/" and known.startswith(key))
+        ]
+        for key in gone:
+            self.bytes.pop(key, None)
+
     async def stat(self, key: str) -> ObjectInfo:
         found = self._get(key)
         return ObjectInfo(key, len(found), hashlib.sha256(found).hexdigest())

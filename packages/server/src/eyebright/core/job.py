@@ -4,13 +4,14 @@
 else changes a state. Times are integer milliseconds since 1970 UTC.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Progress, Succeeded
-from eyebright_wire.jobs import JobState, Stage
+from eyebright_wire.jobs import JobKind, JobState, Stage, kind_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Job:
     progress: Progress | None = None
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
     model_id: str | None = None
+    imported_version: str | None = None
     events: int = 0  # stored so far over all attempts: the position of the newest
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
@@ -53,6 +55,10 @@ class Job:
     losses: int = 0
     preemptions: int = 0
     barren: int = 0  # attempts in a row that left no new checkpoint
+
+    @property
+    def kind(self) -> JobKind:
+        return kind_of(self.trainer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,3 +105,13 @@ class Run:
         """The attempt is live and is the one that the job waits for."""
         attempt = self.attempt
         return attempt is not None and attempt.live and attempt.number == self.job.attempt
+
+
+def places(queued: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """(job id, executor), best first → job id → its place among those that wait for the same executor, 1 = next."""
+    ahead: Counter[str] = Counter()
+    found: dict[str, int] = {}
+    for job_id, executor in queued:
+        ahead[executor] += 1
+        found[job_id] = ahead[executor]
+    return found

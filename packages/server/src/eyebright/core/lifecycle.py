@@ -123,7 +123,7 @@ def end(
     return Run(_again_or_failed(job, code, message, now_ms, limits, retryable(code, said_retryable)), attempt)
 
 
-def succeed(run: Run, now_ms: int, *, model_id: str) -> Run:
+def succeed(run: Run, now_ms: int, *, model_id: str | None = None, imported_version: str | None = None) -> Run:
     """running → succeeded, once the finaliser has seen every object that the attempt claims."""
     attempt = _current(run)
     if attempt.claim is None:
@@ -137,6 +137,7 @@ def succeed(run: Run, now_ms: int, *, model_id: str) -> Run:
         message="finished before cancel took effect" if run.job.cancel_requested else "",
         metrics=dict(attempt.claim.metrics),
         model_id=model_id,
+        imported_version=imported_version,
     )
     return Run(job, _ended(attempt, "succeeded", now_ms))
 

@@ -104,6 +104,7 @@ class Change:
     checkpoints: tuple[Checkpoint, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     model: Model | None = None
+    imported: "Version | None" = None
 
     @property
     def job_changed(self) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 
 from eyebright_wire.errors import ErrorCode, ExitCode
+from eyebright_wire.jobs import JobKind
 
 #: The signals that somebody sends, by exit status: as a parent sees them (negative) or as shells count. Any other, such as
 #: SIGSEGV, a process brings upon itself.
@@ -19,12 +20,14 @@ class Verdict:
     retryable: bool | None = None
 
 
-def of_exit(code: int | None, out_of_memory: bool, log_tail: str) -> Verdict:
+#: What helps against too little memory.
+_LESS = {JobKind.TRAINING: "lower batch or imgsz", JobKind.IMPORT: "import fewer images at a time"}
+
+
+def of_exit(code: int | None, out_of_memory: bool, log_tail: str, kind: JobKind = JobKind.TRAINING) -> Verdict:
     """Judge by the exit status; the last lines of the log are all that a person can go by."""
     if out_of_memory:
-        return Verdict(
-            ErrorCode.OUT_OF_MEMORY, "the system ran out of memory and killed it; lower batch or imgsz", False
-        )
+        return Verdict(ErrorCode.OUT_OF_MEMORY, f"the system ran out of memory and killed it; {_LESS[kind]}", False)
     if code is None:
         return Verdict(ErrorCode.WORKER_LOST, "the trainer process was killed", True)
     if (ended_by := _SENT.get(code)) is not None:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from eyebright.core.job import Attempt, Job, Run
 from eyebright.core.records import Artifact, Change, Checkpoint, Message, StoredEvent, Transition
-from eyebright_wire.jobs import JobState
+from eyebright_wire.jobs import JobKind, JobState
 
 #: (job id, attempt number); None = whichever attempt is current.
 AttemptKey = tuple[str, int | None]
@@ -27,6 +27,7 @@ class Receipt:
 class JobQuery:
     """Filters and keyset paging, newest first; `after` is the id of the last job of the page before."""
 
+    kind: JobKind | None = None
     states: frozenset[JobState] = frozenset()
     trainer: str | None = None
     dataset_version: str | None = None
@@ -76,7 +77,7 @@ class JobStore(Protocol):
         ...
 
     async def queue_positions(self) -> dict[str, int]:
-        """job id → place in the queue, 1 = next, over all queued jobs by priority, then age."""
+        """job id → place in the queue of its executor, 1 = next, by priority, then age."""
         ...
 
     async def unfinished(self) -> list[Run]:

@@ -20,8 +20,20 @@ class ObjectStore(Protocol):
         """Store each (key, file) whole or not at all, all of them durable on return; how many were new.
 
         An existing key is left as it is. `owned` files will never be written again by anybody, so they may be linked
-        instead of copied. Raises StorageFull, or Conflict for a blob whose content is no longer what its key says.
+        instead of copied. Raises StorageFull, or Conflict for a blob whose content is not what its key says.
         """
+        ...
+
+    async def absent(self, keys: Sequence[str]) -> list[str]:
+        """Those of them that are not there."""
+        ...
+
+    async def keys(self, prefix: str) -> list[str]:
+        """What lies below a prefix (which ends in `/`), in order."""
+        ...
+
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Durably; of a key that ends in `/` everything below it. What is not there is no error."""
         ...
 
     async def stat(self, key: str) -> ObjectInfo:

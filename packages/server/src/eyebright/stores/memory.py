@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from typing import Any
 
-from eyebright.core.job import Attempt, Job, Run
+from eyebright.core.job import Attempt, Job, Run, places
 from eyebright.core.lifecycle import TRANSITIONS
 from eyebright.core.records import (
     Artifact,
@@ -128,7 +128,7 @@ class MemoryJobs:
         return list(islice(ready, limit))
 
     async def queue_positions(self) -> dict[str, int]:
-        return {job.id: place for place, job in enumerate(self._queue(), start=1)}
+        return places((job.id, job.executor) for job in self._queue())
 
     async def unfinished(self) -> list[Run]:
         return [
@@ -269,12 +269,7 @@ class MemoryDatasets:
         self._state = state
 
     async def add_version(self, version: Version) -> Version:
-        present = self._state.versions.get((version.dataset, version.id))
-        if present is not None:
-            return present
-        numbered = replace(version, number=len(self._of(version.dataset)) + 1)
-        self._state.versions[version.dataset, version.id] = numbered
-        return numbered
+        return _add_version(self._state, version)
 
     async def version(self, version_id: str) -> Version:
         found = [version for version in self._state.versions.values() if version.id == version_id]
@@ -325,6 +320,7 @@ def _run(state: State, key: AttemptKey) -> Run | None:
 def _matches(job: Job, query: JobQuery) -> bool:
     return (
         (not query.states or job.state in query.states)
+        and query.kind in (None, job.kind)
         and query.trainer in (None, job.trainer)
         and query.dataset_version in (None, job.dataset_version)
         and (query.labels or {}).items() <= dict(job.labels).items()
@@ -335,6 +331,16 @@ def _matches(job: Job, query: JobQuery) -> bool:
 def _of(table: Table, job_id: str) -> list[Any]:
     """The rows of one job, by their keys."""
     return [row for key, row in sorted(table.items(), key=lambda item: item[0]) if key[0] == job_id]
+
+
+def _add_version(state: State, version: Version) -> Version:
+    present = state.versions.get((version.dataset, version.id))
+    if present is not None:
+        return present
+    number = 1 + sum(dataset == version.dataset for dataset, _ in state.versions)
+    numbered = replace(version, number=number)
+    state.versions[version.dataset, version.id] = numbered
+    return numbered
 
 
 def _add(table: Table, key: object, row: object) -> None:
@@ -418,3 +424,5 @@ def _write_products(draft: State, change: Change) -> None:
         if any(model.job_id == change.model.job_id for model in draft.models.values()):
             raise GuardViolated(f"job {change.model.job_id} already has a model")
         _add(draft.models, change.model.id, change.model)
+    if change.imported is not None:
+        _add_version(draft, change.imported)

@@ -27,6 +27,7 @@ SYNCS_AT_ONCE = 16
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
+_NO_CLONE = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.EBADF})
 _READ_ONLY = 0o444  # some frameworks "repair" images in place; a blob is linked into their data set
 
 
@@ -37,8 +38,21 @@ class FileObjectStore:
         self._root = root.absolute()
         self._passing = self._root / ".incoming"
 
+    def tidy(self) -> None:
+        """Remove what a killed process was still writing. Only while nobody else writes here."""
+        shutil.rmtree(self._passing, ignore_errors=True)
+
     async def put(self, files: Sequence[tuple[str, Path]], *, owned: bool = False) -> int:
         return await asyncio.to_thread(self._put_all, files, owned)
+
+    async def absent(self, keys: Sequence[str]) -> list[str]:
+        return await asyncio.to_thread(lambda: [key for key in keys if not self._path(key).exists()])
+
+    async def keys(self, prefix: str) -> list[str]:
+        return await asyncio.to_thread(lambda: sorted(self._below(prefix)))
+
+    async def remove(self, keys: Sequence[str]) -> None:
+        await asyncio.to_thread(self._remove_all, keys)
 
     async def stat(self, key: str) -> ObjectInfo:
         return await asyncio.to_thread(self._stat, key)
@@ -98,6 +112,22 @@ class FileObjectStore:
                 list(pool.map(sync, folders))
         return sum(placed)
 
+    def _below(self, prefix: str) -> Iterator[str]:
+        for folder, _, names in os.walk(self._path(prefix)):
+            yield from ((Path(folder) / name).relative_to(self._root).as_posix() for name in names)
+
+    def _remove_all(self, keys: Sequence[str]) -> None:
+        paths = [self._path(key) for key in keys]
+        there = [path for path in paths if path.exists()]
+        with self._translated():
+            for path in there:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+            for folder in {path.parent for path in there}:
+                sync(folder)
+
     def _folders(self, target: Path) -> Iterator[Path]:
         """Every folder whose entries change when the target and its folders appear."""
         for folder in target.parents:
@@ -107,13 +137,16 @@ class FileObjectStore:
 
     def _place(self, target: Path, source: Path, owned: bool) -> bool:
         """Whether it was new."""
-        linked = _link(source, target) if owned else None
-        return self._copy(target, source) if linked is None else linked
+        if owned:
+            _check_name(source, target, source)
+            if (linked := _link(source, target)) is not None:
+                return linked
+        return self._copy(target, source)
 
     def _copy(self, target: Path, source: Path) -> bool:
         passing = self._passing / uuid.uuid4().hex
         try:
-            shutil.copyfile(source, passing)
+            _clone(source, passing)
             _check_name(passing, target, source)
             linked = _link(passing, target)
             if linked is None:
@@ -134,6 +167,32 @@ class FileObjectStore:
             raise Unavailable(
                 f"cannot write below {self._root}: {error}; check the disk and its permissions"
             ) from error
+
+
+def _clone(source: Path, target: Path) -> None:
+    """A copy that shares its blocks with the original where the file system can (Btrfs, XFS): changing one leaves the other."""
+    with source.open("rb") as reader, target.open("wb") as writer:
+        if not _copied_inside(reader.fileno(), writer.fileno(), os.fstat(reader.fileno()).st_size):
+            shutil.copyfileobj(reader, writer, CHUNK_BYTES)
+
+
+def _copied_inside(reader: int, writer: int, size: int) -> bool:
+    """Copied by the kernel itself; False, and nothing is written, where it cannot."""
+    copy_file_range = getattr(os, "copy_file_range", None)  # Linux
+    if copy_file_range is None:
+        return False
+    done = 0
+    while done < size:
+        try:
+            copied = copy_file_range(reader, writer, size - done)
+        except OSError as error:
+            if done == 0 and error.errno in _NO_CLONE:
+                return False
+            raise
+        if copied == 0:  # it was cut while we read: its sha256 will tell
+            break
+        done += copied
+    return True
 
 
 def _check_name(copy: Path, target: Path, source: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, exists, false, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eyebright.core.job import Job, Run
+from eyebright.core.job import Job, Run, places
 from eyebright.errors import no_job
 from eyebright.ports.jobs import JobQuery
 from eyebright.stores.sql import rows
@@ -15,7 +15,7 @@ from eyebright.stores.sql.engine import Engine
 from eyebright.stores.sql.orders import Orders
 from eyebright.stores.sql.tables import attempts, jobs, labels, orders
 from eyebright.stores.sql.transaction import SqlTransaction, Statements
-from eyebright_wire.jobs import LIVE_STATES
+from eyebright_wire.jobs import IMPORTER, LIVE_STATES, JobKind
 
 # Literals, not parameters: otherwise SQLite does not see that the partial indexes apply.
 _QUEUED = jobs.c.state == literal_column("'queued'")
@@ -60,8 +60,8 @@ class SqlJobs:
 
     async def queue_positions(self) -> dict[str, int]:
         async with self._engine.reading() as connection:
-            ids = await connection.scalars(select(jobs.c.id).where(_QUEUED).order_by(*_BEST_FIRST))
-            return {job_id: place for place, job_id in enumerate(ids, start=1)}
+            queued = await connection.execute(select(jobs.c.id, jobs.c.executor).where(_QUEUED).order_by(*_BEST_FIRST))
+            return places((row.id, row.executor) for row in queued)
 
     async def unfinished(self) -> list[Run]:
         joined = jobs.join(attempts, attempts.c.job_id == jobs.c.id)
@@ -106,5 +106,8 @@ def _conditions(query: JobQuery) -> Iterator[ColumnElement[bool]]:
     for column, wanted in ordered.items():
         if wanted is not None:
             yield jobs.c.id.in_(select(orders.c.job_id).where(column == wanted))
+    if query.kind is not None:
+        imports = jobs.c.id.in_(select(orders.c.job_id).where(orders.c.trainer == IMPORTER))
+        yield imports if query.kind is JobKind.IMPORT else ~imports
     for key, value in (query.labels or {}).items():
         yield jobs.c.id.in_(select(labels.c.job_id).where(labels.c.key == key, labels.c.value == value))

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.records import Dataset, Model, Version
 from eyebright.errors import NotFound, no_model
@@ -23,17 +24,7 @@ class SqlDatasets:
 
     async def add_version(self, version: Version) -> Version:
         async with self._engine.writing() as connection:
-            await queue_up(connection, f"dataset\0{version.dataset}")
-            same = select(dataset_versions).where(
-                dataset_versions.c.dataset == version.dataset, dataset_versions.c.id == version.id
-            )
-            present = (await connection.execute(same)).mappings().one_or_none()
-            if present is not None:
-                return rows.version(present)
-            highest = select(func.max(dataset_versions.c.number)).where(dataset_versions.c.dataset == version.dataset)
-            numbered = replace(version, number=(await connection.scalar(highest) or 0) + 1)
-            await write(connection, self._versions.insert, [rows.version_row(numbered)])
-            return numbered
+            return await add_version(connection, self._versions, version)
 
     async def version(self, version_id: str) -> Version:
         statement = (
@@ -78,6 +69,21 @@ class SqlModels:
         if after is not None:
             statement = statement.where(models.c.id < after)
         return await _models(self._engine, statement)
+
+
+async def add_version(connection: AsyncConnection, versions: Batch, version: Version) -> Version:
+    """Inside a transaction: the next number of its data set, or the version with the same content that exists."""
+    await queue_up(connection, f"dataset\0{version.dataset}")
+    same = select(dataset_versions).where(
+        dataset_versions.c.dataset == version.dataset, dataset_versions.c.id == version.id
+    )
+    present = (await connection.execute(same)).mappings().one_or_none()
+    if present is not None:
+        return rows.version(present)
+    highest = select(func.max(dataset_versions.c.number)).where(dataset_versions.c.dataset == version.dataset)
+    numbered = replace(version, number=(await connection.scalar(highest) or 0) + 1)
+    await write(connection, versions.insert, [rows.version_row(numbered)])
+    return numbered
 
 
 async def _datasets(engine: Engine, condition: ColumnElement[bool]) -> list[Dataset]:

@@ -86,6 +86,7 @@ jobs = Table(
     Column("losses", Integer, nullable=False),
     Column("preemptions", Integer, nullable=False),
     Column("barren", Integer, nullable=False),
+    Column("imported_version", Id),
     _states("state"),
     CheckConstraint(f"(finished_at_ms IS NOT NULL) = (state IN ({quoted(FINAL_STATES)}))", name="finished"),
     Index("ix_jobs_state", "state", "id"),

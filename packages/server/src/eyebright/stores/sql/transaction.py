@@ -7,7 +7,7 @@ from sqlalchemy import Table, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.job import Attempt, Job, Run
-from eyebright.core.records import Change, StoredEvent, message_about, transition_to
+from eyebright.core.records import Change, StoredEvent, Version, message_about, transition_to
 from eyebright.errors import Conflict
 from eyebright.ports.jobs import AttemptKey, Receipt
 from eyebright.stores.sql import rows
@@ -15,10 +15,12 @@ from eyebright.stores.sql.among import among, values
 from eyebright.stores.sql.batch import Batch, Gathered, Row, write
 from eyebright.stores.sql.engine import Dialect, queue_up
 from eyebright.stores.sql.orders import Orders
+from eyebright.stores.sql.registry import add_version
 from eyebright.stores.sql.tables import (
     artifacts,
     attempts,
     checkpoints,
+    dataset_versions,
     events,
     inbox,
     jobs,
@@ -41,7 +43,10 @@ class Statements:
         wanted = or_(attempts.c.number == jobs.c.attempt, among(attempts.c.number, "numbers", dialect))
         joined = jobs.outerjoin(attempts, and_(attempts.c.job_id == jobs.c.id, wanted))
         self.runs = Gathered(select(jobs, attempts).select_from(joined).where(chosen), dialect)
-        written = (jobs, orders, labels, attempts, events, transitions, checkpoints, artifacts, models, outbox, inbox)
+        written = (
+            *(jobs, orders, labels, attempts, events, transitions, checkpoints, artifacts, models, outbox, inbox),
+            dataset_versions,
+        )
         self._batches = {table: Batch(table, dialect, fixed=_FIXED.get(table, ())) for table in written}
 
     def __getitem__(self, table: Table) -> Batch:
@@ -68,6 +73,7 @@ class Records:
     checkpoints: dict[tuple[str, int, str], Row] = field(default_factory=dict[tuple[str, int, str], Row])
     artifacts: list[Row] = field(default_factory=list[Row])
     models: list[Row] = field(default_factory=list[Row])
+    versions: list[Version] = field(default_factory=list[Version])
 
     def add(self, change: Change) -> None:
         self._add_attempt(change.before.attempt, change.after.attempt)
@@ -78,6 +84,8 @@ class Records:
         self.artifacts += map(rows.artifact_row, change.artifacts)
         if change.model is not None:
             self.models.append(rows.model_row(change.model))
+        if change.imported is not None:
+            self.versions.append(change.imported)
 
     def _add_attempt(self, before: Attempt | None, after: Attempt | None) -> None:
         if after is None or after == before:
@@ -180,6 +188,8 @@ class SqlTransaction:
         await write(self._connection, self._statements[checkpoints].upsert, list(records.checkpoints.values()))
         await self._insert(artifacts, records.artifacts)
         await self._insert(models, records.models)
+        for version in records.versions:
+            await add_version(self._connection, self._statements[dataset_versions], version)
 
     async def _insert(self, table: Table, new: Sequence[Row]) -> None:
         await write(self._connection, self._statements[table].insert, new)
