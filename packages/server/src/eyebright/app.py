@@ -8,6 +8,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +20,7 @@ from typing import Any
 import structlog
 import uvloop
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -30,18 +32,19 @@ from eyebright.doors.door import Door, DoorContext
 from eyebright.doors.gate import Gate, Rules, own_names
 from eyebright.doors.limit import BodyLimit
 from eyebright.doors.traffic import Footfall, Traffic
+from eyebright.errors import InvalidRequest
 from eyebright.folder import DataFolder
 from eyebright.listener import Listener
 from eyebright.loops import idle
 from eyebright.loops.running import Loops
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock, SystemClock
-from eyebright.ports.executor import Executor, Predictor
+from eyebright.ports.executor import Environment, Executor, Predictor
 from eyebright.ports.objects import ObjectStore
 from eyebright.ports.subscriber import Subscriber
 from eyebright.services import Services
 from eyebright.services.announce import Announcer
-from eyebright.services.datasets import Datasets
+from eyebright.services.datasets import IMPORTS, Datasets, ImportRules, Source
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.finalise import Finaliser
 from eyebright.services.history import History
@@ -50,12 +53,16 @@ from eyebright.services.jobs import Jobs
 from eyebright.services.models import Models
 from eyebright.services.pictures import Pictures
 from eyebright.services.recipes import Recipes
+from eyebright.services.registering import Registering
 from eyebright.services.relay import Relay
 from eyebright.services.seal import Seal
+from eyebright.services.staging import Staging
 from eyebright.services.sweep import Patience, Sweep
 from eyebright.services.uploads import Uploads
 from eyebright.services.watch import Watch
 from eyebright.settings import Settings, process_environment, unknown_variables
+from eyebright_kit.importing.manifest import MANIFEST
+from eyebright_wire.jobs import IMPORTER
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -72,6 +79,7 @@ class Parts:
     objects: ObjectStore
     catalog: Catalog
     executors: Mapping[str, Executor]
+    imports: Executor
     predictor: Predictor
     subscribers: Mapping[str, Subscriber] = field(default_factory=dict[str, Subscriber])
     clock: Clock = field(default_factory=SystemClock)
@@ -164,6 +172,7 @@ class _Ready:
 async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]:
     """The adapters that the settings ask for."""
     from eyebright.catalog.trainers import CatalogSettings, TrainerCatalog
+    from eyebright.executors.local import LocalExecutor
     from eyebright.executors.prediction import ChildProcessPredictor, PredictionSettings
     from eyebright.stores.objects.files import FileObjectStore
     from eyebright.stores.sql.database import Database
@@ -177,17 +186,20 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
         for name in settings.subscribers or plugins.names(SUBSCRIBERS)
     }
     _empty(folder.folder(settings.uploads_dir.name))
+    objects = FileObjectStore(folder.folder(settings.objects_dir.name))
+    objects.tidy()
     async with AsyncExitStack() as stack:
         database = await Database.open(settings.database)
         stack.push_async_callback(database.close)
         await stack.enter_async_context(database.owned())
         yield Parts(
             database=database,
-            objects=FileObjectStore(folder.folder(settings.objects_dir.name)),
+            objects=objects,
             catalog=TrainerCatalog(
                 sources, CatalogSettings(trainers_dir=settings.trainers_dir, environment=environment)
             ),
             executors=executors,
+            imports=LocalExecutor.for_imports(settings),
             predictor=ChildProcessPredictor(PredictionSettings(environment=environment)),
             subscribers=subscribers,
             instruments=instruments,
@@ -223,13 +235,8 @@ async def running(
 
 def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: str) -> Services:
     """The verbs over the adapters."""
-    database, objects, catalog, executors, clock = (
-        parts.database,
-        parts.objects,
-        parts.catalog,
-        parts.executors,
-        parts.clock,
-    )
+    database, objects, catalog, clock = parts.database, parts.objects, parts.catalog, parts.clock
+    executors = {**parts.executors, IMPORTS: parts.imports}
     limits = RetryLimits(**settings.retry.model_dump())
     lease_ms = int(1000 * settings.jobs.lease_seconds)
     history = History(database.jobs, database.history, objects, executors)
@@ -238,7 +245,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         database.history,
         database.datasets,
         catalog,
-        executors,
+        parts.executors,
         clock,
         announcer,
         licence_deny=settings.licence_deny,
@@ -249,9 +256,13 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         database.datasets,
         objects,
         catalog,
+        importer(),
         base_url=lambda: base_url,
         heartbeat_seconds=settings.jobs.heartbeat_seconds,
     )
+    uploads = Uploads(settings.resumable_dir, clock, settings.uploads)
+    staging = Staging(database.jobs, objects)
+    registering = Registering(objects, staging, clock)
     dispatch = Dispatch(database.jobs, executors, seal, clock, announcer, lease_ms=lease_ms, limits=limits)
     sweep = Sweep(
         database.jobs,
@@ -260,7 +271,9 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         executors,
         ingest,
         dispatch,
-        Finaliser(database.jobs, objects, clock, announcer, limits=limits),
+        Finaliser(database.jobs, objects, registering, clock, announcer, limits=limits),
+        objects,
+        staging,
         clock,
         announcer,
         patience=patience(settings),
@@ -271,15 +284,57 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         history=history,
         ingest=ingest,
         watch=Watch(jobs, history, announcer),
-        datasets=Datasets(database.datasets, objects, clock, scratch=settings.uploads_dir),
+        datasets=Datasets(
+            database.datasets,
+            database.jobs,
+            database.history,
+            objects,
+            clock,
+            announcer,
+            uploads=uploads,
+            remote=remote(settings),
+            rules=ImportRules(limits=settings.imports.model_dump(exclude={"at_once"})),
+        ),
         pictures=Pictures(database.datasets, objects),
-        uploads=Uploads(settings.resumable_dir, clock, settings.uploads),
+        uploads=uploads,
         models=Models(database.models, objects, catalog, parts.predictor),
         recipes=Recipes(catalog),
         dispatch=dispatch,
         sweep=sweep,
         relay=Relay(database.outbox, parts.subscribers),
     )
+
+
+def remote(settings: Settings) -> Callable[[str], Source]:
+    """What there is to say of an address without calling anybody, and the rules by which an importer fetches it."""
+
+    def look(url: str) -> Source:
+        from eyebright.fetching import (
+            egress_rules,
+            fetch_limits,
+            sources,
+        )  # here, because few who import name an address
+        from eyebright_kit.egress import EgressRules, shown
+        from eyebright_kit.remote.fetch import FetchFailed, FetchLimits, Sources, default_name, require_fetchable
+
+        egress, places = egress_rules(settings.egress), sources(settings.sources)
+        try:
+            require_fetchable(url, rules=egress, sources=places)
+        except FetchFailed as error:
+            raise InvalidRequest(error.message) from None
+        rules = {
+            "egress": TypeAdapter(EgressRules).dump_python(egress, mode="json"),
+            "sources": TypeAdapter(Sources).dump_python(places, mode="json"),
+            "limits": TypeAdapter(FetchLimits).dump_python(fetch_limits(settings.sources), mode="json"),
+        }
+        return Source(shown(url), default_name(url), url=url, fetching=rules)
+
+    return look
+
+
+def importer() -> Environment:
+    """The trainer of every import: a module of the kit, run by the Python that runs the server."""
+    return Environment(IMPORTER, MANIFEST.module, Path(sys.executable), "", MANIFEST)
 
 
 def patience(settings: Settings) -> Patience:

@@ -124,6 +124,15 @@ class UploadSettings(Section):
     )
 
 
+class ImportSettings(Section):
+    """Imports run beside trainings, each with a process of its own that reads the data, shut in."""
+
+    at_once: int = Field(default=2, ge=1, le=64, description="Imports at once; more would only fight over the disk")
+    memory_bytes: int = Field(default=2048 * _MIB, ge=256 * _MIB, description="Memory that reading the data may take")
+    cpu_seconds: int = Field(default=6 * 3600, ge=1, description="Processor time that reading the data may take")
+    file_bytes: int = Field(default=4096 * _MIB, ge=_MIB, description="Largest file that an archive may unpack to")
+
+
 class LocalSettings(Section):
     """The executor that runs trainers as child processes of this machine."""
 
@@ -213,6 +222,7 @@ class Settings(BaseSettings):
     jobs: JobSettings = JobSettings()
     retry: RetrySettings = RetrySettings()
     uploads: UploadSettings = UploadSettings()
+    imports: ImportSettings = ImportSettings()
     local: LocalSettings = LocalSettings()
     egress: EgressSettings = EgressSettings()
     sources: SourceSettings = SourceSettings()

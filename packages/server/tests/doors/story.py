@@ -59,6 +59,15 @@ async def _datasets(site: Site) -> Telling:
     order = {"path": str(archive), "name": "zoo"}
     yield "import_dataset", await site.post(f"{API}/datasets:import", json=order)
     yield "import_dataset--missing", await site.post(f"{API}/datasets:import", json={"path": "/nowhere/at/all"})
+    yield "import_dataset--two-sources", await site.post(f"{API}/datasets:import", json={**order, "url": "https://x/y"})
+    yield "import_dataset--no-upload", await site.post(f"{API}/datasets:import", json={"upload": "upl_1"})
+    yield "inspect_dataset", await site.post(f"{API}/datasets:inspect", json={"path": str(archive)})
+    asynchronous = await site.post(f"{API}/datasets:import", json=order, headers={"Prefer": "wait=1, respond-async"})
+    yield "import_dataset--async", asynchronous
+    while (job := await site.get(asynchronous.headers["Location"])).json()["state"] != "succeeded":
+        await site.import_all()
+    yield "get_job--import", job
+    yield "list_jobs--imports", await site.get(f"{API}/jobs?kind=import&limit=1")
     yield "list_datasets", await site.get(f"{API}/datasets?limit=1")
     yield "list_datasets--next", await site.get(f"{API}/datasets?limit=5&after={'More-pets-2'}")
     yield "get_dataset", await site.get(f"{API}/datasets/pets")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from eyebright.app import importer
 from eyebright.core.job import Run
 from eyebright.core.records import Version
 from eyebright.core.retry import RetryLimits
@@ -13,8 +14,10 @@ from eyebright.services.finalise import Finaliser
 from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
 from eyebright.services.jobs import Jobs
+from eyebright.services.registering import Registering
 from eyebright.services.relay import Relay
 from eyebright.services.seal import Seal
+from eyebright.services.staging import Staging
 from eyebright.services.sweep import Patience, Sweep
 from eyebright.services.watch import Watch
 from eyebright.testing import FakeCatalog, FakeExecutor, ManualClock
@@ -62,13 +65,16 @@ class Platform:
             database.datasets,
             self.objects,
             self.catalog,
+            importer(),
             base_url=lambda: "http://127.0.0.1:1",
             heartbeat_seconds=15,
         )
         self.dispatch = Dispatch(
             database.jobs, executors, seal, clock, announcer, lease_ms=LEASE_MS, limits=self.limits
         )
-        self.finaliser = Finaliser(database.jobs, self.objects, clock, announcer, limits=self.limits)
+        staging = Staging(database.jobs, self.objects)
+        registering = Registering(self.objects, staging, clock)
+        self.finaliser = Finaliser(database.jobs, self.objects, registering, clock, announcer, limits=self.limits)
         self.sweep = Sweep(
             database.jobs,
             database.history,
@@ -77,6 +83,8 @@ class Platform:
             self.ingest,
             self.dispatch,
             self.finaliser,
+            self.objects,
+            staging,
             clock,
             announcer,
             patience=self.patience,

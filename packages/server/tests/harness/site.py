@@ -1,7 +1,9 @@
 """The whole web application in memory: real doors, gate and services over fakes, spoken to without a socket."""
 
+import asyncio
 import hashlib
 import io
+import random
 import struct
 import zipfile
 from collections.abc import AsyncIterator
@@ -17,11 +19,13 @@ from eyebright.app import Parts, running
 from eyebright.doors.door import DoorContext
 from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
+from eyebright.services.datasets import IMPORTS
 from eyebright.settings import Settings
 from eyebright.stores.memory import MemoryDatabase
 from eyebright.stores.objects.files import FileObjectStore
 from eyebright.testing import FakeCatalog, FakeExecutor, FakePredictor, ManualClock
 from eyebright_wire.resources import JobView
+from harness.importing import InlineImports
 
 TOKEN = "the-operator"
 URL = "http://127.0.0.1:8765"
@@ -35,6 +39,7 @@ class Site:
     parts: Parts
     clock: ManualClock
     executor: FakeExecutor
+    imports: InlineImports
     folder: Path
 
     @property
@@ -45,7 +50,19 @@ class Site:
         return await self.http.get(path, **request)
 
     async def post(self, path: str, **request: Any) -> httpx.Response:
-        return await self.http.post(path, **request)
+        """An answer that waits for an import is waited for while that is carried out."""
+        asking = asyncio.create_task(self.http.post(path, **request))
+        while path.startswith(f"{API}/datasets") and not asking.done():
+            await self.import_all()
+        return await asking
+
+    async def import_all(self) -> None:
+        """Turn the loops by hand, as far as imports need it. Trainings that are queued stay so."""
+        services = self.context.services
+        await services.dispatch.fill([IMPORTS])
+        await services.sweep.tick()
+        await services.sweep.settle()
+        await asyncio.sleep(0.001)
 
     async def add_dataset(self, name: str = "pets") -> str:
         """Imported by the real service; its version id."""
@@ -95,12 +112,13 @@ class Site:
 
 @asynccontextmanager
 async def site(folder: Path, database: Any = None, **settings: Any) -> AsyncIterator[Site]:
-    clock, executor = ManualClock(), FakeExecutor()
+    clock, executor, imports = ManualClock(), FakeExecutor(), InlineImports()
     parts = Parts(
         database=database or MemoryDatabase(),
         objects=FileObjectStore(folder / "objects"),
         catalog=FakeCatalog(),
         executors={"local": executor},
+        imports=imports,
         predictor=FakePredictor(),
         clock=clock,
     )
@@ -109,7 +127,7 @@ async def site(folder: Path, database: Any = None, **settings: Any) -> AsyncIter
     async with running(chosen, parts, token=TOKEN, base_url=URL, loops=False) as app:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=URL, headers=bearer(TOKEN)) as http:
-            yield Site(app, http, parts, clock, executor, folder)
+            yield Site(app, http, parts, clock, executor, imports, folder)
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -135,6 +153,6 @@ def with_text(archive: bytes, name: str) -> bytes:
 
 
 def bmp(shade: int, side: int = 8) -> bytes:
-    pixels = bytes((shade + 3 * at) % 256 for at in range(3 * side * side))
+    pixels = random.Random(shade).randbytes(3 * side * side)  # no two of which look alike
     header = struct.pack("<2sIHHI", b"BM", 54 + len(pixels), 0, 0, 54)
     return header + struct.pack("<IiiHHIIiiII", 40, side, side, 1, 24, 0, len(pixels), 2835, 2835, 0, 0) + pixels

@@ -20,6 +20,7 @@ from eyebright.ports.executor import Handle, Liveness
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.jobs import JobState
+from eyebright_wire.resources import JobView
 
 
 def again(handle: Handle) -> Handle:
@@ -551,7 +552,11 @@ async def test_watching_ends_with_the_final_view(platform):
     handle = await platform.running()
     await platform.succeed(handle)
     seen = [item async for item in platform.watch.follow(handle.job_id)]
-    assert [getattr(item, "kind", None) or item.state for item in seen] == ["started", "succeeded", JobState.SUCCEEDED]
+    assert [item.state if isinstance(item, JobView) else item.kind for item in seen] == [
+        "started",
+        "succeeded",
+        JobState.SUCCEEDED,
+    ]
 
 
 async def test_subscribers_hear_every_version_in_order_and_again_after_a_failure(platform):

@@ -62,6 +62,19 @@ class LocalExecutor:
         section = settings.local.model_dump()
         return cls(LocalExecutorSettings(runs_dir=settings.runs_dir, environment=process_environment(), **section))
 
+    @classmethod
+    def for_imports(cls, settings: Settings) -> Self:
+        """Places of their own: an import takes none from a training, and no GPU."""
+        section = settings.local.model_dump(include={"log_limit_bytes", "niceness"})
+        places = LocalExecutorSettings(
+            runs_dir=settings.runs_dir,
+            environment=process_environment(),
+            cpu_slots=settings.imports.at_once,
+            devices=(),
+            **section,
+        )
+        return cls(places)
+
     def slots(self) -> Sequence[Slot]:
         return self._slots
 

@@ -1,55 +1,134 @@
-"""Import data sets: inspect, then keep what was found as an immutable version."""
+"""Order imports, wait for what they bring, and look at data sets. The work itself is a job like any other."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkdtemp
-from threading import Event
-from typing import Any
+from typing import Any, Protocol
 
-from eyebright.core.records import Dataset, Version
+from eyebright.core.job import Job
+from eyebright.core.records import Dataset
 from eyebright.core.resolve import nearest
-from eyebright.errors import DatasetInvalid, InvalidRequest, NotFound
+from eyebright.core.unsuccessful import error_of, errors_of
+from eyebright.errors import InvalidRequest, NotFound
 from eyebright.ports.clock import Clock
-from eyebright.ports.objects import ObjectStore, blob_key
+from eyebright.ports.jobs import JobHistory, JobStore
+from eyebright.ports.objects import ObjectStore, attempt_prefix
 from eyebright.ports.registry import DatasetStore
-from eyebright.services.views import dataset_view, version_view
-from eyebright_kit.archive import ArchiveRejected
-from eyebright_kit.data.findings import BROKEN
-from eyebright_kit.data.inspect import Rules
-from eyebright_kit.data.version import PreparedVersion, prepare
-from eyebright_wire.datasets import Finding, dataset_name
-from eyebright_wire.resources import DatasetVersionView, DatasetView, Page
+from eyebright.services.announce import Announcer
+from eyebright.services.views import dataset_view, job_view, version_view
+from eyebright_kit.importing.handover import REPORT
+from eyebright_kit.importing.manifest import MODEL, TASK
+from eyebright_wire.datasets import DatasetReport, dataset_name
+from eyebright_wire.events import EventKind
+from eyebright_wire.jobs import IMPORTER, JobState
+from eyebright_wire.resources import (
+    DatasetImport,
+    DatasetInspection,
+    DatasetSource,
+    DatasetVersionView,
+    DatasetView,
+    JobView,
+    Page,
+)
 
-#: Imports that read images at the same time; more would only fight over the disk.
-IMPORTS_AT_ONCE = 2
+#: The executor that runs imports beside those that train. Nobody can order a training there.
+IMPORTS = "imports"
 #: Data sets among which a mistyped name is looked for.
 NAMES_LOOKED_AT = 200
+#: Whoever waits looks again without having been called: another process may have written the end.
+LOOK_SECONDS = 2.0
+
+_FAILED = frozenset({str(EventKind.FAILED)})
+
+
+class UploadedFile(Protocol):
+    @property
+    def path(self) -> Path: ...
+    @property
+    def filename(self) -> str: ...
+
+
+class UploadedFiles(Protocol):
+    async def path_of(self, upload_id: str) -> UploadedFile:
+        """Where a finished upload lies. Raises NotFound, or Conflict while it is unfinished."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is to be imported: a path on this machine, or an address and the rules (JSON) by which it is fetched."""
+
+    shown: str  # what people may see of it
+    name: str  # what a data set of it is called by default
+    path: Path | None = None
+    url: str | None = None
+    fetching: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRules:
+    """What every import is told beside its order."""
+
+    limits: Mapping[str, int] = field(default_factory=dict[str, int])  # WorkerLimits
+    max_duration_seconds: int | None = None
+
+
+def nothing_is_fetched(url: str) -> Source:
+    raise InvalidRequest("this server fetches nothing; upload the data, or name a path on the server")
 
 
 class Datasets:
-    def __init__(self, store: DatasetStore, objects: ObjectStore, clock: Clock, *, scratch: Path) -> None:
+    def __init__(
+        self,
+        store: DatasetStore,
+        jobs: JobStore,
+        history: JobHistory,
+        objects: ObjectStore,
+        clock: Clock,
+        announcer: Announcer,
+        *,
+        uploads: UploadedFiles,
+        remote: Callable[[str], Source] = nothing_is_fetched,
+        rules: ImportRules | None = None,
+    ) -> None:
+        """`remote` is asked what there is to say of an address before anybody is sent there; it raises InvalidRequest."""
         self._store = store
+        self._jobs = jobs
+        self._history = history
         self._objects = objects
         self._clock = clock
-        self._scratch = scratch
-        self._importing = asyncio.Semaphore(IMPORTS_AT_ONCE)
+        self._announcer = announcer
+        self._uploads = uploads
+        self._remote = remote
+        self._rules = rules or ImportRules()
 
-    async def import_path(
-        self, path: Path, name: str | None = None, *, leave_out_broken: bool = False
-    ) -> DatasetVersionView:
-        """Inspect a folder or zip and keep it as the next version of `name` (default: the file's own name).
+    async def order(self, order: DatasetImport | DatasetInspection) -> JobView:
+        """Queue it. Raises InvalidRequest or NotFound for a source that is not there; nothing is kept then."""
+        return await self._insert(self._job(order, await self._source(order)))
+
+    async def order_file(self, path: Path, name: str, *, leave_out_broken: bool = False) -> JobView:
+        """Queue the import of a zip that was received as `path`, which must stay there until the job has ended."""
+        order = DatasetImport(path=str(path), name=name, leave_out_broken=leave_out_broken)
+        return await self._insert(self._job(order, Source("the archive", name, path)))
+
+    async def imported(self, job_id: str) -> DatasetVersionView:
+        """The version that an import brings, once it has ended.
 
         The same content is the same version. A set that is not ready for any task is kept too, with the reasons in its
         report. One with files that mean to be images and cannot be used is refused unless they are left out, and so is one
-        without a single usable image. Raises DatasetInvalid, with these files in its errors; nothing is kept then.
+        without a single usable image. Raises DatasetInvalid, with these files in its errors, or what else became of the job.
         """
-        async with self._importing, self._workshop() as (work, abandoned):
-            prepared = await asyncio.to_thread(_prepare, path, work, leave_out_broken, abandoned)
-            _require_keepable(prepared, path, leave_out_broken)
-            return await self._keep(prepared, name or dataset_name(path.name), work)
+        job = await self._succeeded(job_id)
+        versions = (await self._store.get(job.name)).versions
+        return version_view(next(version for version in versions if version.id == job.imported_version))
+
+    async def inspected(self, job_id: str) -> DatasetReport:
+        """What an inspection has found, once it has ended. Raises as `imported` does, but not for files that are broken."""
+        job = await self._succeeded(job_id)
+        report = self._objects.open(attempt_prefix(job.id, job.attempt) + REPORT)
+        return DatasetReport.model_validate_json(b"".join([chunk async for chunk in report]))
 
     async def get(self, name: str) -> DatasetView:
         """Raises NotFound with the nearest names."""
@@ -64,33 +143,66 @@ class Datasets:
         more = page[-1].name if len(found) > limit else None
         return Page[DatasetView](items=tuple(dataset_view(dataset) for dataset in page), next=more)
 
-    @asynccontextmanager
-    async def _workshop(self) -> AsyncGenerator[tuple[Path, Event]]:
-        """A folder to unpack into, and a flag that ends the thread at work there once nobody waits for it any more."""
-        abandoned = Event()
-        work = Path(await asyncio.to_thread(mkdtemp, dir=self._scratch, prefix="import-"))
-        try:
-            yield work, abandoned
-        finally:
-            abandoned.set()
-            # In a thread too: a million unpacked pictures take minutes to remove.
-            await asyncio.shield(asyncio.to_thread(shutil.rmtree, work, ignore_errors=True))
+    async def _source(self, order: DatasetSource) -> Source:
+        if order.url is not None:
+            return await asyncio.to_thread(self._remote, order.url)
+        if order.upload is not None:
+            upload = await self._uploads.path_of(order.upload)
+            return Source(upload.filename, dataset_name(upload.filename), upload.path)
+        return await asyncio.to_thread(_on_this_machine, Path(order.path or ""))
 
-    async def _keep(self, prepared: PreparedVersion, name: str, work: Path) -> DatasetVersionView:
-        images = await asyncio.to_thread(_by_key, prepared)
-        for ours in (True, False):  # a person's own folder may change later: never link to it
-            files = [(key, path) for key, path in images if path.is_relative_to(work) == ours]
-            await self._objects.put(files, owned=ours)
-        await self._objects.put([(blob_key(prepared.sha256), prepared.manifest_path)], owned=True)
-        version = Version(
-            id=f"dsv_{prepared.sha256[:24]}",
-            dataset=name,
-            number=0,  # the store gives the next one
-            manifest_sha256=prepared.sha256,
-            report=prepared.report.model_dump(mode="json"),
+    def _job(self, order: DatasetImport | DatasetInspection, source: Source) -> Job:
+        """`config` is for people, and shows of an address no more than they may see; `resolved` for the importer."""
+        keep = isinstance(order, DatasetImport)
+        shown = {"path": source.shown, "upload": order.upload, "url": source.shown}
+        asked = order.model_dump(mode="json", exclude_defaults=True)
+        return Job(
+            id=self._clock.new_id("job"),
+            name=(order.name if isinstance(order, DatasetImport) else None) or source.name,
+            trainer=IMPORTER,
+            task=TASK,
+            model=MODEL,
+            dataset_version="",
+            config={key: shown.get(key, value) for key, value in asked.items()} | ({} if keep else {"keep": False}),
+            resolved={
+                "path": None if source.path is None else str(source.path),
+                "url": source.url,
+                "fetching": dict(source.fetching),
+                "shown": source.shown,
+                "leave_out_broken": order.leave_out_broken,
+                "keep": keep,
+                "plan": asked.get("plan"),
+                "limits": dict(self._rules.limits),
+            },
+            executor=IMPORTS,
+            max_duration_seconds=self._rules.max_duration_seconds,
             created_at_ms=self._clock.now_ms(),
         )
-        return version_view(await self._store.add_version(version))
+
+    async def _insert(self, job: Job) -> JobView:
+        async with self._jobs.transaction() as transaction:
+            await transaction.insert(job)
+        self._announcer.submitted(job.id)
+        return job_view(job)
+
+    async def _succeeded(self, job_id: str) -> Job:
+        job = await self._ended(job_id)
+        if job.state is JobState.SUCCEEDED:
+            return job
+        failed = await self._history.events(job_id, 0, job.events or 1, _FAILED)
+        last = failed[-1].data if failed and failed[-1].attempt == job.attempt else None
+        raise error_of(job.reason, job.message, errors_of(last or {}))
+
+    async def _ended(self, job_id: str) -> Job:
+        with self._announcer.jobs.subscribed(job_id) as news:
+            while True:
+                news.clear()
+                job = (await self._jobs.get(job_id)).job
+                if job.state.final:
+                    return job
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await news.wait()
 
 
 async def find(store: DatasetStore, name: str) -> Dataset:
@@ -102,33 +214,11 @@ async def find(store: DatasetStore, name: str) -> Dataset:
         raise NotFound(f"{error.message}.{nearest(name, known)}") from None
 
 
-def _prepare(path: Path, work: Path, leave_out_broken: bool, abandoned: Event) -> PreparedVersion:
-    def give_up_when_abandoned(*_: object) -> None:
-        if abandoned.is_set():
-            raise InterruptedError("the import was abandoned")
-
+def _on_this_machine(path: Path) -> Source:
+    if not path.is_absolute():
+        raise InvalidRequest(
+            f"{path} is not absolute; name the whole path on the server, such as {Path('/data') / path}"
+        )
     if not path.exists():
         raise InvalidRequest(f"there is no file or folder {path} on the server")
-    rules = Rules(leave_out_broken=leave_out_broken)
-    try:
-        return prepare(path, work=work, rules=rules, progress=give_up_when_abandoned)
-    except ArchiveRejected as error:
-        raise DatasetInvalid(str(error)) from error
-
-
-def _by_key(prepared: PreparedVersion) -> list[tuple[str, Path]]:
-    return [(blob_key(sha256), path) for sha256, path in prepared.blobs]
-
-
-def _require_keepable(prepared: PreparedVersion, path: Path, leave_out_broken: bool) -> None:
-    """A version is named by its content alone, so it could not tell a set that lacks a file from one that never had it."""
-    report = prepared.report
-    broken = [finding for finding in report.findings if finding.code in BROKEN]
-    if not report.images or (broken and not leave_out_broken):
-        reasons = dict.fromkeys(reason for readiness in report.readiness for reason in readiness.missing)
-        message = "; ".join(reasons) or f"no image was found in {path}"
-        raise DatasetInvalid(message, errors=[_error_of(finding) for finding in broken])
-
-
-def _error_of(finding: Finding) -> dict[str, Any]:
-    return finding.model_dump(mode="json", include={"code", "message", "count", "examples"})
+    return Source(str(path), dataset_name(path.name), path)

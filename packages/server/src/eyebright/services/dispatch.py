@@ -1,7 +1,7 @@
 """Claim queued jobs for free slots and launch them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
@@ -51,10 +51,14 @@ class Dispatch:
 
     async def tick(self) -> int:
         """Fill the free slots; how many attempts were launched."""
+        return await self.fill(self._executors)
+
+    async def fill(self, executors: Iterable[str]) -> int:
+        """The same for these executors only."""
         launches: list[asyncio.Task[bool]] = []
         try:
-            for name, executor in self._executors.items():
-                await self._claim_for(name, executor, launches)
+            for name in executors:
+                await self._claim_for(name, self._executors[name], launches)
         finally:  # what was claimed is launched, whatever became of the next claim
             launched = await asyncio.gather(*launches)
         return sum(launched)

@@ -1,21 +1,24 @@
-"""Believe a trainer's `succeeded` only after having looked at every object it names; then register the model."""
+"""Believe a trainer's `succeeded` only after having looked at every object it names; then register the model or version."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import structlog
 
 from eyebright.core import lifecycle
 from eyebright.core.job import Attempt, Run
-from eyebright.core.records import Artifact, Change, Model, changed
+from eyebright.core.records import Artifact, Change, Model, Version, changed
 from eyebright.core.retry import RetryLimits
-from eyebright.errors import EyebrightError, NotFound
+from eyebright.errors import Conflict, DatasetInvalid, EyebrightError, NotFound, StorageFull
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobStore
 from eyebright.ports.objects import ObjectStore, attempt_prefix
 from eyebright.services.announce import Announcer
+from eyebright.services.registering import Registering
 from eyebright_wire.artifacts import ArtifactRef
 from eyebright_wire.errors import ErrorCode
-from eyebright_wire.events import Succeeded
+from eyebright_wire.events import PreparedDataset, Succeeded
+from eyebright_wire.jobs import JobKind
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -25,32 +28,59 @@ PATIENCE_SECONDS = 600.0
 
 class Finaliser:
     def __init__(
-        self, store: JobStore, objects: ObjectStore, clock: Clock, announcer: Announcer, *, limits: RetryLimits
+        self,
+        store: JobStore,
+        objects: ObjectStore,
+        registering: Registering,
+        clock: Clock,
+        announcer: Announcer,
+        *,
+        limits: RetryLimits,
     ) -> None:
         self._store = store
         self._objects = objects
+        self._registering = registering
         self._clock = clock
         self._announcer = announcer
         self._limits = limits
 
     async def finalise(self, run: Run) -> None:
-        """running → succeeded with the attempt's own artifacts and model, or an end with `storage_error`.
+        """running → succeeded with the attempt's own artifacts and its model or version, or an end with `storage_error`.
 
         Objects are read outside the transaction; if the attempt was fenced meanwhile, nothing is written.
         """
         assert run.attempt is not None
-        assert run.attempt.claim is not None
-        problems = await self._problems(run.attempt, run.attempt.claim)
+        claim = run.attempt.claim
+        assert claim is not None
+        problems = await self._problems(run.attempt, claim)
+        if problems:
+            await self._commit(run, lambda now: self._failure(now, problems))
+        elif claim.dataset is not None:
+            await self._import(run, claim.dataset)
+        else:
+            await self._commit(run, self._success)
+
+    async def _import(self, run: Run, prepared: PreparedDataset) -> None:
+        """The version's files are stored before the commit that names them, and only if that comes do they stay."""
+        try:
+            async with self._registering.registered(run, prepared) as version:
+                await self._commit(run, lambda now: self._success(now, version))
+        except (DatasetInvalid, Conflict, NotFound, StorageFull) as error:
+            code = ErrorCode.DISK_FULL if isinstance(error, StorageFull) else ErrorCode.DATASET_INVALID
+            message = error.message
+            await self._commit(run, lambda now: self._end(now, code, message))
+
+    async def _commit(self, run: Run, decide: Callable[[Run], Change]) -> None:
+        assert run.attempt is not None
         key = (run.job.id, run.attempt.number)
         async with self._store.transaction() as transaction:
             now = (await transaction.lock([key])).get(key)
             if now is None or not now.current:
                 return
-            change = self._failure(now, problems) if problems else self._success(now)
+            change = decide(now)
             await transaction.save([change])
-        log.info(
-            "finalised", job=run.job.id, attempt=run.attempt.number, state=change.after.job.state, problems=problems
-        )
+        job = change.after.job
+        log.info("finalised", job=job.id, attempt=run.attempt.number, state=job.state, message=job.message)
         self._announcer.committed([change])
 
     async def _problems(self, attempt: Attempt, claim: Succeeded) -> list[str]:
@@ -76,27 +106,30 @@ class Finaliser:
             return f"{ref.path} has other content than announced (sha256 {found.sha256[:12]}…, not {ref.sha256[:12]}…)"
         return None
 
-    def _success(self, run: Run) -> Change:
+    def _success(self, run: Run, version: Version | None = None) -> Change:
         attempt = run.attempt
         assert attempt is not None
         assert attempt.claim is not None
         now_ms = self._clock.now_ms()
-        model_id = self._clock.new_id("mdl")
+        model_id = self._clock.new_id("mdl") if run.job.kind is JobKind.TRAINING else None
         artifacts = tuple(
             Artifact(job_id=run.job.id, attempt=attempt.number, ref=ref) for ref in attempt.claim.artifacts
         )
         return changed(
             run,
-            lifecycle.succeed(run, now_ms, model_id=model_id),
+            lifecycle.succeed(run, now_ms, model_id=model_id, imported_version=version and version.id),
             now_ms,
             artifacts=artifacts,
-            model=_model(run, attempt.claim, model_id, now_ms),
+            model=_model(run, attempt.claim, model_id, now_ms) if model_id else None,
+            imported=version,
         )
 
     def _failure(self, run: Run, problems: list[str]) -> Change:
+        return self._end(run, ErrorCode.STORAGE_ERROR, "the results did not arrive whole: " + "; ".join(problems))
+
+    def _end(self, run: Run, code: ErrorCode, message: str) -> Change:
         now_ms = self._clock.now_ms()
-        message = "the results did not arrive whole: " + "; ".join(problems)
-        return changed(run, lifecycle.end(run, ErrorCode.STORAGE_ERROR, message, now_ms, limits=self._limits), now_ms)
+        return changed(run, lifecycle.end(run, code, message, now_ms, limits=self._limits), now_ms)
 
 
 def _repeated(claim: Succeeded) -> list[str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from eyebright.core import lifecycle, preflight
@@ -20,14 +20,14 @@ from eyebright.errors import (
 )
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
-from eyebright.ports.executor import Environment, Executor
+from eyebright.ports.executor import Environment
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, JobTransaction, Receipt
 from eyebright.ports.registry import DatasetStore
 from eyebright.services.announce import Announcer
 from eyebright.services.datasets import find
 from eyebright.services.views import job_view
 from eyebright_wire.datasets import DatasetReport
-from eyebright_wire.jobs import JobRequest, PreflightRequest
+from eyebright_wire.jobs import JobKind, JobRequest, PreflightRequest
 from eyebright_wire.resources import JobView, Page, Preflight, TrainerView
 
 
@@ -56,7 +56,7 @@ class Jobs:
         history: JobHistory,
         datasets: DatasetStore,
         catalog: Catalog,
-        executors: Mapping[str, Executor],
+        executors: Collection[str],
         clock: Clock,
         announcer: Announcer,
         *,
@@ -66,7 +66,7 @@ class Jobs:
         self._history = history
         self._datasets = datasets
         self._catalog = catalog
-        self._executors = executors
+        self._executors = tuple(executors)
         self._clock = clock
         self._announcer = announcer
         self._licence_deny = frozenset(licence_deny)
@@ -121,20 +121,24 @@ class Jobs:
         old = (await self._store.get(job_id)).job
         if not old.state.final:
             raise Conflict(f"job {job_id} is {old.state}; only a finished job can be run again")
-        request = JobRequest(
-            dataset=old.dataset_version,
+        job = await self._plan(_request_of(old)) if old.kind is JobKind.TRAINING else self._repeated(old)
+        return (await self._insert(replace(job, rerun_of=job_id), "retry", None, "")).view
+
+    def _repeated(self, old: Job) -> Job:
+        """An import once more; whether its source is still there it finds out itself."""
+        return Job(
+            id=self._clock.new_id("job"),
             name=old.name,
-            task=old.task,
             trainer=old.trainer,
+            task=old.task,
             model=old.model,
-            config=dict(old.resolved),
-            priority=old.priority,
+            dataset_version=old.dataset_version,
+            config=old.config,
+            resolved=old.resolved,
             executor=old.executor,
             max_duration_seconds=old.max_duration_seconds,
-            labels=dict(old.labels),
+            created_at_ms=self._clock.now_ms(),
         )
-        job = replace(await self._plan(request), rerun_of=job_id)
-        return (await self._insert(job, "retry", None, "")).view
 
     async def _plan(self, request: JobRequest) -> Job:
         settled = await self._settle(request)
@@ -197,6 +201,21 @@ class Jobs:
     async def _taken(self, source: str, key: str, body_sha256: str) -> str | None:
         async with self._store.transaction() as transaction:
             return await _known(transaction, source, key, body_sha256)
+
+
+def _request_of(old: Job) -> JobRequest:
+    return JobRequest(
+        dataset=old.dataset_version,
+        name=old.name,
+        task=old.task,
+        trainer=old.trainer,
+        model=old.model,
+        config=dict(old.resolved),
+        priority=old.priority,
+        executor=old.executor,
+        max_duration_seconds=old.max_duration_seconds,
+        labels=dict(old.labels),
+    )
 
 
 def _sha256_of(request: JobRequest) -> str:

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from importlib.metadata import version
 
-from eyebright.core.job import Run
+from eyebright.core.job import Job, Run
 from eyebright.core.records import Checkpoint
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.executor import Environment, Slot
 from eyebright.ports.jobs import JobHistory
 from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
 from eyebright.ports.registry import DatasetStore
-from eyebright_wire.jobs import DatasetGrant, JobSpec, Resources, ResumePoint
+from eyebright_wire.jobs import DatasetGrant, JobKind, JobSpec, Resources, ResumePoint
 
 #: Older checkpoints offered for resuming, in case the newest ones turn out damaged.
 RESUME_POINTS = 5
@@ -23,6 +23,7 @@ class Seal:
         datasets: DatasetStore,
         objects: ObjectStore,
         catalog: Catalog,
+        importer: Environment,
         *,
         base_url: Callable[[], str | None],
         heartbeat_seconds: float,
@@ -31,20 +32,15 @@ class Seal:
         self._datasets = datasets
         self._objects = objects
         self._catalog = catalog
+        self._importer = importer
         self._base_url = base_url  # known only once the server listens
         self._heartbeat_seconds = heartbeat_seconds
 
     async def spec(self, run: Run, slot: Slot | None, token: str) -> tuple[JobSpec, Environment]:
         """The sealed order for the run's attempt and the environment to run it in. Raises NotFound or TrainerUnavailable."""
         job = run.job
-        environment = await self._catalog.environment(job.trainer)
-        dataset = await self._datasets.version(job.dataset_version)
-        grant = DatasetGrant(
-            version_id=dataset.id,
-            name=dataset.dataset,
-            manifest_sha256=dataset.manifest_sha256,
-            blobs=self._objects.grant(BLOBS),
-        )
+        environment = await self._environment(job)
+        grant = await self._grant(job)
         spec = JobSpec(
             job_id=job.id,
             attempt=job.attempt,
@@ -63,11 +59,29 @@ class Seal:
                 "eyebright_version": version("eyebright"),
                 "environment_lock_sha256": environment.lock_sha256,
                 "trainer_version": environment.manifest.version,
-                "dataset_version": dataset.id,
-                "dataset_manifest_sha256": dataset.manifest_sha256,
+                **(
+                    {"dataset_version": grant.version_id, "dataset_manifest_sha256": grant.manifest_sha256}
+                    if grant
+                    else {}
+                ),
             },
         )
         return spec, environment
+
+    async def _environment(self, job: Job) -> Environment:
+        return self._importer if job.kind is JobKind.IMPORT else await self._catalog.environment(job.trainer)
+
+    async def _grant(self, job: Job) -> DatasetGrant | None:
+        """The data to train on; an import has none yet."""
+        if job.kind is JobKind.IMPORT:
+            return None
+        dataset = await self._datasets.version(job.dataset_version)
+        return DatasetGrant(
+            version_id=dataset.id,
+            name=dataset.dataset,
+            manifest_sha256=dataset.manifest_sha256,
+            blobs=self._objects.grant(BLOBS),
+        )
 
     async def _resume_points(self, job_id: str) -> tuple[ResumePoint, ...]:
         newest = (await self._history.checkpoints(job_id))[:RESUME_POINTS]

@@ -20,10 +20,13 @@ from eyebright.errors import Conflict, InvalidRequest
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Executor, Handle, Liveness, Vital
 from eyebright.ports.jobs import JobHistory, JobStore, Markers
+from eyebright.ports.objects import ObjectStore, attempt_prefix
 from eyebright.services.announce import Announcer
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.finalise import Finaliser
 from eyebright.services.ingest import Ingest
+from eyebright.services.staging import Staging
+from eyebright_kit.importing.handover import WORK
 from eyebright_wire.errors import ErrorCode
 
 log = structlog.stdlib.get_logger(__name__)
@@ -55,6 +58,8 @@ class Sweep:
         ingest: Ingest,
         dispatch: Dispatch,
         finaliser: Finaliser,
+        objects: ObjectStore,
+        staging: Staging,
         clock: Clock,
         announcer: Announcer,
         *,
@@ -68,6 +73,9 @@ class Sweep:
         self._ingest = ingest
         self._dispatch = dispatch
         self._finaliser = finaliser
+        self._objects = objects
+        self._staging = staging
+        self._settled = False
         self._clock = clock
         self._announcer = announcer
         self._patience = patience
@@ -85,6 +93,9 @@ class Sweep:
         """
         self._looked_at_ms = self._clock.now_ms()
         await self._credit_outage()
+        if not self._settled:
+            await self._staging.settle()
+            self._settled = True
         await self._look_after_all(await self._store.unfinished())
 
     async def see_off(self) -> None:
@@ -192,7 +203,8 @@ class Sweep:
         await self._replay(attempt, liveness)
         heard = await self._store.get(attempt.job_id)
         if heard.current and heard.attempt and heard.attempt.number == attempt.number and heard.attempt.claim is None:
-            await self._end(_handle(attempt), of_exit(liveness.exit_code, liveness.out_of_memory, liveness.log_tail))
+            verdict = of_exit(liveness.exit_code, liveness.out_of_memory, liveness.log_tail, heard.job.kind)
+            await self._end(_handle(attempt), verdict)
 
     async def _replay(self, attempt: Attempt, liveness: Liveness) -> None:
         """Refused words are passed over; when they could not be stored this raises, for another try: they may say `succeeded`."""
@@ -240,6 +252,8 @@ class Sweep:
     async def _stop(self, attempt: Attempt, grace_seconds: float) -> None:
         handle = _handle(attempt)
         await self._executors[attempt.executor].stop(handle, timedelta(seconds=grace_seconds))
+        if not attempt.live:
+            await self._objects.remove([f"{attempt_prefix(handle.job_id, handle.attempt)}{WORK}/"])
         key = (handle.job_id, handle.attempt)
         async with self._store.transaction() as transaction:
             run = (await transaction.lock([key])).get(key)

@@ -1,17 +1,25 @@
-"""Data sets: import, list, show."""
+"""Data sets: import, inspect, list, show."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
 
 from eyebright.doors.door import Given, Verbs
 from eyebright.doors.http.paths import API, After, Limit
 from eyebright.doors.http.uploads import received
 from eyebright.doors.problems import refusals
 from eyebright.doors.strict import StrictRoute
-from eyebright_wire.datasets import DatasetName, dataset_name
-from eyebright_wire.resources import DatasetImport, DatasetVersionView, DatasetView, Page
+from eyebright_wire.datasets import DatasetName, DatasetReport, dataset_name
+from eyebright_wire.resources import (
+    DatasetImport,
+    DatasetInspection,
+    DatasetVersionView,
+    DatasetView,
+    JobView,
+    Page,
+)
 
 router = APIRouter(prefix=API, tags=["data sets"], route_class=StrictRoute)
 
@@ -19,6 +27,9 @@ Name = Annotated[DatasetName | None, Query(description="Default: the file's own"
 LeaveOutBroken = Annotated[
     bool, Query(description="Go on without files that mean to be images and cannot be used, instead of refusing")
 ]
+ASYNC = "respond-async"
+Prefer = Annotated[str | None, Header(description=f"`{ASYNC}`: answer at once with the job")]
+ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": JobView, "description": "The job, under way"}}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {
     "schema": {
@@ -50,23 +61,49 @@ async def upload_dataset(
 
     The same content under the same name is the same version. `errors` of a refusal lists the files that cannot be used.
     """
+    datasets = given.services.datasets
     async with received(request, given) as archive:
         chosen = name or dataset_name(Path(archive.filename).name)
-        version = await given.services.datasets.import_path(archive.path, chosen, leave_out_broken=leave_out_broken)
+        job = await datasets.order_file(archive.path, chosen, leave_out_broken=leave_out_broken)
+        version = await datasets.imported(job.id)
     return _created(response, version)
 
 
 @router.post(
     "/datasets:import",
     operation_id="import_dataset",
-    summary="Import a folder or zip that the server can read",
+    summary="Import a folder or zip: one on the server, one that was uploaded, or one to be fetched",
     status_code=201,
-    responses=refusals(503, 507),
+    responses={**ACCEPTED, **refusals(404, 409, 413, 503, 507)},
+    response_model=DatasetVersionView,
 )
-async def import_dataset(order: DatasetImport, response: Response, verbs: Verbs) -> DatasetVersionView:
-    """Nothing is moved or changed at `path`, which must be absolute."""
-    version = await verbs.datasets.import_path(Path(order.path), order.name, leave_out_broken=order.leave_out_broken)
-    return _created(response, version)
+async def import_dataset(
+    order: DatasetImport, response: Response, verbs: Verbs, prefer: Prefer = None
+) -> DatasetVersionView | JSONResponse:
+    """Exactly one of `path`, `upload` and `url`. Nothing is moved or changed at `path`.
+
+    An import is a job. The answer comes once that has ended, or, with `Prefer: respond-async`, at once with the job, which can
+    be watched and cancelled like any other; its `imported_version` names the version in the end.
+    """
+    job = await verbs.datasets.order(order)
+    if _wants_job(prefer):
+        return _accepted(job)
+    return _created(response, await verbs.datasets.imported(job.id))
+
+
+@router.post(
+    "/datasets:inspect",
+    operation_id="inspect_dataset",
+    summary="Look at what an import would find, and keep nothing",
+    responses={**ACCEPTED, **refusals(404, 409, 413, 503, 507)},
+    response_model=DatasetReport,
+)
+async def inspect_dataset(
+    order: DatasetInspection, verbs: Verbs, prefer: Prefer = None
+) -> DatasetReport | JSONResponse:
+    """The same sources as an import. With `Prefer: respond-async` the report is the artifact `report.json` of the job."""
+    job = await verbs.datasets.order(order)
+    return _accepted(job) if _wants_job(prefer) else await verbs.datasets.inspected(job.id)
 
 
 @router.get("/datasets", operation_id="list_datasets", summary="List data sets by name", responses=refusals())
@@ -89,6 +126,16 @@ async def get_dataset(name: str, verbs: Verbs) -> DatasetView:
 )
 async def get_dataset_version(version_id: str, verbs: Verbs) -> DatasetVersionView:
     return await verbs.datasets.version(version_id)
+
+
+def _wants_job(prefer: str | None) -> bool:
+    """Preferences are separated by commas and may have parameters (RFC 7240)."""
+    return any(part.partition(";")[0].strip().lower() == ASYNC for part in (prefer or "").split(","))
+
+
+def _accepted(job: JobView) -> JSONResponse:
+    headers = {"Location": f"{API}/jobs/{job.id}", "Preference-Applied": ASYNC}
+    return JSONResponse(job.model_dump(mode="json"), 202, headers)
 
 
 def _created(response: Response, version: DatasetVersionView) -> DatasetVersionView:

@@ -10,7 +10,7 @@ from eyebright.doors.http.paths import API, AfterJob, JobId, Limit
 from eyebright.doors.problems import refusals
 from eyebright.doors.strict import StrictRoute
 from eyebright.ports.jobs import JobQuery
-from eyebright_wire.jobs import JobRequest, JobState, PreflightRequest
+from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest
 from eyebright_wire.resources import JobView, Page, Preflight
 
 router = APIRouter(prefix=API, tags=["jobs"], route_class=StrictRoute)
@@ -22,6 +22,7 @@ def _is_pair(label: str) -> str:
     return label
 
 
+Kind = Annotated[JobKind | None, Query(description="Only trainings, or only imports; default: both")]
 States = Annotated[list[JobState] | None, Query(alias="state", description="Any of these")]
 Labels = Annotated[
     list[Annotated[str, AfterValidator(_is_pair)]] | None, Query(alias="label", description="key:value; all of these")
@@ -68,6 +69,7 @@ async def preflight_job(order: PreflightRequest, verbs: Verbs) -> Preflight:
 @router.get("/jobs", operation_id="list_jobs", summary="List jobs, newest first", responses=refusals())
 async def list_jobs(
     verbs: Verbs,
+    kind: Kind = None,
     states: States = None,
     labels: Labels = None,
     trainer: str | None = None,
@@ -76,6 +78,7 @@ async def list_jobs(
     limit: Limit = 50,
 ) -> Page[JobView]:
     query = JobQuery(
+        kind=kind,
         states=frozenset(states or ()),
         trainer=trainer,
         dataset_version=dataset_version,
