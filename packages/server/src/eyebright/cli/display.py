@@ -12,8 +12,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from eyebright.cli.terminal import duration, metrics_line, notes, number, state_text
-from eyebright_wire.events import EventKind, Progress
+from eyebright.cli.terminal import duration, metrics_line, notes, number, size, state_text
+from eyebright_wire.events import EventKind, Progress, Unit
 from eyebright_wire.jobs import JobState
 from eyebright_wire.resources import EventView, JobView
 
@@ -155,7 +155,17 @@ def progress_of(event: EventView) -> Progress | None:
         return None
 
 
+def counted(progress: Progress) -> str:
+    """How far something that is no training is: `120/1797 images`, `1.5/20.1 GB`."""
+    done, total = progress.step, progress.steps
+    if progress.unit is Unit.BYTES:
+        return f"{size(done)} of {size(total)}" if total else size(done)
+    return f"{done}{'' if total is None else f'/{total}'} {progress.unit or ''}".rstrip()
+
+
 def epoch_line(progress: Progress) -> str:
+    if progress.unit is not None:
+        return counted(progress)
     speed = f"{progress.images_per_second:.0f} images/s" if progress.images_per_second else ""
     return "  ".join(
         part for part in (f"epoch {progress.epoch}/{progress.epochs}", metrics_line(progress.metrics), speed) if part
@@ -208,6 +218,8 @@ def _row(*cells: RenderableType) -> Table:
 
 def _where(progress: Progress) -> str:
     """`epoch 3/5  step 120/225  0:41 left`."""
+    if progress.unit is not None:
+        return counted(progress)
     steps = f"/{progress.steps}" if progress.steps else ""
     parts = [f"epoch {progress.epoch}/{progress.epochs}"]
     if progress.step:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from eyebright.cli.connection import connected
-from eyebright.cli.display import epoch_line, headline
+from eyebright.cli.display import counted, epoch_line, headline
 from eyebright.cli.exits import Exit
 from eyebright.cli.options import JobId, Json
 from eyebright.cli.summary import attempt_folder, spans_of
@@ -44,7 +45,7 @@ from eyebright_wire.events import (
     Started,
     Succeeded,
 )
-from eyebright_wire.jobs import JobState
+from eyebright_wire.jobs import JobKind, JobState
 from eyebright_wire.resources import EventView, JobView
 
 app = group(
@@ -60,6 +61,14 @@ eyebright jobs artifacts JOB --download results/
 LOOK_SECONDS = 1.0
 
 
+class Shown(StrEnum):
+    """Which jobs a list shows."""
+
+    TRAINING = "training"
+    IMPORT = "import"
+    ALL = "all"
+
+
 @app.command(
     "list",
     epilog=example("eyebright jobs list --state failed --limit 5\neyebright jobs list --label team=vision --json"),
@@ -71,13 +80,15 @@ def list_jobs(
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only jobs with this label. Repeatable.")
     ] = None,
+    kind: Annotated[Shown, typer.Option(help="Trainings, imports, or both.")] = Shown.TRAINING,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """The newest jobs first."""
+    """The newest trainings first; imports are jobs too, see --kind."""
     labels = dict(_pair(text) for text in label or ())
+    only = None if kind is Shown.ALL else JobKind(kind)
     with connected() as client:
-        found = client.jobs(state=state, trainer=trainer, dataset_version=dataset_version, labels=labels)
+        found = client.jobs(kind=only, state=state, trainer=trainer, dataset_version=dataset_version, labels=labels)
         jobs = list(islice(found, limit))
     if as_json:
         emit(jobs)
@@ -283,8 +294,12 @@ def _standing(job: JobView) -> str:
     if job.state is JobState.QUEUED:
         return f"number {job.queue_position} in line" if job.queue_position else ""
     if job.state.live and job.progress:
-        return f"epoch {job.progress.epoch}/{job.progress.epochs}"
+        return _how_far(job.progress)
     return str(job.reason or "") or metrics_line(dict(islice(job.metrics.items(), 2)))
+
+
+def _how_far(progress: Progress) -> str:
+    return counted(progress) if progress.unit else f"epoch {progress.epoch}/{progress.epochs}"
 
 
 def _facts(job: JobView, folder: Path | None) -> list[tuple[str, object]]:
@@ -294,7 +309,7 @@ def _facts(job: JobView, folder: Path | None) -> list[tuple[str, object]]:
         ("progress", epoch_line(job.progress) if job.progress else ""),
         ("metrics", metrics_line(job.metrics)),
         ("trainer", f"{job.trainer}  {job.task}  {job.model}"),
-        ("data set", job.dataset_version),
+        ("data set", job.imported_version or job.dataset_version),
         ("settings", "  ".join(f"{key}={value}" for key, value in job.config.items())),
         ("labels", "  ".join(f"{key}={value}" for key, value in job.labels.items())),
         ("attempt", job.attempt or ""),

@@ -5,13 +5,14 @@ import uuid
 from pathlib import Path
 
 from eyebright.cli.findings import tell_findings
+from eyebright.cli.importing import imported
 from eyebright.cli.sending import sending
-from eyebright.cli.terminal import busy, say
+from eyebright.cli.terminal import say
 from eyebright.client import Client
 from eyebright.errors import DatasetInvalid, InvalidRequest, NotFound
 from eyebright_wire.datasets import DatasetReport, Readiness, Severity
 from eyebright_wire.jobs import JobRequest, PreflightRequest
-from eyebright_wire.resources import DatasetVersionView, JobView
+from eyebright_wire.resources import DatasetImport, DatasetVersionView, JobView
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -33,17 +34,21 @@ def dataset_for(client: Client, source: str, task: str, *, leave_out_broken: boo
 
 def bring(client: Client, path: Path, name: str | None = None, *, leave_out_broken: bool = False) -> DatasetVersionView:
     """Import: read in place by a server of this machine, sent as a zip to any other. Tells what was left out."""
-    if client.local:
-        with busy(f"Importing {path}…"):
-            version = client.import_dataset(path, name, leave_out_broken=leave_out_broken)
-    else:
-        with sending(f"Sending {path.name}") as told:
-            version = client.upload_dataset(path, name, leave_out_broken=leave_out_broken, told=told)
+    version = imported(client, _brought(client, path, name, leave_out_broken), path)
     say(f"{version.dataset} version {version.number}: {images_line(version.report)}")
     if (first := client.dataset_version(version.id)).dataset != version.dataset:
         say(f"The same content as {first.dataset} version {first.number}: stored once, and jobs show it by that name.")
     tell_findings(finding for finding in version.report.findings if finding.severity is Severity.WARNING)
     return version
+
+
+def _brought(client: Client, path: Path, name: str | None, leave_out_broken: bool) -> DatasetImport:
+    """The order for data that the server can get at by now."""
+    if client.local:
+        return DatasetImport(path=str(path.absolute()), name=name, leave_out_broken=leave_out_broken)
+    with sending(f"Sending {path.name}") as told:
+        upload = client.upload(path, told=told)
+    return DatasetImport(upload=upload, name=name, leave_out_broken=leave_out_broken)
 
 
 def require_ready(report: DatasetReport, task: str, source: str) -> None:

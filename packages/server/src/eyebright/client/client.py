@@ -15,15 +15,18 @@ from eyebright.client.transport import TRIES, Transport
 from eyebright.client.unfinished import Unfinished
 from eyebright.client.uploading import Uploading
 from eyebright.client.watching import Watching
+from eyebright.core.unsuccessful import error_of, errors_of
 from eyebright.errors import Unauthenticated, Unavailable
 from eyebright.settings import Settings
-from eyebright_wire.datasets import PictureView, dataset_name
-from eyebright_wire.jobs import JobRequest, JobState, PreflightRequest
+from eyebright_wire.datasets import DatasetReport, PictureView, dataset_name
+from eyebright_wire.events import EventKind
+from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest
 from eyebright_wire.model import WireModel
 from eyebright_wire.resources import (
     ArtifactView,
     CheckpointView,
     DatasetImport,
+    DatasetInspection,
     DatasetVersionView,
     DatasetView,
     EventView,
@@ -127,6 +130,23 @@ class Client:
         asked = order.model_dump(exclude_defaults=True)
         return self._post(f"{API}/datasets:import", DatasetVersionView, json=asked, timeout=None)
 
+    def order_import(self, order: DatasetImport) -> JobView:
+        """Begin an import: a job to watch, wait for and cancel like any other. `imported` says what came of it."""
+        return self._order(f"{API}/datasets:import", order)
+
+    def imported(self, job: JobView) -> DatasetVersionView:
+        """The version that an import has made, or is making. Raises what it came to instead: DatasetInvalid for files that
+        mean to be images and cannot be used, Conflict when it was cancelled, and so on."""
+        ended = self._succeeded(job)
+        versions = self.dataset(ended.name).versions
+        return next(version for version in versions if version.id == ended.imported_version)
+
+    def inspect_dataset(self, order: DatasetInspection) -> DatasetReport:
+        """What the server finds in a source; nothing is kept. Raises as `imported` does, but not for files that are broken."""
+        job = self._succeeded(self._order(f"{API}/datasets:inspect", order))
+        response = self._transport.ask("GET", f"{API}/jobs/{job.id}/artifacts/report.json")
+        return DatasetReport.model_validate_json(response.content)
+
     def upload_dataset(
         self, path: str | Path, name: str | None = None, *, leave_out_broken: bool = False, told: Told = untold
     ) -> DatasetVersionView:
@@ -221,6 +241,7 @@ class Client:
     def jobs(
         self,
         *,
+        kind: JobKind | None = None,
         state: JobState | None = None,
         trainer: str | None = None,
         dataset_version: str | None = None,
@@ -228,7 +249,8 @@ class Client:
     ) -> Iterator[JobView]:
         """Newest first."""
         label = [f"{key}:{value}" for key, value in (labels or {}).items()]
-        return self._pages("/jobs", JobView, state=state, trainer=trainer, dataset_version=dataset_version, label=label)
+        wanted = {"kind": kind, "state": state, "trainer": trainer, "dataset_version": dataset_version}
+        return self._pages("/jobs", JobView, **wanted, label=label)
 
     def job(self, job_id: str) -> JobView:
         return self._get(f"{API}/jobs/{job_id}", JobView)
@@ -325,6 +347,18 @@ class Client:
                 "no token: set EYEBRIGHT_TOKEN to what the server keeps in the file `token` of its data folder."
             )
         return found
+
+    def _order(self, path: str, order: DatasetImport | DatasetInspection) -> JobView:
+        asked = order.model_dump(mode="json", exclude_defaults=True)
+        return self._post(path, JobView, json=asked, headers={"Prefer": "respond-async"})
+
+    def _succeeded(self, job: JobView) -> JobView:
+        ended = job if job.state.final else self.wait(job.id)
+        if ended.state is JobState.SUCCEEDED:
+            return ended
+        failed = [event for event in self.events(job.id) if event.kind == EventKind.FAILED]
+        last = failed[-1].data if failed and failed[-1].attempt == ended.attempt else {}
+        raise error_of(ended.reason, ended.message, errors_of(last))
 
     def _get(self, path: str, view: type[V], **params: Any) -> V:
         response = self._transport.ask("GET", path, params=_given(params))
