@@ -22,7 +22,7 @@ from PIL import Image
 from eyebright import Client
 from eyebright.errors import EyebrightError
 from eyebright.settings import Settings
-from eyebright_wire.jobs import JobRequest
+from eyebright_wire.jobs import JobKind, JobRequest
 
 JOBS = {"sqlite": int(os.environ.get("CHAOS_JOBS", "100")), "postgresql": int(os.environ.get("CHAOS_JOBS", "30"))}
 SEED = int(os.environ.get("CHAOS_SEED", "7"))
@@ -180,7 +180,7 @@ def unfinished(world: World) -> int:
 
 def check(world: World, ids: list[str]) -> None:
     with world.client() as client:
-        jobs = {job.id: job for job in client.jobs()}
+        jobs = {job.id: job for job in client.jobs(kind=JobKind.TRAINING)}
         assert set(jobs) == set(ids), "an order was lost or doubled"
         assert Counter(str(job.state) for job in jobs.values()) == {"succeeded": len(ids)}, {
             job.id: (str(job.state), job.reason, job.message) for job in jobs.values() if job.state != "succeeded"
