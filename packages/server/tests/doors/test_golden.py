@@ -1,6 +1,7 @@
 """Every endpoint answers as recorded. `GOLDEN=write` records anew; read the difference before you commit it."""
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from harness.site import site as make_site
+from PIL import Image
 
 from doors.story import tell
 from eyebright.app import openapi
@@ -90,6 +92,9 @@ def body(answer: httpx.Response, folder: Path) -> Any:
     kind = answer.headers.get("content-type", "")
     if answer.request.url.path == "/metrics":
         return sorted(set(re.findall(r"^# TYPE (\S+ \S+)", answer.text, re.MULTILINE)))
+    if kind.startswith("image/"):  # whose bytes are the compressor's business
+        picture = Image.open(io.BytesIO(answer.content))
+        return [f"{picture.format} of {picture.width}×{picture.height}"]
     return (
         json.loads(plain(answer.text, folder))
         if "json" in kind and answer.content
