@@ -167,6 +167,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.line = lambda: 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self.notes.append(f"<{tag} {attributes}>")

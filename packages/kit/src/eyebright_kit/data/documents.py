@@ -144,7 +144,9 @@ def _understood(path: Path) -> Generator[None, None, None]:
 
 
 class XmlTarget(Protocol):
-    """What is told of a document while it is read."""
+    """What is told of a document while it is read. `line` is set to what tells the line that was reached."""
+
+    line: Callable[[], int]
 
     def start(self, tag: str, attributes: dict[str, str], /) -> object: ...
     def end(self, tag: str, /) -> object: ...
@@ -159,6 +161,7 @@ def stream_xml(path: Path, root: Path, target: XmlTarget) -> Iterator[None]:
     as long.
     """
     parser: Any = Xml.DefusedXMLParser(target=target, forbid_dtd=True)
+    target.line = lambda: int(parser.parser.CurrentLineNumber)
     parser.parser.ordered_attributes = False
     parser.parser.StartElementHandler = target.start
     parser.parser.EndElementHandler = target.end

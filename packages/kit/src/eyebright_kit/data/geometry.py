@@ -31,10 +31,16 @@ def is_outside(box: Box, width: int, height: int) -> bool:
 
 def turned_corners(middle: tuple[float, float], size: tuple[float, float], angle: float) -> Ring:
     """The corners of a box of this size that is turned round its middle: in radians, clockwise as one sees it."""
+    (x, y), right, down = middle, size[0] / 2, size[1] / 2
+    return turned((x - right, y - down, x + right, y - down, x + right, y + down, x - right, y + down), middle, angle)
+
+
+def turned(points: Ring, middle: tuple[float, float], angle: float) -> Ring:
+    """The points turned round the middle: in radians, clockwise as one sees it."""
     cosine, sine = math.cos(angle), math.sin(angle)
-    ends = ((x * size[0] / 2, y * size[1] / 2) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1)))
+    offsets = ((x - middle[0], y - middle[1]) for x, y in zip(points[0::2], points[1::2], strict=True))
     return rounded(
-        *(n for x, y in ends for n in (middle[0] + x * cosine - y * sine, middle[1] + x * sine + y * cosine))
+        *(n for x, y in offsets for n in (middle[0] + x * cosine - y * sine, middle[1] + x * sine + y * cosine))
     )
 
 

@@ -9,6 +9,7 @@ from eyebright_kit.data.tree import printable
 #: No image is as large; what lies further out is no coordinate but a mistake.
 LARGEST = 1e9
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
+_LONG_INTEGER = re.compile(r"-?[0-9]{1,300}")
 _DECIMAL = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,15}")
 _TRUTHS = {"true": True, "false": False, "True": True, "False": False}
 
@@ -42,7 +43,7 @@ def attribute_of(text: str, kind: str = "") -> Attribute:
         return printable(text)
     if text in _TRUTHS:
         return _TRUTHS[text]
-    if _INTEGER.fullmatch(text):
+    if _INTEGER.fullmatch(text) or (kind == "number" and _LONG_INTEGER.fullmatch(text)):
         return int(text)
     return float(text) if _DECIMAL.fullmatch(text) or (kind == "number" and _is_finite(text)) else printable(text)
 
