@@ -6,10 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +230,53 @@ def test_a_cancelled_import_says_so(tmp_path: Path, pets: Path) -> None:
             assert importer.wait(SECONDS) == ExitCode.DONE
             assert not worker.is_running()
     assert one.events[-1].kind == "cancelled"
+
+
+# Data that lie elsewhere
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Serves `tmp_path`; the rules by which it may be called."""
+    handler = partial(QuietHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        port = server.server_address[1]
+        egress = {"schemes": ["http", "https"], "ports": [port], "allow": ["127.0.0.0/8"]}
+        yield f"http://127.0.0.1:{port}", {"egress": egress, "limits": {"spare_bytes": 0, "tries": 1}}
+        server.shutdown()
+
+
+def test_what_lies_elsewhere_is_fetched_first(tmp_path: Path, pets: Path, site: tuple[str, dict[str, Any]]) -> None:
+    url, rules = site
+    archive = zipped(pets)
+    done = Import(tmp_path / "job", {"url": f"{url}/{archive.name}", "fetching": rules})
+    assert done.run() == ExitCode.DONE, done.log
+    fetching = [event.data for event in done.events if event.kind == "progress" and event.data["unit"] == "bytes"]
+    assert fetching[0]["step"] == archive.stat().st_size
+    assert all(blob.own for blob in read_blobs(done.work, None))
+    assert Succeeded.model_validate(done.events[-1].data).dataset is not None
+
+
+def test_what_is_not_there_is_said(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
+    url, rules = site
+    done = Import(tmp_path / "job", {"url": f"{url}/none.zip", "fetching": rules})
+    done.run()
+    assert (done.failed.code, done.failed.retryable) == (ErrorCode.DATASET_INVALID, False)
+    assert "none.zip" in done.failed.message
+
+
+def test_what_the_operator_does_not_permit_is_not_called(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
+    done = Import(tmp_path / "job", {"url": f"{site[0]}/pets.zip?signature=secret"})
+    done.run()
+    assert done.failed.code is ErrorCode.DATASET_INVALID
+    assert "secret" not in done.log
+    assert "secret" not in done.failed.model_dump_json()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Tests are quiet."""
 
 
 # A worker that was taken over, or breaks

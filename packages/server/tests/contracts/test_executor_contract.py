@@ -26,9 +26,10 @@ from eyebright import plugins
 from eyebright.errors import StorageFull, Unavailable
 from eyebright.executors import local_run, processes, run_directory
 from eyebright.executors.child_environment import RUN_MARK
-from eyebright.executors.local import LocalExecutor, LocalExecutorSettings
+from eyebright.executors.local import CREDENTIALS, LocalExecutor, LocalExecutorSettings
 from eyebright.ports.clock import SystemClock
 from eyebright.ports.executor import Environment, Executor, Handle, Liveness, Vital
+from eyebright.settings import Settings
 from eyebright_kit.cgroup import Cgroup
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.events import Heartbeat
@@ -329,6 +330,31 @@ async def test_a_trainer_sees_its_share_of_the_machine_and_no_secrets(
     assert laboratory.note("cwd.json") == str(laboratory.folder())
     assert laboratory.note("stdin.json") == ""
     assert laboratory.note("session.json") == laboratory.note("group.json") == laboratory.note("process.json")["pid"]
+
+
+async def test_an_importer_may_know_where_the_credentials_of_buckets_are_and_nothing_else(
+    laboratory: Laboratory,
+) -> None:
+    served = {
+        "PATH": os.defpath,
+        "AWS_SECRET_ACCESS_KEY": "for the bucket",
+        "GOOGLE_APPLICATION_CREDENTIALS": "/key.json",
+        "EYEBRIGHT_DATABASE_URL": "secret",
+        "HTTPS_PROXY": "secret",
+    }
+    settings = LocalExecutorSettings(runs_dir=laboratory.runs_dir, environment=served, devices=(), passed=CREDENTIALS)
+    executor = LocalExecutor(settings)
+    await executor.launch(spec(do="tell"), laboratory.environment())
+    seen = laboratory.note("environ.json")
+    assert (seen["AWS_SECRET_ACCESS_KEY"], seen["GOOGLE_APPLICATION_CREDENTIALS"]) == ("for the bucket", "/key.json")
+    assert "secret" not in json.dumps(seen)
+    await end(executor)
+
+
+def test_imports_have_places_of_their_own(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, imports={"at_once": 3}, local={"devices": (0, 1), "cpu_slots": 1})
+    slots = LocalExecutor.for_imports(settings).slots()
+    assert [(slot.index, slot.resources.devices) for slot in slots] == [(0, ()), (1, ()), (2, ())]
 
 
 async def test_a_trainer_on_the_cpu_sees_no_gpu(laboratory: Laboratory, executor: Executor) -> None:

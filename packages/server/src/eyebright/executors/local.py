@@ -40,6 +40,11 @@ class LocalExecutorSettings:
     devices_per_slot: int = 1
     log_limit_bytes: int = 256 * 2**20  # of an attempt's output; the oldest part of a longer one is dropped
     niceness: int = 5
+    passed: tuple[str, ...] = ()  # beginnings of further variables that its processes may know
+
+
+#: Where the clients of buckets look for credentials. An importer fetches with them; the worker that it starts never sees them.
+CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")
 
 
 class LocalExecutor:
@@ -71,6 +76,7 @@ class LocalExecutor:
             environment=process_environment(),
             cpu_slots=settings.imports.at_once,
             devices=(),
+            passed=CREDENTIALS,
             **section,
         )
         return cls(places)
@@ -125,7 +131,7 @@ class LocalExecutor:
         """One object per attempt while it may run, because it is the one that knows its child."""
         run = self._runs.get(handle)
         if run is None:
-            manners = Manners(niceness=self._settings.niceness)
+            manners = Manners(niceness=self._settings.niceness, passed=self._settings.passed)
             run = LocalRun(self._directory(handle), self._clock, self._settings.environment, manners, self._cgroup)
             self._runs[handle] = run
         return run

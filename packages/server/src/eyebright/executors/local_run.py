@@ -39,6 +39,7 @@ class Manners:
 
     niceness: int = 5  # the control plane must answer while trainers take every core
     oom_score_adj: int = 500  # when memory runs out, the kernel takes a trainer rather than the control plane
+    passed: tuple[str, ...] = ()  # beginnings of variables that it may know besides what every trainer does
 
 
 class LocalRun:
@@ -149,7 +150,10 @@ class LocalRun:
         variables = child_environment(
             self._server_environment, python, threads=granted.threads, devices=granted.devices
         )
-        return {**variables, RUN_MARK: self._mark}
+        passed = {
+            name: value for name, value in self._server_environment.items() if name.startswith(self._manners.passed)
+        }
+        return {**variables, **passed, RUN_MARK: self._mark}
 
     def _note_start(self, pid: int) -> None:
         """Losing these notes to a full disk is harmless: the process writes its own, and its mark finds it without any."""
