@@ -1,6 +1,5 @@
 """Which files of a data set are COCO, and what the other ones are that look like it."""
 
-import re
 from collections.abc import Iterable
 from enum import Enum, auto
 from pathlib import Path
@@ -8,12 +7,10 @@ from pathlib import Path
 from eyebright_kit.data.documents import Unreadable
 from eyebright_kit.data.format import Remark
 from eyebright_kit.data.formats.coco_document import Document, Unsupported, open_document
-from eyebright_kit.data.pairs import beginning
+from eyebright_kit.data.jsonstart import JsonStart
 from eyebright_kit.data.tree import Tree
 from eyebright_wire.datasets import Split
 
-_GLANCE_BYTES = 64 * 1024  # `info` and `licenses` can come first
-_TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]')
 _OF_RESULTS = ({b"image_id", b"category_id"}, {b"image_id", b"caption"})
 _RESULTS = "it is a list of what a model found; expected an object with images, annotations and categories"
 _STUFF = "its regions (stuff) are no objects"
@@ -30,27 +27,12 @@ class Look(Enum):
 def look(path: Path, tree: Tree) -> Look:
     if path.suffix.lower() != ".json":
         return Look.OTHER
-    start = beginning(path, tree, _GLANCE_BYTES)
-    first = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if first == b"{" and {b"images", b"annotations"} & _keys(start, 1):
+    start = JsonStart.of(path, tree)
+    if start.bracket == b"{" and {b"images", b"annotations"} & start.keys(1):
         return Look.COCO
-    if first == b"[" and any(of_results <= _keys(start, 2) for of_results in _OF_RESULTS):
+    if start.bracket == b"[" and any(of_results <= start.keys(2) for of_results in _OF_RESULTS):
         return Look.RESULTS
     return Look.OTHER
-
-
-def _keys(start: bytes, wanted: int) -> set[bytes]:
-    """The keys at a depth of a JSON text that may be cut off."""
-    keys: set[bytes] = set()
-    depth = 0
-    for token in _TOKEN.finditer(start):
-        if token[0] in (b"{", b"["):
-            depth += 1
-        elif token[0] in (b"}", b"]"):
-            depth -= 1
-        elif token[2] and depth == wanted:
-            keys.add(token[1])
-    return keys
 
 
 def open_documents(looks: Iterable[tuple[Path, Look]], root: Path) -> tuple[tuple[Document, ...], tuple[Remark, ...]]:
