@@ -252,6 +252,12 @@ def test_a_card_that_names_nothing_is_told(tmp_path: Path, card: str, code: str)
     assert labels(tmp_path) == {"1.png": "dog"}
 
 
+def test_a_card_that_is_nested_without_end_is_told(tmp_path: Path) -> None:
+    write_set(tmp_path, {"file_name": "1.png", "label": "dog"})
+    write(tmp_path / "dataset_infos.json", '{"a":' * 900 + "1" + "}" * 900)
+    assert remarks(tmp_path)[0][1] == "dataset_infos.json"
+
+
 @pytest.mark.parametrize(
     "objects",
     [

@@ -475,8 +475,6 @@ class _Names:
         """By the whole name, from the folder of the list or the root; of an absolute one (kohya's full_path) the longest end
         that is known. The last part alone must be unique."""
         parts = [part for part in name.replace("\\", "/").split("/") if part != "."]
-        if ".." in parts:
-            return None
         absolute = len(parts) > 1 and (not parts[0] or parts[0].endswith(":"))
         ends = ["/".join(parts[start:]) for start in range(len(parts) if absolute else 1)]
         return next((self._whole[end] for end in ends if end in self._whole), self._last.get(ends[-1]))

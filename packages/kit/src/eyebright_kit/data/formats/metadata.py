@@ -273,10 +273,8 @@ def _unread(table: Path, tables: Iterable[Path]) -> str:
 
 
 def _place(folder: Path, name: str) -> str:
-    """Where a name leads, relative to the root; empty when that is not below the table's own folder."""
+    """What the name says, relative to the root. It is only looked up: no file that was found is called `..` or begins with /."""
     path = posixpath.normpath(name.replace("\\", "/"))
-    if path.startswith(("/", "..")):
-        return ""
     return path if folder == Path() else f"{folder.as_posix()}/{path}"
 
 
