@@ -92,7 +92,9 @@ def body(answer: httpx.Response, folder: Path) -> Any:
     kind = answer.headers.get("content-type", "")
     if answer.request.url.path == "/metrics":
         return sorted(set(re.findall(r"^# TYPE (\S+ \S+)", answer.text, re.MULTILINE)))
-    if kind.startswith("image/"):  # whose bytes are the compressor's business
+    if answer.request.url.path.endswith(("/thumbnail", "/sheet")) and kind.startswith(
+        "image/"
+    ):  # else the compressor is recorded
         picture = Image.open(io.BytesIO(answer.content))
         return [f"{picture.format} of {picture.width}×{picture.height}"]
     return (
