@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness.scripted import Scripted, ok, problem
+from harness.scripted import Answer, Scripted, ok, problem
 
 from eyebright.client import Client
-from eyebright.errors import DatasetInvalid, EyebrightError, InvalidRequest, NotFound, Unavailable
+from eyebright.errors import DatasetInvalid, EyebrightError, InvalidRequest, NotFound
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef
 from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.resources import DatasetVersionView, ModelView, Prediction
@@ -33,14 +33,24 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "My pets"
 
 
+def uploaded() -> list[Answer | httpx.Response | Exception]:
+    """The answers to an upload of one piece and its import."""
+    begun = httpx.Response(201, headers={"Location": "/api/v1/uploads/upl_1"})
+    return [
+        begun,
+        lambda request: httpx.Response(204, headers={"Upload-Offset": str(len(request.content))}),
+        ok(VERSION, 201),
+    ]
+
+
 def test_a_folder_is_sent_as_a_zip_while_somebody_listens(server: Scripted, client: Client, folder: Path) -> None:
-    server.answers = [ok(VERSION, 201)]
+    server.answers = uploaded()
     heard: list[tuple[int, int | None]] = []
     assert client.upload_dataset(folder, told=lambda done, total: heard.append((done, total))) == VERSION
-    request = server.asked[0]
+    _, request, order = server.asked
     with zipfile.ZipFile(io.BytesIO(request.content)) as archive:
         assert sorted(archive.namelist()) == ["a/1.png", "b/2.png"]
-    assert request.url.params["name"] == "My-pets"
+    assert json.loads(order.content) == {"upload": "upl_1", "name": "My-pets"}
     assert request.headers["content-length"] == str(len(request.content))
     assert heard[-1] == (len(request.content), len(request.content))
 
@@ -80,19 +90,12 @@ def test_a_name_that_no_zip_can_hold_is_told(server: Scripted, client: Client, f
 
 
 def test_a_zip_is_sent_as_it_is(server: Scripted, client: Client, tmp_path: Path) -> None:
-    server.answers = [ok(VERSION, 201)]
+    server.answers = uploaded()
     archive = tmp_path / "pets.zip"
     archive.write_bytes(b"PK" + bytes(3_000_000))
     client.upload_dataset(archive, "cats")
-    assert server.asked[0].content == archive.read_bytes()
-    assert server.asked[0].url.params["name"] == "cats"
-
-
-def test_an_upload_is_sent_only_once(server: Scripted, client: Client, folder: Path) -> None:
-    server.answers = [httpx.WriteError("broken")]
-    with pytest.raises(Unavailable):
-        client.upload_dataset(folder)
-    assert len(server.asked) == 1
+    assert server.asked[1].content == archive.read_bytes()
+    assert json.loads(server.asked[2].content)["name"] == "cats"
 
 
 def test_nothing_is_sent_of_what_does_not_exist(server: Scripted, client: Client, tmp_path: Path) -> None:
@@ -111,13 +114,13 @@ def test_an_import_names_the_absolute_path(
 
 
 def test_broken_files_are_left_out_only_where_somebody_says_so(server: Scripted, client: Client, folder: Path) -> None:
-    server.answers = [ok(VERSION, 201)] * 4
-    client.upload_dataset(folder)
-    client.upload_dataset(folder, leave_out_broken=True)
-    client.import_dataset(folder)
-    client.import_dataset(folder, leave_out_broken=True)
-    assert [request.url.params.get("leave_out_broken") for request in server.asked[:2]] == [None, "true"]
-    assert [json.loads(request.content).get("leave_out_broken") for request in server.asked[2:]] == [None, True]
+    for lenient in (False, True):
+        server.answers = [*uploaded(), ok(VERSION, 201)]
+        client.upload_dataset(folder, leave_out_broken=lenient)
+        client.import_dataset(folder, leave_out_broken=lenient)
+        (folder / "a" / "more.png").write_bytes(b"another upload")
+    orders = [request for request in server.asked if request.url.path.endswith(":import")]
+    assert [json.loads(order.content).get("leave_out_broken") for order in orders] == [None, None, True, True]
 
 
 def test_a_refusal_of_broken_files_names_them(server: Scripted, client: Client, folder: Path) -> None:

@@ -115,7 +115,7 @@ def import_dataset(
     """Make an immutable version of a folder or zip. The same content twice is the same version.
 
     A file that means to be an image and cannot be used is refused, with its path; --leave-out-broken goes on without it.
-    A server of this machine reads in place; any other is sent the files.
+    A server of this machine reads in place. Any other is sent the files, and after an interruption the same command goes on.
     """
     path = path.expanduser()
     if not path.exists():

@@ -46,7 +46,7 @@ def _brought(client: Client, path: Path, name: str | None, leave_out_broken: boo
     """The order for data that the server can get at by now."""
     if client.local:
         return DatasetImport(path=str(path.absolute()), name=name, leave_out_broken=leave_out_broken)
-    with sending(f"Sending {path.name}") as told:
+    with sending(f"Sending {path.name}", resumable=True) as told:
         upload = client.upload(path, told=told)
     return DatasetImport(upload=upload, name=name, leave_out_broken=leave_out_broken)
 

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from eyebright.client.files import Told, archive_of, chunks, save, untold
+from eyebright.client.files import Told, archive_of, save, untold
 from eyebright.client.local import LocalServer, local_token, running_server
 from eyebright.client.transport import TRIES, Transport
 from eyebright.client.unfinished import Unfinished
@@ -150,24 +150,16 @@ class Client:
     def upload_dataset(
         self, path: str | Path, name: str | None = None, *, leave_out_broken: bool = False, told: Told = untold
     ) -> DatasetVersionView:
-        """Send a folder or zip as a stream; `told(done, total)` hears how many bytes are on their way.
+        """Send a folder or zip as `upload` does, and import it; `told(done, total)` hears how many bytes are on their way.
 
-        Raises DatasetInvalid for files that mean to be images and cannot be used, unless they shall be left out.
+        Raises DatasetInvalid for files that mean to be images and cannot be used, unless they shall be left out; then they
+        need not be sent again.
         """
-        path = Path(path).expanduser()
-        asked = {"name": name or dataset_name(path.resolve().name), "leave_out_broken": leave_out_broken or None}
-        with archive_of(path) as archive, archive.open("rb") as file:
-            size = archive.stat().st_size
-            response = self._transport.ask(
-                "POST",
-                f"{API}/datasets",
-                again=False,  # the file is read only once
-                params=_given(asked),
-                headers={"Content-Type": "application/zip", "Content-Length": str(size)},
-                content=chunks(file, size, told),
-                timeout=None,
-            )
-        return DatasetVersionView.model_validate_json(response.content)
+        upload_id = self.upload(path, told=told)
+        chosen = name or dataset_name(Path(path).expanduser().resolve().name)
+        order = DatasetImport(upload=upload_id, name=chosen, leave_out_broken=leave_out_broken)
+        asked = order.model_dump(exclude_defaults=True)
+        return self._post(f"{API}/datasets:import", DatasetVersionView, json=asked, timeout=None)
 
     def upload(self, path: str | Path, *, told: Told = untold) -> str:
         """Send a zip, or a folder as one, in pieces; the id of the complete upload, which the server keeps for a while.

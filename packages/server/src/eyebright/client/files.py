@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO
 
 import httpx
 
@@ -35,14 +35,6 @@ def archive_of(path: Path) -> Iterator[Path]:
             yield Path(file.name)
     else:
         raise NotFound(f"no file or folder {path}")
-
-
-def chunks(file: BinaryIO, total: int, told: Told) -> Iterator[bytes]:
-    done = 0
-    while chunk := file.read(CHUNK_BYTES):
-        yield chunk
-        done += len(chunk)
-        told(done, total)
 
 
 def save(response: httpx.Response, target: Path, *, sha256: str | None = None, told: Told = untold) -> Path:
