@@ -466,6 +466,23 @@ def test_a_folder_of_labels_around_the_set_changes_nothing(tmp_path: Path) -> No
     assert remarks(root) == [("other_file", "notes.txt"), ("other_file", "shots/1.txt")]
 
 
+def test_a_label_goes_before_a_text_beside_the_image(tmp_path: Path) -> None:
+    lay(tmp_path, {"data.yaml": _NAMES, "labels/1.txt": _BOXES, "photos/1.jpg": "", "photos/1.txt": "a caption"})
+    assert len(annotations(tmp_path).instances) == 2
+    assert remarks(tmp_path) == [("other_file", "photos/1.txt")]
+
+
+@pytest.mark.parametrize("files", [{"images/1.jpg": "", "labels/1.txt": _BOXES}, {"1.jpg": "", "1.txt": _BOXES}])
+def test_the_folder_that_one_stands_in_is_read_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str]
+) -> None:
+    lay(tmp_path, {"data.yaml": f"train: ./\n{_NAMES}", **files})
+    named = by_split(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert by_split(Path()) == named
+    assert list(named.values()) == [Split.TRAIN]
+
+
 def test_every_kind_of_stray_file_has_its_remark(tmp_path: Path) -> None:
     lay(
         tmp_path,

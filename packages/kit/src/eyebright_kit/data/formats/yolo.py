@@ -16,7 +16,7 @@ from pathlib import Path
 
 from eyebright_kit.data.documents import Unreadable, read_yaml
 from eyebright_kit.data.features import Features
-from eyebright_kit.data.format import Candidate, Certainty, Reading, Remark, shown_path
+from eyebright_kit.data.format import Candidate, Certainty, Reading, Remark
 from eyebright_kit.data.formats.yolo_files import LABEL_ROLES, Files
 from eyebright_kit.data.formats.yolo_layout import Layout, lay_out
 from eyebright_kit.data.formats.yolo_lines import Census, Dialect, Kind, begins_like_labels, census, read_labels
@@ -33,7 +33,7 @@ from eyebright_kit.data.formats.yolo_names import (
 from eyebright_kit.data.formats.yolo_splits import splits
 from eyebright_kit.data.formats.yolo_writing import carried, write
 from eyebright_kit.data.pairs import beginning
-from eyebright_kit.data.tree import Tree
+from eyebright_kit.data.tree import Tree, printable
 from eyebright_kit.data.walk import named_like_image
 from eyebright_kit.data.writing import Target
 
@@ -163,7 +163,7 @@ def _census(layout: Layout, description: Description, root: Path) -> Census:
     """All labels are read twice where that is the only way to know what they mean."""
     if description.names is not None and (description.task or description.keypoints):
         return Census()
-    return census((Path(picture.label) for picture in layout.pictures if picture.label), root)
+    return census((picture.label for picture in layout.pictures if picture.label), root)
 
 
 def _dialect(description: Description, taken: Census) -> Dialect:
@@ -186,6 +186,6 @@ def _found(layout: Layout, dialect: Dialect, root: Path, remarks: Sequence[Remar
         path = Path(picture.image)
         if picture.label is None:
             yield Remark(path, "missing_annotations")
-        annotate = partial(read_labels, Path(picture.label), root, dialect) if picture.label else None
-        yield Candidate(path, shown_path(path, layout.top), picture.split, annotate=annotate)
+        annotate = partial(read_labels, picture.label, root, dialect) if picture.label else None
+        yield Candidate(path, printable(picture.image.removeprefix(f"{layout.top}/")), picture.split, annotate=annotate)
     yield from layout.remarks

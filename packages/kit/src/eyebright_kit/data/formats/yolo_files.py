@@ -29,14 +29,15 @@ class Files:
         self.remarks = gathered.remarks
         self.label_of = self._paired(gathered)
         described = (*self.label_of, *self.label_of.values()) or self.images
-        one_of_each = {file.rpartition("/")[0]: file for file in described}
+        one_of_each = {folder_of(file): file for file in described}
         self.top = top_of(map(Path, one_of_each.values()), self.root, _ROLES)
 
     def _paired(self, gathered: Gathered) -> dict[str, str]:
         """The label of each image that has one; what lies in a folder for labels goes before what lies beside the image."""
         places = Places(self.root, _ROLES)
-        for_labels = {folder: self.is_for_labels(folder) for folder in {text.parent for text in gathered.documents}}
-        labels = {places.of(text): str(text) for text in sorted(gathered.documents, key=lambda t: for_labels[t.parent])}
+        inner = {folder for folder in set(map(folder_of, self.texts)) if self.is_for_labels(Path(folder))}
+        last_come_those_for_labels = sorted(gathered.documents, key=lambda text: folder_of(str(text)) in inner)
+        labels = {places.of(text): str(text) for text in last_come_those_for_labels}
         pairs = ((str(image), labels.get(places.of(image))) for image in gathered.images)
         return {image: label for image, label in pairs if label is not None}
 
@@ -64,7 +65,13 @@ class Files:
 
     def inside(self, path: str) -> str:
         """The path from the root, with forward slashes; empty for the root itself."""
-        return "" if path == str(self.root) else Path(path).relative_to(self.root).as_posix()
+        inside = Path(path).relative_to(self.root).as_posix()
+        return "" if inside == "." else inside
+
+
+def folder_of(path: str) -> str:
+    """What Path.parent says, in a tenth of the time."""
+    return path.rpartition("/")[0]
 
 
 def _is_text(path: Path) -> bool:

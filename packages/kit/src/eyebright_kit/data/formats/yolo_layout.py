@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eyebright_kit.data.format import Remark
-from eyebright_kit.data.formats.yolo_files import LABEL_ROLES, Files
+from eyebright_kit.data.formats.yolo_files import LABEL_ROLES, Files, folder_of
 from eyebright_kit.data.formats.yolo_lines import begins_like_labels
 from eyebright_kit.data.formats.yolo_splits import Splits
 from eyebright_kit.data.lookup import split_of_folder
@@ -55,13 +55,13 @@ class _Membership:
         self._files = files
         self._described = described
         self._top = files.inside(str(files.top))
-        self._labelled = {image.rpartition("/")[0] for image in files.label_of}
+        self._labelled = set(map(folder_of, files.label_of))
         self._folders: dict[str, tuple[Split | None, bool]] = {}
         self.names: dict[Split, str] = {}
 
     def picture(self, image: str) -> Picture | None:
         """None when the image lies where none is looked for."""
-        folder = image.rpartition("/")[0]
+        folder = folder_of(image)
         if folder not in self._folders:
             self._folders[folder] = self._judged(self._files.inside(folder), folder in self._labelled)
         split, belongs = self._folders[folder]

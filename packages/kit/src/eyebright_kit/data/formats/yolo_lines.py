@@ -51,8 +51,9 @@ class Dialect:
 # Reading
 
 
-def read_labels(file: Path, root: Path, dialect: Dialect, width: int, height: int) -> Annotations:
-    """The objects of an image of that size. Raises Unreadable for what is no text."""
+def read_labels(label: str, root: Path, dialect: Dialect, width: int, height: int) -> Annotations:
+    """The objects in a file, of an image of that size. Raises Unreadable for what is no text."""
+    file = Path(label)
     text = read_text(file, root)
     parse = _parser(dialect, width, height)
     # Python reads 1_000 and digits of any script as numbers; no other tool does.
@@ -254,17 +255,10 @@ def begins_like_labels(start: bytes) -> bool | None:
 
     Captions, read-me files and lists of images have none.
     """
-    lines = start.decode("utf-8-sig", "replace").splitlines()
-    if len(start) == BEGINNING:
-        lines = lines[:-1] or lines  # the last one is cut
-    found = [tokens for line in lines if (tokens := line.split())]
+    found = [tokens for line in start.decode("utf-8-sig", "replace").splitlines() if (tokens := line.split())]
     if not found:
         return None
     return any(len(tokens) >= 5 and all(map(_is_number, tokens)) for tokens in found)
-
-
-#: How many bytes `begins_like_labels` is given of a longer file.
-BEGINNING = 4096
 
 
 @dataclass(slots=True)
@@ -332,11 +326,11 @@ _EXAMINED = 10_000
 _SLACK = 0.03  # of the diagonal: corners that were rounded to pixels
 
 
-def census(files: Iterable[Path], root: Path) -> Census:
+def census(labels: Iterable[str], root: Path) -> Census:
     taken = Census()
-    for file in files:
+    for label in labels:
         try:
-            taken.add(read_text(file, root))
+            taken.add(read_text(Path(label), root))
         except Unreadable:
             continue  # said when its image is read
     return taken

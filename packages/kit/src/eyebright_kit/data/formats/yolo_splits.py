@@ -10,7 +10,7 @@ from pathlib import Path
 
 from eyebright_kit.data.documents import read_lines
 from eyebright_kit.data.format import Remark
-from eyebright_kit.data.formats.yolo_files import Files
+from eyebright_kit.data.formats.yolo_files import Files, folder_of
 from eyebright_kit.data.formats.yolo_names import Description, display
 from eyebright_kit.data.lookup import Lookup, NotFound, split_of_file
 from eyebright_kit.data.pairs import beginning
@@ -105,7 +105,7 @@ def _is_elsewhere(source: str) -> bool:
 
 def _folders(files: Files) -> Iterator[str]:
     """Each folder that images lie in or below."""
-    folders = {files.inside(folder) for folder in {image.rpartition("/")[0] for image in files.images}}
+    folders = {files.inside(folder) for folder in set(map(folder_of, files.images))}
     yield from {outer for folder in folders for outer in _outwards(folder) if outer}
 
 
