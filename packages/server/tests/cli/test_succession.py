@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -107,10 +106,10 @@ def test_a_training_is_watched_and_its_logs_are_followed_through_the_death_of_th
     with said.open("w") as file:
         training = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=file, text=True)
     _until(lambda: "epoch 1/" in said.read_text())
-    job_id = re.search(r"job_[0-9a-z]+", " ".join(map(str, (data / "runs").iterdir())))
-    assert job_id is not None
+    specs = [json.loads(path.read_text()) for path in (data / "runs").glob("*/a1/spec.json")]
+    job_id = next(spec["job_id"] for spec in specs if spec["trainer"] == "toy")  # the other was the import
     logs = subprocess.Popen(
-        [sys.executable, "-m", "eyebright", "jobs", "logs", job_id[0], "--follow"],
+        [sys.executable, "-m", "eyebright", "jobs", "logs", job_id, "--follow"],
         env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert logs.stdout is not None
