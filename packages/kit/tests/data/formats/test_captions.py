@@ -167,6 +167,13 @@ def test_a_text_without_image_is_an_orphan_unless_it_is_about_the_set(tmp_path: 
     ]
 
 
+@pytest.mark.parametrize("name", ["_annotations.csv", "train.tfrecord", "captions.TSV"])
+def test_a_table_that_is_not_read_is_told(tmp_path: Path, name: str) -> None:
+    write_captioned(tmp_path, {"1": None})
+    write(tmp_path / name, "filename,class\n1.png,dog\n")
+    assert remarks(tmp_path) == [("unsupported_annotations", name, "")]
+
+
 def test_a_long_caption_is_told(tmp_path: Path) -> None:
     write_captioned(tmp_path, {"1": "word " * 80, "2": "a dog"})
     assert findings(tmp_path)["long_caption"] == ("1.png",)

@@ -39,6 +39,7 @@ from eyebright_wire.datasets import Split
 
 _TEXTS = (".txt", ".caption")  # the first goes before
 _INDEXES = (".jsonl", ".json")
+_UNREAD = (".csv", ".tsv", ".xlsx", ".parquet", ".tfrecord", ".mat", ".xml")
 _INDEX_NAMES = frozenset({"caption", "captions", "prompt", "prompts"})
 _FILE_FIELDS = ("file_name", "filename", "file", "image", "image_path", "path")
 _TEXT_FIELDS = ("caption", "text", "prompt")
@@ -294,12 +295,21 @@ def _rest(source: _Source, used: set[Path], folders: Mapping[Path, "_Folder"]) -
     """What is neither an image nor says anything of one."""
     yield from source.files.remarks
     yield from source.listed.remarks
-    yield from (Remark(path, "other_file") for path in source.files.others)
+    yield from map(_other, source.files.others)
     for path in source.files.documents:
         if path in used or path in source.indexes or _is_in_regularisation(path, folders):
             continue
         orphan = _has_ending(path, _TEXTS) and not _ABOUT.fullmatch(path.stem)
         yield Remark(path, "orphan_annotations" if orphan else "other_file")
+
+
+def _other(path: Path) -> Remark:
+    """Images alone may be all that is understood of a set which says more, in a table for instance."""
+    if _has_ending(path, _UNREAD):
+        return Remark(
+            path, "unsupported_annotations", "captions are read from texts beside the images or a captions.jsonl"
+        )
+    return Remark(path, "other_file")
 
 
 def _is_in_regularisation(path: Path, folders: Mapping[Path, "_Folder"]) -> bool:
