@@ -137,5 +137,7 @@ def target(link: Path) -> str:
 
 def printable(path: str) -> str:
     """A path as text that is safe to show: bytes that are not UTF-8, control characters and reordering marks are escaped."""
+    if path.isascii() and path.isprintable():
+        return path  # nearly all are
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -271,7 +271,7 @@ class _Reader:
             raise _Remarked(
                 "unsupported_annotations", f"a <{printable(shape.tag)[:40]}> is no {', '.join(_SHAPES)} or tag"
             )
-        known = self._labels.get(plain(shape.get("label", "")))
+        known = self._labels.get(shape.get("label", "")) or self._labels.get(plain(shape.get("label", "")))
         if known is None:
             raise _Remarked("class_without_name", f"no label {_shown_label(shape)} is declared")
         if read is None:
@@ -307,9 +307,11 @@ def _shown_label(shape: Element) -> str:
 
 def _attributes(shape: Element, kinds: Mapping[str, str]) -> dict[str, Attribute]:
     known: dict[str, Attribute] = {"occluded": True} if shape.get("occluded") == "1" else {}
-    if (order := attribute_of(shape.get("z_order", "0"))) != 0:
-        known["z_order"] = order
-    for node in shape.iterfind("attribute"):
+    if shape.get("z_order", "0") != "0":
+        known["z_order"] = attribute_of(shape.get("z_order", ""))
+    for node in shape:
+        if node.tag != "attribute":
+            continue
         name, text = plain(node.get("name", "")), node.text or ""
         if text or node.get("type"):  # without a text it is one that nobody has filled in
             known[name] = _typed(text, node.get("type", ""), kinds.get(name, ""))
@@ -337,7 +339,7 @@ def _points(text: str | None) -> Ring:
 
 def _read_box(shape: Element, made: _Object, label: Label, size: tuple[int, int]) -> None:
     left, top, right, bottom = (_number(shape, name) for name in ("xtl", "ytl", "xbr", "ybr"))
-    angle = math.remainder(number_of(shape.get("rotation", "0"), "rotation"), 360)
+    angle = math.remainder(_number(shape, "rotation"), 360) if "rotation" in shape.attrib else 0.0
     made.corners = _exact_corners(shape)
     if angle and not made.corners:
         middle, extent = ((left + right) / 2, (top + bottom) / 2), (right - left, bottom - top)
@@ -348,7 +350,7 @@ def _read_box(shape: Element, made: _Object, label: Label, size: tuple[int, int]
 
 def _exact_corners(shape: Element) -> Ring:
     """Those that we wrote beside the turned box, where nobody has changed that since."""
-    corners = _points(shape.get("corners"))
+    corners = _points(shape.get("corners")) if "corners" in shape.attrib else ()
     if len(corners) != 8:
         return ()
     expected = _turned_box(corners)
