@@ -130,6 +130,12 @@ def test_shares_are_kept_within_each_class_whatever_the_source_says() -> None:
     }
 
 
+def test_equal_shares_give_halves() -> None:
+    images = [image(n, 0) for n in range(20)]
+    found = with_splits(images, SplitPlan(shares={Split.TRAIN: 0.5, Split.VAL: 0.5}), HoldoutRule(), {})
+    assert Counter(each.split for each in found) == {Split.TRAIN: 10, Split.VAL: 10}
+
+
 def test_lists_move_what_they_name_and_leave_the_rest() -> None:
     images = [image(n, 0, Split.TRAIN, name=f"a/{n}.png") for n in range(20)]
     plan = SplitPlan(lists={Split.TEST: ("a/3.png",), Split.VAL: ("a/1*.png",)})

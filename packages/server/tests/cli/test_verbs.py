@@ -269,6 +269,43 @@ def test_a_plan_can_be_a_file(cli: Cli, photos: Path, tmp_path: Path) -> None:
     assert report["images"]["train"] == report["images"]["val"]
 
 
+def test_editing_makes_the_next_version_and_lists_what_it_left_out(cli: Cli, photos: Path) -> None:
+    first = cli("datasets", "import", photos, "--name", "edited", "--json").document
+    second = cli("datasets", "edit", "edited", "--drop", "dog", "--rename", "cat=kitten", "--json").document
+    assert (second["dataset"], second["number"]) == ("edited", first["number"] + 1)
+    assert second["report"]["classes"] == ["kitten"]
+    left_out = cli("datasets", "changes", second["id"], "--json").document
+    assert {change["code"] for change in left_out} == {"class_dropped"}
+    assert len(left_out) == second["report"]["changes"]["count"] == sum(1 for _ in (photos / "dog").iterdir())
+    assert cli("datasets", "changes", first["id"], "--json").document == []
+    assert cli("datasets", "show", first["id"], "--json").document["id"] == first["id"]
+
+
+def test_fixing_what_needs_no_mending_says_so(cli: Cli, photos: Path) -> None:
+    cli("datasets", "import", photos, "--name", "sound")
+    done = cli("datasets", "fix", "sound")
+    assert "it is the same version" in done.out
+    assert cli("datasets", "fix", "sound", "near_leak").code == Exit.USAGE
+    assert cli("datasets", "fix", "sounds").code == Exit.NOT_FOUND
+
+
+def test_importing_with_a_plan_makes_what_editing_would(cli: Cli, photos: Path) -> None:
+    cli("datasets", "import", photos, "--name", "plain")
+    edited = cli("datasets", "edit", "plain", "--rename", "cat=lion", "--name", "lions", "--json").document
+    direct = cli("datasets", "import", photos, "--name", "lions", "--rename", "cat=lion", "--json").document
+    assert edited["id"] == direct["id"]
+
+
+def test_a_sheet_is_drawn_where_it_was_asked_for(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    cli("datasets", "import", photos, "--name", "drawn")
+    sheet = tmp_path / "sheet.png"
+    assert cli("datasets", "show", "drawn", "--sheet", sheet, "--pictures", "4").code == Exit.DONE
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+    refused = cli("datasets", "show", "drawn", "--sheet", tmp_path / "no" / "sheet.png")
+    assert refused.code == Exit.USAGE
+    assert "cannot be written" in refused.err
+
+
 def test_converting_writes_copies_and_says_what_is_lost(cli: Cli, photos: Path, tmp_path: Path) -> None:
     done = cli("datasets", "convert", photos, tmp_path / "out", "--format", "imagefolder", "--drop", "dog", "--json")
     images = sum(path.is_file() for path in (photos / "cat").iterdir())

@@ -139,11 +139,12 @@ class DatasetView(WireModel):
 
 
 class DatasetSource(RequestModel):
-    """Where the data are: exactly one of `path`, `upload` and `url`."""
+    """Where the data are: exactly one of `path`, `upload`, `url` and `version`."""
 
     path: Line | None = Field(default=None, description="A folder or zip that the server itself can read; absolute")
     upload: Line | None = Field(default=None, description="The id of a finished upload")
     url: Line | None = Field(default=None, description="https://…, s3://…, gs://… or az://…, fetched by the server")
+    version: Line | None = Field(default=None, description="The id of a stored version, of which a plan makes another")
     leave_out_broken: bool = Field(
         default=False,
         description="Go on without files that mean to be images and cannot be used, instead of refusing",
@@ -152,9 +153,9 @@ class DatasetSource(RequestModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [name for name in ("path", "upload", "url") if getattr(self, name) is not None]
+        given = [name for name in ("path", "upload", "url", "version") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"found {' and '.join(given) or 'none'}; expected exactly one of path, upload and url")
+            raise ValueError(f"found {' and '.join(given) or 'none'}; expected exactly one of path, upload, url and version")
         return self
 
 

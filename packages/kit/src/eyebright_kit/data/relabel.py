@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from eyebright_kit.data.annotations import Skeleton
 from eyebright_wire.datasets import DatasetPlan
 
+_SHOWN = 10  # names in a message
+
 
 class PlanInvalid(ValueError):
     """A wish names something that the data set does not have."""
@@ -32,8 +34,13 @@ def relabelling(classes: Sequence[str], plan: DatasetPlan) -> Relabelling:
     for name in (*plan.rename, *plan.drop):
         if name not in classes:
             near = get_close_matches(name, classes, n=1)
-            known = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(classes) or 'none'}"
+            known = f"did you mean {near[0]!r}?" if near else f"there are {_some_of(classes)}"
             raise PlanInvalid(f"the data set has no class {name!r}; {known}")
     kept = {label: plan.rename.get(name, name) for label, name in enumerate(classes) if name not in plan.drop}
     names = tuple(dict.fromkeys(kept.values()))
     return Relabelling(names, {label: names.index(name) for label, name in kept.items()})
+
+
+def _some_of(classes: Sequence[str]) -> str:
+    shown = ", ".join(classes[:_SHOWN])
+    return f"{shown} and {len(classes) - _SHOWN} more" if len(classes) > _SHOWN else shown or "none"

@@ -85,7 +85,7 @@ def _by_shares(
             drawn = _drawn(waiting, count, plan.seed, groups)
             given.update(dict.fromkeys(drawn, split))
             waiting -= drawn
-        given.update(dict.fromkeys(waiting, max(shares, key=lambda split: shares[split])))
+        given.update(dict.fromkeys(waiting, _smallest_first(shares)[-1]))
     return tuple(picture.in_split(given[picture.sha256]) for picture in pictures)
 
 
@@ -119,12 +119,15 @@ def _drawn(contents: Collection[str], count: int, seed: int, groups: Groups) -> 
 
 def _counts(total: int, shares: Mapping[Split, float]) -> dict[Split, int]:
     """How many go to each split but the largest, which takes the rest: at least one to each, as far as there are."""
-    smallest_first = sorted((split for split, share in shares.items() if share > 0), key=lambda split: shares[split])
     counts: dict[Split, int] = {}
-    for split in smallest_first[:-1]:
+    for split in _smallest_first(shares)[:-1]:
         left = total - sum(counts.values())
         counts[split] = min(max(round(total * shares[split]), 1), max(left - 1, 0))
     return counts
+
+
+def _smallest_first(shares: Mapping[Split, float]) -> list[Split]:
+    return sorted((split for split, share in shares.items() if share > 0), key=lambda split: shares[split])
 
 
 def _lot(content: str, seed: int) -> bytes:

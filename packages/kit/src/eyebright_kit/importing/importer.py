@@ -58,6 +58,7 @@ class Importer:
             return worker.carry_out(
                 WorkOrder(
                     source=str(source),
+                    manifest=order.manifest,
                     work=str(work),
                     shown=order.shown or str(source),
                     leave_out_broken=order.leave_out_broken,

@@ -29,6 +29,7 @@ class ImportOrder(RequestModel):
     """The config of an import: one source, and how it is to be read."""
 
     path: str | None = None  # where it lies on this machine; for an upload, where that lies
+    manifest: str | None = None  # the sha256 of a stored version's, whose blobs lie at `path`
     url: str | None = None
     fetching: Fetching | None = None  # of a URL
     shown: str = ""  # what people call the source
@@ -42,6 +43,7 @@ class WorkOrder(RequestModel):
     """All that the worker gets to know: no token, no address, no place but these two."""
 
     source: str
+    manifest: str | None = None
     work: str
     shown: str
     leave_out_broken: bool

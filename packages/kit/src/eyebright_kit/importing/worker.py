@@ -12,9 +12,12 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from eyebright_kit.archive import ArchiveRejected
+from eyebright_kit.data.blobs import blob_path
+from eyebright_kit.data.derive import derive
 from eyebright_kit.data.findings import BROKEN
 from eyebright_kit.data.format import formats
 from eyebright_kit.data.inspect import Rules
+from eyebright_kit.data.manifest import Manifest
 from eyebright_kit.data.relabel import PlanInvalid
 from eyebright_kit.data.version import PreparedVersion, prepare
 from eyebright_kit.disk import is_full
@@ -22,7 +25,7 @@ from eyebright_kit.importing.handover import MANIFEST, REPORT, write_blobs
 from eyebright_kit.importing.messages import Enclosed, Moved, Prepared, Refused
 from eyebright_kit.importing.order import WorkerLimits, WorkOrder
 from eyebright_kit.importing.sandbox import Bounds, enter
-from eyebright_wire.datasets import DatasetReport
+from eyebright_wire.datasets import DatasetPlan, DatasetReport
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import PreparedDataset
 
@@ -59,7 +62,11 @@ def outcome(order: WorkOrder, progress: "Telling | None" = None) -> Prepared | R
     source, work = Path(order.source), Path(order.work)
     try:
         rules = Rules(leave_out_broken=order.leave_out_broken)
-        prepared = prepare(source, work=work, rules=rules, plan=order.plan, progress=progress)
+        if order.manifest:
+            stored = Manifest(blob_path(source, order.manifest))
+            prepared = derive(stored, source, order.plan or DatasetPlan(), work=work, rules=rules, progress=progress)
+        else:
+            prepared = prepare(source, work=work, rules=rules, plan=order.plan, progress=progress)
         (work / REPORT).write_text(prepared.report.model_dump_json())
         refused = unkeepable(prepared.report, order) if order.keep else None
         return refused or _leave(prepared, work)

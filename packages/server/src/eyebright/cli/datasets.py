@@ -11,6 +11,7 @@ from eyebright.cli.connection import connected
 from eyebright.cli.converting import converted
 from eyebright.cli.exits import Exit
 from eyebright.cli.findings import tell_findings
+from eyebright.cli.importing import imported
 from eyebright.cli.inspecting import inspected
 from eyebright.cli.options import Json, LeaveOutBroken, Server
 from eyebright.cli.ordering import bring, images_line
@@ -18,11 +19,11 @@ from eyebright.cli.planning import Drop, Exclude, Fixes, Include, PlanFile, Rena
 from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
 from eyebright.core.resolve import nearest
-from eyebright.errors import InvalidRequest, NotFound
+from eyebright.errors import InvalidRequest
 from eyebright.settings import Settings
 from eyebright_kit.data.readiness import TASKS
-from eyebright_wire.datasets import DatasetReport, Readiness
-from eyebright_wire.resources import DatasetVersionView, DatasetView
+from eyebright_wire.datasets import DatasetPlan, DatasetReport, Fix, Readiness
+from eyebright_wire.resources import DatasetImport, DatasetVersionView, DatasetView
 
 app = group(
     "Inspect, import, list and show data sets.",
@@ -35,6 +36,10 @@ eyebright datasets show flowers
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The data set's name; `eyebright datasets list` shows them.")]
+Stored = Annotated[
+    str, typer.Argument(metavar="NAME", help="A data set, for its newest version, or the id of one of its versions.")
+]
+Into = Annotated[str | None, typer.Option("--name", help="Make it a version of this data set instead.")]
 Source = Annotated[Path, typer.Argument(metavar="PATH", help="A folder or a zip.")]
 
 
@@ -104,11 +109,26 @@ def show_changes(
             show_table(("why", "what", "detail"), rows, "Nothing was left out or changed.")
 
 
-@app.command("import", epilog=example("eyebright datasets import photos/ --name flowers"))
+@app.command(
+    "import",
+    epilog=example(
+        "eyebright datasets import photos/ --name flowers\neyebright datasets import s3://bucket/photos.zip"
+    ),
+)
 def import_dataset(
-    path: Source,
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A folder, a zip, or an address: https://, s3://, gs:// or az://.")
+    ],
     name: Annotated[str | None, typer.Option(help="Default: the name of the folder or file.")] = None,
     leave_out_broken: LeaveOutBroken = False,
+    plan: PlanFile = None,
+    rename: Rename = None,
+    drop: Drop = None,
+    split: Shares = None,
+    seed: Seed = 0,
+    include: Include = None,
+    exclude: Exclude = None,
+    fix: Fixes = None,
     server: Server = None,
     as_json: Json = False,
 ) -> None:
@@ -116,16 +136,72 @@ def import_dataset(
 
     A file that means to be an image and cannot be used is refused, with its path; --leave-out-broken goes on without it.
     A server of this machine reads in place. Any other is sent the files, and after an interruption the same command goes on.
+    An address is fetched by the server.
     """
-    path = path.expanduser()
-    if not path.exists():
-        raise NotFound(f"no file or folder {path}")
+    wishes = planned(
+        file=plan, rename=rename, drop=drop, shares=split, seed=seed, include=include, exclude=exclude, fixes=fix
+    )
     with connected(Settings(url=server) if server else None) as client:
-        version = bring(client, path, name, leave_out_broken=leave_out_broken)
+        version = bring(client, source, name, leave_out_broken=leave_out_broken, plan=wishes)
     if as_json:
         emit(version)
     else:
         _show_version(version)
+
+
+@app.command("edit", epilog=example("eyebright datasets edit street --rename van=car --drop unknown --split 70/20/10"))
+def edit_dataset(
+    name: Stored,
+    into: Into = None,
+    plan: PlanFile = None,
+    rename: Rename = None,
+    drop: Drop = None,
+    split: Shares = None,
+    seed: Seed = 0,
+    include: Include = None,
+    exclude: Exclude = None,
+    fix: Fixes = None,
+    as_json: Json = False,
+) -> None:
+    """Make a new version of a stored one, which stays as it is. Images are stored once."""
+    wishes = planned(
+        file=plan, rename=rename, drop=drop, shares=split, seed=seed, include=include, exclude=exclude, fixes=fix
+    )
+    _derive(name, into, wishes, as_json)
+
+
+@app.command(
+    "fix", epilog=example("eyebright datasets fix street\neyebright datasets fix street box_out_of_range near_leaks")
+)
+def fix_dataset(
+    name: Stored,
+    codes: Annotated[
+        list[str] | None, typer.Argument(metavar="CODE…", help=f"What to mend: {', '.join(Fix)}. Default: all.")
+    ] = None,
+    into: Into = None,
+    as_json: Json = False,
+) -> None:
+    """Make a new version that is mended of what was found, and list what was changed."""
+    _derive(name, into, planned(fixes=codes or ["all"]), as_json)
+
+
+def _derive(name: str, into: str | None, plan: DatasetPlan, as_json: bool) -> None:
+    with connected() as client:
+        by_id = name.startswith("dsv_")
+        version_id = name if by_id else client.dataset(name).versions[0].id
+        into = into or (None if by_id else name)  # the same version may be of several data sets
+        order = DatasetImport(version=version_id, name=into, plan=plan, leave_out_broken=Fix.BROKEN in plan.fix)
+        version = imported(client, order, name)
+    if as_json:
+        emit(version)
+        return
+    _show_version(version)
+    changes = version.report.changes
+    if version.id == version_id:
+        show("Nothing was to be changed: it is the same version.")
+    elif changes:
+        show_table(("why", "how many"), changes.by_code.items(), "")
+        show(f"one by one: eyebright datasets changes {version.id}")
 
 
 @app.command(

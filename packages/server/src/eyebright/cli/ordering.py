@@ -10,10 +10,11 @@ from eyebright.cli.sending import sending
 from eyebright.cli.terminal import say
 from eyebright.client import Client
 from eyebright.errors import DatasetInvalid, InvalidRequest, NotFound
-from eyebright_wire.datasets import DatasetReport, Readiness, Severity
+from eyebright_wire.datasets import DatasetPlan, DatasetReport, Readiness, Severity
 from eyebright_wire.jobs import JobRequest, PreflightRequest
 from eyebright_wire.resources import DatasetImport, DatasetVersionView, JobView
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9]+://")
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -23,8 +24,8 @@ def dataset_for(client: Client, source: str, task: str, *, leave_out_broken: boo
     Raises NotFound, or DatasetInvalid with the exact missing conditions.
     """
     path = Path(source).expanduser()
-    if path.exists():
-        version = bring(client, path, leave_out_broken=leave_out_broken)
+    if path.exists() or _ADDRESS.match(source):
+        version = bring(client, source, leave_out_broken=leave_out_broken)
         require_ready(version.report, task, source)
         return version.id
     if _looks_like_path(source):
@@ -32,9 +33,18 @@ def dataset_for(client: Client, source: str, task: str, *, leave_out_broken: boo
     return source
 
 
-def bring(client: Client, path: Path, name: str | None = None, *, leave_out_broken: bool = False) -> DatasetVersionView:
-    """Import: read in place by a server of this machine, sent as a zip to any other. Tells what was left out."""
-    version = imported(client, _brought(client, path, name, leave_out_broken), path)
+def bring(
+    client: Client,
+    source: str | Path,
+    name: str | None = None,
+    *,
+    leave_out_broken: bool = False,
+    plan: DatasetPlan | None = None,
+) -> DatasetVersionView:
+    """Import: read in place by a server of this machine, sent as a zip to any other, or fetched by the server from an address.
+    Tells what was left out. Raises NotFound for a path where nothing is."""
+    order = DatasetImport(**_place(client, source), name=name, leave_out_broken=leave_out_broken, plan=plan)
+    version = imported(client, order, source)
     say(f"{version.dataset} version {version.number}: {images_line(version.report)}")
     if (first := client.dataset_version(version.id)).dataset != version.dataset:
         say(f"The same content as {first.dataset} version {first.number}: stored once, and jobs show it by that name.")
@@ -42,13 +52,17 @@ def bring(client: Client, path: Path, name: str | None = None, *, leave_out_brok
     return version
 
 
-def _brought(client: Client, path: Path, name: str | None, leave_out_broken: bool) -> DatasetImport:
-    """The order for data that the server can get at by now."""
+def _place(client: Client, source: str | Path) -> dict[str, str]:
+    """Where the server finds the data by now."""
+    if _ADDRESS.match(str(source)):
+        return {"url": str(source)}
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise NotFound(f"no file or folder {path}")
     if client.local:
-        return DatasetImport(path=str(path.absolute()), name=name, leave_out_broken=leave_out_broken)
+        return {"path": str(path.absolute())}
     with sending(f"Sending {path.name}", resumable=True) as told:
-        upload = client.upload(path, told=told)
-    return DatasetImport(upload=upload, name=name, leave_out_broken=leave_out_broken)
+        return {"upload": client.upload(path, told=told)}
 
 
 def require_ready(report: DatasetReport, task: str, source: str) -> None:

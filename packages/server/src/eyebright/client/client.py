@@ -18,7 +18,7 @@ from eyebright.client.watching import Watching
 from eyebright.core.unsuccessful import error_of, errors_of
 from eyebright.errors import Unauthenticated, Unavailable
 from eyebright.settings import Settings
-from eyebright_wire.datasets import DatasetReport, PictureView, dataset_name
+from eyebright_wire.datasets import DatasetPlan, DatasetReport, PictureView, dataset_name
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest
 from eyebright_wire.model import WireModel
@@ -129,6 +129,10 @@ class Client:
         )
         asked = order.model_dump(exclude_defaults=True)
         return self._post(f"{API}/datasets:import", DatasetVersionView, json=asked, timeout=None)
+
+    def derive_dataset(self, version_id: str, plan: DatasetPlan, name: str | None = None) -> DatasetVersionView:
+        """What the plan makes of a stored version, as the next version of its data set or of `name`."""
+        return self.imported(self.order_import(DatasetImport(version=version_id, plan=plan, name=name)))
 
     def order_import(self, order: DatasetImport) -> JobView:
         """Begin an import: a job to watch, wait for and cancel like any other. `imported` says what came of it."""

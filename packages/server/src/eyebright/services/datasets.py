@@ -14,7 +14,7 @@ from eyebright.core.unsuccessful import error_of, errors_of
 from eyebright.errors import InvalidRequest, NotFound
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobHistory, JobStore
-from eyebright.ports.objects import ObjectStore, attempt_prefix
+from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
 from eyebright.ports.registry import DatasetStore
 from eyebright.services.announce import Announcer
 from eyebright.services.views import dataset_view, job_view, version_view
@@ -65,6 +65,7 @@ class Source:
     path: Path | None = None
     url: str | None = None
     fetching: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    manifest: str | None = None  # the sha256 of a stored version's, whose blobs lie at `path`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +150,10 @@ class Datasets:
         if order.upload is not None:
             upload = await self._uploads.path_of(order.upload)
             return Source(upload.filename, dataset_name(upload.filename), upload.path)
+        if order.version is not None:
+            version = await self._store.version(order.version)
+            blobs = await self._objects.local(BLOBS)
+            return Source(version.id, version.dataset, blobs, manifest=version.manifest_sha256)
         return await asyncio.to_thread(_on_this_machine, Path(order.path or ""))
 
     def _job(self, order: DatasetImport | DatasetInspection, source: Source) -> Job:
@@ -166,6 +171,7 @@ class Datasets:
             config={key: shown.get(key, value) for key, value in asked.items()} | ({} if keep else {"keep": False}),
             resolved={
                 "path": None if source.path is None else str(source.path),
+                "manifest": source.manifest,
                 "url": source.url,
                 "fetching": dict(source.fetching),
                 "shown": source.shown,
