@@ -293,6 +293,13 @@ def test_a_wrapping_folder_is_looked_through(tmp_path: Path) -> None:
     }
 
 
+def test_the_name_of_a_wrapping_folder_is_no_split(tmp_path: Path) -> None:
+    lay(tmp_path / "a", {"test-data/images/1.jpg": "", "test-data/labels/1.txt": _BOXES})
+    assert by_split(tmp_path / "a") == {"images/1.jpg": None}
+    lay(tmp_path / "b", {"test-data/1.jpg": "", "test-data/1.txt": _BOXES})
+    assert by_split(tmp_path / "b") == {"1.jpg": None}
+
+
 def test_ultralytics_example_with_path_and_download_is_read_where_it_lies(tmp_path: Path) -> None:
     lay(
         tmp_path,
@@ -481,6 +488,30 @@ def test_the_folder_that_one_stands_in_is_read_like_any_other(
     monkeypatch.chdir(tmp_path)
     assert by_split(Path()) == named
     assert list(named.values()) == [Split.TRAIN]
+
+
+def test_images_without_labels_belong_to_the_set_where_images_are_looked_for(tmp_path: Path) -> None:
+    lay(tmp_path / "a", {"data.yaml": _NAMES, "images/x/1.jpg": "", "labels/x/1.txt": _BOXES, "images/y/2.jpg": ""})
+    assert by_split(tmp_path / "a") == {"images/x/1.jpg": None, "images/y/2.jpg": None}
+    lay(tmp_path / "b", {"data.yaml": _NAMES, "train/1.jpg": "", "train/1.txt": _BOXES, "test/2.jpg": ""})
+    assert by_split(tmp_path / "b") == {"train/1.jpg": Split.TRAIN, "test/2.jpg": Split.TEST}
+
+
+def test_a_path_within_the_set_says_which_of_two_folders_is_meant(tmp_path: Path) -> None:
+    lay(
+        tmp_path,
+        {
+            "data.yaml": f"path: ./new\ntrain: images\n{_NAMES}",
+            **{f"{folder}/images/1.jpg": "" for folder in ("new", "old")},
+            **{f"{folder}/labels/1.txt": _BOXES for folder in ("new", "old")},
+        },
+    )
+    assert by_split(tmp_path) == {"new/images/1.jpg": Split.TRAIN, "old/images/1.jpg": None}
+
+
+@pytest.mark.parametrize("task", ["[x]", "{}", "5", "classify"])
+def test_a_task_that_is_none_says_nothing(tmp_path: Path, task: str) -> None:
+    assert kinds(tmp_path, _TURNED, f"task: {task}\n{_NAMES}") == {"turned"}
 
 
 def test_every_kind_of_stray_file_has_its_remark(tmp_path: Path) -> None:
@@ -1017,7 +1048,7 @@ def test_what_cannot_be_carried_is_told(tmp_path: Path) -> None:
 # Hostile
 
 
-@settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_change_to_a_file_brings_the_reading_down(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

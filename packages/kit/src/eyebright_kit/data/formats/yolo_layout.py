@@ -77,7 +77,7 @@ class _Membership:
         described = self._described.of_folder(folder)
         if self._described.listed:  # then what is in no list is not meant
             return described, described is not None
-        split = described or split_of_folder(folder.removeprefix(self._top).strip("/"))
+        split = described or split_of_folder(f"{folder}/".removeprefix(f"{self._top}/").strip("/"))
         parts = {part.casefold() for part in folder.split("/")}
         belongs = bool(split or parts & IMAGE_ROLES or labelled) and not parts & LABEL_ROLES
         return split, belongs

@@ -122,7 +122,7 @@ class _Description:
         return Description(
             file=self._file,
             names=names,
-            task=task if task in TASKS else None,
+            task=task if isinstance(task, str) and task in TASKS else None,
             keypoints=keypoints,
             skeletons=self._skeletons(len(names), keypoints[0]) if keypoints else {},
             sources=self._sources(),
