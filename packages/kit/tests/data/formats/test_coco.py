@@ -973,6 +973,8 @@ def test_what_is_written_is_numbered_from_one(tmp_path: Path) -> None:
             numbers = [each["id"] for split in ("train", "val") for each in content[f"{kind}_{split}.json"][part]]
             assert sorted(numbers) == list(range(1, len(numbers) + 1))
     train = content["instances_train.json"]
+    visibilities = [v for each in train["annotations"] for v in each.get("keypoints", ())[2::3]]
+    assert {type(v) for v in visibilities} == {int}
     assert train["categories"][0] == {
         "id": 1,
         "name": "cat",
