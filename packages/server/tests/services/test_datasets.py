@@ -17,6 +17,7 @@ from eyebright.core.retry import RetryLimits
 from eyebright.errors import Conflict, DatasetInvalid, InvalidRequest, NotFound, StorageFull, TooLarge
 from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
+from eyebright.services.staging import Staging
 from eyebright.services.uploads import Announced
 from eyebright_kit.importing.handover import BLOBS, MANIFEST, WORK
 from eyebright_kit.importing.order import ImportOrder
@@ -392,7 +393,7 @@ async def test_a_server_that_died_after_the_commit_takes_nothing_back(desk: Desk
     before = kept(tmp_path)
     (tmp_path / "journal").write_text("".join(f"{key}\n" for key in before))
     await desk.site.parts.objects.put([(f"staging/{job.id}", tmp_path / "journal")])
-    await desk.import_path(photos, "again")
+    await Staging(desk.site.parts.database.jobs, desk.site.parts.objects).settle()
     assert kept(tmp_path) == before
 
 
