@@ -589,6 +589,12 @@ def test_other_folders_are_none(tmp_path: Path, files: dict[str, str]) -> None:
     assert Yolo().matches(lay(tmp_path, files)) == Certainty.NO
 
 
+def test_a_data_yaml_is_enough_when_no_image_has_a_label(tmp_path: Path) -> None:
+    lay(tmp_path, {"data.yaml": f"train: images\n{_NAMES}", "images/1.jpg": ""})
+    assert Yolo().matches(tmp_path) == Certainty.LIKELY
+    assert remarks(tmp_path) == [("missing_annotations", "images/1.jpg")]
+
+
 def test_labels_are_found_behind_many_folders_of_images(tmp_path: Path) -> None:
     for number in range(90):
         lay(tmp_path, {f"images/{number:02d}/1.jpg": "", f"labels/{number:02d}/1.txt": _BOXES})

@@ -169,7 +169,7 @@ def _census(layout: Layout, description: Description, root: Path) -> Census:
 def _dialect(description: Description, taken: Census) -> Dialect:
     if description.keypoints:
         return Dialect(Kind.KEYPOINTS, *description.keypoints)
-    turned = description.task == "obb" or (description.task is None and taken.has_turned_boxes)
+    turned = description.task == "obb" or taken.has_turned_boxes  # nothing was taken where the task is known
     return Dialect(Kind.TURNED if turned else Kind.OUTLINES)
 
 
