@@ -568,6 +568,12 @@ def test_captions_beside_images_are_no_labels(tmp_path: Path) -> None:
     assert Yolo().matches(tmp_path) == Certainty.NO
 
 
+def test_a_caption_of_nothing_but_numbers_makes_no_labels_of_the_others(tmp_path: Path) -> None:
+    captions = {"1.txt": "1 2 3 4 5", "2.txt": "two cats", "3.txt": "a dog"}
+    lay(tmp_path, {**captions, **{f"{number}.jpg": "" for number in (1, 2, 3)}})
+    assert Yolo().matches(tmp_path) == Certainty.NO
+
+
 def test_captions_with_a_list_of_classes_are_no_labels(tmp_path: Path) -> None:
     lay(tmp_path, {"classes.txt": "cat", "images/1.jpg": "", "images/1.txt": "a photo of two cats"})
     assert Yolo().matches(tmp_path) == Certainty.NO
