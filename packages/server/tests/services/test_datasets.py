@@ -181,6 +181,7 @@ async def test_an_inspection_tells_all_and_keeps_nothing(desk: Desk, photos: Pat
 async def test_an_imported_folder_may_change_later(desk: Desk, photos: Path, tmp_path: Path) -> None:
     await desk.import_path(photos)
     blobs = {path: path.read_bytes() for path in (tmp_path / "data/objects/blobs").rglob("*") if path.is_file()}
+    assert len(blobs) == 9
     spoil(photos)
     assert {path: path.read_bytes() for path in blobs} == blobs
 
@@ -391,6 +392,7 @@ async def test_a_server_that_died_before_the_commit_has_its_files_taken_back_by_
 async def test_a_server_that_died_after_the_commit_takes_nothing_back(desk: Desk, photos: Path, tmp_path: Path) -> None:
     job = await desk.ended(await desk.datasets.order(DatasetImport(path=str(photos))))
     before = kept(tmp_path)
+    assert len(before) == 9, "eight pictures and the manifest"
     (tmp_path / "journal").write_text("".join(f"{key}\n" for key in before))
     await desk.site.parts.objects.put([(f"staging/{job.id}", tmp_path / "journal")])
     await Staging(desk.site.parts.database.jobs, desk.site.parts.objects).settle()
