@@ -1,7 +1,6 @@
 """YOLO sets as tools write them: every layout, every kind of line, and everything that can be wrong with them."""
 
 import os
-import random
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,6 @@ from eyebright_kit.data.features import Feature
 from eyebright_kit.data.format import Annotations, Candidate, Certainty, Reading, Remark, detect
 from eyebright_kit.data.formats.yolo import Yolo
 from eyebright_kit.data.formats.yolo_writing import data_yaml, outline
-from eyebright_kit.data.generate import generate
 from eyebright_kit.data.inspect import inspect
 from eyebright_kit.data.manifest import Header
 from eyebright_kit.data.version import prepare
@@ -1017,10 +1015,11 @@ def test_names_that_look_like_something_else_stay_names(tmp_path: Path) -> None:
 
 def test_both_splits_are_there_even_if_one_is_empty(tmp_path: Path) -> None:
     """Ultralytics refuses a data.yaml without them."""
-    manifest = generate(tmp_path / "blobs", _ALL, random.Random(1))
-    convert(manifest, stored_at(tmp_path / "blobs"), Yolo(), tmp_path / "written")
-    assert (tmp_path / "written/images/train").is_dir()
-    assert (tmp_path / "written/images/val").is_dir()
+    lay(tmp_path / "source", {"data.yaml": _NAMES, "images/train/1.jpg": "", "labels/train/1.txt": _BOXES})
+    root = written(tmp_path, tmp_path / "source")
+    assert list((root / "images/val").iterdir()) == []
+    content = yaml.safe_load((root / "data.yaml").read_text())
+    assert (content["train"], content["val"], content.get("test")) == ("images/train", "images/val", None)
 
 
 def test_an_object_without_outline_among_others_is_written_with_that_of_its_box(tmp_path: Path) -> None:
