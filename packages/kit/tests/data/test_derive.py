@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -164,6 +165,21 @@ BOXES = [
     [box(0, 5, 5, 8, 8)],
     [],
 ]
+
+
+def test_classes_of_one_name_become_one_and_that_is_told(tmp_path: Path) -> None:
+    reading = replace(detection(tmp_path, BOXES), classes=("cat", "cat"))
+    report = read(tmp_path, reading).report
+    assert report.classes == ("cat",)
+    assert report.instances_per_class["train"] == {"cat": 5}
+    assert [f.examples for f in report.findings if f.code == "repeated_class_name"] == [("cat",)]
+
+
+def test_objects_of_classes_give_no_image_a_class(tmp_path: Path) -> None:
+    report = read(tmp_path, detection(tmp_path, BOXES)).report
+    assert report.ready_for("classification").missing == (
+        "no image has a class of its own; classification needs one folder per class, such as cats/1.jpg and dogs/1.jpg",
+    )
 
 
 def test_objects_are_counted_and_faults_are_told(tmp_path: Path) -> None:

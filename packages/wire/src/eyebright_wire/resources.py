@@ -155,7 +155,9 @@ class DatasetSource(RequestModel):
     def _one_source(self) -> Self:
         given = [name for name in ("path", "upload", "url", "version") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"found {' and '.join(given) or 'none'}; expected exactly one of path, upload, url and version")
+            raise ValueError(
+                f"found {' and '.join(given) or 'none'}; expected exactly one of path, upload, url and version"
+            )
         return self
 
 

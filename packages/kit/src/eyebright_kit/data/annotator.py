@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from eyebright_kit.data.annotations import Instance, Mask, renumbered
 from eyebright_kit.data.boxes import Verdict, judged
+from eyebright_kit.data.caption import caption_of
 from eyebright_kit.data.documents import Unreadable
 from eyebright_kit.data.findings import BROKEN
 from eyebright_kit.data.format import Annotations, Candidate, MaskFile, Reading
@@ -149,9 +150,9 @@ class Annotator:
         return made.mask
 
     def _caption(self, candidate: Candidate, annotations: Annotations) -> str | None:
-        caption = annotations.caption
-        if caption is None:
+        if annotations.caption is None:
             return None
+        caption = caption_of(annotations.caption)
         if not caption and Fix.MISSING_CAPTION in self._wishes.plan.fix:
             self._record.found("missing_caption", candidate.source, fixed=True)
             raise _LeftOut

@@ -320,6 +320,12 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "the masks hold two values only",
             "used as two classes, the second painted in the higher value; rename them on import",
         ),
+        "repeated_class_name": Kind(
+            _WARNING,
+            "a class has the same name as another",
+            "{n} classes have the same names as others",
+            "they count as one class; rename them in the source if they are meant to be different",
+        ),
         "unused_class": Kind(
             _WARNING,
             "a class has a name but no example",

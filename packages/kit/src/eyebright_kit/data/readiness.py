@@ -60,8 +60,9 @@ def _broken_files(evidence: Evidence) -> Iterator[str]:
 
 def _classification(evidence: Evidence) -> Iterator[str]:
     """What a classifier needs of a set that has images."""
-    if not evidence.classes:
-        yield "no image has a class; classification needs one folder per class, such as cats/1.jpg and dogs/1.jpg"
+    if not any(label is not None for _, label in evidence.tally.labelled):
+        own = " of its own" if evidence.classes else ""
+        yield f"no image has a class{own}; classification needs one folder per class, such as cats/1.jpg and dogs/1.jpg"
     elif not evidence.images(Split.TRAIN):
         yield _no_training_image(evidence)
     else:

@@ -58,6 +58,9 @@ def survey(root: Path, reading: Reading, place: Workplace, wishes: Wishes, progr
     relabelled = relabelling(reading.classes, wishes.plan)
     findings = Findings()
     record = Record(root, findings, place.changes)
+    for name, count in Counter(reading.classes).items():
+        if count > 1:
+            record.found("repeated_class_name", name)
     annotator = Annotator(reading, relabelled, place, wishes, record)
     seen: Counter[tuple[Split | None, int | None]] = Counter()
     pictures: list[Picture] = []
