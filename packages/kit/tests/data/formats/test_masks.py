@@ -143,6 +143,7 @@ def detail(report: DatasetReport, code: str) -> str:
         ("train/1.tif", "train/1_mask.tif"),
         ("train/1.jpg", "train_masks/1_mask.gif"),
         ("my set/v1/train/images/1.jpg", "my set/v1/train/masks/1.png"),
+        ("segmentation/images/train/1.jpg", "segmentation/masks/train/1.png"),
     ],
 )
 def test_an_image_and_its_mask_meet_wherever_they_lie(tmp_path: Path, image: str, mask: str) -> None:

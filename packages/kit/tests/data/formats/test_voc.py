@@ -235,6 +235,12 @@ def test_without_a_list_the_classes_are_the_names_of_the_objects_and_of_nothing_
     assert read(tmp_path).classes == ("9", "10", "person", "R&D")
 
 
+def test_the_name_of_a_part_is_no_class_even_where_it_comes_first(tmp_path: Path) -> None:
+    block = "<attributes><attribute><name>wild</name><value>1</value></attribute></attributes>"
+    one(tmp_path, document(f"<object>{block}<part><name>head</name></part><name>person</name>{BOX}</object>"))
+    assert read(tmp_path).classes == ("person",)
+
+
 def test_names_are_found_in_any_encoding_and_behind_comments(tmp_path: Path) -> None:
     text = f'<?xml version="1.0" encoding="ISO-8859-1"?><!-- <object><name>no</name></object> -->{document(thing("Köter"))}'
     one(tmp_path, text.encode("latin-1"))

@@ -41,7 +41,7 @@ _MASK_FOLDER = re.compile(rf"{_TAIL}|(?:(?<=^train)|(?<=^val)|(?<=^test))annot$"
 _CLEAR_TAIL = re.compile(r"[_-](?:masks?|labels?|gt|seg|segmentation)$", re.IGNORECASE)  # beside images, too
 _IMAGE_TAIL = re.compile(r"_leftImg8bit$")
 _FOLDERS_LOOKED_AT = 64
-_FILES_LOOKED_AT = 200
+_FILES_LOOKED_AT = 2000  # an image whose mask exists must be among them
 
 
 class Masks:
