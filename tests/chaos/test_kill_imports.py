@@ -52,10 +52,8 @@ class World:
             "EYEBRIGHT_DATABASE_URL": database_url,
             "EYEBRIGHT_PORT": "0",
             "EYEBRIGHT_JOBS__HEARTBEAT_SECONDS": "1",
-            # Half of the imports are given up for good by a single loss: only then could something be left of them.
-            "EYEBRIGHT_RETRY__LOSSES": "1",
-            "EYEBRIGHT_RETRY__BARREN": "1000",
-            "EYEBRIGHT_RETRY__BASE_SECONDS": "0.05",
+            # What was killed is not tried again: only of what was given up for good could something be left.
+            "EYEBRIGHT_RETRY__LOSSES": "0",
         }
         self.server = self.start()
 
@@ -130,7 +128,7 @@ def test_nothing_is_left_of_an_import_that_was_killed(world, tmp_path, record_pr
         assert imports < 4 * world.enough, world.kills
         source = pictures(tmp_path / f"set-{imports}", world.random)  # half of which others have too
         begin(world, source, f"set-{imports % 5}")
-        world.strike(world.random.choice(["importer", "worker", "server"]))
+        world.strike(min(["importer", "worker", "server"], key=lambda who: (world.kills[who], world.random.random())))
         imports += 1
     ended = until(lambda: all_ended(world), 120)
     record_property("kills", json.dumps(world.kills))
@@ -166,7 +164,7 @@ def check(world: World, jobs: list[JobView]) -> None:
     made = {job.imported_version for job in jobs if job.state is JobState.SUCCEEDED}
     assert made == set(versions), "a version without its job, or a job without its version"
     assert made
-    assert {job.state for job in jobs} == {JobState.SUCCEEDED, JobState.FAILED}, "nothing was tried hard enough"
+    assert {job.state for job in jobs} == {JobState.SUCCEEDED, JobState.FAILED}
     named = {version.manifest_sha256 for version in versions.values()}
     for sha256 in list(named):
         named |= {sample.sha256 for sample in Manifest(blob(world, sha256)).samples()}
