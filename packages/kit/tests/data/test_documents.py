@@ -59,6 +59,14 @@ def test_what_is_no_plain_yaml_is_named(tmp_path: Path, text: str, detail: str, 
     assert complaint(read_yaml, tmp_path, text) == (detail, line)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["!!bool foo", "!!timestamp foo", "!!timestamp 2024-01-01", "!!map [a]", "!!set [a]", "!!map foo", "!!binary YQ=="],
+)
+def test_a_tag_makes_no_other_value_of_a_text(tmp_path: Path, text: str) -> None:
+    assert complaint(read_yaml, tmp_path, f"a: {text}")[0].startswith("it is no plain YAML: ")
+
+
 def test_a_tag_in_yaml_runs_nothing(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     detail, _ = complaint(read_yaml, tmp_path, f"!!python/object/apply:os.system ['touch {canary}']")

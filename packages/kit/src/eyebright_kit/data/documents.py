@@ -219,7 +219,9 @@ class _StrictLoader(yaml.SafeLoader):
         finally:
             self._depth -= 1
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Hashable, Any]:
+        if not isinstance(node, yaml.MappingNode):  # a tag can say that anything is a map
+            raise yaml.constructor.ConstructorError(None, None, "it is called a map and is none", node.start_mark)
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             key: Any = self.construct_object(key_node, deep=True)  # pyright: ignore[reportUnknownMemberType]
@@ -249,6 +251,13 @@ def _scalars(loader: type[yaml.SafeLoader]) -> None:
         loader.add_implicit_resolver(*resolver)  # pyright: ignore[reportUnknownMemberType]
 
 
+def _plain_values(loader: type[yaml.SafeLoader]) -> None:
+    """No dates, sets and other things that a tag can ask for."""
+    plain = {None, *(f"tag:yaml.org,2002:{kind}" for kind in ("null", "str", "seq", "map"))}  # None: what is unknown
+    constructors: dict[Any, Any] = yaml.SafeLoader.yaml_constructors
+    loader.yaml_constructors = {tag: make for tag, make in constructors.items() if tag in plain}
+
+
 def _construct(tag: str, convert: Callable[[str], Any]) -> None:
     def constructor(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
         return convert(str(loader.construct_scalar(node)))
@@ -263,6 +272,14 @@ def _finite(text: str) -> float:
     return number
 
 
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
+
+
 _scalars(_StrictLoader)
+_plain_values(_StrictLoader)
+_construct("bool", _truth)
 _construct("int", int)
 _construct("float", _finite)
