@@ -36,6 +36,7 @@ FILES = (
         ("4.png", "", None, "4.png"),
         ("er/4.png", "", None, "deep/er/4.png"),
         ("../../4.png", "lists", None, "4.png"),
+        ("http://[/4.png", "", None, "4.png"),
     ],
 )
 def test_a_name_means_the_file_that_it_fits_best(name: str, near: str, split: Split | None, expected: str) -> None:

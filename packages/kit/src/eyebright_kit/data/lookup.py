@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
@@ -69,7 +70,10 @@ def _plain(name: str) -> str:
 
 
 def _parts(name: str) -> list[str]:
-    path = unquote(urlsplit(name).path) if re.match(r"[a-z0-9]+://", name) else name
+    path = name
+    if re.match(r"[a-z0-9]+://", name):
+        with suppress(ValueError):  # http://[ is no URL
+            path = unquote(urlsplit(name).path)
     return [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
 
 
