@@ -5,10 +5,11 @@ import sys
 import time
 from pathlib import Path
 
-from eyebright_kit.data.format import Candidate, detect
+from eyebright_kit.data.format import Candidate, detect, formats
 
 
 def main(root: Path) -> None:
+    formats()  # starting is part of neither side
     began = time.monotonic()
     form = detect(root)
     assert form

@@ -13,7 +13,7 @@ Attribute: TypeAlias = str | int | float | bool
 Ring: TypeAlias = tuple[float, ...]  # x, y, x, y, … of a closed outline, without repeating the first point
 Box: TypeAlias = tuple[float, float, float, float]  # left, top, width, height
 
-_DECIMALS = 4
+DECIMALS = 4
 
 
 class Instance(Struct, frozen=True, omit_defaults=True, gc=False, kw_only=True):
@@ -50,7 +50,7 @@ IGNORED = 255
 
 
 def rounded(*numbers: float) -> tuple[float, ...]:
-    return tuple([round(number, _DECIMALS) for number in numbers])  # a list: this runs for every number of every object
+    return tuple([round(number, DECIMALS) for number in numbers])  # a list: this runs for every number of every object
 
 
 def box_around(points: tuple[float, ...]) -> Box:
@@ -58,10 +58,10 @@ def box_around(points: tuple[float, ...]) -> Box:
     xs, ys = points[0::2], points[1::2]
     left, top = min(xs), min(ys)
     return (
-        round(left, _DECIMALS),
-        round(top, _DECIMALS),
-        round(max(xs) - left, _DECIMALS),
-        round(max(ys) - top, _DECIMALS),
+        round(left, DECIMALS),
+        round(top, DECIMALS),
+        round(max(xs) - left, DECIMALS),
+        round(max(ys) - top, DECIMALS),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from eyebright_kit.data.annotations import Attribute, Box, Ring, box_around, rounded
+from eyebright_kit.data.annotations import DECIMALS, Attribute, Box, Ring, box_around, rounded
 from eyebright_kit.data.rle import box_of, checked, compress, expand
 from eyebright_kit.data.tree import printable
 
@@ -43,8 +43,8 @@ def box_in(numbers: Sequence[float]) -> Box:
     if len(numbers) != 4:
         raise ValueError(f"its bbox has {len(numbers)} numbers; expected left, top, width, height")
     _sane(numbers)
-    left, top, wide, high = rounded(*numbers)
-    return left, top, wide, high
+    left, top, wide, high = numbers
+    return round(left, DECIMALS), round(top, DECIMALS), round(wide, DECIMALS), round(high, DECIMALS)
 
 
 def box_holding(polygons: tuple[Ring, ...], runs: str, keypoints: tuple[float, ...], height: int) -> Box:
