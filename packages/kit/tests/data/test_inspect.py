@@ -16,7 +16,7 @@ from eyebright_kit.data.inspect import Rules, inspect
 from eyebright_kit.data.manifest import Sample
 from eyebright_kit.data.readiness import CONDITIONS, Evidence, readiness
 from eyebright_kit.data.tally import Tally
-from eyebright_wire.datasets import DatasetReport, Finding, Severity, Split
+from eyebright_wire.datasets import DatasetPlan, DatasetReport, Finding, Severity, Split
 
 LEFT_OUT = Rules(leave_out_broken=True)
 
@@ -455,6 +455,13 @@ def test_progress_counts_every_candidate(tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     inspect(tmp_path, progress=lambda *now: seen.append(now))
     assert seen == [("reading", n, 50) for n in range(1, 51)]
+
+
+def test_progress_ends_at_its_total_though_a_plan_leaves_images_out(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 3, "dogs": 2}})
+    seen: list[tuple[str, int, int]] = []
+    inspect(tmp_path, plan=DatasetPlan(exclude=("dogs/*",)), progress=lambda *now: seen.append(now))
+    assert seen == [("reading", n, 3) for n in range(1, 4)]
 
 
 def test_inspecting_changes_nothing(tmp_path: Path) -> None:

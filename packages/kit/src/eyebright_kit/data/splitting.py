@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from eyebright_kit.data.selection import matches
+from eyebright_kit.data.selection import Names, naming
 from eyebright_kit.data.survey import Picture
 from eyebright_wire.datasets import Split, SplitPlan
 
@@ -32,7 +32,8 @@ def with_splits(
     if plan and plan.shares:
         return _by_shares(pictures, plan, plan.shares, groups)
     if plan and plan.lists:
-        pictures = [_listed(picture, plan.lists) for picture in pictures]
+        lists = {split: naming(names) for split, names in plan.lists.items()}
+        pictures = [_listed(picture, lists) for picture in pictures]
     return with_validation(pictures, rule, groups)
 
 
@@ -56,8 +57,8 @@ def with_validation(
     )
 
 
-def _listed(picture: Picture, lists: Mapping[Split, Sequence[str]]) -> Picture:
-    split = next((split for split, names in lists.items() if matches(picture.source, names)), None)
+def _listed(picture: Picture, lists: Mapping[Split, Names]) -> Picture:
+    split = next((split for split, names in lists.items() if names(picture.source)), None)
     return picture.in_split(split) if split else picture
 
 

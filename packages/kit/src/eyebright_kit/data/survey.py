@@ -14,11 +14,11 @@ from pathlib import Path
 from eyebright_kit.data.annotator import Annotator, Wishes
 from eyebright_kit.data.findings import Findings
 from eyebright_kit.data.format import Candidate, Reading, Remark
-from eyebright_kit.data.images import Unusable, Usable, examine_all
+from eyebright_kit.data.images import ImageLimits, Unusable, Usable, examine_all
 from eyebright_kit.data.manifest import Sample
 from eyebright_kit.data.record import Record
 from eyebright_kit.data.relabel import Relabelling, relabelling
-from eyebright_kit.data.selection import wanted
+from eyebright_kit.data.selection import Names, chosen_by
 from eyebright_kit.data.workplace import Workplace
 from eyebright_wire.datasets import Split
 
@@ -65,12 +65,13 @@ def survey(root: Path, reading: Reading, place: Workplace, wishes: Wishes, progr
     seen: Counter[tuple[Split | None, int | None]] = Counter()
     pictures: list[Picture] = []
     label_sets: dict[tuple[int, ...], tuple[int, ...]] = {}  # most images show one of few combinations
-    total = sum(isinstance(found, Candidate) for found in reading.found()) if progress else 0
+    wanted = chosen_by(wishes.plan)
+    total = sum(isinstance(found, Candidate) and wanted(found.source) for found in reading.found()) if progress else 0
     with warnings.catch_warnings():
         # Pillow warns of what it repairs in metadata; what matters of it is a finding. Only for its modules, as the filter is
         # the whole process's.
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        for done, (candidate, verdict) in enumerate(_verdicts(reading, record, wishes), 1):
+        for done, (candidate, verdict) in enumerate(_verdicts(reading, record, wanted, wishes.limits), 1):
             if not (isinstance(verdict, Unusable) and verdict.code == "other_file"):
                 seen[candidate.split, candidate.label] += 1
             sample = _sample(candidate, verdict, annotator, record)
@@ -83,16 +84,18 @@ def survey(root: Path, reading: Reading, place: Workplace, wishes: Wishes, progr
     return Survey(reading, relabelled, tuple(pictures), seen, findings)
 
 
-def _verdicts(reading: Reading, record: Record, wishes: Wishes) -> Iterator[tuple[Candidate, Usable | Unusable]]:
-    first, second = tee(_candidates(reading, record, wishes))
-    return zip(first, examine_all((candidate.path for candidate in second), wishes.limits, record.root), strict=True)
+def _verdicts(
+    reading: Reading, record: Record, wanted: Names, limits: ImageLimits
+) -> Iterator[tuple[Candidate, Usable | Unusable]]:
+    first, second = tee(_candidates(reading, record, wanted))
+    return zip(first, examine_all((candidate.path for candidate in second), limits, record.root), strict=True)
 
 
-def _candidates(reading: Reading, record: Record, wishes: Wishes) -> Iterator[Candidate]:
+def _candidates(reading: Reading, record: Record, wanted: Names) -> Iterator[Candidate]:
     for found in reading.found():
         if isinstance(found, Remark):
             record.remark(found)
-        elif wanted(found.source, wishes.plan):
+        elif wanted(found.source):
             yield found
         else:
             record.wished("not_selected", found.source)
