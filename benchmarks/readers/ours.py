@@ -6,15 +6,18 @@ import time
 from pathlib import Path
 
 from eyebright_kit.data.format import Candidate, detect, formats
+from eyebright_kit.data.tree import listed_once
 
 
 def main(root: Path) -> None:
     formats()  # starting is part of neither side
     began = time.monotonic()
-    form = detect(root)
-    assert form
+    with listed_once():  # as inspecting does
+        form = detect(root)
+        assert form
+        reading = form.read(root)
     images = boxes = 0
-    for found in form.read(root).found():
+    for found in reading.found():
         if isinstance(found, Candidate) and found.annotate:
             images += 1
             boxes += len(found.annotate(64, 48).instances)

@@ -151,7 +151,7 @@ def formats() -> tuple[Format, ...]:
 
 def detect(root: Path) -> Format | None:
     """The format that is surest of the folder; between equals the first by name. None when no format knows it."""
-    with listed_once():
+    with listed_once():  # within another one it changes nothing
         sure = [(form.matches(root), form) for form in formats()]
     certainty, best = max(sure, key=lambda pair: pair[0], default=(Certainty.NO, None))
     return best if certainty else None

@@ -18,6 +18,7 @@ from eyebright_kit.data.record import Record
 from eyebright_kit.data.splitting import HoldoutRule, with_splits
 from eyebright_kit.data.survey import Picture, Progress, Survey, survey
 from eyebright_kit.data.tally import Tally
+from eyebright_kit.data.tree import listed_once
 from eyebright_kit.data.workplace import Workplace
 from eyebright_wire.datasets import DatasetPlan, DatasetReport, Fix, Readiness, Split
 
@@ -66,11 +67,16 @@ def inspect_into(
     progress: Progress | None = None,
 ) -> Inspection:
     """The same, with the images that an import would keep; their samples lie at `place`."""
-    form = detect(root)
-    if form is None:
-        return _unknown()
+    with listed_once():
+        form = detect(root)
+        if form is None:
+            return _unknown()
+        try:
+            reading = form.read(root)
+        except Unreadable as error:
+            return _unreadable(form, root, error, place)
     try:
-        return inspect_reading(place, root, form, form.read(root), rules=rules, plan=plan, progress=progress)
+        return inspect_reading(place, root, form, reading, rules=rules, plan=plan, progress=progress)
     except Unreadable as error:
         return _unreadable(form, root, error, place)
 

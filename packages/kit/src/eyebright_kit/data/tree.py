@@ -40,7 +40,7 @@ _seen: ContextVar["dict[tuple[Path, Path], Listing] | None"] = ContextVar("_seen
 def listed_once() -> Generator[None]:
     """While this lasts no folder is listed a second time: when every format looks at the same few folders, all of which stay
     in memory meanwhile."""
-    token = _seen.set({})
+    token = _seen.set({} if (seen := _seen.get()) is None else seen)
     try:
         yield
     finally:
