@@ -88,3 +88,25 @@ def test_outlines_and_keypoints_are_cut_with_their_box() -> None:
     (seen,) = trainable((instance,), 100, 100)
     assert seen.polygons == ((0, 0, 10, 0, 10, 10),)
     assert seen.keypoints == (0, 0, 0, 5, 5, 1)
+
+
+def test_a_visible_keypoint_outside_counts_as_unknown_though_its_box_lies_inside() -> None:
+    (seen,) = trainable((Instance(label=0, box=(10, 10, 50, 50), keypoints=(700, 1, 2, 20, 20, 2)),), 640, 480)
+    assert seen.keypoints == (0, 0, 0, 20, 20, 2)
+
+
+def test_what_reaches_over_the_edge_by_less_than_half_a_pixel_is_cut_too() -> None:
+    instance = Instance(label=0, box=(-0.4, 0, 5, 5), polygons=((-0.4, 0, 4.6, 0, 4.6, 5),))
+    (seen,) = trainable((instance,), 640, 480)
+    assert seen.box == (0, 0, 4.6, 5)
+    assert seen.polygons == ((0, 0, 4.6, 0, 4.6, 5),)
+
+
+def test_an_outline_that_leaves_the_image_is_cut_though_its_box_lies_inside() -> None:
+    instance = Instance(label=0, box=(10, 10, 50, 50), polygons=((10, 10, 700, 10, 60, 60),))
+    assert trainable((instance,), 640, 480)[0].polygons == ((10, 10, 640, 10, 60, 60),)
+
+
+def test_sound_objects_are_passed_on_as_they_are() -> None:
+    instance = Instance(label=0, box=(1, 2, 3, 4), polygons=((1, 2, 4, 2, 4, 6),), keypoints=(900, 1, 0, 2, 3, 2))
+    assert trainable((SOUND, instance), 640, 480)[1] is instance

@@ -1,6 +1,7 @@
 """Boxes and outlines against the image they lie in."""
 
 import math
+from collections.abc import Iterable, Iterator
 
 from eyebright_kit.data.annotations import Box, Instance, Ring, rounded
 
@@ -89,10 +90,29 @@ def clipped(instance: Instance, width: int, height: int) -> Instance:
     )
 
 
-def trainable(instances: tuple[Instance, ...], width: int, height: int) -> tuple[Instance, ...]:
-    """What training sees of them: without those that have no area in the image, the others cut to it."""
+def visible(instances: Iterable[Instance], width: int, height: int) -> Iterator[Instance]:
+    """Those that have an area in the image."""
+    return (each for each in instances if has_area(each.box) and not is_outside(each.box, width, height))
+
+
+def trainable(instances: Iterable[Instance], width: int, height: int) -> tuple[Instance, ...]:
+    """What training sees of them: those that are visible, cut to the image."""
     return tuple(
-        instance if is_inside(instance.box, width, height) else clipped(instance, width, height)
-        for instance in instances
-        if has_area(instance.box) and not is_outside(instance.box, width, height)
+        instance if _needs_no_cut(instance, width, height) else clipped(instance, width, height)
+        for instance in visible(instances, width, height)
     )
+
+
+def _needs_no_cut(instance: Instance, width: int, height: int) -> bool:
+    """Nothing of it lies outside, not even by the tolerance."""
+    left, top, wide, high = instance.box
+    known = instance.keypoints
+    return (
+        _all_within((left, top, left + wide, top + high), width, height)
+        and all(_all_within(ring, width, height) for ring in instance.polygons)
+        and (not known or clipped_keypoints(known, width, height) == known)
+    )
+
+
+def _all_within(points: Ring, width: int, height: int) -> bool:
+    return min(points) >= 0 and max(points[0::2]) <= width and max(points[1::2]) <= height

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from eyebright_kit.data.geometry import trainable
+from eyebright_kit.data.geometry import visible
 from eyebright_kit.data.manifest import Sample
 from eyebright_wire.datasets import ImageSizes, SamplePicture, Split
 
@@ -66,7 +66,7 @@ class Tally:
 
     def _add_what_is_shown(self, sample: Sample) -> None:
         split = sample.split
-        for instance in trainable(sample.instances, sample.width, sample.height):
+        for instance in visible(sample.instances, sample.width, sample.height):
             self.objects[split, instance.label] += 1
             self.outlined[split] += bool(instance.polygons or instance.rle)
             self.with_keypoints[split] += bool(instance.keypoints)
