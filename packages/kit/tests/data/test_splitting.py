@@ -130,6 +130,13 @@ def test_shares_are_kept_within_each_class_whatever_the_source_says() -> None:
     }
 
 
+def test_shares_of_images_in_two_classes_do_not_depend_on_the_order_of_reading() -> None:
+    images = [image(n, label) for n in range(40) for label in ((0, 1) if n % 2 else (n // 2 % 2,))]
+    plan = SplitPlan(shares={Split.TRAIN: 0.6, Split.VAL: 0.4})
+    found = splits_by_content(with_splits(images, plan, HoldoutRule(), {}))
+    assert found == splits_by_content(with_splits(images[::-1], plan, HoldoutRule(), {}))
+
+
 def test_equal_shares_give_halves() -> None:
     images = [image(n, 0) for n in range(20)]
     found = with_splits(images, SplitPlan(shares={Split.TRAIN: 0.5, Split.VAL: 0.5}), HoldoutRule(), {})

@@ -80,8 +80,10 @@ def _by_shares(
 ) -> tuple[Picture, ...]:
     """Whatever split the source gave them. Each share gets at least one image of a stratum, as far as there are."""
     given: dict[str, Split] = {}
-    for contents in _strata(pictures, stratified=plan.stratified).values():
-        waiting = contents - given.keys()
+    strata = _strata(pictures, stratified=plan.stratified)
+    # Contents in several strata are given by the first: by number, as the order of reading must play no part.
+    for label in sorted(strata, key=lambda label: -1 if label is None else label):
+        waiting = strata[label] - given.keys()
         for split, count in _counts(len(waiting), shares).items():
             drawn = _drawn(waiting, count, plan.seed, groups)
             given.update(dict.fromkeys(drawn, split))
