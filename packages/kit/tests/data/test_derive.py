@@ -14,7 +14,7 @@ from eyebright_kit.data.annotations import Instance
 from eyebright_kit.data.blobs import blob_path
 from eyebright_kit.data.conformance import store, write_class_folders, write_image
 from eyebright_kit.data.derive import derive
-from eyebright_kit.data.format import Annotations, Candidate, Reading
+from eyebright_kit.data.format import Annotations, Candidate, MaskFile, Reading
 from eyebright_kit.data.formats.imagefolder import ImageFolder
 from eyebright_kit.data.inspect import inspect, inspect_reading
 from eyebright_kit.data.manifest import Sample
@@ -141,6 +141,15 @@ def test_repeated_images_and_leaks_are_removed_when_asked(tmp_path: Path) -> Non
     assert len(samples(after)) == len(samples(before)) - 2
 
 
+def test_images_that_a_new_draw_puts_together_are_repetitions_too(tmp_path: Path) -> None:
+    source = folders(tmp_path)
+    shutil.copy(source / "val" / "cats" / "0.png", source / "train" / "cats" / "again.png")
+    splits = SplitPlan(shares={Split.TRAIN: 0.5, Split.VAL: 0.5})
+    version = prepare(source, work=tmp_path / "work", plan=DatasetPlan(fix=(Fix.DUPLICATE_IMAGES,), splits=splits))
+    assert [code for code, _ in changes(version)] == ["duplicate_images"]
+    assert "duplicate_images" not in {finding.code for finding in version.report.findings}
+
+
 def test_images_that_look_like_ones_in_val_leave_train_when_asked(tmp_path: Path) -> None:
     source = folders(tmp_path)
     for split, quality in (("train", 95), ("val", 80)):
@@ -150,6 +159,21 @@ def test_images_that_look_like_ones_in_val_leave_train_when_asked(tmp_path: Path
     assert [f.examples for f in found.findings if f.code == "near_leaks"] == [("val/cats/scene.jpg",)]
     version = prepare(source, work=tmp_path / "work", plan=DatasetPlan(fix=(Fix.NEAR_LEAKS,)))
     assert changes(version) == [("near_leaks", "train/cats/scene.jpg")]
+
+
+def test_the_list_is_the_same_however_many_processors_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_class_folders(tmp_path / "source", {"": {f"class {n:02}": 25 for n in range(20)}}, size=4)
+    for folder in source.iterdir():
+        (folder / "3.png").write_text("text")
+    found: list[list[tuple[str, str]]] = []
+    for processors in (1, 8):
+        monkeypatch.setattr("os.cpu_count", lambda processors=processors: processors)
+        plan = DatasetPlan(exclude=("*/7.png",))
+        found.append(changes(prepare(source, work=tmp_path / str(processors), plan=plan)))
+    assert len(found[0]) == 40
+    assert found[0] == found[1]
 
 
 # Objects
@@ -223,6 +247,24 @@ def test_dropping_a_class_drops_its_objects(tmp_path: Path) -> None:
         ("class_dropped", "1.png"): 2,
         ("class_dropped", "2.png"): 1,
     }
+
+
+def test_a_mask_that_loses_a_class_is_on_the_list(tmp_path: Path) -> None:
+    image = write_image(tmp_path / "source" / "images" / "1.png", 1)
+    mask = tmp_path / "source" / "masks" / "1.png"
+    mask.parent.mkdir()
+    Image.frombytes("L", (16, 16), bytes([0, 1] * 128)).save(mask)
+    found = Annotations(mask=MaskFile(mask, {0: 0, 1: 1}))
+    reading = Reading(("cat", "dog"), lambda: iter([Candidate(image, "1.png", None, annotate=lambda _w, _h: found)]))
+    assert changes(read(tmp_path, reading)) == []
+    assert changes(read(tmp_path, reading, DatasetPlan(rename={"dog": "cat"}))) == []
+    assert changes(read(tmp_path, reading, DatasetPlan(drop=("dog",)))) == [("class_dropped", "1.png")]
+    bare = DatasetPlan(drop=("cat", "dog"), only_annotated=True)
+    assert [code for code, _ in changes(read(tmp_path, reading, bare))] == [
+        "class_dropped",
+        "class_dropped",
+        "not_annotated",
+    ]
 
 
 def test_the_blobs_of_a_derived_version_are_there_already(tmp_path: Path) -> None:

@@ -64,10 +64,10 @@ class Annotator:
             label=self._label(candidate),
             source=candidate.source,
             instances=self._instances(candidate, image, annotations),
-            mask=self._mask(annotations.mask, image) if annotations.mask else None,
+            mask=self._mask(annotations.mask, candidate, image) if annotations.mask else None,
             caption=self._caption(candidate, annotations),
         )
-        if self._wishes.plan.only_annotated and sample.label is None and not sample.instances and sample.mask is None:
+        if self._wishes.plan.only_annotated and not _shows_something(sample):
             self._leave_out("not_annotated", candidate.source)
         return sample
 
@@ -140,12 +140,14 @@ class Annotator:
 
     # Mask and caption
 
-    def _mask(self, file: MaskFile, image: Usable) -> Mask:
+    def _mask(self, file: MaskFile, candidate: Candidate, image: Usable) -> Mask:
         labels, limits = self._relabelling.labels, self._wishes.limits
         made = painted(file, (image.width, image.height), labels, limits, self._record.root)
         if isinstance(made, str):
             self._record.found("broken_mask", self._record.shown(file.path), made)
             raise _LeftOut
+        for label in made.dropped:
+            self._record.wished("class_dropped", candidate.source, self._reading.classes[label])
         self._place.mask(made.mask.sha256).write_bytes(made.content)
         return made.mask
 
@@ -165,6 +167,10 @@ class Annotator:
 
 def with_split(sample: Sample, split: Split) -> Sample:
     return sample if sample.split == split else replace(sample, split=split)
+
+
+def _shows_something(sample: Sample) -> bool:
+    return sample.label is not None or bool(sample.instances) or (sample.mask is not None and bool(sample.mask.classes))
 
 
 def _shown_box(instance: Instance) -> str:

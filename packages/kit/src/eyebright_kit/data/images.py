@@ -76,7 +76,9 @@ _UNSUPPORTED = {
 IMAGE_SUFFIXES = frozenset(f".{name}" for names in (*_EXTENSIONS.values(), _UNSUPPORTED) for name in names)
 
 _BATCH = 32  # files per task: smaller costs more in handing over than in work
-_AHEAD = 4  # tasks waiting per thread: the walk of a million files must not run ahead of the reading
+#: Tasks that wait: the walk of a million files must not run ahead of the reading. The same on every machine, because what the
+#: walk finds and what the reading finds come onto one list, in this order.
+_AHEAD = 32
 _MANY_PIXELS = 16_000_000
 _one_at_a_time = threading.Lock()
 
@@ -138,7 +140,7 @@ def examine_all(
     with ThreadPoolExecutor(workers, thread_name_prefix="images") as pool:
         try:
             while True:
-                while len(waiting) < workers * _AHEAD and (batch := list(islice(remaining, _BATCH))):
+                while len(waiting) < _AHEAD and (batch := list(islice(remaining, _BATCH))):
                     waiting.append(pool.submit(_examine_batch, batch, limits or ImageLimits(), root))
                 if not waiting:
                     return

@@ -131,8 +131,9 @@ def _nothing(name: str, tasks: Iterable[str], missing: str, findings: Findings) 
 def _arranged(found: Survey, rules: Rules, plan: DatasetPlan, record: Record) -> tuple[Picture, ...]:
     """The images with their final splits, in the order of the manifest, and what can only be seen of all together."""
     alike = likeness(found.pictures)
-    pictures = without_repetitions(found.pictures, record) if Fix.DUPLICATE_IMAGES in plan.fix else found.pictures
-    pictures = with_splits(pictures, plan.splits, rules.holdout, alike.groups)
+    pictures = with_splits(found.pictures, plan.splits, rules.holdout, alike.groups)
+    if Fix.DUPLICATE_IMAGES in plan.fix:
+        pictures = without_repetitions(pictures, record)  # after the draw, which can put equal images into one split
     if {Fix.LEAKED_IMAGES, Fix.NEAR_LEAKS} & set(plan.fix):
         pictures = without_leaks(pictures, alike, plan.fix, record)
     pictures = tuple(sorted(pictures, key=_manifest_order))

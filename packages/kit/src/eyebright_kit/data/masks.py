@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -23,10 +23,11 @@ _MAX_COLOURS = 4096  # of a picture in RGB; one with more is no mask
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """A mask and its bytes."""
+    """A mask and its bytes. `dropped` are the old numbers of classes that had pixels in it and are IGNORED now."""
 
     mask: Mask
     content: bytes
+    dropped: tuple[int, ...] = ()
 
 
 def painted(
@@ -98,7 +99,8 @@ def _of_values(image: Image.Image, content: bytes, file: MaskFile, labels: Mappi
     as_we_write = image.format == "PNG" and image.mode == "L" and _depth(image, content) == 8
     if as_we_write and all(value == label for value, label in table.items()):
         return _kept(content, classes)  # the bytes stay, and so does their name
-    return _written(plain.point([table.get(value, IGNORED) for value in range(256)]), classes)
+    dropped = _dropped((file.values[value] for value in present), labels)
+    return _written(plain.point([table.get(value, IGNORED) for value in range(256)]), classes, dropped)
 
 
 def _of_colours(image: Image.Image, file: MaskFile, labels: Mapping[int, int]) -> Painted | str:
@@ -112,7 +114,8 @@ def _of_colours(image: Image.Image, file: MaskFile, labels: Mapping[int, int]) -
     for colour in colours:
         canvas.paste(_new_label(file.colours[colour], labels), mask=_where(picture, colour))
     classes = {_new_label(file.colours[colour], labels) for colour in colours}
-    return _written(canvas, tuple(sorted(classes - {IGNORED})))
+    dropped = _dropped((file.colours[colour] for colour in colours), labels)
+    return _written(canvas, tuple(sorted(classes - {IGNORED})), dropped)
 
 
 def _is_grey(image: Image.Image) -> bool:
@@ -130,6 +133,10 @@ def _new_label(label: int, labels: Mapping[int, int]) -> int:
     return labels.get(label, IGNORED)
 
 
+def _dropped(old: Iterable[int], labels: Mapping[int, int]) -> tuple[int, ...]:
+    return tuple(sorted({label for label in old if label != IGNORED and label not in labels}))
+
+
 def _where(picture: Image.Image, colour: Colour) -> Image.Image:
     """255 where the picture has exactly this colour, 0 elsewhere."""
     red, green, blue = (
@@ -139,12 +146,12 @@ def _where(picture: Image.Image, colour: Colour) -> Image.Image:
     return ImageChops.darker(ImageChops.darker(red, green), blue)
 
 
-def _written(canvas: Image.Image, classes: tuple[int, ...]) -> Painted:
+def _written(canvas: Image.Image, classes: tuple[int, ...], dropped: tuple[int, ...]) -> Painted:
     buffer = io.BytesIO()
     canvas.save(buffer, "PNG", compress_level=6)
-    return _kept(buffer.getvalue(), classes)
+    return _kept(buffer.getvalue(), classes, dropped)
 
 
-def _kept(content: bytes, classes: tuple[int, ...]) -> Painted:
+def _kept(content: bytes, classes: tuple[int, ...], dropped: tuple[int, ...] = ()) -> Painted:
     mask = Mask(sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content), classes=classes)
-    return Painted(mask, content)
+    return Painted(mask, content, dropped)
