@@ -280,3 +280,15 @@ def test_whatever_the_bytes_there_is_a_verdict(tmp_path: Path, data: st.DataObje
     path.write_bytes(bytes(mutable[: data.draw(st.integers(0, len(mutable)))]))
     verdict = examine(path)
     assert isinstance(verdict, Usable) or verdict.code in CATALOGUE
+
+
+def test_a_picture_that_takes_more_memory_than_there_is_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(self: object) -> None:
+        raise MemoryError
+
+    (tmp_path / "a.png").write_bytes(encoded("PNG"))
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", exhausted)
+    found = unusable(tmp_path / "a.png")
+    assert (found.code, found.detail) == ("damaged_image", "it cannot be decoded in the memory that there is")

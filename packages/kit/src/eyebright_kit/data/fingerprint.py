@@ -24,9 +24,14 @@ _COMPARED = 64  # per band and image: a thousand frames of one scene must not be
 
 def thumbnail_of(image: Image.Image) -> bytes:
     """81 grey values; empty for a picture without contrast."""
-    grey = image if image.mode == "L" else image.convert("RGB").convert("L")
+    grey = image if image.mode == "L" else _in_colours(image).convert("L")
     low, high = (small := grey.resize((SIDE, SIDE), Image.Resampling.BOX)).getextrema()
     return small.tobytes() if float(str(high)) - float(str(low)) >= _LEAST_CONTRAST else b""
+
+
+def _in_colours(image: Image.Image) -> Image.Image:
+    """Not every kind of picture can become grey at once."""
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def hash_of(thumbnail: bytes) -> int:

@@ -295,6 +295,8 @@ def _decode(image: ImageFile.ImageFile) -> None:
 
 
 def _first_line(error: Exception) -> str:
+    if isinstance(error, MemoryError):  # its numbers are absurd, or the machine is short
+        return "it cannot be decoded in the memory that there is"
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
