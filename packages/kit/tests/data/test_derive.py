@@ -91,6 +91,20 @@ def test_a_plan_does_the_same_to_a_folder_and_to_the_version_made_of_it(tmp_path
         assert getattr(derived.report, field) == getattr(direct.report, field)
 
 
+def test_of_equal_images_the_same_one_stays_in_a_folder_and_in_its_version(tmp_path: Path) -> None:
+    source = folders(tmp_path)
+    (source / "train" / "cats" / "in").mkdir()
+    shutil.copy(source / "train" / "cats" / "0.png", source / "train" / "cats" / "in" / "z.png")
+    shutil.copy(source / "train" / "cats" / "0.png", source / "train" / "cats" / "z.png")
+    (source / "train" / "cats" / "0.png").unlink()
+    plan = DatasetPlan(fix=(Fix.DUPLICATE_IMAGES,))
+    direct = prepare(source, work=tmp_path / "direct", plan=plan)
+    stored = prepare(source, work=tmp_path / "stored")
+    derived = derive(stored.manifest, store(stored, tmp_path / "blobs"), plan, work=tmp_path / "derived")
+    assert changes(derived) == changes(direct) == [("duplicate_images", "train/cats/z.png")]
+    assert derived.sha256 == direct.sha256
+
+
 def test_renamed_classes_keep_their_images_and_merged_ones_become_one(tmp_path: Path) -> None:
     plan = DatasetPlan(rename={"dogs": "pets", "cats": "pets"})
     report = inspect(folders(tmp_path), plan=plan)

@@ -7,7 +7,8 @@ Source: N. Krawetz, "Kind of Like That", hackerfactor.com 2013.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
+from operator import sub
 
 from PIL import Image
 
@@ -50,10 +51,9 @@ def near_pairs(thumbnails: Sequence[bytes]) -> Iterator[tuple[int, int]]:
     told: set[tuple[int, int]] = set()
     for band in range(_BANDS):
         for bucket in _buckets(hashes, band):
-            for pair in _alike(bucket, hashes, thumbnails):
-                if pair not in told:
-                    told.add(pair)
-                    yield pair
+            for pair in _alike(bucket, hashes, thumbnails, told):
+                told.add(pair)
+                yield pair
 
 
 def _buckets(hashes: Sequence[int], band: int) -> Iterator[list[int]]:
@@ -66,12 +66,15 @@ def _buckets(hashes: Sequence[int], band: int) -> Iterator[list[int]]:
     yield from (bucket for bucket in buckets.values() if len(bucket) > 1)
 
 
-def _alike(bucket: Sequence[int], hashes: Sequence[int], thumbnails: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+def _alike(
+    bucket: Sequence[int], hashes: Sequence[int], thumbnails: Sequence[bytes], told: Set[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
     for number, place in enumerate(bucket):
         for other in bucket[max(0, number - _COMPARED) : number]:
-            if (hashes[place] ^ hashes[other]).bit_count() <= MAX_BITS and _close(thumbnails[place], thumbnails[other]):
+            near = (hashes[place] ^ hashes[other]).bit_count() <= MAX_BITS
+            if near and (other, place) not in told and _close(thumbnails[place], thumbnails[other]):
                 yield other, place
 
 
 def _close(one: bytes, other: bytes) -> bool:
-    return sum(abs(a - b) for a, b in zip(one, other, strict=True)) <= MAX_MEAN_DIFFERENCE * SIDE * SIDE
+    return sum(map(abs, map(sub, one, other))) <= MAX_MEAN_DIFFERENCE * SIDE * SIDE

@@ -132,11 +132,13 @@ def _arranged(found: Survey, rules: Rules, plan: DatasetPlan, record: Record) ->
     """The images with their final splits, in the order of the manifest, and what can only be seen of all together."""
     alike = likeness(found.pictures)
     pictures = with_splits(found.pictures, plan.splits, rules.holdout, alike.groups)
+    pictures = tuple(
+        sorted(pictures, key=_manifest_order)
+    )  # of equal ones the same stays, in whatever order they were read
     if Fix.DUPLICATE_IMAGES in plan.fix:
         pictures = without_repetitions(pictures, record)  # after the draw, which can put equal images into one split
     if {Fix.LEAKED_IMAGES, Fix.NEAR_LEAKS} & set(plan.fix):
         pictures = without_leaks(pictures, alike, plan.fix, record)
-    pictures = tuple(sorted(pictures, key=_manifest_order))
     for picture in _held_back(found, pictures, plan):
         record.found("split_made", picture.source)
     note_likeness(pictures, alike, record)

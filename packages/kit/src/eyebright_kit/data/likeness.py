@@ -22,11 +22,16 @@ class Likeness:
 
 
 def likeness(pictures: Iterable[Picture]) -> Likeness:
-    """Among the distinct contents of a set."""
-    distinct = {picture.sha256: picture.thumbnail for picture in pictures}
+    """Among the distinct contents of a set, in the order of their files' names: frames of a film are compared with their
+    neighbours, in whatever split these lie, and the order of reading plays no part."""
+    distinct = {picture.sha256: picture.thumbnail for picture in sorted(pictures, key=_by_name)}
     contents = list(distinct)
     pairs = tuple((contents[one], contents[other]) for one, other in near_pairs(list(distinct.values())))
     return Likeness(pairs, _groups(pairs))
+
+
+def _by_name(picture: Picture) -> tuple[str, str, str]:
+    return picture.source.rpartition("/")[2], picture.source, picture.sha256
 
 
 def _groups(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
