@@ -19,7 +19,7 @@ REGENERATE = "python packages/kit/tests/data/test_manifest_schema.py"
 
 
 def schema_of(kind: type) -> dict[str, Any]:
-    return msgspec.json.schema(kind)
+    return json.loads(json.dumps(msgspec.json.schema(kind)))  # tuples become lists
 
 
 @pytest.mark.parametrize("name", LINES)
