@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from itertools import chain
 
 from eyebright_kit.data.annotations import Instance, box_around
 from eyebright_kit.data.manifest import Header, Sample
+from eyebright_kit.data.rle import box_of, expand
 
 
 class Feature(StrEnum):
@@ -37,7 +39,7 @@ def features_of(header: Header, samples: Iterable[Sample]) -> Counter[Feature]:
     for sample in samples:
         found.update(_of_image(sample))
         for instance in sample.instances:
-            found.update(_of_instance(instance))
+            found.update(_of_instance(instance, sample.height))
     if header.skeletons:
         found[Feature.SKELETON] = len(header.skeletons)
     return found
@@ -52,14 +54,14 @@ def _of_image(sample: Sample) -> Iterator[Feature]:
         yield Feature.CAPTION
 
 
-def _of_instance(instance: Instance) -> Iterator[Feature]:
+def _of_instance(instance: Instance, height: int) -> Iterator[Feature]:
     yield Feature.BOX
+    if _is_loose(instance, height):
+        yield Feature.LOOSE_BOX
     if instance.polygons:
         yield Feature.POLYGON
         if len(instance.polygons) > 1:
             yield Feature.PARTS
-        if instance.box != box_around(sum(instance.polygons, ())):
-            yield Feature.LOOSE_BOX
     if instance.rle:
         yield Feature.RLE
     if instance.keypoints:
@@ -70,3 +72,12 @@ def _of_instance(instance: Instance) -> Iterator[Feature]:
         yield Feature.CROWD
     if instance.attributes:
         yield Feature.ATTRIBUTES
+
+
+def _is_loose(instance: Instance, height: int) -> bool:
+    """Formats that keep no box beside an outline read the one that just holds it."""
+    if instance.polygons:
+        return instance.box != box_around(tuple(chain.from_iterable(instance.polygons)))
+    if instance.rle:
+        return instance.box != box_of(expand(instance.rle), height)
+    return bool(instance.corners) and instance.box != box_around(instance.corners)

@@ -5,6 +5,7 @@ Each function raises ValueError, as msgspec does, for what is none; the text say
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -50,7 +51,7 @@ def box_in(numbers: Sequence[float]) -> Box:
 def box_holding(polygons: tuple[Ring, ...], runs: str, keypoints: tuple[float, ...], height: int) -> Box:
     """What a box that is not given must hold."""
     if polygons:
-        return box_around(sum(polygons, ()))
+        return box_around(tuple(chain.from_iterable(polygons)))
     if runs:
         return box_of(expand(runs), height)
     triples = zip(keypoints[0::3], keypoints[1::3], keypoints[2::3], strict=True)
