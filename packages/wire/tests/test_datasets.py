@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from eyebright_wire.datasets import dataset_name
+from eyebright_wire.datasets import DatasetPlan, dataset_name
 from eyebright_wire.resources import DatasetImport
 
 
@@ -33,3 +33,12 @@ def test_a_name_that_is_no_name_is_refused_with_one_that_is(name: str):
 def test_the_default_name_of_a_data_set_is_a_name():
     for file in ("My photos (1).zip", "ö", "a" * 120):
         assert DatasetImport(path="/photos", name=dataset_name(file)).name == dataset_name(file)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    ['{"splits": {"shares": {"train": NaN}}}', '{"min_box_pixels": NaN}', '{"min_box_pixels": Infinity}'],
+)
+def test_a_plan_has_no_numbers_that_are_none(plan: str):
+    with pytest.raises(ValidationError, match="finite number"):
+        DatasetPlan.model_validate_json(plan)

@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
 from eyebright_wire.model import RequestModel, WireModel
 
@@ -121,7 +121,7 @@ class DatasetReport(WireModel):
 class SplitPlan(RequestModel):
     """Which image goes where: by shares, drawn by content so that equal images stay together, or by lists of names."""
 
-    shares: dict[Split, float] | None = Field(default=None, description='Such as {"train": 0.8, "val": 0.2}')
+    shares: dict[Split, FiniteFloat] | None = Field(default=None, description='Such as {"train": 0.8, "val": 0.2}')
     lists: dict[Split, tuple[str, ...]] | None = Field(
         default=None,
         description="Names or patterns (val/*.jpg) of images as the report shows them; others keep their split",
@@ -167,7 +167,7 @@ class DatasetPlan(RequestModel):
     include: tuple[str, ...] = Field(default=(), description="Only images whose name matches one of these patterns")
     exclude: tuple[str, ...] = Field(default=(), description="No image whose name matches one of these patterns")
     only_annotated: bool = Field(default=False, description="Leave out images that show no object of any class")
-    min_box_pixels: float = Field(default=0, ge=0, description="Leave out objects whose shorter side is smaller")
+    min_box_pixels: FiniteFloat = Field(default=0, ge=0, description="Leave out objects whose shorter side is smaller")
     fix: tuple[Fix, ...] = ()
 
 
