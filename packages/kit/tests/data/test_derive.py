@@ -1,5 +1,6 @@
 """What a plan makes of a folder it makes of a stored version too, and whatever is left out is on the list."""
 
+import dataclasses
 import json
 import shutil
 from collections import Counter
@@ -14,11 +15,15 @@ from eyebright_kit.data.annotations import Instance
 from eyebright_kit.data.blobs import blob_path
 from eyebright_kit.data.conformance import store, write_class_folders, write_image
 from eyebright_kit.data.derive import derive
+from eyebright_kit.data.findings import Findings
 from eyebright_kit.data.format import Annotations, Candidate, MaskFile, Reading
 from eyebright_kit.data.formats.imagefolder import ImageFolder
 from eyebright_kit.data.inspect import inspect, inspect_reading
+from eyebright_kit.data.likeness import Likeness, without_leaks
 from eyebright_kit.data.manifest import Sample
+from eyebright_kit.data.record import Record
 from eyebright_kit.data.relabel import PlanInvalid
+from eyebright_kit.data.survey import Picture
 from eyebright_kit.data.version import PreparedVersion, prepare, written
 from eyebright_kit.data.workplace import Workplace
 from eyebright_wire.datasets import DatasetPlan, Fix, Split, SplitPlan
@@ -188,6 +193,32 @@ def test_the_list_is_the_same_however_many_processors_there_are(
         found.append(changes(prepare(source, work=tmp_path / str(processors), plan=plan)))
     assert len(found[0]) == 40
     assert found[0] == found[1]
+
+
+def test_only_what_looks_like_an_image_of_val_leaves_train_not_what_looks_like_that(tmp_path: Path) -> None:
+    """Frames drift: the neighbours of a validated one leak, those far away in the same film do not."""
+    pictures = [frame(number, split) for number, split in enumerate((Split.VAL, *[Split.TRAIN] * 3))]
+    found = Likeness(tuple((pictures[n].sha256, pictures[n + 1].sha256) for n in range(3)), {})
+    with Workplace(tmp_path) as place:
+        record = Record(tmp_path, Findings(), place.changes)
+        kept = without_leaks(pictures, found, [Fix.NEAR_LEAKS], record)
+        assert [picture.source for picture in kept] == ["0", "2", "3"]
+        twin = dataclasses.replace(pictures[0], split=Split.TRAIN, source="twin")
+        assert (
+            without_leaks([*kept, twin], found, [Fix.NEAR_LEAKS], record)[-1] is twin
+        )  # equal ones were not asked for
+        assert twin not in without_leaks([*kept, twin], found, [Fix.LEAKED_IMAGES], record)
+
+
+def frame(number: int, split: Split) -> Picture:
+    return Picture(f"{number}.png", f"{number}", split, (0,), f"{number:064d}", b"", 0)
+
+
+def test_an_image_that_goes_with_its_broken_annotation_is_on_the_list_by_its_name(tmp_path: Path) -> None:
+    nameless = [*BOXES, [box(7, 1, 1, 9, 9)]]
+    version = read(tmp_path, detection(tmp_path, nameless))
+    assert ("image_left_out", "4.png") in changes(version)
+    assert "4.png" not in {sample.source for sample in samples(version)}
 
 
 # Objects

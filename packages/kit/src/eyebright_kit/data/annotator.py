@@ -35,6 +35,14 @@ class _LeftOut(Exception):
     """The image is not used; why is on record."""
 
 
+class _Broken(_LeftOut):
+    """Because of what is said of it somewhere else: a finding."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class Annotator:
     def __init__(
         self, reading: Reading, relabelling: Relabelling, place: Workplace, wishes: Wishes, record: Record
@@ -49,6 +57,9 @@ class Annotator:
         """None when the image is left out; why is on record then."""
         try:
             return self._sample(candidate, image)
+        except _Broken as broken:  # what is wrong stands in an annotation file; the image goes with it
+            self._record.wished("image_left_out", candidate.source, broken.code)
+            return None
         except _LeftOut:
             return None
 
@@ -82,12 +93,12 @@ class Annotator:
             annotations = candidate.annotate(image.width, image.height)
         except Unreadable as error:
             self._record.unreadable(error)
-            raise _LeftOut from None
+            raise _Broken(error.code) from None
         for remark in annotations.remarks:
             self._record.remark(remark)
         # An image with half of its objects would teach that the others are none.
-        if any(remark.code in BROKEN for remark in annotations.remarks):
-            raise _LeftOut
+        if broken := next((remark.code for remark in annotations.remarks if remark.code in BROKEN), None):
+            raise _Broken(broken)
         return annotations
 
     def _label(self, candidate: Candidate) -> int | None:
@@ -105,8 +116,8 @@ class Annotator:
         classes, fixes = len(self._reading.classes), self._wishes.plan.fix
         kept, verdicts = judged(annotations.instances, image.width, image.height, classes, fixes)
         self._tell(verdicts, candidate, annotations)
-        if any(verdict.code in BROKEN for verdict in verdicts):
-            raise _LeftOut
+        if broken := next((verdict.code for verdict in verdicts if verdict.code in BROKEN), None):
+            raise _Broken(broken)
         return self._planned(kept, candidate)
 
     def _tell(self, verdicts: Sequence[Verdict], candidate: Candidate, annotations: Annotations) -> None:
@@ -145,7 +156,7 @@ class Annotator:
         made = painted(file, (image.width, image.height), labels, limits, self._record.root)
         if isinstance(made, str):
             self._record.found("broken_mask", self._record.shown(file.path), made)
-            raise _LeftOut
+            raise _Broken("broken_mask")
         for label in made.dropped:
             self._record.wished("class_dropped", candidate.source, self._reading.classes[label])
         self._place.mask(made.mask.sha256).write_bytes(made.content)

@@ -7,7 +7,8 @@ Source: N. Krawetz, "Kind of Like That", hackerfactor.com 2013.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from operator import sub
 
 from PIL import Image
@@ -20,6 +21,7 @@ MAX_MEAN_DIFFERENCE = 4.0
 _LEAST_CONTRAST = 12
 _BANDS = MAX_BITS + 1  # by the pigeonhole principle two such hashes agree in one of the bands
 _BAND_BITS = -(-128 // _BANDS)
+_KEPT = 8  # of those that an image looks like
 _COMPARED = 64  # per band and image: a thousand frames of one scene must not be compared with each other
 
 
@@ -46,14 +48,20 @@ def hash_of(thumbnail: bytes) -> int:
 
 
 def near_pairs(thumbnails: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-    """Pairs of places (earlier, later) of thumbnails that look alike, each at most once."""
+    """Pairs of places (earlier, later) of thumbnails that look alike, each once: for each the nearest before it, a few at most.
+
+    That suffices to find every group of them, and memory grows with their number, not with its square.
+    """
     hashes = [hash_of(thumbnail) if thumbnail else -1 for thumbnail in thumbnails]
-    told: set[tuple[int, int]] = set()
+    found: dict[int, list[int]] = defaultdict(list)
     for band in range(_BANDS):
         for bucket in _buckets(hashes, band):
-            for pair in _alike(bucket, hashes, thumbnails, told):
-                told.add(pair)
-                yield pair
+            for number, place in enumerate(bucket):
+                before = reversed(bucket[max(0, number - _COMPARED) : number])
+                found[place] += islice(
+                    _alike(place, before, found[place], hashes, thumbnails), _KEPT - len(found[place])
+                )
+    yield from ((other, place) for place, others in sorted(found.items()) for other in sorted(others))
 
 
 def _buckets(hashes: Sequence[int], band: int) -> Iterator[list[int]]:
@@ -67,13 +75,12 @@ def _buckets(hashes: Sequence[int], band: int) -> Iterator[list[int]]:
 
 
 def _alike(
-    bucket: Sequence[int], hashes: Sequence[int], thumbnails: Sequence[bytes], told: Set[tuple[int, int]]
-) -> Iterator[tuple[int, int]]:
-    for number, place in enumerate(bucket):
-        for other in bucket[max(0, number - _COMPARED) : number]:
-            near = (hashes[place] ^ hashes[other]).bit_count() <= MAX_BITS
-            if near and (other, place) not in told and _close(thumbnails[place], thumbnails[other]):
-                yield other, place
+    place: int, others: Iterable[int], known: Sequence[int], hashes: Sequence[int], thumbnails: Sequence[bytes]
+) -> Iterator[int]:
+    for other in others:
+        near = (hashes[place] ^ hashes[other]).bit_count() <= MAX_BITS
+        if near and other not in known and _close(thumbnails[place], thumbnails[other]):
+            yield other
 
 
 def _close(one: bytes, other: bytes) -> bool:

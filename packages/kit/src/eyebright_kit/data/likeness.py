@@ -1,7 +1,7 @@
 """Which images of a set are the same, or look alike, and what that does to its splits."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from eyebright_kit.data.fingerprint import near_pairs
@@ -65,20 +65,31 @@ def without_leaks(
 ) -> tuple[Picture, ...]:
     """Without images that are also, or look like ones, in a split that examines more strictly: train gives way to val, and
     both give way to test."""
-    groups: Groups = found.groups if Fix.NEAR_LEAKS in fixes else {}
+    like = _neighbours(found, fixes)
     strictest: dict[str, Picture] = {}
     for picture in pictures:
-        group = groups.get(picture.sha256, picture.sha256)
-        strictest[group] = max(strictest.get(group, picture), picture, key=_strictness)
+        strictest[picture.sha256] = max(strictest.get(picture.sha256, picture), picture, key=_strictness)
     kept: list[Picture] = []
     for picture in pictures:
-        rival = strictest[groups.get(picture.sha256, picture.sha256)]
-        if _strictness(rival) == _strictness(picture):
+        rivals = (strictest[content] for content in like(picture.sha256) if content in strictest)
+        rival = max(rivals, key=_strictness, default=picture)
+        if _strictness(rival) <= _strictness(picture):
             kept.append(picture)
         else:
             code = Fix.LEAKED_IMAGES if rival.sha256 == picture.sha256 else Fix.NEAR_LEAKS
             record.wished(code, picture.source, f"{'equal to' if code == Fix.LEAKED_IMAGES else 'like'} {rival.source}")
     return tuple(kept)
+
+
+def _neighbours(found: Likeness, fixes: Sequence[Fix]) -> Callable[[str], Sequence[str]]:
+    """The contents that an image must give way to, as far as that was asked for: itself elsewhere, and what looks like it."""
+    like: dict[str, list[str]] = defaultdict(list)
+    if Fix.NEAR_LEAKS in fixes:
+        for one, other in found.pairs:
+            like[one].append(other)
+            like[other].append(one)
+    own = Fix.LEAKED_IMAGES in fixes
+    return lambda content: [content, *like[content]] if own else like[content]
 
 
 def _strictness(picture: Picture) -> int:
