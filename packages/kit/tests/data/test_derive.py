@@ -283,6 +283,24 @@ def test_small_boxes_and_bare_images_are_left_out_when_asked(tmp_path: Path) -> 
     assert Counter(code for code, _ in changes(version)) == {"small_box_dropped": 2, "not_annotated": 2}
 
 
+@pytest.mark.parametrize("name", ["cat", "dog"])
+def test_any_class_can_be_dropped_the_last_one_too(tmp_path: Path, name: str) -> None:
+    version = read(tmp_path, detection(tmp_path, BOXES), DatasetPlan(drop=(name,)))
+    (left,) = {"cat", "dog"} - {name}
+    assert version.manifest.header.classes == (left,)
+    assert all(instance.label == 0 for sample in samples(version) for instance in sample.instances)
+    assert {shown for sample in version.report.samples for shown in sample.classes} == {left}
+
+
+def test_a_plan_that_empties_train_is_told_as_that(tmp_path: Path) -> None:
+    source = write_class_folders(tmp_path / "source", {"val": {"cats": 3, "dogs": 3}})
+    shutil.copytree(source / "val", source / "train")
+    report = inspect(source, plan=DatasetPlan(fix=(Fix.LEAKED_IMAGES,)))
+    assert report.ready_for("classification").missing == (
+        "of the 6 images to train on none is left: the plan leaves them all out, as the list of changes tells",
+    )
+
+
 def test_dropping_a_class_drops_its_objects(tmp_path: Path) -> None:
     version = read(tmp_path, detection(tmp_path, BOXES), DatasetPlan(drop=("cat",)))
     assert version.manifest.header.classes == ("dog",)

@@ -17,6 +17,8 @@ from eyebright_kit.data.tally import Tally
 from eyebright_wire.datasets import Readiness, Split
 
 _NAMED = 5  # how many classes a message lists by name
+#: Findings that are each about a file; the others may be about several places in one.
+_FILES = BROKEN.keys() - {"broken_annotations", "class_without_name", "missing_image", "broken_mask"}
 _COPY = "; to use what it leads to, copy that in (cp -RL copies a folder with what its links lead to)"
 
 
@@ -53,7 +55,12 @@ def _broken_files(evidence: Evidence) -> Iterator[str]:
     if found and not evidence.leave_out_broken:
         first, others = next(iter(found)), sum(found.values()) - 1
         detail = f": {findings.detail(first)}" if findings.detail(first) else ""
-        more = f" (and {others:,} more {'file' if others == 1 else 'files'} cannot be used)" if others else ""
+        things = "files" if found.keys() <= _FILES else "files or annotations"
+        more = (
+            f" (and {others:,} more {things[:-1] if others == 1 and things == 'files' else things} cannot be used)"
+            if others
+            else ""
+        )
         todo = f"remove or replace {'them' if others else 'it'}, or import again leaving such files out (--leave-out-broken)"
         yield f"{findings.first(first)} {BROKEN[first]}{detail}{more}; {todo}{_COPY if first == 'outside_link' else ''}"
 
@@ -168,11 +175,14 @@ def _no_image(evidence: Evidence) -> str:
 
 def _no_training_image(evidence: Evidence) -> str:
     splits = evidence.reading.splits
+    files = sum(count for (split, _), count in evidence.seen.items() if split == Split.TRAIN)
+    broken = any(evidence.findings.count(code) for code in BROKEN)
+    if files and not broken:
+        return f"of the {files:,} images to train on none is left: the plan leaves them all out, as the list of changes tells"
     if Split.TRAIN in splits:
-        files = sum(count for (split, _), count in evidence.seen.items() if split == Split.TRAIN)
         why = f"none of its {files:,} files can be used, the findings say why" if files else "it is empty"
         return f"{splits[Split.TRAIN]} has no usable image: {why}; training needs images there"
-    found = _listed([splits[split] for split in Split if split in splits])
+    found = _listed([splits[split] for split in Split if split in splits]) or "no split"
     return f"there is {found} but no train/; add one, or put the class folders side by side without splits"
 
 

@@ -21,10 +21,11 @@ class Relabelling:
 
     classes: tuple[str, ...]
     labels: dict[int, int]
+    before: int  # how many classes there were
 
     @cached_property  # asked for every image
     def identical(self) -> bool:
-        return all(old == new for old, new in self.labels.items()) and len(self.labels) == len(self.classes)
+        return all(old == new for old, new in self.labels.items()) and len(self.labels) == self.before
 
     def skeletons(self, old: Mapping[int, Skeleton]) -> dict[int, Skeleton]:
         """Of a merged class, the one of its first part."""
@@ -45,7 +46,7 @@ def relabelling(classes: Sequence[str], plan: DatasetPlan) -> Relabelling:
             raise PlanInvalid(f"the data set has no class {name!r}; {known}")
     kept = {label: plan.rename.get(name, name) for label, name in enumerate(classes) if name not in dropped}
     numbers = {name: number for number, name in enumerate(dict.fromkeys(kept.values()))}
-    return Relabelling(tuple(numbers), {label: numbers[name] for label, name in kept.items()})
+    return Relabelling(tuple(numbers), {label: numbers[name] for label, name in kept.items()}, len(classes))
 
 
 def _some_of(classes: Sequence[str]) -> str:

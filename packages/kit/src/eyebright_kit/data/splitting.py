@@ -105,8 +105,8 @@ def _strata(pictures: Iterable[Picture], *, stratified: bool) -> dict[int | None
 
 def _drawn(contents: Collection[str], count: int, seed: int, groups: Groups) -> set[str]:
     """About `count` contents: whole groups of what looks alike as long as they fit, else the smallest one if it is at most twice
-    too large. If all are larger, as when a whole class is one film, groups are torn: better a leak that is told than no
-    validation."""
+    too large. If that gives less than half, as when most of a class is one film, groups are torn: better a leak that is told
+    than hardly any validation."""
     alike: dict[str, set[str]] = defaultdict(set)
     for content in contents:
         alike[groups.get(content, content)].add(content)
@@ -117,7 +117,10 @@ def _drawn(contents: Collection[str], count: int, seed: int, groups: Groups) -> 
     smallest = min(alike.values(), key=lambda members: (len(members), min(members)), default=set[str]())
     if not drawn and count and len(smallest) <= min(2 * count, len(contents) - 1):
         return smallest
-    return drawn or set(sorted(contents, key=lambda content: _lot(content, seed))[:count])
+    if 2 * len(drawn) < count:
+        torn = sorted(set(contents) - drawn, key=lambda content: _lot(content, seed))
+        drawn |= set(torn[: count - len(drawn)])
+    return drawn
 
 
 def _counts(total: int, shares: Mapping[Split, float]) -> dict[Split, int]:
