@@ -115,7 +115,8 @@ def test_renamed_classes_keep_their_images_and_merged_ones_become_one(tmp_path: 
     report = inspect(folders(tmp_path), plan=plan)
     assert report.classes == ("pets", "emus")
     assert report.images_per_class == {"train": {"pets": 7, "emus": 2}, "val": {"pets": 3, "emus": 1}}
-    assert report.changes is None
+    assert report.changes
+    assert report.changes.by_code == {"class_renamed": 2}
 
 
 def test_what_is_dropped_is_on_the_list(tmp_path: Path) -> None:
@@ -143,6 +144,12 @@ def test_a_class_that_is_not_there_is_refused_with_the_nearest(tmp_path: Path, p
         inspect(folders(tmp_path), plan=plan)
 
 
+@pytest.mark.parametrize("plan", [DatasetPlan(include=("trian/*",)), DatasetPlan(exclude=("*",))])
+def test_a_plan_that_wants_no_image_is_refused_with_a_name_for_comparison(tmp_path: Path, plan: DatasetPlan) -> None:
+    with pytest.raises(PlanInvalid, match=r"no image fits .* called like val/emus/0\.png"):
+        inspect(folders(tmp_path), plan=plan)
+
+
 def test_repeated_images_and_leaks_are_removed_when_asked(tmp_path: Path) -> None:
     source = folders(tmp_path)
     shutil.copy(source / "train" / "cats" / "0.png", source / "train" / "cats" / "again.png")
@@ -165,7 +172,7 @@ def test_images_that_a_new_draw_puts_together_are_repetitions_too(tmp_path: Path
     shutil.copy(source / "val" / "cats" / "0.png", source / "train" / "cats" / "again.png")
     splits = SplitPlan(shares={Split.TRAIN: 0.5, Split.VAL: 0.5})
     version = prepare(source, work=tmp_path / "work", plan=DatasetPlan(fix=(Fix.DUPLICATE_IMAGES,), splits=splits))
-    assert [code for code, _ in changes(version)] == ["duplicate_images"]
+    assert [code for code, _ in changes(version)] == ["splits_drawn", "duplicate_images"]
     assert "duplicate_images" not in {finding.code for finding in version.report.findings}
 
 
@@ -320,7 +327,7 @@ def test_a_mask_that_loses_a_class_is_on_the_list(tmp_path: Path) -> None:
     found = Annotations(mask=MaskFile(mask, {0: 0, 1: 1}))
     reading = Reading(("cat", "dog"), lambda: iter([Candidate(image, "1.png", None, annotate=lambda _w, _h: found)]))
     assert changes(read(tmp_path, reading)) == []
-    assert changes(read(tmp_path, reading, DatasetPlan(rename={"dog": "cat"}))) == []
+    assert changes(read(tmp_path, reading, DatasetPlan(rename={"dog": "cat"}))) == [("class_renamed", "dog")]
     assert changes(read(tmp_path, reading, DatasetPlan(drop=("dog",)))) == [("class_dropped", "1.png")]
     bare = DatasetPlan(drop=("cat", "dog"), only_annotated=True)
     assert [code for code, _ in changes(read(tmp_path, reading, bare))] == [
@@ -334,4 +341,6 @@ def test_the_blobs_of_a_derived_version_are_there_already(tmp_path: Path) -> Non
     stored = prepare(folders(tmp_path), work=tmp_path / "stored")
     blobs = store(stored, tmp_path / "blobs")
     derived = derive(stored.manifest, blobs, DatasetPlan(rename={"cats": "x"}), work=tmp_path / "derived")
-    assert all(path == blob_path(blobs, sha256) for sha256, path in derived.blobs)
+    assert derived.report.changes
+    elsewhere = {sha256 for sha256, path in derived.blobs if path != blob_path(blobs, sha256)}
+    assert elsewhere == {derived.report.changes.sha256}

@@ -128,6 +128,17 @@ async def test_what_was_left_out_is_told_line_by_line(site):
     ]
 
 
+async def test_two_sources_of_one_version_each_have_their_own_list(site):
+    version = await brought(site, street())
+    headers = {"Content-Type": "application/zip"}
+    query = "name=torn&leave_out_broken=true"
+    torn = await site.post(f"{API}/datasets?{query}", content=street(broken=True), headers=headers)
+    assert version.endswith(torn.json()["id"])
+    assert (await site.get(f"{version}/changes?dataset=street")).text == ""
+    assert "images/train/x.png" in (await site.get(f"{version}/changes?dataset=torn")).text
+    assert (await site.get(f"{version}/changes?dataset=nowhere")).status_code == 404
+
+
 async def test_a_version_of_everything_has_no_changes(site):
     answer = await site.get(f"{await brought(site, street())}/changes")
     assert (answer.status_code, answer.text) == (200, "")

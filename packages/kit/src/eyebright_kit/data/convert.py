@@ -1,5 +1,6 @@
 """Write a version in another format: `convert(manifest, find, form, into)` says what could not be carried."""
 
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,14 @@ def convert(manifest: Manifest, find: Find, form: Format, into: Path) -> Convers
     into.mkdir(parents=True, exist_ok=True)
     present = features_of_version(manifest)
     features = frozenset(present)
-    form.write(Target(manifest, find, into, features))
+    try:
+        form.write(Target(manifest, find, into, features))
+    except BaseException:
+        for (
+            begun
+        ) in into.iterdir():  # it was empty: half a data set is worth nothing, and takes the room of a whole one
+            shutil.rmtree(begun, ignore_errors=True) if begun.is_dir() else begun.unlink()
+        raise
     carried = form.carries(features)
     return Conversion(
         sum(1 for _ in manifest.samples()), {what: n for what, n in present.items() if what not in carried}

@@ -95,8 +95,20 @@ def inspect_reading(
     rules, plan = rules or Rules(), plan or DatasetPlan()
     found = survey(root, reading, place, Wishes(rules.images, plan), progress)
     record = Record(root, found.findings, place.changes)
+    for code, what, detail in _of_the_whole(plan):
+        record.wished(code, what, detail)
     pictures = _arranged(found, rules, plan, record)
     return _Reporter(form, found, rules.leave_out_broken or Fix.BROKEN in plan.fix).inspection(pictures, place, record)
+
+
+def _of_the_whole(plan: DatasetPlan) -> Iterator[tuple[str, str, str]]:
+    """What a plan changes about all images at once: (code, what, detail)."""
+    yield from (("class_renamed", old, f"now {new}") for old, new in plan.rename.items() if old != new)
+    if plan.splits and plan.splits.shares:
+        shares = ", ".join(f"{split} {share:g}" for split, share in plan.splits.shares.items())
+        yield "splits_drawn", "all images", f"{shares}; seed {plan.splits.seed}"
+    elif plan.splits and plan.splits.lists:
+        yield from (("split_listed", split, ", ".join(names)) for split, names in plan.splits.lists.items())
 
 
 def _unknown() -> Inspection:

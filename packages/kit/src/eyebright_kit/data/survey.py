@@ -17,7 +17,7 @@ from eyebright_kit.data.format import Candidate, Reading, Remark
 from eyebright_kit.data.images import ImageLimits, Unusable, Usable, examine_all
 from eyebright_kit.data.manifest import Sample
 from eyebright_kit.data.record import Record
-from eyebright_kit.data.relabel import Relabelling, relabelling
+from eyebright_kit.data.relabel import PlanInvalid, Relabelling, relabelling
 from eyebright_kit.data.selection import Names, chosen_by
 from eyebright_kit.data.workplace import Workplace
 from eyebright_wire.datasets import Split
@@ -92,13 +92,19 @@ def _verdicts(
 
 
 def _candidates(reading: Reading, record: Record, wanted: Names) -> Iterator[Candidate]:
+    """Raises PlanInvalid when there are images but none is wanted."""
+    chosen = passed_over = ""
     for found in reading.found():
         if isinstance(found, Remark):
             record.remark(found)
         elif wanted(found.source):
+            chosen = found.source
             yield found
         else:
             record.wished("not_selected", found.source)
+            passed_over = found.source
+    if passed_over and not chosen:
+        raise PlanInvalid(f"no image fits the names to include and exclude; they are called like {passed_over}")
 
 
 def _sample(candidate: Candidate, verdict: Usable | Unusable, annotator: Annotator, record: Record) -> Sample | None:

@@ -24,6 +24,8 @@ def converted(
         raise NotFound(f"no file or folder {source}")
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise Conflict(f"{into} is there already and not an empty folder; name a new one")
+    if into.resolve().is_relative_to(source.resolve()):
+        raise Conflict(f"{into} lies in {source}, and would become a part of it; name a folder elsewhere")
     with busy(f"Reading {source}…") as telling, tempfile.TemporaryDirectory(prefix="eyebright-") as work:
 
         def told(what: str, done: int, total: int) -> None:

@@ -94,14 +94,17 @@ def _write_sheet(target: Path, content: bytes) -> None:
     say(f"drawn: {target}")
 
 
-@app.command("changes", epilog=example("eyebright datasets changes dsv_0123… --json"))
+@app.command(
+    "changes", epilog=example("eyebright datasets changes street\neyebright datasets changes dsv_0123… --json")
+)
 def show_changes(
-    version: Annotated[str, typer.Argument(metavar="VERSION", help="The id of a version; `datasets show` names them.")],
+    name: Stored,
     as_json: Json = False,
 ) -> None:
     """What a version leaves out or alters against its source, one by one."""
     with connected() as client:
-        changes = client.changes(version)
+        dataset = None if name.startswith("dsv_") else name
+        changes = client.changes(client.dataset(name).versions[0].id if dataset else name, dataset)
         if as_json:
             emit(list(changes))
         else:
@@ -201,7 +204,7 @@ def _derive(name: str, into: str | None, plan: DatasetPlan, as_json: bool) -> No
         show("Nothing was to be changed: it is the same version.")
     elif changes:
         show_table(("why", "how many"), changes.by_code.items(), "")
-        show(f"one by one: eyebright datasets changes {version.id}")
+        show(f"one by one: eyebright datasets changes {version.dataset}")
 
 
 @app.command(

@@ -203,9 +203,11 @@ class Client:
         params = _given({"limit": limit, "columns": columns, "side": side})
         return self._transport.ask("GET", f"{API}/dataset-versions/{version_id}/sheet", params=params).content
 
-    def changes(self, version_id: str) -> Iterator[dict[str, str]]:
-        """What a version leaves out or alters against its source: code, source, detail."""
-        with self._transport.stream("GET", f"{API}/dataset-versions/{version_id}/changes") as response:
+    def changes(self, version_id: str, dataset: str | None = None) -> Iterator[dict[str, str]]:
+        """What a version leaves out or alters against its source: code, source, detail. `dataset` says which source, if
+        several came to the same version."""
+        params = _given({"dataset": dataset})
+        with self._transport.stream("GET", f"{API}/dataset-versions/{version_id}/changes", params=params) as response:
             yield from map(json.loads, response.iter_lines())
 
     # -- recipes and trainers

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from eyebright.core.records import Version
 from eyebright.core.resolve import nearest
 from eyebright.errors import InvalidRequest, NotFound, Unavailable
 from eyebright.ports.objects import ObjectStore, blob_key
 from eyebright.ports.registry import DatasetStore
+from eyebright.services.datasets import find
 from eyebright.services.views import picture_view
 from eyebright_kit.data.manifest import Manifest, Sample
 from eyebright_kit.data.pages import Pages
@@ -80,11 +82,21 @@ class Pictures:
         draw = partial(sheet, pictures, header.classes, header.skeletons, columns=columns, side=side)
         return await self._drawn(draw)
 
-    async def changes(self, version_id: str) -> AsyncIterator[bytes]:
-        """What was left out or altered against the source: JSON lines. Raises NotFound."""
-        version = await self._store.version(version_id)
+    async def changes(self, version_id: str, dataset: str | None = None) -> AsyncIterator[bytes]:
+        """What was left out or altered against the source: JSON lines. Raises NotFound.
+
+        Two sources can come to the same version, one by leaving something out; `dataset` says whose list is meant.
+        """
+        version = await self._store.version(version_id) if dataset is None else await self._in(dataset, version_id)
         summary = version.report.get("changes")
         return self._objects.open(blob_key(summary["sha256"])) if summary else _nothing()
+
+    async def _in(self, dataset: str, version_id: str) -> Version:
+        versions = (await find(self._store, dataset)).versions
+        found = next((version for version in versions if version.id == version_id), None)
+        if found is None:
+            raise NotFound(f"data set {dataset} has no version {version_id}")
+        return found
 
     async def _of(self, version_id: str) -> Pages:
         version = await self._store.version(version_id)

@@ -88,5 +88,10 @@ async def get_sheet(
         **refusals(404),
     },
 )
-async def get_changes(version_id: str, verbs: Verbs) -> StreamingResponse:
-    return StreamingResponse(await verbs.pictures.changes(version_id), media_type="application/jsonl")
+async def get_changes(
+    version_id: str,
+    verbs: Verbs,
+    dataset: Annotated[str | None, Query(max_length=200, description="The data set whose import is meant")] = None,
+) -> StreamingResponse:
+    """The same content can have come from two sources, one of which had to leave something out."""
+    return StreamingResponse(await verbs.pictures.changes(version_id, dataset), media_type="application/jsonl")
