@@ -127,6 +127,28 @@ def test_text_comes_with_any_end_of_line_and_a_mark_at_its_beginning(tmp_path: P
     assert list(read_lines(path, tmp_path)) == [(1, "a"), (3, "b"), (4, "c")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_a_mark_at_the_beginning_says_how_text_is_written(tmp_path: Path, encoding: str) -> None:
+    json = written(tmp_path, '\ufeff{"x": 1}'.encode(encoding))
+    assert read_json(json, tmp_path, Point) == Point(x=1)
+    assert read_yaml(json, tmp_path) == {"x": 1}
+    assert list(read_lines(written(tmp_path, "\ufeffü\r\n\n😀".encode(encoding)), tmp_path)) == [(1, "ü"), (3, "😀")]
+    assert complaint(read_json, tmp_path, '\ufeff{"x":\n,}'.encode(encoding), Point)[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        (b"\xff\xfea", "it is no UTF-16 text, as it begins (truncated data)"),
+        (b"\xff\xfe\x00\xd8a\x00", "it is no UTF-16 text, as it begins (illegal UTF-16 surrogate)"),
+        (b"\x00\x00\xfe\xff\xff\xff\xff\xff", "it is no UTF-32 text, as it begins (code point not in range(0x110000))"),
+    ],
+)
+def test_text_that_is_not_what_its_mark_says_is_named(tmp_path: Path, content: bytes, detail: str) -> None:
+    assert complaint(read_json, tmp_path, content, Point) == (detail, None)
+    assert complaint(read_text, tmp_path, content) == (detail, None)
+
+
 def test_text_that_is_not_utf_8_is_named_with_its_line(tmp_path: Path) -> None:
     assert complaint(read_text, tmp_path, b"a\nb\nc\xff") == ("it is no UTF-8 text (byte 0xff)", 3)
 

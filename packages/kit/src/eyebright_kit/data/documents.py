@@ -7,7 +7,7 @@ the content into one `Unreadable` that names the line. YAML and XML are read by 
 import math
 import os
 import re
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +32,8 @@ _MAX_YAML_BYTES = 4 * 1024**2
 _DEEPEST_YAML = 32
 _CHUNK_BYTES = 64 * 1024
 _MAX_ALIASES = 100
+#: The marks at the beginning of a text that is not in UTF-8. The longer first: one of them begins as a shorter one does.
+_MARKS = ((BOM_UTF32_LE, "utf-32"), (BOM_UTF32_BE, "utf-32"), (BOM_UTF16_LE, "utf-16"), (BOM_UTF16_BE, "utf-16"))
 
 
 class Unreadable(Exception):
@@ -67,11 +69,33 @@ def _readable(path: Path) -> Generator[None, None, None]:
         raise Unreadable(path, error.strerror or str(error)) from None
 
 
-def read_text(path: Path, root: Path, limit: int = MAX_FILE_BYTES) -> str:
-    """UTF-8, with or without a mark at its beginning, in any of the three ways to end a line. Raises Unreadable."""
+def read_utf_8(path: Path, root: Path, limit: int = MAX_FILE_BYTES) -> bytes:
+    """The whole file without the mark at its beginning, and in UTF-8 where that says UTF-16 or UTF-32, as PowerShell writes it.
+
+    What has no such mark is given as it is found. Raises Unreadable.
+    """
     content = read_bytes(path, root, limit)
+    encoding = marked_encoding(content)
+    if encoding is None:
+        return content.removeprefix(BOM_UTF8)
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode(encoding)
+        del content  # it may have gigabytes
+        return text.encode()
+    except UnicodeDecodeError as error:
+        raise Unreadable(path, f"it is no {encoding.upper()} text, as it begins ({error.reason})") from None
+
+
+def marked_encoding(content: bytes) -> str | None:
+    """Which of UTF-16 and UTF-32 a mark at the beginning says, if there is one."""
+    return next((encoding for mark, encoding in _MARKS if content.startswith(mark)), None)
+
+
+def read_text(path: Path, root: Path, limit: int = MAX_FILE_BYTES) -> str:
+    """UTF-8, or what a mark at the beginning says, in any of the three ways to end a line. Raises Unreadable."""
+    content = read_utf_8(path, root, limit)
+    try:
+        return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise Unreadable(path, f"it is no UTF-8 text (byte 0x{content[error.start]:02x})", line) from None
@@ -89,7 +113,7 @@ def read_json(path: Path, root: Path, kind: type[T], limit: int = MAX_FILE_BYTES
 
     Fields that the type does not name are passed over; msgspec.Raw for a field postpones its decoding.
     """
-    return decode_json(read_bytes(path, root, limit).removeprefix(BOM_UTF8), kind, path)
+    return decode_json(read_utf_8(path, root, limit), kind, path)
 
 
 def decode_json(content: bytes | msgspec.Raw, kind: type[T], path: Path, line: int | None = None) -> T:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from eyebright_kit.data.documents import marked_encoding
 from eyebright_kit.data.format import Remark
 from eyebright_kit.data.tree import NotOpened, Tree, opened
 from eyebright_kit.data.walk import named_like_image, split_of, walk
@@ -108,9 +109,11 @@ def glimpsed(tree: Tree, ending: str) -> Iterator[Path]:
 
 
 def beginning(path: Path, tree: Tree, size: int = 4096) -> bytes:
-    """The first bytes of a plain file; none when it cannot be read."""
+    """The first bytes of a plain file, in UTF-8 where a mark says UTF-16 or UTF-32; none when it cannot be read."""
     try:
         with opened(path, tree.root) as file:
-            return file.read(size)
+            content = file.read(size)
     except (NotOpened, OSError):
         return b""
+    encoding = marked_encoding(content)
+    return content.decode(encoding, "ignore").encode() if encoding else content
