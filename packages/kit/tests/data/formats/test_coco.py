@@ -777,6 +777,78 @@ def test_a_mark_of_byte_order_and_line_ends_of_windows_are_read(tmp_path: Path) 
     assert len(candidates(tmp_path)) == 4
 
 
+def of_roboflow(root: Path) -> Path:
+    for split, numbers in (("train", range(1, 5)), ("valid", range(5, 8))):
+        write_split(root / split / "_annotations.coco.json", root / split, numbers)
+    return root
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_a_file_that_powershell_wrote_anew_is_read(tmp_path: Path, split: str, encoding: str) -> None:
+    path = of_roboflow(tmp_path) / split / "_annotations.coco.json"
+    mark = "" if encoding in ("utf-16", "utf-32") else "\ufeff"  # these write their own
+    path.write_bytes((mark + path.read_text()).encode(encoding))
+    assert told(tmp_path) == set()
+    assert Counter(found.split for found in candidates(tmp_path).values()) == {Split.TRAIN: 4, Split.VAL: 3}
+    assert len(annotations(tmp_path, f"{split}/{5 if split == 'valid' else 1}.png").instances) == 2
+
+
+_LOST = {
+    "another file": b"[]",
+    "an empty object": b"{}",
+    "nothing": b"",
+    "cut off at once": b'{"info": {"year',
+    "nested deep": b'{"info": ' + b"[" * 100_000,
+    "no mark": '{"images": []}'.encode("utf-16-le"),
+    "half of a character": '{"images": []}'.encode("utf-16")[:-1],
+}
+_KNOWN_NAMES = (
+    "valid/_annotations.coco.json",
+    "annotations/instances_val2017.json",
+    "annotations/person_keypoints_val2017.json",
+    "annotations/captions_val.json",
+    "set/annotations/instances_default.json",
+)
+
+
+@pytest.mark.parametrize("what", _LOST)
+@pytest.mark.parametrize("name", _KNOWN_NAMES)
+def test_a_file_that_can_only_be_an_annotation_is_never_passed_over(tmp_path: Path, name: str, what: str) -> None:
+    path = of_roboflow(tmp_path) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_LOST[what])
+    report = inspect(tmp_path)
+    assert [finding.code for finding in report.findings] == ["broken_annotations"]
+    assert [example.removesuffix(":1") for example in report.findings[0].examples] == [name]
+    assert name in report.ready_for("detection").missing[0]
+
+
+@pytest.mark.parametrize("what", _LOST)
+def test_a_broken_file_that_is_the_only_one_is_named(tmp_path: Path, what: str) -> None:
+    path = one_file(tmp_path)
+    path.write_bytes(_LOST[what])
+    report = inspect(tmp_path)
+    assert report.format == "coco"
+    assert [finding.code for finding in report.findings] == ["broken_annotations"]
+    assert WHERE in report.ready_for("detection").missing[0]
+
+
+def test_a_broken_list_beside_labels_of_yolo_takes_nothing_from_them(tmp_path: Path) -> None:
+    write_json(tmp_path / "annotations/instances_val2017.json", [])
+    write_image(tmp_path / "images/train/1.png", 1)
+    (tmp_path / "labels/train").mkdir(parents=True)
+    (tmp_path / "labels/train/1.txt").write_text("0 0.5 0.5 0.2 0.2")
+    assert Coco().matches(tmp_path) == Certainty.POSSIBLE
+    assert inspect(tmp_path).format == "yolo"
+
+
+def test_a_list_whose_head_is_longer_than_the_glimpse_is_read(tmp_path: Path) -> None:
+    path = one_file(tmp_path)
+    write_json(path, {**json.loads(path.read_text()), "info": {"licence": "x" * 200_000}})
+    assert len(candidates(tmp_path)) == 4
+
+
 # Hostile content
 
 
@@ -852,7 +924,9 @@ def test_a_list_that_is_a_link_out_of_the_data_set_is_not_read(tmp_path: Path) -
     path = one_file(tmp_path / "set")
     path.rename(tmp_path / "instances_train.json")
     path.symlink_to(tmp_path / "instances_train.json")
-    assert Coco().matches(tmp_path / "set") == Certainty.NO
+    with pytest.raises(Unreadable) as caught:
+        Coco().read(tmp_path / "set")
+    assert caught.value.code == "outside_link"
 
 
 def test_a_listed_image_that_is_a_link_out_of_the_data_set_is_not_used(tmp_path: Path) -> None:

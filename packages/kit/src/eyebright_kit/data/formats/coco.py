@@ -44,12 +44,15 @@ class Coco:
     layout = "annotations/instances_train.json beside the images, or train/_annotations.coco.json"
 
     def matches(self, root: Path) -> Certainty:
-        """By what the JSON files nearest to the root begin with. A list of results is COCO's too, if nothing that can be used."""
+        """By what the JSON files nearest to the root begin with. A list of results is COCO's too, if nothing that can be used,
+        and so is what only its name tells: whoever wrote it must hear that it is broken."""
         tree = Tree(root)
         looks = {look(path, tree) for path in glimpsed(tree, ".json")}
+        if not looks - {Look.OTHER}:
+            return Certainty.NO
         if Look.COCO in looks:
             return Certainty.POSSIBLE if _has_labels_of_yolo(tree) else Certainty.SURE
-        return Certainty.LIKELY if Look.RESULTS in looks else Certainty.NO
+        return Certainty.POSSIBLE if Look.NAMED in looks and _has_labels_of_yolo(tree) else Certainty.LIKELY
 
     def read(self, root: Path) -> Reading:
         """Every class is a category; what the categories of several files have in common is their names."""

@@ -1,5 +1,6 @@
 """Which files of a data set are COCO, and what the other ones are that look like it."""
 
+import re
 from collections.abc import Iterable
 from enum import Enum, auto
 from pathlib import Path
@@ -13,15 +14,21 @@ from eyebright_wire.datasets import Split
 
 _OF_RESULTS = ({b"image_id", b"category_id"}, {b"image_id", b"caption"})
 _RESULTS = "it is a list of what a model found; expected an object with images, annotations and categories"
+_NOTHING = "it has no annotations; expected an object with images, annotations and categories"
 _STUFF = "its regions (stuff) are no objects"
+#: What COCO and Roboflow call their files, and nobody else calls any.
+_NAME = re.compile(
+    r"(?:.*/)?_annotations\.coco\.json|(?:.*/)?annotations/(?:instances|person_keypoints|captions)_[^/]*\.json"
+)
 
 
 class Look(Enum):
-    """What the beginning of a file looks like."""
+    """What a file looks like by its beginning; or, where that tells nothing, by its name."""
 
     OTHER = auto()
     COCO = auto()
     RESULTS = auto()
+    NAMED = auto()
 
 
 def look(path: Path, tree: Tree) -> Look:
@@ -32,11 +39,14 @@ def look(path: Path, tree: Tree) -> Look:
         return Look.COCO
     if start.bracket == b"[" and any(of_results <= start.keys(2) for of_results in _OF_RESULTS):
         return Look.RESULTS
-    return Look.OTHER
+    return Look.NAMED if _NAME.fullmatch(path.relative_to(tree.root).as_posix().casefold()) else Look.OTHER
 
 
 def open_documents(looks: Iterable[tuple[Path, Look]], root: Path) -> tuple[tuple[Document, ...], tuple[Remark, ...]]:
-    """Those that say what images show, and a remark on each of the others. Raises Unreadable when there are none."""
+    """Those that say what images show, and a remark on each of the others.
+
+    Raises Unreadable when there are none, and for one that cannot be understood.
+    """
     documents: list[Document] = []
     others: list[Remark] = []
     for path, seen in looks:
@@ -56,7 +66,12 @@ def _opened(path: Path, seen: Look, root: Path) -> Document:
         raise Unsupported(_RESULTS)
     if path.name.startswith("stuff_"):
         raise Unsupported(_STUFF)
-    return open_document(path, root)
+    try:
+        return open_document(path, root)
+    except Unsupported:
+        if seen == Look.NAMED:
+            raise Unreadable(path, _NOTHING) from None
+        raise
 
 
 def _order(document: Document) -> tuple[int, bool, bool, str]:
