@@ -774,7 +774,7 @@ def test_a_broken_line_leaves_the_image_out_and_is_found_with_its_line(tmp_path:
 
 def test_a_label_that_is_no_text_leaves_the_image_out(tmp_path: Path) -> None:
     roboflow(tmp_path)
-    (tmp_path / "train/labels/a_jpg.rf.0123abcd.txt").write_text(_BOXES, encoding="utf-16")
+    (tmp_path / "train/labels/a_jpg.rf.0123abcd.txt").write_bytes(b"\xff" + _BOXES.encode())
     assert "labels/a_jpg.rf.0123abcd.txt:1: it is no UTF-8" in finding(inspect(tmp_path), "broken_annotations")
 
 
@@ -964,6 +964,54 @@ def test_a_description_that_cannot_be_understood_stops_the_import(
     assert raised.value.path == tmp_path / "data.yaml"
     assert detail in raised.value.detail
     assert "data.yaml" in inspect(tmp_path).ready_for("detection").missing[0]
+
+
+@pytest.mark.parametrize("name", ["data.yaml", "Data.YML", "pets.yaml"])
+@pytest.mark.parametrize(
+    ("description", "found"),
+    [
+        ("cat and dog", "it is a text"),
+        ("- cat\n- dog", "it is a list"),
+        ("- &a [*a]", "it is a list"),
+        ("", "it is empty"),
+        ("# cat, dog", "it is empty"),
+        ("3", "it is 3"),
+        ("true", "it is True"),
+        ("{}", "it is {}"),
+        ("nc: 99999999999", "it has no names, but 'nc'"),
+        ("train: a\nclasses: [b]", "it has no names, but 'train', 'classes'"),
+        ("a: &a [*a]", "it has no names, but 'a'"),
+    ],
+)
+def test_a_description_that_describes_nothing_is_told(tmp_path: Path, name: str, description: str, found: str) -> None:
+    lay(tmp_path, {name: description, "images/1.jpg": "", "labels/1.txt": _BOXES})
+    assert ("unsupported_annotations", name) in remarks(tmp_path)
+    assert ("other_file", name) not in remarks(tmp_path)
+    expected = "expected names: a list of them, or a map from numbers to names"
+    assert details(tmp_path, "unsupported_annotations") == [f"{found}; {expected}"]
+    assert name in finding(inspect(tmp_path), "unsupported_annotations")
+
+
+@pytest.mark.parametrize("others", [{"classes.txt": "cat\ndog\n"}, {"set.yaml": _NAMES}])
+def test_a_data_yaml_that_describes_nothing_is_told_beside_what_does(tmp_path: Path, others: dict[str, str]) -> None:
+    lay(tmp_path, {"data.yaml": "[]", **others, "images/1.jpg": "", "labels/1.txt": _BOXES})
+    assert read(tmp_path).classes == ("cat", "dog")
+    assert remarks(tmp_path) == [("unsupported_annotations", "data.yaml")]
+
+
+def test_a_data_yaml_that_is_no_yaml_stops_the_import_whatever_lies_beside_it(tmp_path: Path) -> None:
+    lay(tmp_path, {"data.yaml": "names: [cat", "set.yaml": _NAMES, "images/1.jpg": "", "labels/1.txt": _BOXES})
+    report = inspect(tmp_path)
+    assert "data.yaml:1: it is no plain YAML" in finding(report, "broken_annotations")
+    assert "data.yaml" in report.ready_for("detection").missing[0]
+
+
+def test_a_set_that_powershell_wrote_anew_is_read(tmp_path: Path) -> None:
+    text = (_NAMES.encode("utf-16"), _BOXES.encode("utf-16"))
+    lay(tmp_path, {"data.yaml": text[0], "images/1.jpg": "", "labels/1.txt": text[1]})
+    assert read(tmp_path).classes == ("cat", "dog")
+    assert len(annotations(tmp_path).instances) == 2
+    assert remarks(tmp_path) == []
 
 
 @pytest.mark.parametrize(

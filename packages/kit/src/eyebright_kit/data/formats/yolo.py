@@ -9,6 +9,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from operator import attrgetter
@@ -149,14 +150,17 @@ def _some_files(folder: Path, most: int) -> list[Path]:
 def _described(files: Files) -> Description:
     """What data.yaml says; without names there, what the lists of names say. Raises Unreadable."""
     description = describe(files.at_the_top(filter(is_yaml, files.others)), files.root)
-    return description if description.file else listed_names(files.lists_of_names(), files.root)
+    if description.file:
+        return description
+    listed = listed_names(files.lists_of_names(), files.root)
+    return replace(listed, remarks=(*description.remarks, *listed.remarks))
 
 
-def _describing(files: Files, description: Description) -> Sequence[Path]:
-    """The files that were read because they hold for all images."""
-    if description.file is None:
-        return ()
-    return files.lists_of_names() if is_list_of_names(description.file) else (description.file,)
+def _describing(files: Files, description: Description) -> Iterator[Path]:
+    """The files that were read because they hold for all images, or should have been."""
+    yield from (remark.path for remark in description.remarks)
+    if description.file:
+        yield from files.lists_of_names() if is_list_of_names(description.file) else (description.file,)
 
 
 def _census(layout: Layout, description: Description, root: Path) -> Census:

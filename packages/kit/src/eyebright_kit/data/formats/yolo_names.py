@@ -5,7 +5,8 @@ Nothing that such a file names is opened because of it: folders and lists are lo
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeGuard, TypeVar
 
@@ -21,6 +22,7 @@ from eyebright_wire.datasets import Split
 #: More than any data set has; a class number of a billion must not make a list of a billion names.
 MOST_CLASSES = 100_000
 _MOST_NAMES = 1_000_000  # of keypoints, over all classes
+_EXPECTED = "expected names: a list of them, or a map from numbers to names"
 TASKS = frozenset({"detect", "segment", "pose", "obb"})
 
 _T = TypeVar("_T")
@@ -77,23 +79,50 @@ def number_names(count: int) -> tuple[str, ...]:
 # data.yaml
 
 
-def describe(yamls: Iterable[Path], root: Path) -> Description:
+def describe(yamls: Sequence[Path], root: Path) -> Description:
     """What the first of the files that describes a data set says; nothing if there is none. `data.yaml` comes first.
 
-    Raises Unreadable for one that cannot be understood, unless another can: it may be some other tool's.
+    Raises Unreadable for a `data.yaml` that is no YAML, and for another unless there is one that can be understood: it may be
+    some other tool's. What is called so, or is the only one, and describes no data set is remarked upon.
     """
     broken: Unreadable | None = None
-    for file in sorted(yamls, key=lambda file: file.name.casefold() not in ("data.yaml", "data.yml")):
+    unclear: list[Remark] = []
+    for file in sorted(yamls, key=_is_data_yaml, reverse=True):
+        meant = _is_data_yaml(file) or len(yamls) == 1
         try:
             content = read_yaml(file, root)
         except Unreadable as error:
+            if meant:
+                raise
             broken = broken or error
             continue
         if is_description(content):
-            return _Description(file, content).read()
+            found = _Description(file, content).read()
+            return replace(found, remarks=(*unclear, *found.remarks))
+        if meant:
+            unclear.append(Remark(file, "unsupported_annotations", f"{_kind(content)}; {_EXPECTED}"))
     if broken:
         raise broken
-    return Description()
+    return Description(remarks=tuple(unclear))
+
+
+def _is_data_yaml(file: Path) -> bool:
+    return file.name.casefold() in ("data.yaml", "data.yml")
+
+
+def _kind(content: object) -> str:
+    """What stands in a file that describes no data set."""
+    match content:
+        case None:
+            return "it is empty"
+        case str():
+            return "it is a text"
+        case list():
+            return "it is a list"
+        case dict() if content:
+            return f"it has no names, but {_shown([*islice(content, 5)])[1:-1]}"  # pyright: ignore[reportUnknownArgumentType]
+        case _:
+            return f"it is {_shown(content)}"
 
 
 def is_description(content: object) -> TypeGuard[dict[Any, Any]]:
