@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from eyebright_kit.data.conformance import Example, FormatConformance, write_class_folders, write_image
 from eyebright_kit.data.documents import Unreadable
 from eyebright_kit.data.features import Feature
-from eyebright_kit.data.format import Candidate, Certainty, Remark
+from eyebright_kit.data.format import Candidate, Certainty, Remark, detect
 from eyebright_kit.data.formats.metadata import Metadata
 from eyebright_kit.data.inspect import Rules, inspect
 from eyebright_kit.data.manifest import Manifest, Sample
@@ -373,6 +373,33 @@ def test_csv_is_read_as_pandas_does(tmp_path: Path, content: str) -> None:
     assert captions(tmp_path) == {"1.png": 'a "red" dog, running', "2.png": "", "3.png": "c"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_columns_may_be_separated_as_excel_does(tmp_path: Path, mark: str, end: str, encoding: str) -> None:
+    lines = ("file_name,label,text", '1.png,dog,"a, b; c\td"', "2.png,cat,", "3.png,dog,e")
+    cells = [line.split(",", 2) for line in lines]
+    write_csv(tmp_path, end.join(mark.join(row) for row in cells).encode(encoding))
+    assert detect(tmp_path).name == "metadata"  # type: ignore[union-attr]
+    assert labels(tmp_path) == {"1.png": "dog", "2.png": "cat", "3.png": "dog"}
+    assert captions(tmp_path) == {"1.png": "a, b; c d", "2.png": "", "3.png": "e"}
+
+
+def test_a_name_with_another_sign_between_does_not_decide(tmp_path: Path) -> None:
+    write_csv(tmp_path, 'file_name;"label,text"\n1.png;a\n')
+    assert [detail for code, _, _, detail in remarks(tmp_path) if code == "unsupported_annotations"] == [
+        "the column 'label,text' is not read"
+    ]
+
+
+def test_json_lines_that_powershell_wrote_anew_are_read(tmp_path: Path) -> None:
+    write_set(tmp_path, {"file_name": "1.png", "text": "Köter"})
+    table = tmp_path / "metadata.jsonl"
+    table.write_bytes(table.read_bytes().decode().encode("utf-16"))
+    assert Metadata().matches(tmp_path) == Certainty.SURE
+    assert captions(tmp_path) == {"1.png": "Köter"}
+
+
 def test_numbers_in_csv_are_numbers_even_with_gaps(tmp_path: Path) -> None:
     write_csv(tmp_path, "file_name,label\n1.png,1.0\n2.png,\n3.png,0\n")
     write(tmp_path / "dataset_infos.json", '{"features": {"label": {"names": ["dog", "cat"]}}}')
@@ -417,6 +444,9 @@ def test_what_is_no_csv_makes_the_set_unreadable(tmp_path: Path, content: bytes)
         ("metadata.jsonl", '{"image": "1.png", "caption": "a"}', Certainty.NO),
         ("metadata.csv", '"file_name","x"\n', Certainty.SURE),
         ("metadata.csv", "image,label\n", Certainty.NO),
+        ("metadata.csv", "image;label\n", Certainty.NO),
+        ("metadata.csv", "my file_name;label\n", Certainty.NO),
+        ("metadata.csv", 'label;"file_name"\n', Certainty.SURE),
         ("my-metadata.jsonl", '{"file_name": "1.png"}', Certainty.NO),
     ],
 )

@@ -36,6 +36,7 @@ from eyebright_kit.data.formats.metadata_rows import (
     Row,
     Value,
     category_column,
+    delimiter_of,
     fields_of,
     objects_of,
     rows,
@@ -109,7 +110,7 @@ def _certainty(path: Path, tree: Tree) -> Certainty:
         return Certainty.LIKELY
     first, *_ = beginning(path, tree, _BEGINNING).decode("utf-8-sig", "replace").lstrip().splitlines() or [""]
     if path.name.lower() == _CSV:
-        return Certainty.SURE if FILE_NAME in (cell.strip('"') for cell in first.split(",")) else Certainty.NO
+        return Certainty.SURE if delimiter_of(first) else Certainty.NO
     try:
         columns = fields_of(first.encode(), path, 1)
     except Unreadable:

@@ -10,7 +10,7 @@ from typing import TypeAlias, cast
 import msgspec
 from msgspec import Raw
 
-from eyebright_kit.data.documents import MAX_INDEX_BYTES, Unreadable, decode_json, read_bytes, read_text
+from eyebright_kit.data.documents import MAX_INDEX_BYTES, Unreadable, decode_json, read_text, read_utf_8
 
 #: How a class is named in a row.
 Value: TypeAlias = int | str
@@ -22,6 +22,7 @@ BOXES = "bbox"
 CATEGORIES = ("categories", "category", "labels", "label", "category_id", "category_ids")
 CAPTIONS = ("text", "caption", "prompt")
 _MOST_CLASSES = 100_000
+_LONGEST_HEADER = 65_536
 _UNLABELLED = -1  # what Hugging Face puts where the class is kept secret
 
 
@@ -109,15 +110,24 @@ def _value(found: object, path: Path, line: int) -> Value | None:
 
 
 def _of_json_lines(path: Path, root: Path) -> Iterator[tuple[int, bytes]]:
-    content = read_bytes(path, root, MAX_INDEX_BYTES).removeprefix(b"\xef\xbb\xbf")
+    content = read_utf_8(path, root, MAX_INDEX_BYTES)
     for number, line in enumerate(content.split(b"\n"), 1):
         if line.strip():
             yield number, line
 
 
+def delimiter_of(header: str) -> str | None:
+    """What stands between the columns of a CSV, as it yields a column for the files: Excel writes `;` where a comma is the
+    sign for decimals. None when there is no such column."""
+    return next((mark for mark in ",;\t" if FILE_NAME in next(csv.reader([header], delimiter=mark), ())), None)
+
+
 def _of_csv(path: Path, root: Path) -> Iterator[tuple[int, bytes]]:
     """As JSON: texts but for `objects`, which can only be JSON in a cell. An empty cell is no field. Raises Unreadable."""
-    reader = csv.reader(io.StringIO(read_text(path, root, MAX_INDEX_BYTES), newline=""), strict=True)
+    text = read_text(path, root, MAX_INDEX_BYTES)
+    header_line = next(iter(text[:_LONGEST_HEADER].splitlines()), "")
+    delimiter = delimiter_of(header_line) or ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = next(reader, list[str]())
         line = reader.line_num + 1
