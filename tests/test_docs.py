@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from tools.reference import REFERENCE, pages
+
+from eyebright_wire.datasets import DatasetPlan
 
 ROOT = Path(__file__).parent.parent
 PROSE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -62,3 +65,10 @@ def test_every_decision_is_listed_under_its_number():
 def _make_targets(text: str) -> list[str]:
     """What is given to `make` in backticks or in an indented command line; in prose it is a verb."""
     return re.findall(r"(?:`|^(?: {4}|\t))make ([a-z]+)", text, re.MULTILINE)
+
+
+def test_the_plan_in_the_guide_is_one_and_shows_every_wish():
+    guide = (ROOT / "docs/guide/datasets.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    plan = DatasetPlan.model_validate(yaml.safe_load(block))
+    assert plan.model_fields_set == set(DatasetPlan.model_fields)

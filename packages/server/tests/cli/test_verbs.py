@@ -309,6 +309,16 @@ def test_a_sheet_is_drawn_where_it_was_asked_for(cli: Cli, photos: Path, tmp_pat
     assert "cannot be written" in refused.err
 
 
+def test_a_plan_with_an_unknown_key_is_refused_with_the_nearest(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("renames: {cat: kitten}\nsplits: {share: {train: 1}}\n")
+    done = cli("datasets", "inspect", photos, "--plan", plan)
+    assert done.code == Exit.USAGE
+    complaint = " ".join(done.err.split())
+    assert "a plan knows no 'renames'. Did you mean 'rename'" in complaint
+    assert "a plan knows no 'share' in splits. Did you mean 'shares'" in complaint
+
+
 def test_converting_writes_copies_and_says_what_is_lost(cli: Cli, photos: Path, tmp_path: Path) -> None:
     done = cli("datasets", "convert", photos, tmp_path / "out", "--format", "imagefolder", "--drop", "dog", "--json")
     images = sum(path.is_file() for path in (photos / "cat").iterdir())

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from eyebright.core.resolve import nearest
 from eyebright.errors import InvalidRequest, NotFound
-from eyebright_wire.datasets import DatasetPlan, Fix, Split
+from eyebright_wire.datasets import DatasetPlan, Fix, Split, SplitPlan
 
 Rename = Annotated[
     list[str] | None,
@@ -112,5 +112,9 @@ def _fixes(codes: list[str]) -> list[str]:
 
 
 def _sentence(problem: Any) -> str:
+    *above, last = problem["loc"] or ("",)
+    if problem["type"] == "extra_forbidden":
+        known = list(SplitPlan.model_fields if above else DatasetPlan.model_fields)
+        return f"a plan knows no {last!r}{f' in {above[-1]}' if above else ''}.{nearest(str(last), known)}"
     where = ".".join(str(part) for part in problem["loc"])
     return f"{where}: {problem['msg'].removeprefix('Value error, ')}" if where else problem["msg"]
