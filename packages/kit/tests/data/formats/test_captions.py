@@ -335,6 +335,13 @@ def test_what_is_wrong_with_a_line_is_told_with_its_number(tmp_path: Path, line:
     assert captions(tmp_path) == {"1.png": "a dog", "2.png": ""}
 
 
+def test_texts_and_lists_that_powershell_wrote_anew_are_read(tmp_path: Path) -> None:
+    write_captioned(tmp_path, {"1": "Köter".encode("utf-16"), "2": None})
+    write(tmp_path / "list.jsonl", '{"file_name": "2.png", "text": "Häsin"}\n'.encode("utf-16"))
+    assert Captions().matches(tmp_path) == Certainty.LIKELY
+    assert captions(tmp_path) == {"1.png": "Köter", "2.png": "Häsin"}
+
+
 @pytest.mark.parametrize("content", ["", "{", "7", '{"1.png": "a dog"', "[" * 100_000, "\xff", '{"1.png": NaN}'])
 def test_a_list_that_is_none_makes_the_set_unreadable(tmp_path: Path, content: str) -> None:
     write_captioned(tmp_path, {"1": None})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from eyebright_kit.data.caption import caption_of
-from eyebright_kit.data.documents import MAX_INDEX_BYTES, Unreadable, decode_json, read_bytes, read_json
+from eyebright_kit.data.documents import MAX_INDEX_BYTES, Unreadable, decode_json, read_json, read_utf_8
 from eyebright_kit.data.format import Remark
 from eyebright_kit.data.pairs import beginning, glimpsed
 from eyebright_kit.data.tree import Tree
@@ -112,7 +112,7 @@ def listed(tree: Tree, images: Sequence[Path], indexes: Sequence[Path]) -> Liste
 
 def _rows(index: Path, root: Path) -> Iterator[_Row]:
     if index.suffix.lower() == ".jsonl":
-        content = read_bytes(index, root, MAX_INDEX_BYTES).removeprefix(b"\xef\xbb\xbf")
+        content = read_utf_8(index, root, MAX_INDEX_BYTES)
         for number, line in enumerate(content.split(b"\n"), 1):
             if line.strip():
                 yield str(number), None, line
