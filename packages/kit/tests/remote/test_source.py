@@ -31,7 +31,7 @@ def test_a_missing_extra_is_named_with_the_command_that_brings_it(
 
 
 def test_a_scheme_without_a_source_is_answered_with_those_that_have_one():
-    with pytest.raises(FetchFailed, match=r"no source for ftp://.*s3://") as caught:
+    with pytest.raises(FetchFailed, match=r"no source for ftp://.*expected az://, gs://, https:// or s3://$") as caught:
         source_for("ftp", ACCESS)
     assert caught.value.code == "scheme_unknown"
 

@@ -309,17 +309,27 @@ def _explain(error: ValidationError) -> str:
     return "; ".join(map(_sentence, error.errors(include_url=False)))
 
 
+def require_server(name: str, url: str) -> None:
+    """For an address that was given as `name`, which is no variable. Raises InvalidRequest as the settings would."""
+    try:
+        _server(url)
+    except PydanticCustomError as error:
+        raise InvalidRequest(_refusal(name, error.type, url, error.message())) from None
+
+
 def _sentence(found: Any) -> str:
     variable, kind = _variable(found["loc"]), found["type"]
     if kind == "extra_forbidden":
         near = get_close_matches(variable, variables(), 1)
         return f"there is no setting {variable}{f'; did you mean {near[0]}?' if near else ''}"
-    if kind == _USERINFO:
-        return f"{variable} {found['msg']}"
     if kind == "model_type":
         return _no_section(variable)
     expected = f"expected {_EXPECTED[kind].format_map(found.get('ctx', {}))}" if kind in _EXPECTED else found["msg"]
-    return f"{variable} is {found['input']!r}: {expected}"
+    return _refusal(variable, kind, found["input"], expected)
+
+
+def _refusal(name: str, kind: str, given: object, why: str) -> str:
+    return f"{name} {why}" if kind == _USERINFO else f"{name} is {given!r}: {why}"
 
 
 def _unreadable(error: SettingsError) -> str:

@@ -86,6 +86,14 @@ def test_an_answer_of_a_proxy_is_told_as_it_is(server: Scripted, client: Client)
         client.job("job_1")
 
 
+def test_a_bare_401_says_which_token_is_wanted(server: Scripted, client: Client) -> None:
+    server.answers = [httpx.Response(401)]
+    with pytest.raises(
+        Unauthenticated, match=r"answered 401 Unauthorized: it wants .*EYEBRIGHT_TOKEN .*`token` of its"
+    ):
+        client.job("job_1")
+
+
 def test_a_server_that_is_not_ready_says_what_is_missing(server: Scripted, client: Client) -> None:
     server.answers = [
         ok(HealthView(status="unavailable", version="1", checks={"database": "locked", "outbox": "ok"}), 503)

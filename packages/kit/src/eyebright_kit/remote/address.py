@@ -30,11 +30,10 @@ class Address:
     @classmethod
     def of(cls, url: str) -> "Address":
         """Raises FetchFailed with `address_invalid`."""
-        found = _SCHEME.match(url)
-        if found is None:
+        scheme = scheme_of(url)
+        if not scheme:
             _invalid(url, "is no address; expected https://…, s3://bucket/…, gs://bucket/… or az://container/…")
-        scheme = found[1].lower()
-        return _web(url) if scheme in _WEB else _bucket(scheme, url, url[found.end() :])
+        return _web(url) if scheme in _WEB else _bucket(scheme, url, url.partition("://")[2])
 
     def below(self, key: str) -> "Address":
         """Another object in the same place."""
@@ -52,6 +51,12 @@ class Address:
         """Is this the address `allowed`, or below it?"""
         root = Address.of(allowed).url.rstrip("/")
         return self.url == root or self.url.startswith(f"{root}/")
+
+
+def scheme_of(url: str) -> str:
+    """In lower case; empty for what is no address."""
+    found = _SCHEME.match(url)
+    return found[1].lower() if found else ""
 
 
 def _web(url: str) -> Address:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import httpx
 
-from eyebright_kit.egress import EgressDenied, EgressRules, require_permitted
+from eyebright_kit.egress import EgressDenied, EgressRules, require_permitted, shown
 from eyebright_kit.names import NameRefused, Names, safe_parts
-from eyebright_kit.remote.address import Address
+from eyebright_kit.remote.address import Address, scheme_of
 from eyebright_kit.remote.failure import FetchCode, FetchFailed, Stopped
 from eyebright_kit.remote.source import (
     READERS,
@@ -90,11 +90,11 @@ def default_name(url: str) -> str:
 
 
 def _permitted(url: str, rules: EgressRules, sources: Sources) -> Address:
-    address = Address.of(url)
-    if address.scheme not in installed():
+    if (scheme := scheme_of(url)) and scheme not in installed():  # first: what the rest must look like depends on it
         raise FetchFailed(
-            FetchCode.SCHEME_UNKNOWN, f"{address.shown} has an unknown scheme; expected {schemes_in_words()}"
+            FetchCode.SCHEME_UNKNOWN, f"{shown(url)} has an unknown scheme; expected {schemes_in_words()}"
         )
+    address = Address.of(url)
     if {"http": "https"}.get(address.scheme, address.scheme) not in sources.schemes:  # http is the egress rules' affair
         open_ones = ", ".join(f"{scheme}://" for scheme in sources.schemes) or "no address at all"
         raise FetchFailed(FetchCode.ADDRESS_DENIED, f"{address.shown}: this server fetches from {open_ones} only")

@@ -98,7 +98,9 @@ def installed() -> tuple[str, ...]:
 
 
 def schemes_in_words() -> str:
-    return ", ".join(f"{scheme}://" for scheme in installed())
+    """`az://, gs://, https:// or s3://`; plain http is for servers whose operator opened it."""
+    *others, last = (f"{scheme}://" for scheme in installed() if scheme != "http")
+    return f"{', '.join(others)} or {last}"
 
 
 def changed(address: Address) -> FetchFailed:

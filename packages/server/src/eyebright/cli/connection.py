@@ -7,12 +7,15 @@ from eyebright.cli import embedded
 from eyebright.cli.succession import Succession
 from eyebright.cli.terminal import busy
 from eyebright.client import Client, running_server
-from eyebright.settings import Settings
+from eyebright.settings import Settings, require_server
 
 
 @contextmanager
-def connected(settings: Settings | None = None) -> Iterator[Client]:
-    """Closed at the end; a server that was started goes on until it is idle."""
+def connected(settings: Settings | None = None, *, server: str | None = None) -> Iterator[Client]:
+    """Closed at the end; a server that was started goes on until it is idle. `server`: the address that --server names."""
+    if server:
+        require_server("--server", server)
+        settings = Settings(url=server)
     settings = settings or Settings()
     with _client(settings) as client:
         yield client

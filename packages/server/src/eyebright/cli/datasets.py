@@ -20,7 +20,6 @@ from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_tab
 from eyebright.cli.verbs import example, group
 from eyebright.core.resolve import nearest
 from eyebright.errors import InvalidRequest
-from eyebright.settings import Settings
 from eyebright_kit.data.readiness import TASKS
 from eyebright_wire.datasets import DatasetPlan, DatasetReport, Fix, Readiness
 from eyebright_wire.resources import DatasetImport, DatasetVersionView, DatasetView
@@ -45,10 +44,12 @@ Source = Annotated[Path, typer.Argument(metavar="PATH", help="A folder or a zip.
 
 @app.command("list", epilog=example("eyebright datasets list --json"))
 def list_datasets(
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, by name.")] = 50, as_json: Json = False
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, by name.")] = 50,
+    server: Server = None,
+    as_json: Json = False,
 ) -> None:
     """What has been imported, by name."""
-    with connected() as client:
+    with connected(server=server) as client:
         found = list(islice(client.datasets(), limit))
     if as_json:
         emit(found)
@@ -65,10 +66,11 @@ def show_dataset(
         Path | None, typer.Option(metavar="FILE", help="Draw images of the newest version with their labels as a PNG.")
     ] = None,
     pictures: Annotated[int, typer.Option(min=1, max=400, help="How many images the sheet shows.")] = 48,
+    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """A data set, its versions and what the newest one holds."""
-    with connected() as client:
+    with connected(server=server) as client:
         version = client.dataset_version(name) if name.startswith("dsv_") else None
         found = client.dataset(name) if version is None else None
         newest = version or (found.versions[0] if found and found.versions else None)
@@ -99,10 +101,11 @@ def _write_sheet(target: Path, content: bytes) -> None:
 )
 def show_changes(
     name: Stored,
+    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """What a version leaves out or alters against its source, one by one."""
-    with connected() as client:
+    with connected(server=server) as client:
         dataset = None if name.startswith("dsv_") else name
         changes = client.changes(client.dataset(name).versions[0].id if dataset else name, dataset)
         if as_json:
@@ -144,7 +147,7 @@ def import_dataset(
     wishes = planned(
         file=plan, rename=rename, drop=drop, shares=split, seed=seed, include=include, exclude=exclude, fixes=fix
     )
-    with connected(Settings(url=server) if server else None) as client:
+    with connected(server=server) as client:
         version = bring(client, source, name, leave_out_broken=leave_out_broken, plan=wishes)
     if as_json:
         emit(version)
@@ -164,13 +167,14 @@ def edit_dataset(
     include: Include = None,
     exclude: Exclude = None,
     fix: Fixes = None,
+    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """Make a new version of a stored one, which stays as it is. Images are stored once."""
     wishes = planned(
         file=plan, rename=rename, drop=drop, shares=split, seed=seed, include=include, exclude=exclude, fixes=fix
     )
-    _derive(name, into, wishes, as_json)
+    _derive(name, into, wishes, server, as_json)
 
 
 @app.command(
@@ -182,14 +186,15 @@ def fix_dataset(
         list[str] | None, typer.Argument(metavar="CODE…", help=f"What to mend: {', '.join(Fix)}. Default: all.")
     ] = None,
     into: Into = None,
+    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """Make a new version that is mended of what was found, and list what was changed."""
-    _derive(name, into, planned(fixes=codes or ["all"]), as_json)
+    _derive(name, into, planned(fixes=codes or ["all"]), server, as_json)
 
 
-def _derive(name: str, into: str | None, plan: DatasetPlan, as_json: bool) -> None:
-    with connected() as client:
+def _derive(name: str, into: str | None, plan: DatasetPlan, server: str | None, as_json: bool) -> None:
+    with connected(server=server) as client:
         by_id = name.startswith("dsv_")
         version_id = name if by_id else client.dataset(name).versions[0].id
         into = into or (None if by_id else name)  # the same version may be of several data sets

@@ -14,7 +14,7 @@ from eyebright_wire.datasets import DatasetPlan, DatasetReport, Readiness, Sever
 from eyebright_wire.jobs import JobRequest, PreflightRequest
 from eyebright_wire.resources import DatasetImport, DatasetVersionView, JobView
 
-_ADDRESS = re.compile(r"[a-z][a-z0-9]+://")
+_ADDRESS = re.compile(r"[a-z][a-z0-9]+://", re.IGNORECASE)
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

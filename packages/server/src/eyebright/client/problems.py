@@ -37,6 +37,9 @@ BY_STATUS: dict[int, type[EyebrightError]] = {
     507: StorageFull,
 }
 
+#: What to do where the server said only a status.
+NEXT_STEP = {401: "it wants its token; set EYEBRIGHT_TOKEN to what it keeps in the file `token` of its data folder"}
+
 
 def error_from(response: httpx.Response) -> EyebrightError:
     """The error that a response of 400 or more stands for. Its body must have been read."""
@@ -70,10 +73,8 @@ def _not_ready(response: httpx.Response) -> Unavailable | None:
 
 def _bare(response: httpx.Response) -> EyebrightError:
     kind = BY_STATUS.get(response.status_code, EyebrightError)
-    said = " ".join(response.text.split())[:200]
-    return kind(
-        f"{response.request.url.host} answered {response.status_code} {response.reason_phrase}: {said or 'nothing'}"
-    )
+    said = " ".join(response.text.split())[:200] or NEXT_STEP.get(response.status_code, "nothing")
+    return kind(f"{response.request.url.host} answered {response.status_code} {response.reason_phrase}: {said}")
 
 
 def _family(kind: type[EyebrightError]) -> Iterator[type[EyebrightError]]:
