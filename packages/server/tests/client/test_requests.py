@@ -181,6 +181,16 @@ def announce(settings: Settings, url: object, **fields: object) -> None:
     (settings.data_dir / "token").write_text("secret\n")
 
 
+@pytest.mark.parametrize("url", ["http://10.0.0.1", "https://eyebright.example", "http://127.0.0.1.example"])
+def test_the_token_of_this_machine_is_for_no_other(tmp_path: Path, url: str) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    announce(settings, "http://127.0.0.1:1111")
+    with pytest.raises(Unauthenticated, match="EYEBRIGHT_TOKEN"):
+        Client(url, settings=settings)
+    Client("http://127.0.0.1:2", settings=settings).close()
+    Client(url, settings=Settings(data_dir=tmp_path / "data", token="theirs")).close()
+
+
 def test_a_server_that_was_restarted_is_found_again(server: Scripted, tmp_path: Path) -> None:
     """It may have another port now; the token in the folder is still the same."""
     settings = Settings(data_dir=tmp_path / "data")

@@ -11,7 +11,7 @@ import httpx
 
 from eyebright.client.files import Told, archive_of, save, untold
 from eyebright.client.local import LocalServer, local_token, running_server
-from eyebright.client.transport import TRIES, Transport
+from eyebright.client.transport import TRIES, Transport, is_loopback
 from eyebright.client.unfinished import Unfinished
 from eyebright.client.uploading import Uploading
 from eyebright.client.watching import Watching
@@ -72,7 +72,7 @@ class Client:
         named = url or self.settings.url
         self._transport = Transport(
             named or self._here(),
-            token or self._token(),
+            token or self._token(named),
             tries=tries,
             moved=self._moved if named is None else lambda: None,
             sleep=sleep,
@@ -338,8 +338,10 @@ class Client:
         self.server = self._find(self.settings) or self.server
         return self.server.url if self.server else None
 
-    def _token(self) -> str:
-        found = self.settings.token or local_token(self.settings)
+    def _token(self, named: str | None) -> str:
+        """The token that was given, or for a server of this machine the one of its data folder: no other gets to see that."""
+        here = named is None or is_loopback(named)
+        found = self.settings.token or (local_token(self.settings) if here else None)
         if found is None:
             raise Unauthenticated(
                 "no token: set EYEBRIGHT_TOKEN to what the server keeps in the file `token` of its data folder."
