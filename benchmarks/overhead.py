@@ -7,6 +7,7 @@ differences. So it holds the command line's own start, the import, submitting, d
 was produced and showing the outcome. What a second training on the same data costs is said on stderr.
 """
 
+import json
 import random
 import subprocess
 import tempfile
@@ -54,8 +55,9 @@ def _round(server: Server, folder: Path, number: int) -> tuple[float, float, flo
 
 
 def _orders(server: Server) -> set[Path]:
-    """What the server has sealed so far."""
-    return set((server.data_dir / "runs").glob("*/a1/spec.json"))
+    """The trainings that the server has sealed so far; imports are orders too."""
+    sealed = (server.data_dir / "runs").glob("*/a1/spec.json")
+    return {path for path in sealed if json.loads(path.read_text())["trainer"] == "toy"}
 
 
 def _trained(server: Server, pictures: Path) -> float:
