@@ -15,7 +15,7 @@ from eyebright.cli.importing import imported
 from eyebright.cli.inspecting import inspected
 from eyebright.cli.options import Json, LeaveOutBroken, Server
 from eyebright.cli.ordering import bring, images_line
-from eyebright.cli.planning import Drop, Exclude, Fixes, Include, PlanFile, Rename, Seed, Shares, planned
+from eyebright.cli.planning import NO_PLAN, planned, with_plan
 from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
 from eyebright.core.resolve import nearest
@@ -121,20 +121,14 @@ def show_changes(
         "eyebright datasets import photos/ --name flowers\neyebright datasets import s3://bucket/photos.zip"
     ),
 )
+@with_plan
 def import_dataset(
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="A folder, a zip, or an address: https://, s3://, gs:// or az://.")
     ],
     name: Annotated[str | None, typer.Option(help="Default: the name of the folder or file.")] = None,
     leave_out_broken: LeaveOutBroken = False,
-    plan: PlanFile = None,
-    rename: Rename = None,
-    drop: Drop = None,
-    split: Shares = None,
-    seed: Seed = 0,
-    include: Include = None,
-    exclude: Exclude = None,
-    fix: Fixes = None,
+    wishes: DatasetPlan = NO_PLAN,
     server: Server = None,
     as_json: Json = False,
 ) -> None:
@@ -144,9 +138,6 @@ def import_dataset(
     A server of this machine reads in place. Any other is sent the files, and after an interruption the same command goes on.
     An address is fetched by the server.
     """
-    wishes = planned(
-        file=plan, rename=rename, drop=drop, shares=split, seed=seed, include=include, exclude=exclude, fixes=fix
-    )
     with connected(server=server) as client:
         version = bring(client, source, name, leave_out_broken=leave_out_broken, plan=wishes)
     if as_json:
@@ -156,24 +147,15 @@ def import_dataset(
 
 
 @app.command("edit", epilog=example("eyebright datasets edit street --rename van=car --drop unknown --split 70/20/10"))
+@with_plan
 def edit_dataset(
     name: Stored,
     into: Into = None,
-    plan: PlanFile = None,
-    rename: Rename = None,
-    drop: Drop = None,
-    split: Shares = None,
-    seed: Seed = 0,
-    include: Include = None,
-    exclude: Exclude = None,
-    fix: Fixes = None,
+    wishes: DatasetPlan = NO_PLAN,
     server: Server = None,
     as_json: Json = False,
 ) -> None:
     """Make a new version of a stored one, which stays as it is. Images are stored once."""
-    wishes = planned(
-        file=plan, rename=rename, drop=drop, shares=split, seed=seed, include=include, exclude=exclude, fixes=fix
-    )
     _derive(name, into, wishes, server, as_json)
 
 
@@ -215,27 +197,18 @@ def _derive(name: str, into: str | None, plan: DatasetPlan, server: str | None, 
 @app.command(
     epilog=example("eyebright datasets inspect photos/\neyebright datasets inspect photos.zip --task detection --json")
 )
+@with_plan
 def inspect(
     path: Source,
     task: Annotated[str | None, typer.Option(help="What it must be ready for. Default: anything.")] = None,
     leave_out_broken: LeaveOutBroken = False,
-    plan: PlanFile = None,
-    rename: Rename = None,
-    drop: Drop = None,
-    split: Shares = None,
-    seed: Seed = 0,
-    include: Include = None,
-    exclude: Exclude = None,
-    fix: Fixes = None,
+    wishes: DatasetPlan = NO_PLAN,
     as_json: Json = False,
 ) -> int:
     """Look at a folder or zip without importing it, and without a server: what it is ready for, or exactly what is missing.
 
     Exit status 0: ready for the task, or for at least one; 1: not ready, or refused.
     """
-    wishes = planned(
-        file=plan, rename=rename, drop=drop, shares=split, seed=seed, include=include, exclude=exclude, fixes=fix
-    )
     report = inspected(path.expanduser(), wishes, leave_out_broken=leave_out_broken)
     if task is not None and task not in TASKS:
         raise InvalidRequest(f"unknown task {task!r}.{nearest(task, list(TASKS))}")
@@ -252,25 +225,16 @@ def inspect(
 
 
 @app.command("convert", epilog=example("eyebright datasets convert photos/ photos-coco/ --format coco"))
+@with_plan
 def convert_dataset(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A folder or a zip, in any layout that is known.")],
     into: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.")],
     format_name: Annotated[str, typer.Option("--format", help="The layout to write; see the guide on data sets.")],
     leave_out_broken: LeaveOutBroken = False,
-    plan: PlanFile = None,
-    rename: Rename = None,
-    drop: Drop = None,
-    split: Shares = None,
-    seed: Seed = 0,
-    include: Include = None,
-    exclude: Exclude = None,
-    fix: Fixes = None,
+    wishes: DatasetPlan = NO_PLAN,
     as_json: Json = False,
 ) -> None:
     """Write a data set in another format, without a server, and say what that format cannot carry."""
-    wishes = planned(
-        file=plan, rename=rename, drop=drop, shares=split, seed=seed, include=include, exclude=exclude, fixes=fix
-    )
     version, done = converted(
         source.expanduser(), into.expanduser(), format_name, wishes, leave_out_broken=leave_out_broken
     )

@@ -1,6 +1,9 @@
 """The options that say what to make of a data set while it becomes a version."""
 
 import json
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,6 +44,41 @@ Fixes = Annotated[
 PlanFile = Annotated[
     Path | None, typer.Option("--plan", metavar="FILE", help="The same and more as JSON or YAML; options come on top.")
 ]
+
+#: What the parameter of a command holds that `with_plan` fills.
+NO_PLAN = DatasetPlan()
+
+
+def with_plan(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command that takes a parameter `wishes: DatasetPlan` is given the options of a plan in its place."""
+    own = signature(command, eval_str=True)
+    options = signature(_options, eval_str=True).parameters
+    at = list(own.parameters).index("wishes")
+    parameters = list(own.parameters.values())
+    parameters[at : at + 1] = options.values()
+
+    @wraps(command)
+    def run(**given: Any) -> Any:
+        return command(wishes=_options(**{name: given.pop(name) for name in options}), **given)
+
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _options(
+    plan: PlanFile = None,
+    rename: Rename = None,
+    drop: Drop = None,
+    split: Shares = None,
+    seed: Seed = 0,
+    include: Include = None,
+    exclude: Exclude = None,
+    fix: Fixes = None,
+) -> DatasetPlan:
+    return planned(
+        file=plan, rename=rename, drop=drop, shares=split, seed=seed, include=include, exclude=exclude, fixes=fix
+    )
 
 
 def planned(
