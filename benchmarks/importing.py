@@ -70,7 +70,7 @@ def importing() -> Mapping[str, float]:
 def _round(server: Server, archive: Path, folder: Path, number: int) -> tuple[float, float, float]:
     """Seconds of an import and of the plain work, and the import's peak in MB. Each import finds an empty store."""
     with serving() as fresh:
-        with _peak(fresh) as peak:
+        with _Peak(fresh) as peak:
             ours = _imported(fresh, archive, f"round-{number}")
         theirs = _plain(archive, folder / "plain")
     return ours, theirs, peak.megabytes
@@ -112,7 +112,7 @@ def _stored(server: Server) -> int:
     return sum(path.stat().st_size for path in (server.data_dir / "objects").rglob("*") if path.is_file())
 
 
-class _peak:
+class _Peak:
     """Watches the processes that a server has started: the most that they hold together."""
 
     def __init__(self, server: Server) -> None:
@@ -121,7 +121,7 @@ class _peak:
         self._ended = Event()
         self._thread = Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> "_peak":
+    def __enter__(self) -> "_Peak":
         self._thread.start()
         return self
 

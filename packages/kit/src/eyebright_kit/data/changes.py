@@ -3,8 +3,6 @@
 import hashlib
 from collections import Counter
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import msgspec
 from msgspec import Struct
@@ -29,12 +27,7 @@ class ChangeLog:
         self._digest = hashlib.sha256()
         self._by_code: Counter[str] = Counter()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._file.close()
 
     def add(self, code: str, source: str, detail: str = "") -> None:

@@ -71,6 +71,16 @@ _SAMPLE = msgspec.json.Decoder(Sample)
 _ENCODER = msgspec.json.Encoder(order="deterministic")  # of the attributes; fields keep their order
 
 
+def shown_labels(sample: Sample) -> tuple[int, ...]:
+    """The classes that an image shows in any way, each once, in ascending order."""
+    shown = {instance.label for instance in sample.instances}
+    if sample.label is not None:
+        shown.add(sample.label)
+    if sample.mask is not None:
+        shown.update(sample.mask.classes)
+    return tuple(sorted(shown))
+
+
 def line_of(sample: Sample) -> bytes:
     return _ENCODER.encode(sample) + b"\n"
 

@@ -1,8 +1,6 @@
 """The samples of a set while it is being read: lines in a file, so that memory holds no annotations."""
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from eyebright_kit.data.manifest import Sample, line_of, sample_of
 
@@ -12,12 +10,7 @@ class Spool:
         self._file = path.open("w+b")
         self._end = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._file.close()
 
     def add(self, sample: Sample) -> int:

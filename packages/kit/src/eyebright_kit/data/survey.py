@@ -15,7 +15,7 @@ from eyebright_kit.data.annotator import Annotator, Wishes
 from eyebright_kit.data.findings import Findings
 from eyebright_kit.data.format import Candidate, Reading, Remark
 from eyebright_kit.data.images import ImageLimits, Unusable, Usable, examine_all
-from eyebright_kit.data.manifest import Sample
+from eyebright_kit.data.manifest import Sample, shown_labels
 from eyebright_kit.data.record import Record
 from eyebright_kit.data.relabel import PlanInvalid, Relabelling, relabelling
 from eyebright_kit.data.selection import Names, chosen_by
@@ -76,7 +76,7 @@ def survey(root: Path, reading: Reading, place: Workplace, wishes: Wishes, progr
                 seen[candidate.split, candidate.label] += 1
             sample = _sample(candidate, verdict, annotator, record)
             if sample is not None and isinstance(verdict, Usable):
-                labels = _labels_of(sample)
+                labels = shown_labels(sample)
                 labels = label_sets.setdefault(labels, labels)
                 pictures.append(_picture(candidate, verdict, labels, place.spool.add(sample)))
             if progress:
@@ -116,15 +116,6 @@ def _sample(candidate: Candidate, verdict: Usable | Unusable, annotator: Annotat
     for note in verdict.notes:
         record.found(note, shown)
     return annotator.sample(candidate, verdict)
-
-
-def _labels_of(sample: Sample) -> tuple[int, ...]:
-    shown = {instance.label for instance in sample.instances}
-    if sample.label is not None:
-        shown.add(sample.label)
-    if sample.mask is not None:
-        shown.update(sample.mask.classes)
-    return tuple(sorted(shown))
 
 
 def _picture(candidate: Candidate, image: Usable, labels: tuple[int, ...], place: int) -> Picture:

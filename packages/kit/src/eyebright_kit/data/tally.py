@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from eyebright_kit.data.geometry import visible
-from eyebright_kit.data.manifest import Sample
+from eyebright_kit.data.manifest import Sample, shown_labels
 from eyebright_wire.datasets import ImageSizes, SamplePicture, Split
 
 _SHOWN = 12  # pictures that give an impression
@@ -58,7 +58,7 @@ class Tally:
                 split=sample.split,
                 width=sample.width,
                 height=sample.height,
-                classes=tuple(classes[label] for label in sorted(_labels(sample))),
+                classes=tuple(classes[label] for label in shown_labels(sample)),
                 caption=sample.caption,
             )
             for sample in self.examples
@@ -73,23 +73,18 @@ class Tally:
             self.turned[split] += bool(instance.corners)
         if sample.mask is not None:
             self.masks[split] += 1
-        for label in _labels(sample):
+        for label in shown_labels(sample):
             self.shown[split, label] += 1
 
     def _is_rare(self, sample: Sample) -> bool:
         """Shows a class that no example shows yet, or is the first of its split: a dozen such give an impression of the set."""
         if len(self.examples) >= _SHOWN:
             return False
-        known = {label for example in self.examples for label in _labels(example)}
-        return bool(_labels(sample) - known) or sample.split not in {example.split for example in self.examples}
+        known = {label for example in self.examples for label in shown_labels(example)}
+        return bool(set(shown_labels(sample)) - known) or sample.split not in {
+            example.split for example in self.examples
+        }
 
 
 def _stretched(ends: tuple[int, int] | None, value: int) -> tuple[int, int]:
     return (min(ends[0], value), max(ends[1], value)) if ends else (value, value)
-
-
-def _labels(sample: Sample) -> set[int]:
-    labels = {instance.label for instance in sample.instances}
-    if sample.label is not None:
-        labels.add(sample.label)
-    return labels | set(sample.mask.classes if sample.mask else ())

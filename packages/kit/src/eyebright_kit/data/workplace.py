@@ -1,6 +1,6 @@
 """The files that reading a data set writes: samples, masks, changes."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,8 +18,8 @@ class Workplace:
         self._masks = folder / "masks"
         self._masks.mkdir(exist_ok=True)
         self._files = ExitStack()
-        self.spool = self._files.enter_context(Spool(folder / "samples.jsonl"))
-        self.changes = self._files.enter_context(ChangeLog(folder / "changes.jsonl"))
+        self.spool = self._files.enter_context(closing(Spool(folder / "samples.jsonl")))
+        self.changes = self._files.enter_context(closing(ChangeLog(folder / "changes.jsonl")))
 
     def __enter__(self) -> Self:
         return self
