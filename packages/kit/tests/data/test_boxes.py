@@ -55,6 +55,20 @@ def test_the_same_object_twice_is_a_duplicate_and_another_class_is_not() -> None
     assert codes(SOUND, SOUND, box(10, 10, 50, 50, label=1)) == [(1, "duplicate_boxes")]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        Instance(label=0, box=SOUND.box, crowd=True),
+        Instance(label=0, box=SOUND.box, attributes={"occluded": True}),
+        Instance(label=0, box=SOUND.box, attributes={"occluded": 1}),
+    ],
+)
+def test_objects_that_differ_in_anything_are_no_duplicates(other: Instance) -> None:
+    occluded = Instance(label=0, box=SOUND.box, attributes={"occluded": "1"})
+    assert codes(SOUND, occluded, other) == []
+    assert codes(other, occluded, other) == [(2, "duplicate_boxes")]
+
+
 def test_without_fixes_everything_stays() -> None:
     instances = (SOUND, SOUND, box(10, 10, 0, 5), box(-3, 10, 50, 5))
     assert judged(instances, 640, 480, 2, ())[0] == instances

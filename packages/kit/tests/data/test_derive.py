@@ -15,8 +15,8 @@ from eyebright_kit.data.annotations import Instance
 from eyebright_kit.data.blobs import blob_path
 from eyebright_kit.data.conformance import store, write_class_folders, write_image
 from eyebright_kit.data.derive import derive
-from eyebright_kit.data.findings import Findings
-from eyebright_kit.data.format import Annotations, Candidate, MaskFile, Reading
+from eyebright_kit.data.findings import CATALOGUE, Findings
+from eyebright_kit.data.format import Annotations, Candidate, MaskFile, Reading, Remark
 from eyebright_kit.data.formats.imagefolder import ImageFolder
 from eyebright_kit.data.inspect import inspect, inspect_reading
 from eyebright_kit.data.likeness import Likeness, without_leaks
@@ -136,6 +136,22 @@ def test_broken_files_are_on_the_list(tmp_path: Path) -> None:
         ("image_without_class", "train/loose.png"),
         ("not_an_image", "train/cats/x.jpg"),
     ]
+
+
+def test_whatever_is_said_to_be_left_out_comes_onto_the_list() -> None:
+    words = ("left out of training", "not used for training", "the first one is used")
+    silent = {"several_frames"}  # the version keeps them all
+    said = {code for code, kind in CATALOGUE.items() if kind.consequence.startswith(words)} - silent
+    assert "damaged_image" in said
+    assert said <= {code for code, kind in CATALOGUE.items() if kind.alters}
+
+
+def test_captions_that_are_not_used_are_on_the_list(tmp_path: Path) -> None:
+    image = write_image(tmp_path / "source" / "1.png", 1)
+    more = (Remark(image, "more_captions", "5"),)
+    found = Annotations(caption="the first", remarks=more)
+    reading = Reading((), lambda: iter([Candidate(image, "1.png", None, annotate=lambda _w, _h: found)]))
+    assert changes(read(tmp_path, reading)) == [("more_captions", "source/1.png")]
 
 
 @pytest.mark.parametrize("plan", [DatasetPlan(rename={"cat": "x"}), DatasetPlan(drop=("cat",))])

@@ -60,11 +60,17 @@ def _codes(
         yield "box_outside"
     else:
         yield from _codes_of_a_sound_box(instance, width, height)
-    # The same place and class; two people on one bench have the same box only if they have the same keypoints too.
-    identity = (instance.label, box, instance.polygons, instance.rle, instance.keypoints, instance.corners)
-    if identity in earlier:
+    if (identity := _identity(instance)) in earlier:
         yield "duplicate_boxes"
     earlier.add(identity)
+
+
+def _identity(instance: Instance) -> tuple[object, ...]:
+    """Equal for objects of which nothing tells one from the other: two people on one bench may have the same box, a crowd and
+    one of it too. Attributes as they are written, because to Python `1` is `True`."""
+    attributes = frozenset((name, repr(value)) for name, value in instance.attributes.items())
+    geometry = (instance.box, instance.polygons, instance.rle, instance.keypoints, instance.corners)
+    return instance.label, *geometry, instance.crowd, attributes
 
 
 def _codes_of_a_sound_box(instance: Instance, width: int, height: int) -> Iterator[str]:

@@ -19,11 +19,7 @@ class Kind:
     one: str
     many: str
     consequence: str
-
-    @property
-    def leaves_out(self) -> bool:
-        """Something of the data set does not come into the version because of it."""
-        return self.consequence.startswith((_LEFT_OUT, _NOT_USED))
+    alters: bool = False  # something of the data set does not come into the version, or comes into it as something else
 
 
 _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
@@ -38,62 +34,74 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "a file is named like an image but is none",
             "{n} files are named like images but are none",
             _NOT_USED,
+            alters=True,
         ),
-        "damaged_image": Kind(_ERROR, "an image is damaged or cut off", "{n} images are damaged or cut off", _NOT_USED),
-        "empty_file": Kind(_ERROR, "an image file is empty", "{n} image files are empty", _NOT_USED),
+        "damaged_image": Kind(
+            _ERROR, "an image is damaged or cut off", "{n} images are damaged or cut off", _NOT_USED, alters=True
+        ),
+        "empty_file": Kind(_ERROR, "an image file is empty", "{n} image files are empty", _NOT_USED, alters=True),
         "unsupported_image": Kind(
             _ERROR,
             "an image is in a format that is not supported",
             "{n} images are in formats that are not supported",
             f"{_NOT_USED}; convert to JPEG or PNG to use them",
+            alters=True,
         ),
         "image_too_large": Kind(
             _ERROR,
             "an image has more pixels than is accepted",
             "{n} images have more pixels than is accepted",
             f"{_NOT_USED}; scale down or cut into tiles to use them",
+            alters=True,
         ),
         "file_too_large": Kind(
             _ERROR,
             "an image file has more bytes than is accepted",
             "{n} image files have more bytes than is accepted",
             f"{_NOT_USED}; save with compression to use them",
+            alters=True,
         ),
         "unreadable_file": Kind(
             _ERROR,
             "a file could not be read",
             "{n} files could not be read",
             f"{_NOT_USED}; check the permissions",
+            alters=True,
         ),
         "outside_link": Kind(
             _ERROR,
             "a link leads out of the data set",
             "{n} links lead out of the data set",
             f"{_NOT_USED}; copy in what it leads to, as cp -RL does",
+            alters=True,
         ),
         "broken_annotations": Kind(
             _ERROR,
             "an annotation cannot be understood",
             "{n} annotations cannot be understood",
             f"{_NOT_USED}, nor is the image that it describes",
+            alters=True,
         ),
         "class_without_name": Kind(
             _ERROR,
             "an annotation is of a class that has no name",
             "{n} annotations are of classes that have no name",
             f"{_NOT_USED}, nor is the image; add the name to the list of classes",
+            alters=True,
         ),
         "missing_image": Kind(
             _ERROR,
             "an image is listed but not there",
             "{n} images are listed but not there",
             f"{_NOT_USED}",
+            alters=True,
         ),
         "broken_mask": Kind(
             _ERROR,
             "a mask does not fit its image or has values without a class",
             "{n} masks do not fit their images or have values without a class",
             f"{_NOT_USED}, nor is the image",
+            alters=True,
         ),
         # Files that are not used
         "unlisted_image": Kind(
@@ -101,51 +109,63 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "an image is described nowhere",
             "{n} images are described nowhere",
             f"{_LEFT_OUT}; list them, even without objects, to use them",
+            alters=True,
         ),
         "orphan_annotations": Kind(
             _WARNING,
             "an annotation file belongs to no image",
             "{n} annotation files belong to no image",
             f"{_LEFT_OUT}; was the image lost?",
+            alters=True,
         ),
         "unsupported_annotations": Kind(
             _WARNING,
             "there are annotations of a kind that is not read",
             "there are {n} annotation files or entries of kinds that are not read",
             _LEFT_OUT,
+            alters=True,
         ),
         "special_file": Kind(
             _WARNING,
             "an entry is neither a file nor a folder, or a link that leads nowhere or in a circle",
             "{n} entries are neither files nor folders, or links that lead nowhere or in a circle",
             _LEFT_OUT,
+            alters=True,
         ),
         "too_deep": Kind(
-            _WARNING, "a folder is nested too deep to be read", "{n} folders are nested too deep to be read", _LEFT_OUT
+            _WARNING,
+            "a folder is nested too deep to be read",
+            "{n} folders are nested too deep to be read",
+            _LEFT_OUT,
+            alters=True,
         ),
         "image_without_class": Kind(
             _WARNING,
             "an image lies outside every class folder",
             "{n} images lie outside every class folder",
             f"{_LEFT_OUT}; move into a class folder to use them",
+            alters=True,
         ),
         "image_without_split": Kind(
             _WARNING,
             "an image lies beside the split folders of its class",
             "{n} images lie beside the split folders of their class",
             f"{_LEFT_OUT}; move into train, val or test to use them",
+            alters=True,
         ),
         "unknown_folder": Kind(
             _WARNING,
             "a folder beside the splits is no split",
             "{n} folders beside the splits are no splits",
             f"{_LEFT_OUT}, with everything in them; splits are called train, val or test",
+            alters=True,
         ),
         "regularisation_images": Kind(
             _WARNING,
             "a folder holds images for regularisation",
             "{n} folders hold images for regularisation",
             f"{_LEFT_OUT}, with everything in them; move into a folder of another name to train on them",
+            alters=True,
         ),
         "other_file": Kind(
             _INFO,
@@ -177,6 +197,7 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "a folder asks by its name for its images to be repeated",
             "{n} folders ask by their names for their images to be repeated",
             "each image is used once in an epoch; train for more epochs instead",
+            alters=True,
         ),
         "extension_mismatch": Kind(
             _INFO,
@@ -261,19 +282,25 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "used once, with the annotations of all its entries",
         ),
         "more_captions": Kind(
-            _INFO, "an image has several captions", "{n} images have several captions", "the first one is used"
+            _INFO,
+            "an image has several captions",
+            "{n} images have several captions",
+            "the first one is used",
+            alters=True,
         ),
         "conflicting_categories": Kind(
             _WARNING,
             "a category has other numbers, names or keypoints in another place",
             "{n} categories have other numbers, names or keypoints in other places",
             "told apart by their names",
+            alters=True,
         ),
         "placeholder_class": Kind(
             _INFO,
             "a category only groups the others",
             "{n} categories only group the others",
             "no class: no annotation is of it",
+            alters=True,
         ),
         "missing_annotations": Kind(
             _WARNING,
@@ -307,6 +334,7 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "the description of the data set contradicts itself",
             "the description of the data set contradicts itself in {n} places",
             "used: names go before their number, and an image is in one split only; was the wrong file shipped?",
+            alters=True,
         ),
         "unnamed_classes": Kind(
             _INFO,
@@ -325,6 +353,7 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "a class has the same name as another",
             "{n} classes have the same names as others",
             "they count as one class; rename them in the source if they are meant to be different",
+            alters=True,
         ),
         "unused_class": Kind(
             _WARNING,

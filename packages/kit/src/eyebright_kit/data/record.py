@@ -9,7 +9,7 @@ from eyebright_kit.data.format import Candidate, Remark, shown_path
 
 
 class Record:
-    """Findings, and the list of changes: a finding whose consequence is that something is left out is on both."""
+    """Findings, and the list of changes: a finding by which the version differs from its source is on both."""
 
     def __init__(self, root: Path, findings: Findings, changes: ChangeLog) -> None:
         self.root = root
@@ -19,7 +19,7 @@ class Record:
     def found(self, code: str, where: str, detail: str = "", *, fixed: bool = False) -> None:
         """`where` is a name that can be shown; `fixed` says that the version differs from its source in this."""
         self._findings.add(code, where, detail)
-        if fixed or CATALOGUE[code].leaves_out:
+        if fixed or CATALOGUE[code].alters:
             self._changes.add(code, where, detail)
 
     def wished(self, code: str, where: str, detail: str = "") -> None:
