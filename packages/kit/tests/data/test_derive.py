@@ -7,20 +7,24 @@ from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
+from msgspec import structs
 from PIL import Image
 
 from eyebright_kit.data.annotations import Instance
 from eyebright_kit.data.blobs import blob_path
 from eyebright_kit.data.conformance import store, write_class_folders, write_image
 from eyebright_kit.data.derive import derive
+from eyebright_kit.data.features import Feature
 from eyebright_kit.data.findings import CATALOGUE, Findings
 from eyebright_kit.data.format import Annotations, Candidate, MaskFile, Reading, Remark
 from eyebright_kit.data.formats.imagefolder import ImageFolder
+from eyebright_kit.data.generate import generate
 from eyebright_kit.data.inspect import inspect, inspect_reading
 from eyebright_kit.data.likeness import Likeness, without_leaks
-from eyebright_kit.data.manifest import Sample
+from eyebright_kit.data.manifest import Manifest, Sample, line_of, write_manifest
 from eyebright_kit.data.record import Record
 from eyebright_kit.data.relabel import PlanInvalid
 from eyebright_kit.data.survey import Picture
@@ -94,6 +98,15 @@ def test_a_plan_does_the_same_to_a_folder_and_to_the_version_made_of_it(tmp_path
     assert changes(derived) == changes(direct)
     for field in ("classes", "images", "images_per_class", "size_bytes", "samples", "changes"):
         assert getattr(derived.report, field) == getattr(direct.report, field)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_plan_of_nothing_keeps_whatever_can_be_known_of_an_image(tmp_path: Path, seed: int) -> None:
+    stored = generate(tmp_path / "blobs", frozenset(Feature), Random(seed))
+    header = structs.replace(stored.header, format="coco")
+    write_manifest(stored.path, header, map(line_of, list(stored.samples())))
+    derived = derive(Manifest(stored.path), tmp_path / "blobs", DatasetPlan(), work=tmp_path / "derived")
+    assert sorted(map(line_of, samples(derived))) == sorted(map(line_of, stored.samples()))
 
 
 def test_of_equal_images_the_same_one_stays_in_a_folder_and_in_its_version(tmp_path: Path) -> None:

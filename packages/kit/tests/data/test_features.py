@@ -1,6 +1,7 @@
 """What a set holds is told by kind, so that a conversion can say what it lost."""
 
 import pytest
+from msgspec.structs import replace
 
 from eyebright_kit.data.annotations import Instance, box_around
 from eyebright_kit.data.features import Feature, features_of
@@ -10,14 +11,14 @@ from eyebright_kit.data.shapes import box_holding
 from eyebright_wire.datasets import Split
 
 HEADER = Header(format="coco", classes=("cat",))
+SAMPLE = Sample(sha256="0" * 64, extension="png", size_bytes=1, width=10, height=10, split=Split.TRAIN)
 COUNTS = [13, 2, 85]  # of an image of 10 × 10
 CORNERS = (2.0, 0.0, 4.0, 2.0, 2.0, 4.0, 0.0, 2.0)
 RING = (1.0, 1.0, 5.0, 1.0, 5.0, 6.0)
 
 
 def found(*instances: Instance) -> set[Feature]:
-    facts = {"sha256": "0" * 64, "extension": "png", "size_bytes": 1, "width": 10, "height": 10}
-    return set(features_of(HEADER, [Sample(**facts, split=Split.TRAIN, instances=instances)]))
+    return set(features_of(HEADER, [replace(SAMPLE, instances=instances)]))
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,11 @@ def test_a_box_that_does_not_just_hold_its_outline_is_loose(
 ) -> None:
     assert found(Instance(label=0, box=tight, **outline)) == {Feature.BOX, feature}
     assert found(Instance(label=0, box=(0, 0, 9, 9), **outline)) == {Feature.BOX, feature, Feature.LOOSE_BOX}
+
+
+@pytest.mark.parametrize(("repeats", "expected"), [(1, set[Feature]()), (10, {Feature.REPEATS})])
+def test_only_an_image_that_is_repeated_has_repeats(repeats: int, expected: set[Feature]) -> None:
+    assert set(features_of(HEADER, [replace(SAMPLE, repeats=repeats)])) == expected
 
 
 def test_a_box_alone_is_not_loose() -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from eyebright_kit.data.blobs import blob_path
 from eyebright_kit.data.conformance import write_class_folders
+from eyebright_kit.data.local import dump, load
 from eyebright_kit.data.manifest import Manifest, line_of, write_manifest
 from eyebright_kit.data.materialise import materialise
 from eyebright_kit.data.version import prepare
@@ -132,6 +133,14 @@ def test_replacing_never_touches_the_blobs(manifest: Manifest, tmp_path: Path) -
     for _ in range(2):
         materialise(manifest, tmp_path / "blobs", tmp_path / "local")
     assert {path: path.read_bytes() for path in (tmp_path / "blobs").rglob("*") if path.is_file()} == before
+
+
+def test_a_trainer_is_told_how_often_to_show_an_image(manifest: Manifest, tmp_path: Path) -> None:
+    shown = [replace(sample, repeats=number) for number, sample in enumerate(manifest.samples(), 1)]
+    write_manifest(tmp_path / "repeated", manifest.header, map(line_of, shown))
+    local = materialise(Manifest(tmp_path / "repeated"), tmp_path / "blobs", tmp_path / "local")
+    told = load(dump(local))
+    assert {s.source: s.repeats for split in Split for s in told.samples(split)} == {s.source: s.repeats for s in shown}
 
 
 def test_images_without_a_class_have_a_folder_of_their_own(manifest: Manifest, tmp_path: Path) -> None:

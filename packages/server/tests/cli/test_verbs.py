@@ -11,6 +11,7 @@ from harness.live import LiveServer, Ran, eyebright, pets
 
 from eyebright.cli.exits import Exit
 from eyebright.client import Client
+from eyebright_kit.data.conformance import write_class_folders
 from eyebright_wire.jobs import JobRequest, JobState
 from eyebright_wire.resources import JobView
 
@@ -322,10 +323,20 @@ def test_a_plan_with_an_unknown_key_is_refused_with_the_nearest(cli: Cli, photos
 def test_converting_writes_copies_and_says_what_is_lost(cli: Cli, photos: Path, tmp_path: Path) -> None:
     done = cli("datasets", "convert", photos, tmp_path / "out", "--format", "imagefolder", "--drop", "dog", "--json")
     images = sum(path.is_file() for path in (photos / "cat").iterdir())
-    assert done.document == {"from": "imagefolder", "to": "imagefolder", "images": images, "lost": {}}
+    assert done.document == {"from": "imagefolder", "to": "imagefolder", "images": images, "lost": {}, "renamed": 0}
     assert {path.parent.name for path in (tmp_path / "out").rglob("*.*")} == {"cat"}
     lossy = cli("datasets", "convert", photos, tmp_path / "voc", "--format", "voc")
     assert "voc cannot carry the class of a whole image" in " ".join(lossy.err.split())
+
+
+def test_converting_names_the_first_image_that_could_not_keep_its_name(cli: Cli, tmp_path: Path) -> None:
+    write_class_folders(tmp_path / "in", {"train": {"cat": 2, "dog": 2}, "val": {"cat": 1}})
+    done = cli("datasets", "convert", tmp_path / "in", tmp_path / "out", "--format", "metadata")
+    assert "2 images are called otherwise (first: train/dog/0.png is train/000001.png now)" in " ".join(
+        done.err.split()
+    )
+    again = cli("datasets", "convert", tmp_path / "in", tmp_path / "folders", "--format", "imagefolder")
+    assert "called otherwise" not in again.err
 
 
 def test_converting_into_a_folder_that_holds_something_is_refused(cli: Cli, photos: Path) -> None:

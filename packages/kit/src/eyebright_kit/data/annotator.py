@@ -77,6 +77,7 @@ class Annotator:
             instances=self._instances(candidate, image, annotations),
             mask=self._mask(annotations.mask, candidate, image) if annotations.mask else None,
             caption=self._caption(candidate, annotations),
+            repeats=annotations.repeats,
         )
         if self._wishes.plan.only_annotated and not _shows_something(sample):
             self._leave_out("not_annotated", candidate.source)

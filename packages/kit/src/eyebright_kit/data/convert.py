@@ -10,15 +10,16 @@ from eyebright_kit.data.features import Feature, features_of
 from eyebright_kit.data.format import Format
 from eyebright_kit.data.manifest import Manifest
 from eyebright_kit.data.walk import natural_order
-from eyebright_kit.data.writing import Target, is_plain
+from eyebright_kit.data.writing import Renamed, Target, is_plain
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """`lost` counts images or objects by what could not be carried of them."""
+    """`lost` counts images or objects by what could not be carried of them, `renamed` images that could not keep their names."""
 
     images: int
     lost: dict[Feature, int]
+    renamed: Renamed
 
 
 def convert(manifest: Manifest, find: Find, form: Format, into: Path) -> Conversion:
@@ -31,8 +32,9 @@ def convert(manifest: Manifest, find: Find, form: Format, into: Path) -> Convers
     into.mkdir(parents=True, exist_ok=True)
     present = features_of_version(manifest)
     features = frozenset(present)
+    target = Target(manifest, find, into, features)
     try:
-        form.write(Target(manifest, find, into, features))
+        form.write(target)
     except BaseException:
         for (
             begun
@@ -40,9 +42,8 @@ def convert(manifest: Manifest, find: Find, form: Format, into: Path) -> Convers
             shutil.rmtree(begun, ignore_errors=True) if begun.is_dir() else begun.unlink()
         raise
     carried = form.carries(features)
-    return Conversion(
-        sum(1 for _ in manifest.samples()), {what: n for what, n in present.items() if what not in carried}
-    )
+    lost = {what: count for what, count in present.items() if what not in carried}
+    return Conversion(sum(1 for _ in manifest.samples()), lost, target.renamed)
 
 
 def features_of_version(manifest: Manifest) -> Counter[Feature]:

@@ -67,4 +67,4 @@ def _candidates(manifest: Manifest, blobs: Path) -> Iterator[Candidate]:
 
 def _annotations(sample: Sample, blobs: Path, width: int, height: int) -> Annotations:
     mask = MaskFile(blob_path(blobs, sample.mask.sha256), values={**_VALUES, IGNORED: IGNORED}) if sample.mask else None
-    return Annotations(instances=sample.instances, mask=mask, caption=sample.caption)
+    return Annotations(instances=sample.instances, mask=mask, caption=sample.caption, repeats=sample.repeats)

@@ -26,6 +26,7 @@ class Feature(StrEnum):
     ATTRIBUTES = "attributes of objects"
     MASK = "masks"
     CAPTION = "captions"
+    REPEATS = "how often an epoch repeats an image"
     CLASS_ORDER = "an order of the classes other than by name"
     CLASS_NAMES = "names of classes that cannot be names of folders"
 
@@ -52,6 +53,8 @@ def _of_image(sample: Sample) -> Iterator[Feature]:
         yield Feature.MASK
     if sample.caption is not None:
         yield Feature.CAPTION
+    if sample.repeats > 1:
+        yield Feature.REPEATS
 
 
 def _of_instance(instance: Instance, height: int) -> Iterator[Feature]:

@@ -196,8 +196,7 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             _INFO,
             "a folder asks by its name for its images to be repeated",
             "{n} folders ask by their names for their images to be repeated",
-            "each image is used once in an epoch; train for more epochs instead",
-            alters=True,
+            "kept: who trains on the captions is told how often to show each image in an epoch",
         ),
         "extension_mismatch": Kind(
             _INFO,

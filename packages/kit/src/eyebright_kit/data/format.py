@@ -69,6 +69,7 @@ class Annotations:
     marks: Sequence[int | str] = ()
     mask: MaskFile | None = None
     caption: str | None = None
+    repeats: int = 1  # how often an epoch is meant to show the image
     remarks: Sequence[Remark] = ()
 
 

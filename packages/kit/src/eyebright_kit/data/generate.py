@@ -76,6 +76,7 @@ class _Generator:
             caption=" ".join(self._random.choices(_WORDS, k=self._random.randint(1, 9)))
             if self._has(Feature.CAPTION)
             else None,
+            repeats=self._random.choice((1, 2, 10)) if self._has(Feature.REPEATS) else 1,
         )
 
     def _picture(self, size: tuple[int, int]) -> bytes:

@@ -15,6 +15,7 @@ class LocalSample:
     """One image. `label` is an index into the data set's classes; `source` names it for people and is never opened.
 
     `instances` lie in the image and have an area. The pixels of `mask` are class indices, 255 where nobody knows.
+    `repeats` is how often an epoch is meant to show it.
     """
 
     path: Path
@@ -25,6 +26,7 @@ class LocalSample:
     instances: tuple[Instance, ...] = ()
     mask: Path | None = None
     caption: str | None = None
+    repeats: int = 1
 
 
 @dataclass(frozen=True, slots=True)

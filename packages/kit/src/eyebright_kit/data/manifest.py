@@ -18,6 +18,9 @@ from msgspec import Meta, Struct
 from eyebright_kit.data.annotations import Instance, Mask, Skeleton
 from eyebright_wire.datasets import Split
 
+#: What three digits hold, as they are written in the names of folders.
+MOST_REPEATS = 999
+
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -35,6 +38,7 @@ class Sample(Struct, frozen=True, omit_defaults=True, gc=False, kw_only=True):
     instances: tuple[Instance, ...] = ()
     mask: Mask | None = None
     caption: str | None = None
+    repeats: Annotated[int, Meta(ge=1, le=MOST_REPEATS)] = 1  # how often an epoch is meant to show it
 
 
 class Header(Struct, frozen=True, omit_defaults=True, kw_only=True):

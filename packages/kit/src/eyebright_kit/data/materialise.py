@@ -61,6 +61,7 @@ def _placed(sample: Sample, number: int, blob_root: Path, into: Path) -> LocalSa
         instances=trainable(sample.instances, sample.width, sample.height),
         mask=_placed_mask(sample, number, blob_root, into),
         caption=sample.caption,
+        repeats=sample.repeats,
     )
 
 

@@ -51,6 +51,18 @@ def is_plain(name: str) -> bool:
     )
 
 
+@dataclass(slots=True)
+class Renamed:
+    """How many images could not keep their names, and of the first of them the old and the new one."""
+
+    count: int = 0
+    first: tuple[str, str] = ("", "")
+
+    def add(self, old: str, new: str) -> None:
+        self.count += 1
+        self.first = self.first if self.count > 1 else (old, new)
+
+
 @dataclass(frozen=True)
 class Target:
     """A version, where its bytes lie, and the empty folder that it is to be written into."""
@@ -59,6 +71,7 @@ class Target:
     find: Find
     into: Path
     features: Features  # that occur in the version: what to write can depend on them
+    renamed: Renamed = field(default_factory=Renamed)
     _names: NameGiver = field(default_factory=NameGiver)
 
     @property
@@ -83,8 +96,11 @@ class Target:
 
     def place_image(self, sample: Sample, folder: Path) -> Path:
         """The image as a file in the folder, called as it was where it came from if that is safe and free."""
-        name = self.name(folder, PurePosixPath(sample.source).stem)
+        wish = PurePosixPath(sample.source).stem
+        name = self.name(folder, wish)
         target = folder / f"{name}.{sample.extension}"
+        if name != wish:
+            self.renamed.add(sample.source, target.relative_to(self.into).as_posix())
         return copied(
             self.find(sample.sha256), sample.sha256, sample.size_bytes, target, sample.source or sample.sha256
         )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from eyebright_kit.data.caption import caption_of
 from eyebright_kit.data.conformance import Example, FormatConformance, write_class_folders, write_image
+from eyebright_kit.data.convert import convert
 from eyebright_kit.data.documents import Unreadable
 from eyebright_kit.data.features import Feature
 from eyebright_kit.data.format import Candidate, Certainty, Remark, detect
@@ -39,7 +40,7 @@ def write_captioned(root: Path, captions: dict[str, str | bytes | None]) -> Path
 
 class TestCaptions(FormatConformance):
     form = Captions()
-    flavours = (frozenset({Feature.CAPTION}),)
+    flavours = (frozenset({Feature.CAPTION}), frozenset({Feature.CAPTION, Feature.REPEATS}))
 
     def example(self, root: Path) -> Example:
         write_captioned(root, {"train/1": "a dog", "train/2": "a cat on a mat", "val/1": "two dogs"})
@@ -230,6 +231,35 @@ def test_repeats_are_told_once_for_each_folder(tmp_path: Path) -> None:
     write_captioned(tmp_path, {"10_sks dog/1": "x", "10_sks dog/2": "y", "5_cat/1": "z", "1_fox/1": "w"})
     assert remarks(tmp_path) == [("repeated_images", "10_sks dog", ""), ("repeated_images", "5_cat", "")]
     assert details(tmp_path) == ["10 times", "5 times"]
+
+
+def test_how_often_an_image_is_repeated_is_kept(tmp_path: Path) -> None:
+    write_captioned(tmp_path, {"10_sks dog/1": "x", "10_sks dog/2": None, "1_fox/1": "w"})
+    write(tmp_path / "captions.json", '{"10_sks dog/2.png": "y"}')
+    assert {sample.source: sample.repeats for sample in prepared(tmp_path)} == {
+        "10_sks dog/1.png": 10,
+        "10_sks dog/2.png": 10,
+        "1_fox/1.png": 1,
+    }
+
+
+def test_repeated_images_are_written_in_folders_of_kohya_each_with_its_text(tmp_path: Path) -> None:
+    write_captioned(tmp_path / "set", {"10_dog/1": "x", "2_cat/2": None, "1_fox/3": ""})
+    version = prepare(tmp_path / "set", work=tmp_path / "work")
+    convert(version.manifest, dict(version.blobs).__getitem__, Captions(), tmp_path / "out")
+    texts = {path.relative_to(tmp_path / "out").as_posix(): path.read_text() for path in tmp_path.glob("out/**/*.txt")}
+    assert {name.partition("/")[2]: text for name, text in texts.items()} == {
+        "img/10_images/1.txt": "x\n",
+        "img/2_images/2.txt": "cat\n",
+        "img/1_images/3.txt": "\n",
+    }
+
+
+def test_without_repeats_no_folders_of_kohya_are_written(tmp_path: Path) -> None:
+    write_captioned(tmp_path / "set", {"1_dog/1": "x", "1_cat/2": None})
+    version = prepare(tmp_path / "set", work=tmp_path / "work")
+    convert(version.manifest, dict(version.blobs).__getitem__, Captions(), tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").rglob("*") if path.is_dir()} <= set(Split)
 
 
 def test_images_for_regularisation_are_left_out_and_told(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from eyebright.cli.verbs import example, group
 from eyebright.core.resolve import nearest
 from eyebright.errors import InvalidRequest
 from eyebright_kit.data.readiness import TASKS
+from eyebright_kit.data.writing import Renamed
 from eyebright_wire.datasets import DatasetPlan, DatasetReport, Fix, Readiness
 from eyebright_wire.resources import DatasetImport, DatasetVersionView, DatasetView
 
@@ -240,11 +241,22 @@ def convert_dataset(
     )
     lost = {feature.name.lower(): count for feature, count in done.lost.items()}
     if as_json:
-        emit({"from": version.report.format, "to": format_name, "images": done.images, "lost": lost})
+        renamed = done.renamed.count
+        emit(
+            {"from": version.report.format, "to": format_name, "images": done.images, "lost": lost, "renamed": renamed}
+        )
     else:
         show(f"{done.images:,} images written as {format_name} to {into} (read as {version.report.format})")
         for feature, count in done.lost.items():
             say(f"{format_name} cannot carry {feature} ({count:,}): left out", "yellow")
+        if done.renamed.count:
+            say(_renamed_line(done.renamed), "yellow")
+
+
+def _renamed_line(renamed: Renamed) -> str:
+    images = "1 image is" if renamed.count == 1 else f"{renamed.count:,} images are"
+    old, new = renamed.first
+    return f"{images} called otherwise (first: {old} is {new} now): the name was taken, or is not safe on every system"
 
 
 def show_readiness(verdicts: Iterable[Readiness], name: str) -> None:

@@ -1,7 +1,7 @@
 """Images with captions, as for LoRA training: what an image shows is said beside it, in a list, or by its folder.
 
     1.jpg  1.txt            a text of the same name; or 1.caption, which 1.txt goes before
-    10_sks dog/1.jpg        kohya's folders: "sks dog" where no text lies beside it. That it asks for ten repeats is told
+    10_sks dog/1.jpg        kohya's folders: "sks dog" where no text lies beside it, to be shown ten times in an epoch
     captions.jsonl          a line for each image: {"file_name": "1.jpg", "text": "a dog"}
     meta_cap.json           kohya's metadata: {"1": {"caption": "a dog", "tags": "dog, grass"}}; or a list as above
 
@@ -63,14 +63,16 @@ class Captions:
         return Reading(classes=(), found=partial(_found, source), splits=source.splits())
 
     def carries(self, present: Features) -> Features:
-        return present & {Feature.CAPTION}
+        return present & {Feature.CAPTION, Feature.REPEATS}
 
     def write(self, target: Target) -> None:
-        """`train/1.jpg` beside `train/1.txt`."""
+        """`train/1.jpg` beside `train/1.txt`; where an image is repeated, `train/img/10_images/1.jpg` as kohya has it."""
+        repeated = target.has(Feature.REPEATS)
         for sample in target.samples():
-            image = target.place_image(sample, target.folder(sample.split))
+            inner = ("img", f"{sample.repeats}_images") if repeated else ()
+            image = target.place_image(sample, target.folder(sample.split, *inner))
             if sample.caption is not None:
-                write_file(image.with_suffix(TEXTS[0]), f"{sample.caption}\n")
+                write_file(image.with_suffix(TEXTS[0]), f"{sample.caption or ''}\n")
 
 
 # Going through it
@@ -106,8 +108,8 @@ def _found(source: _Source) -> Iterator[Candidate | Remark]:
         beside = [texts[place] for ending in TEXTS if (place := (where, image.stem, ending)) in texts]
         used.update(beside)
         yield from (Remark(text, "unsupported_annotations", f"{beside[0].name} is read") for text in beside[1:])
-        entry, concept = source.listed.entries.get(image), folders[where].concept
-        annotate = partial(_annotate, root, beside[0] if beside else None, entry, concept)
+        entry = source.listed.entries.get(image)
+        annotate = partial(_annotate, root, beside[0] if beside else None, entry, folders[where])
         yield Candidate(image, shown_path(image, top), folders[where].split, annotate=annotate)
     yield from _rest(source, used, folders)
 
@@ -119,7 +121,7 @@ def _top(images: Sequence[Path], root: Path) -> Path:
 
 
 def _told_of(folder: "_Folder", known: Iterable["_Folder"]) -> Iterator[Remark]:
-    """What its name asks for and is not done."""
+    """What its name asks for."""
     if folder.regularisation is None and folder.repeats > 1:
         yield Remark(folder.path, "repeated_images", f"{folder.repeats} times")
     elif folder.regularisation and [other.regularisation for other in known].count(folder.regularisation) == 1:
@@ -178,19 +180,20 @@ def _folder(path: Path, root: Path) -> _Folder:
 
 
 def _annotate(
-    root: Path, text: Path | None, entry: Entry | None, concept: str, _width: int, _height: int
+    root: Path, text: Path | None, entry: Entry | None, folder: _Folder, _width: int, _height: int
 ) -> Annotations:
     """The nearest counts: the text beside the image, then a list, then its folder."""
+    repeats = folder.repeats
     if text is None:
-        return Annotations(file=entry.file if entry else None, caption=entry.caption if entry else concept)
+        caption = entry.caption if entry else folder.concept
+        return Annotations(file=entry.file if entry else None, caption=caption, repeats=repeats)
     content = read_text(text, root, _MAX_TEXT_BYTES)
     if is_labels(content):
         detail = "it holds numbers, as labels do, and no caption"
-        return Annotations(file=text, caption="", remarks=(Remark(text, "unsupported_annotations", detail),))
-    caption = caption_of(content)
-    if entry is None or entry.caption == caption:
-        return Annotations(file=text, caption=caption)
-    detail = f"{text.name} beside the image says something else and is read"
-    return Annotations(
-        file=text, caption=caption, remarks=(Remark(entry.file, "unsupported_annotations", detail, entry.mark),)
-    )
+        remarks = (Remark(text, "unsupported_annotations", detail),)
+        return Annotations(file=text, caption="", remarks=remarks, repeats=repeats)
+    caption, remarks = caption_of(content), ()
+    if entry and entry.caption != caption:
+        detail = f"{text.name} beside the image says something else and is read"
+        remarks = (Remark(entry.file, "unsupported_annotations", detail, entry.mark),)
+    return Annotations(file=text, caption=caption, remarks=remarks, repeats=repeats)
