@@ -72,7 +72,9 @@ def test_one_class_is_too_few(tmp_path: Path) -> None:
 @pytest.mark.parametrize("splits", [{"": {"cats": 3}}, {"cats": {"train": 2, "val": 1}}])
 def test_one_class_without_a_train_folder_is_too_few(tmp_path: Path, splits: dict[str, dict[str, int]]) -> None:
     write_class_folders(tmp_path, splits)
-    assert missing(tmp_path) == ("the data set has 1 class folder (cats); classification needs 2 or more",)
+    (sentence,) = missing(tmp_path)
+    assert sentence.startswith("the data set has 1 class folder (cats); classification needs 2 or more")
+    assert ("text to image needs no class, but a caption for each image" in sentence) == ("" in splits)
 
 
 def test_an_empty_class_folder_is_named(tmp_path: Path) -> None:
@@ -130,7 +132,8 @@ def test_images_without_class_folders_are_told_where_to_go(tmp_path: Path) -> No
     for n in range(3):
         write_image(tmp_path / f"{n}.jpg", n)
     assert missing(tmp_path) == (
-        "no image has a class; classification needs one folder per class, such as cats/1.jpg and dogs/1.jpg",
+        "no image has a class; classification needs one folder per class, such as cats/1.jpg and dogs/1.jpg; text to image "
+        "needs no class, but a caption for each image: a text beside it (1.txt beside 1.jpg) or a captions.jsonl",
     )
     assert inspect(tmp_path).ready_tasks == ("text_to_image",)
 

@@ -19,6 +19,7 @@ from eyebright_wire.datasets import Readiness, Split
 _NAMED = 5  # how many classes a message lists by name
 #: Findings that are each about a file; the others may be about several places in one.
 _FILES = BROKEN.keys() - {"broken_annotations", "class_without_name", "missing_image", "broken_mask"}
+_CAPTIONS = "a caption for each image: a text beside it (1.txt beside 1.jpg) or a captions.jsonl"
 _COPY = "; to use what it leads to, copy that in (cp -RL copies a folder with what its links lead to)"
 
 
@@ -69,7 +70,11 @@ def _classification(evidence: Evidence) -> Iterator[str]:
     """What a classifier needs of a set that has images."""
     if not any(label is not None for _, label in evidence.tally.labelled):
         own = " of its own" if evidence.classes else ""
-        yield f"no image has a class{own}; classification needs one folder per class, such as cats/1.jpg and dogs/1.jpg"
+        alone = not evidence.classes and not evidence.tally.captions
+        yield (
+            f"no image has a class{own}; classification needs one folder per class, such as cats/1.jpg and dogs/1.jpg"
+            + (f"; text to image needs no class, but {_CAPTIONS}" if alone else "")
+        )
     elif not evidence.images(Split.TRAIN):
         yield _no_training_image(evidence)
     else:
@@ -108,9 +113,12 @@ def _semantic_segmentation(evidence: Evidence) -> Iterator[str]:
 
 
 def _text_to_image(evidence: Evidence) -> Iterator[str]:
-    """Images suffice: what has no caption is called by the trigger word."""
+    """Images alone suffice: what has no caption is called by the trigger word. Where classes are told and no caption is, these
+    images were meant to teach something else."""
     if not evidence.images(Split.TRAIN):
         yield _no_training_image(evidence)
+    elif evidence.classes and not evidence.tally.captions:
+        yield f"no image has a caption; text to image needs {_CAPTIONS}"
 
 
 CONDITIONS: Mapping[str, Callable[[Evidence], Iterator[str]]] = MappingProxyType(
@@ -191,7 +199,11 @@ def _too_few_classes(evidence: Evidence) -> Iterator[str]:
     if len(classes) < 2:
         where = evidence.reading.splits.get(Split.TRAIN, "the data set")
         where = where if not where.startswith("*/") else "the data set"
-        yield f"{where} has {len(classes)} {noun} ({', '.join(classes)}); classification needs 2 or more"
+        alone = len(classes) == 1 and not evidence.reading.splits
+        yield (
+            f"{where} has {len(classes)} {noun} ({', '.join(classes)}); classification needs 2 or more"
+            + (f"; text to image needs no class, but {_CAPTIONS}" if alone else "")
+        )
 
 
 def _classes_without_images(evidence: Evidence) -> Iterator[str]:

@@ -188,6 +188,37 @@ def test_without_a_column_for_captions_none_is_missing(tmp_path: Path) -> None:
     assert "missing_caption" not in findings(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["file_name\n1.png\n2.png\n", "file_name,text\n1.png,\n2.png,\n"])
+def test_images_of_which_nothing_is_said_lack_captions_as_images_alone_do(tmp_path: Path, text: str) -> None:
+    alone = tmp_path / "alone"
+    for folder in (tmp_path / "set", alone):
+        write_image(folder / "1.png", 1)
+        write_image(folder / "2.png", 2)
+    write(tmp_path / "set" / "metadata.csv", text)
+    assert captions(tmp_path / "set") == {"1.png": "", "2.png": ""}
+    assert findings(tmp_path / "set") == findings(alone) == {"missing_caption": ("1.png", "2.png")}
+    for root in (tmp_path / "set", alone):
+        assert inspect(root).ready_for("text_to_image").ready
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"label": "a"},
+        {"label": "a", "text": ""},
+        {"objects": {"bbox": [[1, 1, 4, 4]], "categories": ["a"]}},
+    ],
+)
+def test_classes_or_objects_without_any_caption_teach_no_text_to_image(tmp_path: Path, said: dict[str, object]) -> None:
+    write_set(tmp_path, {"file_name": "1.png", **said}, {"file_name": "2.png", **said})
+    assert inspect(tmp_path).ready_for("text_to_image").missing == (
+        "no image has a caption; text to image needs a caption for each image: a text beside it (1.txt beside 1.jpg) or a "
+        "captions.jsonl",
+    )
+    write(tmp_path / "metadata.jsonl", json.dumps({"file_name": "1.png", **said, "text": "a dog"}))
+    assert inspect(tmp_path).ready_for("text_to_image").ready
+
+
 def test_of_several_captions_the_first_is_read_and_the_others_told(tmp_path: Path) -> None:
     write_set(tmp_path, {"file_name": "1.png", "text": ["a", "b", "c"]}, {"file_name": "2.png", "text": []})
     assert captions(tmp_path) == {"1.png": "a", "2.png": ""}

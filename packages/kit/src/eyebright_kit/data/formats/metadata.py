@@ -215,6 +215,8 @@ class _Reader:
             self.remarks.append(Remark(tables[0], "unnamed_classes"))
         caption = next((column for column in CAPTIONS if column in self.columns), None)
         self._tell_columns(caption)
+        if caption is None and not classes.names:  # images alone, of which each lacks its caption
+            caption = CAPTIONS[0]
         return _Read(self.tree.root, self.files, classes, caption, self.known, self.remarks)
 
     def _read_table(self, table: Path, folder: Path, images: Mapping[str, Path]) -> None:
