@@ -42,3 +42,14 @@ def test_the_default_name_of_a_data_set_is_a_name():
 def test_a_plan_has_no_numbers_that_are_none(plan: str):
     with pytest.raises(ValidationError, match="finite number"):
         DatasetPlan.model_validate_json(plan)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "\x1b[2J", "a\u202eb", "\ud800"])
+def test_a_class_is_not_renamed_to_what_cannot_be_shown(name: str):
+    with pytest.raises(ValidationError, match="is no name for a class; expected a word or more"):
+        DatasetPlan(rename={"cats": name})
+
+
+@pytest.mark.parametrize("name", ["x", "pick-up truck", "猫", "l'été"])
+def test_a_class_is_renamed_to_whatever_can_be_read(name: str):
+    assert DatasetPlan(rename={"cats": name}).rename == {"cats": name}

@@ -1,4 +1,4 @@
-"""What a plan makes of a folder it makes of a stored version too, and whatever is left out is on the list."""
+"""What a plan makes of a folder it makes of a stored version too, but for a draw, which stays; what is left out is listed."""
 
 import dataclasses
 import json
@@ -79,7 +79,7 @@ PLANS = {
     "rename": DatasetPlan(rename={"cats": "felines"}),
     "merge": DatasetPlan(rename={"cats": "pets", "dogs": "pets"}),
     "drop": DatasetPlan(drop=("dogs",)),
-    "exclude": DatasetPlan(exclude=("train/cats/*",)),
+    "exclude": DatasetPlan(exclude=("*cats/2.png",)),
     "include": DatasetPlan(include=("*/dogs/*", "val/*")),
     "shares": DatasetPlan(splits=SplitPlan(shares={Split.TRAIN: 0.5, Split.VAL: 0.25, Split.TEST: 0.25})),
     "lists": DatasetPlan(splits=SplitPlan(lists={Split.TEST: ("*/emus/*",)})),
@@ -107,6 +107,26 @@ def test_a_plan_of_nothing_keeps_whatever_can_be_known_of_an_image(tmp_path: Pat
     write_manifest(stored.path, header, map(line_of, list(stored.samples())))
     derived = derive(Manifest(stored.path), tmp_path / "blobs", DatasetPlan(), work=tmp_path / "derived")
     assert sorted(map(line_of, samples(derived))) == sorted(map(line_of, stored.samples()))
+
+
+@pytest.mark.parametrize("name", ["rename", "merge", "drop", "exclude", "nothing"])
+def test_a_validation_split_that_was_drawn_stays_in_every_version_made_of_the_first(tmp_path: Path, name: str) -> None:
+    """Or images that taught a model of the one would examine a model of the other."""
+    source = write_class_folders(tmp_path / "source" / "train", {"": {"cats": 25, "dogs": 15, "emus": 9}})
+    stored = prepare(source, work=tmp_path / "stored")
+    derived = derive(stored.manifest, store(stored, tmp_path / "blobs"), PLANS[name], work=tmp_path / "derived")
+    drawn = {sample.sha256: sample.split for sample in samples(stored)}
+    assert set(drawn.values()) == {Split.TRAIN, Split.VAL}
+    assert all(sample.split == drawn[sample.sha256] for sample in samples(derived))
+    assert "split_made" not in {finding.code for finding in derived.report.findings}
+
+
+def test_shares_are_drawn_alike_from_a_folder_and_from_its_version(tmp_path: Path) -> None:
+    source = write_class_folders(tmp_path / "source", {"": {"cats": 25, "dogs": 15, "emus": 9}})
+    stored = prepare(source, work=tmp_path / "stored")
+    direct = prepare(source, work=tmp_path / "direct", plan=PLANS["shares"])
+    derived = derive(stored.manifest, store(stored, tmp_path / "blobs"), PLANS["shares"], work=tmp_path / "derived")
+    assert derived.sha256 == direct.sha256
 
 
 def test_of_equal_images_the_same_one_stays_in_a_folder_and_in_its_version(tmp_path: Path) -> None:
@@ -173,10 +193,31 @@ def test_a_class_that_is_not_there_is_refused_with_the_nearest(tmp_path: Path, p
         inspect(folders(tmp_path), plan=plan)
 
 
-@pytest.mark.parametrize("plan", [DatasetPlan(include=("trian/*",)), DatasetPlan(exclude=("*",))])
-def test_a_plan_that_wants_no_image_is_refused_with_a_name_for_comparison(tmp_path: Path, plan: DatasetPlan) -> None:
-    with pytest.raises(PlanInvalid, match=r"no image fits .* called like val/emus/0\.png"):
-        inspect(folders(tmp_path), plan=plan)
+@pytest.mark.parametrize(
+    "plan",
+    [
+        DatasetPlan(exclude=("trian/*",)),
+        DatasetPlan(splits=SplitPlan(lists={Split.TEST: ("val/emus/0.png", "trian/cats/0.png")})),
+    ],
+)
+def test_a_name_that_no_image_fits_is_refused_before_an_image_is_read(tmp_path: Path, plan: DatasetPlan) -> None:
+    source = folders(tmp_path)
+    stored = prepare(source, work=tmp_path / "stored")
+    with pytest.raises(PlanInvalid, match=r"no image fits 'trian/.*did you mean 'train/"):
+        inspect(source, plan=plan, progress=_none_expected)
+    with pytest.raises(PlanInvalid, match=r"no image fits 'trian/.*did you mean 'train/"):
+        derive(stored.manifest, store(stored, tmp_path / "blobs"), plan, work=tmp_path / "derived")
+
+
+def _none_expected(what: str, done: int, total: int) -> None:
+    raise AssertionError(f"{what} {done} of {total}")
+
+
+def test_a_listed_image_that_is_broken_is_not_taken_for_a_wrong_name(tmp_path: Path) -> None:
+    source = folders(tmp_path)
+    (source / "train" / "cats" / "0.png").write_text("text")
+    plan = DatasetPlan(splits=SplitPlan(lists={Split.TEST: ("train/cats/0.png",)}), fix=(Fix.BROKEN,))
+    assert inspect(source, plan=plan).ready_for("classification").ready
 
 
 def test_repeated_images_and_leaks_are_removed_when_asked(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from eyebright_kit.data.annotations import Skeleton
-from eyebright_kit.data.relabel import relabelling
+from eyebright_kit.data.relabel import PlanInvalid, relabelling
 from eyebright_wire.datasets import DatasetPlan
 
 
@@ -33,7 +33,19 @@ def test_whether_anything_is_renumbered_is_known_for_every_image() -> None:
     assert all(made.identical for _ in range(100_000))
 
 
-def test_a_merged_class_has_the_keypoints_of_its_first_part() -> None:
-    skeletons = {0: Skeleton(keypoints=("nose",)), 1: Skeleton(keypoints=("tail",)), 2: Skeleton(keypoints=("paw",))}
-    made = relabelling(("a", "b", "c"), DatasetPlan(rename={"b": "a"}))
-    assert made.skeletons(skeletons) == {0: skeletons[0], 1: skeletons[2]}
+NOSE, TAIL = Skeleton(keypoints=("nose",), edges=((0, 0),)), Skeleton(keypoints=("tail",))
+
+
+def test_a_merged_class_keeps_its_keypoints_under_its_new_number() -> None:
+    skeletons = {0: NOSE, 1: Skeleton(keypoints=("nose",)), 2: TAIL}
+    made = relabelling(("a", "b", "c"), DatasetPlan(rename={"b": "a"}), skeletons)
+    assert made.skeletons(skeletons) == {0: NOSE, 1: TAIL}
+
+
+def test_classes_with_other_keypoints_do_not_become_one() -> None:
+    plan = DatasetPlan(rename={"b": "x", "c": "x"})
+    with pytest.raises(
+        PlanInvalid, match="'b' and 'c' cannot become one class: their keypoints are nose and tail; drop"
+    ):
+        relabelling(("a", "b", "c"), plan, {1: NOSE, 2: TAIL})
+    assert relabelling(("a", "b", "c"), plan, {2: TAIL}).classes == ("a", "x")

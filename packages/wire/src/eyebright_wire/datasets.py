@@ -156,10 +156,24 @@ class Fix(StrEnum):
     BROKEN = "broken"  # files that cannot be used left out, with the images they describe
 
 
+#: What a terminal obeys, what ends a line, and what makes a text read in another order than it is written.
+_UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _is_class_name(name: str) -> str:
+    if not name.strip() or _UNSHOWABLE.search(name):
+        raise ValueError(f"{name!r} is no name for a class; expected a word or more, without control characters")
+    return name
+
+
+#: What a class may be renamed to.
+ClassName = Annotated[str, AfterValidator(_is_class_name)]
+
+
 class DatasetPlan(RequestModel):
     """What to make of a data set while it becomes a version. Whatever is left out or changed is listed with the version."""
 
-    rename: dict[str, str] = Field(
+    rename: dict[str, ClassName] = Field(
         default_factory=dict, description="Old class name to new; two that get the same name become one class"
     )
     drop: tuple[str, ...] = Field(default=(), description="Classes to leave out, with their objects")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 Attribute: TypeAlias = str | int | float | bool
 Ring: TypeAlias = tuple[float, ...]  # x, y, x, y, … of a closed outline, without repeating the first point
@@ -70,17 +71,4 @@ def renumbered(instance: Instance, labels: Mapping[int, int]) -> Instance | None
     label = labels.get(instance.label)
     if label is None or label == instance.label:
         return instance if label is not None else None
-    return with_label(instance, label)
-
-
-def with_label(instance: Instance, label: int) -> Instance:
-    return Instance(
-        label=label,
-        box=instance.box,
-        polygons=instance.polygons,
-        rle=instance.rle,
-        keypoints=instance.keypoints,
-        corners=instance.corners,
-        crowd=instance.crowd,
-        attributes=instance.attributes,
-    )
+    return replace(instance, label=label)

@@ -1,7 +1,9 @@
 """Make a new version of one that is stored: `derive(manifest, blobs, plan, work=…)`.
 
 The stored version is read like any other source, only that its annotations come from the manifest and its images from the blobs:
-a plan does the same to a version as it does to a folder, and the images are looked at again.
+a plan does the same to a version as it does to a folder, and the images are looked at again. One thing is no longer open: which
+image teaches and which examines, where the source did not say and a draw did. A plan that says nothing of splits keeps that draw,
+or a model of the one version would be examined on images that taught a model of the other.
 """
 
 from collections.abc import Iterator

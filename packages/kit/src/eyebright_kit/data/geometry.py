@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from eyebright_kit.data.annotations import Box, Instance, Ring, rounded
 
 #: Tools round to half a pixel; what reaches over the edge by less is no mistake.
@@ -78,15 +80,11 @@ def clipped_keypoints(keypoints: tuple[float, ...], width: int, height: int) -> 
 
 def clipped(instance: Instance, width: int, height: int) -> Instance:
     """The object as far as it lies in the image."""
-    return Instance(
-        label=instance.label,
+    return replace(  # but for its corners: a turned box may reach over the edge, as its middle is what counts
+        instance,
         box=clipped_box(instance.box, width, height),
         polygons=tuple(clipped_points(ring, width, height) for ring in instance.polygons),
-        rle=instance.rle,
         keypoints=clipped_keypoints(instance.keypoints, width, height),
-        corners=instance.corners,  # a turned box may reach over the edge: its middle is what counts
-        crowd=instance.crowd,
-        attributes=instance.attributes,
     )
 
 

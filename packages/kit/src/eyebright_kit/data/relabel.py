@@ -28,7 +28,7 @@ class Relabelling:
         return all(old == new for old, new in self.labels.items()) and len(self.labels) == self.before
 
     def skeletons(self, old: Mapping[int, Skeleton]) -> dict[int, Skeleton]:
-        """Of a merged class, the one of its first part."""
+        """Of a merged class, the one of its first part that has any."""
         kept: dict[int, Skeleton] = {}
         for label, skeleton in sorted(old.items()):
             if label in self.labels:
@@ -36,8 +36,13 @@ class Relabelling:
         return kept
 
 
-def relabelling(classes: Sequence[str], plan: DatasetPlan) -> Relabelling:
-    """New numbers follow the old order; a merged class stands where its first part stood. Raises PlanInvalid."""
+def relabelling(
+    classes: Sequence[str], plan: DatasetPlan, skeletons: Mapping[int, Skeleton] | None = None
+) -> Relabelling:
+    """New numbers follow the old order; a merged class stands where its first part stood.
+
+    Raises PlanInvalid for a class that is not there, and for classes that would become one though their keypoints differ.
+    """
     known_names, dropped = frozenset(classes), frozenset(plan.drop)
     for name in (*plan.rename, *plan.drop):
         if name not in known_names:
@@ -45,8 +50,21 @@ def relabelling(classes: Sequence[str], plan: DatasetPlan) -> Relabelling:
             known = f"did you mean {near[0]!r}?" if near else f"there are {_some_of(classes)}"
             raise PlanInvalid(f"the data set has no class {name!r}; {known}")
     kept = {label: plan.rename.get(name, name) for label, name in enumerate(classes) if name not in dropped}
+    _require_one_skeleton(classes, kept, skeletons or {})
     numbers = {name: number for number, name in enumerate(dict.fromkeys(kept.values()))}
     return Relabelling(tuple(numbers), {label: numbers[name] for label, name in kept.items()}, len(classes))
+
+
+def _require_one_skeleton(classes: Sequence[str], kept: Mapping[int, str], skeletons: Mapping[int, Skeleton]) -> None:
+    first: dict[str, int] = {}
+    for label in sorted(skeletons.keys() & kept.keys()):
+        other = first.setdefault(kept[label], label)
+        points, others = skeletons[label].keypoints, skeletons[other].keypoints
+        if points != others and classes[label] != classes[other]:  # what the source itself calls alike is no wish
+            raise PlanInvalid(
+                f"{classes[other]!r} and {classes[label]!r} cannot become one class: their keypoints are {_some_of(others)} "
+                f"and {_some_of(points)}; drop one of them, or leave them apart"
+            )
 
 
 def _some_of(classes: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import tee
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from eyebright_kit.data.format import Candidate, Reading, Remark
 from eyebright_kit.data.images import ImageLimits, Unusable, Usable, examine_all
 from eyebright_kit.data.manifest import Sample, shown_labels
 from eyebright_kit.data.record import Record
-from eyebright_kit.data.relabel import PlanInvalid, Relabelling, relabelling
-from eyebright_kit.data.selection import Names, chosen_by
+from eyebright_kit.data.relabel import Relabelling, relabelling
+from eyebright_kit.data.selection import Names, chosen_by, require_fits
 from eyebright_kit.data.workplace import Workplace
 from eyebright_wire.datasets import Split
 
@@ -55,7 +56,7 @@ class Survey:
 
 def survey(root: Path, reading: Reading, place: Workplace, wishes: Wishes, progress: Progress | None = None) -> Survey:
     """Read the folder as its format says. Raises Unreadable for an index that cannot be understood, PlanInvalid."""
-    relabelled = relabelling(reading.classes, wishes.plan)
+    relabelled = relabelling(reading.classes, wishes.plan, reading.skeletons)
     findings = Findings()
     record = Record(root, findings, place.changes)
     for name, count in Counter(reading.classes).items():
@@ -65,8 +66,9 @@ def survey(root: Path, reading: Reading, place: Workplace, wishes: Wishes, progr
     seen: Counter[tuple[Split | None, int | None]] = Counter()
     pictures: list[Picture] = []
     label_sets: dict[tuple[int, ...], tuple[int, ...]] = {}  # most images show one of few combinations
+    require_fits(wishes.plan, partial(_sources, reading))
     wanted = chosen_by(wishes.plan)
-    total = sum(isinstance(found, Candidate) and wanted(found.source) for found in reading.found()) if progress else 0
+    total = sum(map(wanted, _sources(reading))) if progress else 0
     with warnings.catch_warnings():
         # Pillow warns of what it repairs in metadata; what matters of it is a finding. Only for its modules, as the filter is
         # the whole process's.
@@ -91,20 +93,18 @@ def _verdicts(
     return zip(first, examine_all((candidate.path for candidate in second), limits, record.root), strict=True)
 
 
+def _sources(reading: Reading) -> Iterator[str]:
+    return (found.source for found in reading.found() if isinstance(found, Candidate))
+
+
 def _candidates(reading: Reading, record: Record, wanted: Names) -> Iterator[Candidate]:
-    """Raises PlanInvalid when there are images but none is wanted."""
-    chosen = passed_over = ""
     for found in reading.found():
         if isinstance(found, Remark):
             record.remark(found)
         elif wanted(found.source):
-            chosen = found.source
             yield found
         else:
             record.wished("not_selected", found.source)
-            passed_over = found.source
-    if passed_over and not chosen:
-        raise PlanInvalid(f"no image fits the names to include and exclude; they are called like {passed_over}")
 
 
 def _sample(candidate: Candidate, verdict: Usable | Unusable, annotator: Annotator, record: Record) -> Sample | None:
