@@ -176,8 +176,14 @@ def check(world: World, jobs: list[JobView]) -> None:
 def left_over(data_dir: Path) -> list[Path]:
     """Files of work folders, journals, and what was on its way into the store."""
     passing = [data_dir / "objects" / name for name in (".incoming", "staging")]
-    found = [path for folder in passing for path in folder.rglob("*")]
-    return found + [path for path in (data_dir / "objects/jobs").rglob("*") if "work" in path.parts]
+    found = [path for folder in passing for path in within(folder)]
+    return found + [path for path in within(data_dir / "objects/jobs") if "work" in path.parts]
+
+
+def within(folder: Path) -> Iterator[Path]:
+    """Everything below it; unlike `rglob`, with patience for folders that go while we look."""
+    for place, folders, files in os.walk(folder):
+        yield from (Path(place, name) for name in (*folders, *files))
 
 
 def blob(world: World, sha256: str) -> Path:

@@ -29,5 +29,5 @@ def test_an_order_that_would_fail_again_is_offered_changed_instead(
     shown = capsys.readouterr()
     assert "use batch=16 or less" in shown.out
     assert "jobs retry" not in shown.err
-    order = f"eyebright train {failed.dataset_version} --trainer {failed.trainer} --model {failed.model}"
+    order = f"eyebright train {failed.dataset_version} --trainer {failed.trainer} --task {failed.task} --model {failed.model}"
     assert f"`{order} --set epochs=20 --set amp=true --set 'note=two words' {ORDER_AT_FAULT[reason]}`" in shown.err

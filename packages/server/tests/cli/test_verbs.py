@@ -422,6 +422,28 @@ def test_recipes_are_listed_and_shown(cli: Cli) -> None:
     assert cli("recipes", "show", "toy/dreaming").code == Exit.NOT_FOUND
 
 
+def test_the_settings_for_everybody_are_shown_without_the_others(cli: Cli) -> None:
+    shown = cli("recipes", "show", "toy/classification", "--view", "user").out
+    assert "How often every training image is seen" in shown
+    assert "For tests" not in shown
+
+
+def test_a_recipe_is_resolved_before_anything_runs(cli: Cli) -> None:
+    told = cli("recipes", "resolve", "toy/classification", "--set", "epochs=3", "--set", "seed=0")
+    assert "epochs: 3\n" in told.out
+    assert "seed is the recipe's own value already" in told.err
+    assert "--model softmax --set epochs=3" in told.err
+    document = cli("recipes", "resolve", "toy/classification", "--set", "epochs=3", "--json").document
+    assert document["changes"] == {"epochs": 3}
+
+
+def test_settings_that_do_not_fit_are_all_named_before_anything_runs(cli: Cli) -> None:
+    refused = cli("recipes", "resolve", "toy/classification", "--set", "epoch=3", "--set", "lr0=-1")
+    assert refused.code == Exit.USAGE
+    assert "Did you mean 'epochs'?" in refused.err
+    assert "lr0=-1: expected more than 0" in refused.err
+
+
 def test_trainers_are_listed_and_checked_without_a_server(cli: Cli) -> None:
     found = {view["name"]: view for view in cli("trainers", "list", "--json").document}
     assert found["toy"]["installed"] is True

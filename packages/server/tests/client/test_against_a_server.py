@@ -11,7 +11,7 @@ import eyebright
 from eyebright.client import Client
 from eyebright.errors import ConfigInvalid, Conflict, NotFound, Unauthenticated
 from eyebright_wire.jobs import JobRequest, JobState, PreflightRequest
-from eyebright_wire.resources import DatasetVersionView, EventView, JobView
+from eyebright_wire.resources import DatasetVersionView, EventView, JobView, ResolutionRequest
 
 QUICK = {"epochs": 2}
 SLOW = {"epochs": 1000, "step_seconds": 0.02}
@@ -74,6 +74,8 @@ def test_data_sets(near: Client, version: DatasetVersionView, tmp_path: Path) ->
 def test_recipes_and_trainers(near: Client) -> None:
     assert "toy/classification" in {recipe.name for recipe in near.recipes()}
     assert near.recipe("toy", "classification").config["epochs"] == 5
+    resolution = near.resolve("toy", "classification", ResolutionRequest(config={"epochs": 3}))
+    assert (resolution.config["epochs"], resolution.changes) == (3, {"epochs": 3})
     assert next(view for view in near.trainers() if view.name == "toy").installed
 
 

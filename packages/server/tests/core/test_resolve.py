@@ -1,4 +1,7 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from eyebright.core.preflight import check_licence, check_ready, model_of, task_of
 from eyebright.core.resolve import resolve
@@ -13,6 +16,51 @@ def test_overrides_lie_on_the_recipe_and_only_changes_are_kept():
     resolved = resolve(TASK, {"epochs": 5, "seed": 0})
     assert resolved.config == {"epochs": 5, "lr0": 0.1, "seed": 0}
     assert resolved.changes == {"epochs": 5}
+
+
+def test_a_setting_that_changes_nothing_is_told():
+    assert resolve(TASK, {"epochs": 5, "seed": 0}).idle == ("seed",)
+
+
+#: Values that fit, that do not, and that look like ones that do.
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 40),
+    st.floats(-1, 40, allow_nan=False),
+    st.sampled_from(["", "5", "auto"]),
+)
+OVERRIDES = st.dictionaries(st.sampled_from([*TASK.recipe, "no_such_setting"]), VALUES, max_size=4)
+FITTING = st.fixed_dictionaries(
+    {}, optional={"epochs": st.integers(1, 40), "lr0": st.floats(0.001, 1), "seed": st.integers(0, 9)}
+)
+
+
+@given(OVERRIDES)
+def test_what_the_schema_refuses_is_never_accepted(overrides):
+    laid = {**TASK.recipe, **overrides}
+    fits = Draft202012Validator(TASK.config_schema).is_valid(laid) and set(laid) == set(TASK.recipe)
+    try:
+        assert resolve(TASK, overrides).config == laid
+    except ConfigInvalid:
+        assert not fits
+    else:
+        assert fits
+
+
+@given(FITTING)
+def test_resolving_what_was_resolved_changes_nothing(overrides):
+    once = resolve(TASK, overrides)
+    again = resolve(TASK, once.config)
+    assert (again.config, again.changes) == (once.config, once.changes)
+    assert resolve(TASK, once.changes).config == once.config
+
+
+@given(FITTING, st.randoms())
+def test_overrides_of_different_settings_may_come_in_any_order(overrides, chance):
+    shuffled = list(overrides.items())
+    chance.shuffle(shuffled)
+    assert resolve(TASK, dict(shuffled)).config == resolve(TASK, overrides).config
 
 
 def test_an_unknown_setting_names_the_nearest():

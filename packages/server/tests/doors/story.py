@@ -44,6 +44,10 @@ async def _recipes(site: Site) -> Telling:
     yield "get_recipe", await site.get(f"{API}/recipes/toy/classification")
     yield "get_recipe--unknown-task", await site.get(f"{API}/recipes/toy/clasification")
     yield "get_recipe--unknown-trainer", await site.get(f"{API}/recipes/troy/classification")
+    resolve = f"{API}/recipes/toy/classification:resolve"
+    yield "resolve_recipe", await site.post(resolve, json={"config": {"epochs": 3, "seed": 0}})
+    yield "resolve_recipe--misfits", await site.post(resolve, json={"config": {"epoch": 3, "lr0": -1}})
+    yield "resolve_recipe--unknown-model", await site.post(resolve, json={"model": "softmux"})
 
 
 async def _datasets(site: Site) -> Telling:

@@ -221,6 +221,25 @@ class RecipeView(WireModel):
     config_schema: dict[str, Any]
 
 
+class ResolutionRequest(RequestModel):
+    """Overrides to be laid on a recipe, as an order would give them."""
+
+    model: str | None = Field(default=None, description="Architecture; default: the recipe's own")
+    config: dict[str, Any] = Field(default_factory=dict, description="Settings that differ from the recipe")
+
+
+class Resolution(WireModel):
+    """What would run: a recipe with overrides laid on it."""
+
+    recipe: str  # "torchvision/classification"
+    model: str
+    config: dict[str, Any]  # every setting has its value
+    changes: dict[str, Any]  # only what differs from the recipe
+    yaml: str  # `config` as a file
+    command: str  # for people to read; nothing runs it
+    warnings: tuple[str, ...] = ()
+
+
 class HealthView(WireModel):
     status: str
     version: str

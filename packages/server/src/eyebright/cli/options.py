@@ -9,6 +9,9 @@ LeaveOutBroken = Annotated[
     bool,
     typer.Option("--leave-out-broken", help="Go on without the files that mean to be images and cannot be used."),
 ]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe. Repeatable.")
+]
 Server = Annotated[
     str | None,
     typer.Option("--server", metavar="URL", help="Default: EYEBRIGHT_URL, else the server of this machine."),

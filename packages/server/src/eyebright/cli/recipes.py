@@ -1,21 +1,35 @@
 """`eyebright recipes …`."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from eyebright.cli.connection import connected
-from eyebright.cli.options import Json
-from eyebright.cli.scalars import written
-from eyebright.cli.terminal import emit, show, show_facts, show_table
+from eyebright.cli.options import Json, Settings
+from eyebright.cli.scalars import parse_settings
+from eyebright.cli.terminal import emit, say, show, show_facts, show_table
 from eyebright.cli.verbs import example, group
+from eyebright.core.assignment import written
 from eyebright.errors import InvalidRequest
+from eyebright_wire.resources import ResolutionRequest
+
+
+class View(StrEnum):
+    """Who is meant to meet a setting."""
+
+    USER = "user"
+    DEVELOPER = "developer"
+
+
+RecipeName = Annotated[str, typer.Argument(metavar="TRAINER/TASK", help="As `eyebright recipes list` names it.")]
 
 app = group(
     "What can be trained, and every setting with its default.",
     """
 eyebright recipes list
 eyebright recipes show torchvision/classification
+eyebright recipes resolve torchvision/classification --set epochs=20
 """,
 )
 
@@ -37,17 +51,18 @@ def list_recipes(as_json: Json = False) -> None:
 @app.command(
     "show",
     epilog=example(
-        "eyebright recipes show torchvision/classification\neyebright recipes show toy/classification --json"
+        "eyebright recipes show torchvision/classification\n"
+        "eyebright recipes show torchvision/classification --view user\n"
+        "eyebright recipes show toy/classification --json"
     ),
 )
 def show_recipe(
-    name: Annotated[str, typer.Argument(metavar="TRAINER/TASK", help="As `eyebright recipes list` names it.")],
+    name: RecipeName,
+    view: Annotated[View, typer.Option(help="The settings that everybody meets, or every one.")] = View.DEVELOPER,
     as_json: Json = False,
 ) -> None:
     """The settings that `--set` takes, with default and meaning."""
-    trainer, slash, task = name.partition("/")
-    if not slash or not trainer or not task:
-        raise InvalidRequest(f"{name!r} is not of the form TRAINER/TASK, such as torchvision/classification")
+    trainer, task = _parts(name)
     with connected() as client:
         recipe = client.recipe(trainer, task)
     if as_json:
@@ -56,11 +71,47 @@ def show_recipe(
     show_facts([("recipe", recipe.name), ("models", ", ".join(recipe.models)), ("default", recipe.default_model)])
     show("")
     properties: dict[str, Any] = recipe.config_schema.get("properties", {})
+    settings = {key: properties.get(key, {}) for key in {**recipe.config, **properties}}
     rows = (
-        (key, written(recipe.config.get(key)), _meaning(properties.get(key, {})))
-        for key in {**recipe.config, **properties}
+        (key, written(recipe.config.get(key)), _meaning(schema))
+        for key, schema in settings.items()
+        if view is View.DEVELOPER or schema.get("x-view") != View.DEVELOPER
     )
     show_table(("setting", "default", "meaning"), rows, "Nothing to set.")
+
+
+@app.command(
+    "resolve",
+    epilog=example(
+        "eyebright recipes resolve torchvision/classification --set epochs=20 --set lr0=1e-4\n"
+        "eyebright recipes resolve toy/classification --set epochs=3 --json | jq .changes"
+    ),
+)
+def resolve_recipe(
+    name: RecipeName,
+    settings: Settings = None,
+    model: Annotated[str | None, typer.Option(help="Architecture. Default: the recipe's own.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Lay settings on a recipe and show what would run, as YAML. Nothing is trained."""
+    trainer, task = _parts(name)
+    request = ResolutionRequest(model=model, config=parse_settings(settings or []))
+    with connected() as client:
+        resolution = client.resolve(trainer, task, request)
+    if as_json:
+        emit(resolution)
+        return
+    show(resolution.yaml.rstrip())
+    for warning in resolution.warnings:
+        say(f"Note: {warning}.")
+    say(f"To train with it: {resolution.command}")
+
+
+def _parts(name: str) -> tuple[str, str]:
+    trainer, _, task = name.partition("/")
+    if not trainer or not task:
+        raise InvalidRequest(f"{name!r} is not of the form TRAINER/TASK, such as torchvision/classification")
+    return trainer, task
 
 
 def _meaning(schema: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """`--set key=value`: values are read as YAML 1.2 does, so that `1e-4` is a number and `on` and `0,1` are words."""
 
-import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -61,11 +60,6 @@ def parse_value(text: str) -> Any:
         return _scalar(text) if plain else yaml.load(text, CoreLoader)  # noqa: S506 — a SafeLoader with fewer rules
     except (yaml.YAMLError, ValueError) as error:
         raise InvalidRequest(f"--set: {text!r} cannot be read: {' '.join(str(error).split())}") from error
-
-
-def written(value: object) -> str:
-    """As `--set` would take it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _scalar(text: str) -> Any:

@@ -1,6 +1,5 @@
 """What a finished training left behind: shown to people, or as the one document of `--json`."""
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any
 from eyebright.cli.display import headline
 from eyebright.cli.exits import Exit
 from eyebright.cli.following import LeftRunning
-from eyebright.cli.scalars import written
 from eyebright.cli.terminal import duration, emit, number, say, show, show_facts, show_table, state_text
 from eyebright.client import Client
+from eyebright.core.assignment import train_command
 from eyebright.ports.objects import attempt_prefix
 from eyebright_wire.artifacts import ArtifactKind, ExportRef
 from eyebright_wire.errors import ErrorCode
@@ -115,8 +114,7 @@ def _way_on(job: JobView) -> str:
     """The same order again, or another where the order itself is what failed."""
     if job.reason not in ORDER_AT_FAULT:
         return f"Once mended: `eyebright jobs retry {job.id}`."
-    settings = "".join(f" --set {shlex.quote(f'{key}={written(value)}')}" for key, value in job.config.items())
-    order = f"eyebright train {job.dataset_version} --trainer {job.trainer} --model {job.model}{settings}"
+    order = train_command(job.trainer, job.task, job.model, job.config, dataset=job.dataset_version)
     return f"The same order would fail again; change it as said above: `{order} {ORDER_AT_FAULT[job.reason]}`."
 
 

@@ -8,7 +8,7 @@ from eyebright.cli.connection import connected
 from eyebright.cli.display import display
 from eyebright.cli.exits import Exit
 from eyebright.cli.following import follow
-from eyebright.cli.options import Json, LeaveOutBroken
+from eyebright.cli.options import Json, LeaveOutBroken, Settings
 from eyebright.cli.ordering import dataset_for, seconds_of, submit
 from eyebright.cli.scalars import parse_settings
 from eyebright.cli.summary import Outcome, conclude, outcome_of
@@ -38,9 +38,7 @@ def train(
     ] = "classification",
     model: Annotated[str | None, typer.Option(help="Architecture. Default: the recipe's own.")] = None,
     trainer: Annotated[str | None, typer.Option(help="Framework. Default: the first installed that fits.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe. Repeatable.")
-    ] = None,
+    settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="A name to remember the job by.")] = None,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher runs first.")] = 0,
     max_duration: Annotated[str | None, typer.Option(metavar="TIME", help="Stop it after 90s, 30m, 2h, 1d.")] = None,

@@ -39,6 +39,8 @@ from eyebright_wire.resources import (
     Prediction,
     Preflight,
     RecipeView,
+    Resolution,
+    ResolutionRequest,
     TrainerView,
 )
 
@@ -217,6 +219,11 @@ class Client:
 
     def recipe(self, trainer: str, task: str) -> RecipeView:
         return self._get(f"{API}/recipes/{trainer}/{task}", RecipeView)
+
+    def resolve(self, trainer: str, task: str, request: ResolutionRequest) -> Resolution:
+        """What would run with these settings; nothing is kept."""
+        body = request.model_dump(mode="json", exclude_unset=True)
+        return self._post(f"{API}/recipes/{trainer}/{task}:resolve", Resolution, json=body)
 
     def trainers(self) -> tuple[TrainerView, ...]:
         return self._list("/trainers", TrainerView)

@@ -17,10 +17,11 @@ MANY = 40
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """`config` has every field; `changes` only what differs from the recipe."""
+    """`config` has every field; `changes` only what differs from the recipe; `idle` was given and changes nothing."""
 
     config: Mapping[str, Any]
     changes: Mapping[str, Any]
+    idle: tuple[str, ...] = ()
 
 
 def resolve(task: TaskInfo, overrides: Mapping[str, Any]) -> Resolved:
@@ -29,7 +30,8 @@ def resolve(task: TaskInfo, overrides: Mapping[str, Any]) -> Resolved:
     if problems:
         raise ConfigInvalid("; ".join(problem["message"] for problem in problems), errors=problems)
     changes = {key: value for key, value in overrides.items() if task.recipe.get(key) != value}
-    return Resolved(config={**task.recipe, **changes}, changes=changes)
+    idle = tuple(key for key in overrides if key not in changes)
+    return Resolved(config={**task.recipe, **changes}, changes=changes, idle=idle)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

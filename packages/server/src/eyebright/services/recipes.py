@@ -1,11 +1,15 @@
-"""What can be trained, and with which settings."""
+"""What can be trained, with which settings, and what would run with some of them changed."""
 
-from eyebright.core.resolve import nearest
+import yaml
+
+from eyebright.core.assignment import train_command
+from eyebright.core.preflight import model_of
+from eyebright.core.resolve import nearest, resolve
 from eyebright.errors import NotFound
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.executor import Environment
 from eyebright_wire.manifest import TaskInfo
-from eyebright_wire.resources import RecipeView, TrainerView
+from eyebright_wire.resources import RecipeView, Resolution, ResolutionRequest, TrainerView
 
 
 class Recipes:
@@ -19,16 +23,34 @@ class Recipes:
 
     async def get(self, name: str) -> RecipeView:
         """By `trainer/task`. Raises NotFound with the nearest name, or TrainerUnavailable."""
+        return _recipe(*await self._find(name))
+
+    async def resolve(self, name: str, request: ResolutionRequest) -> Resolution:
+        """What would run, with every setting; nothing is kept. Raises as `get` does, and ConfigInvalid naming every problem."""
+        environment, task = await self._find(name)
+        model = model_of(task, request.model)
+        resolved = resolve(task, request.config)
+        return Resolution(
+            recipe=name,
+            model=model,
+            config=dict(resolved.config),
+            changes=dict(resolved.changes),
+            yaml=yaml.safe_dump(dict(resolved.config), sort_keys=False, allow_unicode=True),
+            command=train_command(environment.trainer, task.name, model, resolved.changes),
+            warnings=tuple(f"{key} is the recipe's own value already" for key in resolved.idle),
+        )
+
+    async def trainers(self) -> tuple[TrainerView, ...]:
+        return tuple(await self._catalog.list())
+
+    async def _find(self, name: str) -> tuple[Environment, TaskInfo]:
         trainer, _, task_name = name.partition("/")
         environment = await self._catalog.environment(trainer)
         task = environment.manifest.task(task_name)
         if task is None:
             known = [f"{trainer}/{task.name}" for task in environment.manifest.tasks]
             raise NotFound(f"there is no recipe {name!r}.{nearest(name, known)}")
-        return _recipe(environment, task)
-
-    async def trainers(self) -> tuple[TrainerView, ...]:
-        return tuple(await self._catalog.list())
+        return environment, task
 
 
 def _recipe(environment: Environment, task: TaskInfo) -> RecipeView:

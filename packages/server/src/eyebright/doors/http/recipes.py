@@ -5,9 +5,10 @@ from fastapi import APIRouter
 from eyebright.doors.door import Verbs
 from eyebright.doors.http.paths import API
 from eyebright.doors.problems import refusals
-from eyebright_wire.resources import RecipeView, TrainerView
+from eyebright.doors.strict import StrictRoute
+from eyebright_wire.resources import RecipeView, Resolution, ResolutionRequest, TrainerView
 
-router = APIRouter(prefix=API, tags=["recipes"])
+router = APIRouter(prefix=API, tags=["recipes"], route_class=StrictRoute)
 
 
 @router.get("/recipes", operation_id="list_recipes", summary="List what can be trained", responses=refusals())
@@ -24,6 +25,17 @@ async def list_recipes(verbs: Verbs) -> tuple[RecipeView, ...]:
 )
 async def get_recipe(trainer: str, task: str, verbs: Verbs) -> RecipeView:
     return await verbs.recipes.get(f"{trainer}/{task}")
+
+
+@router.post(
+    "/recipes/{trainer}/{task}:resolve",
+    operation_id="resolve_recipe",
+    summary="Lay settings on a recipe and show what would run",
+    responses=refusals(404, 503),
+)
+async def resolve_recipe(trainer: str, task: str, overrides: ResolutionRequest, verbs: Verbs) -> Resolution:
+    """Keeps nothing. Settings that do not fit are all named at once, each with what was expected or the nearest known name."""
+    return await verbs.recipes.resolve(f"{trainer}/{task}", overrides)
 
 
 @router.get("/trainers", operation_id="list_trainers", summary="List trainers, installed or not", responses=refusals())
