@@ -14,8 +14,7 @@ from eyebright.cli.reference import page as cli_page
 from eyebright.settings import Settings, variables
 from eyebright_kit.archive import Refusal
 from eyebright_kit.data.findings import CATALOGUE
-from eyebright_kit.remote.failure import RETRYABLE as LATER
-from eyebright_kit.remote.failure import FetchCode
+from eyebright_kit.remote.failure import PASSING, FetchCode
 from eyebright_wire.errors import RETRYABLE, ErrorCode
 from eyebright_wire.events import BODIES
 
@@ -118,7 +117,7 @@ def data_sets() -> Iterator[str]:
     yield "\n## Refused archives\n\nWhy a zip was not unpacked; the message names the entry and the way out.\n"
     yield from (f"- `{code}`" for code in Refusal)
     yield "\n## Addresses that give nothing\n\nWhy a data set could not be fetched from elsewhere; the message says what to do.\n"
-    yield from (f"- `{code}`{', which a later try can mend' if code in LATER else ''}" for code in FetchCode)
+    yield from (f"- `{code}`{', which a later try can mend' if code in PASSING else ''}" for code in FetchCode)
 
 
 def error_codes() -> Iterator[str]:

@@ -261,15 +261,33 @@ def test_what_lies_elsewhere_is_fetched_first(tmp_path: Path, pets: Path, site: 
 def test_what_is_not_there_is_said(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
     url, rules = site
     done = Import(tmp_path / "job", {"url": f"{url}/none.zip", "fetching": rules})
-    done.run()
-    assert (done.failed.code, done.failed.retryable) == (ErrorCode.DATASET_INVALID, False)
+    assert done.run() == ExitCode.BAD_CONFIG
+    assert (done.failed.code, done.failed.retryable) == (ErrorCode.CONFIG_INVALID, False)
     assert "none.zip" in done.failed.message
+
+
+def test_what_is_there_but_no_data_set_is_told_apart(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
+    url, rules = site
+    (tmp_path / "page.zip").write_text("<!doctype html>")
+    done = Import(tmp_path / "job", {"url": f"{url}/page.zip", "fetching": rules})
+    assert done.run() == ExitCode.BAD_DATA
+    assert (done.failed.code, done.failed.retryable) == (ErrorCode.DATASET_INVALID, False)
+
+
+def test_a_place_that_stays_away_is_not_asked_by_the_next_attempt_again(
+    tmp_path: Path, site: tuple[str, dict[str, Any]]
+) -> None:
+    rules = {**site[1], "egress": {**site[1]["egress"], "ports": [9]}}
+    done = Import(tmp_path / "job", {"url": "http://127.0.0.1:9/set.zip", "fetching": rules})
+    done.run()
+    assert (done.failed.code, done.failed.retryable) == (ErrorCode.STORAGE_ERROR, False)
+    assert "could not be reached in 1 tries" in done.failed.message
 
 
 def test_what_the_operator_does_not_permit_is_not_called(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
     done = Import(tmp_path / "job", {"url": f"{site[0]}/pets.zip?signature=secret"})
     done.run()
-    assert done.failed.code is ErrorCode.DATASET_INVALID
+    assert done.failed.code is ErrorCode.CONFIG_INVALID
     assert "secret" not in done.log
     assert "secret" not in done.failed.model_dump_json()
 

@@ -6,8 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from eyebright_kit.egress import EgressRules
+from eyebright_kit.remote import fetch as fetching
+from eyebright_kit.remote.address import Address
 from eyebright_kit.remote.fetch import (
     FetchFailed,
     FetchLimits,
@@ -24,6 +26,7 @@ from eyebright_kit.remote.fetch import (
     fetch,
     require_fetchable,
 )
+from eyebright_kit.remote.source import Body, Listed, not_found
 
 QUICK = FetchLimits(wait_seconds=0.001)
 
@@ -101,7 +104,7 @@ def test_an_object_that_changed_in_between_is_not_pieced_together(
     old, new = shelf(zipped, cuts=(100_000,)), shelf(zipped[::-1], etag='"v2"')
     site = web(lambda visit: (old if len(site.visits) == 1 else new)(visit))
     failure = refusal(f"{site.url}/a", tmp_path / "in", rules=site.rules, limits=QUICK)
-    assert (failure.code, failure.retryable) == ("changed", True)
+    assert failure.code == "changed"
 
 
 def test_a_server_that_ignores_the_condition_is_found_out(web: Callable[..., Any], zipped: bytes, tmp_path: Path):
@@ -241,7 +244,7 @@ def test_a_disk_without_room_is_said_before_a_byte_is_read(web: Callable[..., An
 def test_each_refusal_of_a_server_is_told_apart(web: Callable[..., Any], tmp_path: Path, status: int, code: str):
     site = web(lambda visit: visit.head(status, Content_Length=0))
     failure = refusal(f"{site.url}/a?sig=secret", tmp_path / "in", rules=site.rules)
-    assert (failure.code, failure.retryable) == (code, False)
+    assert failure.code == code
     assert "secret" not in failure.message
     assert len(site.visits) == 1
 
@@ -283,7 +286,38 @@ def test_nobody_there_is_unreachable_after_some_tries(tmp_path: Path, web: Calla
     site = web(lambda _: None)
     rules = replace(site.rules, ports=(9,))
     failure = refusal("http://127.0.0.1:9/a", tmp_path / "in", rules=rules, limits=replace(QUICK, tries=2))
-    assert (failure.code, failure.retryable) == ("unreachable", True)
+    assert failure.code == "unreachable"
+
+
+@pytest.mark.parametrize("error", [socket.EAI_NONAME, socket.EAI_AGAIN])
+def test_only_a_name_server_that_does_not_answer_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+):
+    asked: list[object] = []
+
+    def answer(host: Any, *_: object, **__: object) -> Any:
+        asked.append(host)
+        raise socket.gaierror(error, "scripted")
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    failure = refusal("https://typo.example/set.zip?sig=secret", tmp_path / "in", limits=replace(QUICK, tries=3))
+    assert (failure.code, len(asked)) == {
+        socket.EAI_NONAME: ("host_unknown", 1),
+        socket.EAI_AGAIN: ("unreachable", 3),
+    }[error]
+    assert "typo.example" in failure.message
+    assert "secret" not in failure.message
+
+
+def test_once_much_has_come_a_line_that_breaks_is_worth_a_longer_wait(
+    web: Callable[..., Any], shelf: Any, tmp_path: Path
+):
+    content = b"PK\x03\x04" + bytes(20 << 20)
+    good = shelf(content, cuts=(9 << 20,))
+    busy = lambda visit: visit.head(503, Content_Length=0)  # noqa: E731
+    site = web(lambda visit: (busy if 1 < len(site.visits) <= 6 else good)(visit))
+    limits = replace(QUICK, tries=2, tries_once_begun=6)
+    assert fetch(f"{site.url}/a", tmp_path / "in", rules=site.rules, limits=limits).read_bytes() == content
 
 
 def test_a_stop_ends_a_silent_transfer_within_a_second(web: Callable[..., Any], tmp_path: Path):
@@ -448,3 +482,27 @@ def test_the_operator_can_narrow_it_to_what_lies_below(url: str, open_: bool):
 )
 def test_a_data_set_is_called_after_the_last_part_of_its_address(url: str, name: str):
     assert default_name(url) == name
+
+
+class Crowd:
+    """A bucket whose first object is refused, before very many that hold nothing and so are never asked for."""
+
+    def list(self, prefix: Address) -> Iterator[Listed]:
+        yield Listed(f"{prefix.key}none.jpg", 1, "t")
+        yield from (Listed(f"{prefix.key}{number}/a.jpg", 0, "t") for number in range(20_000))
+
+    @contextmanager
+    def read(self, address: Address, start: int, tag: str | None) -> Iterator[Body]:
+        raise not_found(address)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def test_after_a_failure_nothing_more_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    before = set(threading.enumerate())
+    monkeypatch.setattr(fetching, "source_for", lambda *_: Crowd())
+    assert refusal("s3://bucket/set/", tmp_path / "in").code == "not_found"
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+    assert sum(1 for _ in (tmp_path / "in").rglob("a.jpg")) < 20_000

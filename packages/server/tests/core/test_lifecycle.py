@@ -8,7 +8,7 @@ from eyebright.core.retry import RetryLimits
 from eyebright.errors import Conflict, EventGap, Fenced, InvalidRequest
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Heartbeat
-from eyebright_wire.jobs import FINAL_STATES, JobState
+from eyebright_wire.jobs import FINAL_STATES, IMPORTER, JobState
 
 NOW = 1_000_000
 LIMITS = RetryLimits()
@@ -132,6 +132,15 @@ def test_attempts_that_save_nothing_end_the_job_early():
     assert end(barren, ErrorCode.PREEMPTED).job.state is JobState.QUEUED
     fruitful = Run(barren.job, replace(ATTEMPT, checkpoints=1))
     assert end(fruitful, ErrorCode.WORKER_LOST).job.state is JobState.QUEUED
+
+
+def test_an_import_saves_nothing_on_its_way_and_has_its_whole_budget():
+    fetching = Run(replace(RUNNING.job, trainer=IMPORTER, barren=LIMITS.barren), ATTEMPT)
+    assert end(fetching, ErrorCode.STORAGE_ERROR).job.state is JobState.QUEUED
+    spent = Run(replace(fetching.job, losses=LIMITS.losses), ATTEMPT)
+    job = end(spent, ErrorCode.STORAGE_ERROR).job
+    assert (job.state, job.reason) == (JobState.FAILED, ErrorCode.STORAGE_ERROR)
+    assert "checkpoint" not in job.message
 
 
 def test_retries_wait_longer_each_time():

@@ -4,11 +4,15 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from eyebright_kit.errors import DiskFull, TrainerFailure
+from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, DiskFull, StorageUnavailable, TrainerFailure
 from eyebright_kit.importing.order import Fetching
+from eyebright_kit.remote.failure import PASSING, FetchCode, FetchFailed
+from eyebright_kit.remote.failure import Stopped as FetchStopped
 from eyebright_kit.runtime import Context, Stopped
-from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Unit
+
+#: What speaks against the data; all else that does not pass by itself speaks against the address.
+_OF_THE_DATA = frozenset({FetchCode.NOT_A_ZIP, FetchCode.UNSAFE_NAME, FetchCode.TOO_LARGE})
 
 
 def fetched(ctx: Context, url: str, rules: Fetching, into: Path) -> Path:
@@ -30,14 +34,20 @@ def fetched(ctx: Context, url: str, rules: Fetching, into: Path) -> Path:
             progress=told,
             stop=lambda: ctx.stopping is not None,
         )
-    except remote.Stopped:
+    except FetchStopped:
         raise Stopped from None
-    except remote.FetchFailed as error:
-        code = ErrorCode.STORAGE_ERROR if error.retryable else ErrorCode.DATASET_INVALID
-        raise TrainerFailure(code, error.message) from None
+    except FetchFailed as error:
+        raise _failure(error) from None
     except OSError as error:
         if is_full(error):
             raise DiskFull(
                 f"no room was left in {into} for what is fetched; free some space and import it again"
             ) from None
         raise
+
+
+def _failure(error: FetchFailed) -> TrainerFailure:
+    """Of a place that stays away the fetch has tried long enough itself; what was changed in between can come as a whole."""
+    if error.code in PASSING:
+        return StorageUnavailable(error.message, retryable=error.code is FetchCode.CHANGED)
+    return DatasetInvalid(error.message) if error.code in _OF_THE_DATA else ConfigInvalid(error.message)

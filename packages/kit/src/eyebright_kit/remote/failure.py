@@ -10,6 +10,7 @@ class FetchCode(StrEnum):
     SCHEME_UNKNOWN = "scheme_unknown"
     ADDRESS_DENIED = "address_denied"
     EXTRA_MISSING = "extra_missing"
+    HOST_UNKNOWN = "host_unknown"
     ACCESS_DENIED = "access_denied"
     NOT_FOUND = "not_found"
     NOT_A_ZIP = "not_a_zip"
@@ -20,8 +21,8 @@ class FetchCode(StrEnum):
     UNREACHABLE = "unreachable"
 
 
-#: Another try, later, can help.
-RETRYABLE = frozenset({FetchCode.CHANGED, FetchCode.UNREACHABLE})
+#: Not the address is wrong but the moment: the same order can bring it later.
+PASSING = frozenset({FetchCode.CHANGED, FetchCode.UNREACHABLE})
 
 
 class FetchFailed(Exception):
@@ -31,10 +32,6 @@ class FetchFailed(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-
-    @property
-    def retryable(self) -> bool:
-        return self.code in RETRYABLE
 
 
 class Stopped(Exception):

@@ -147,6 +147,7 @@ class _Errand:
         return root
 
     def _bring(self, order: Order) -> None:
+        self.ledger.require_wanted()  # the caller may have removed the folder by now
         order.target.parent.mkdir(parents=True, exist_ok=True)
         Transfer(self.source, order, self.limits, self.ledger).run()
 

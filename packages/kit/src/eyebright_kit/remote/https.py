@@ -1,6 +1,7 @@
 """A zip behind a web address: `https://…`, and `http://…` where the operator permits it."""
 
 import re
+import socket
 import ssl
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_WAIT_SECONDS = 60.0
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(?:(\d{1,18})|\*)")
 _LENGTH = re.compile(r"\d{1,18}")
+#: What a resolver says of a name that nobody has. EAI_NODATA is not known everywhere.
+_NOBODY = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 
 class Https:
@@ -55,8 +58,13 @@ def _explained(address: Address) -> Generator[None]:
     except EgressDenied as error:
         raise FetchFailed(FetchCode.ADDRESS_DENIED, str(error)) from None
     except httpx.TransportError as error:
-        if isinstance(_root(error), ssl.SSLCertVerificationError):
-            raise refused(address, f"its certificate is not trusted ({_root(error)})") from None
+        cause = _root(error)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise refused(address, f"its certificate is not trusted ({cause})") from None
+        if _names_nobody(cause):
+            raise FetchFailed(
+                FetchCode.HOST_UNKNOWN, f"no host is called {address.place} ({address.shown}); check the address"
+            ) from None
         raise Interrupted(str(error) or type(error).__name__) from error
 
 
@@ -64,6 +72,11 @@ def _root(error: BaseException) -> BaseException:
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return error
+
+
+def _names_nobody(error: BaseException) -> bool:
+    """A name server that is only silent may answer the next time."""
+    return isinstance(error, UnicodeError) or (isinstance(error, socket.gaierror) and error.errno in _NOBODY)
 
 
 def _conditions(start: int, tag: str | None) -> dict[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from eyebright_kit.disk import free_bytes
 from eyebright_kit.remote.address import Address
@@ -28,6 +28,9 @@ class FetchLimits:
     max_file_bytes: int = 1024**3  # of one object below a prefix; a zip counts as a whole
     spare_bytes: int = 512 * 1024**2  # that must stay free on the disk
     tries: int = 6  # in a row, without a good stretch between them
+    tries_once_begun: int = (
+        20  # the same after the first good stretch: minutes, because what came would have to come again
+    )
     wait_seconds: float = 1.0  # at most, before the second try; doubles with each
 
 
@@ -43,6 +46,11 @@ class Order:
     must_be_zip: bool = False
 
 
+def tries(limits: FetchLimits, ledger: Ledger) -> int:
+    """How many in a row, by what has come until now."""
+    return limits.tries if ledger.done_bytes < _GOOD_STRETCH_BYTES else limits.tries_once_begun
+
+
 def retrying(limits: FetchLimits, ledger: Ledger) -> Retrying:
     """Tries again after Interrupted, each time later, and never before the other side said."""
     backoff = wait_random_exponential(multiplier=limits.wait_seconds, max=30)
@@ -52,7 +60,7 @@ def retrying(limits: FetchLimits, ledger: Ledger) -> Retrying:
         return max(backoff(state), error.wait_seconds if isinstance(error, Interrupted) else 0.0)
 
     return Retrying(
-        stop=stop_after_attempt(limits.tries),
+        stop=lambda state: state.attempt_number >= tries(limits, ledger),
         wait=pause_seconds,
         retry=retry_if_exception_type(Interrupted),
         sleep=ledger.pause,
@@ -97,19 +105,21 @@ class Transfer:
                 while not self._whole:
                     retrying(self.limits, self.ledger)(self._advance, file)
             except Interrupted as error:
-                raise FetchFailed(
-                    FetchCode.UNREACHABLE,
-                    f"{self.order.address.shown} stopped at byte {self.position:,} of {self._size_in_words}, and "
-                    f"{self.limits.tries} tries brought no more: {error}",
-                ) from error
+                raise self._unreachable(error) from error
 
     @property
     def _whole(self) -> bool:
         return self.position == self.size_bytes
 
-    @property
-    def _size_in_words(self) -> str:
-        return "an unknown number" if self.size_bytes is None else f"{self.size_bytes:,}"
+    def _unreachable(self, error: Interrupted) -> FetchFailed:
+        shown, count = self.order.address.shown, tries(self.limits, self.ledger)
+        if not self.position:
+            return FetchFailed(FetchCode.UNREACHABLE, f"{shown} could not be reached in {count} tries: {error}")
+        size = "an unknown number" if self.size_bytes is None else f"{self.size_bytes:,}"
+        return FetchFailed(
+            FetchCode.UNREACHABLE,
+            f"{shown} stopped at byte {self.position:,} of {size}, and {count} tries brought no more: {error}",
+        )
 
     def _advance(self, file: BinaryIO) -> None:
         """Returns also when it was cut after a good stretch."""

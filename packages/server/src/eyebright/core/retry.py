@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from eyebright.core.job import Job
 from eyebright_wire.errors import RETRYABLE, ErrorCode
+from eyebright_wire.jobs import JobKind
 
 
 class Budget(StrEnum):
@@ -60,8 +61,10 @@ def exhausted(job: Job, code: ErrorCode, limits: RetryLimits) -> str | None:
 
 
 def barren(job: Job, code: ErrorCode, limits: RetryLimits) -> bool:
-    """Attempt after attempt leaves nothing. A pre-emption says nothing about the job, so it is never counted against it."""
-    return budget_of(code) is not Budget.PREEMPTIONS and job.barren >= limits.barren
+    """Attempt after attempt leaves nothing. A pre-emption says nothing about the job, so it is never counted against it; and
+    an import saves nothing on its way, so that it saved nothing says nothing either."""
+    counts = job.kind is JobKind.TRAINING and budget_of(code) is not Budget.PREEMPTIONS
+    return counts and job.barren >= limits.barren
 
 
 def delay_ms(job: Job, code: ErrorCode, limits: RetryLimits) -> int:
