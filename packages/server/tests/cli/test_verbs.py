@@ -10,8 +10,10 @@ import pytest
 from harness.live import LiveServer, Ran, eyebright, pets
 
 from eyebright.cli.exits import Exit
+from eyebright.cli.planning import planned
 from eyebright.client import Client
 from eyebright_kit.data.conformance import write_class_folders
+from eyebright_wire.datasets import Split, SplitPlan
 from eyebright_wire.jobs import JobRequest, JobState
 from eyebright_wire.resources import JobView
 
@@ -255,9 +257,11 @@ def test_inspecting_with_a_plan_says_what_would_become_of_it(cli: Cli, photos: P
         (("--fix", "leaks"), "unknown fix 'leaks'"),
         (("--plan", "nowhere.yaml"), "no file nowhere.yaml"),
         (("--task", "detektion"), "unknown task 'detektion'. Did you mean"),
+        (("--rename", "cat=a", "--rename", "cat=b"), "--rename gives cat two names, a and b"),
+        (("--seed", "1"), "--seed says which draw, and no splits are drawn"),
     ],
 )
-def test_a_wish_without_meaning_is_refused(cli: Cli, photos: Path, wish: tuple[str, str], complaint: str) -> None:
+def test_a_wish_without_meaning_is_refused(cli: Cli, photos: Path, wish: tuple[str, ...], complaint: str) -> None:
     done = cli("datasets", "inspect", photos, *wish)
     assert done.code in (Exit.USAGE, Exit.NOT_FOUND)
     assert complaint in " ".join(done.err.split())
@@ -269,6 +273,27 @@ def test_a_plan_can_be_a_file(cli: Cli, photos: Path, tmp_path: Path) -> None:
     report = cli("datasets", "inspect", photos, "--plan", plan, "--json").document["report"]
     assert report["classes"] == ["kitten", "dog"]
     assert report["images"]["train"] == report["images"]["val"]
+
+
+def test_what_options_say_comes_on_top_of_the_file(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("drop: [dog]\nsplits: {shares: {train: 0.5, val: 0.5}, seed: 1}\n")
+    asked = planned(file=plan, rename=["cat=kitten"], drop=["cow"], seed=2)
+    assert (asked.rename, asked.drop) == ({"cat": "kitten"}, ("dog", "cow"))
+    assert asked.splits == SplitPlan(shares={Split.TRAIN: 0.5, Split.VAL: 0.5}, seed=2)
+
+
+@pytest.mark.parametrize("text", ["drop: cat", "drop: null", "rename: [cat]", "splits: 80/20", "fix: all", "- drop"])
+def test_a_file_that_is_no_plan_is_refused(cli: Cli, photos: Path, tmp_path: Path, text: str) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(text)
+    done = cli("datasets", "inspect", photos, "--plan", plan, "--drop", "dog")
+    assert (done.code, done.out) == (Exit.USAGE, "")
+    assert text.partition(":")[0].strip("- ") in done.err
+
+
+def test_an_unknown_task_is_told_before_anything_is_read(cli: Cli, tmp_path: Path) -> None:
+    assert cli("datasets", "inspect", tmp_path / "nowhere", "--task", "classificaton").code == Exit.USAGE
 
 
 def test_editing_makes_the_next_version_and_lists_what_it_left_out(cli: Cli, photos: Path) -> None:
@@ -308,6 +333,18 @@ def test_a_sheet_is_drawn_where_it_was_asked_for(cli: Cli, photos: Path, tmp_pat
     refused = cli("datasets", "show", "drawn", "--sheet", tmp_path / "no" / "sheet.png")
     assert refused.code == Exit.USAGE
     assert "cannot be written" in refused.err
+    assert cli("datasets", "show", "drawn", "--sheet", tmp_path).code == Exit.USAGE
+
+
+def test_a_file_is_written_over_only_with_force(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    cli("datasets", "import", photos, "--name", "drawn")
+    sheet = tmp_path / "holiday.png"
+    sheet.write_bytes(b"the only copy")
+    refused = cli("datasets", "show", "drawn", "--sheet", sheet)
+    assert (refused.code, refused.out, sheet.read_bytes()) == (Exit.CONFLICT, "", b"the only copy")
+    assert "is there already" in refused.err
+    assert cli("datasets", "show", "drawn", "--sheet", sheet, "--force", "--pictures", "4").code == Exit.DONE
+    assert sheet.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_plan_with_an_unknown_key_is_refused_with_the_nearest(cli: Cli, photos: Path, tmp_path: Path) -> None:

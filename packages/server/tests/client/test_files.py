@@ -10,13 +10,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness.scripted import Answer, Scripted, ok, problem
+from harness.scripted import Answer, Scripted, job, ok, page, stream
 
 from eyebright.client import Client
 from eyebright.errors import DatasetInvalid, EyebrightError, InvalidRequest, NotFound
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef
 from eyebright_wire.datasets import DatasetReport
-from eyebright_wire.resources import DatasetVersionView, ModelView, Prediction
+from eyebright_wire.jobs import JobState
+from eyebright_wire.resources import DatasetVersionView, DatasetView, EventView, ModelView, Prediction
 
 REPORT = DatasetReport(format="imagefolder", classes=("a", "b"), images={}, images_per_class={})
 VERSION = DatasetVersionView(
@@ -39,15 +40,21 @@ def uploaded() -> list[Answer | httpx.Response | Exception]:
     return [
         begun,
         lambda request: httpx.Response(204, headers={"Upload-Offset": str(len(request.content))}),
-        ok(VERSION, 201),
+        *imported(),
     ]
+
+
+def imported() -> list[Answer | httpx.Response | Exception]:
+    """The answers to an import, which is a job, and to the question what it made."""
+    done = job(JobState.SUCCEEDED, name="pets", imported_version=VERSION.id)
+    return [ok(done, 202), ok(DatasetView(name="pets", created_at_ms=1, versions=(VERSION,)))]
 
 
 def test_a_folder_is_sent_as_a_zip_while_somebody_listens(server: Scripted, client: Client, folder: Path) -> None:
     server.answers = uploaded()
     heard: list[tuple[int, int | None]] = []
     assert client.upload_dataset(folder, told=lambda done, total: heard.append((done, total))) == VERSION
-    _, request, order = server.asked
+    _, request, order, _ = server.asked
     with zipfile.ZipFile(io.BytesIO(request.content)) as archive:
         assert sorted(archive.namelist()) == ["a/1.png", "b/2.png"]
     assert json.loads(order.content) == {"upload": "upl_1", "name": "My-pets"}
@@ -107,7 +114,7 @@ def test_nothing_is_sent_of_what_does_not_exist(server: Scripted, client: Client
 def test_an_import_names_the_absolute_path(
     server: Scripted, client: Client, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    server.answers = [ok(VERSION, 201)]
+    server.answers = imported()
     monkeypatch.chdir(folder.parent)
     client.import_dataset("My pets")
     assert f'"{folder}"'.encode() in server.asked[0].content
@@ -115,7 +122,7 @@ def test_an_import_names_the_absolute_path(
 
 def test_broken_files_are_left_out_only_where_somebody_says_so(server: Scripted, client: Client, folder: Path) -> None:
     for lenient in (False, True):
-        server.answers = [*uploaded(), ok(VERSION, 201)]
+        server.answers = [*uploaded(), *imported()]
         client.upload_dataset(folder, leave_out_broken=lenient)
         client.import_dataset(folder, leave_out_broken=lenient)
         (folder / "a" / "more.png").write_bytes(b"another upload")
@@ -123,9 +130,21 @@ def test_broken_files_are_left_out_only_where_somebody_says_so(server: Scripted,
     assert [json.loads(order.content).get("leave_out_broken") for order in orders] == [None, None, True, True]
 
 
+def test_an_import_is_ordered_and_then_watched_so_that_no_line_must_stand_for_hours(
+    server: Scripted, client: Client, folder: Path
+) -> None:
+    _, made = imported()
+    server.answers = [ok(job(), 202), stream(job(JobState.SUCCEEDED, name="pets", imported_version=VERSION.id)), made]
+    assert client.import_dataset(folder) == VERSION
+    assert server.asked[0].headers["prefer"] == "respond-async"
+    assert sum(request.url.path.endswith(":import") for request in server.asked) == 1
+
+
 def test_a_refusal_of_broken_files_names_them(server: Scripted, client: Client, folder: Path) -> None:
     found = {"code": "empty_file", "message": "an image file is empty (a/0.png)", "examples": ["a/0.png"]}
-    server.answers = [problem(422, "dataset_invalid", "a/0.png is empty", errors=(found,))]
+    failed = job(JobState.FAILED, reason="dataset_invalid", message="a/0.png is empty")
+    said = EventView(seq=1, kind="failed", at_ms=1, position=1, attempt=1, data={"errors": [found]})
+    server.answers = [ok(failed, 202), page(said)]
     with pytest.raises(DatasetInvalid, match=r"a/0.png is empty") as caught:
         client.import_dataset(folder)
     assert caught.value.errors == (found,)

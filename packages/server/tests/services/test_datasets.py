@@ -21,7 +21,7 @@ from eyebright.services.staging import Staging
 from eyebright.services.uploads import Announced
 from eyebright_kit.importing.handover import BLOBS, MANIFEST, WORK
 from eyebright_kit.importing.order import ImportOrder
-from eyebright_wire.datasets import DatasetReport, Severity
+from eyebright_wire.datasets import DatasetPlan, DatasetReport, Severity
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobKind, JobState
 from eyebright_wire.resources import DatasetImport, DatasetInspection, DatasetVersionView, JobView
@@ -186,10 +186,20 @@ async def test_an_imported_folder_may_change_later(desk: Desk, photos: Path, tmp
     assert {path: path.read_bytes() for path in blobs} == blobs
 
 
-@pytest.mark.parametrize("path", ["photos", "./photos", "/nowhere/at/all"])
+@pytest.mark.parametrize("path", ["photos", "./photos", "/nowhere/at/all", "/dev/null/x", f"/{'x' * 300}"])
 async def test_a_path_that_is_relative_or_leads_nowhere_is_refused_before_a_job_is_made(desk: Desk, path: str) -> None:
     with pytest.raises(InvalidRequest):
         await desk.datasets.order(DatasetImport(path=path))
+    assert await desk.site.parts.database.jobs.queue_positions() == {}
+
+
+async def test_a_class_that_a_stored_version_lacks_is_told_before_a_job_is_made(desk: Desk, photos: Path) -> None:
+    version = await desk.import_path(photos)
+    for wish in (DatasetPlan(drop=("cta",)), DatasetPlan(rename={"cta": "lion"})):
+        with pytest.raises(InvalidRequest, match="has no class 'cta'; did you mean 'cat'"):
+            await desk.datasets.order(DatasetImport(version=version.id, plan=wish))
+        with pytest.raises(InvalidRequest, match="has no class 'cta'"):
+            await desk.datasets.order(DatasetInspection(version=version.id, plan=wish))
     assert await desk.site.parts.database.jobs.queue_positions() == {}
 
 

@@ -18,8 +18,9 @@ from eyebright.cli.ordering import bring, images_line
 from eyebright.cli.planning import NO_PLAN, planned, with_plan
 from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
+from eyebright.client import Client
 from eyebright.core.resolve import nearest
-from eyebright.errors import InvalidRequest
+from eyebright.errors import Conflict, InvalidRequest
 from eyebright_kit.data.readiness import TASKS
 from eyebright_kit.data.writing import Renamed
 from eyebright_wire.datasets import DatasetPlan, DatasetReport, Fix, Readiness
@@ -67,16 +68,18 @@ def show_dataset(
         Path | None, typer.Option(metavar="FILE", help="Draw images of the newest version with their labels as a PNG.")
     ] = None,
     pictures: Annotated[int, typer.Option(min=1, max=400, help="How many images the sheet shows.")] = 48,
+    force: Annotated[bool, typer.Option("--force", help="Write over a FILE that is there already.")] = False,
     server: Server = None,
     as_json: Json = False,
 ) -> None:
     """A data set, its versions and what the newest one holds."""
+    target = _sheet_target(sheet.expanduser(), force) if sheet else None
     with connected(server=server) as client:
         version = client.dataset_version(name) if name.startswith("dsv_") else None
         found = client.dataset(name) if version is None else None
         newest = version or (found.versions[0] if found and found.versions else None)
-        if sheet and newest:
-            _write_sheet(sheet.expanduser(), client.sheet(newest.id, limit=pictures))
+        if target and newest:
+            _write_sheet(target, client.sheet(newest.id, limit=pictures))
     if as_json:
         emit(found or version)
         return
@@ -87,6 +90,15 @@ def show_dataset(
     if newest:
         show_report(newest.report)
         show_readiness(newest.report.readiness, newest.id)
+
+
+def _sheet_target(target: Path, force: bool) -> Path:
+    """Asked before anything is drawn. Raises Conflict for a file that may not be lost, InvalidRequest for a folder."""
+    if target.is_dir():
+        raise InvalidRequest(f"{target} is a folder; name a file in it, such as {target / 'sheet.png'}")
+    if target.exists() and not force:
+        raise Conflict(f"{target} is there already; name another file, or write over it with --force")
+    return target
 
 
 def _write_sheet(target: Path, content: bytes) -> None:
@@ -107,8 +119,7 @@ def show_changes(
 ) -> None:
     """What a version leaves out or alters against its source, one by one."""
     with connected(server=server) as client:
-        dataset = None if name.startswith("dsv_") else name
-        changes = client.changes(client.dataset(name).versions[0].id if dataset else name, dataset)
+        changes = client.changes(*_stored(client, name))
         if as_json:
             emit(list(changes))
         else:
@@ -176,12 +187,16 @@ def fix_dataset(
     _derive(name, into, planned(fixes=codes or ["all"]), server, as_json)
 
 
+def _stored(client: Client, name: str) -> tuple[str, str | None]:
+    """The id of the version, and the data set if that was named: the same version may be of several."""
+    return (name, None) if name.startswith("dsv_") else (client.dataset(name).versions[0].id, name)
+
+
 def _derive(name: str, into: str | None, plan: DatasetPlan, server: str | None, as_json: bool) -> None:
     with connected(server=server) as client:
-        by_id = name.startswith("dsv_")
-        version_id = name if by_id else client.dataset(name).versions[0].id
-        into = into or (None if by_id else name)  # the same version may be of several data sets
-        order = DatasetImport(version=version_id, name=into, plan=plan, leave_out_broken=Fix.BROKEN in plan.fix)
+        version_id, dataset = _stored(client, name)
+        broken = Fix.BROKEN in plan.fix
+        order = DatasetImport(version=version_id, name=into or dataset, plan=plan, leave_out_broken=broken)
         version = imported(client, order, name)
     if as_json:
         emit(version)
@@ -210,9 +225,9 @@ def inspect(
 
     Exit status 0: ready for the task, or for at least one; 1: not ready, or refused.
     """
-    report = inspected(path.expanduser(), wishes, leave_out_broken=leave_out_broken)
     if task is not None and task not in TASKS:
         raise InvalidRequest(f"unknown task {task!r}.{nearest(task, list(TASKS))}")
+    report = inspected(path.expanduser(), wishes, leave_out_broken=leave_out_broken)
     verdicts = (report.ready_for(task),) if task else report.readiness
     ready = any(verdict.ready for verdict in verdicts)
     if as_json:

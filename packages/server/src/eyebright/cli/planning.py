@@ -1,7 +1,7 @@
 """The options that say what to make of a data set while it becomes a version."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -30,7 +30,7 @@ Shares = Annotated[
         help="Draw the splits anew: 80/20 or 70/20/10 (train/val/test), or train=0.8,val=0.2.",
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Which draw.")]
+Seed = Annotated[int | None, typer.Option(help="Which draw of the splits. Default: 0, or what the plan says.")]
 Include = Annotated[
     list[str] | None, typer.Option(metavar="PATTERN", help="Only images whose name fits. May be repeated.")
 ]
@@ -71,7 +71,7 @@ def _options(
     rename: Rename = None,
     drop: Drop = None,
     split: Shares = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     include: Include = None,
     exclude: Exclude = None,
     fix: Fixes = None,
@@ -87,22 +87,34 @@ def planned(
     rename: list[str] | None = None,
     drop: list[str] | None = None,
     shares: str | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     include: list[str] | None = None,
     exclude: list[str] | None = None,
     fixes: list[str] | None = None,
 ) -> DatasetPlan:
     """Raises InvalidRequest for a wish that has no meaning, NotFound for a file that is not there."""
-    wishes: dict[str, Any] = _of_file(file) if file else {}
-    wishes["rename"] = {**wishes.get("rename", {}), **dict(map(_pair, rename or ()))}
+    wishes: dict[str, Any] = _plan(_of_file(file)).model_dump(exclude_unset=True) if file else {}
+    wishes["rename"] = {**wishes.get("rename", {}), **_renamed(map(_pair, rename or ()))}
     for name, values in (("drop", drop), ("include", include), ("exclude", exclude), ("fix", _fixes(fixes or []))):
         wishes[name] = (*wishes.get(name, ()), *(values or ()))
-    if shares:
-        wishes["splits"] = {"shares": _shares(shares), "seed": seed}
+    wishes["splits"] = _splits(wishes.get("splits"), shares, seed)
+    return _plan(wishes)
+
+
+def _plan(wishes: dict[str, Any]) -> DatasetPlan:
     try:
         return DatasetPlan.model_validate(wishes)
     except ValidationError as error:
         raise InvalidRequest("; ".join(_sentence(problem) for problem in error.errors(include_url=False))) from None
+
+
+def _splits(planned: dict[str, Any] | None, shares: str | None, seed: int | None) -> dict[str, Any] | None:
+    wanted = {"shares": _shares(shares)} if shares else planned
+    if seed is None:
+        return wanted
+    if not (wanted and wanted.get("shares")):
+        raise InvalidRequest("--seed says which draw, and no splits are drawn; add --split, such as --split 80/20")
+    return {**wanted, "seed": seed}
 
 
 def _of_file(file: Path) -> dict[str, Any]:
@@ -117,6 +129,14 @@ def _of_file(file: Path) -> dict[str, Any]:
             f'{file} holds {json.dumps(found, default=str)[:60]}; expected a map such as {{"drop": ["cat"]}}'
         )
     return dict(found)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+def _renamed(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    renamed: dict[str, str] = {}
+    for old, new in pairs:
+        if renamed.setdefault(old, new) != new:
+            raise InvalidRequest(f"--rename gives {old} two names, {renamed[old]} and {new}; choose one")
+    return renamed
 
 
 def _pair(text: str) -> tuple[str, str]:

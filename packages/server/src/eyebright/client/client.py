@@ -129,8 +129,7 @@ class Client:
         order = DatasetImport(
             path=str(Path(path).expanduser().absolute()), name=name, leave_out_broken=leave_out_broken
         )
-        asked = order.model_dump(exclude_defaults=True)
-        return self._post(f"{API}/datasets:import", DatasetVersionView, json=asked, timeout=None)
+        return self.imported(self.order_import(order))
 
     def derive_dataset(self, version_id: str, plan: DatasetPlan, name: str | None = None) -> DatasetVersionView:
         """What the plan makes of a stored version, as the next version of its data set or of `name`."""
@@ -164,8 +163,7 @@ class Client:
         upload_id = self.upload(path, told=told)
         chosen = name or dataset_name(Path(path).expanduser().resolve().name)
         order = DatasetImport(upload=upload_id, name=chosen, leave_out_broken=leave_out_broken)
-        asked = order.model_dump(exclude_defaults=True)
-        return self._post(f"{API}/datasets:import", DatasetVersionView, json=asked, timeout=None)
+        return self.imported(self.order_import(order))
 
     def upload(self, path: str | Path, *, told: Told = untold) -> str:
         """Send a zip, or a folder as one, in pieces; the id of the complete upload, which the server keeps for a while.

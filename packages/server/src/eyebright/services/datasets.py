@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from eyebright.core.job import Job
-from eyebright.core.records import Dataset
+from eyebright.core.records import Dataset, Version
 from eyebright.core.resolve import nearest
 from eyebright.core.unsuccessful import error_of, errors_of
 from eyebright.errors import InvalidRequest, NotFound
@@ -18,9 +18,10 @@ from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
 from eyebright.ports.registry import DatasetStore
 from eyebright.services.announce import Announcer
 from eyebright.services.views import dataset_view, job_view, version_view
+from eyebright_kit.data.relabel import PlanInvalid, relabelling
 from eyebright_kit.importing.handover import REPORT
 from eyebright_kit.importing.manifest import MODEL, TASK
-from eyebright_wire.datasets import DatasetReport, dataset_name
+from eyebright_wire.datasets import DatasetPlan, DatasetReport, dataset_name
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import IMPORTER, JobState
 from eyebright_wire.resources import (
@@ -152,6 +153,7 @@ class Datasets:
             return Source(upload.filename, dataset_name(upload.filename), upload.path)
         if order.version is not None:
             version = await self._store.version(order.version)
+            _require_classes(version, order.plan or DatasetPlan())
             blobs = await self._objects.local(BLOBS)
             return Source(version.id, version.dataset, blobs, manifest=version.manifest_sha256)
         return await asyncio.to_thread(_on_this_machine, Path(order.path or ""))
@@ -220,11 +222,23 @@ async def find(store: DatasetStore, name: str) -> Dataset:
         raise NotFound(f"{error.message}.{nearest(name, known)}") from None
 
 
+def _require_classes(version: Version, plan: DatasetPlan) -> None:
+    """Said before anything runs, as the classes of a stored version are known. Raises InvalidRequest for one that it lacks."""
+    try:
+        relabelling(version.report["classes"], plan)
+    except PlanInvalid as error:
+        raise InvalidRequest(str(error)) from None
+
+
 def _on_this_machine(path: Path) -> Source:
     if not path.is_absolute():
         raise InvalidRequest(
             f"{path} is not absolute; name the whole path on the server, such as {Path('/data') / path}"
         )
-    if not path.exists():
-        raise InvalidRequest(f"there is no file or folder {path} on the server")
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise InvalidRequest(f"there is no file or folder {path} on the server") from None
+    except OSError as error:
+        raise InvalidRequest(f"{path} cannot be read on the server: {error.strerror}") from None
     return Source(str(path), dataset_name(path.name), path)
