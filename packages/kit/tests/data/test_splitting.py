@@ -2,7 +2,9 @@
 
 import hashlib
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -101,11 +103,76 @@ def test_however_much_looks_alike_about_a_fifth_is_held_back(sizes: tuple[int, .
     assert 1 <= held <= 24
 
 
-def test_images_of_two_classes_that_look_alike_can_be_held_back_too() -> None:
-    images = [image(n, n % 2) for n in range(40)]
-    groups = {each.sha256: images[n // 2 * 2].sha256 for n, each in enumerate(images)}
-    held = Counter(each.labels for each in with_validation(images, groups=groups) if each.split == Split.VAL)
-    assert held == {(0,): 4, (1,): 4}
+def in_groups(images: list[Picture], sizes: Iterable[int]) -> dict[str, str]:
+    """The images in groups of these sizes, one after the other, as likeness gives them."""
+    names = iter(images)
+    found = [[each.sha256 for each in islice(names, size)] for size in sizes]
+    return {sha256: min(group) for group in found for sha256 in group}
+
+
+def torn(images: Iterable[Picture], groups: dict[str, str]) -> set[str]:
+    splits: dict[str, set[Split | None]] = defaultdict(set)
+    for each in images:
+        splits[groups.get(each.sha256, each.sha256)].add(each.split)
+    return {group for group, found in splits.items() if len(found) > 1}
+
+
+@pytest.mark.parametrize("labels", [(0, 1), (0, 1, 1), (0, 1, 2, 3)])
+def test_images_of_several_classes_that_look_alike_are_drawn_as_one(labels: tuple[int, ...]) -> None:
+    images = [image(n, labels[n % len(labels)]) for n in range(60 * len(labels))]
+    groups = in_groups(images, [len(labels)] * 60)
+    images += [image(1000 + n, 0) for n in range(40)]
+    held = with_validation(images, groups=groups)
+    assert not torn(held, groups)
+    assert sum(each.split == Split.VAL for each in held) == len(images) / 5
+    shares = {Split.TRAIN: 0.7, Split.VAL: 0.2, Split.TEST: 0.1}
+    found = with_splits(images, SplitPlan(shares=shares), HoldoutRule(), groups)
+    assert not torn(found, groups)
+    assert Counter(each.split for each in found) == {
+        split: round(share * len(images)) for split, share in shares.items()
+    }
+
+
+def test_a_group_counts_for_the_class_that_most_of_it_shows() -> None:
+    """Ten groups of each class, each with one stray of the other."""
+    images = [image(n, (n // 5) % 2 if n % 5 else 1 - (n // 5) % 2) for n in range(100)]
+    groups = in_groups(images, [5] * 20)
+    found = with_validation(images, groups=groups)
+    assert not torn(found, groups)
+    assert Counter(each.labels[0] for each in found if each.split == Split.VAL) == {0: 10, 1: 10}
+
+
+def test_a_class_that_lies_in_one_mixed_group_is_not_held_back_with_it() -> None:
+    images = [image(n, 0) for n in range(30)] + [image(100 + n, 1) for n in range(2)]
+    groups = in_groups(images[27:], [5])
+    for seed in range(20):
+        held = with_validation(images, HoldoutRule(seed=seed), groups)
+        assert {each.labels[0] for each in held if each.split == Split.TRAIN} == {0, 1}
+        assert not torn(held, groups)
+
+
+def test_of_long_films_only_one_is_torn() -> None:
+    images = [image(n, 0) for n in range(90)]
+    groups = in_groups(images, [45, 45])
+    assert len(torn(with_validation(images, groups=groups), groups)) == 1
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=80),
+    st.lists(st.integers(1, 9), max_size=20),
+    st.sampled_from([{Split.TRAIN: 0.7, Split.VAL: 0.3}, {Split.TRAIN: 0.1, Split.VAL: 0.2, Split.TEST: 0.7}]),
+)
+def test_whatever_looks_alike_all_are_given_and_the_largest_share_has_every_class(
+    labels: list[int], sizes: list[int], shares: dict[Split, float]
+) -> None:
+    images = [image(n, label) for n, label in enumerate(labels)]
+    found = with_splits(images, SplitPlan(shares=shares), HoldoutRule(), in_groups(images, sizes))
+    assert [each.source for each in found] == [each.source for each in images]
+    largest = max(shares, key=lambda split: shares[split])
+    assert {each.labels for each in found if each.split == largest} == {each.labels for each in images}
+    assert found == tuple(
+        reversed(with_splits(images[::-1], SplitPlan(shares=shares), HoldoutRule(), in_groups(images, sizes)))
+    )
 
 
 def test_an_image_counts_for_the_rarest_class_that_it_shows() -> None:
