@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 UV ?= $(CURDIR)/.uv/bin/uv
-TRAINERS := toy torchvision
+TRAINERS := toy torchvision ultralytics
 unexport UV_PROJECT_ENVIRONMENT VIRTUAL_ENV
 
 .PHONY: help

@@ -6,22 +6,24 @@ import pytest
 from eyebright_kit.disk import sha256_of
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, DiskFull, StorageUnavailable
 from eyebright_kit.runtime import transfer
-from eyebright_kit.runtime.rehearsal import CLASSES, IMAGES_PER_CLASS, store_tiny_version
+from eyebright_kit.runtime.tinyset import IMAGES_PER_CLASS, tiny_set
 from eyebright_kit.runtime.transfer import fetch, local_folder, push
 from eyebright_wire.artifacts import ArtifactKind, Grant
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import DatasetGrant
 
+TINY = tiny_set("classification")
+
 
 def _granted(blobs: Path, sha256: str | None = None) -> DatasetGrant:
-    stored = sha256 or store_tiny_version(blobs)
+    stored = sha256 or TINY.store(blobs)
     return DatasetGrant(version_id="v", name="n", manifest_sha256=stored, blobs=Grant(uri=blobs.as_uri() + "/"))
 
 
 def test_a_data_set_is_laid_out_from_its_blobs(tmp_path: Path):
     data = fetch(_granted(tmp_path / "blobs"), tmp_path / "data")
-    assert data.classes == CLASSES
-    assert len(data.samples(Split.TRAIN)) == len(CLASSES) * IMAGES_PER_CLASS[Split.TRAIN]
+    assert data.classes == TINY.classes
+    assert len(data.samples(Split.TRAIN)) == len(TINY.classes) * IMAGES_PER_CLASS[Split.TRAIN]
     assert all(sample.path.is_relative_to(tmp_path / "data") for sample in data.samples(Split.VAL))
 
 

@@ -1,12 +1,11 @@
 """The verb `check`: does this trainer, in this environment, keep a trainer's promises? Offline, in seconds, without pytest."""
 
-import random
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from eyebright_kit.runtime.rehearsal import CLASSES, Rehearsal, draw
+from eyebright_kit.runtime.rehearsal import Rehearsal
 from eyebright_kit.runtime.trace import (
     artifacts_are_true,
     predicts,
@@ -30,19 +29,20 @@ def check(manifest: TrainerManifest) -> CheckReport:
 
 def _promises(manifest: TrainerManifest, folder: Path) -> list[CheckedPromise]:
     described = _kept("describes itself", lambda: _describes_itself(manifest))
+    rehearsal = Rehearsal(folder, manifest)
     try:
-        trace = rehearse(manifest.module, Rehearsal(folder, manifest).write_spec())
+        trace = rehearse(manifest.module, rehearsal.write_spec())
     except Exception as error:
         return [described, CheckedPromise(name="runs", ok=False, message=str(error))]
     image = folder / "image.png"
-    draw(0, random.Random(0)).save(image)  # noqa: S311 - a picture, not a secret
+    rehearsal.data.picture().save(image)
     return [
         described,
         _kept("tells its story in order", lambda: tells_its_story_in_order(trace)),
         _kept("reports each epoch", lambda: reports_each_epoch(trace)),
         _kept("artifacts are what was told", lambda: artifacts_are_true(trace)),
         _kept("stays offline", lambda: stays_offline(trace)),
-        _kept("predicts", lambda: predicts(manifest.module, trace, image, CLASSES)),
+        _kept("predicts", lambda: predicts(manifest.module, trace, image, rehearsal.data.classes)),
     ]
 
 

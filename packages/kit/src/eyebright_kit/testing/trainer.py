@@ -20,7 +20,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from eyebright_kit.disk import sha256_of
-from eyebright_kit.runtime.rehearsal import CLASSES, Rehearsal, draw
+from eyebright_kit.runtime.rehearsal import Rehearsal
 from eyebright_kit.runtime.trace import (
     Rehearsed,
     Trace,
@@ -117,9 +117,9 @@ class TrainerConformance:
     def test_it_never_reaches_for_the_network(self, finished: Trace) -> None:
         stays_offline(finished)
 
-    def test_it_predicts_from_its_artifacts_alone(self, finished: Trace, tmp_path: Path) -> None:
-        draw(0, random.Random(0)).save(tmp_path / "image.png")
-        predicts(self.manifest.module, finished, tmp_path / "image.png", CLASSES)
+    def test_it_predicts_from_its_artifacts_alone(self, finished: Trace, job: Rehearsal, tmp_path: Path) -> None:
+        job.data.picture().save(tmp_path / "image.png")
+        predicts(self.manifest.module, finished, tmp_path / "image.png", job.data.classes)
 
     def test_it_refuses_a_picture_that_is_none(self, finished: Trace, tmp_path: Path) -> None:
         (tmp_path / "image.jpg").write_text("I am a text")

@@ -1,0 +1,30 @@
+"""The trainer as the kit sees it. The framework is imported when something is trained, not before."""
+
+from pathlib import Path
+
+from eyebright_kit.errors import ConfigInvalid
+from eyebright_kit.runtime import Context, Result
+from eyebright_ultralytics import fence
+from eyebright_ultralytics.manifest import MANIFEST
+from eyebright_wire.jobs import JobSpec
+from eyebright_wire.resources import ClassScore
+
+
+class UltralyticsTrainer:
+    """Trains YOLO models, and answers about single images from what it trained."""
+
+    manifest = MANIFEST
+
+    def fit(self, ctx: Context) -> Result:
+        """Raises a TrainerFailure with what to change, or Stopped with a checkpoint left behind."""
+        fence.put_up(ctx.scratch / "fence")
+        from eyebright_ultralytics.fit import fit
+
+        return fit(ctx)
+
+    def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
+        raise ConfigInvalid("this trainer does not predict yet; load best.pt with Ultralytics")
+
+    def relaunch(self, spec: JobSpec) -> list[str] | None:
+        """One process trains on one device."""
+        return None

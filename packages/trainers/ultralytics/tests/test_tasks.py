@@ -1,0 +1,19 @@
+"""Each task trains, through the real runtime and with the network closed."""
+
+from pathlib import Path
+
+import pytest
+
+from eyebright_kit.runtime.rehearsal import Rehearsal
+from eyebright_kit.runtime.trace import rehearse, reports_each_epoch, stays_offline, tells_its_story_in_order
+from eyebright_ultralytics.manifest import MANIFEST
+
+
+@pytest.mark.parametrize("task", [task.name for task in MANIFEST.tasks])
+def test_every_task_trains_and_tells_its_primary_metric(task: str, tmp_path: Path):
+    job = Rehearsal(tmp_path, MANIFEST, task_name=task)
+    trace = rehearse(MANIFEST.module, job.write_spec())
+    tells_its_story_in_order(trace)
+    reports_each_epoch(trace)
+    stays_offline(trace)
+    assert job.task.primary_metric in trace.succeeded.metrics
