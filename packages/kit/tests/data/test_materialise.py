@@ -1,19 +1,23 @@
 """A version becomes local files whose names are numbers, verified on the way."""
 
 import errno
+import fcntl
 import os
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from msgspec.structs import replace
 
-from eyebright_kit.data.blobs import blob_path
+from eyebright_kit.data import blobs
+from eyebright_kit.data.blobs import blob_path, linked
 from eyebright_kit.data.conformance import write_class_folders
 from eyebright_kit.data.local import dump, load
 from eyebright_kit.data.manifest import Manifest, line_of, write_manifest
 from eyebright_kit.data.materialise import materialise
 from eyebright_kit.data.version import prepare
+from eyebright_kit.disk import sha256_of
 from eyebright_kit.errors import StorageUnavailable
 from eyebright_wire.datasets import Split
 
@@ -61,8 +65,8 @@ def test_the_data_set_tells_what_lies_where(manifest: Manifest, tmp_path: Path) 
             assert (sample.width, sample.height) == (16, 16)
 
 
-def test_files_are_hard_links_where_that_is_possible(manifest: Manifest, tmp_path: Path) -> None:
-    local = materialise(manifest, tmp_path / "blobs", tmp_path / "local")
+def test_files_for_readers_are_hard_links_where_that_is_possible(manifest: Manifest, tmp_path: Path) -> None:
+    local = materialise(manifest, tmp_path / "blobs", tmp_path / "local", linked)
     for sample in local.samples(Split.TRAIN):
         assert sample.path.stat().st_nlink == 2
 
@@ -72,7 +76,7 @@ def test_files_are_copies_where_links_are_not_possible(
     manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
 ) -> None:
     monkeypatch.setattr(os, "link", refusing(reason))
-    local = materialise(manifest, tmp_path / "blobs", tmp_path / "local")
+    local = materialise(manifest, tmp_path / "blobs", tmp_path / "local", linked)
     assert all(sample.path.stat().st_nlink == 1 for sample in local.samples(Split.TRAIN))
     assert len(tree(tmp_path / "local")) == 7
 
@@ -84,12 +88,38 @@ def refusing(reason: int) -> object:
     return link
 
 
+def test_who_writes_into_its_files_changes_no_stored_image(manifest: Manifest, tmp_path: Path) -> None:
+    local = materialise(manifest, tmp_path / "blobs", tmp_path / "local")
+    for sample in local.samples(Split.TRAIN):
+        sample.path.write_bytes(b"repaired")  # in place, as some frameworks do; root may, whatever the mode says
+    for sample in manifest.samples():
+        assert sha256_of(blob_path(tmp_path / "blobs", sample.sha256)) == sample.sha256
+
+
+def test_where_the_file_system_shares_blocks_nothing_is_copied(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def clone(target: BinaryIO, request: int, source: int) -> int:
+        """What FICLONE comes to, on a file system that has it; tests run on others too."""
+        asked.append((target.name, request))
+        return target.write(os.pread(source, 1 << 20, 0))
+
+    monkeypatch.setattr(fcntl, "ioctl", clone)
+    monkeypatch.setattr(blobs, "_copy", None)
+    local = materialise(manifest, tmp_path / "blobs", tmp_path / "local")
+    paths = [sample.path for split in Split for sample in local.samples(split)]
+    assert asked == [(str(path), 0x40049409) for path in paths]
+    assert [sha256_of(path) for path in paths] == [sample.sha256 for sample in manifest.samples()]
+
+
 def test_a_full_disk_is_not_mistaken_for_a_missing_link(
     manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "link", refusing(errno.ENOSPC))
     with pytest.raises(OSError, match="No space left") as caught:
-        materialise(manifest, tmp_path / "blobs", tmp_path / "local")
+        materialise(manifest, tmp_path / "blobs", tmp_path / "local", linked)
     assert caught.value.errno == errno.ENOSPC
 
 
@@ -115,7 +145,7 @@ def test_a_damaged_blob_is_found_while_copying(
     blob.write_bytes(bytes([blob.read_bytes()[0] ^ 1]) + blob.read_bytes()[1:])
     monkeypatch.setattr(os, "link", refusing(errno.EXDEV))
     with pytest.raises(StorageUnavailable, match="is damaged: its sha256 is"):
-        materialise(manifest, tmp_path / "blobs", tmp_path / "local")
+        materialise(manifest, tmp_path / "blobs", tmp_path / "local", linked)
     assert tree(tmp_path / "local") == []
 
 

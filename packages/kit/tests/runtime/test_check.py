@@ -31,6 +31,7 @@ class Trainer:
     def fit(self, ctx):
         if LIE == "breaks": raise RuntimeError("boom")
         if LIE == "calls home": call_home()
+        if LIE == "repairs": ctx.data.samples("train")[0].path.write_bytes(b"as good as new")
         if LIE != "silent": ctx.stage(Stage.TRAINING)
         for epoch in (1, 2):
             ctx.progress(epoch=epoch, epochs=2, step=epoch, epoch_finished=not (LIE == "skips" and epoch == 1))
@@ -54,10 +55,16 @@ if __name__ == "__main__":
 def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Checks a trainer that tells this lie."""
 
-    def run(lie: str) -> CheckReport:
+    def run(lie: str, *, reads_only: bool = True) -> CheckReport:
         task = TaskInfo(name="t", models=(ModelInfo(name="m"),), default_model="m", config_schema={}, recipe={})
         manifest = TrainerManifest(
-            name="liar", version="1", module="liar", licence="MIT", description=lie, tasks=(task,)
+            name="liar",
+            version="1",
+            module="liar",
+            licence="MIT",
+            description=lie,
+            tasks=(task,),
+            reads_only=reads_only,
         )
         (tmp_path / "manifest.json").write_text(manifest.model_dump_json())
         (tmp_path / "liar.py").write_text(_TRAINER)
@@ -70,7 +77,7 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_an_honest_trainer_passes(checked):
     verdict = checked("")
     assert verdict.ok, verdict
-    assert len(verdict.checks) == 6
+    assert len(verdict.checks) == 7
     assert verdict.seconds > 0
 
 
@@ -81,6 +88,7 @@ def test_an_honest_trainer_passes(checked):
         ("skips", "reports each epoch"),
         ("silent", "tells its story in order"),
         ("alters", "artifacts are what was told"),
+        ("repairs", "leaves the stored images alone"),
         ("overconfident", "predicts"),
         ("breaks", "tells its story in order"),
     ],
@@ -91,6 +99,11 @@ def test_each_lie_is_found_and_named(checked, lie: str, failing: str):
     found = {finding.name for finding in verdict.checks if not finding.ok}
     assert failing in found
     assert all(finding.message for finding in verdict.checks if not finding.ok)
+
+
+def test_who_does_not_promise_to_read_only_may_write_into_copies(checked):
+    verdict = checked("repairs", reads_only=False)
+    assert verdict.ok, verdict
 
 
 def test_a_trainer_that_describes_another_than_itself_is_found(

@@ -21,10 +21,17 @@ def _granted(blobs: Path, sha256: str | None = None) -> DatasetGrant:
 
 
 def test_a_data_set_is_laid_out_from_its_blobs(tmp_path: Path):
-    data = fetch(_granted(tmp_path / "blobs"), tmp_path / "data")
+    data = fetch(_granted(tmp_path / "blobs"), tmp_path / "data", reads_only=True)
     assert data.classes == TINY.classes
     assert len(data.samples(Split.TRAIN)) == len(TINY.classes) * IMAGES_PER_CLASS[Split.TRAIN]
     assert all(sample.path.is_relative_to(tmp_path / "data") for sample in data.samples(Split.VAL))
+
+
+@pytest.mark.parametrize("reads_only", [True, False])
+def test_only_who_reads_only_is_given_the_stored_files_themselves(tmp_path: Path, reads_only: bool):
+    data = fetch(_granted(tmp_path / "blobs"), tmp_path / "data", reads_only=reads_only)
+    stored = {path.stat().st_ino for path in (tmp_path / "blobs").rglob("*")}
+    assert all((sample.path.stat().st_ino in stored) is reads_only for sample in data.samples(Split.TRAIN))
 
 
 def test_a_path_with_spaces_and_signs_survives_its_uri(tmp_path: Path):
@@ -40,7 +47,7 @@ def test_a_place_out_of_reach_is_named(uri: str):
 
 def test_a_missing_manifest_can_be_tried_again(tmp_path: Path):
     with pytest.raises(StorageUnavailable, match="cannot read the manifest") as caught:
-        fetch(_granted(tmp_path, "0" * 64), tmp_path / "data")
+        fetch(_granted(tmp_path, "0" * 64), tmp_path / "data", reads_only=True)
     assert caught.value.retryable
 
 
@@ -49,14 +56,14 @@ def test_a_damaged_manifest_is_found(tmp_path: Path):
     blob = tmp_path / grant.manifest_sha256[:2] / grant.manifest_sha256
     blob.write_bytes(blob.read_bytes().replace(b"bright", b"Bright"))
     with pytest.raises(StorageUnavailable, match="damaged") as caught:
-        fetch(grant, tmp_path / "data")
+        fetch(grant, tmp_path / "data", reads_only=True)
     assert not caught.value.retryable
 
 
 def test_a_blob_that_is_no_manifest_is_refused(tmp_path: Path):
     sha256 = transfer.sha256_of(_blob(tmp_path, b"{}"))
     with pytest.raises(DatasetInvalid):
-        fetch(_granted(tmp_path, sha256), tmp_path / "data")
+        fetch(_granted(tmp_path, sha256), tmp_path / "data", reads_only=True)
 
 
 def _blob(root: Path, content: bytes) -> Path:

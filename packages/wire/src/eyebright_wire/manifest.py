@@ -41,6 +41,10 @@ class TrainerManifest(WireModel):
     description: str = ""
     tasks: tuple[TaskInfo, ...]
     layouts: tuple[str, ...] = ("imagefolder",)
+    reads_only: bool = Field(
+        default=False,
+        description="It never writes into a file of its data set, so these may be hard links to the stored images",
+    )
     conformance: dict[str, Any] = Field(default_factory=dict, description="Overrides that make the tiniest honest run")
 
     def task(self, name: str) -> TaskInfo | None:

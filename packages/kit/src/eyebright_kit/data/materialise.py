@@ -7,7 +7,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-from eyebright_kit.data.blobs import blob_path, linked
+from eyebright_kit.data.blobs import Place, blob_path, copied
 from eyebright_kit.data.geometry import trainable
 from eyebright_kit.data.local import LocalDataset, LocalSample
 from eyebright_kit.data.manifest import Manifest, Sample
@@ -17,8 +17,8 @@ _UNLABELLED = "unlabelled"
 _MASKS = "masks"
 
 
-def materialise(manifest: Manifest, blob_root: Path, into: Path) -> LocalDataset:
-    """Make every image of the version, and its mask, a file below `into`: a hard link to its blob or, failing that, a copy.
+def materialise(manifest: Manifest, blob_root: Path, into: Path, place: Place = copied) -> LocalDataset:
+    """Make every image of the version, and its mask, a file below `into`, as `place` does it: `linked` is for readers only.
 
     What an earlier call left below `into` is replaced. Sizes are always verified, contents when copied.
     Raises StorageUnavailable when a blob is missing or differs from the manifest, msgspec.DecodeError for what is none.
@@ -27,7 +27,7 @@ def materialise(manifest: Manifest, blob_root: Path, into: Path) -> LocalDataset
     splits: dict[Split, list[LocalSample]] = {split: [] for split in Split}
     numbers: Counter[Split] = Counter()
     for sample in manifest.samples():
-        splits[sample.split].append(_placed(sample, numbers[sample.split], blob_root, into))
+        splits[sample.split].append(_placed(sample, numbers[sample.split], blob_root, into, place))
         numbers[sample.split] += 1
     header = manifest.header
     return LocalDataset(
@@ -46,12 +46,12 @@ def _clear(into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
 
 
-def _placed(sample: Sample, number: int, blob_root: Path, into: Path) -> LocalSample:
+def _placed(sample: Sample, number: int, blob_root: Path, into: Path, place: Place) -> LocalSample:
     folder = into / sample.split / (_UNLABELLED if sample.label is None else f"{sample.label:04d}")
     folder.mkdir(parents=True, exist_ok=True)
     name = sample.source or sample.sha256
     target = folder / f"{number:06d}.{sample.extension}"
-    path = linked(blob_path(blob_root, sample.sha256), sample.sha256, sample.size_bytes, target, name)
+    path = place(blob_path(blob_root, sample.sha256), sample.sha256, sample.size_bytes, target, name)
     return LocalSample(
         path,
         sample.label,
@@ -59,16 +59,16 @@ def _placed(sample: Sample, number: int, blob_root: Path, into: Path) -> LocalSa
         sample.width,
         sample.height,
         instances=trainable(sample.instances, sample.width, sample.height),
-        mask=_placed_mask(sample, number, blob_root, into),
+        mask=_placed_mask(sample, number, blob_root, into, place),
         caption=sample.caption,
         repeats=sample.repeats,
     )
 
 
-def _placed_mask(sample: Sample, number: int, blob_root: Path, into: Path) -> Path | None:
+def _placed_mask(sample: Sample, number: int, blob_root: Path, into: Path, place: Place) -> Path | None:
     if sample.mask is None:
         return None
     folder = into / _MASKS / sample.split
     folder.mkdir(parents=True, exist_ok=True)
     blob, name = blob_path(blob_root, sample.mask.sha256), f"{sample.source}'s mask"
-    return linked(blob, sample.mask.sha256, sample.mask.size_bytes, folder / f"{number:06d}.png", name)
+    return place(blob, sample.mask.sha256, sample.mask.size_bytes, folder / f"{number:06d}.png", name)

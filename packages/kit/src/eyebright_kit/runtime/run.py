@@ -160,7 +160,7 @@ def _data(order: Order) -> LocalDataset:
     """Laid out on the local disk; nothing at all for an import, which is to make a data set of something else."""
     if order.spec.dataset is None:
         return LocalDataset(root=order.folder.data, classes=(), splits={})
-    return fetch(order.spec.dataset, order.folder.data)
+    return fetch(order.spec.dataset, order.folder.data, reads_only=order.manifest.reads_only)
 
 
 def _relaunch(order: Order, trainer: Trainer) -> None:

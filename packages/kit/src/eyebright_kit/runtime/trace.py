@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eyebright_kit.disk import sha256_of
+from eyebright_kit.runtime.transfer import local_folder
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.artifacts import ArtifactRef
 from eyebright_wire.errors import ExitCode
@@ -173,6 +174,14 @@ def artifacts_are_true(trace: Trace) -> None:
 
 def stays_offline(trace: Trace) -> None:
     _expect(not trace.network, f"tried to reach the network: {', '.join(trace.network)}")
+
+
+def leaves_the_images_alone(trace: Trace) -> None:
+    """Whoever `reads_only` is given links to them."""
+    assert trace.spec.dataset is not None
+    blobs = local_folder(trace.spec.dataset.blobs)
+    changed = [path for path in blobs.glob("??/*") if sha256_of(path) != path.name]
+    _expect(not changed, f"wrote into stored images, though its manifest says `reads_only`: {changed[:3]}")
 
 
 def predicts(module: str, trace: Trace, image: Path, classes: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from pydantic import ValidationError
 
-from eyebright_kit.data.blobs import blob_path
+from eyebright_kit.data.blobs import blob_path, copied, linked
 from eyebright_kit.data.local import LocalDataset
 from eyebright_kit.data.manifest import Manifest
 from eyebright_kit.data.materialise import materialise
@@ -27,12 +27,15 @@ def local_folder(grant: Grant) -> Path:
     return Path(unquote(parts.path))
 
 
-def fetch(grant: DatasetGrant, into: Path) -> LocalDataset:
-    """Lays the data set version out below `into`, after verifying that its manifest is the one that was granted."""
+def fetch(grant: DatasetGrant, into: Path, *, reads_only: bool) -> LocalDataset:
+    """Lays the data set version out below `into`, after verifying that its manifest is the one that was granted.
+
+    Whoever `reads_only` gets hard links where they can be made. Anybody else would change the stored version through them.
+    """
     blobs = local_folder(grant.blobs)
     manifest = _verified_manifest(grant, blob_path(blobs, grant.manifest_sha256))
     try:
-        return materialise(manifest, blobs, into)
+        return materialise(manifest, blobs, into, linked if reads_only else copied)
     except msgspec.DecodeError as error:
         raise DatasetInvalid(
             f"the manifest of data set version {grant.version_id} is not understood: {error}"

@@ -25,6 +25,7 @@ from eyebright_kit.runtime.trace import (
     Rehearsed,
     Trace,
     artifacts_are_true,
+    leaves_the_images_alone,
     predicts,
     rehearse,
     reports_each_epoch,
@@ -113,6 +114,9 @@ class TrainerConformance:
 
     def test_its_artifacts_are_what_was_told(self, finished: Trace) -> None:
         artifacts_are_true(finished)
+
+    def test_it_leaves_the_stored_images_alone(self, finished: Trace) -> None:
+        leaves_the_images_alone(finished)
 
     def test_it_never_reaches_for_the_network(self, finished: Trace) -> None:
         stays_offline(finished)

@@ -41,5 +41,6 @@ MANIFEST = TrainerManifest(
         ),
     ),
     layouts=("imagefolder",),
+    reads_only=True,
     conformance={"epochs": 2, "batch": 8, "imgsz": 32, "warmup_epochs": 0.5, "ema": False, "crop_scale": 1.0},
 )

@@ -26,5 +26,6 @@ MANIFEST = TrainerManifest(
             primary_metric="top1",
         ),
     ),
+    reads_only=True,
     conformance={"epochs": 3, "batch": 4},
 )

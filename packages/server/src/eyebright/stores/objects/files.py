@@ -28,7 +28,7 @@ _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
 _NO_CLONE = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.EBADF})
-_READ_ONLY = 0o444  # some frameworks "repair" images in place; a blob is linked into their data set
+_READ_ONLY = 0o444  # a blob is linked into the data sets of trainers that only read
 
 
 class FileObjectStore:
