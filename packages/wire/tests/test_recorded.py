@@ -63,7 +63,9 @@ def test_unknown_fields_of_a_newer_trainer_change_nothing(path: Path):
 def test_a_recorded_document_is_understood_whole(name: str):
     recorded = json.loads((RECORDED / f"{name}.json").read_text())
     understood = SINGLE[name].model_validate(recorded)
-    assert json.loads(understood.model_dump_json(exclude_unset=True)) == recorded  # what was added since has its default
+    assert (
+        json.loads(understood.model_dump_json(exclude_unset=True)) == recorded
+    )  # what was added since has its default
 
 
 @pytest.mark.parametrize("name", ["job_spec", "heartbeat"])
