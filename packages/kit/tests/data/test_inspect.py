@@ -178,7 +178,7 @@ def test_a_text_called_jpg_blocks_with_the_way_out(sound: Path) -> None:
     (sound / "train" / "cats" / "notes.jpg").write_text("dear diary")
     assert missing(sound) == (
         "train/cats/notes.jpg is named like an image but is none: it is text; "
-        "remove or replace it, or import again leaving such files out (--leave-out-broken)",
+        "remove or replace it, or import again leaving such files out (leave_out_broken)",
     )
     assert told(inspect(sound)) == (
         Finding(
@@ -204,7 +204,7 @@ def test_a_huge_picture_blocks_with_its_size_and_the_limit(sound: Path) -> None:
     Image.new("1", (14_000, 14_000)).save(sound / "train" / "cats" / "poster.png")
     assert missing(sound) == (
         "train/cats/poster.png has more pixels than is accepted: 14000×14000 is 196 megapixels, the limit is 64; "
-        "remove or replace it, or import again leaving such files out (--leave-out-broken)",
+        "remove or replace it, or import again leaving such files out (leave_out_broken)",
     )
     found = finding(inspect(sound), "image_too_large")
     assert "train/cats/poster.png: 14000×14000 is 196 megapixels, the limit is 64" in found.message
@@ -224,7 +224,7 @@ def test_a_link_to_an_image_outside_blocks_with_the_way_out(sound: Path, elsewhe
     (sound / "train" / "cats" / "link.png").symlink_to(elsewhere / "0.png")
     assert missing(sound) == (
         f"train/cats/link.png is a link out of the data set: it leads to {elsewhere}/0.png; "
-        "remove or replace it, or import again leaving such files out (--leave-out-broken); "
+        "remove or replace it, or import again leaving such files out (leave_out_broken); "
         "to use what it leads to, copy that in (cp -RL copies a folder with what its links lead to)",
     )
     assert finding(inspect(sound), "outside_link").severity == Severity.ERROR

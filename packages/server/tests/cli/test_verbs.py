@@ -12,7 +12,7 @@ from harness.live import LiveServer, Ran, eyebright, pets
 from eyebright.cli.exits import Exit
 from eyebright.cli.planning import planned
 from eyebright.client import Client
-from eyebright_kit.data.conformance import write_class_folders
+from eyebright_kit.data.conformance import write_class_folders, write_image
 from eyebright_wire.datasets import Split, SplitPlan
 from eyebright_wire.jobs import JobRequest, JobState
 from eyebright_wire.resources import JobView
@@ -360,9 +360,18 @@ def test_a_plan_with_an_unknown_key_is_refused_with_the_nearest(cli: Cli, photos
 def test_converting_writes_copies_and_says_what_is_lost(cli: Cli, photos: Path, tmp_path: Path) -> None:
     done = cli("datasets", "convert", photos, tmp_path / "out", "--format", "imagefolder", "--drop", "dog", "--json")
     images = sum(path.is_file() for path in (photos / "cat").iterdir())
-    assert done.document == {"from": "imagefolder", "to": "imagefolder", "images": images, "lost": {}, "renamed": 0}
+    dogs = sum(path.is_file() for path in (photos / "dog").iterdir())
+    assert done.document == {
+        "from": "imagefolder",
+        "to": "imagefolder",
+        "images": images,
+        "lost": {},
+        "renamed": 0,
+        "changes": {"class_dropped": dogs},
+    }
     assert {path.parent.name for path in (tmp_path / "out").rglob("*.*")} == {"cat"}
-    lossy = cli("datasets", "convert", photos, tmp_path / "voc", "--format", "voc")
+    lossy = cli("datasets", "convert", photos, tmp_path / "voc", "--format", "voc", "--exclude", "dog/*")
+    assert f"left out or altered on the way: {dogs} (not_selected {dogs})" in " ".join(lossy.err.split())
     assert "voc cannot carry the class of a whole image" in " ".join(lossy.err.split())
 
 
@@ -386,6 +395,30 @@ def test_converting_into_a_folder_that_holds_something_is_refused(cli: Cli, phot
     assert "would become a part of it" in inside.err
 
 
+def test_what_all_tasks_lack_is_said_once(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = cli("datasets", "inspect", tmp_path / "empty")
+    assert done.code == Exit.NO
+    assert done.out.count("no image was found") == 1
+    assert "is not ready for classification, detection, " in " ".join(done.out.split())
+
+
+def test_images_and_objects_are_counted_by_name(cli: Cli, tmp_path: Path) -> None:
+    for split, objects in (("train", 3), ("val", 2)):
+        for number in range(2):
+            write_image(tmp_path / "street" / "images" / split / f"{number}.png", 2 * number + (split == "val"), 64)
+        labels = tmp_path / "street" / "labels" / split / "0.txt"
+        labels.parent.mkdir(parents=True)
+        labels.write_text("".join(f"0 0.{place}5 0.5 0.1 0.2\n" for place in range(objects)))
+    (tmp_path / "street" / "data.yaml").write_text("names: [car, van]\n")
+    shown = [line.split() for line in cli("datasets", "inspect", tmp_path / "street").out.splitlines()]
+    assert ["images", "4", "(2", "train,", "2", "val)"] in shown
+    assert ["objects", "5", "(3", "train,", "2", "val)"] in shown
+    assert ["class", "train", "images", "train", "objects", "val", "images", "val", "objects"] in shown
+    assert ["car", "1", "3", "1", "2"] in shown
+    assert ["van", "0", "0", "0", "0"] in shown
+
+
 def test_inspecting_names_broken_files_and_the_way_out(cli: Cli, torn: Path) -> None:
     verdict = cli("datasets", "inspect", torn, "--json")
     assert (verdict.code, verdict.document["ready"]) == (Exit.NO, False)
@@ -393,7 +426,7 @@ def test_inspecting_names_broken_files_and_the_way_out(cli: Cli, torn: Path) -> 
     assert sentence.startswith(
         "cat/a.jpg is named like an image but is none: it is text (and 2 more files cannot be used)"
     )
-    assert "--leave-out-broken" in sentence
+    assert "(leave_out_broken)" in sentence
     shown = cli("datasets", "inspect", torn)
     assert (shown.code, "--leave-out-broken" in shown.out) == (Exit.NO, True)
     assert "error: 3 files are named like images but are none" in shown.err

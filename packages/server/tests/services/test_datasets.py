@@ -26,7 +26,7 @@ from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobKind, JobState
 from eyebright_wire.resources import DatasetImport, DatasetInspection, DatasetVersionView, JobView
 
-WAY_OUT = "import again leaving such files out (--leave-out-broken)"
+WAY_OUT = "import again leaving such files out (leave_out_broken)"
 
 
 class Desk:

@@ -62,7 +62,9 @@ def _broken_files(evidence: Evidence) -> Iterator[str]:
             if others
             else ""
         )
-        todo = f"remove or replace {'them' if others else 'it'}, or import again leaving such files out (--leave-out-broken)"
+        todo = (
+            f"remove or replace {'them' if others else 'it'}, or import again leaving such files out (leave_out_broken)"
+        )
         yield f"{findings.first(first)} {BROKEN[first]}{detail}{more}; {todo}{_COPY if first == 'outside_link' else ''}"
 
 

@@ -1,6 +1,5 @@
 """`eyebright datasets …`."""
 
-from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -10,20 +9,20 @@ import typer
 from eyebright.cli.connection import connected
 from eyebright.cli.converting import converted
 from eyebright.cli.exits import Exit
-from eyebright.cli.findings import tell_findings
 from eyebright.cli.importing import imported
 from eyebright.cli.inspecting import inspected
 from eyebright.cli.options import Json, LeaveOutBroken, Server
 from eyebright.cli.ordering import bring, images_line
 from eyebright.cli.planning import NO_PLAN, planned, with_plan
-from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table, size
+from eyebright.cli.reports import changes_line, show_readiness, show_report
+from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table
 from eyebright.cli.verbs import example, group
 from eyebright.client import Client
 from eyebright.core.resolve import nearest
 from eyebright.errors import Conflict, InvalidRequest
 from eyebright_kit.data.readiness import TASKS
 from eyebright_kit.data.writing import Renamed
-from eyebright_wire.datasets import DatasetPlan, DatasetReport, Fix, Readiness
+from eyebright_wire.datasets import DatasetPlan, Fix
 from eyebright_wire.resources import DatasetImport, DatasetVersionView, DatasetView
 
 app = group(
@@ -202,12 +201,8 @@ def _derive(name: str, into: str | None, plan: DatasetPlan, server: str | None, 
         emit(version)
         return
     _show_version(version)
-    changes = version.report.changes
     if version.id == version_id:
         show("Nothing was to be changed: it is the same version.")
-    elif changes:
-        show_table(("why", "how many"), changes.by_code.items(), "")
-        show(f"one by one: eyebright datasets changes {version.dataset}")
 
 
 @app.command(
@@ -256,51 +251,23 @@ def convert_dataset(
     )
     lost = {feature.name.lower(): count for feature, count in done.lost.items()}
     if as_json:
-        renamed = done.renamed.count
-        emit(
-            {"from": version.report.format, "to": format_name, "images": done.images, "lost": lost, "renamed": renamed}
-        )
+        changes = version.report.changes.by_code if version.report.changes else {}
+        told = {"images": done.images, "lost": lost, "renamed": done.renamed.count, "changes": changes}
+        emit({"from": version.report.format, "to": format_name, **told})
     else:
         show(f"{done.images:,} images written as {format_name} to {into} (read as {version.report.format})")
         for feature, count in done.lost.items():
             say(f"{format_name} cannot carry {feature} ({count:,}): left out", "yellow")
         if done.renamed.count:
             say(_renamed_line(done.renamed), "yellow")
+        if version.report.changes:
+            say(f"left out or altered on the way: {changes_line(version.report.changes)}", "yellow")
 
 
 def _renamed_line(renamed: Renamed) -> str:
     images = "1 image is" if renamed.count == 1 else f"{renamed.count:,} images are"
     old, new = renamed.first
     return f"{images} called otherwise (first: {old} is {new} now): the name was taken, or is not safe on every system"
-
-
-def show_readiness(verdicts: Iterable[Readiness], name: str) -> None:
-    """What it is ready for, or what is missing, task by task."""
-    verdicts = tuple(verdicts)
-    ready = [verdict.task for verdict in verdicts if verdict.ready]
-    if ready:
-        show(f"{name} is ready for {', '.join(ready)}", "green")
-    for verdict in verdicts:
-        if not verdict.ready:
-            show(f"{name} is not ready for {verdict.task}:", "" if ready else "red")
-            for reason in verdict.missing:
-                show(f"  - {reason}")
-
-
-def show_report(report: DatasetReport) -> None:
-    """Counts per class and split, then what is worth knowing."""
-    show_facts([("format", report.format), ("size", size(report.size_bytes)), ("classes", len(report.classes))])
-    splits = tuple(report.images)
-    if report.instances_per_class:
-        counts = ", ".join(f"{sum(report.instances_per_class[split].values()):,} {split}" for split in splits)
-        show_facts([("objects", counts)])
-    if report.captions:
-        show_facts([("captions", report.captions)])
-    rows = [
-        (name, *(report.images_per_class.get(split, {}).get(name, 0) for split in splits)) for name in report.classes
-    ]
-    show_table(("class", *splits), rows, "No classes.")
-    tell_findings(report.findings)
 
 
 def _row(dataset: DatasetView) -> tuple[object, ...]:
@@ -310,10 +277,8 @@ def _row(dataset: DatasetView) -> tuple[object, ...]:
 
 
 def _show_version(version: DatasetVersionView) -> None:
-    show_facts([("data set", version.dataset), ("version", f"{version.number}  {version.id}")])
-    for readiness in version.report.readiness:
-        show(
-            f"ready for {readiness.task}"
-            if readiness.ready
-            else f"not ready for {readiness.task}: {'; '.join(readiness.missing)}"
-        )
+    changes = changes_line(version.report.changes)
+    show_facts([("data set", version.dataset), ("version", f"{version.number}  {version.id}"), ("changes", changes)])
+    if changes:
+        show(f"one by one: `eyebright datasets changes {version.dataset}`")
+    show_readiness(version.report.readiness, version.dataset)

@@ -13,8 +13,8 @@ _COMMAND = re.compile(rf"(^|(?<= )){NAME} ", re.MULTILINE)
 
 
 def typed(text: str) -> str:
-    """The same with each `eyebright …` between backquotes as a person must type it here."""
-    return text.replace(f"`{NAME} ", f"`{program()} ")
+    """The same with each `eyebright …` between backquotes as a person must type it here, and wishes as options."""
+    return text.replace(f"`{NAME} ", f"`{program()} ").replace("(leave_out_broken)", "(--leave-out-broken)")
 
 
 def typed_lines(examples: str) -> str:
