@@ -56,6 +56,7 @@ from eyebright.services.recipes import Recipes
 from eyebright.services.registering import Registering
 from eyebright.services.relay import Relay
 from eyebright.services.seal import Seal
+from eyebright.services.sequel import Sequel
 from eyebright.services.staging import Staging
 from eyebright.services.sweep import Patience, Sweep
 from eyebright.services.uploads import Uploads
@@ -293,6 +294,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
             announcer,
             uploads=uploads,
             remote=remote(settings),
+            check=jobs.preflight,
             rules=ImportRules(limits=settings.imports.model_dump(exclude={"at_once"})),
         ),
         pictures=Pictures(database.datasets, objects),
@@ -301,7 +303,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         recipes=Recipes(catalog),
         dispatch=dispatch,
         sweep=sweep,
-        relay=Relay(database.outbox, parts.subscribers),
+        relay=Relay(database.outbox, {"sequel": Sequel(database.jobs, jobs), **parts.subscribers}),
     )
 
 

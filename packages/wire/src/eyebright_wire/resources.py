@@ -8,7 +8,7 @@ from eyebright_wire.artifacts import ArtifactRef, ExportRef
 from eyebright_wire.datasets import DatasetName, DatasetPlan, DatasetReport
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Progress
-from eyebright_wire.jobs import JobKind, JobState, Stage, kind_of
+from eyebright_wire.jobs import JobKind, JobState, PreflightRequest, Stage, kind_of
 from eyebright_wire.model import Line, RequestModel, WireModel
 
 T = TypeVar("T")
@@ -169,6 +169,16 @@ class DatasetImport(DatasetSource):
     """Make an immutable version of the data."""
 
     name: DatasetName | None = Field(default=None, description="Default: the file's own")
+    train: PreflightRequest | None = Field(
+        default=None, description="An order to be placed on the version once it is there; it names no data set"
+    )
+    labels: dict[Line, Line] = Field(default_factory=dict, description="Of the job that imports")
+
+    @model_validator(mode="after")
+    def _trains_on_what_it_brings(self) -> Self:
+        if self.train is not None and self.train.dataset is not None:
+            raise ValueError("train names the data set itself; leave `dataset` out, it is the one that is imported")
+        return self
 
 
 class ModelView(WireModel):

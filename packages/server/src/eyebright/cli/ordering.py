@@ -43,7 +43,8 @@ def bring(
 ) -> DatasetVersionView:
     """Import: read in place by a server of this machine, sent as a zip to any other, or fetched by the server from an address.
     Tells what was left out. Raises NotFound for a path where nothing is."""
-    order = DatasetImport(**_place(client, source), name=name, leave_out_broken=leave_out_broken, plan=plan)
+    how = {"name": name, "leave_out_broken": leave_out_broken, "plan": plan}
+    order = DatasetImport.model_validate({**_place(client, source), **how})
     version = imported(client, order, source)
     say(f"{version.dataset} version {version.number}: {images_line(version.report)}")
     if (first := client.dataset_version(version.id)).dataset != version.dataset:

@@ -1,7 +1,7 @@
 """Order imports, wait for what they bring, and look at data sets. The work itself is a job like any other."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from eyebright_kit.importing.handover import REPORT
 from eyebright_kit.importing.manifest import MODEL, TASK
 from eyebright_wire.datasets import DatasetPlan, DatasetReport, dataset_name
 from eyebright_wire.events import EventKind
-from eyebright_wire.jobs import IMPORTER, JobState
+from eyebright_wire.jobs import IMPORTER, JobState, PreflightRequest
 from eyebright_wire.resources import (
     DatasetImport,
     DatasetInspection,
@@ -77,6 +77,10 @@ class ImportRules:
     max_duration_seconds: int | None = None
 
 
+async def nothing_is_trained(request: PreflightRequest) -> None:
+    raise InvalidRequest(f"this server trains nothing (task {request.task}); import without `train`")
+
+
 def nothing_is_fetched(url: str) -> Source:
     raise InvalidRequest("this server fetches nothing; upload the data, or name a path on the server")
 
@@ -93,9 +97,11 @@ class Datasets:
         *,
         uploads: UploadedFiles,
         remote: Callable[[str], Source] = nothing_is_fetched,
+        check: Callable[[PreflightRequest], Awaitable[object]] = nothing_is_trained,
         rules: ImportRules | None = None,
     ) -> None:
-        """`remote` is asked what there is to say of an address before anybody is sent there; it raises InvalidRequest."""
+        """`remote` is asked what there is to say of an address before anybody is sent there; it raises InvalidRequest. `check`
+        raises what is wrong with the training that is to follow an import."""
         self._store = store
         self._jobs = jobs
         self._history = history
@@ -104,10 +110,14 @@ class Datasets:
         self._announcer = announcer
         self._uploads = uploads
         self._remote = remote
+        self._check = check
         self._rules = rules or ImportRules()
 
     async def order(self, order: DatasetImport | DatasetInspection) -> JobView:
-        """Queue it. Raises InvalidRequest or NotFound for a source that is not there; nothing is kept then."""
+        """Queue it. Raises InvalidRequest or NotFound for a source that is not there, and whatever a training that is to follow
+        would be refused for but its data; nothing is kept then."""
+        if isinstance(order, DatasetImport) and order.train is not None:
+            await self._check(order.train)
         return await self._insert(self._job(order, await self._source(order)))
 
     async def order_file(self, path: Path, name: str, *, leave_out_broken: bool = False) -> JobView:
@@ -184,6 +194,7 @@ class Datasets:
             },
             executor=IMPORTS,
             max_duration_seconds=self._rules.max_duration_seconds,
+            labels=order.labels if isinstance(order, DatasetImport) else {},
             created_at_ms=self._clock.now_ms(),
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from eyebright.core import lifecycle, preflight
-from eyebright.core.job import Job
+from eyebright.core.job import Job, Run
 from eyebright.core.records import Version, changed
 from eyebright.core.resolve import Resolved, nearest, resolve
 from eyebright.errors import (
@@ -27,7 +27,8 @@ from eyebright.services.announce import Announcer
 from eyebright.services.datasets import find
 from eyebright.services.views import job_view
 from eyebright_wire.datasets import DatasetReport
-from eyebright_wire.jobs import JobKind, JobRequest, PreflightRequest
+from eyebright_wire.errors import ErrorCode
+from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest
 from eyebright_wire.resources import JobView, Page, Preflight, TrainerView
 
 
@@ -81,6 +82,31 @@ class Jobs:
             return Submitted(await self.get(known), created=False)
         job = await self._plan(request)
         return await self._insert(job, source, key, body_sha256)
+
+    async def refuse(self, request: JobRequest, why: EyebrightError, *, source: str, key: str) -> JobView:
+        """Keep an order that cannot be carried out as a job that failed, for those who were not there to hear why."""
+        now_ms = self._clock.now_ms()
+        queued = Job(
+            id=self._clock.new_id("job"),
+            name=request.name or request.dataset,
+            trainer=request.trainer or "",
+            task=request.task,
+            model=request.model or "",
+            dataset_version=request.dataset,
+            config=request.config,
+            executor=request.executor,
+            labels=request.labels,
+            created_at_ms=now_ms,
+        )
+        code = ErrorCode(why.code) if why.code in set(ErrorCode) else ErrorCode.INTERNAL_ERROR
+        failed = lifecycle.move(queued, JobState.FAILED, now_ms, reason=code, message=why.message)
+        receipt = Receipt(source=source, key=key, body_sha256=_sha256_of(request), job_id=queued.id)
+        async with self._store.transaction() as transaction:
+            known = await _known(transaction, source, key, receipt.body_sha256)
+            if known is None:
+                await transaction.insert(queued, receipt)
+                await transaction.save([changed(Run(queued, None), Run(failed, None), now_ms)])
+        return await self.get(known or queued.id)
 
     async def preflight(self, request: PreflightRequest) -> Preflight:
         """Check an order as `submit` does and keep nothing; without a data set, all but that. Raises as `submit` does."""

@@ -1,0 +1,44 @@
+"""What follows an import: the training that its order asked for, placed once however often the import's success is told."""
+
+from eyebright.core.job import Job
+from eyebright.core.records import Message
+from eyebright.errors import EyebrightError, Unavailable
+from eyebright.ports.jobs import JobStore
+from eyebright.services.jobs import Jobs
+from eyebright_wire.jobs import JobKind, JobRequest, JobState
+
+#: In the inbox beside the id of the import; and the label by which the training is found.
+IMPORT = "import"
+
+
+class Sequel:
+    """A subscriber: the outbox tells it of every import that succeeds, after a crash too."""
+
+    def __init__(self, store: JobStore, jobs: Jobs) -> None:
+        self._store = store
+        self._jobs = jobs
+
+    async def notify(self, message: Message) -> None:
+        """A training that cannot be ordered any more is kept as a job that failed, with the reason.
+
+        Raises Unavailable, to be told again, while nobody can say.
+        """
+        if message.state is not JobState.SUCCEEDED:
+            return
+        job = (await self._store.get(message.job_id)).job
+        if job.kind is not JobKind.IMPORT or (order := _training(job)) is None:
+            return
+        try:
+            await self._jobs.submit(order, source=IMPORT, key=job.id)
+        except Unavailable:
+            raise
+        except EyebrightError as error:
+            await self._jobs.refuse(order, error, source=IMPORT, key=job.id)
+
+
+def _training(job: Job) -> JobRequest | None:
+    wanted = job.config.get("train")
+    if wanted is None:
+        return None
+    labels = {**wanted.get("labels", {}), IMPORT: job.id}
+    return JobRequest.model_validate({**wanted, "labels": labels, "dataset": job.imported_version})

@@ -1,0 +1,97 @@
+"""An import whose order says what to train on it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.live import pets
+from harness.site import API, Site
+from harness.site import site as make_site
+
+from eyebright.errors import TrainerUnavailable
+from eyebright_wire.errors import ErrorCode
+from eyebright_wire.jobs import JobState
+from eyebright_wire.resources import JobView
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with make_site(tmp_path / "data") as site:
+        yield site
+
+
+async def bring(site: Site, folder: Path, **train: Any) -> str:
+    """Import a folder to train on it; the version's id."""
+    answer = await site.post(f"{API}/datasets:import", json={"path": str(folder), "train": train})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+async def trainings(site: Site) -> list[JobView]:
+    answer = await site.get(f"{API}/jobs", params={"kind": "training"})
+    return [JobView.model_validate(each) for each in answer.json()["items"]]
+
+
+async def test_what_was_imported_is_trained_on_with_the_settings_of_the_order(site: Site, tmp_path: Path) -> None:
+    version = await bring(site, pets(tmp_path / "photos"), config={"epochs": 4}, labels={"team": "a"})
+    await site.context.services.relay.tick()
+    (job,) = await trainings(site)
+    assert (job.dataset_version, job.config, job.state) == (version, {"epochs": 4}, JobState.QUEUED)
+    assert job.labels["team"] == "a"
+    imported = await site.get(f"{API}/jobs/{job.labels['import']}")
+    assert imported.json()["state"] == "succeeded"
+
+
+async def test_however_often_the_import_is_told_of_there_is_one_training(site: Site, tmp_path: Path) -> None:
+    await bring(site, pets(tmp_path / "photos"))
+    pending = await site.parts.database.outbox.pending(100)
+    await site.context.services.relay.tick()
+    sequel = site.context.services.relay._subscribers["sequel"]
+    for message in pending:
+        await sequel.notify(message)
+    assert len(await trainings(site)) == 1
+
+
+async def test_an_import_alone_is_followed_by_nothing(site: Site) -> None:
+    await site.add_dataset()
+    await site.context.services.relay.tick()
+    assert await trainings(site) == []
+
+
+async def test_data_that_are_not_ready_leave_a_training_that_failed_and_why(site: Site, tmp_path: Path) -> None:
+    await bring(site, pets(tmp_path / "photos", classes=("cat",)))
+    await site.context.services.relay.tick()
+    (job,) = await trainings(site)
+    assert (job.state, job.reason) == (JobState.FAILED, ErrorCode.DATASET_INVALID)
+    assert "2 or more" in job.message
+
+
+async def test_a_training_that_cannot_be_is_refused_before_anything_is_imported(site: Site, tmp_path: Path) -> None:
+    order = {"path": str(pets(tmp_path / "photos")), "train": {"config": {"epoch": 3}}}
+    refused = await site.post(f"{API}/datasets:import", json=order)
+    assert refused.status_code == 422
+    assert "Did you mean 'epochs'?" in refused.json()["detail"]
+    assert (await site.get(f"{API}/jobs")).json()["items"] == []
+
+
+async def test_a_training_on_an_import_names_no_data_set_of_its_own(site: Site, tmp_path: Path) -> None:
+    order = {"path": str(tmp_path), "train": {"dataset": "pets"}}
+    refused = await site.post(f"{API}/datasets:import", json=order)
+    assert refused.status_code == 422
+    assert "leave `dataset` out" in refused.json()["detail"]
+
+
+async def test_while_no_trainer_can_be_asked_the_training_waits(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unavailable() -> None:
+        raise TrainerUnavailable("its environment is being made")
+
+    await bring(site, pets(tmp_path / "photos"))
+    with monkeypatch.context() as patched:
+        patched.setattr(site.parts.catalog, "installed", unavailable)
+        await site.context.services.relay.tick()
+    assert await trainings(site) == []
+    await site.context.services.relay.tick()
+    assert [job.state for job in await trainings(site)] == [JobState.QUEUED]
