@@ -17,6 +17,7 @@ from eyebright.errors import (
     Unavailable,
 )
 from eyebright.ports.executor import Handle, Liveness
+from eyebright.services.dispatch import FULL_DISK_SECONDS
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.jobs import JobState
@@ -416,6 +417,25 @@ async def test_an_outage_is_told_only_when_a_run_was_left_alone(platform):
     with capture_logs() as said:
         await platform.settle()
     assert [line["attempts"] for line in said if "was away" in line["event"]] == [1]
+
+
+async def test_a_full_disk_gives_the_claim_back_and_waits_for_room(platform):
+    jobs = [await platform.submit(name=f"job {number}") for number in range(3)]
+    platform.executor.failure = StorageFull("the disk below runs is full")
+    for _ in range(3):
+        await platform.dispatch.tick()
+        await platform.settle()
+    seen = [await platform.jobs.get(job.id) for job in jobs]
+    assert [job.state for job in seen] == [JobState.QUEUED] * 3
+    tried = [job for job in seen if job.attempt]
+    assert len(tried) == len(platform.executor.slots())  # the others need not try too
+    assert {(job.reason, job.message) for job in tried} == {(ErrorCode.DISK_FULL, "the disk below runs is full")}
+    platform.executor.failure = None
+    platform.clock.advance(FULL_DISK_SECONDS)
+    await platform.dispatch.tick()
+    found = (await platform.database.jobs.get(tried[0].id)).job
+    assert (found.state, found.attempt) == (JobState.STARTING, 2)
+    assert (found.failures, found.losses, found.reason) == (0, 0, None)
 
 
 async def test_a_crash_between_claim_and_launch_costs_the_job_nothing(platform):

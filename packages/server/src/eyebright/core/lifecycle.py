@@ -123,6 +123,15 @@ def end(
     return Run(_again_or_failed(job, code, message, now_ms, limits, retryable(code, said_retryable)), attempt)
 
 
+def put_back(run: Run, code: ErrorCode, message: str, now_ms: int, *, wait_ms: int) -> Run:
+    """Give the claim back, uncharged: it could not even be launched, for want of something that is not the job's affair."""
+    attempt = _ended(_current(run), str(code), now_ms)
+    if run.job.cancel_requested:
+        return Run(_cancelled(run.job, now_ms), attempt)
+    later: dict[str, Any] = {"not_before_ms": now_ms + wait_ms, "reason": code, "message": message, "retryable": True}
+    return Run(move(run.job, JobState.QUEUED, now_ms, **later), attempt)
+
+
 def succeed(run: Run, now_ms: int, *, model_id: str | None = None, imported_version: str | None = None) -> Run:
     """running → succeeded, once the finaliser has seen every object that the attempt claims."""
     attempt = _current(run)

@@ -22,6 +22,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 #: At most so many claims for one executor in one tick, where the executor itself sets no limit.
 BATCH = 16
+#: Until it is looked again whether somebody has made room on an executor's disk.
+FULL_DISK_SECONDS = 60.0
 
 
 class Dispatch:
@@ -44,6 +46,7 @@ class Dispatch:
         self._lease_ms = lease_ms
         self._limits = limits
         self._launching: set[Handle] = set()
+        self._rest_until_ms: dict[str, int] = {}  # executors with a full disk
 
     def launching(self, handle: Handle) -> bool:
         """This process is between claiming it and hearing from the executor."""
@@ -64,6 +67,8 @@ class Dispatch:
         return sum(launched)
 
     async def _claim_for(self, name: str, executor: Executor, launches: list[asyncio.Task[bool]]) -> None:
+        if self._clock.now_ms() < self._rest_until_ms.get(name, 0):
+            return
         free = await self._free_slots(name, executor.slots())
         due = await self._store.due(name, self._clock.now_ms(), len(free))
         for job, slot in zip(due, free, strict=False):
@@ -107,7 +112,6 @@ class Dispatch:
             spec, environment = await self._seal.spec(run, slot, token)
             await self._executors[run.job.executor].launch(spec, environment)
         except Exception as error:
-            log.exception("launch failed", job=run.job.id, attempt=handle.attempt)
             await self._failed(handle, error)
             return False
         else:
@@ -127,27 +131,33 @@ class Dispatch:
             await transaction.save([changed(run, lifecycle.launched(run, now_ms), now_ms)])
 
     async def _failed(self, handle: Handle, error: Exception) -> None:
+        _tell(handle, error)
         key = (handle.job_id, handle.attempt)
-        code, retryable = _reason(error)
         async with self._store.transaction() as transaction:
             run = (await transaction.lock([key]))[key]
             if not run.current:
                 return
             now_ms = self._clock.now_ms()
-            after = lifecycle.end(run, code, str(error), now_ms, limits=self._limits, said_retryable=retryable)
-            change = changed(run, after, now_ms)
+            change = changed(run, self._without_launch(run, error, now_ms), now_ms)
             await transaction.save([change])
         self._announcer.committed([change])
+
+    def _without_launch(self, run: Run, error: Exception, now_ms: int) -> Run:
+        """A full disk ends no job: neither those that wait nor their owners can do anything about it."""
+        if isinstance(error, StorageFull):
+            wait_ms = int(1000 * FULL_DISK_SECONDS)
+            self._rest_until_ms[run.job.executor] = now_ms + wait_ms
+            return lifecycle.put_back(run, ErrorCode.DISK_FULL, error.message, now_ms, wait_ms=wait_ms)
+        # A trainer that cannot be asked too: it may be being installed anew.
+        code = ErrorCode.NO_CAPACITY if isinstance(error, EyebrightError) else ErrorCode.INTERNAL_ERROR
+        return lifecycle.end(run, code, str(error), now_ms, limits=self._limits, said_retryable=True)
 
 
 def _handle(run: Run) -> Handle:
     return Handle(run.job.id, run.job.attempt)
 
 
-def _reason(error: Exception) -> tuple[ErrorCode, bool]:
-    """Why a launch failed, and whether to try again."""
-    if isinstance(error, StorageFull):
-        return ErrorCode.DISK_FULL, False
-    if isinstance(error, EyebrightError):  # a trainer that cannot be asked too: it may be being installed anew
-        return ErrorCode.NO_CAPACITY, True
-    return ErrorCode.INTERNAL_ERROR, True
+def _tell(handle: Handle, error: Exception) -> None:
+    """Where a failure of our own came from, too; the others say all there is to know."""
+    unexplained = None if isinstance(error, EyebrightError) else error
+    log.error("launch failed", job=handle.job_id, attempt=handle.attempt, error=str(error), exc_info=unexplained)
