@@ -138,6 +138,14 @@ def test_images_without_class_folders_are_told_where_to_go(tmp_path: Path) -> No
     assert inspect(tmp_path).ready_tasks == ("text_to_image",)
 
 
+def test_a_set_that_has_captions_is_not_told_what_they_are(tmp_path: Path) -> None:
+    write_image(tmp_path / "1.jpg", 1)
+    (tmp_path / "1.txt").write_text("a dog")
+    assert missing(tmp_path) == (
+        "no image has a class; classification needs one folder per class, such as cats/1.jpg and dogs/1.jpg",
+    )
+
+
 def test_a_data_set_of_which_nothing_can_be_used_points_to_the_findings(tmp_path: Path) -> None:
     write_class_folders(tmp_path, {"": {"cats": 1, "dogs": 1}})
     for path in tmp_path.rglob("*.png"):

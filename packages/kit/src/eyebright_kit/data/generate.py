@@ -114,9 +114,10 @@ class _Generator:
             if self._has(feature):
                 make = way
         instance = make(size)
+        loose = make != self._boxed and self._has(Feature.LOOSE_BOX) and self._random.random() < 0.5
         return Instance(
             label=self._random.randrange(len(self._classes)),
-            box=instance.box,
+            box=self._box(size) if loose else instance.box,  # as an annotator gives it
             polygons=instance.polygons,
             rle=instance.rle,
             corners=instance.corners,
@@ -140,8 +141,7 @@ class _Generator:
     def _outlined(self, size: tuple[int, int]) -> Instance:
         parts = self._random.randint(1, 2) if self._has(Feature.PARTS) else 1
         polygons = tuple(self._ring(size) for _ in range(parts))
-        loose = self._has(Feature.LOOSE_BOX) and self._random.random() < 0.5
-        return Instance(label=0, box=self._box(size) if loose else box_around(sum(polygons, ())), polygons=polygons)
+        return Instance(label=0, box=box_around(sum(polygons, ())), polygons=polygons)
 
     def _ring(self, size: tuple[int, int]) -> tuple[float, ...]:
         """Corners of a box, with more points between: never without area."""

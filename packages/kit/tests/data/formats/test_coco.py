@@ -29,7 +29,7 @@ _ORDER = frozenset({Feature.CLASS_ORDER, Feature.CLASS_NAMES})
 FLAVOURS = (
     _ORDER | {Feature.BOX},
     _ORDER | {Feature.BOX, Feature.POLYGON, Feature.PARTS, Feature.LOOSE_BOX},
-    _ORDER | {Feature.BOX, Feature.RLE, Feature.CROWD},
+    _ORDER | {Feature.BOX, Feature.RLE, Feature.LOOSE_BOX, Feature.CROWD},
     _ORDER | {Feature.BOX, Feature.KEYPOINTS, Feature.SKELETON},
     _ORDER | {Feature.BOX, Feature.KEYPOINTS, Feature.POLYGON},
     _ORDER | {Feature.BOX, Feature.ATTRIBUTES, Feature.CAPTION},

@@ -93,7 +93,7 @@ class TestDatumaro(FormatConformance):
     flavours = (
         _ORDER | {Feature.BOX, Feature.ATTRIBUTES, Feature.CAPTION},
         _ORDER | {Feature.BOX, Feature.POLYGON, Feature.PARTS, Feature.LOOSE_BOX, Feature.LABEL},
-        _ORDER | {Feature.BOX, Feature.RLE, Feature.CROWD},
+        _ORDER | {Feature.BOX, Feature.RLE, Feature.LOOSE_BOX, Feature.CROWD},
         _ORDER | {Feature.BOX, Feature.KEYPOINTS, Feature.SKELETON},
         _ORDER | {Feature.LABEL},
     )

@@ -62,7 +62,7 @@ class TestVoc(FormatConformance):
         frozenset({Feature.BOX, Feature.ATTRIBUTES}),
         frozenset({Feature.BOX, Feature.POLYGON, Feature.CLASS_ORDER}),
         frozenset({Feature.BOX, Feature.POLYGON, Feature.PARTS, Feature.LOOSE_BOX, Feature.ATTRIBUTES}),
-        frozenset({Feature.BOX, Feature.CORNERS}),
+        frozenset({Feature.BOX, Feature.CORNERS, Feature.LOOSE_BOX}),
     )
 
     def example(self, root: Path) -> Example:
