@@ -9,37 +9,12 @@ from random import Random
 
 import pytest
 
+from fuzz.mutation import mutated
 from fuzz.seeds import CORPUS
 from fuzz.targets import TARGETS
 
 _MUTATIONS = 60
 _LONGEST_SECONDS = 10.0  # what a hostile file may cost; a mutated one costs a few hundredths
-
-_PIECES = (
-    b"\x00", b"\xff", b"\n", b'"', b"{", b"}", b"[", b"]", b"<", b">", b"&", b",", b"-", b"NaN", b"1e999", b"-1",
-    b"99999999999999999999", b"null", b"true", b"..", b"/", b"\\", b"%s", b"<!DOCTYPE a>", b"&a;", b"*a",
-    b"!!python/name:os.system",
-)  # fmt: skip
-
-
-def mutated(content: bytes, random: Random) -> bytes:
-    """A few bytes flipped, cut out, doubled or replaced by what parsers stumble over."""
-    data = bytearray(content)
-    for _ in range(random.randint(1, 4)):
-        place = random.randrange(len(data) + 1)
-        match random.randrange(5):
-            case 0:
-                data[place : place + random.randint(1, 30)] = b""
-            case 1:
-                data[place:place] = random.choice(_PIECES)
-            case 2:
-                data[place : place + 1] = bytes([random.randrange(256)])
-            case 3:
-                data[place : place + random.randint(1, 4)] = random.choice(_PIECES)
-            case _:
-                end = random.randrange(place, len(data) + 1)
-                data[place:place] = data[place:end][:200]
-    return bytes(data)
 
 
 def kept() -> list[Path]:

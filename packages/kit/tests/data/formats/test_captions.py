@@ -1,14 +1,15 @@
 """Captions are found wherever tools put them, and nothing that is no caption is taken for one."""
 
-import json
 import os
-import random
 import tempfile
 from pathlib import Path
+from random import Random
 
 import pytest
+from fuzz.mutation import mutated
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reads import Reads, write
 
 from eyebright_kit.data.caption import caption_of
 from eyebright_kit.data.conformance import Example, FormatConformance, write_class_folders, write_image
@@ -21,12 +22,6 @@ from eyebright_kit.data.inspect import Rules, inspect
 from eyebright_kit.data.manifest import Sample
 from eyebright_kit.data.version import prepare
 from eyebright_wire.datasets import Split
-
-
-def write(path: Path, content: str | bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
 
 
 def write_captioned(root: Path, captions: dict[str, str | bytes | None]) -> Path:
@@ -76,6 +71,9 @@ class TestImagesAlone(FormatConformance):
         return Example((), {})
 
 
+reads = Reads(Captions())
+
+
 def captions(root: Path) -> dict[str, str | None]:
     return {sample.source: sample.caption for sample in prepared(root)}
 
@@ -83,11 +81,6 @@ def captions(root: Path) -> dict[str, str | None]:
 def prepared(root: Path) -> list[Sample]:
     with tempfile.TemporaryDirectory() as work:
         return list(prepare(root, work=Path(work), rules=Rules(leave_out_broken=True)).manifest.samples())
-
-
-def remarks(root: Path) -> list[tuple[str, str, str]]:
-    found = [found for found in Captions().read(root).found() if isinstance(found, Remark)]
-    return sorted((f.code, f.path.relative_to(root).as_posix(), f.mark) for f in found)
 
 
 def details(root: Path) -> list[str]:
@@ -132,14 +125,14 @@ def test_a_caption_file_of_kohya_is_read(tmp_path: Path) -> None:
     write_captioned(tmp_path, {"1": None})
     write(tmp_path / "1.caption", "a dog")
     assert captions(tmp_path) == {"1.png": "a dog"}
-    assert remarks(tmp_path) == []
+    assert reads.remarks(tmp_path) == []
 
 
 def test_of_two_texts_beside_an_image_the_other_is_told(tmp_path: Path) -> None:
     write_captioned(tmp_path, {"1": "a dog"})
     write(tmp_path / "1.caption", "a puppy")
     assert captions(tmp_path) == {"1.png": "a dog"}
-    assert remarks(tmp_path) == [("unsupported_annotations", "1.caption", "")]
+    assert reads.remarks(tmp_path) == [("unsupported_annotations", "1.caption", "")]
 
 
 def test_endings_are_known_in_any_case_and_names_may_have_dots(tmp_path: Path) -> None:
@@ -159,7 +152,7 @@ def test_a_text_without_image_is_an_orphan_unless_it_is_about_the_set(tmp_path: 
     write_captioned(tmp_path, {"1": "a dog"})
     for name in ("2.txt", "3.caption", "README.txt", "LICENSE-MIT.txt", "classes.txt"):
         write(tmp_path / name, "words")
-    assert remarks(tmp_path) == [
+    assert reads.remarks(tmp_path) == [
         ("orphan_annotations", "2.txt", ""),
         ("orphan_annotations", "3.caption", ""),
         ("other_file", "LICENSE-MIT.txt", ""),
@@ -172,7 +165,7 @@ def test_a_text_without_image_is_an_orphan_unless_it_is_about_the_set(tmp_path: 
 def test_a_table_that_is_not_read_is_told(tmp_path: Path, name: str) -> None:
     write_captioned(tmp_path, {"1": None})
     write(tmp_path / name, "filename,class\n1.png,dog\n")
-    assert remarks(tmp_path) == [("unsupported_annotations", name, "")]
+    assert reads.remarks(tmp_path) == [("unsupported_annotations", name, "")]
 
 
 def test_a_long_caption_is_told(tmp_path: Path) -> None:
@@ -229,7 +222,7 @@ def test_a_folder_of_kohya_is_the_caption_where_no_text_is(tmp_path: Path) -> No
 
 def test_repeats_are_told_once_for_each_folder(tmp_path: Path) -> None:
     write_captioned(tmp_path, {"10_sks dog/1": "x", "10_sks dog/2": "y", "5_cat/1": "z", "1_fox/1": "w"})
-    assert remarks(tmp_path) == [("repeated_images", "10_sks dog", ""), ("repeated_images", "5_cat", "")]
+    assert reads.remarks(tmp_path) == [("repeated_images", "10_sks dog", ""), ("repeated_images", "5_cat", "")]
     assert details(tmp_path) == ["10 times", "5 times"]
 
 
@@ -265,7 +258,7 @@ def test_without_repeats_no_folders_of_kohya_are_written(tmp_path: Path) -> None
 def test_images_for_regularisation_are_left_out_and_told(tmp_path: Path) -> None:
     write_captioned(tmp_path, {"img/10_sks dog/1": None, "reg/1_dog/1": "a dog", "reg/1_cat/2": None})
     assert captions(tmp_path) == {"img/10_sks dog/1.png": "sks dog"}
-    assert remarks(tmp_path) == [("regularisation_images", "reg", ""), ("repeated_images", "img/10_sks dog", "")]
+    assert reads.remarks(tmp_path) == [("regularisation_images", "reg", ""), ("repeated_images", "img/10_sks dog", "")]
 
 
 def test_a_year_is_no_number_of_repeats(tmp_path: Path) -> None:
@@ -309,7 +302,7 @@ def test_a_list_of_captions_is_read(tmp_path: Path, name: str, content: str) -> 
     write(tmp_path / name, content)
     assert Captions().matches(tmp_path) == Certainty.LIKELY
     assert [text.replace(",", "") for text in captions(tmp_path).values() if text] == ["a dog", "a cat"]
-    assert remarks(tmp_path) == []
+    assert reads.remarks(tmp_path) == []
 
 
 def test_kohyas_tags_follow_the_caption(tmp_path: Path) -> None:
@@ -361,7 +354,7 @@ def test_a_text_beside_the_image_goes_before_the_list(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_line_is_told_with_its_number(tmp_path: Path, line: str, code: str) -> None:
     write_captioned(tmp_path, {"1": None, "2": None})
     write(tmp_path / "captions.jsonl", f'{{"file_name": "1.png", "text": "a dog"}}\n\n{line}\n')
-    assert (code, "captions.jsonl", "3") in remarks(tmp_path)
+    assert (code, "captions.jsonl", "3") in reads.remarks(tmp_path)
     assert captions(tmp_path) == {"1.png": "a dog", "2.png": ""}
 
 
@@ -385,7 +378,7 @@ def test_a_name_that_several_images_have_means_none(tmp_path: Path) -> None:
     write_captioned(tmp_path, {"a/1": None, "b/1": None})
     write(tmp_path / "captions.json", '{"1.png": "which?", "a/1.png": "this"}')
     assert captions(tmp_path) == {"a/1.png": "this", "b/1.png": ""}
-    assert remarks(tmp_path) == [("missing_image", "captions.json", "entry 1")]
+    assert reads.remarks(tmp_path) == [("missing_image", "captions.json", "entry 1")]
 
 
 def test_a_json_of_something_else_is_no_list(tmp_path: Path) -> None:
@@ -393,7 +386,7 @@ def test_a_json_of_something_else_is_no_list(tmp_path: Path) -> None:
     write(tmp_path / "1.json", '{"tags": "dog", "filename": "1", "file_url": "https://host/1.png"}')
     write(tmp_path / "package.json", '{"name": "x", "version": "1"}')
     write(tmp_path / "list.json", "[1, 2]")
-    assert [code for code, _, _ in remarks(tmp_path)] == ["other_file"] * 3
+    assert [code for code, _, _ in reads.remarks(tmp_path)] == ["other_file"] * 3
 
 
 # Telling it from others
@@ -477,6 +470,7 @@ def test_texts_without_images_are_no_captions(tmp_path: Path) -> None:
 # Whatever is in it
 
 
+_VALUES = (b'"\\u0000"', b"[[]]", b"7", b"-" * 50, b'"%s"' % (b"x" * 1000))
 _SOUND = {
     "captions.jsonl": b'{"file_name": "1.png", "text": "a dog"}\n{"file_name": "2.png", "caption": "b", "tags": ["c"]}\n',
     "meta.json": b'{"1": {"caption": "a", "tags": "b, c"}, "2.png": {"caption": "d"}}',
@@ -490,30 +484,6 @@ _SOUND = {
 def test_a_damaged_file_is_told_and_never_raises(name: str, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = write_captioned(Path(folder), {"1": None, "2": None, "3": "sound"})
-        write(root / name, damaged(_SOUND[name], random.Random(seed)))
+        write(root / name, mutated(_SOUND[name], Random(seed), _VALUES))
         report = inspect(root)
         assert report.format == "captions"
-
-
-def damaged(content: bytes, dice: random.Random) -> bytes:
-    """Bytes changed, cut off, or a value of another type."""
-    way = dice.randrange(3)
-    place = dice.randrange(len(content))
-    if way == 0:
-        return content[:place] + bytes([dice.randrange(256)]) + content[place + 1 :]
-    if way == 1:
-        return content[:place]
-    values = [
-        b"null",
-        b"7",
-        b"1e400",
-        b"{}",
-        b"[[]]",
-        b'"\\u0000"',
-        b"true",
-        b"-" * 50,
-        json.dumps("x" * 1000).encode(),
-    ]
-    parts = content.split(b'"')
-    parts[dice.randrange(len(parts))] = dice.choice(values)
-    return b'"'.join(parts)

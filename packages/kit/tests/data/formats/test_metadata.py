@@ -1,13 +1,15 @@
 """Hugging Face's image folders are read as their own library reads them, and whatever is wrong has its line."""
 
 import json
-import random
 import tempfile
 from pathlib import Path
+from random import Random
 
 import pytest
+from fuzz.mutation import mutated
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reads import write
 
 from eyebright_kit.data.conformance import Example, FormatConformance, write_class_folders, write_image
 from eyebright_kit.data.documents import Unreadable
@@ -20,12 +22,6 @@ from eyebright_kit.data.version import prepare
 from eyebright_wire.datasets import Split
 
 _CLASSES = {Feature.CLASS_ORDER, Feature.CLASS_NAMES}
-
-
-def write(path: Path, content: str | bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
 
 
 def write_set(root: Path, *rows: dict[str, object], table: str = "metadata.jsonl") -> Path:
@@ -490,6 +486,7 @@ def test_a_table_must_have_a_column_for_names(tmp_path: Path, name: str, content
 # Whatever is in it
 
 
+_VALUES = (b'"\\u0000"', b"[[]]", b"7", b"-" * 50, b'"%s"' % (b"x" * 1000))
 _SOUND = {
     "metadata.jsonl": b'{"file_name": "1.png", "label": 1, "objects": {"bbox": [[1, 2, 3, 4.5]], "categories": ["a"]}}\n'
     b'{"file_name": "2.png", "text": "b", "label": "x", "objects": [{"bbox": [0, 0, 9, 9], "category": 1}]}\n',
@@ -507,29 +504,5 @@ def test_a_damaged_file_is_told_and_never_raises(name: str, seed: int) -> None:
         root = write_set(Path(folder), {"file_name": "3.png", "label": 0}, table="val/metadata.jsonl")
         write_image(root / "1.png", 1)
         write_image(root / "2.png", 2)
-        write(root / name, damaged(_SOUND[name], random.Random(seed)))
+        write(root / name, mutated(_SOUND[name], Random(seed), _VALUES))
         assert inspect(root).format == "metadata"
-
-
-def damaged(content: bytes, dice: random.Random) -> bytes:
-    """Bytes changed, cut off, or a value of another type."""
-    way = dice.randrange(3)
-    place = dice.randrange(len(content))
-    if way == 0:
-        return content[:place] + bytes([dice.randrange(256)]) + content[place + 1 :]
-    if way == 1:
-        return content[:place]
-    values = [
-        b"null",
-        b"7",
-        b"1e400",
-        b"{}",
-        b"[[]]",
-        b'"\\u0000"',
-        b"true",
-        b"-" * 50,
-        json.dumps("x" * 1000).encode(),
-    ]
-    parts = content.split(b'"')
-    parts[dice.randrange(len(parts))] = dice.choice(values)
-    return b'"'.join(parts)

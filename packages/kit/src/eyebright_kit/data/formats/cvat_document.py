@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree.ElementTree import Element, SubElement, TreeBuilder
+from xml.etree.ElementTree import Element, TreeBuilder
 
 from eyebright_kit.data.annotations import Skeleton
 from eyebright_kit.data.documents import Unreadable, stream_xml
@@ -59,6 +59,11 @@ def parts_of(path: Path, root: Path) -> Iterator[Part]:
 
 def plain(name: str) -> str:
     return printable(name.strip())
+
+
+def numbered_points(count: int) -> Skeleton:
+    """Of which nothing is known but how many they are; CVAT wants names."""
+    return Skeleton(keypoints=tuple(str(number) for number in range(1, count + 1)))
 
 
 class _Collector:
@@ -155,55 +160,3 @@ def _names_of_nodes(drawing: str, points: list[str]) -> dict[str, str]:
 
 def _tags(pattern: re.Pattern[str], drawing: str) -> Iterator[dict[str, str]]:
     return (dict(_SVG_ATTRIBUTE.findall(tag)) for tag in pattern.findall(drawing))
-
-
-def written_labels(labels: tuple[Label, ...]) -> Element:
-    """The head of a file that declares them."""
-    meta = Element("meta")
-    declared = SubElement(SubElement(meta, "task"), "labels")
-    for label in labels:
-        node = _add_label(declared, label.name, "skeleton" if label.skeleton else "any", label.attributes)
-        if label.skeleton:
-            SubElement(node, "svg").text = _drawing(label.skeleton)
-            for point in label.skeleton.keypoints:
-                SubElement(_add_label(declared, point, "points", {}), "parent").text = label.name
-    return meta
-
-
-def _add_label(labels: Element, name: str, kind: str, attributes: Mapping[str, str]) -> Element:
-    node = SubElement(labels, "label")
-    SubElement(node, "name").text = name
-    SubElement(node, "type").text = kind
-    declared = SubElement(node, "attributes")
-    for attribute, input_type in attributes.items():
-        one = SubElement(declared, "attribute")
-        default = {"checkbox": "false", "number": "0"}.get(input_type, "")
-        values = {"checkbox": "false", "number": "-1000000000;1000000000;1"}.get(input_type, "")
-        texts = {
-            "name": attribute,
-            "mutable": "False",
-            "input_type": input_type,
-            "default_value": default,
-            "values": values,
-        }
-        for tag, text in texts.items():
-            SubElement(one, tag).text = text
-    return node
-
-
-def _drawing(skeleton: Skeleton) -> str:
-    """Points on a diagonal, and the lines between them."""
-    place = {
-        number: f"{100 * (number + 1) / (len(skeleton.keypoints) + 1):.2f}" for number in range(len(skeleton.keypoints))
-    }
-    lines = [
-        f'<line x1="{place[a]}" y1="{place[a]}" x2="{place[b]}" y2="{place[b]}" stroke="black" data-type="edge" '
-        f'data-node-from="{a + 1}" stroke-width="0.5" data-node-to="{b + 1}"></line>'
-        for a, b in skeleton.edges
-    ]
-    circles = [
-        f'<circle r="1.5" stroke="black" fill="#b3b3b3" cx="{at}" cy="{at}" stroke-width="0.1" '
-        f'data-type="element node" data-element-id="{number + 1}" data-node-id="{number + 1}"></circle>'
-        for number, at in place.items()
-    ]
-    return "\n".join([*lines, *circles])
