@@ -140,7 +140,7 @@ def test_images_without_class_folders_are_told_where_to_go(tmp_path: Path) -> No
 
 def test_a_set_that_has_captions_is_not_told_what_they_are(tmp_path: Path) -> None:
     write_image(tmp_path / "1.jpg", 1)
-    (tmp_path / "1.txt").write_text("a dog")
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "1.jpg", "text": "a dog"}')
     assert missing(tmp_path) == (
         "no image has a class; classification needs one folder per class, such as cats/1.jpg and dogs/1.jpg",
     )
