@@ -14,10 +14,11 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from eyebright_kit.data.conformance import write_image
 from eyebright_kit.data.findings import CATALOGUE
+from eyebright_kit.data.fingerprint import near_pairs
 from eyebright_kit.data.images import ImageLimits, Unusable, Usable, examine, examine_all
 
 
@@ -217,6 +218,24 @@ def test_what_is_worth_telling_is_noted(tmp_path: Path, name: str, make: Callabl
     (tmp_path / name).write_bytes(make())
     assert usable(tmp_path / name).notes == (note,)
     assert note in CATALOGUE
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_is_as_wide_and_looks_as_exif_says_to_hold_it(tmp_path: Path, kind: str, orientation: int) -> None:
+    """As ImageOps.exif_transpose, by which trainers open it, makes it."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.linear_gradient("L").resize((900, 600)).rotate(20).convert("RGB").save(
+        tmp_path / "a", kind, exif=exif, quality=95
+    )
+    found = usable(tmp_path / "a")
+    with Image.open(tmp_path / "a") as image:
+        held = ImageOps.exif_transpose(image)
+    assert (found.width, found.height) == held.size == ((900, 600) if orientation < 5 else (600, 900))
+    held.save(tmp_path / "held.png")
+    likes = [found.thumbnail, usable(tmp_path / "held.png").thumbnail]
+    assert list(near_pairs(likes)) == [(0, 1)]
 
 
 @pytest.mark.parametrize("name", ["a.JPG", "a.jpeg", "a.JPE", "a.jfif"])

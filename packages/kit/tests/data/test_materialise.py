@@ -9,10 +9,11 @@ from typing import BinaryIO
 
 import pytest
 from msgspec.structs import replace
+from PIL import Image, ImageOps
 
 from eyebright_kit.data import blobs
 from eyebright_kit.data.blobs import blob_path, linked
-from eyebright_kit.data.conformance import write_class_folders
+from eyebright_kit.data.conformance import store, write_class_folders
 from eyebright_kit.data.local import dump, load
 from eyebright_kit.data.manifest import Manifest, line_of, write_manifest
 from eyebright_kit.data.materialise import materialise
@@ -179,3 +180,27 @@ def test_images_without_a_class_have_a_folder_of_their_own(manifest: Manifest, t
     local = materialise(Manifest(tmp_path / "bare"), tmp_path / "blobs", tmp_path / "local")
     assert tree(tmp_path / "local") == ["train/unlabelled/000000.png"]
     assert local.samples(Split.TRAIN)[0].label is None
+
+
+def test_boxes_lie_where_they_were_drawn_once_an_image_is_held_as_exif_says(tmp_path: Path) -> None:
+    """YOLO's numbers are of the image as it was shown to who drew the box."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    shown = Image.new("RGB", (32, 64), "gray")
+    shown.paste("red", (0, 48, 16, 64))  # below on the left
+    for split in ("train", "val"):
+        folder, labels = tmp_path / "source" / "images" / split, tmp_path / "source" / "labels" / split
+        folder.mkdir(parents=True)
+        labels.mkdir(parents=True)
+        shown.transpose(Image.Transpose.ROTATE_90).save(folder / "1.png", exif=exif)
+        (labels / "1.txt").write_text("0 0.25 0.875 0.5 0.25\n")
+    version = prepare(tmp_path / "source", work=tmp_path / "work")
+    local = materialise(version.manifest, store(version, tmp_path / "blobs"), tmp_path / "local")
+    (sample,) = local.samples(Split.VAL)
+    assert (sample.width, sample.height) == (32, 64)
+    left, top, wide, high = (round(number) for number in sample.instances[0].box)
+    with Image.open(sample.path) as image:
+        assert image.size == (64, 32)
+        held = ImageOps.exif_transpose(image)
+    assert held.crop((left, top, left + wide, top + high)).getcolors() == [(256, (255, 0, 0))]
+    assert held.getcolors() == [(256, (255, 0, 0)), (1792, (128, 128, 128))]

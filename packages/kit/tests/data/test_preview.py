@@ -306,17 +306,17 @@ def test_what_transparency_hides_is_shown_as_training_sees_it(tmp_path: Path) ->
     assert at(drawn(tmp_path / "1.png", sample(), side=32), 16, 16) == (200, 10, 10)
 
 
-def test_pixels_lie_as_they_are_stored(tmp_path: Path) -> None:
-    """Annotations refer to these, whatever EXIF says of how to hold the image."""
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_images_are_held_as_exif_says(tmp_path: Path, kind: str) -> None:
     image = Image.new("RGB", (64, 32), GREY)
     image.paste(RED, (0, 0, 32, 32))
     exif = Image.Exif()
     exif[0x0112] = 6
-    image.save(tmp_path / "1.jpg", exif=exif, quality=95)
-    shown = drawn(tmp_path / "1.jpg", sample(size=(64, 32)))
-    assert shown.size == (64, 32)
-    assert is_near(at(shown, 5, 16), RED)
-    assert is_near(at(shown, 60, 16), GREY)
+    image.save(tmp_path / "1", kind, exif=exif, quality=95)
+    shown = drawn(tmp_path / "1", sample(size=(32, 64)), side=64)
+    assert shown.size == (32, 64)
+    assert is_near(at(shown, 16, 5), RED)
+    assert is_near(at(shown, 16, 60), GREY)
 
 
 @pytest.mark.parametrize(("size", "shown"), [((1000, 1), (256, 1)), ((1, 1000), (1, 256)), ((1, 1), (256, 256))])

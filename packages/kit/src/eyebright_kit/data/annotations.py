@@ -1,7 +1,8 @@
 """What is known about an image besides its pixels: the neutral form that every format is read into and written from.
 
-Coordinates are pixels of the stored image, from its left upper corner, to four decimals: finer than any tool draws, and coarse
-enough that a round trip through relative coordinates gives the same number again.
+Coordinates are pixels of the image as EXIF says that it is to be held, which is how tools show it to whoever annotates; from its
+left upper corner, to four decimals: finer than any tool draws, and coarse enough that a round trip through relative coordinates
+gives the same number again.
 """
 
 from collections.abc import Mapping

@@ -208,7 +208,7 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             _INFO,
             "an image is stored turned, with a note how to hold it",
             "{n} images are stored turned, with a note how to hold them",
-            "used; a trainer that ignores the note sees them turned",
+            "used as they are to be held; boxes are of the turned image",
         ),
         "transparency": Kind(
             _INFO,

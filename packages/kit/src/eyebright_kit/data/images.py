@@ -75,6 +75,18 @@ _UNSUPPORTED = {
 #: Names that promise an image, with the dot, in lower case.
 IMAGE_SUFFIXES = frozenset(f".{name}" for names in (*_EXTENSIONS.values(), _UNSUPPORTED) for name in names)
 
+#: What makes a stored picture lie as its EXIF note says that it is to be held. Source: CIPA DC-008 (Exif), tag Orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_LYING = range(5, 9)  # those that make width of height
+
 _BATCH = 32  # files per task: smaller costs more in handing over than in work
 #: Tasks that wait: the walk of a million files must not run ahead of the reading. The same on every machine, because what the
 #: walk finds and what the reading finds come onto one list, in this order.
@@ -93,7 +105,8 @@ class ImageLimits:
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """An image that was decoded once without complaint. `notes` are finding codes worth telling."""
+    """An image that was decoded once without complaint, in the size that it has when held upright. `notes` are finding codes
+    worth telling."""
 
     sha256: str
     extension: str
@@ -188,6 +201,13 @@ def decoded_bytes(
     return image
 
 
+def upright(image: Image.Image) -> Image.Image:
+    """A picture that was decoded, as its EXIF note says that it is to be held: as people see it, and annotate it. To be called
+    once, as the note stays."""
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
 def _open_within(path: Path, data: bytes, limits: ImageLimits) -> ImageFile.ImageFile:
     image = _open(path, data)
     width, height = image.size
@@ -202,9 +222,10 @@ def _open_within(path: Path, data: bytes, limits: ImageLimits) -> ImageFile.Imag
 def _examine(path: Path, limits: ImageLimits, root: Path | None) -> Usable:
     data = _read(path, limits, root)
     image = _open_within(path, data, limits)
-    width, height = image.size
+    size = image.size
     _decode(image)
     kind = str(image.format)
+    width, height = size[::-1] if _orientation(image) in _LYING else size
     return Usable(
         sha256=hashlib.sha256(data).hexdigest(),
         extension=_EXTENSIONS[kind][0],
@@ -212,7 +233,7 @@ def _examine(path: Path, limits: ImageLimits, root: Path | None) -> Usable:
         width=width,
         height=height,
         notes=tuple(_notes(image, kind, path)),
-        thumbnail=thumbnail_of(image),
+        thumbnail=thumbnail_of(upright(image)),
     )
 
 
@@ -309,7 +330,7 @@ def _notes(image: ImageFile.ImageFile, kind: str, path: Path) -> Iterator[str]:
         yield "high_bit_depth"
     if image.mode == "CMYK":
         yield "cmyk"
-    if _orientation(image) not in (0, 1):
+    if _orientation(image) in _TURNS:
         yield "exif_orientation"
     if kind != "MPO" and _has_several_frames(image):
         yield "several_frames"

@@ -14,6 +14,8 @@ from eyebright_wire.datasets import Split
 class LocalSample:
     """One image. `label` is an index into the data set's classes; `source` names it for people and is never opened.
 
+    Size and annotations are of the image as it is to be held: open it with PIL's `ImageOps.exif_transpose`.
+
     `instances` lie in the image and have an area. The pixels of `mask` are class indices, 255 where nobody knows.
     `repeats` is how often an epoch is meant to show it.
     """

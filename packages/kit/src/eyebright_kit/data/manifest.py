@@ -25,7 +25,10 @@ Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Sample(Struct, frozen=True, omit_defaults=True, gc=False, kw_only=True):
-    """One image of a version. `sha256` names its bytes in the blob store; `source` is where it came from, for people."""
+    """One image of a version. `sha256` names its bytes in the blob store; `source` is where it came from, for people.
+
+    Size and annotations are of the image as it is to be held, turned as EXIF says.
+    """
 
     sha256: Sha256
     extension: Annotated[str, Meta(pattern=r"^[a-z0-9]{1,8}$")]

@@ -1,7 +1,7 @@
 """Draw an image with what is known about it: `thumbnail(path, sample, …)` for one, `sheet(pictures, …)` for many on one page.
 
-Pixels lie as they are stored, without EXIF's orientation and without transparency, because that is what annotations refer to and
-what a trainer sees. Everything is drawn in the size of the thumbnail, so the cost hardly depends on the size of the image.
+Images are held as EXIF says, because that is what annotations refer to, and drawn without transparency, because that is what a
+trainer sees. Everything is drawn in the size of the thumbnail, so the cost hardly depends on the size of the image.
 """
 
 import io
@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from eyebright_kit.data.annotations import IGNORED, Instance, Ring, Skeleton
 from eyebright_kit.data.hues import Colour, colour_of, ink_on
-from eyebright_kit.data.images import ImageLimits, Unusable, decoded
+from eyebright_kit.data.images import ImageLimits, Unusable, decoded, upright
 from eyebright_kit.data.manifest import Sample
 from eyebright_kit.data.rle import expand
 from eyebright_kit.errors import StorageUnavailable
@@ -107,7 +107,7 @@ def _encoded(canvas: Image.Image, kind: str, **options: int) -> bytes:
 def _drawn(picture: Picture, legend: Legend, side: int, labels: bool, limits: ImageLimits) -> Image.Image:
     sample = picture.sample
     size = _size(sample, side)
-    canvas = _scaled(_pixels(picture.image, sample, limits, size), size)
+    canvas = _scaled(upright(_pixels(picture.image, sample, limits, size)), size)
     if sample.mask is not None and picture.mask is not None:
         _tint(canvas, _pixels(picture.mask, sample, limits), legend.classes)
     pen = _Pen(canvas, sample, legend, side)

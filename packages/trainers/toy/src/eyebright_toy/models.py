@@ -8,7 +8,7 @@ from operator import mul
 from pathlib import Path
 from typing import Protocol
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 SIDE = 8
 PIXELS = SIDE * SIDE
@@ -102,7 +102,7 @@ def parse(text: str) -> Classifier:
 def read_pixels(path: Path) -> Pixels:
     """The image as 8×8 grey values around zero, each the mean of its area."""
     with Image.open(path) as image:
-        small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+        small = ImageOps.exif_transpose(image).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
         return [value / 127.5 - 1.0 for value in small.tobytes()]
 
 
