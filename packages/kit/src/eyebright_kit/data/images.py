@@ -336,7 +336,7 @@ def _notes(image: ImageFile.ImageFile, kind: str, path: Path) -> Iterator[str]:
         yield "several_frames"
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
+def _orientation(image: Image.Image) -> int:
     with suppress(Exception):  # a broken note is no note
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     return 1
