@@ -226,7 +226,8 @@ async def test_a_missing_source_is_the_callers_mistake(store, tmp_path):
         await store.put([("k", tmp_path / "missing")])
 
 
-async def test_everything_is_synced_before_it_appears(store, source, root, monkeypatch):
+@pytest.mark.parametrize("owned", [False, True])
+async def test_everything_is_synced_before_it_appears(store, source, root, owned, monkeypatch):
     synced: list[Path] = []
     sync, link = files.sync, os.link
 
@@ -237,9 +238,22 @@ async def test_everything_is_synced_before_it_appears(store, source, root, monke
     monkeypatch.setattr(files, "sync", lambda path: (synced.append(path), sync(path)))
     monkeypatch.setattr(files.os, "link", watched_link)
     key = blob_key(hashlib.sha256(CONTENT).hexdigest())
-    await store.put([(key, source)])
-    folders = [root / folder for folder in Path(key).parents]
+    assert await store.put([(key, source), ("another/key", source)], owned=owned) == 2
+    folders = [root / folder for folder in (*Path(key).parents, "another")]
     assert {root, *folders} <= set(synced)
+
+
+@pytest.mark.parametrize("owned", [False, True])
+async def test_of_many_files_none_appears_when_one_is_not_what_it_says(store, source, root, tmp_path, owned):
+    sources = [tmp_path / str(number) for number in range(100)]
+    for number, path in enumerate(sources):
+        path.write_bytes(bytes([number]))
+    keys = [blob_key(hashlib.sha256(path.read_bytes()).hexdigest()) for path in sources]
+    sources[70].write_bytes(b"edited")
+    with pytest.raises(Conflict, match=f"{sources[70]} changed"):
+        await store.put(list(zip(keys, sources, strict=True)), owned=owned)
+    assert await store.absent(keys) == keys
+    assert [path for path in root.rglob("*") if path.is_file()] == []
 
 
 async def test_nothing_passing_is_left_behind(store, source, root):

@@ -10,24 +10,26 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable, is_full
 from eyebright.ports.objects import ObjectInfo
-from eyebright_kit.disk import sync
+from eyebright_kit.disk import sha256_of, sync
 from eyebright_wire.artifacts import Grant
 
 CHUNK_BYTES = 1 << 20
 #: Files on their way to the disk at the same time: their syncs share one commit of the file system's journal.
 SYNCS_AT_ONCE = 16
+_BATCH = 32  # files per task
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
 _NO_CLONE = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.EBADF})
+_Pair = tuple[Path, Path]
 _READ_ONLY = 0o444  # a blob is linked into the data sets of trainers that only read
 
 
@@ -100,17 +102,16 @@ class FileObjectStore:
 
     def _put_all(self, files: Sequence[tuple[str, Path]], owned: bool) -> int:
         targets = {self._path(key): source for key, source in files}
-        new = {target: source for target, source in targets.items() if not target.exists()}
+        new = [(target, source) for target, source in targets.items() if not target.exists()]
         if not new:
             return 0
-        folders = {folder for target in new for folder in self._folders(target)}
-        with self._translated():
-            for folder in (self._passing, *sorted(folders)):
-                folder.mkdir(parents=True, exist_ok=True)
-            with ThreadPoolExecutor(min(SYNCS_AT_ONCE, len(new))) as pool:
-                placed = list(pool.map(lambda target: self._place(target, new[target], owned), new))
-                list(pool.map(sync, folders))
-        return sum(placed)
+        with self._translated(), self._passing_folder() as passing, ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
+            folders = self._made_for({target.parent for target, _ in new})
+            whole = pool.map(lambda batch: _whole(batch, owned, passing), _batches(new))
+            ready = [pair for batch in whole for pair in batch]
+            placed = sum(_place(file, target, passing) for file, target in ready)
+            list(pool.map(sync, folders))
+        return placed
 
     def _below(self, prefix: str) -> Iterator[str]:
         for folder, _, names in os.walk(self._path(prefix)):
@@ -128,32 +129,22 @@ class FileObjectStore:
             for folder in {path.parent for path in there}:
                 sync(folder)
 
-    def _folders(self, target: Path) -> Iterator[Path]:
-        """Every folder whose entries change when the target and its folders appear."""
-        for folder in target.parents:
-            yield folder
-            if folder == self._root:
-                return
+    def _made_for(self, parents: Iterable[Path]) -> list[Path]:
+        """Every folder whose entries change when files appear in these, made where it was missing."""
+        folders = {above for parent in parents for above in (parent, *parent.parents)} - set(self._root.parents)
+        for folder in sorted(folders):
+            folder.mkdir(parents=True, exist_ok=True)
+        return list(folders)
 
-    def _place(self, target: Path, source: Path, owned: bool) -> bool:
-        """Whether it was new."""
-        if owned:
-            _check_name(source, target, source)
-            if (linked := _link(source, target)) is not None:
-                return linked
-        return self._copy(target, source)
-
-    def _copy(self, target: Path, source: Path) -> bool:
-        passing = self._passing / uuid.uuid4().hex
+    @contextmanager
+    def _passing_folder(self) -> Iterator[Path]:
+        """For what is on its way; whatever is left there at the end goes with it."""
+        folder = self._passing / uuid.uuid4().hex
+        folder.mkdir(parents=True)
         try:
-            _clone(source, passing)
-            _check_name(passing, target, source)
-            linked = _link(passing, target)
-            if linked is None:
-                passing.rename(target)
-            return linked is not False
+            yield folder
         finally:
-            passing.unlink(missing_ok=True)
+            shutil.rmtree(folder)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -167,6 +158,53 @@ class FileObjectStore:
             raise Unavailable(
                 f"cannot write below {self._root}: {error}; check the disk and its permissions"
             ) from error
+
+
+def _batches(files: Sequence[_Pair]) -> Iterator[Sequence[_Pair]]:
+    return (files[start : start + _BATCH] for start in range(0, len(files), _BATCH))
+
+
+def _whole(batch: Sequence[_Pair], owned: bool, passing: Path) -> list[_Pair]:
+    """(file, target): what is to appear as each target, with the right bytes and on the disk.
+
+    Synced only after all were made: the first sync writes the file system's journal for the whole batch.
+    """
+    ready = [(_sound(target, source, owned, passing), target) for target, source in batch]
+    for file, _ in ready:
+        sync(file)
+    return ready
+
+
+def _sound(target: Path, source: Path, owned: bool, passing: Path) -> Path:
+    file = source if owned else _copied(source, passing)
+    _check_name(file, target, source)
+    file.chmod(_READ_ONLY)
+    return file
+
+
+def _place(file: Path, target: Path, passing: Path) -> bool:
+    """Let it appear under its key; whether it was new."""
+    try:
+        os.link(file, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        _place_without_link(file, target, passing)
+    return True
+
+
+def _place_without_link(file: Path, target: Path, passing: Path) -> None:
+    if file.parent != passing:
+        [(file, _)] = _whole([(target, file)], False, passing)
+    file.rename(target)
+
+
+def _copied(source: Path, passing: Path) -> Path:
+    copy = passing / uuid.uuid4().hex
+    _clone(source, copy)
+    return copy
 
 
 def _clone(source: Path, target: Path) -> None:
@@ -195,25 +233,7 @@ def _copied_inside(reader: int, writer: int, size: int) -> bool:
     return True
 
 
-def _check_name(copy: Path, target: Path, source: Path) -> None:
+def _check_name(file: Path, target: Path, source: Path) -> None:
     """A blob is named by its content: a file that was edited since it was inspected must not get in under its old name."""
-    if not _SHA256.fullmatch(target.name):
-        return
-    with copy.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != target.name:
-            raise Conflict(f"{source} changed while it was being imported; import it again")
-
-
-def _link(file: Path, target: Path) -> bool | None:
-    """Sync a file and let it appear under a key. False: the key was there already. None: it can't be linked there."""
-    try:
-        file.chmod(_READ_ONLY)
-        sync(file)
-        os.link(file, target)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno in _NO_LINK:
-            return None
-        raise
-    return True
+    if _SHA256.fullmatch(target.name) and sha256_of(file) != target.name:
+        raise Conflict(f"{source} changed while it was being imported; import it again")
