@@ -1,5 +1,6 @@
 """What an import keeps, and what it refuses with the way out."""
 
+import hashlib
 import json
 import os
 from collections.abc import AsyncIterator
@@ -19,7 +20,7 @@ from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
 from eyebright.services.staging import Staging
 from eyebright.services.uploads import Announced
-from eyebright_kit.importing.handover import BLOBS, MANIFEST, WORK
+from eyebright_kit.importing.handover import BLOBS, MANIFEST, REPORT, WORK
 from eyebright_kit.importing.order import ImportOrder
 from eyebright_wire.datasets import DatasetPlan, DatasetReport, Severity
 from eyebright_wire.errors import ErrorCode
@@ -327,6 +328,46 @@ async def test_a_manifest_that_names_a_file_which_did_not_come_is_not_kept(
     lines = (desk.work(handle) / BLOBS).read_text().splitlines(keepends=True)
     (desk.work(handle) / BLOBS).write_text("".join(lines[1:]))
     with pytest.raises(DatasetInvalid, match="is not among its files"):
+        await desk.datasets.imported((await desk.ended(job)).id)
+    assert kept(tmp_path) == []
+
+
+def another_name(line: str) -> str:
+    return json.dumps({**json.loads(line), "sha256": "ab/planted"}) + "\n"
+
+
+def another_file(line: str) -> str:
+    """One that lies in the work folder and that nobody names."""
+    content = hashlib.sha256(line.encode()).hexdigest()
+    return line + json.dumps({"sha256": content, "path": BLOBS}) + "\n"
+
+
+#: What somebody who has taken a worker over could leave: the file, what is made of it, and what is said of that.
+DECEIT = {
+    "a name that is no hash": (BLOBS, lambda text: another_name(text.splitlines()[0]), "a line of blobs.jsonl cannot"),
+    "a file that is named nowhere": (BLOBS, another_file, "8 files were announced, 9 came, 1 of them named nowhere"),
+    "a line without end": (BLOBS, lambda text: text + "[" * 2**17, "has a line of more than 65,536 bytes"),
+    "lists within lists": (BLOBS, lambda text: text + "[" * 60_000 + "\n", "a line of blobs.jsonl cannot be read"),
+    "a path that is none": (BLOBS, lambda text: text.replace("photos", "\\u0000"), "is no file of the data set"),
+    "a picture that fills the memory": (
+        MANIFEST,
+        lambda text: text + "[" * 2**25,
+        "a line of more than 16,777,216 bytes",
+    ),
+    "a picture within pictures": (MANIFEST, lambda text: text + "[" * 2**20 + "\n", "manifest cannot be read"),
+    "no report": (REPORT, lambda _: "{}", "is no report: Field required"),
+    "a report that fills the memory": (REPORT, lambda text: text + " " * 2**25, "more than 33,554,432 bytes"),
+}
+
+
+@pytest.mark.parametrize("deceit", DECEIT)
+async def test_what_no_worker_leaves_is_not_kept(desk: Desk, photos: Path, tmp_path: Path, deceit: str) -> None:
+    name, altered, said = DECEIT[deceit]
+    job, handle = await desk.launched(photos)
+    desk.carry_out(handle)
+    file = desk.work(handle) / name
+    file.write_text(altered(file.read_text()))
+    with pytest.raises(DatasetInvalid, match=said):
         await desk.datasets.imported((await desk.ended(job)).id)
     assert kept(tmp_path) == []
 

@@ -4,9 +4,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from eyebright_kit.errors import ConfigInvalid
+from eyebright_kit.errors import ConfigInvalid, StorageUnavailable
 from eyebright_kit.importing.fetching import fetched
-from eyebright_kit.importing.handover import REPORT, WORK, opened
+from eyebright_kit.importing.handover import REPORT, WORK, NotWhole, read_report
 from eyebright_kit.importing.manifest import MANIFEST
 from eyebright_kit.importing.messages import Enclosed, Moved, Prepared
 from eyebright_kit.importing.order import Fetching, ImportOrder, WorkOrder
@@ -14,6 +14,7 @@ from eyebright_kit.importing.supervision import Supervision
 from eyebright_kit.runtime import Context, Result
 from eyebright_kit.runtime.transfer import local_folder
 from eyebright_wire.artifacts import ArtifactKind
+from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.events import Unit
 from eyebright_wire.jobs import JobSpec, Stage
 from eyebright_wire.resources import ClassScore
@@ -35,8 +36,7 @@ class Importer:
         source = _source(ctx, order, work)
         ctx.stage(Stage.VALIDATING)
         prepared = self._read(ctx, order, source, work)
-        with opened(work / REPORT) as report, (ctx.output / REPORT).open("wb") as copy:
-            shutil.copyfileobj(report, copy)
+        (ctx.output / REPORT).write_text(_report(work).model_dump_json())
         ctx.artifact(REPORT, ArtifactKind.METRICS, "application/json")
         metrics = {"images": float(prepared.images), "size_bytes": float(prepared.size_bytes)}
         return Result(metrics=metrics, dataset=prepared.dataset if order.keep else None)
@@ -88,6 +88,13 @@ def _source(ctx: Context, order: ImportOrder, work: Path) -> Path:
     if not path.exists():
         raise ConfigInvalid(f"there is no file or folder {path} any more; import it again once it is there")
     return path.resolve()
+
+
+def _report(work: Path) -> DatasetReport:
+    try:
+        return read_report(work)
+    except NotWhole as error:
+        raise StorageUnavailable(f"{error}, so nothing of the import is believed", False) from None
 
 
 def _tell(ctx: Context, doing: str, done: int, total: int) -> None:

@@ -1,7 +1,7 @@
 """From what an import has left in its work folder to a data set version: every file looked at, nothing believed."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from eyebright.errors import DatasetInvalid
 from eyebright.ports.clock import Clock
 from eyebright.ports.objects import ObjectStore, attempt_prefix, blob_key
 from eyebright.services.staging import Put, Staging
-from eyebright_kit.importing.handover import MANIFEST, REPORT, WORK, NotWhole, named, read_blobs
+from eyebright_kit.importing.handover import MANIFEST, WORK, NotWhole, named, read_blobs, read_report
 from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.events import PreparedDataset
 
@@ -29,10 +29,8 @@ class Registering:
         Raises DatasetInvalid when the files are not what was announced, Conflict when one has changed since, StorageFull.
         """
         assert run.attempt is not None
-        prefix = attempt_prefix(run.job.id, run.attempt.number)
-        work = await self._objects.local(f"{prefix}{WORK}/")
-        files = await asyncio.to_thread(_files, work, _folder(run.job), prepared)
-        report = DatasetReport.model_validate_json(await self._read(prefix + REPORT))
+        output = await self._objects.local(attempt_prefix(run.job.id, run.attempt.number))
+        report, files = await asyncio.to_thread(_read, output / WORK, _folder(run.job), prepared)
         async with self._staging.staged(run.job.id, files):
             yield Version(
                 id=f"dsv_{prepared.manifest_sha256[:24]}",
@@ -43,9 +41,6 @@ class Registering:
                 created_at_ms=self._clock.now_ms(),
             )
 
-    async def _read(self, key: str) -> bytes:
-        return b"".join([chunk async for chunk in self._objects.open(key)])
-
 
 def _folder(job: Job) -> Path | None:
     """The person's own folder, when that is what was imported."""
@@ -53,14 +48,26 @@ def _folder(job: Job) -> Path | None:
     return path if path.is_absolute() and path.is_dir() else None
 
 
-def _files(work: Path, folder: Path | None, prepared: PreparedDataset) -> list[Put]:
-    """The manifest, and every file that it names."""
+def _read(work: Path, folder: Path | None, prepared: PreparedDataset) -> tuple[DatasetReport, list[Put]]:
+    """The report, and the manifest with every file that the two name."""
     try:
+        report = read_report(work)
         blobs = {blob.sha256: blob for blob in read_blobs(work, folder)}
-        missing = next((sha256 for sha256 in named(work) if sha256 not in blobs), None)
+        _compare(blobs, report, named(work), prepared)
     except NotWhole as error:
         raise DatasetInvalid(f"the import cannot be kept: {error}") from error
-    if missing is not None or len(blobs) != prepared.blobs:
-        raise DatasetInvalid(f"the import cannot be kept: its manifest names {missing}, which is not among its files")
     files = [(blob_key(blob.sha256), blob.path, blob.own) for blob in blobs.values()]
-    return [*files, (blob_key(prepared.manifest_sha256), work / MANIFEST, True)]
+    return report, [*files, (blob_key(prepared.manifest_sha256), work / MANIFEST, True)]
+
+
+def _compare(blobs: Collection[str], report: DatasetReport, names: Iterable[str], prepared: PreparedDataset) -> None:
+    """Every file that is named has come, and none besides."""
+    unnamed = set(blobs)
+    for sha256 in (*([report.changes.sha256] if report.changes else []), *names):
+        if sha256 not in blobs:
+            raise NotWhole(f"its manifest names {sha256}, which is not among its files")
+        unnamed.discard(sha256)
+    if unnamed or len(blobs) != prepared.blobs:
+        raise NotWhole(
+            f"{prepared.blobs} files were announced, {len(blobs)} came, {len(unnamed)} of them named nowhere"
+        )
