@@ -5,6 +5,7 @@ import os
 import stat
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from io import BytesIO
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from eyebright_kit.data import images
 from eyebright_kit.data.conformance import write_image
 from eyebright_kit.data.findings import CATALOGUE
 from eyebright_kit.data.fingerprint import near_pairs
@@ -167,7 +169,7 @@ def test_a_file_that_became_a_pipe_since_it_was_looked_at_does_not_hang(
 ) -> None:
     os.mkfifo(tmp_path / "a.jpg")
     monkeypatch.setattr(stat, "S_ISREG", lambda mode: True)
-    assert unusable(tmp_path / "a.jpg").code == "empty_file"
+    assert unusable(tmp_path / "a.jpg").code == "unreadable_file"
 
 
 def test_a_file_that_became_a_link_since_it_was_looked_at_is_not_followed(
@@ -299,6 +301,66 @@ def test_whatever_the_bytes_there_is_a_verdict(tmp_path: Path, data: st.DataObje
     path.write_bytes(bytes(mutable[: data.draw(st.integers(0, len(mutable)))]))
     verdict = examine(path)
     assert isinstance(verdict, Usable) or verdict.code in CATALOGUE
+
+
+def at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many threads have a picture in memory at the same time."""
+    inside, most, thumbnail_of = 0, 0, images.thumbnail_of
+
+    def watched(image: Image.Image) -> bytes:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.005)
+        inside -= 1
+        return thumbnail_of(image)
+
+    monkeypatch.setattr(images, "_BATCH", 1)
+    monkeypatch.setattr(images, "thumbnail_of", watched)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert all(isinstance(found, Usable) for found in examine_all(sorted(folder.iterdir())))
+    return most
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "limit", "value", "several"),
+    [
+        ("PNG", {}, "_MANY_PIXELS", 40 * 30, True),
+        ("PNG", {}, "_MANY_PIXELS", 40 * 30 - 1, False),
+        ("PNG", {}, "_LARGE_BYTES", 40 * 30 // 2, False),
+        ("JPEG", {}, "_MANY_PIXELS", 5 * 4, True),  # at an eighth of its size
+        ("JPEG", {"progressive": True}, "_MANY_PIXELS", 5 * 4, False),
+    ],
+)
+def test_whatever_is_large_is_held_by_one_thread_at_a_time(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    options: dict[str, object],
+    limit: str,
+    value: int,
+    several: bool,
+) -> None:
+    for number in range(20):
+        (tmp_path / str(number)).write_bytes(encoded(kind, **options))
+    monkeypatch.setattr(images, limit, value)
+    assert (at_once(tmp_path, monkeypatch) > 1) == several
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_as_far_as_it_was_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encoded("PNG")
+    (tmp_path / "a.png").write_bytes(data)
+    accepts = images._accepts
+
+    def growing(kind: str, start: bytes) -> bool:
+        with (tmp_path / "a.png").open("ab") as file:
+            file.write(b"more")
+        return accepts(kind, start)
+
+    monkeypatch.setattr(images, "_accepts", growing)
+    assert usable(tmp_path / "a.png").size_bytes == len(data)
 
 
 def test_a_picture_that_takes_more_memory_than_there_is_says_so(

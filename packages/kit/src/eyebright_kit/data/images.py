@@ -10,11 +10,12 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import (
     BmpImagePlugin,
@@ -91,8 +92,11 @@ _BATCH = 32  # files per task: smaller costs more in handing over than in work
 #: Tasks that wait: the walk of a million files must not run ahead of the reading. The same on every machine, because what the
 #: walk finds and what the reading finds come onto one list, in this order.
 _AHEAD = 32
-_MANY_PIXELS = 16_000_000
-_one_at_a_time = threading.Lock()
+#: Whatever is larger is looked at by one thread at a time, from reading the file to its thumbnail: eight with the largest files
+#: and pictures would hold 7 GB, this way they hold 1 GB.
+_LARGE_BYTES = 8 * 2**20
+_MANY_PIXELS = 8_000_000
+_one_at_a_time = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +224,14 @@ def _open_within(path: Path, data: bytes, limits: ImageLimits) -> ImageFile.Imag
 
 
 def _examine(path: Path, limits: ImageLimits, root: Path | None) -> Usable:
-    data = _read(path, limits, root)
+    with opened(path, root) as file, _in_turn(os.fstat(file.fileno()).st_size > _LARGE_BYTES):
+        return _judged(path, _whole(path, file, limits), limits)
+
+
+def _judged(path: Path, data: bytes, limits: ImageLimits) -> Usable:
     image = _open_within(path, data, limits)
-    size = image.size
-    _decode(image)
-    kind = str(image.format)
+    size, kind = image.size, str(image.format)
+    thumbnail = _proven(image)
     width, height = size[::-1] if _orientation(image) in _LYING else size
     return Usable(
         sha256=hashlib.sha256(data).hexdigest(),
@@ -233,20 +240,28 @@ def _examine(path: Path, limits: ImageLimits, root: Path | None) -> Usable:
         width=width,
         height=height,
         notes=tuple(_notes(image, kind, path)),
-        thumbnail=thumbnail_of(upright(image)),
+        thumbnail=thumbnail,
     )
 
 
+def _in_turn(large: bool) -> AbstractContextManager[object]:
+    return _one_at_a_time if large else nullcontext()
+
+
 def _read(path: Path, limits: ImageLimits, root: Path | None) -> bytes:
-    """The whole file, if its first bytes could be an image: a table of ten gigabytes beside the photographs is not read."""
     with opened(path, root) as file:
-        size = os.fstat(file.fileno()).st_size
-        start = file.read(64)
-        if not any(_accepts(kind, start) for kind in _TYPES):
-            raise _no_image(path, start)
-        if size > limits.max_bytes:
-            raise _Refused("file_too_large", f"{size / 1e6:,.0f} MB, the limit is {limits.max_bytes / 1e6:,.0f} MB")
-        return start + file.read()
+        return _whole(path, file, limits)
+
+
+def _whole(path: Path, file: BinaryIO, limits: ImageLimits) -> bytes:
+    """The whole file, if its first bytes could be an image: a table of ten gigabytes beside the photographs is not read."""
+    size = os.fstat(file.fileno()).st_size
+    start = os.pread(file.fileno(), 64, 0)
+    if not any(_accepts(kind, start) for kind in _TYPES):
+        raise _no_image(path, start)
+    if size > limits.max_bytes:
+        raise _Refused("file_too_large", f"{size / 1e6:,.0f} MB, the limit is {limits.max_bytes / 1e6:,.0f} MB")
+    return file.read(size)  # no more than that, should it be growing
 
 
 def _accepts(kind: str, start: bytes) -> bool:
@@ -294,25 +309,31 @@ def _is_text(start: bytes) -> bool:
 
 def _open(path: Path, data: bytes) -> ImageFile.ImageFile:
     """Read the header only. Not by Image.open: that refuses large pictures before telling how large they are."""
-    likely = [kind for kind in _TYPES if _accepts(kind, data)]
-    for kind in likely:
+    likely: list[str] = []
+    for kind in (kind for kind in _TYPES if _accepts(kind, data)):
         # Whatever a decoder raises over hostile bytes means the same: this is not a picture that can be used.
         with suppress(Exception):
             return Image.OPEN[kind][0](BytesIO(data), "")
+        likely.append(kind)
     if path.suffix.lower() in IMAGE_SUFFIXES or not _WEAK_MAGIC.issuperset(likely):
         raise _Refused("damaged_image", "its header is broken")
     raise _Refused("other_file")
 
 
-def _decode(image: ImageFile.ImageFile) -> None:
-    """Prove the picture whole. JPEGs at an eighth of their size: every byte is still read, at a quarter of the time."""
-    image.draft(image.mode, (1, 1))
-    # Eight threads with 64 megapixels each would hold 1.5 GB.
-    with _one_at_a_time if image.width * image.height > _MANY_PIXELS else nullcontext():
+def _proven(image: ImageFile.ImageFile) -> bytes:
+    """The thumbnail of a picture that was decoded to its end. JPEGs in grey at an eighth of their size: every byte is still
+    read, at a quarter of the time."""
+    full = image.width * image.height
+    image.draft("L", (1, 1))
+    held = (
+        full if "progressive" in image.info else image.width * image.height
+    )  # libjpeg keeps those whole until their end
+    with _in_turn(held > _MANY_PIXELS):
         try:
             image.load()
         except Exception as error:
             raise _Refused("damaged_image", _first_line(error)) from error
+        return thumbnail_of(upright(image))
 
 
 def _first_line(error: Exception) -> str:
