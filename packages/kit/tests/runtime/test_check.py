@@ -15,7 +15,7 @@ from eyebright_kit.runtime import Result, main
 from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.jobs import Stage
 from eyebright_wire.manifest import TrainerManifest
-from eyebright_wire.resources import ClassScore
+from eyebright_wire.predictions import ClassScore
 
 MANIFEST = TrainerManifest.model_validate_json((Path(__file__).parent / "manifest.json").read_text())
 LIE = MANIFEST.description

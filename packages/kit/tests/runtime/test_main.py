@@ -10,7 +10,7 @@ from eyebright_kit.runtime import Context, Result, main
 from eyebright_wire.errors import ExitCode
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.manifest import TrainerManifest
-from eyebright_wire.resources import ClassScore
+from eyebright_wire.predictions import ClassScore
 
 MANIFEST = TrainerManifest(name="tiny", version="1.2", module="tiny", licence="MIT", tasks=())
 

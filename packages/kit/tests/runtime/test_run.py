@@ -27,7 +27,7 @@ from eyebright_wire.errors import ErrorCode, ExitCode
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobSpec, ResumePoint, Stage
 from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
-from eyebright_wire.resources import ClassScore
+from eyebright_wire.predictions import ClassScore
 
 MANIFEST = TrainerManifest(
     name="tiny",

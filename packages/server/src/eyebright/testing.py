@@ -14,9 +14,11 @@ from pathlib import Path
 
 from eyebright.errors import EyebrightError, NotFound
 from eyebright.ports.executor import Environment, Handle, Liveness, Slot, Vital
+from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
+from eyebright_wire.predictions import ClassScore
 from eyebright_wire.resources import TrainerView
 
 _EPOCH_MS = 1_700_000_000_000
@@ -115,13 +117,14 @@ class FakeExecutor:
 class FakePredictor:
     """Sees the same in every image."""
 
-    def __init__(self, *scores: tuple[str, float]) -> None:
-        self.scores = scores or (("cat", 0.75), ("dog", 0.25))
+    def __init__(self, answer: PredictionAnswer | None = None) -> None:
+        scores = (ClassScore(label="cat", score=0.75), ClassScore(label="dog", score=0.25))
+        self.answer = answer or PredictionAnswer(scores=scores, seconds=0.0)
         self.asked: list[tuple[str, Path, bytes]] = []
 
-    async def predict(self, environment: Environment, model: Path, image: bytes) -> tuple[tuple[str, float], ...]:
+    async def predict(self, environment: Environment, model: Path, image: bytes) -> PredictionAnswer:
         self.asked.append((environment.trainer, model, image))
-        return self.scores
+        return self.answer
 
 
 class FakeCatalog:

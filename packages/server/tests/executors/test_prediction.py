@@ -12,7 +12,9 @@ import pytest
 from eyebright.errors import ConfigInvalid, InvalidRequest, TrainerUnavailable, Unavailable
 from eyebright.executors.prediction import ChildProcessPredictor, PredictionSettings
 from eyebright.ports.executor import Environment
+from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.manifest import TrainerManifest
+from eyebright_wire.predictions import FoundObject
 
 MODULE = """
 import json, os, sys, time
@@ -42,7 +44,7 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-async def predict(environment: Environment, model: Path, do: str, **settings: Any) -> tuple[tuple[str, float], ...]:
+async def predict(environment: Environment, model: Path, do: str, **settings: Any) -> PredictionAnswer:
     (model / "do.py").write_text(do)
     served = {"PATH": os.defpath, "EYEBRIGHT_TOKEN": "secret"}
     predictor = ChildProcessPredictor(PredictionSettings(environment=served, **settings))
@@ -55,7 +57,18 @@ ANSWER = json.dumps({"scores": SCORES, "seconds": 0.1})
 
 async def test_scores_come_best_first_whatever_was_printed_before(environment: Environment, model: Path) -> None:
     do = f"print('loading the framework')\nprint({ANSWER!r})"
-    assert await predict(environment, model, do) == (("cat", 0.75), ("dog", 0.25))
+    answer = await predict(environment, model, do)
+    assert [(score.label, score.score) for score in answer.scores] == [("cat", 0.75), ("dog", 0.25)]
+    assert answer.objects == ()
+
+
+async def test_objects_come_best_first_with_all_that_is_known_of_them(environment: Environment, model: Path) -> None:
+    box = [1.0, 2.0, 30.0, 40.0]
+    car = {"label": "car", "score": 0.2, "box": box, "corners": [1.0, 2.0, 30.0, 2.0, 30.0, 40.0, 1.0, 40.0]}
+    hand = {"label": "hand", "score": 0.9, "box": box, "keypoints": [{"x": 3.0, "y": 4.0, "score": 0.5}]}
+    do = f"print({json.dumps({'objects': [car, hand], 'seconds': 0.1})!r})"
+    answer = await predict(environment, model, do)
+    assert answer.objects == (FoundObject.model_validate(hand), FoundObject.model_validate(car))
 
 
 async def test_the_image_is_private_and_gone_afterwards(
@@ -118,7 +131,7 @@ async def test_a_kill_is_explained(environment: Environment, model: Path) -> Non
 
 @pytest.mark.parametrize("answer", ["hello", "[]", '{"scores": 1}'])
 async def test_an_answer_that_is_none_is_told(environment: Environment, model: Path, answer: str) -> None:
-    with pytest.raises(Unavailable, match="gave no scores but ") as caught:
+    with pytest.raises(Unavailable, match="gave no answer but ") as caught:
         await predict(environment, model, f"print({answer!r})")
     assert repr(answer) in caught.value.message
 

@@ -56,8 +56,8 @@ async def test_a_toy_run_succeeds_and_its_model_predicts(
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     output = tmp_path / "objects" / "jobs" / handle.job_id / "a1"
     picture = next(path for path in (tmp_path / "objects" / "blobs").rglob("*") if _is_png(path))
-    scores = await ChildProcessPredictor().predict(environment, output, picture.read_bytes())
-    assert {label for label, _ in scores} == {"bright", "dark", "striped"}
+    answer = await ChildProcessPredictor().predict(environment, output, picture.read_bytes())
+    assert {score.label for score in answer.scores} == {"bright", "dark", "striped"}
 
 
 async def test_a_toy_run_that_is_stopped_leaves_pre_empted(

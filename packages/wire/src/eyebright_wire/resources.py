@@ -10,6 +10,7 @@ from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Progress
 from eyebright_wire.jobs import JobKind, JobState, PreflightRequest, Stage, kind_of
 from eyebright_wire.model import Line, RequestModel, WireModel
+from eyebright_wire.predictions import ClassScore, FoundObject
 
 T = TypeVar("T")
 
@@ -199,14 +200,12 @@ class ModelView(WireModel):
     created_at_ms: int
 
 
-class ClassScore(WireModel):
-    label: str
-    score: float  # 0…1
-
-
 class Prediction(WireModel):
+    """What a model makes of one image: a classifier gives scores, every other model the objects that it found."""
+
     model_id: str
-    scores: tuple[ClassScore, ...]  # best first
+    scores: tuple[ClassScore, ...] = Field(default=(), description="One for each class, best first")
+    objects: tuple[FoundObject, ...] = Field(default=(), description="Best first")
     seconds: float
 
 

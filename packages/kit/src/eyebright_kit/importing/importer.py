@@ -17,7 +17,7 @@ from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.events import Unit
 from eyebright_wire.jobs import JobSpec, Stage
-from eyebright_wire.resources import ClassScore
+from eyebright_wire.predictions import ClassScore
 
 _UNITS = {"unpacking": Unit.BYTES}
 

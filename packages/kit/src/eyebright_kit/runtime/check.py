@@ -35,8 +35,6 @@ def _promises(manifest: TrainerManifest, folder: Path) -> list[CheckedPromise]:
         trace = rehearse(manifest.module, rehearsal.write_spec())
     except Exception as error:
         return [described, CheckedPromise(name="runs", ok=False, message=str(error))]
-    image = folder / "image.png"
-    rehearsal.data.picture().save(image)
     return [
         described,
         _kept("tells its story in order", lambda: tells_its_story_in_order(trace)),
@@ -44,7 +42,7 @@ def _promises(manifest: TrainerManifest, folder: Path) -> list[CheckedPromise]:
         _kept("artifacts are what was told", lambda: artifacts_are_true(trace)),
         _kept("leaves the stored images alone", lambda: leaves_the_images_alone(trace)),
         _kept("stays offline", lambda: stays_offline(trace)),
-        _kept("predicts", lambda: predicts(manifest.module, trace, image, rehearsal.data.classes)),
+        _kept("predicts", lambda: predicts(manifest.module, trace, rehearsal.data)),
     ]
 
 

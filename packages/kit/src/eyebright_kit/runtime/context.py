@@ -14,7 +14,7 @@ from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, ExportRef
 from eyebright_wire.events import PreparedDataset, Progress, Unit
 from eyebright_wire.jobs import JobSpec, Resources, Stage
 from eyebright_wire.manifest import TrainerManifest
-from eyebright_wire.resources import ClassScore
+from eyebright_wire.predictions import Found
 
 if TYPE_CHECKING:
     from eyebright_kit.data.local import LocalDataset
@@ -52,8 +52,8 @@ class Trainer(Protocol):
 
     def fit(self, ctx: "Context") -> Result: ...
 
-    def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
-        """All classes, best first."""
+    def predict(self, model: Path, image: Path) -> Found:
+        """All classes, or the objects that were found; best first."""
         ...
 
     def relaunch(self, spec: JobSpec) -> list[str] | None:

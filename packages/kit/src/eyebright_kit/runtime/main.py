@@ -15,6 +15,7 @@ from eyebright_kit.runtime.failure import exit_code, explained
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.errors import ExitCode
 from eyebright_wire.manifest import TrainerManifest
+from eyebright_wire.predictions import ClassScore, FoundObject
 
 _VERBS = ("describe", "run", "predict", "check")
 
@@ -59,7 +60,7 @@ def _parser(manifest: TrainerManifest) -> argparse.ArgumentParser:
     run.add_argument(
         "--into", type=Path, metavar="FOLDER", help="run it again by hand: report to nobody, leave everything in FOLDER"
     )
-    predict = verbs.add_parser("predict", help="classify one image, print JSON")
+    predict = verbs.add_parser("predict", help="ask a model about one image, print JSON")
     predict.add_argument("model", type=Path, metavar="MODEL_FOLDER")
     predict.add_argument("image", type=Path, metavar="IMAGE")
     verbs.add_parser("check", help="run the tiniest honest job offline, print what was found as JSON")
@@ -81,13 +82,17 @@ def _predict(load: Callable[[], Trainer], model: Path, image: Path) -> int:
     began = time.monotonic()
     try:
         _check_image(image)
-        scores = load().predict(model, image)
+        found = load().predict(model, image)
     except Exception as error:
         failed = explained(error)
         sys.stderr.write(f"{failed.message}\n")
         logging.getLogger("eyebright").debug("predict failed", exc_info=error)
         return exit_code(failed.code)
-    answer = PredictionAnswer(scores=scores, seconds=round(time.monotonic() - began, 4))
+    answer = PredictionAnswer(
+        scores=tuple(score for score in found if isinstance(score, ClassScore)),
+        objects=tuple(thing for thing in found if isinstance(thing, FoundObject)),
+        seconds=round(time.monotonic() - began, 4),
+    )
     _print(answer.model_dump_json())
     return ExitCode.DONE
 

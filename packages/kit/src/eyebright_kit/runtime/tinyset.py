@@ -42,9 +42,17 @@ class TinySet:
     draw: Callable[[int, random.Random], Drawn]
     skeletons: Mapping[int, Skeleton] = field(default_factory=dict[int, Skeleton])
 
+    @property
+    def shows_objects(self) -> bool:
+        """Objects in an image, rather than the image as a whole, are what is to be found."""
+        return bool(self._like_it().instances)
+
     def picture(self) -> Image.Image:
         """One that is like those of the set and none of them."""
-        return self.draw(0, random.Random(0)).image  # noqa: S311 - a picture, not a secret
+        return self._like_it().image
+
+    def _like_it(self) -> Drawn:
+        return self.draw(0, random.Random(0))  # noqa: S311 - a picture, not a secret
 
     def store(self, blobs: Path) -> str:
         """Stores it below the blob root; answers the sha256 of its manifest."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eyebright_kit.disk import sha256_of
+from eyebright_kit.runtime.tinyset import TinySet
 from eyebright_kit.runtime.transfer import local_folder
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.artifacts import ArtifactRef
@@ -25,6 +26,7 @@ from eyebright_wire.events import (
     Succeeded,
 )
 from eyebright_wire.jobs import JobSpec, Stage
+from eyebright_wire.predictions import ClassScore, FoundObject
 
 #: Installed into the child before anything else runs; it writes down each attempt to reach another machine and refuses it.
 _GUARD = """
@@ -184,15 +186,41 @@ def leaves_the_images_alone(trace: Trace) -> None:
     _expect(not changed, f"wrote into stored images, though its manifest says `reads_only`: {changed[:3]}")
 
 
-def predicts(module: str, trace: Trace, image: Path, classes: tuple[str, ...]) -> None:
-    answer = run_verb(module, "predict", str(trace.output), str(image))
-    _expect(answer.returncode == 0, f"predict ended with {answer.returncode}: {answer.stderr[-2000:]}")
-    scores = PredictionAnswer.model_validate_json(answer.stdout).scores
+def predicts(module: str, trace: Trace, data: TinySet) -> None:
+    """Asks it about a picture like those that it was trained on."""
+    image = trace.folder / "picture.png"
+    picture = data.picture()
+    picture.save(image)
+    done = run_verb(module, "predict", str(trace.output), str(image))
+    _expect(done.returncode == 0, f"predict ended with {done.returncode}: {done.stderr[-2000:]}")
+    answer = PredictionAnswer.model_validate_json(done.stdout)
+    if data.shows_objects:
+        _objects_lie_in(picture.size, answer.objects, data.classes)
+    else:
+        _scores_each(answer.scores, data.classes)
+
+
+def _objects_lie_in(size: tuple[int, int], objects: tuple[FoundObject, ...], classes: tuple[str, ...]) -> None:
+    """There may be none: the tiniest run learns next to nothing."""
+    width, height = size
+    for found in objects:
+        left, top, right, bottom = found.box
+        _expect(found.label in classes, f"found {found.label!r}, expected one of {classes}")
+        inside = 0 <= left <= right <= width and 0 <= top <= bottom <= height
+        _expect(inside, f"the box {found.box} does not lie in the image of {width}×{height}")
+    _best_first([found.score for found in objects])
+
+
+def _scores_each(scores: tuple[ClassScore, ...], classes: tuple[str, ...]) -> None:
     labels = {score.label for score in scores}
     _expect(labels == set(classes), f"expected a score for each of {classes}, got {scores}")
     values = [score.score for score in scores]
-    _expect(values == sorted(values, reverse=True), f"the best score must come first: {values}")
+    _best_first(values)
     _expect(abs(sum(values) - 1) < 1e-3, f"the scores must sum to 1: {values}")
+
+
+def _best_first(scores: list[float]) -> None:
+    _expect(scores == sorted(scores, reverse=True), f"the best score must come first: {scores}")
 
 
 def run_verb(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -121,9 +121,8 @@ class TrainerConformance:
     def test_it_never_reaches_for_the_network(self, finished: Trace) -> None:
         stays_offline(finished)
 
-    def test_it_predicts_from_its_artifacts_alone(self, finished: Trace, job: Rehearsal, tmp_path: Path) -> None:
-        job.data.picture().save(tmp_path / "image.png")
-        predicts(self.manifest.module, finished, tmp_path / "image.png", job.data.classes)
+    def test_it_predicts_from_its_artifacts_alone(self, finished: Trace, job: Rehearsal) -> None:
+        predicts(self.manifest.module, finished, job.data)
 
     def test_it_refuses_a_picture_that_is_none(self, finished: Trace, tmp_path: Path) -> None:
         (tmp_path / "image.jpg").write_text("I am a text")

@@ -8,6 +8,7 @@ import typer
 
 from eyebright.cli.connection import connected
 from eyebright.cli.options import Json, ModelId
+from eyebright.cli.seeing import show_prediction
 from eyebright.cli.summary import attempt_folder, parity_line
 from eyebright.cli.terminal import emit, metrics_line, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
@@ -80,7 +81,10 @@ def download(
 def predict(
     model_id: ModelId,
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture file.")],
-    top: Annotated[int, typer.Option(min=1, help="At most so many answers, best first.")] = 5,
+    top: Annotated[
+        int | None,
+        typer.Option(min=1, help="At most so many answers, best first; default: 5 classes, or every object."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask a model what is on a picture."""
@@ -90,7 +94,7 @@ def predict(
     if as_json:
         emit(prediction)
         return
-    show_table(("label", "score"), ((s.label, f"{100 * s.score:.1f} %") for s in prediction.scores[:top]), "No answer.")
+    show_prediction(prediction, top)
     say(f"{prediction.seconds:.2f} s", style="dim")
 
 

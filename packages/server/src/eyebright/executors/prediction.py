@@ -38,13 +38,13 @@ class ChildProcessPredictor:
         self._settings = settings or PredictionSettings()
         self._places = anyio.Semaphore(self._settings.at_once)
 
-    async def predict(self, environment: Environment, model: Path, image: bytes) -> tuple[tuple[str, float], ...]:
+    async def predict(self, environment: Environment, model: Path, image: bytes) -> PredictionAnswer:
         async with self._places:
             with tempfile.TemporaryDirectory(prefix="eyebright-predict-") as folder:  # mode 0700
                 picture = anyio.Path(folder) / _PICTURE
                 await picture.write_bytes(image)
                 done = await self._run(environment, model, Path(picture))
-        return _scores(done, environment.trainer)
+        return _answer(done, environment.trainer)
 
     async def _run(self, environment: Environment, model: Path, image: Path) -> "CompletedProcess[bytes]":
         seconds = self._settings.timeout_seconds
@@ -69,7 +69,7 @@ class ChildProcessPredictor:
         return {**variables, "MALLOC_ARENA_MAX": "2"}  # glibc reserves memory per thread and core otherwise
 
 
-def _scores(done: "CompletedProcess[bytes]", trainer: str) -> tuple[tuple[str, float], ...]:
+def _answer(done: "CompletedProcess[bytes]", trainer: str) -> PredictionAnswer:
     if done.returncode == ExitCode.BAD_DATA:
         raise InvalidRequest(
             _last_line(done.stderr).replace(_PICTURE, "the image", 1)
@@ -80,10 +80,12 @@ def _scores(done: "CompletedProcess[bytes]", trainer: str) -> tuple[tuple[str, f
     if done.returncode != ExitCode.DONE:
         raise Unavailable(_failure(done, trainer))
     try:
-        scores = PredictionAnswer.model_validate_json(_last_line(done.stdout)).scores
+        answer = PredictionAnswer.model_validate_json(_last_line(done.stdout))
     except ValidationError:
-        raise Unavailable(f"trainer {trainer!r} gave no scores but {_last_line(done.stdout)!r}") from None
-    return tuple((score.label, score.score) for score in sorted(scores, key=lambda score: -score.score))
+        raise Unavailable(f"trainer {trainer!r} gave no answer but {_last_line(done.stdout)!r}") from None
+    scores = tuple(sorted(answer.scores, key=lambda score: -score.score))
+    objects = tuple(sorted(answer.objects, key=lambda found: -found.score))
+    return answer.model_copy(update={"scores": scores, "objects": objects})
 
 
 def _failure(done: "CompletedProcess[bytes]", trainer: str) -> str:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.jobs import JobSpec, Resources
 from eyebright_wire.manifest import TrainerManifest
@@ -88,6 +89,6 @@ class Executor(Protocol):
 
 
 class Predictor(Protocol):
-    async def predict(self, environment: Environment, model: Path, image: bytes) -> tuple[tuple[str, float], ...]:
-        """(label, score) best first, computed in a child process. Raises InvalidRequest for what is not an image."""
+    async def predict(self, environment: Environment, model: Path, image: bytes) -> PredictionAnswer:
+        """Scores or objects, best first, computed in a child process. Raises InvalidRequest for what is not an image."""
         ...

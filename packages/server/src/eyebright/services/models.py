@@ -9,7 +9,7 @@ from eyebright.ports.executor import Predictor
 from eyebright.ports.objects import ObjectStore, attempt_prefix
 from eyebright.ports.registry import ModelStore
 from eyebright.services.views import model_view
-from eyebright_wire.resources import ClassScore, ModelView, Page, Prediction
+from eyebright_wire.resources import ModelView, Page, Prediction
 
 
 class Models:
@@ -37,14 +37,15 @@ class Models:
         return await self._objects.local(attempt_prefix(model.job_id, model.attempt) + path)
 
     async def predict(self, model_id: str, image: bytes) -> Prediction:
-        """Class scores of one encoded image (JPEG, PNG, …), best first; computed by the model's own trainer, in a child."""
+        """Scores or objects of one encoded image (JPEG, PNG, …), best first; by the model's own trainer, in a child."""
         model = await self._store.get(model_id)
         environment = await self._catalog.environment(model.trainer)
         folder = await self._objects.local(attempt_prefix(model.job_id, model.attempt))
         began = perf_counter()
-        scores = await self._predictor.predict(environment, folder, image)
+        answer = await self._predictor.predict(environment, folder, image)
         return Prediction(
             model_id=model_id,
-            scores=tuple(ClassScore(label=label, score=score) for label, score in scores),
+            scores=answer.scores,
+            objects=answer.objects,
             seconds=round(perf_counter() - began, 3),
         )

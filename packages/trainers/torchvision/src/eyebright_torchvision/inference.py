@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid
 from eyebright_torchvision.preprocess import UNREADABLE, Preprocessing, normalise, read_square
-from eyebright_wire.resources import ClassScore
+from eyebright_wire.predictions import ClassScore
 
 INPUT = "images"
 OUTPUT = "logits"

@@ -10,7 +10,7 @@ from eyebright_torchvision.config import ClassificationConfig
 from eyebright_torchvision.launch import launcher
 from eyebright_torchvision.manifest import MANIFEST
 from eyebright_wire.jobs import JobSpec
-from eyebright_wire.resources import ClassScore
+from eyebright_wire.predictions import ClassScore
 
 
 class TorchvisionTrainer:

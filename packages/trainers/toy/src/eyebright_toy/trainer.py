@@ -17,7 +17,7 @@ from eyebright_toy.models import MODELS, Classifier, Pixels, dump, parse, read_p
 from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import JobSpec, Stage
-from eyebright_wire.resources import ClassScore
+from eyebright_wire.predictions import ClassScore
 
 
 class ToyTrainer:

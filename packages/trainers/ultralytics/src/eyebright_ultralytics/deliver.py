@@ -55,7 +55,14 @@ class Delivery:
             "architecture": self.ctx.model,
             "task": self.ctx.task,
             "imgsz": self.config.imgsz,
+            "keypoints": self._keypoints(),
         }
+
+    def _keypoints(self) -> list[str]:
+        """Their names, as far as they have any; as many as the model has."""
+        points = self.trainer.data.get("kpt_shape", (0,))[0]
+        longest = max((skeleton.keypoints for skeleton in self.ctx.data.skeletons.values()), key=len, default=())
+        return [*longest, *(str(number) for number in range(len(longest), points))]
 
     def _tick(self) -> None:
         """The checkpoint of the last epoch holds all that is needed to come back here."""

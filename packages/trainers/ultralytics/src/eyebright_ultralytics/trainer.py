@@ -1,13 +1,13 @@
 """The trainer as the kit sees it. The framework is imported when something is trained, not before."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from eyebright_kit.errors import ConfigInvalid
 from eyebright_kit.runtime import Context, Result
 from eyebright_ultralytics import fence
 from eyebright_ultralytics.manifest import MANIFEST
 from eyebright_wire.jobs import JobSpec
-from eyebright_wire.resources import ClassScore
+from eyebright_wire.predictions import Found
 
 
 class UltralyticsTrainer:
@@ -22,8 +22,13 @@ class UltralyticsTrainer:
 
         return fit(ctx)
 
-    def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
-        raise ConfigInvalid("this trainer does not predict yet; load best.pt with Ultralytics")
+    def predict(self, model: Path, image: Path) -> Found:
+        """All classes, or the objects that were found; best first."""
+        with TemporaryDirectory(prefix="eyebright-predict-") as folder:
+            fence.put_up(Path(folder))
+            from eyebright_ultralytics.inference import predict
+
+            return predict(model, image)
 
     def relaunch(self, spec: JobSpec) -> list[str] | None:
         """One process trains on one device."""

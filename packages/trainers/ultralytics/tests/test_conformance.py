@@ -1,0 +1,10 @@
+"""The Ultralytics trainer keeps every promise of a trainer."""
+
+from eyebright_kit.testing import TrainerConformance
+from eyebright_ultralytics.manifest import MANIFEST
+
+
+class TestUltralytics(TrainerConformance):
+    manifest = MANIFEST
+    weights = "model.safetensors"
+    slow = {"epochs": 3}
