@@ -1,11 +1,21 @@
+import asyncio
+import inspect
+
 import pytest
 from databases import SQL
+from sqlalchemy import func, select, text
 
-from eyebright.errors import Conflict
+from eyebright.errors import Conflict, Unavailable
 from eyebright.stores.sql import ownership
 from eyebright.stores.sql.database import Database
 
-pytestmark = pytest.mark.parametrize("kind", SQL)
+ENDED = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+
+@pytest.fixture(params=SQL)
+async def kind(request):
+    return request.param
 
 
 @pytest.fixture
@@ -40,3 +50,46 @@ async def test_owning_it_hinders_nobody_who_reads_or_writes(two):
     async with first.owned():
         await first.markers.write("here", 1)
         assert await second.markers.read("here") == 1
+
+
+async def until(holds):
+    for _ in range(500):
+        found = holds()
+        if await found if inspect.isawaitable(found) else found:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+async def test_a_hold_that_breaks_is_missed_at_once_and_taken_again(two):
+    first, second = two
+    async with first.owned():
+        async with second.engine.reading() as connection:
+            await connection.exec_driver_sql(ENDED)
+        await until(lambda: first.engine.barred)
+        await until(lambda: not first.engine.barred)
+        await first.markers.write("here", 1)
+        with pytest.raises(Conflict):
+            async with second.owned():
+                pass
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+async def test_who_lost_it_to_another_writes_nothing_until_that_one_has_gone(two):
+    first, second = two
+    async with first.owned():
+        async with second.engine.reading() as other:
+            waiting = asyncio.create_task(other.execute(select(func.pg_advisory_lock(ownership._LOCK))))
+            async with second.engine.reading() as connection:
+                await until(lambda: connection.scalar(text(WAITING)))
+                await connection.exec_driver_sql(ENDED)
+            await waiting
+            await until(lambda: first.engine.barred)
+            with pytest.raises(Unavailable, match="lost its hold on the database"):
+                await first.markers.write("here", 1)
+            await until(lambda: "another Eyebright server" in first.engine.barred)
+            assert await first.markers.read("here") is None
+            await other.invalidate()
+        await until(lambda: not first.engine.barred)
+        await first.markers.write("here", 1)

@@ -53,6 +53,7 @@ class Engine:
         self._reader = reader
         self._writer = writer
         self._turn = turn
+        self.barred = ""  # why nothing may be written at present, for people
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -62,7 +63,9 @@ class Engine:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction: committed at the end, rolled back on any exception."""
+        """One transaction: committed at the end, rolled back on any exception. Raises Unavailable while that is barred."""
+        if self.barred:
+            raise Unavailable(self.barred)
         async with self._turn, self._writer.begin() as connection:
             yield connection
 
