@@ -26,6 +26,7 @@ what to do.
 
 import errno
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 
@@ -159,6 +160,20 @@ def no_job(job_id: str) -> NotFound:
 
 def no_model(model_id: str) -> NotFound:
     return NotFound(f"there is no model {model_id}; `eyebright models list` (GET /api/v1/models) shows which there are")
+
+
+def model_deleted(model_id: str, title: str, deleted_at_ms: int) -> NotFound:
+    day = datetime.fromtimestamp(deleted_at_ms / 1000, UTC)
+    return NotFound(f"model {model_id} ({title}) was deleted on {day:%Y-%m-%d at %H:%M} UTC, and its files with it")
+
+
+def model_in_use(title: str, aliases: Sequence[str]) -> Conflict:
+    """While a name that people rely on points to it."""
+    ways = ", ".join(f"`eyebright models unalias {title} {alias}`" for alias in aliases)
+    return Conflict(
+        f"{title} is what {' and '.join(aliases)} {'stand' if len(aliases) > 1 else 'stands'} for; point to another model, "
+        f"or take the alias away first: {ways} (DELETE /api/v1/models/{title}/aliases/{aliases[0]})"
+    )
 
 
 def is_full(error: OSError) -> bool:

@@ -158,7 +158,7 @@ def model_with(content: bytes) -> ModelView:
         kind=ArtifactKind.MODEL,
     )
     return ModelView(
-        id="mdl_1", name="pets", job_id="job_1", attempt=1, trainer="toy", task="classification", architecture="tiny",
+        id="mdl_1", name="pets", number=1, job_id="job_1", attempt=1, trainer="toy", task="classification", architecture="tiny",
         dataset_version="dsv_1", artifacts=(ref,), created_at_ms=1,
     )  # fmt: skip
 

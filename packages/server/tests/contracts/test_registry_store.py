@@ -2,11 +2,11 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from samples import NOW_MS, claim, decide, job, post, ref, started, submit, succeeded
+from samples import NOW_MS, bury, checkpoint, claim, decide, job, post, ref, started, submit, succeeded
 
 from eyebright.core import lifecycle
 from eyebright.core.job import Run
-from eyebright.core.records import Dataset, Model, Version, changed
+from eyebright.core.records import Artifact, Dataset, Model, Version, changed
 from eyebright.errors import Conflict, NotFound
 from eyebright_wire.artifacts import ExportRef, ParityCertificate
 
@@ -92,6 +92,8 @@ def model(number: int = 1, **fields) -> Model:
         **{
             "id": f"model_{number:04}",
             "name": "cats",
+            "number": number,
+            "licence": "Apache-2.0",
             "job_id": f"job_{number:04}",
             "attempt": 1,
             "trainer": "toy",
@@ -126,10 +128,135 @@ async def test_a_model_is_registered_with_the_success_of_its_job(database):
 
 async def test_models_are_listed_newest_first_page_by_page(database):
     for number in (1, 3, 2):
-        await finish(database, model(number))
+        await finish(database, model(number, name=f"cats {number}"))
     first = await database.models.list(limit=2)
     rest = await database.models.list(after=first[-1].id)
-    assert [*first, *rest] == [model(3), model(2), model(1)]
+    assert [*first, *rest] == [replace(model(number, name=f"cats {number}"), number=1) for number in (3, 2, 1)]
+
+
+async def test_models_of_one_name_are_numbered_as_they_come(database):
+    for number, name in ((1, "cats"), (2, "dogs"), (3, "cats")):
+        await finish(database, model(number, name=name))
+    assert [(each.name, each.number) for each in await database.models.list()] == [
+        ("cats", 2),
+        ("dogs", 1),
+        ("cats", 1),
+    ]
+    assert [each.number for each in await database.models.list(name="cats")] == [2, 1]
+    assert await database.models.list(name="cat") == []
+    assert await database.models.names() == ["cats", "dogs"]
+    assert await database.models.find("cats", 2) == replace(model(3), number=2)
+    assert await database.models.find("dogs", 2) is None
+
+
+async def test_models_that_end_at_the_same_moment_get_different_numbers(database):
+    await asyncio.gather(*(finish(database, model(number)) for number in range(1, 9)))
+    assert sorted(each.number for each in await database.models.list()) == list(range(1, 9))
+
+
+async def test_an_alias_points_to_one_version_of_its_name_and_moves_at_once(database):
+    for number, name in ((1, "cats"), (2, "cats"), (3, "dogs")):
+        await finish(database, model(number, name=name))
+    for each in (1, 3):
+        await database.models.point(f"model_000{each}", "production")
+    await database.models.point("model_0001", "best")
+    assert (await database.models.get("model_0001")).aliases == ("best", "production")
+    await database.models.point("model_0002", "production")
+    assert [each.aliases for each in await database.models.list()] == [("production",), ("production",), ("best",)]
+    assert await database.models.find("cats", "production") == model(2, aliases=("production",))
+    assert await database.models.find("cats", "staging") is None
+    with pytest.raises(NotFound, match="model_9"):
+        await database.models.point("model_9", "production")
+
+
+async def test_an_alias_is_taken_away_only_from_where_it_points(database):
+    for number in (1, 2):
+        await finish(database, model(number))
+    await database.models.point("model_0001", "production")
+    assert not await database.models.unpoint("model_0002", "production")
+    assert await database.models.unpoint("model_0001", "production")
+    assert not await database.models.unpoint("model_0001", "production")
+    assert await database.models.find("cats", "production") is None
+
+
+async def test_a_deleted_model_keeps_its_number_and_explains_itself(database):
+    for number in (1, 2):
+        await finish(database, model(number))
+    await database.models.delete("model_0002", NOW_MS + 5)
+    await finish(database, model(3))
+    assert [each.number for each in await database.models.list()] == [3, 1]
+    assert await database.models.get("model_0002") == model(2, deleted_at_ms=NOW_MS + 5)
+    assert await database.models.find("cats", 2) == model(2, deleted_at_ms=NOW_MS + 5)
+    await database.models.delete("model_0002", NOW_MS + 9)
+    assert (await database.models.get("model_0002")).deleted_at_ms == NOW_MS + 5
+    with pytest.raises(NotFound, match=r"model model_0002 \(cats@2\) was deleted on 2025-11-21 at 01:55 UTC"):
+        await database.models.point("model_0002", "production")
+    with pytest.raises(NotFound, match="model_9"):
+        await database.models.delete("model_9", NOW_MS)
+
+
+async def test_names_of_which_no_model_is_left_are_not_listed(database):
+    await finish(database, model(1))
+    await database.models.delete("model_0001", NOW_MS)
+    assert await database.models.names() == []
+
+
+async def test_a_model_that_an_alias_points_to_cannot_be_deleted(database):
+    await finish(database, model(1))
+    for alias in ("production", "best"):
+        await database.models.point("model_0001", alias)
+    with pytest.raises(Conflict, match=r"cats@1 is what best and production stand for; .*models unalias cats@1 best`"):
+        await database.models.delete("model_0001", NOW_MS)
+    assert (await database.models.get("model_0001")).deleted_at_ms is None
+
+
+async def test_with_a_model_go_the_artifacts_and_checkpoints_of_its_attempt(database):
+    def fresh(run: Run):
+        artifacts = (Artifact(job_id=run.job.id, attempt=1, ref=ref("model.onnx")),)
+        after = lifecycle.succeed(run, NOW_MS, model_id=f"mdl_{run.job.id}")
+        made = model(int(run.job.id[-4:]), id=f"mdl_{run.job.id}")
+        return changed(run, after, NOW_MS, model=made, artifacts=artifacts)
+
+    for number in (1, 2):
+        job_id = f"job_{number:04}"
+        await submit(database, job(number))
+        await claim(database, job_id)
+        await post(database, started(), checkpoint(2, step=5), succeeded(3), job_id=job_id)
+        await decide(database, (job_id, 1), fresh)
+    await database.models.delete("mdl_job_0001", NOW_MS)
+    for number, left in ((1, 0), (2, 1)):
+        assert len(await database.history.artifacts(f"job_{number:04}")) == left
+        assert len(await database.history.checkpoints(f"job_{number:04}")) == left
+
+
+async def test_files_are_due_once_the_model_is_deleted_and_its_attempt_gone_and_until_they_are_cleared(database):
+    for number in (1, 2, 3):
+        await finish(database, model(number))
+    for number in (1, 2):
+        await bury(database, f"job_{number:04}")
+    for number in (2, 3):
+        await database.models.delete(f"model_{number:04}", NOW_MS)
+    assert [each.id for each in await database.models.condemned()] == ["model_0002"]
+    await bury(database, "job_0003")
+    await database.models.cleared("model_0002", NOW_MS + 1)
+    assert [each.id for each in await database.models.condemned()] == ["model_0003"]
+    assert (await database.models.get("model_0002")).cleared_at_ms == NOW_MS + 1
+
+
+async def test_deleting_and_pointing_at_the_same_moment_leave_no_alias_to_a_deleted_model(database):
+    for number in range(1, 7):
+        await finish(database, model(number))
+    both = (
+        (
+            database.models.point(f"model_{number:04}", "production"),
+            database.models.delete(f"model_{number:04}", NOW_MS),
+        )
+        for number in range(1, 7)
+    )
+    ended = await asyncio.gather(*(each for pair in both for each in pair), return_exceptions=True)
+    assert all(each is None or type(each) in {Conflict, NotFound} for each in ended), ended
+    standing = await database.models.find("cats", "production")
+    assert standing is None or standing.deleted_at_ms is None
 
 
 async def test_an_unknown_model_is_not_found(database):

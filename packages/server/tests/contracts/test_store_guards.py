@@ -253,6 +253,27 @@ async def test_the_first_message_of_a_job_is_about_its_first_version(database):
         await raw(database, "INSERT INTO outbox VALUES ('job_9', 2, 'job.queued', 1, 0, 'toy', 'queued', NULL)")
 
 
+async def test_a_model_keeps_its_place_and_no_alias_leads_to_a_deleted_one(database):
+    await bring_to(database, JobState.SUCCEEDED)
+    row = f"'cats', {{}}, '{ID}', 1, 'toy', 'classification', 'tiny', 'dsv_1', '[]', '{{{{}}}}', '[]', '[]', NULL, 1"
+    born = f"INSERT INTO models VALUES ('mdl_1', {row.format(1)}, NULL, NULL)"
+    alias, gone = "INSERT INTO model_aliases VALUES ('cats', 'best', 1)", "UPDATE models SET deleted_at_ms = 5"
+    await raw(database, born, alias)
+    await raw(database, born, gone, "UPDATE models SET cleared_at_ms = 6")
+    for refused in (
+        (born.replace("'cats', 1", "'cats', 2"),),
+        (born, "DELETE FROM models"),
+        (born, "UPDATE models SET number = 2"),
+        (born, "UPDATE models SET cleared_at_ms = 6"),
+        (born, gone, alias),
+        (born, alias, gone),
+        (born, gone, "UPDATE models SET deleted_at_ms = NULL"),
+        (born, alias.replace("1)", "2)")),
+    ):
+        with pytest.raises(GuardViolated):
+            await raw(database, *refused)
+
+
 async def test_a_stale_decision_is_refused_even_without_the_store_comparing(database, monkeypatch):
     monkeypatch.setattr(SqlTransaction, "_compare", lambda self, change: None)
     await submit(database, job())

@@ -2,6 +2,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,20 @@ OLD_JOB = (
     "INSERT INTO orders (job_id, name, trainer, task, model, dataset_version, config, resolved, labels) VALUES "
     "('job_0001', 'old', 'toy', 'classification', 'tiny', 'dsv_1', '{}', '{}', '{}')",
 )
+
+
+def old_model(number: int, name: str, created_at_ms: int) -> list[str]:
+    """A job whose first attempt succeeded, and the model that it made, as revision 0002 kept them."""
+    job_id = f"job_{number:04}"
+    return [
+        *(statement.replace("job_0001", job_id) for statement in OLD_JOB),
+        "INSERT INTO attempts (job_id, number, executor, token_sha256, claimed_at_ms, lease_until_ms, heartbeat_at_ms, "
+        f"moved_at_ms, last_seq, checkpoints) VALUES ('{job_id}', 1, 'local', 'x', 1, 1, 1, 1, 0, 0)",
+        "INSERT INTO models (id, name, job_id, attempt, trainer, task, architecture, dataset_version, classes, metrics, "
+        f"exports, artifacts, created_at_ms) VALUES ('mdl_{number}', '{name}', '{job_id}', 1, 'toy', 'classification', "
+        f"""'tiny', 'dsv_1', '["ä"]', '{{"top1": 0.5}}', '[]', '[]', {created_at_ms})""",
+    ]
+
 
 pytestmark = pytest.mark.parametrize("kind", SQL)
 
@@ -96,6 +111,25 @@ async def test_jobs_from_before_imports_are_read_as_trainings(empty_url):
     database = await Database.open(empty_url)
     found = (await database.jobs.get("job_0001")).job
     assert (found.kind, found.imported_version, found.dataset_version) == (JobKind.TRAINING, None, "dsv_1")
+    await database.close()
+
+
+async def test_models_from_before_versions_are_numbered_by_their_creation(empty_url):
+    engine = connect(empty_url)
+    async with engine.writing() as connection:
+        await connection.run_sync(migrations._migrate, "0002")
+        for number, (name, created) in enumerate((("cats", 7), ("dogs", 8), ("cats", 5), ("cats", 7)), 1):
+            for statement in old_model(number, name, created):
+                await connection.execute(text(statement))
+    await engine.close()
+    database = await Database.open(empty_url)
+    found = [await database.models.get(f"mdl_{number}") for number in (1, 2, 3, 4)]
+    assert [(each.name, each.number) for each in found] == [("cats", 2), ("dogs", 1), ("cats", 1), ("cats", 3)]
+    assert {(each.licence, each.deleted_at_ms, each.aliases) for each in found} == {(None, None, ())}
+    assert (found[0].classes, found[0].metrics, found[0].created_at_ms) == (("ä",), {"top1": 0.5}, 7)
+    assert (await database.jobs.get("job_0001")).job.licence is None
+    await database.models.point("mdl_3", "production")
+    assert (await database.models.find("cats", "production")) == replace(found[2], aliases=("production",))
     await database.close()
 
 

@@ -46,7 +46,7 @@ async def test_a_good_run_ends_with_one_registered_model(platform):
     assert job.metrics == {"top1": 0.9}
     assert [t.state for t in job.status_transitions] == ["queued", "starting", "running", "succeeded"]
     models = await platform.database.models.list()
-    assert [model.id for model in models] == [job.model_id]
+    assert [(model.id, model.number, model.licence) for model in models] == [(job.model_id, 1, "Apache-2.0")]
     assert [a.path for a in await platform.history.artifacts(handle.job_id)] == ["model.json"]
 
 

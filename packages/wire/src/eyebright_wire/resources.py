@@ -183,10 +183,12 @@ class DatasetImport(DatasetSource):
 
 
 class ModelView(WireModel):
-    """A registered model and where it came from."""
+    """A registered model and where it came from: one of the versions that have its name."""
 
     id: str
     name: str
+    number: int = Field(description="1, 2, … among those of its name; never used twice")
+    aliases: tuple[str, ...] = Field(default=(), description="Words that point to it, such as production")
     job_id: str
     attempt: int
     trainer: str
@@ -197,6 +199,7 @@ class ModelView(WireModel):
     metrics: dict[str, float] = Field(default_factory=dict)
     exports: tuple[ExportRef, ...] = ()
     artifacts: tuple[ArtifactRef, ...] = ()
+    licence: str | None = Field(default=None, description="SPDX, of its trainer at that time; none: not recorded")
     created_at_ms: int
 
 

@@ -31,6 +31,7 @@ class Job:
     max_duration_seconds: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     rerun_of: str | None = None
+    licence: str | None = None  # SPDX, of the trainer that took the order
     created_at_ms: int
 
     state: JobState = JobState.QUEUED

@@ -46,10 +46,11 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A registered model and its origin."""
+    """A registered model and its origin: one of the versions that have its name."""
 
     id: str
     name: str
+    number: int  # 1, 2, … among those of its name; 0 until the store has given it. Never used twice
     job_id: str
     attempt: int
     trainer: str
@@ -60,7 +61,16 @@ class Model:
     metrics: Mapping[str, float]
     exports: tuple[ExportRef, ...]
     artifacts: tuple[ArtifactRef, ...]
+    licence: str | None = None  # SPDX, of its trainer when it was ordered; None: that was not recorded yet
+    aliases: tuple[str, ...] = ()  # that point to it, in order
     created_at_ms: int
+    deleted_at_ms: int | None = None
+    cleared_at_ms: int | None = None  # its files have been removed, too
+
+    @property
+    def title(self) -> str:
+        """`cats@3`."""
+        return f"{self.name}@{self.number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Where data set versions and models are kept. Models are written by the job transaction that made them."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from eyebright.core.records import Dataset, Model, Version
@@ -24,10 +25,43 @@ class DatasetStore(Protocol):
 
 
 class ModelStore(Protocol):
+    """A deleted model is found by id or number, so that it can explain itself; no list and no alias shows it."""
+
     async def get(self, model_id: str) -> Model:
         """Raises NotFound."""
         ...
 
-    async def list(self, after: str | None = None, limit: int = 50) -> list[Model]:
+    async def find(self, name: str, which: str | int) -> Model | None:
+        """The version of that name with this number, or the one that this alias points to."""
+        ...
+
+    async def list(self, after: str | None = None, limit: int = 50, name: str | None = None) -> list[Model]:
         """Newest first; `after` is the id of the last model of the page before."""
+        ...
+
+    async def names(self) -> Sequence[str]:
+        """That models have, in order."""
+        ...
+
+    async def point(self, model_id: str, alias: str) -> None:
+        """From now on the alias of its name points to it, wherever it pointed before. Raises NotFound, also if it is deleted."""
+        ...
+
+    async def unpoint(self, model_id: str, alias: str) -> bool:
+        """Take the alias away; False if it does not point to this model. Raises NotFound."""
+        ...
+
+    async def delete(self, model_id: str, now_ms: int) -> None:
+        """Condemn it, and forget the artifacts and checkpoints of its attempt. Deleted already is not an error.
+
+        Raises NotFound, or Conflict while an alias points to it.
+        """
+        ...
+
+    async def condemned(self) -> Sequence[Model]:
+        """Deleted ones whose files are still to be removed, and of whose attempt nothing runs that could write more."""
+        ...
+
+    async def cleared(self, model_id: str, now_ms: int) -> None:
+        """Its files are gone."""
         ...

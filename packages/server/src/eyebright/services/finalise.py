@@ -142,6 +142,8 @@ def _model(run: Run, claim: Succeeded, model_id: str, now_ms: int) -> Model:
     return Model(
         id=model_id,
         name=job.name,
+        number=0,  # the store gives the next one
+        licence=job.licence,
         job_id=job.id,
         attempt=job.attempt,
         trainer=job.trainer,

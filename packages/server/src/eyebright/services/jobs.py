@@ -47,6 +47,7 @@ class Settled:
     trainer: str
     task: str
     model: str
+    licence: str  # SPDX
     resolved: Resolved
 
 
@@ -182,6 +183,7 @@ class Jobs:
             executor=request.executor,
             max_duration_seconds=request.max_duration_seconds,
             labels=request.labels,
+            licence=settled.licence,
             created_at_ms=self._clock.now_ms(),
         )
 
@@ -193,7 +195,8 @@ class Jobs:
         preflight.check_licence(environment.manifest, self._licence_deny)
         task = preflight.task_of(environment.manifest, request.task)
         model = preflight.model_of(task, request.model)
-        return Settled(environment.trainer, task.name, model, resolve(task, request.config))
+        licence = environment.manifest.licence
+        return Settled(environment.trainer, task.name, model, licence, resolve(task, request.config))
 
     async def _environment(self, request: JobRequest) -> Environment:
         """The trainer that was named, or the first installed one that knows the task and the model."""

@@ -12,7 +12,7 @@ from eyebright_wire import resources as wire
 from eyebright_wire.datasets import DatasetReport, ObjectView, PictureView
 
 _JOB_FIELDS = frozenset(field.name for field in fields(Job)) & frozenset(wire.JobView.model_fields)
-_MODEL_FIELDS = frozenset(field.name for field in fields(Model))
+_MODEL_FIELDS = frozenset(field.name for field in fields(Model)) & frozenset(wire.ModelView.model_fields)
 
 
 def job_view(job: Job, queue_position: int | None = None, transitions: list[Transition] | None = None) -> wire.JobView:

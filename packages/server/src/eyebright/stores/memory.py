@@ -6,7 +6,7 @@ so that nobody ever reads what was not committed.
 
 import asyncio
 from collections import ChainMap
-from collections.abc import AsyncIterator, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
@@ -27,7 +27,7 @@ from eyebright.core.records import (
     message_about,
     transition_to,
 )
-from eyebright.errors import Conflict, GuardViolated, NotFound, no_job, no_model
+from eyebright.errors import Conflict, GuardViolated, NotFound, model_deleted, model_in_use, no_job, no_model
 from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
 from eyebright_wire.jobs import JobState
 
@@ -50,6 +50,7 @@ class State:
     )
     artifacts: MutableMapping[tuple[str, str], Artifact] = field(default_factory=dict[tuple[str, str], Artifact])
     models: MutableMapping[str, Model] = field(default_factory=dict[str, Model])
+    aliases: MutableMapping[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     outbox: MutableMapping[tuple[str, int], Message] = field(default_factory=dict[tuple[str, int], Message])
     deliveries: MutableMapping[str, int] = field(default_factory=dict[str, int])
     inbox: MutableMapping[tuple[str, str], Receipt] = field(default_factory=dict[tuple[str, str], Receipt])
@@ -302,11 +303,60 @@ class MemoryModels:
         model = self._state.models.get(model_id)
         if model is None:
             raise no_model(model_id)
-        return model
+        return self._with_aliases(model)
 
-    async def list(self, after: str | None = None, limit: int = 50) -> list[Model]:
-        newest_first = sorted(self._state.models.values(), key=lambda model: model.id, reverse=True)
-        return [model for model in newest_first if after is None or model.id < after][:limit]
+    async def find(self, name: str, which: str | int) -> Model | None:
+        number = which if isinstance(which, int) else self._state.aliases.get((name, which))
+        found = (model for model in self._state.models.values() if (model.name, model.number) == (name, number))
+        return next(map(self._with_aliases, found), None)
+
+    async def list(self, after: str | None = None, limit: int = 50, name: str | None = None) -> list[Model]:
+        newest_first = sorted(self._there(), key=lambda model: model.id, reverse=True)
+        wanted = (model for model in newest_first if (after is None or model.id < after) and name in (None, model.name))
+        return [self._with_aliases(model) for model in islice(wanted, limit)]
+
+    async def names(self) -> Sequence[str]:
+        return sorted({model.name for model in self._there()})
+
+    async def point(self, model_id: str, alias: str) -> None:
+        model = await self.get(model_id)
+        if model.deleted_at_ms is not None:
+            raise model_deleted(model.id, model.title, model.deleted_at_ms)
+        self._state.aliases[model.name, alias] = model.number
+
+    async def unpoint(self, model_id: str, alias: str) -> bool:
+        model = await self.get(model_id)
+        if alias in model.aliases:
+            del self._state.aliases[model.name, alias]
+        return alias in model.aliases
+
+    async def delete(self, model_id: str, now_ms: int) -> None:
+        model = await self.get(model_id)
+        if model.aliases:
+            raise model_in_use(model.title, model.aliases)
+        if model.deleted_at_ms is None:
+            self._state.models[model_id] = replace(model, deleted_at_ms=now_ms)
+        _forget(self._state.artifacts, model)
+        _forget(self._state.checkpoints, model)
+
+    async def condemned(self) -> Sequence[Model]:
+        waiting = (model for model in self._state.models.values() if model.deleted_at_ms and not model.cleared_at_ms)
+        ended = (model for model in waiting if self._state.attempts[model.job_id, model.attempt].gone_at_ms is not None)
+        return sorted(ended, key=lambda model: model.id)
+
+    async def cleared(self, model_id: str, now_ms: int) -> None:
+        self._state.models[model_id] = replace(self._state.models[model_id], cleared_at_ms=now_ms)
+
+    def _there(self) -> Iterator[Model]:
+        return (model for model in self._state.models.values() if model.deleted_at_ms is None)
+
+    def _with_aliases(self, model: Model) -> Model:
+        pointing = (
+            alias
+            for (name, alias), number in self._state.aliases.items()
+            if (name, number) == (model.name, model.number)
+        )
+        return replace(model, aliases=tuple(sorted(pointing)))
 
 
 def _run(state: State, key: AttemptKey) -> Run | None:
@@ -341,6 +391,19 @@ def _add_version(state: State, version: Version) -> Version:
     numbered = replace(version, number=number)
     state.versions[version.dataset, version.id] = numbered
     return numbered
+
+
+def _add_model(draft: State, model: Model) -> None:
+    if any(known.job_id == model.job_id for known in draft.models.values()):
+        raise GuardViolated(f"job {model.job_id} already has a model")
+    number = 1 + max((known.number for known in draft.models.values() if known.name == model.name), default=0)
+    _add(draft.models, model.id, replace(model, number=number))
+
+
+def _forget(table: Table, model: Model) -> None:
+    """The rows of its attempt."""
+    for key in [key for key, row in table.items() if (row.job_id, row.attempt) == (model.job_id, model.attempt)]:
+        del table[key]
 
 
 def _add(table: Table, key: object, row: object) -> None:
@@ -421,8 +484,6 @@ def _write_products(draft: State, change: Change) -> None:
     for artifact in change.artifacts:
         _add(draft.artifacts, (artifact.job_id, artifact.ref.path), artifact)
     if change.model is not None:
-        if any(model.job_id == change.model.job_id for model in draft.models.values()):
-            raise GuardViolated(f"job {change.model.job_id} already has a model")
-        _add(draft.models, change.model.id, change.model)
+        _add_model(draft, change.model)
     if change.imported is not None:
         _add_version(draft, change.imported)

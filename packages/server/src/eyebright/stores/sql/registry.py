@@ -1,18 +1,22 @@
 """DatasetStore and ModelStore on SQLite and Postgres."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.records import Dataset, Model, Version
-from eyebright.errors import NotFound, no_model
+from eyebright.errors import NotFound, model_deleted, model_in_use, no_model
 from eyebright.stores.sql import rows
 from eyebright.stores.sql.batch import Batch, write
 from eyebright.stores.sql.engine import Engine, queue_up
-from eyebright.stores.sql.tables import dataset_versions, models
+from eyebright.stores.sql.tables import artifacts, attempts, checkpoints, dataset_versions, model_aliases, models
+
+_THERE = models.c.deleted_at_ms.is_(None)
 
 
 class SqlDatasets:
@@ -59,16 +63,73 @@ class SqlModels:
         self._engine = engine
 
     async def get(self, model_id: str) -> Model:
-        found = await _models(self._engine, select(models).where(models.c.id == model_id))
-        if not found:
-            raise no_model(model_id)
-        return found[0]
+        async with self._engine.reading() as connection:
+            return await _model(connection, model_id)
 
-    async def list(self, after: str | None = None, limit: int = 50) -> list[Model]:
-        statement = select(models).order_by(models.c.id.desc()).limit(limit)
+    async def find(self, name: str, which: str | int) -> Model | None:
+        if isinstance(which, int):
+            numbered = models.c.number == which
+        else:
+            alias = (model_aliases.c.name == name, model_aliases.c.alias == which)
+            numbered = models.c.number == select(model_aliases.c.number).where(*alias).scalar_subquery()
+        async with self._engine.reading() as connection:
+            found = await _models(connection, select(models).where(models.c.name == name, numbered))
+        return found[0] if found else None
+
+    async def list(self, after: str | None = None, limit: int = 50, name: str | None = None) -> list[Model]:
+        statement = select(models).where(_THERE).order_by(models.c.id.desc()).limit(limit)
         if after is not None:
             statement = statement.where(models.c.id < after)
-        return await _models(self._engine, statement)
+        if name is not None:
+            statement = statement.where(models.c.name == name)
+        async with self._engine.reading() as connection:
+            return await _models(connection, statement)
+
+    async def names(self) -> Sequence[str]:
+        statement = select(models.c.name).where(_THERE).distinct().order_by(models.c.name)
+        async with self._engine.reading() as connection:
+            return list((await connection.execute(statement)).scalars())
+
+    async def point(self, model_id: str, alias: str) -> None:
+        async with self._engine.writing() as connection:
+            model = await _held(connection, model_id)
+            if model.deleted_at_ms is not None:
+                raise model_deleted(model.id, model.title, model.deleted_at_ms)
+            await connection.execute(
+                delete(model_aliases).where(model_aliases.c.name == model.name, model_aliases.c.alias == alias)
+            )
+            await connection.execute(insert(model_aliases).values(name=model.name, alias=alias, number=model.number))
+
+    async def unpoint(self, model_id: str, alias: str) -> bool:
+        async with self._engine.writing() as connection:
+            model = await _held(connection, model_id)
+            there = (*_points_to(model), model_aliases.c.alias == alias)
+            return (await connection.execute(delete(model_aliases).where(*there))).rowcount > 0
+
+    async def delete(self, model_id: str, now_ms: int) -> None:
+        async with self._engine.writing() as connection:
+            model = await _held(connection, model_id)
+            if model.aliases:
+                raise model_in_use(model.title, model.aliases)
+            if model.deleted_at_ms is None:
+                await connection.execute(update(models).where(models.c.id == model_id).values(deleted_at_ms=now_ms))
+            for table in (artifacts, checkpoints):
+                mine = (table.c.job_id == model.job_id, table.c.attempt == model.attempt)
+                await connection.execute(delete(table).where(*mine))
+
+    async def condemned(self) -> Sequence[Model]:
+        nothing_runs = exists().where(
+            attempts.c.job_id == models.c.job_id,
+            attempts.c.number == models.c.attempt,
+            attempts.c.gone_at_ms.is_not(None),
+        )
+        waiting = (models.c.deleted_at_ms.is_not(None), models.c.cleared_at_ms.is_(None), nothing_runs)
+        async with self._engine.reading() as connection:
+            return await _models(connection, select(models).where(*waiting).order_by(models.c.id))
+
+    async def cleared(self, model_id: str, now_ms: int) -> None:
+        async with self._engine.writing() as connection:
+            await connection.execute(update(models).where(models.c.id == model_id).values(cleared_at_ms=now_ms))
 
 
 async def add_version(connection: AsyncConnection, versions: Batch, version: Version) -> Version:
@@ -86,6 +147,14 @@ async def add_version(connection: AsyncConnection, versions: Batch, version: Ver
     return numbered
 
 
+async def add_model(connection: AsyncConnection, made: Batch, model: Model) -> None:
+    """Inside a transaction: as the next version of its name. Deleted ones keep their numbers."""
+    await queue_up(connection, f"model\0{model.name}")
+    highest = select(func.max(models.c.number)).where(models.c.name == model.name)
+    numbered = replace(model, number=(await connection.scalar(highest) or 0) + 1)
+    await write(connection, made.insert, [rows.model_row(numbered)])
+
+
 async def _datasets(engine: Engine, condition: ColumnElement[bool]) -> list[Dataset]:
     by_name = (dataset_versions.c.dataset, dataset_versions.c.number.desc())
     statement = select(dataset_versions).where(condition).order_by(*by_name)
@@ -98,6 +167,29 @@ def _dataset(name: str, versions: tuple[Version, ...]) -> Dataset:
     return Dataset(name=name, created_at_ms=versions[-1].created_at_ms, versions=versions)
 
 
-async def _models(engine: Engine, statement: Select[Any]) -> list[Model]:
-    async with engine.reading() as connection:
-        return [rows.model(row) for row in (await connection.execute(statement)).mappings()]
+async def _held(connection: AsyncConnection, model_id: str) -> Model:
+    """As it is now, and nobody else changes what its name's versions and aliases are until the transaction ends."""
+    name = await connection.scalar(select(models.c.name).where(models.c.id == model_id))
+    await queue_up(connection, f"model\0{name}")
+    return await _model(connection, model_id)
+
+
+async def _model(connection: AsyncConnection, model_id: str) -> Model:
+    found = await _models(connection, select(models).where(models.c.id == model_id))
+    if not found:
+        raise no_model(model_id)
+    return found[0]
+
+
+async def _models(connection: AsyncConnection, statement: Select[Any]) -> list[Model]:
+    found = (await connection.execute(statement)).mappings().all()
+    names = {row["name"] for row in found}
+    pointing = select(model_aliases).where(model_aliases.c.name.in_(names)).order_by(model_aliases.c.alias)
+    aliases: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+    for row in (await connection.execute(pointing)).mappings() if names else ():
+        aliases[row["name"], row["number"]].append(row["alias"])
+    return [rows.model(row, aliases[row["name"], row["number"]]) for row in found]
+
+
+def _points_to(model: Model) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return model_aliases.c.name == model.name, model_aliases.c.number == model.number

@@ -161,10 +161,11 @@ def model_row(model: Model) -> Row:
     }
 
 
-def model(row: Mapping[Any, Any]) -> Model:
+def model(row: Mapping[Any, Any], aliases: Sequence[str] = ()) -> Model:
     return Model(
         **{
             **row,
+            "aliases": tuple(aliases),
             "classes": tuple(json.loads(row["classes"])),
             "metrics": json.loads(row["metrics"]),
             "exports": tuple(ExportRef.model_validate(export) for export in json.loads(row["exports"])),

@@ -116,6 +116,7 @@ orders = Table(
     Column("max_duration_seconds", Integer),
     Column("labels", Text, nullable=False),
     Column("rerun_of", Id),
+    Column("licence", Text),
     Index("ix_orders_trainer", "trainer", "job_id"),
     Index("ix_orders_dataset_version", "dataset_version", "job_id"),
     sqlite_strict=True,
@@ -233,11 +234,14 @@ artifacts = Table(
     sqlite_strict=True,
 )
 
+_CONDEMNED = "deleted_at_ms IS NOT NULL AND cleared_at_ms IS NULL"
+
 models = Table(
     "models",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("name", Text, nullable=False),
+    Column("name", Id, nullable=False),
+    Column("number", Integer, nullable=False),
     Column("job_id", Id, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("trainer", Text, nullable=False),
@@ -248,9 +252,26 @@ models = Table(
     Column("metrics", Text, nullable=False),
     Column("exports", Text, nullable=False),
     Column("artifacts", Text, nullable=False),
+    Column("licence", Text),
     Column("created_at_ms", Ms, nullable=False),
+    Column("deleted_at_ms", Ms),
+    Column("cleared_at_ms", Ms),
     UniqueConstraint("job_id", name="ux_models_job"),
+    UniqueConstraint("name", "number", name="ux_models_number"),
     ForeignKeyConstraint(["job_id", "attempt"], ["attempts.job_id", "attempts.number"]),
+    CheckConstraint("cleared_at_ms IS NULL OR deleted_at_ms IS NOT NULL", name="cleared"),
+    Index("ix_models_condemned", "id", sqlite_where=text(_CONDEMNED), postgresql_where=text(_CONDEMNED)),
+    sqlite_strict=True,
+)
+
+model_aliases = Table(
+    "model_aliases",
+    metadata,
+    Column("name", Id, nullable=False),
+    Column("alias", Id, nullable=False),
+    Column("number", Integer, nullable=False),
+    PrimaryKeyConstraint("name", "alias"),
+    ForeignKeyConstraint(["name", "number"], ["models.name", "models.number"]),
     sqlite_strict=True,
 )
 

@@ -7,7 +7,7 @@ from sqlalchemy import Table, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.job import Attempt, Job, Run
-from eyebright.core.records import Change, StoredEvent, Version, message_about, transition_to
+from eyebright.core.records import Change, Model, StoredEvent, Version, message_about, transition_to
 from eyebright.errors import Conflict
 from eyebright.ports.jobs import AttemptKey, Receipt
 from eyebright.stores.sql import rows
@@ -15,7 +15,7 @@ from eyebright.stores.sql.among import among, values
 from eyebright.stores.sql.batch import Batch, Gathered, Row, write
 from eyebright.stores.sql.engine import Dialect, queue_up
 from eyebright.stores.sql.orders import Orders
-from eyebright.stores.sql.registry import add_version
+from eyebright.stores.sql.registry import add_model, add_version
 from eyebright.stores.sql.tables import (
     artifacts,
     attempts,
@@ -72,7 +72,7 @@ class Records:
     outbox: list[Row] = field(default_factory=list[Row])
     checkpoints: dict[tuple[str, int, str], Row] = field(default_factory=dict[tuple[str, int, str], Row])
     artifacts: list[Row] = field(default_factory=list[Row])
-    models: list[Row] = field(default_factory=list[Row])
+    models: list[Model] = field(default_factory=list[Model])
     versions: list[Version] = field(default_factory=list[Version])
 
     def add(self, change: Change) -> None:
@@ -83,7 +83,7 @@ class Records:
             self.checkpoints[saved.job_id, saved.attempt, saved.manifest.path] = rows.checkpoint_row(saved)
         self.artifacts += map(rows.artifact_row, change.artifacts)
         if change.model is not None:
-            self.models.append(rows.model_row(change.model))
+            self.models.append(change.model)
         if change.imported is not None:
             self.versions.append(change.imported)
 
@@ -187,7 +187,8 @@ class SqlTransaction:
         await self._insert(outbox, records.outbox)
         await write(self._connection, self._statements[checkpoints].upsert, list(records.checkpoints.values()))
         await self._insert(artifacts, records.artifacts)
-        await self._insert(models, records.models)
+        for model in records.models:
+            await add_model(self._connection, self._statements[models], model)
         for version in records.versions:
             await add_version(self._connection, self._statements[dataset_versions], version)
 
