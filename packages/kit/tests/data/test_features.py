@@ -41,6 +41,15 @@ def test_only_an_image_that_is_repeated_has_repeats(repeats: int, expected: set[
     assert set(features_of(HEADER, [replace(SAMPLE, repeats=repeats)])) == expected
 
 
+@pytest.mark.parametrize(
+    "shapes",
+    [{"rle": compress(COUNTS)}, {"corners": CORNERS}, {"rle": compress(COUNTS), "corners": CORNERS}],
+)
+def test_an_outline_beside_another_shape_is_told(shapes: dict[str, object]) -> None:
+    assert Feature.SEVERAL_SHAPES in found(Instance(label=0, box=box_around(RING), polygons=(RING,), **shapes))
+    assert Feature.SEVERAL_SHAPES not in found(Instance(label=0, box=box_around(RING), polygons=(RING, RING)))
+
+
 def test_a_box_alone_is_not_loose() -> None:
     assert found(Instance(label=0, box=(0, 0, 9, 9))) == {Feature.BOX}
 

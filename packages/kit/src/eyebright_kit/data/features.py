@@ -22,6 +22,7 @@ class Feature(StrEnum):
     KEYPOINTS = "keypoints"
     SKELETON = "names and lines of keypoints"
     CORNERS = "turned boxes"
+    SEVERAL_SHAPES = "several shapes of one object (outline, run lengths, turned box)"
     CROWD = "the mark of a crowd"
     ATTRIBUTES = "attributes of objects"
     MASK = "masks"
@@ -71,6 +72,8 @@ def _of_instance(instance: Instance, height: int) -> Iterator[Feature]:
         yield Feature.KEYPOINTS
     if instance.corners:
         yield Feature.CORNERS
+    if sum(map(bool, (instance.polygons, instance.rle, instance.corners))) > 1:
+        yield Feature.SEVERAL_SHAPES
     if instance.crowd:
         yield Feature.CROWD
     if instance.attributes:

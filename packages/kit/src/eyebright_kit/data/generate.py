@@ -114,13 +114,15 @@ class _Generator:
             if self._has(feature):
                 make = way
         instance = make(size)
+        several = self._has(Feature.SEVERAL_SHAPES) and self._random.random() < 0.5
+        further = (self._run if self._has(Feature.RLE) else self._turned)(size) if several else instance
         loose = make != self._boxed and self._has(Feature.LOOSE_BOX) and self._random.random() < 0.5
         return Instance(
             label=self._random.randrange(len(self._classes)),
             box=self._box(size) if loose else instance.box,  # as an annotator gives it
             polygons=instance.polygons,
-            rle=instance.rle,
-            corners=instance.corners,
+            rle=further.rle,
+            corners=further.corners,
             keypoints=self._points(size) if self._has(Feature.KEYPOINTS) else (),
             crowd=self._has(Feature.CROWD) and self._random.random() < 0.3,
             attributes=self._attributes() if self._has(Feature.ATTRIBUTES) else {},

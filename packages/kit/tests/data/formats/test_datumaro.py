@@ -94,6 +94,7 @@ class TestDatumaro(FormatConformance):
         _ORDER | {Feature.BOX, Feature.ATTRIBUTES, Feature.CAPTION},
         _ORDER | {Feature.BOX, Feature.POLYGON, Feature.PARTS, Feature.LOOSE_BOX, Feature.LABEL},
         _ORDER | {Feature.BOX, Feature.RLE, Feature.LOOSE_BOX, Feature.CROWD},
+        _ORDER | {Feature.BOX, Feature.RLE, Feature.POLYGON, Feature.SEVERAL_SHAPES},
         _ORDER | {Feature.BOX, Feature.KEYPOINTS, Feature.SKELETON},
         _ORDER | {Feature.LABEL},
     )

@@ -59,6 +59,7 @@ class TestVoc(FormatConformance):
         frozenset({Feature.BOX, Feature.POLYGON, Feature.CLASS_ORDER}),
         frozenset({Feature.BOX, Feature.POLYGON, Feature.PARTS, Feature.LOOSE_BOX, Feature.ATTRIBUTES}),
         frozenset({Feature.BOX, Feature.CORNERS, Feature.LOOSE_BOX}),
+        frozenset({Feature.BOX, Feature.CORNERS, Feature.POLYGON, Feature.SEVERAL_SHAPES}),
     )
 
     def example(self, root: Path) -> Example:

@@ -31,6 +31,7 @@ _CARRIED = frozenset(
         Feature.POLYGON,
         Feature.PARTS,
         Feature.RLE,
+        Feature.SEVERAL_SHAPES,
         Feature.KEYPOINTS,
         Feature.SKELETON,
         Feature.CROWD,

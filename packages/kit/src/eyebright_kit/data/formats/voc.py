@@ -47,6 +47,7 @@ _CARRIED = frozenset(
         Feature.POLYGON,
         Feature.PARTS,
         Feature.CORNERS,
+        Feature.SEVERAL_SHAPES,
         Feature.ATTRIBUTES,
         Feature.CLASS_ORDER,
         Feature.CLASS_NAMES,
