@@ -10,8 +10,8 @@ from msgspec import Struct
 from eyebright_kit.data.format import Remark
 from eyebright_kit.data.lookup import Lookup, NotFound, split_of_folder
 from eyebright_kit.data.pairs import top_of
-from eyebright_kit.data.tree import Tree, printable
-from eyebright_kit.data.walk import named_like_image, walk
+from eyebright_kit.data.tree import printable
+from eyebright_kit.data.walk import named_like_image
 from eyebright_wire.datasets import Split
 
 Id: TypeAlias = int | str | float  # pandas makes 1.0 of 1
@@ -54,21 +54,25 @@ def split_names(listings: Iterable[Listing]) -> dict[Split, str]:
 
 
 class Gathering:
-    """Where each listed image lies: by split and file, the places that list it."""
+    """Where each listed image lies: by split and file, the places that list it. `rest` are remarks on whatever else lies there.
 
-    def __init__(self, tree: Tree, paths: Sequence[Path], listings: Sequence[Listing]) -> None:
+    `found` is what a walk finds below the root, `known` the files that are neither images nor to be remarked upon.
+    """
+
+    def __init__(
+        self, root: Path, found: Sequence[Path | Remark], listings: Sequence[Listing], known: Set[Path]
+    ) -> None:
         self.places: dict[Split | None, dict[str, tuple[Place, ...]]] = defaultdict(dict)
         self.remarks: list[Remark] = []
-        self._root = tree.root
-        self._listings = listings
-        self._top = self.file(top_of([*paths, *(listing.path for listing in listings)], tree.root, _ROLES))
-        lookup = Lookup(map(self.file, paths))
+        self._root = root
+        files = {self.file(path): path for path in found if isinstance(path, Path)}
+        one_of_each_folder = {file.rpartition("/")[0]: path for file, path in files.items()}
+        self._top = self.file(top_of(one_of_each_folder.values(), root, _ROLES))
+        lookup = Lookup(files)
         for number, listing in enumerate(listings):
             self._gather(number, listing, lookup)
         self._spread()
-
-    def listed(self) -> frozenset[str]:
-        return frozenset(file for files in self.places.values() for file in files)
+        self.rest = (*self._unlisted(files, known), *(each for each in found if isinstance(each, Remark)))
 
     def path(self, file: str) -> Path:
         return self._root / file
@@ -112,14 +116,11 @@ class Gathering:
         if unsplit:
             self.places[None] = unsplit
 
-    def rest(self, tree: Tree, known: Set[Path]) -> Iterator[Remark]:
-        """What lies there besides the listed images and the files that are `known`."""
-        listed = self.listed()
-        for found in walk(tree, tree.root):
-            if isinstance(found, Remark):
-                yield found
-            elif self.file(found) not in listed and found not in known:
-                yield Remark(found, "unlisted_image" if named_like_image(found) else "other_file")
+    def _unlisted(self, files: Mapping[str, Path], known: Set[Path]) -> Iterator[Remark]:
+        listed = frozenset(file for listed in self.places.values() for file in listed)
+        for file, path in files.items():
+            if file not in listed and path not in known:
+                yield Remark(path, "unlisted_image" if named_like_image(path) else "other_file")
 
 
 def key_of(number: Id) -> Id:

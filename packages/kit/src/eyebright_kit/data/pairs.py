@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from eyebright_kit.data.documents import marked_encoding
@@ -82,7 +83,7 @@ def gather(tree: Tree, is_document: Callable[[Path], bool]) -> Gathered:
 
 def top_of(files: Iterable[Path], root: Path, roles: frozenset[str]) -> Path:
     """The folder that a data set of these files begins in, without what only wraps it: names are told from there."""
-    folders = {path.parent for path in files}
+    folders = {os.path.dirname(path) for path in files}  # noqa: PTH120 - half the time of Path.parent
     top = Path(os.path.commonpath(folders)) if folders else root
     while top != root and (top.name.casefold() in roles or split_of(top.name)):
         top = top.parent
@@ -99,12 +100,14 @@ def split_within(folder: str) -> tuple[Split, str] | None:
 
 def glimpsed(tree: Tree, ending: str) -> Iterator[Path]:
     """A few files whose name ends so, from the folders nearest to the root: enough to tell what the others are."""
+    suffix = f".{ending.rpartition('.')[2]}"
     waiting = [tree.root]
     for _ in range(_MOST_FOLDERS):
         if not waiting:
             return
         listing = tree.list(waiting.pop(0))
-        yield from [path for path in listing.files if path.name.lower().endswith(ending)][:_FEW]
+        named_so = (path for path in listing.by_suffix.get(suffix, ()) if path.name.lower().endswith(ending))
+        yield from islice(named_so, _FEW)
         waiting += listing.folders
 
 

@@ -15,7 +15,8 @@ from eyebright_kit.data.annotations import DECIMALS, Attribute, Box, Ring, box_a
 from eyebright_kit.data.rle import box_of, checked, compress, expand
 from eyebright_kit.data.tree import printable
 
-_NOTHING = (b"", b"null", b"[]", b'""', b"{}")
+#: How it is written that there is none; the most frequent first.
+NOTHING = tuple(map(Raw, (b"[]", b"", b"null", b'""', b"{}")))
 _FINE = re.compile(rb"\.[0-9]{5}|[eE]")  # a number with more decimals than are kept
 _FARTHEST = 1e7  # no image is that large, and sums of such numbers stay exact to four decimals
 _LARGEST = 2**63  # what JSON is written with elsewhere
@@ -36,15 +37,21 @@ _ATTRIBUTES = msgspec.json.Decoder(dict[str, Any])
 
 def _sane(numbers: Sequence[float]) -> None:
     if not -_FARTHEST < min(numbers) <= max(numbers) < _FARTHEST:
-        raise ValueError(f"a coordinate is {max(numbers, key=abs):g}")
+        raise _far(numbers)
+
+
+def _far(numbers: Sequence[float]) -> ValueError:
+    return ValueError(f"a coordinate is {max(numbers, key=abs):g}")
 
 
 def box_in(numbers: Sequence[float]) -> Box:
     """Left, top, width, height."""
     if len(numbers) != 4:
         raise ValueError(f"its bbox has {len(numbers)} numbers; expected left, top, width, height")
-    _sane(numbers)
     left, top, wide, high = numbers
+    least, most = -_FARTHEST, _FARTHEST  # a million boxes: min and max would take three times as long
+    if not (least < left < most and least < top < most and least < wide < most and least < high < most):
+        raise _far(numbers)
     return round(left, DECIMALS), round(top, DECIMALS), round(wide, DECIMALS), round(high, DECIMALS)
 
 
@@ -63,9 +70,9 @@ def box_holding(polygons: tuple[Ring, ...], runs: str, keypoints: tuple[float, .
 
 def outline(segmentation: Raw, width: int, height: int) -> tuple[tuple[Ring, ...], str]:
     """Polygons, or compressed run lengths, or neither."""
-    text = bytes(segmentation)
-    if text in _NOTHING:
+    if segmentation in NOTHING:
         return (), ""
+    text = bytes(segmentation)
     if text[:1] == b"{":
         return (), run_lengths(_RUNS.decode(text), width, height)
     # Some write one outline without the brackets for several.
@@ -95,7 +102,7 @@ def run_lengths(found: RunLengths, width: int, height: int) -> str:
 
 def keypoints_in(text: Raw, expected: int | None) -> tuple[float, ...]:
     """`expected` is how many points there must be, if that is known."""
-    return keypoints_of(_NUMBERS.decode(text), expected) if bytes(text) not in _NOTHING else ()
+    return keypoints_of(_NUMBERS.decode(text), expected) if text not in NOTHING else ()
 
 
 def keypoints_of(numbers: Sequence[float], expected: int | None) -> tuple[float, ...]:
@@ -112,7 +119,7 @@ def keypoints_of(numbers: Sequence[float], expected: int | None) -> tuple[float,
 
 def attributes_in(text: Raw) -> tuple[dict[str, Attribute], tuple[str, ...]]:
     """Those that are texts, numbers or true and false; and the names of the others. Nothing is no value."""
-    if bytes(text) in _NOTHING:
+    if text in NOTHING:
         return {}, ()
     kept: dict[str, Attribute] = {}
     lost: list[str] = []

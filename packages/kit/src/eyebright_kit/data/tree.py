@@ -7,10 +7,13 @@ be the whole disk, and is gone when that place is.
 import os
 import re
 import stat
-from collections.abc import Generator, Iterable
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +24,7 @@ _SYSTEM_NAMES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Listing:
     """What lies directly in a folder, each part sorted by name. A link counts as what it leads to."""
 
@@ -31,6 +34,14 @@ class Listing:
     special: tuple[Path, ...] = ()  # pipes, sockets, links to nowhere
     outside: tuple[Path, ...] = ()  # links to folders that are not below the root
     unreadable: tuple[Path, ...] = ()  # the folder itself
+
+    @cached_property
+    def by_suffix(self) -> Mapping[str, tuple[Path, ...]]:
+        """The files by their suffixes in lower case: each format asks for its own, so they are told apart once."""
+        found: dict[str, list[Path]] = defaultdict(list)
+        for path in self.files:
+            found[path.suffix.lower()].append(path)
+        return {suffix: tuple(paths) for suffix, paths in found.items()}
 
 
 _seen: ContextVar["dict[tuple[Path, Path], Listing] | None"] = ContextVar("_seen", default=None)
@@ -74,6 +85,8 @@ class Tree:
 
     def folders(self, folder: Path) -> tuple[Path, ...]:
         """Only the folders in a folder: a tenth of the time of listing the images too."""
+        if listing := (_seen.get() or {}).get((self.root, folder)):
+            return listing.folders
         try:
             with os.scandir(folder) as entries:
                 return tuple(folder / entry.name for entry in _by_name(entries) if self._part_of(entry) == "folders")
@@ -93,7 +106,7 @@ class Tree:
 
 def _by_name(entries: Iterable[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
     """Sorted before they become paths: comparing those takes ten times as long."""
-    return sorted(entries, key=lambda entry: entry.name)
+    return sorted(entries, key=attrgetter("name"))
 
 
 def leads_out(path: str | Path, root: Path) -> bool:

@@ -72,7 +72,7 @@ def walk(
     listing = tree.list(folder)
     # A pipe that is called 1.jpg means to be an image like any other file of that name, and is judged as one.
     posing = tuple(path for path in listing.special if named_like_image(path))
-    yield from sorted((*listing.files, *posing))
+    yield from sorted((*listing.files, *posing)) if posing else listing.files
     yield from oddities(replace(listing, special=tuple(path for path in listing.special if path not in posing)))
     for inner in listing.folders:
         yield from walk(tree, inner, nested=nested, _above=(*_above, here), _seen=seen)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from eyebright_kit.data.images import IMAGE_SUFFIXES
 from eyebright_kit.data.pairs import IMAGE_ROLES, TEXT_ROLES, beginning
 from eyebright_kit.data.tree import Listing, Tree
-from eyebright_kit.data.walk import named_like_image, split_of
+from eyebright_kit.data.walk import split_of
 
 TEXTS = (".txt", ".caption")  # the first goes before
 REGULARISATION = re.compile(r"reg(?:ulari[sz]ation)?(?:[ _-]?(?:images?|imgs?))?", re.IGNORECASE)
@@ -72,10 +73,10 @@ def glimpse_of(tree: Tree) -> Glimpse:
 
 
 def _look_into(listing: Listing, folder: Path, tree: Tree, glimpse: Glimpse) -> None:
-    stems = {path.stem for path in listing.files if named_like_image(path)}
+    stems = {path.stem for suffix in IMAGE_SUFFIXES & listing.by_suffix.keys() for path in listing.by_suffix[suffix]}
     if not stems:
         return
-    texts = [path for path in listing.files if has_ending(path, TEXTS) and path.stem in stems]
+    texts = [path for ending in TEXTS for path in listing.by_suffix.get(ending, ()) if path.stem in stems]
     glimpse.folders.append(folder.relative_to(tree.root).parts)
     glimpse.images += len(stems)
     glimpse.paired += len({path.stem for path in texts})

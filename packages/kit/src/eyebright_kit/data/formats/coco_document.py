@@ -36,12 +36,20 @@ class _Panoptic(Struct, frozen=True):
 class _Reference(Struct, frozen=True, gc=False):
     """What an entry is about."""
 
+    image_id: Id | None = None
+    category_id: Id | None = None
+
+
+class _Stray(Struct, frozen=True, gc=False):
+    """The same of an entry that cannot be understood, or belongs nowhere."""
+
     id: Any = None
     image_id: Id | None = None
-    category_id: Raw = Raw(b"null")
 
 
 _REFERENCE = msgspec.json.Decoder(_Reference)
+_STRAY = msgspec.json.Decoder(_Stray)
+_UNDECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NOWHERE = -1
 
 
@@ -82,7 +90,7 @@ class Document:
 
     def _stray(self, number: int, entry: Raw) -> Remark:
         try:
-            reference = decode_json(entry, _Reference, self.path)
+            reference = decode_json(entry, _Stray, self.path)
         except Unreadable as error:
             return Remark(self.path, "broken_annotations", error.detail, f"entry {number + 1}")
         detail = (
@@ -110,20 +118,12 @@ def open_document(path: Path, root: Path) -> Document:
         images=images.images,
         entries=content.annotations,
         categories=_categories(content.categories or (), path),
-        used=frozenset(key for text in used if (key := _key_in(text)) is not None),
+        used=used,
         contested=images.contested,
         remarks=tuple(images.remarks),
         _places=places,
         _order=array("I", sorted(range(len(places)), key=places.__getitem__)),
     )
-
-
-def _key_in(text: bytes) -> Id | None:
-    try:
-        number = msgspec.json.decode(text, type=Id | None)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None  # the entry says so when its turn comes
-    return None if number is None else key_of(number)
 
 
 class _Images:
@@ -161,26 +161,40 @@ class _Images:
         self.remarks.append(Remark(self._path, code, detail, mark))
 
 
-def _references(entries: Sequence[Raw], places: Mapping[Id, int]) -> tuple["array[int]", frozenset[bytes]]:
-    """For each entry the place of its image, and the distinct categories as they are written."""
+def _references(entries: Sequence[Raw], places: Mapping[Id, int]) -> tuple["array[int]", frozenset[Id]]:
+    """For each entry the place of its image; and the categories of all."""
     found = array("i")
-    used: set[bytes] = set()
+    used: set[Id | None] = set()
     for entry in entries:
         try:
             reference = _REFERENCE.decode(entry)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            found.append(_NOWHERE)  # said by `strays`
+        except _UNDECODED:
+            found.append(_place_of_broken(entry, places))
             continue
-        used.add(bytes(reference.category_id))
-        number = reference.image_id
-        found.append(_NOWHERE if number is None else places.get(key_of(number), _NOWHERE))
-    return found, frozenset(used)
+        used.add(reference.category_id)
+        found.append(_place_of(reference.image_id, places))
+    return found, frozenset(key_of(number) for number in used if number is not None)
+
+
+def _place_of(number: Id | None, places: Mapping[Id, int]) -> int:
+    if number is None:
+        return _NOWHERE
+    place = places.get(number)  # nearly always as it is written
+    return places.get(key_of(number), _NOWHERE) if place is None else place
+
+
+def _place_of_broken(entry: Raw, places: Mapping[Id, int]) -> int:
+    """An entry with a category that is none still belongs to its image, which cannot be used then."""
+    try:
+        return _place_of(_STRAY.decode(entry).image_id, places)
+    except _UNDECODED:
+        return _NOWHERE  # said by `strays`
 
 
 def _is_panoptic(entry: Raw) -> bool:
     try:
         return bool(msgspec.json.decode(entry, type=_Panoptic).segments_info)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNDECODED:
         return False
 
 

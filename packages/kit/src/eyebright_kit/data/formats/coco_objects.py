@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 
 from eyebright_kit.data.annotations import Attribute, Instance
 from eyebright_kit.data.gathering import Id, key_of, mark_of, shown_id
-from eyebright_kit.data.shapes import attributes_in, box_holding, box_in, keypoints_in, outline
+from eyebright_kit.data.shapes import NOTHING, attributes_in, box_holding, box_in, keypoints_in, outline
 from eyebright_kit.data.tree import printable
 
 
@@ -64,7 +64,9 @@ class Objects:
         if entry.caption is not None and entry.category_id is None:
             return Thing(mark, caption=entry.caption.strip())
         try:
-            attributes, lost = attributes_in(entry.attributes) if entry.attributes else ({}, ())
+            if not entry.attributes:
+                return Thing(mark, self._instance(entry, {}, width, height))
+            attributes, lost = attributes_in(entry.attributes)
             return Thing(mark, self._instance(entry, attributes, width, height), lost=lost)
         except _Odd as odd:
             raise Broken(odd.code, str(odd), mark) from None
@@ -72,8 +74,9 @@ class Objects:
             raise Broken("broken_annotations", _sentence(error), mark) from None
 
     def _instance(self, entry: Entry, attributes: dict[str, Attribute], width: int, height: int) -> Instance:
-        label = self._label(entry)
-        polygons, runs = outline(entry.segmentation, width, height) if entry.segmentation else ((), "")
+        label = self._label(entry.category_id)
+        outlined = entry.segmentation not in NOTHING
+        polygons, runs = outline(entry.segmentation, width, height) if outlined else ((), "")
         keypoints = keypoints_in(entry.keypoints, self._points.get(label)) if entry.keypoints else ()
         return Instance(
             label=label,
@@ -85,12 +88,13 @@ class Objects:
             attributes=attributes,
         )
 
-    def _label(self, entry: Entry) -> int:
-        if entry.category_id is None:
+    def _label(self, number: Id | None) -> int:
+        if number is None:
             raise ValueError("it has no category_id")
-        label = self._labels.get(key_of(entry.category_id))
+        label = self._labels.get(number)  # nearly always as it is written
+        label = self._labels.get(key_of(number)) if label is None else label
         if label is None:
-            raise _Odd("class_without_name", f"there is no category {shown_id(entry.category_id)}")
+            raise _Odd("class_without_name", f"there is no category {shown_id(number)}")
         return label
 
 

@@ -18,12 +18,13 @@ from eyebright_wire.datasets import Split
 
 def read_folder(tree: Tree) -> Reading:
     """Raises Unreadable for a COCO file that cannot be understood as a whole."""
-    paths = [found for found in walk(tree, tree.root) if isinstance(found, Path)]
-    looks = [(path, seen) for path in paths if (seen := look(path, tree)) != Look.OTHER]
+    found = list(walk(tree, tree.root))
+    files = (each for each in found if isinstance(each, Path))
+    looks = [(path, seen) for path in files if (seen := look(path, tree)) != Look.OTHER]
     documents, others = open_documents(looks, tree.root)
     classes = classes_of(documents)
-    gathering = Gathering(tree, paths, documents)
-    source = _Source(tree, documents, classes, gathering, others)
+    gathering = Gathering(tree.root, found, documents, known={path for path, _ in looks})
+    source = _Source(documents, classes, gathering, others)
     return Reading(
         classes=classes.names,
         found=source.found,
@@ -37,15 +38,9 @@ class _Source:
     """All that a reading hands out."""
 
     def __init__(
-        self,
-        tree: Tree,
-        documents: Sequence[Document],
-        classes: Classes,
-        gathering: Gathering,
-        others: Sequence[Remark],
+        self, documents: Sequence[Document], classes: Classes, gathering: Gathering, others: Sequence[Remark]
     ) -> None:
         points = {label: len(skeleton.keypoints) for label, skeleton in classes.skeletons.items()}
-        self._tree = tree
         self._documents = documents
         self._objects = [Objects(labels, points) for labels in classes.labels]
         self._gathering = gathering
@@ -63,8 +58,7 @@ class _Source:
         for split in (*Split, None):
             for file, places in self._gathering.places.get(split, {}).items():
                 yield self._candidate(file, split, places)
-        known = {document.path for document in self._documents} | {remark.path for remark in self._others}
-        yield from self._gathering.rest(self._tree, known)
+        yield from self._gathering.rest
 
     def _candidate(self, file: str, split: Split | None, places: tuple[Place, ...]) -> Candidate:
         path = self._gathering.path(file)
@@ -97,13 +91,16 @@ class _Image:
         self._known: dict[tuple[object, ...], tuple[int, Document]] = {}
 
     def add(self, thing: Thing, document: Document) -> None:
-        if thing.caption is not None:
-            self._captions.append(thing.caption)
+        if thing.instance is None:
+            self._captions.append(thing.caption or "")
+        elif self._several:
+            self._join(thing, thing.instance, document)
+        else:
+            self._instances.append(thing.instance)
+            self._marks.append(thing.mark)
         for name in thing.lost:
             detail = f"attribute {name!r} is neither text, number nor truth"
             self.remarks.append(Remark(document.path, "unsupported_annotations", detail, thing.mark))
-        if thing.instance is not None:
-            self._place(thing, thing.instance, document)
 
     def annotations(self) -> Annotations:
         if len(self._captions) > 1:
@@ -116,12 +113,8 @@ class _Image:
             remarks=self.remarks,
         )
 
-    def _place(self, thing: Thing, instance: Instance, document: Document) -> None:
+    def _join(self, thing: Thing, instance: Instance, document: Document) -> None:
         """The files of one release tell of the same object under the same id: one its outline, another its keypoints."""
-        if not self._several:
-            self._instances.append(instance)
-            self._marks.append(thing.mark)
-            return
         key = (thing.mark, instance.label, instance.box)
         place, other = self._known.setdefault(key, (len(self._instances), document))
         if place < len(self._instances) and other is not document:

@@ -58,12 +58,13 @@ class Datumaro:
     def read(self, root: Path) -> Reading:
         """Labels are joined by their names over all subsets."""
         tree = Tree(root)
-        paths = [found for found in walk(tree, root) if isinstance(found, Path)]
-        documents = [open_document(path, root) for path in paths if _is_ours(path, tree)]
+        found = list(walk(tree, root))
+        documents = [open_document(path, root) for path in found if isinstance(path, Path) and _is_ours(path, tree)]
         if not documents:
             raise Unreadable(root, "it has no file of Datumaro's JSON")
         classes = classes_of(documents)
-        source = _Source(tree, documents, classes, Gathering(tree, paths, documents))
+        gathering = Gathering(root, found, documents, known={document.path for document in documents})
+        source = _Source(documents, classes, gathering)
         return Reading(
             classes=classes.names,
             found=source.found,
@@ -91,9 +92,8 @@ def _is_ours(path: Path, tree: Tree) -> bool:
 class _Source:
     """All that a reading hands out."""
 
-    def __init__(self, tree: Tree, documents: Sequence[Document], classes: Classes, gathering: Gathering) -> None:
+    def __init__(self, documents: Sequence[Document], classes: Classes, gathering: Gathering) -> None:
         points = {label: len(skeleton.keypoints) for label, skeleton in classes.skeletons.items()}
-        self._tree = tree
         self._documents = documents
         self._classes = classes
         self._readers = [
@@ -112,7 +112,7 @@ class _Source:
                 path, source = self._gathering.path(file), self._gathering.source(file)
                 annotate = partial(self._annotations, path, places)
                 yield Candidate(path, source, split, self._label(places), annotate)
-        yield from self._gathering.rest(self._tree, {document.path for document in self._documents})
+        yield from self._gathering.rest
 
     def _label(self, places: Sequence[Place]) -> int | None:
         """The class of the whole image, if exactly one is named."""
