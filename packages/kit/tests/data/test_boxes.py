@@ -1,10 +1,14 @@
 """Each fault of an object is found, and mended only when asked."""
 
-import pytest
+import math
 
-from eyebright_kit.data.annotations import Instance
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eyebright_kit.data.annotations import Box, Instance
 from eyebright_kit.data.boxes import judged
-from eyebright_kit.data.geometry import trainable
+from eyebright_kit.data.geometry import has_area, is_inside, is_outside, trainable
 from eyebright_wire.datasets import Fix
 
 SOUND = Instance(label=0, box=(10, 10, 50, 50))
@@ -124,3 +128,20 @@ def test_an_outline_that_leaves_the_image_is_cut_though_its_box_lies_inside() ->
 def test_sound_objects_are_passed_on_as_they_are() -> None:
     instance = Instance(label=0, box=(1, 2, 3, 4), polygons=((1, 2, 4, 2, 4, 6),), keypoints=(900, 1, 0, 2, 3, 2))
     assert trainable((SOUND, instance), 640, 480)[1] is instance
+
+
+@given(
+    numbers=st.tuples(*[st.one_of(st.floats(-20, 60, width=16), st.sampled_from([math.inf, math.nan]))] * 4),
+    label=st.integers(-1, 2),
+)
+def test_a_box_without_a_word_is_sound_in_every_respect(numbers: Box, label: int) -> None:
+    instance = Instance(label=label, box=numbers)
+    sound = (
+        label in (0, 1)
+        and all(map(math.isfinite, numbers))
+        and has_area(numbers)
+        and not is_outside(numbers, 40, 30)
+        and is_inside(numbers, 40, 30)
+        and min(numbers[2:]) >= 4 / 640 * 40
+    )
+    assert (judged((instance,), 40, 30, 2, ())[1] == []) == sound

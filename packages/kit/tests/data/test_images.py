@@ -177,7 +177,8 @@ def test_a_file_that_became_a_link_since_it_was_looked_at_is_not_followed(
 ) -> None:
     write_image(tmp_path / "secret.png", 1)
     (tmp_path / "a.png").symlink_to("secret.png")
-    monkeypatch.setattr(Path, "is_symlink", lambda path: False)
+    monkeypatch.setattr(stat, "S_ISLNK", lambda mode: False)
+    monkeypatch.setattr(stat, "S_ISREG", lambda mode: True)
     assert unusable(tmp_path / "a.png").code == "unreadable_file"
 
 

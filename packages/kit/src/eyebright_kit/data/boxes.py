@@ -30,7 +30,11 @@ def judged(
     kept: list[Instance] = []
     earlier: set[tuple[object, ...]] = set()
     for place, instance in enumerate(instances):
-        for code in _codes(instance, width, height, classes, earlier):
+        repeated = _is_repeated(instance, earlier)
+        if not repeated and _is_faultless(instance, width, height, classes):
+            kept.append(instance)  # nearly all are
+            continue
+        for code in _codes(instance, width, height, classes, repeated):
             gone = code in _REMOVED and code in fixes
             changed = code == Fix.BOX_OUT_OF_RANGE and code in fixes
             verdicts.append(Verdict(place, code, gone, changed))
@@ -46,9 +50,39 @@ def judged(
 _REMOVED = frozenset({Fix.BOX_WITHOUT_AREA, Fix.BOX_OUTSIDE, Fix.DUPLICATE_BOXES})
 
 
-def _codes(
-    instance: Instance, width: int, height: int, classes: int, earlier: set[tuple[object, ...]]
-) -> Iterator[str]:
+def _is_repeated(instance: Instance, earlier: set[tuple[object, ...]]) -> bool:
+    known = len(earlier)
+    earlier.add(_identity(instance))
+    return len(earlier) == known
+
+
+def _identity(instance: Instance) -> tuple[object, ...]:
+    """Equal for objects of which nothing tells one from the other: two people on one bench may have the same box, a crowd and
+    one of it too. Attributes as they are written, because to Python `1` is `True`."""
+    geometry = (instance.box, instance.polygons, instance.rle, instance.keypoints, instance.corners)
+    if not instance.attributes:  # as most have none, nothing is made of them
+        return instance.label, *geometry, instance.crowd
+    attributes = frozenset((name, repr(value)) for name, value in instance.attributes.items())
+    return instance.label, *geometry, instance.crowd, attributes
+
+
+def _is_faultless(instance: Instance, width: int, height: int, classes: int) -> bool:
+    """Certain to give no code. Not a number is neither more nor less than another, so it is not faultless either."""
+    left, top, wide, high = instance.box
+    tiny = _TINY * max(width, height)
+    return (
+        0 <= instance.label < classes
+        and tiny <= wide
+        and tiny <= high
+        and left >= 0
+        and top >= 0
+        and left + wide <= width
+        and top + high <= height
+        and not instance.keypoints
+    )
+
+
+def _codes(instance: Instance, width: int, height: int, classes: int, repeated: bool) -> Iterator[str]:
     box = instance.box
     if not 0 <= instance.label < classes:
         yield "class_without_name"
@@ -60,17 +94,8 @@ def _codes(
         yield "box_outside"
     else:
         yield from _codes_of_a_sound_box(instance, width, height)
-    if (identity := _identity(instance)) in earlier:
+    if repeated:
         yield "duplicate_boxes"
-    earlier.add(identity)
-
-
-def _identity(instance: Instance) -> tuple[object, ...]:
-    """Equal for objects of which nothing tells one from the other: two people on one bench may have the same box, a crowd and
-    one of it too. Attributes as they are written, because to Python `1` is `True`."""
-    attributes = frozenset((name, repr(value)) for name, value in instance.attributes.items())
-    geometry = (instance.box, instance.polygons, instance.rle, instance.keypoints, instance.corners)
-    return instance.label, *geometry, instance.crowd, attributes
 
 
 def _codes_of_a_sound_box(instance: Instance, width: int, height: int) -> Iterator[str]:

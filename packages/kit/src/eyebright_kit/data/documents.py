@@ -5,7 +5,6 @@ the content into one `Unreadable` that names the line. YAML and XML are read by 
 """
 
 import math
-import os
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Callable, Generator, Hashable, Iterator
@@ -20,7 +19,7 @@ import msgspec
 import yaml
 from defusedxml.common import DefusedXmlException
 
-from eyebright_kit.data.tree import NotOpened, opened, printable
+from eyebright_kit.data.tree import NotOpened, first_bytes, opened, printable
 
 T = TypeVar("T")
 
@@ -34,6 +33,7 @@ _CHUNK_BYTES = 64 * 1024
 _MAX_ALIASES = 100
 #: The marks at the beginning of a text that is not in UTF-8. The longer first: one of them begins as a shorter one does.
 _MARKS = ((BOM_UTF32_LE, "utf-32"), (BOM_UTF32_BE, "utf-32"), (BOM_UTF16_LE, "utf-16"), (BOM_UTF16_BE, "utf-16"))
+_ANY_MARK = tuple(mark for mark, _ in _MARKS)
 
 
 class Unreadable(Exception):
@@ -49,24 +49,21 @@ class Unreadable(Exception):
 
 def read_bytes(path: Path, root: Path, limit: int = MAX_FILE_BYTES) -> bytes:
     """The whole file. Raises Unreadable."""
-    with _readable(path), opened(path, root) as file:
-        # Not `limit + 1` at once: that much room is asked for before the first byte is read.
-        content = file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
+    try:
+        content = first_bytes(path, root, limit + 1)
+    except (NotOpened, OSError) as error:
+        raise _refused(path, error) from None
     if len(content) > limit:
         raise Unreadable(path, f"it has more than {limit / 1e6:,.0f} MB")
     return content
 
 
-@contextmanager
-def _readable(path: Path) -> Generator[None, None, None]:
-    """Whatever the file system has against reading a file, as Unreadable."""
-    try:
-        yield
-    except NotOpened as error:
-        code = "outside_link" if error.code == "outside_link" else "broken_annotations"
-        raise Unreadable(path, error.detail, code=code) from None
-    except OSError as error:
-        raise Unreadable(path, error.strerror or str(error)) from None
+def _refused(path: Path, error: NotOpened | OSError) -> Unreadable:
+    """Whatever the file system has against reading a file."""
+    if isinstance(error, OSError):
+        return Unreadable(path, error.strerror or str(error))
+    code = "outside_link" if error.code == "outside_link" else "broken_annotations"
+    return Unreadable(path, error.detail, code=code)
 
 
 def read_utf_8(path: Path, root: Path, limit: int = MAX_FILE_BYTES) -> bytes:
@@ -88,6 +85,8 @@ def read_utf_8(path: Path, root: Path, limit: int = MAX_FILE_BYTES) -> bytes:
 
 def marked_encoding(content: bytes) -> str | None:
     """Which of UTF-16 and UTF-32 a mark at the beginning says, if there is one."""
+    if not content.startswith(_ANY_MARK):
+        return None
     return next((encoding for mark, encoding in _MARKS if content.startswith(mark)), None)
 
 
@@ -200,9 +199,12 @@ def stream_xml(path: Path, root: Path, target: XmlTarget) -> Iterator[None]:
 
 
 def _chunks(path: Path, root: Path) -> Iterator[bytes]:
-    with _readable(path), opened(path, root) as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            yield chunk
+    try:
+        with opened(path, root) as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
+    except (NotOpened, OSError) as error:
+        raise _refused(path, error) from None
 
 
 def _declares_nothing(content: bytes) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from eyebright_kit.data.documents import marked_encoding
 from eyebright_kit.data.format import Remark
-from eyebright_kit.data.tree import NotOpened, Tree, opened
+from eyebright_kit.data.tree import NotOpened, Tree, first_bytes
 from eyebright_kit.data.walk import named_like_image, split_of, walk
 from eyebright_wire.datasets import Split
 
@@ -39,20 +39,22 @@ class Places:
         self._roles = roles
         self._tails = tails
         self._folder_tails = folder_tails
-        self._folders: dict[Path, str] = {}  # a hundred thousand files lie in a handful of folders
+        self._folders: dict[str, str] = {}  # a hundred thousand files lie in a handful of folders
 
     def of(self, path: Path) -> str:
         """What the file shares with its counterpart: the folders that count, and its name without ending."""
-        return self.folder(path.parent) + self._tails.sub("", path.stem)
+        text = str(path)
+        above = text[: len(text) - len(path.name)]  # Path.parent takes ten times as long to make and to look up
+        if above not in self._folders:
+            self._folders[above] = self.folder(path.parent)
+        return self._folders[above] + self._tails.sub("", path.stem)
 
     def folder(self, folder: Path) -> str:
         """The folders that count, each with a slash behind it; empty for the root."""
-        if folder not in self._folders:
-            inside = folder.relative_to(self._root).parts
-            parts = (self._folder_tails.sub("", part) for part in inside)
-            counting = (part for part in parts if part and part.casefold() not in self._roles)
-            self._folders[folder] = "".join(f"{part}/" for part in counting)
-        return self._folders[folder]
+        inside = folder.relative_to(self._root).parts
+        parts = (self._folder_tails.sub("", part) for part in inside)
+        counting = (part for part in parts if part and part.casefold() not in self._roles)
+        return "".join(f"{part}/" for part in counting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,7 @@ def glimpsed(tree: Tree, ending: str) -> Iterator[Path]:
 def beginning(path: Path, tree: Tree, size: int = 4096) -> bytes:
     """The first bytes of a plain file, in UTF-8 where a mark says UTF-16 or UTF-32; none when it cannot be read."""
     try:
-        with opened(path, tree.root) as file:
-            content = file.read(size)
+        content = first_bytes(path, tree.root, size)
     except (NotOpened, OSError):
         return b""
     encoding = marked_encoding(content)

@@ -109,12 +109,11 @@ def _candidates(reading: Reading, record: Record, wanted: Names) -> Iterator[Can
 
 def _sample(candidate: Candidate, verdict: Usable | Unusable, annotator: Annotator, record: Record) -> Sample | None:
     """None when the image is left out."""
-    shown = record.shown_image(candidate)
     if isinstance(verdict, Unusable):
-        record.found(verdict.code, shown, verdict.detail)
+        record.found(verdict.code, record.shown_image(candidate), verdict.detail)
         return None
     for note in verdict.notes:
-        record.found(note, shown)
+        record.found(note, record.shown_image(candidate))
     return annotator.sample(candidate, verdict)
 
 

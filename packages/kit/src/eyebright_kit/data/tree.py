@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 #: Controls and line breaks, which a terminal obeys, and the marks that make a name read in another order than it is written.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_ONE_CALL_BYTES = 1024**3  # the system gives no more than twice that at once
 _SYSTEM_NAMES = frozenset(
     {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
 )
@@ -129,10 +130,30 @@ def opened(path: Path, root: Path | None = None) -> BinaryIO:
     What is no plain file is refused before it is opened, because a pipe waits for a writer for ever; it is opened without
     blocking and without following a link, because it may have become one since.
     """
-    where = _followed(path, root) if path.is_symlink() else path
-    if not stat.S_ISREG(where.stat().st_mode):
+    return os.fdopen(_descriptor(path, root), "rb")
+
+
+def first_bytes(path: Path, root: Path | None, most: int) -> bytes:
+    """Of a plain file, under the same conditions; all of it where it has no more. For small files twice as fast as `opened`."""
+    file = _descriptor(path, root)
+    try:
+        size = min(os.fstat(file).st_size, most)
+        if size <= _ONE_CALL_BYTES:
+            return os.read(file, size)
+        with os.fdopen(file, "rb", closefd=False) as large:
+            return large.read(size)
+    finally:
+        os.close(file)
+
+
+def _descriptor(path: Path, root: Path | None) -> int:
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        path = _followed(path, root)
+        mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
         raise NotOpened("not_an_image", "it is a pipe, a socket or a device")
-    return os.fdopen(os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _followed(link: Path, root: Path | None) -> Path:

@@ -10,7 +10,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -20,7 +20,15 @@ from eyebright_kit.data.features import Features
 from eyebright_kit.data.format import Candidate, Certainty, Reading, Remark
 from eyebright_kit.data.formats.yolo_files import LABEL_ROLES, Files
 from eyebright_kit.data.formats.yolo_layout import Layout, lay_out
-from eyebright_kit.data.formats.yolo_lines import Census, Dialect, Kind, begins_like_labels, census, read_labels
+from eyebright_kit.data.formats.yolo_lines import (
+    Ask,
+    Dialect,
+    Kind,
+    begins_like_labels,
+    count_classes,
+    have_turned_boxes,
+    read_labels,
+)
 from eyebright_kit.data.formats.yolo_names import (
     Description,
     describe,
@@ -57,12 +65,13 @@ class Yolo:
         files = Files(Tree(root))
         description = _described(files)
         layout = lay_out(files, splits(files, description), _describing(files, description))
-        taken = _census(layout, description, root)
-        counted = number_names(taken.classes) if description.names is None else ()
-        remarks = (*description.remarks, *_unnamed(layout, counted))
+        labels = [picture.label for picture in layout.pictures if picture.label]
+        counted = number_names(count_classes(labels, root)) if description.names is None else ()
+        remarks = (*description.remarks, *_unnamed(labels, counted))
+        dialect = cache(partial(_dialect, description, labels, root))
         return Reading(
             classes=counted if description.names is None else description.names,
-            found=partial(_found, layout, _dialect(description, taken), root, remarks),
+            found=partial(_found, layout, dialect, root, remarks),
             splits=layout.splits,
             skeletons=description.skeletons,
         )
@@ -163,27 +172,19 @@ def _describing(files: Files, description: Description) -> Iterator[Path]:
         yield from files.lists_of_names() if is_list_of_names(description.file) else (description.file,)
 
 
-def _census(layout: Layout, description: Description, root: Path) -> Census:
-    """All labels are read twice where that is the only way to know what they mean."""
-    if description.names is not None and (description.task or description.keypoints):
-        return Census()
-    return census((picture.label for picture in layout.pictures if picture.label), root)
-
-
-def _dialect(description: Description, taken: Census) -> Dialect:
+def _dialect(description: Description, labels: Sequence[str], root: Path) -> Dialect:
     if description.keypoints:
         return Dialect(Kind.KEYPOINTS, *description.keypoints)
-    turned = description.task == "obb" or taken.has_turned_boxes  # nothing was taken where the task is known
+    turned = description.task == "obb" if description.task else have_turned_boxes(labels, root)
     return Dialect(Kind.TURNED if turned else Kind.OUTLINES)
 
 
-def _unnamed(layout: Layout, names: Sequence[str]) -> Sequence[Remark]:
+def _unnamed(labels: Sequence[str], names: Sequence[str]) -> Sequence[Remark]:
     """Classes that only the labels know of."""
-    label = next((picture.label for picture in layout.pictures if picture.label), None)
-    return unnamed(Path(label).parent, names) if label else ()
+    return unnamed(Path(labels[0]).parent, names) if labels else ()
 
 
-def _found(layout: Layout, dialect: Dialect, root: Path, remarks: Sequence[Remark]) -> Iterator[Candidate | Remark]:
+def _found(layout: Layout, dialect: Ask, root: Path, remarks: Sequence[Remark]) -> Iterator[Candidate | Remark]:
     """Every file below `root`, as a candidate, as one's label, or with a remark."""
     yield from remarks
     for picture in layout.pictures:

@@ -65,8 +65,7 @@ class Files:
 
     def inside(self, path: str) -> str:
         """The path from the root, with forward slashes; empty for the root itself."""
-        inside = Path(path).relative_to(self.root).as_posix()
-        return "" if inside == "." else inside
+        return path[len(str(self.root)) :].lstrip("/")
 
 
 def folder_of(path: str) -> str:

@@ -5,14 +5,16 @@
     class x y width height x1 y1 v1 x2 y2 v2   a box with keypoints, each with or without a visibility
     class x1 y1 x2 y2 x3 y3 x4 y4              a turned box
 
-Two of them can look alike, so what long lines mean is settled once for a whole set: see `Census`.
+Two of them can look alike, so what long lines mean is settled once for a whole set, when the first is met: see `Census`.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TypeAlias
 
 from eyebright_kit.data.annotations import Instance, box_around
 from eyebright_kit.data.documents import Unreadable, read_text
@@ -22,6 +24,7 @@ from eyebright_kit.data.tree import printable
 
 #: Nothing that is in an image lies a whole image away from it; pixels do.
 _LEAST, _MOST = -1.0, 2.0
+_PLAIN_LABELS = {str(label): label for label in range(1000)}
 _REMARKS_PER_FILE = 100  # garbage of 16 MB has a million lines
 
 
@@ -44,18 +47,22 @@ class Dialect:
     @property
     def count(self) -> int | None:
         """How many values a long line has; None where that is not fixed."""
-        counts = {Kind.KEYPOINTS: 5 + self.points * self.values, Kind.TURNED: 9}
-        return counts.get(self.kind)
+        if self.kind is Kind.KEYPOINTS:
+            return 5 + self.points * self.values
+        return 9 if self.kind is Kind.TURNED else None
+
+
+#: Asked for where it matters, because it can take all labels of a set to know it.
+Ask: TypeAlias = Callable[[], Dialect]
 
 
 # Reading
 
 
-def read_labels(label: str, root: Path, dialect: Dialect, width: int, height: int) -> Annotations:
+def read_labels(label: str, root: Path, dialect: Ask, width: int, height: int) -> Annotations:
     """The objects in a file, of an image of that size. Raises Unreadable for what is no text."""
     file = Path(label)
     text = read_text(file, root)
-    parse = _parser(dialect, width, height)
     # Python reads 1_000 and digits of any script as numbers; no other tool does.
     suspicious = "_" in text or not text.isascii()
     instances: list[Instance] = []
@@ -68,46 +75,50 @@ def read_labels(label: str, root: Path, dialect: Dialect, width: int, height: in
         try:
             if suspicious and ("_" in line or not line.isascii()):
                 raise ValueError
-            instances.append(parse(tokens))
+            boxed = len(tokens) == 5
+            instances.append(_boxed(tokens, width, height) if boxed else _shaped(tokens, dialect(), width, height))
             marks.append(number)
         except ValueError:
-            remarks.append(Remark(file, "broken_annotations", _complaint(tokens, dialect), str(number)))
+            remarks.append(Remark(file, "broken_annotations", _complaint(tokens, dialect()), str(number)))
             if len(remarks) == _REMARKS_PER_FILE:
                 break
     return Annotations(instances=instances, file=file, marks=marks, remarks=remarks)
 
 
-_Parse = Callable[[list[str]], Instance]
+# Each of these reads one line, or raises ValueError. They are called a million times, so they do little else.
 
 
-def _parser(dialect: Dialect, width: int, height: int) -> _Parse:
-    """Reads one line; raises ValueError for one that cannot be understood. Called a million times, so it does little else."""
-    long_line = {
-        Kind.OUTLINES: _outlined,
-        Kind.KEYPOINTS: _posed(dialect),
-        Kind.TURNED: _turned,
-    }[dialect.kind]
+def _boxed(tokens: list[str], width: int, height: int) -> Instance:
+    x, y, wide, high = float(tokens[1]), float(tokens[2]), float(tokens[3]), float(tokens[4])
+    if not (_LEAST <= x <= _MOST and _LEAST <= y <= _MOST and _LEAST <= wide <= _MOST and _LEAST <= high <= _MOST):
+        raise ValueError
+    box = (
+        round((x - wide / 2) * width, 4),
+        round((y - high / 2) * height, 4),
+        round(wide * width, 4),
+        round(high * height, 4),
+    )
+    return Instance(label=_label(tokens[0]), box=box)
 
-    def parse(tokens: list[str]) -> Instance:
-        label = _label(tokens[0])
-        if len(tokens) != 5:
-            return long_line(label, tokens, width, height)
-        x, y, wide, high = map(float, tokens[1:])
-        if not (_LEAST <= x <= _MOST and _LEAST <= y <= _MOST and _LEAST <= wide <= _MOST and _LEAST <= high <= _MOST):
-            raise ValueError
-        box = (
-            round((x - wide / 2) * width, 4),
-            round((y - high / 2) * height, 4),
-            round(wide * width, 4),
-            round(high * height, 4),
-        )
-        return Instance(label=label, box=box)
 
-    return parse
+def _shaped(tokens: list[str], dialect: Dialect, width: int, height: int) -> Instance:
+    """A line that is longer than a box."""
+    if dialect.kind is Kind.OUTLINES:
+        return _outlined(tokens, width, height)
+    if len(tokens) != dialect.count:
+        raise ValueError
+    return (
+        _turned(tokens, width, height) if dialect.kind is Kind.TURNED else _posed(tokens, dialect.values, width, height)
+    )
 
 
 def _label(token: str) -> int:
     """`3`, and `3.0` as numeric libraries write it."""
+    known = _PLAIN_LABELS.get(token)
+    return _odd_label(token) if known is None else known
+
+
+def _odd_label(token: str) -> int:
     try:
         label = int(token)
     except ValueError:
@@ -135,39 +146,30 @@ def _scaled(numbers: list[float], width: int, height: int) -> tuple[float, ...]:
     return tuple(scaled)
 
 
-def _outlined(label: int, tokens: list[str], width: int, height: int) -> Instance:
+def _outlined(tokens: list[str], width: int, height: int) -> Instance:
     if len(tokens) < 7 or len(tokens) % 2 == 0:
         raise ValueError
     ring = _scaled(_numbers(tokens[1:]), width, height)
     if ring[:2] == ring[-2:] and len(ring) > 6:
         ring = ring[:-2]  # the first point again, to close it
-    return Instance(label=label, box=box_around(ring), polygons=(ring,))
+    return Instance(label=_label(tokens[0]), box=box_around(ring), polygons=(ring,))
 
 
-def _turned(label: int, tokens: list[str], width: int, height: int) -> Instance:
-    if len(tokens) != 9:
-        raise ValueError
+def _turned(tokens: list[str], width: int, height: int) -> Instance:
     corners = _scaled(_numbers(tokens[1:]), width, height)
-    return Instance(label=label, box=box_around(corners), corners=corners)
+    return Instance(label=_label(tokens[0]), box=box_around(corners), corners=corners)
 
 
-def _posed(dialect: Dialect) -> Callable[[int, list[str], int, int], Instance]:
+def _posed(tokens: list[str], values: int, width: int, height: int) -> Instance:
     """A box, then the keypoints. Without visibilities a point is seen, unless it lies in the corner or outside: there those
     tools put it that have none."""
-    count, values = dialect.count, dialect.values
-
-    def posed(label: int, tokens: list[str], width: int, height: int) -> Instance:
-        if len(tokens) != count:
-            raise ValueError
-        x, y, wide, high = _numbers(tokens[1:5])
-        numbers = _numbers(tokens[5:])
-        keypoints: list[float] = []
-        for place in range(0, len(numbers), values):
-            keypoints += _keypoint(numbers[place : place + values], width, height)
-        left, top, wide, high = _scaled([x - wide / 2, y - high / 2, wide, high], width, height)
-        return Instance(label=label, box=(left, top, wide, high), keypoints=tuple(keypoints))
-
-    return posed
+    x, y, wide, high = _numbers(tokens[1:5])
+    numbers = _numbers(tokens[5:])
+    keypoints: list[float] = []
+    for place in range(0, len(numbers), values):
+        keypoints += _keypoint(numbers[place : place + values], width, height)
+    left, top, wide, high = _scaled([x - wide / 2, y - high / 2, wide, high], width, height)
+    return Instance(label=_label(tokens[0]), box=(left, top, wide, high), keypoints=tuple(keypoints))
 
 
 def _keypoint(numbers: list[float], width: int, height: int) -> tuple[float, ...]:
@@ -263,20 +265,23 @@ def begins_like_labels(start: bytes) -> bool | None:
 
 @dataclass(slots=True)
 class Census:
-    """What all labels of a set say together of what nothing else tells: how many classes there are, and what a long line is.
+    """What the long lines of a set are together. Nine values are a turned box or an outline of four points.
 
-    Nine values are a turned box or an outline of four points. A set has turned boxes if every long line has nine, most of
-    them are parallelograms (a rectangle stays one in relative coordinates, which are stretched by the sides of the image) and
-    at least a tenth of those are turned: drawn outlines hardly ever are parallelograms, and boxes that a tool wrote as
-    outlines never are turned.
+    A set has turned boxes if every long line has nine, most of them are parallelograms (a rectangle stays one in relative
+    coordinates, which are stretched by the sides of the image) and at least a tenth of those are turned: drawn outlines hardly
+    ever are parallelograms, and boxes that a tool wrote as outlines never are turned.
     """
 
-    classes: int = 0
     long_lines: int = 0
     quadrilaterals: int = 0
     examined: int = 0
     parallelograms: int = 0
     turned: int = 0
+
+    @property
+    def has_outlines(self) -> bool:
+        """Whatever is still to come."""
+        return self.quadrilaterals < self.long_lines
 
     @property
     def has_turned_boxes(self) -> bool:
@@ -289,21 +294,11 @@ class Census:
     def add(self, text: str) -> None:
         """The lines of one file; those that cannot be understood are passed over, to be complained about when their image is
         read."""
-        for line in text.splitlines():
-            tokens = line.split()
-            count = len(tokens)
-            if count < 5:
-                continue
-            try:
-                label = _label(tokens[0])
-            except (ValueError, OverflowError):
-                continue
-            if self.classes <= label < MOST_CLASSES:
-                self.classes = label + 1
-            if count > 6:
-                self._add_long(tokens)
+        for tokens in map(str.split, text.splitlines()):
+            if len(tokens) > 6 and _class_of(tokens) is not None:
+                self._add(tokens)
 
-    def _add_long(self, tokens: list[str]) -> None:
+    def _add(self, tokens: list[str]) -> None:
         self.long_lines += 1
         if len(tokens) != 9:
             return
@@ -326,14 +321,37 @@ _EXAMINED = 10_000
 _SLACK = 0.03  # of the diagonal: corners that were rounded to pixels
 
 
-def census(labels: Iterable[str], root: Path) -> Census:
+def have_turned_boxes(labels: Iterable[str], root: Path) -> bool:
+    """Reads as many of the labels as it takes to know."""
     taken = Census()
+    for text in _texts(labels, root):
+        taken.add(text)
+        if taken.has_outlines:
+            return False
+    return taken.has_turned_boxes
+
+
+def count_classes(labels: Iterable[str], root: Path) -> int:
+    """One more than the highest number that all the labels have."""
+    count = 0
+    for text in _texts(labels, root):
+        classes = (_class_of(tokens) for tokens in map(str.split, text.splitlines()) if len(tokens) >= 5)
+        count = max(count, *(number + 1 for number in classes if number is not None), 0)
+    return count
+
+
+def _texts(labels: Iterable[str], root: Path) -> Iterator[str]:
+    """Without those that cannot be read, which is said when their image is."""
     for label in labels:
-        try:
-            taken.add(read_text(Path(label), root))
-        except Unreadable:
-            continue  # said when its image is read
-    return taken
+        with suppress(Unreadable):
+            yield read_text(Path(label), root)
+
+
+def _class_of(tokens: list[str]) -> int | None:
+    try:
+        return _label(tokens[0])
+    except ValueError:
+        return None
 
 
 def _is_parallelogram(corners: list[float]) -> bool:

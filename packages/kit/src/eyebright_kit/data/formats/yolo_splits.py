@@ -6,6 +6,7 @@ What they name is looked up among the files of the set: a place elsewhere is rem
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from eyebright_kit.data.documents import read_lines
@@ -57,9 +58,16 @@ class _Described:
         self._description = description
         self._file = file
         self._near = files.inside(str(file.parent))
-        self._folders = Lookup(_folders(files))
-        self._texts = Lookup(map(files.inside, files.texts))
         self._found = Splits()
+
+    @cached_property
+    def _folders(self) -> Lookup:
+        return Lookup(_folders(self._files))
+
+    @cached_property
+    def _texts(self) -> Lookup:
+        """Of all labels too, so it is made only for who asks."""
+        return Lookup(map(self._files.inside, self._files.texts))
 
     def splits(self) -> Splits:
         for split, source in self._description.sources:
