@@ -1,6 +1,5 @@
 """Masks in every layout that they are found in, and what their values mean."""
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -144,6 +143,12 @@ def detail(report: DatasetReport, code: str) -> str:
         ("train/1.jpg", "train_masks/1_mask.gif"),
         ("my set/v1/train/images/1.jpg", "my set/v1/train/masks/1.png"),
         ("segmentation/images/train/1.jpg", "segmentation/masks/train/1.png"),
+        ("train/1_sat.jpg", "train/1_mask.png"),
+        ("train/img/1.jpg", "train/masks_machine/1.png"),
+        ("train/images/1.jpg", "train/annotations/trimaps/1.png"),
+        ("train/images/1.jpg", "train/masks/1.jpg.png"),
+        ("train/my_images/1.jpg", "train/my_masks/1.png"),
+        ("train/X_Input/ISIC_1.jpg", "train/X_GroundTruth/ISIC_1_segmentation.png"),
     ],
 )
 def test_an_image_and_its_mask_meet_wherever_they_lie(tmp_path: Path, image: str, mask: str) -> None:
@@ -185,6 +190,45 @@ def test_pictures_of_single_objects_are_neither_images_nor_masks(tmp_path: Path)
     TestMasksFromCvat().example(tmp_path)
     write_coloured(tmp_path / "SegmentationObject" / "a.png", RED)
     assert remarks(tmp_path) == [("unsupported_annotations", "SegmentationObject/a.png")]
+
+
+def write_cityscapes(root: Path, *further: str) -> None:
+    """With what else lies beside each mask."""
+    for split, stem in (("train", "a_1"), ("val", "b_1")):
+        write_image(root / "leftImg8bit" / split / f"{stem}_leftImg8bit.png", ord(stem[0]))
+        write_mask(root / "gtFine" / split / f"{stem}_gtFine_labelIds.png", 0, 7)
+        for name in further:
+            write_coloured(root / "gtFine" / split / f"{stem}_gtFine_{name}.png", RED, GREEN)
+
+
+def test_only_what_masks_of_images_hold_are_classes(tmp_path: Path) -> None:
+    write_cityscapes(tmp_path, "color", "instanceIds", "labelTrainIds")
+    write_mask(tmp_path / "gtFine" / "train" / "lost_gtFine_labelIds.png", 200)
+    report = inspect(tmp_path)
+    assert report.classes == ("0", "7")
+    assert "2 masks hold 0, 7" in detail(report, "unnamed_classes")
+
+
+def test_pictures_beside_a_mask_are_told_as_what_they_are(tmp_path: Path) -> None:
+    write_cityscapes(tmp_path, "color", "instanceIds", "labelTrainIds")
+    write_mask(tmp_path / "gtFine" / "train" / "lost_gtFine_labelIds.png", 200)
+    unnamed = "unnamed_classes"
+    found = [found for found in read(tmp_path).found() if isinstance(found, Remark) and found.code != unnamed]
+    assert {(f.code, f.path.stem.rpartition("_")[2], f.detail) for f in found if "lost" not in f.path.name} == {
+        ("unsupported_annotations", "color", "pictures of single objects, or for people, are not read"),
+        ("unsupported_annotations", "instanceIds", "pictures of single objects, or for people, are not read"),
+        ("unsupported_annotations", "labelTrainIds", "another mask of the same image is read"),
+    }
+    assert [f.code for f in found if "lost" in f.path.name] == ["orphan_annotations"]
+
+
+def test_masks_that_supervisely_paints_for_people_are_no_images(tmp_path: Path) -> None:
+    for stem in "ab":
+        write_image(tmp_path / "ds" / "img" / f"{stem}.jpg", ord(stem))
+        write_mask(tmp_path / "ds" / "masks_machine" / f"{stem}.png", 0, 1)
+        write_coloured(tmp_path / "ds" / "masks_human" / f"{stem}.png", RED, GREEN)
+    assert {code for code, _ in remarks(tmp_path)} == {"unsupported_annotations", "binary_masks"}
+    assert inspect(tmp_path).images == {"train": 1, "val": 1}
 
 
 def test_a_list_of_images_leaves_out_what_is_not_on_it(tmp_path: Path) -> None:
@@ -353,7 +397,7 @@ def test_lists_that_say_different_things_are_named(tmp_path: Path) -> None:
     ),
 )
 def test_whatever_a_list_says_there_is_a_report(tmp_path: Path, name: str, text: bytes) -> None:
-    root = tmp_path / str(Counter((name,)).total())
+    root = tmp_path / "set"
     write_image(root / "images" / "a.jpg", 1)
     write_mask(root / "masks" / "a.png", 0, 1)
     for old in root.iterdir():

@@ -2,7 +2,7 @@
 
     images/train/1.jpg, masks/train/1.png        also train/images and train/masks; labels, annotations, gt, ann_dir for masks
     train/1.jpg, train/1_mask.png                Roboflow's, with train/_classes.csv
-    train/1.png, train_labels/1_L.png            CamVid's, with class_dict.csv
+    train/1.png, train_labels/1_L.png            CamVid's, with class_dict.csv; also train_images and train_masks
     JPEGImages/1.jpg, SegmentationClass/1.png    CVAT's, with labelmap.txt and ImageSets/Segmentation/train.txt
 
 What the values or colours mean stands in a list beside them; without one, what occurs in the masks is a class (see palette.py).
@@ -11,7 +11,7 @@ What the values or colours mean stands in a list beside them; without one, what 
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,14 +32,17 @@ _MASK_ROLES = frozenset(
         *("mask", "masks", "label", "labels", "annotation", "annotations", "ann_dir", "ann", "anns", "gt", "gtfine"),
         *("groundtruth", "ground_truth", "seg", "segmentation", "segmentations", "semantic", "labelids"),
         *("segmentationclass", "segmentationclassaug", "segmentationclasspng", "segmentationclassraw"),
+        *("masks_machine", "trimaps"),
     }
 )
-_OTHER_PICTURES = frozenset({"segmentationobject", "segmentationclassvisualization", "visualization"})
-_TAIL = r"[_-](?:masks?|labels?|gt|seg|segmentation|annotations?|L|gt(?:Fine|Coarse)_label(?:Train)?Ids)$"
-_MASK_TAIL = re.compile(_TAIL, re.IGNORECASE)
+_OTHER_PICTURES = frozenset({"segmentationobject", "segmentationclassvisualization", "visualization", "masks_human"})
+_OTHER_TAIL = re.compile(r"_gt(?:Fine|Coarse)_(?:color|instance(?:Train)?Ids)$")
+_TAIL = r"[_-](?:masks?|labels?|gt|ground_?truth|seg|segmentation|annotations?|L|gt(?:Fine|Coarse)_label(?:Train)?Ids)$"
+_MASK_TAIL = re.compile(rf"{_TAIL}|\.(?:jpe?g|png|bmp|tiff?|webp)$", re.IGNORECASE)  # 1.jpg.png belongs to 1.jpg
 _MASK_FOLDER = re.compile(rf"{_TAIL}|(?:(?<=^train)|(?<=^val)|(?<=^test))annot$", re.IGNORECASE)
 _CLEAR_TAIL = re.compile(r"[_-](?:masks?|labels?|gt|seg|segmentation)$", re.IGNORECASE)  # beside images, too
-_IMAGE_TAIL = re.compile(r"_leftImg8bit$")
+_IMAGE_TAIL = re.compile(r"_(?:leftImg8bit|sat)$")
+_IMAGE_FOLDER = re.compile(r"[_-](?:images?|imgs?|input)$", re.IGNORECASE)
 _FOLDERS_LOOKED_AT = 64
 _FILES_LOOKED_AT = 2000  # an image whose mask exists must be among them
 
@@ -57,7 +60,7 @@ class Masks:
         files = list(_a_few(tree))
         masks = frozenset(path for path in files if _is_mask(path, root))
         images = [path for path in files if path not in masks and named_like_image(path)]
-        if not _Pairs(root, tuple(sorted(masks))).any_for(images):
+        if not _Pairs(root, tuple(sorted(masks))).used_by(images):
             return Certainty.NO
         return Certainty.SURE if any(is_class_list(path, plain=False) for path in files) else Certainty.LIKELY
 
@@ -65,7 +68,8 @@ class Masks:
         """Without a list of classes, every mask is decoded once more: 120,000 of them take minutes."""
         tree = Tree(root)
         gathered = _gathered(tree)
-        palette = read_palette(gathered.others, _masks_of(gathered, root), root)
+        masks = _Pairs(root, _masks_of(gathered, root)).used_by(gathered.images)
+        palette = read_palette(gathered.others, masks, root)
         splits = split_names(gathered.others, "Segmentation", gathered.images, root)
         return Reading(palette.classes, partial(_found, tree, palette), splits=splits)
 
@@ -93,7 +97,7 @@ def _is_mask(path: Path, root: Path) -> bool:
     if not named_like_image(path):
         return False
     for part in reversed(path.relative_to(root).parts[:-1]):
-        if part.casefold() in _IMAGE_ROLES:
+        if part.casefold() in _IMAGE_ROLES or _IMAGE_FOLDER.search(part):
             return False
         if part.casefold() in _MASK_ROLES or _MASK_FOLDER.search(part):
             return True
@@ -102,6 +106,8 @@ def _is_mask(path: Path, root: Path) -> bool:
 
 def _is_other_picture(path: Path, root: Path) -> bool:
     """Of single objects, or made for people."""
+    if _OTHER_TAIL.search(path.stem):
+        return _is_mask(path, root)
     return any(part.casefold() in _OTHER_PICTURES for part in path.relative_to(root).parts[:-1])
 
 
@@ -130,10 +136,10 @@ class _Pairs:
 
     def __init__(self, root: Path, masks: tuple[Path, ...]) -> None:
         roles = _IMAGE_ROLES | _MASK_ROLES
-        self._images = Places(root, roles, _IMAGE_TAIL)
+        self._images = Places(root, roles, _IMAGE_TAIL, _IMAGE_FOLDER)
         exact = Places(root, roles, folder_tails=_MASK_FOLDER)
-        tailed = Places(root, roles, _MASK_TAIL, _MASK_FOLDER)
-        self._masks = {tailed.of(path): path for path in reversed(masks)}
+        self._tailed = Places(root, roles, _MASK_TAIL, _MASK_FOLDER)
+        self._masks = {self._tailed.of(path): path for path in reversed(masks)}
         self._masks |= {exact.of(path): path for path in reversed(masks)}
 
     @property
@@ -143,8 +149,14 @@ class _Pairs:
     def of(self, place: str) -> Path | None:
         return self._masks.get(place)
 
-    def any_for(self, images: list[Path]) -> bool:
-        return any(self._images.of(image) in self._masks for image in images)
+    def used_by(self, images: Iterable[Path]) -> tuple[Path, ...]:
+        """In the order of the images, each once."""
+        found = (self._masks.get(self._images.of(image)) for image in images)
+        return tuple(dict.fromkeys(mask for mask in found if mask))
+
+    def is_another(self, path: Path, used: Set[Path]) -> bool:
+        """The image that it belongs to has a mask in use."""
+        return self._masks.get(self._tailed.of(path)) in used
 
 
 # Walking
@@ -180,7 +192,7 @@ def _found(tree: Tree, palette: Palette) -> Iterator[Candidate | Remark]:
             annotate = _Annotate(mask, palette) if mask else partial(_without, path)
             yield Candidate(path, shown_path(path, top), lists.split_of(place, path, root), annotate=annotate)
     yield from lists.missing(known)
-    yield from (_unused(path, root) for path in gathered.documents if path not in used)
+    yield from (_unused(path, root, pairs.is_another(path, used)) for path in gathered.documents if path not in used)
     in_use = lists.files | palette.files
     yield from (Remark(path, "other_file") for path in gathered.others if path not in in_use)
 
@@ -189,7 +201,9 @@ def _without(path: Path, width: int, height: int) -> Annotations:
     return Annotations(remarks=(Remark(path, "missing_mask"),))
 
 
-def _unused(path: Path, root: Path) -> Remark:
+def _unused(path: Path, root: Path, is_another: bool) -> Remark:
     if _is_other_picture(path, root):
         return Remark(path, "unsupported_annotations", "pictures of single objects, or for people, are not read")
+    if is_another:
+        return Remark(path, "unsupported_annotations", "another mask of the same image is read")
     return Remark(path, "orphan_annotations")
