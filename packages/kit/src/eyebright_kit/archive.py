@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, Never
 
 from eyebright_kit.names import NameRefused, Names, safe_parts
+from eyebright_kit.writeback import begin
 from eyebright_kit.zipdirectory import STORED, ArchiveRejected, Entry, Refusal, read_directory
 
 __all__ = ["ArchiveLimits", "ArchiveRejected", "Entry", "Refusal", "extract"]
@@ -199,12 +200,7 @@ class _Extraction:
 
     def run(self, names: Iterable[tuple[str, ...]]) -> None:
         """Inflating, checking and writing release the interpreter lock, so threads suffice."""
-        files: list[tuple[Entry, Path]] = []
-        for entry, parts in zip(self.entries, names, strict=True):
-            target = self.folder.joinpath(*parts)
-            (target if entry.is_folder else target.parent).mkdir(parents=True, exist_ok=True)
-            if not entry.is_folder:
-                files.append((entry, target))
+        files = self._laid_out(names)
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="unpack") as pool:
             try:
                 for _ in pool.map(self._write_batch, _batches(files)):
@@ -212,6 +208,13 @@ class _Extraction:
             finally:
                 self.abandoned = True
                 pool.shutdown(cancel_futures=True)
+
+    def _laid_out(self, names: Iterable[tuple[str, ...]]) -> list[tuple[Entry, Path]]:
+        """Every folder made; the files to come, each with its entry."""
+        targets = [(entry, self.folder.joinpath(*parts)) for entry, parts in zip(self.entries, names, strict=True)]
+        for folder in {target if entry.is_folder else target.parent for entry, target in targets}:
+            folder.mkdir(parents=True, exist_ok=True)
+        return [(entry, target) for entry, target in targets if not entry.is_folder]
 
     def _write_batch(self, batch: Sequence[tuple[Entry, Path]]) -> None:
         for entry, target in batch:
@@ -230,6 +233,7 @@ class _Extraction:
                 out.write(chunk)
                 if self.abandoned:
                     return
+            begin(out)
         if size != entry.size_bytes:
             _wrong_size(entry, size)
         if crc != entry.crc:

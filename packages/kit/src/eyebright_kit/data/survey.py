@@ -82,8 +82,13 @@ def survey(root: Path, reading: Reading, place: Workplace, wishes: Wishes, progr
                 labels = label_sets.setdefault(labels, labels)
                 pictures.append(_picture(candidate, verdict, labels, place.spool.add(sample)))
             if progress:
+                total = total or _counted(reading, wanted)  # only now, when there is work for the other threads
                 progress("reading", done, total)
     return Survey(reading, relabelled, tuple(pictures), seen, findings)
+
+
+def _counted(reading: Reading, wanted: Names) -> int:
+    return sum(isinstance(found, Candidate) and wanted(found.source) for found in reading.found())
 
 
 def _verdicts(
