@@ -68,7 +68,7 @@ def survey(root: Path, reading: Reading, place: Workplace, wishes: Wishes, progr
     label_sets: dict[tuple[int, ...], tuple[int, ...]] = {}  # most images show one of few combinations
     require_fits(wishes.plan, partial(_sources, reading))
     wanted = chosen_by(wishes.plan)
-    total = sum(map(wanted, _sources(reading))) if progress else 0
+    total = 0
     with warnings.catch_warnings():
         # Pillow warns of what it repairs in metadata; what matters of it is a finding. Only for its modules, as the filter is
         # the whole process's.
@@ -82,13 +82,9 @@ def survey(root: Path, reading: Reading, place: Workplace, wishes: Wishes, progr
                 labels = label_sets.setdefault(labels, labels)
                 pictures.append(_picture(candidate, verdict, labels, place.spool.add(sample)))
             if progress:
-                total = total or _counted(reading, wanted)  # only now, when there is work for the other threads
+                total = total or sum(map(wanted, _sources(reading)))  # only now, when other threads have work
                 progress("reading", done, total)
     return Survey(reading, relabelled, tuple(pictures), seen, findings)
-
-
-def _counted(reading: Reading, wanted: Names) -> int:
-    return sum(isinstance(found, Candidate) and wanted(found.source) for found in reading.found())
 
 
 def _verdicts(
