@@ -52,9 +52,11 @@ from eyebright.services.ingest import Ingest
 from eyebright.services.jobs import Jobs
 from eyebright.services.models import Models
 from eyebright.services.pictures import Pictures
+from eyebright.services.project_tree import ProjectTree
 from eyebright.services.recipes import Recipes
 from eyebright.services.registering import Registering
 from eyebright.services.relay import Relay
+from eyebright.services.releases import Releases
 from eyebright.services.seal import Seal
 from eyebright.services.sequel import Sequel
 from eyebright.services.staging import Staging
@@ -280,6 +282,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         patience=patience(settings),
         limits=limits,
     )
+    project_tree = ProjectTree(settings.projects, database.jobs, history)
     return Services(
         jobs=jobs,
         history=history,
@@ -303,7 +306,12 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         recipes=Recipes(catalog),
         dispatch=dispatch,
         sweep=sweep,
-        relay=Relay(database.outbox, {"sequel": Sequel(database.jobs, jobs), **parts.subscribers}),
+        releases=Releases(settings.projects),
+        project_tree=project_tree,
+        relay=Relay(
+            database.outbox,
+            {"sequel": Sequel(database.jobs, jobs), "project tree": project_tree, **parts.subscribers},
+        ),
     )
 
 

@@ -197,6 +197,10 @@ class Settings(BaseSettings):
     trainers_dir: Folder | None = Field(default=None, description="Where the trainers lie; default: in this checkout")
     database_url: str | None = Field(default=None, description="sqlite:///… or postgresql://…; default: in data_dir")
 
+    projects_root: Folder | None = Field(
+        default=None, description="What holds `projects/<Project>/…` of Project Training; default: data_dir"
+    )
+
     host: str = Field(default="127.0.0.1", description="The address to listen on")
     port: int = Field(default=8765, ge=0, le=65535, description="0 takes a free one; server.json tells which")
     allowed_hosts: Words = Field(default=(), description="Names this server is called by, beside loopback; * = any")
@@ -241,6 +245,10 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data_dir / 'eyebright.db'}"
+
+    @property
+    def projects(self) -> Path:
+        return self.projects_root or self.data_dir
 
     @property
     def objects_dir(self) -> Path:

@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 from harness.site import API, Site, bearer, bmp, pets, with_text
 
+from eyebright.ports.executor import Handle
+
 Telling = AsyncIterator[tuple[str, httpx.Response]]
 
 
@@ -22,6 +24,7 @@ async def tell(site: Site) -> Telling:
         _ends,
         _broken_files,
         _uploads,
+        _project_training,
     ):
         async for name, answer in chapter(site):
             yield name, answer
@@ -226,6 +229,56 @@ async def _uploads(site: Site) -> Telling:
     yield "show_upload--unknown", await site.http.head(unknown, headers=tus)
     yield "abandon_upload", await site.http.delete(where, headers=tus)
     yield "abandon_upload--unknown", await site.http.delete(unknown, headers=tus)
+
+
+async def _project_training(site: Site) -> Telling:
+    base, path = f"{API}/training", "projects/Pets/releases/v1.zip"
+    named, zipped = {"project_id": 7, "training_name": "nightly"}, {"zip_path": path}
+    release = site.folder / path
+    release.parent.mkdir(parents=True)
+    release.write_bytes(pets())
+    yield "project_check_extracted", await site.get(f"{base}/check-extracted", params=zipped)
+    yield "project_extract_release", await site.post(f"{base}/extract-release", json=zipped)
+    escaping = {"zip_path": "projects/../releases/v1.zip"}
+    yield "project_extract_release--escaping", await site.post(f"{base}/extract-release", json=escaping)
+    recipe = {"framework": "toy", "task": "classification"}
+    yield "project_default_config", await site.get(f"{base}/config/default", params=recipe)
+    patch = {"base_config": "toy/classification", "overrides": {"epochs": 4}}
+    yield "project_resolve_config", await site.post(f"{base}/config/resolve", json=patch)
+    order = {**named, **recipe, "dataset_path": "projects/Pets/training_data/v1/", "config": {"epochs": 4}}
+    yield "project_start--unknown-setting", await site.post(f"{base}/start", json={**order, "config": {"epocs": 4}})
+    yield "project_start", await site.post(f"{base}/start", json=order)
+    yield "project_start--taken", await site.post(f"{base}/start", json=order)
+    handle = await _project_run(site)
+    yield "project_status", await site.get(f"{base}/status", params=named)
+    yield "project_status--unknown", await site.get(f"{base}/status", params={**named, "project_id": 8})
+    yield "project_logs", await site.get(f"{base}/logs", params=named)
+    yield "project_checkpoints", await site.get(f"{base}/checkpoints", params=named)
+    yield "project_export_best--too-early", await site.post(f"{base}/export-best", json=named)
+    await site.succeed(handle, 4)
+    yield "project_status--completed", await site.get(f"{base}/status", params=named)
+    yield "project_export_best", await site.post(f"{base}/export-best", json=named)
+    yield "project_models", await site.get(f"{base}/models", params={"project_id": 7})
+    yield "project_stop--completed", await site.post(f"{base}/stop", json=named)
+    await site.post(f"{base}/start", json={**order, "training_name": "weekly"})
+    yield "project_stop", await site.post(f"{base}/stop", json={**named, "training_name": "weekly"})
+    yield "project_delete_release", await site.http.delete(f"{base}/release", params=zipped)
+
+
+async def _project_run(site: Site) -> Handle:
+    """The data come, the training is ordered and launched, and says a little."""
+    for _ in range(5):
+        await site.import_all()
+    await site.context.services.relay.tick()
+    await site.context.services.dispatch.tick()
+    jobs = (await site.get(f"{API}/jobs?label=training_name:nightly&kind=training")).json()["items"]
+    handle = Handle(jobs[0]["id"], 1)
+    progress = site.event(2, "progress", epoch=1, epochs=4, step=10, steps=40, metrics={"loss": 0.5})
+    manifest = site.leave(handle, "checkpoints/1/manifest.json", b"{}") | {"kind": "checkpoint"}
+    saved = site.event(3, "checkpoint", manifest=manifest, epoch=1, step=10, best=True)
+    await site.say(handle, site.event(1, "started", pid=7, host="here"), progress, saved)
+    site.executor.outputs[handle] = b"epoch 1 of 4: loss 0.5\n"
+    return handle
 
 
 async def _first(site: Site) -> dict[str, Any]:

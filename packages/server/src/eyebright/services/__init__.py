@@ -9,8 +9,10 @@ from eyebright.services.ingest import Ingest
 from eyebright.services.jobs import Jobs
 from eyebright.services.models import Models
 from eyebright.services.pictures import Pictures
+from eyebright.services.project_tree import ProjectTree
 from eyebright.services.recipes import Recipes
 from eyebright.services.relay import Relay
+from eyebright.services.releases import Releases
 from eyebright.services.sweep import Sweep
 from eyebright.services.uploads import Uploads
 from eyebright.services.watch import Watch
@@ -29,6 +31,8 @@ class Services:
     pictures: Pictures
     models: Models
     recipes: Recipes
+    releases: Releases
+    project_tree: ProjectTree
     dispatch: Dispatch
     sweep: Sweep
     relay: Relay

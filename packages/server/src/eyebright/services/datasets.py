@@ -13,7 +13,7 @@ from eyebright.core.resolve import nearest
 from eyebright.core.unsuccessful import error_of, errors_of
 from eyebright.errors import InvalidRequest, NotFound
 from eyebright.ports.clock import Clock
-from eyebright.ports.jobs import JobHistory, JobStore
+from eyebright.ports.jobs import JobHistory, JobStore, Receipt
 from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
 from eyebright.ports.registry import DatasetStore
 from eyebright.services.announce import Announcer
@@ -113,12 +113,16 @@ class Datasets:
         self._check = check
         self._rules = rules or ImportRules()
 
-    async def order(self, order: DatasetImport | DatasetInspection) -> JobView:
-        """Queue it. Raises InvalidRequest or NotFound for a source that is not there, and whatever a training that is to follow
-        would be refused for but its data; nothing is kept then."""
+    async def order(
+        self, order: DatasetImport | DatasetInspection, *, source: str = "api", key: str | None = None
+    ) -> JobView:
+        """Queue it; the same (source, key) is one job. Raises InvalidRequest or NotFound for a source that is not there, and
+        whatever a training that is to follow would be refused for but its data; nothing is kept then."""
         if isinstance(order, DatasetImport) and order.train is not None:
             await self._check(order.train)
-        return await self._insert(self._job(order, await self._source(order)))
+        job = self._job(order, await self._source(order))
+        receipt = Receipt(source=source, key=key, body_sha256="", job_id=job.id) if key else None
+        return await self._insert(job, receipt)
 
     async def order_file(self, path: Path, name: str, *, leave_out_broken: bool = False) -> JobView:
         """Queue the import of a zip that was received as `path`, which must stay there until the job has ended."""
@@ -198,9 +202,13 @@ class Datasets:
             created_at_ms=self._clock.now_ms(),
         )
 
-    async def _insert(self, job: Job) -> JobView:
+    async def _insert(self, job: Job, receipt: Receipt | None = None) -> JobView:
         async with self._jobs.transaction() as transaction:
-            await transaction.insert(job)
+            known = receipt and await transaction.receipt(receipt.source, receipt.key)
+            if known is None:
+                await transaction.insert(job, receipt)
+        if known is not None:
+            return job_view((await self._jobs.get(known.job_id)).job)
         self._announcer.submitted(job.id)
         return job_view(job)
 

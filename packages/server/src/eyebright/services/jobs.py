@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from eyebright.core import lifecycle, preflight
 from eyebright.core.job import Job, Run
@@ -122,6 +123,10 @@ class Jobs:
         job = (await self._store.get(job_id)).job
         positions = {} if job.state.final or job.state.live else await self._store.queue_positions()
         return job_view(job, positions.get(job.id), await self._history.transitions(job_id))
+
+    async def resolved(self, job_id: str) -> dict[str, Any]:
+        """Every setting of a job with its value. Raises NotFound."""
+        return dict((await self._store.get(job_id)).job.resolved)
 
     async def list(self, query: JobQuery) -> Page[JobView]:
         jobs = await self._store.find(replace(query, limit=query.limit + 1))

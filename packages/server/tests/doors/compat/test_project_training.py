@@ -1,0 +1,278 @@
+"""Project Training over fakes: its paths, words and refusals. What a real training leaves is in tests/e2e."""
+
+import asyncio
+import json
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from harness.live import pets
+from harness.site import Site
+from harness.site import site as make_site
+
+from eyebright.ports.executor import Handle
+
+URL = "/api/v1/training"
+RELEASE = "projects/Pets/releases/Spring 2026.zip"
+DATA = "projects/Pets/training_data/spring-2026"
+NAMED = {"project_id": 7, "training_name": "first try"}
+START = {**NAMED, "framework": "toy", "task": "classification", "dataset_path": f"{DATA}/"}
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with make_site(tmp_path / "data") as site:
+        release(site.folder, pets(tmp_path / "pets"))
+        yield site
+
+
+def release(root: Path, folder: Path, path: str = RELEASE, **more: str) -> Path:
+    target = root / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w") as archive:
+        for file in sorted(folder.rglob("*.png")):
+            archive.write(file, file.relative_to(folder))
+        for name, content in more.items():
+            archive.writestr(name.replace("__", "."), content)
+    return target
+
+
+async def extract(site: Site, path: str = RELEASE) -> httpx.Response:
+    return await site.post(f"{URL}/extract-release", json={"zip_path": path})
+
+
+async def start(site: Site, **fields: Any) -> httpx.Response:
+    return await site.post(f"{URL}/start", json={**START, **fields})
+
+
+async def status(site: Site) -> dict[str, Any]:
+    return (await site.get(f"{URL}/status", params=NAMED)).json()
+
+
+async def train(site: Site) -> Handle:
+    """From the order to a trainer that is at work."""
+    await extract(site)
+    assert (await start(site)).status_code == 202
+    return await go_on(site)
+
+
+async def go_on(site: Site) -> Handle:
+    """The data come, the training is ordered and launched, and its trainer says so."""
+    for _ in range(5):
+        await site.import_all()
+    await site.context.services.relay.tick()
+    await site.context.services.dispatch.tick()
+    handle = Handle((await status(site))["job_id"], 1)
+    await site.say(handle, site.event(1, "started", pid=1, host="here"))
+    return handle
+
+
+async def test_a_release_is_unpacked_once_and_looked_at(site: Site) -> None:
+    before = await site.get(f"{URL}/check-extracted", params={"zip_path": RELEASE})
+    assert before.json() == {"zip_path": RELEASE, "extracted": False, "target_dir": DATA, "classes": []}
+    assert (await extract(site)).json()["extracted"] is True
+    inode = (site.folder / DATA / "cat").stat().st_ino
+    assert (await extract(site)).json()["target_dir"] == DATA
+    assert (site.folder / DATA / "cat").stat().st_ino == inode
+
+
+async def test_a_release_that_has_changed_is_unpacked_anew(site: Site, tmp_path: Path) -> None:
+    await extract(site)
+    names = "nc: 2\nnames: {0: cat, 1: dog}\n"
+    release(site.folder, tmp_path / "pets", data__yaml=names)
+    changed = await site.get(f"{URL}/check-extracted", params={"zip_path": RELEASE})
+    assert changed.json()["extracted"] is False
+    assert (await extract(site)).json()["classes"] == ["cat", "dog"]
+
+
+async def test_what_somebody_else_put_there_is_not_replaced(site: Site) -> None:
+    (site.folder / DATA).mkdir(parents=True)
+    (site.folder / DATA / "mine.txt").write_text("precious")
+    refused = await extract(site)
+    assert refused.status_code == 409
+    assert (site.folder / DATA / "mine.txt").read_text() == "precious"
+
+
+async def test_two_releases_do_not_share_a_folder(site: Site, tmp_path: Path) -> None:
+    other = RELEASE.replace("Spring 2026", "spring-2026")
+    release(site.folder, tmp_path / "pets", other)
+    await extract(site)
+    refused = await extract(site, other)
+    assert refused.status_code == 409
+    assert "Spring 2026.zip" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "projects/Pets/releases/../../../etc/passwd.zip",
+        "/etc/passwd.zip",
+        "projects/Pets/releases/a\\..\\b.zip",
+        "projects/Pets/training_data/x.zip",
+        "projects/Pets/releases/more/x.zip",
+        "projects/Pets/releases/.hidden.zip",
+        "projects/Pets/releases/x.tar",
+        "projects/./releases/x.zip",
+        "",
+    ],
+)
+async def test_a_path_that_is_none_of_a_release_is_refused(site: Site, path: str) -> None:
+    assert (await extract(site, path)).status_code == 422
+    assert (await site.get(f"{URL}/check-extracted", params={"zip_path": path})).status_code == 422
+    assert (await site.http.delete(f"{URL}/release", params={"zip_path": path})).status_code == 422
+
+
+async def test_a_link_does_not_lead_out_of_the_projects(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere" / "releases").mkdir(parents=True)
+    (site.folder / "projects" / "Evil").symlink_to(tmp_path / "elsewhere")
+    refused = await extract(site, "projects/Evil/releases/x.zip")
+    assert refused.status_code == 422
+    assert "leads out" in refused.json()["detail"]
+
+
+async def test_a_hostile_archive_leaves_nothing(site: Site, tmp_path: Path) -> None:
+    release(site.folder, tmp_path / "pets", **{"../../evil": "!"})
+    assert (await extract(site)).status_code == 422
+    assert not (site.folder / DATA).exists()
+    assert not list(site.folder.rglob("evil*"))
+
+
+async def test_a_release_that_is_deleted_takes_its_data_along_and_no_output(site: Site) -> None:
+    await extract(site)
+    output = site.folder / "projects/Pets/model/training/old/weights/best.pt"
+    output.parent.mkdir(parents=True)
+    output.write_bytes(b"weights")
+    assert (await site.http.delete(f"{URL}/release", params={"zip_path": RELEASE})).status_code == 204
+    assert not (site.folder / RELEASE).exists()
+    assert not (site.folder / DATA).exists()
+    assert output.read_bytes() == b"weights"
+
+
+async def test_the_base_configuration_is_shown_and_resolved(site: Site) -> None:
+    base = (await site.get(f"{URL}/config/default", params={"framework": "toy", "task": "classify"})).json()
+    assert base["base_config"] == "toy/classification"
+    order = {"base_config": base["base_config"], "overrides": {"epochs": 9}}
+    resolved = (await site.post(f"{URL}/config/resolve", json=order)).json()
+    assert resolved["resolved_config"] == {**base["config"], "epochs": 9}
+    assert "epochs: 9" in resolved["resolved_yaml"]
+    assert "--set epochs=9" in resolved["cli_preview"]
+
+
+async def test_a_training_goes_from_queued_over_running_to_completed(site: Site) -> None:
+    await extract(site)
+    ordered = await start(site)
+    assert (ordered.status_code, ordered.json()["status"]) == (202, "queued")
+    assert (await status(site))["status"] == "queued"
+    handle = await go_on(site)
+    assert (await status(site))["status"] == "running"
+    progress = {"epoch": 2, "epochs": 4, "step": 10, "steps": 20, "metrics": {"loss": 0.5}}
+    await site.say(handle, site.event(2, "progress", **progress))
+    assert (await status(site))["progress"] == 50.0
+    await site.succeed(handle, seq=3)
+    ended = await status(site)
+    assert (ended["status"], ended["progress"], ended["metrics"]["top1"]) == ("completed", 100.0, 0.9)
+
+
+async def test_a_completed_training_is_in_the_tree_of_its_project(site: Site) -> None:
+    handle = await train(site)
+    await site.succeed(handle)
+    await site.context.services.relay.tick()
+    folder = site.folder / "projects/Pets/model/training/first try"
+    assert (folder / "weights/best.onnx").read_bytes() == b"weights"
+    report = json.loads((folder / "artifacts/report.json").read_text())
+    assert (report["state"], report["metrics"]) == ("succeeded", {"top1": 0.9})
+    assert "epochs:" in (folder / "artifacts/config.yaml").read_text()
+    assert (folder / "logs/train.log").exists()
+
+
+async def test_the_best_weights_are_exported_again_and_listed_as_a_model(site: Site) -> None:
+    handle = await train(site)
+    early = await site.post(f"{URL}/export-best", json=NAMED)
+    assert early.status_code == 409
+    await site.succeed(handle)
+    model = (await site.post(f"{URL}/export-best", json=NAMED)).json()
+    path = "projects/Pets/model/training/first try/weights/best.onnx"
+    assert (model["file_path"], model["project_id"], model["status"]) == (path, 7, "Ready")
+    assert model["classes"] == ["cat", "dog"]
+    assert (site.folder / path).read_bytes() == b"weights"
+    assert (await site.get(f"{URL}/models", params={"project_id": 7})).json() == [model]
+    assert (await site.get(f"{URL}/models", params={"project_id": 8})).json() == []
+
+
+async def test_writing_into_the_tree_never_changes_a_registered_model(site: Site) -> None:
+    handle = await train(site)
+    await site.succeed(handle)
+    await site.post(f"{URL}/export-best", json=NAMED)
+    (site.folder / "projects/Pets/model/training/first try/weights/best.onnx").write_bytes(b"other")
+    served = await site.get(f"/api/v1/jobs/{handle.job_id}/artifacts/model.onnx")
+    assert served.content == b"weights"
+
+
+async def test_a_name_that_is_taken_is_refused_and_a_failed_one_is_free(site: Site) -> None:
+    handle = await train(site)
+    busy = await start(site)
+    assert busy.status_code == 409
+    assert "running already" in busy.json()["detail"]
+    failed = site.event(2, "failed", code="nan_loss", message="diverged")
+    await site.say(handle, failed)
+    assert (await status(site))["status"] == "failed"
+    assert (await start(site)).status_code == 202
+
+
+async def test_the_outputs_of_a_completed_training_are_never_overwritten(site: Site) -> None:
+    await site.succeed(await train(site))
+    refused = await start(site)
+    assert refused.status_code == 409
+    assert "another name" in refused.json()["detail"]
+
+
+async def test_the_same_order_sent_twice_at_once_is_one_training(site: Site) -> None:
+    await extract(site)
+    answers = await asyncio.gather(*(start(site) for _ in range(4)))
+    assert len({answer.json()["job_id"] for answer in answers if answer.status_code == 202}) == 1
+    assert len((await site.get("/api/v1/jobs", params={"kind": "import"})).json()["items"]) == 1
+
+
+async def test_a_training_is_stopped(site: Site) -> None:
+    await extract(site)
+    await start(site)
+    assert (await site.post(f"{URL}/stop", json=NAMED)).json()["status"] == "stopped"
+    assert (await site.post(f"{URL}/stop", json=NAMED)).status_code == 409
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", ".hidden", "con", "x\u0000y", "", "a/"])
+async def test_a_training_name_is_one_plain_name(site: Site, name: str) -> None:
+    await extract(site)
+    refused = await start(site, training_name=name)
+    assert refused.status_code == 422, refused.text
+    assert (await site.get("/api/v1/jobs")).json()["items"] == []
+
+
+async def test_nothing_is_ordered_without_its_data_or_with_settings_that_do_not_fit(site: Site) -> None:
+    missing = await start(site)
+    assert missing.status_code == 404
+    assert "extract-release" in missing.json()["detail"]
+    await extract(site)
+    wrong = await start(site, config={"epoch": 3})
+    assert "Did you mean 'epochs'" in wrong.json()["detail"]
+    assert (await start(site, framework="tooy")).status_code == 404
+    assert (await site.get("/api/v1/jobs")).json()["items"] == []
+
+
+async def test_logs_and_checkpoints_are_told_page_by_page(site: Site) -> None:
+    await train(site)
+    told = (await site.get(f"{URL}/logs", params=NAMED)).json()
+    assert (told["status"], told["page"], told["offset"]) == ("running", 1, 0)
+    assert (await site.get(f"{URL}/checkpoints", params=NAMED)).json() == []
+
+
+async def test_a_training_that_nobody_ordered_is_not_found(site: Site) -> None:
+    for path in ("status", "logs", "checkpoints"):
+        assert (await site.get(f"{URL}/{path}", params=NAMED)).status_code == 404
+
+
+async def test_without_the_operator_s_token_nobody_comes_in(site: Site) -> None:
+    assert (await site.get(f"{URL}/config/default", headers={"Authorization": ""})).status_code == 401
