@@ -1,13 +1,17 @@
 """A person can look at every image of a version and its labels, page by page, and at what was left out."""
 
+import asyncio
 import io
 import json
+import threading
 import zipfile
+from itertools import islice
 
 import pytest
 from harness.site import API, Site
 from PIL import Image
 
+from eyebright.services import pictures
 from eyebright_wire.datasets import PictureView, Split
 
 
@@ -71,7 +75,7 @@ async def test_images_are_chosen_by_split_and_class(site, query: str, count: int
 
 async def test_a_class_that_is_not_there_is_refused_with_the_nearest(site):
     answer = await site.get(f"{await brought(site, street())}/pictures?class_name=cars")
-    assert answer.status_code == 422 or answer.status_code == 400
+    assert answer.status_code == 422
     assert "Did you mean 'car'" in answer.json()["detail"]
 
 
@@ -118,6 +122,59 @@ async def test_a_sheet_holds_as_many_as_asked_for(site):
 async def test_a_sheet_of_a_split_without_images_is_not_found(site):
     answer = await site.get(f"{await brought(site, street())}/sheet?split=test")
     assert answer.status_code == 404
+
+
+async def test_a_sheet_of_a_split_is_spread_over_all_of_it(site, monkeypatch):
+    monkeypatch.setattr(pictures, "_BATCH", 2)  # so that five images take three looks
+    shown: list[int] = []
+    monkeypatch.setattr(
+        pictures, "sheet", lambda found, *_, **__: shown.append([p.sample.source for p in found]) or b""
+    )
+    version = await brought(site, street())
+    for limit in (5, 3):
+        assert (await site.get(f"{version}/sheet?split=train&limit={limit}")).status_code == 200
+    assert shown == [
+        [f"images/train/{number}.png" for number in range(5) if number in chosen]
+        for chosen in ({0, 1, 2, 3, 4}, {0, 1, 3})
+    ]
+
+
+async def test_a_sheet_that_would_fill_the_memory_is_refused(site):
+    answer = await site.get(f"{await brought(site, street())}/sheet?limit=400&side=512")
+    assert answer.status_code == 422
+    assert "105 megapixels, and 32 can be drawn" in answer.json()["detail"]
+
+
+async def test_pictures_are_drawn_two_at_a_time_and_not_for_a_crowd(site, monkeypatch):
+    version = await brought(site, street())
+    go, drawing_now, most = threading.Event(), [], []
+
+    def slow(*_: object, **__: object) -> bytes:
+        drawing_now.append(1)
+        most.append(len(drawing_now))
+        go.wait(10)
+        drawing_now.pop()
+        return b"picture"
+
+    monkeypatch.setattr(pictures, "thumbnail", slow)
+    asked = [asyncio.create_task(site.get(f"{version}/pictures/0/thumbnail")) for _ in range(70)]
+    refused = [await answer for answer in islice(asyncio.as_completed(asked), 6)]
+    assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(503, "unavailable")}
+    go.set()
+    answers = [answer.status_code for answer in await asyncio.gather(*asked)]
+    assert (answers.count(200), answers.count(503), max(most)) == (64, 6, 2)
+
+
+async def test_a_long_sheet_leaves_a_place_for_thumbnails(site, monkeypatch):
+    version = await brought(site, street())
+    go = threading.Event()
+    monkeypatch.setattr(pictures, "sheet", lambda *_, **__: str(go.wait(10)).encode())
+    sheets = [asyncio.create_task(site.get(f"{version}/sheet?limit=2")) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert (await site.get(f"{version}/pictures/0/thumbnail")).status_code == 200
+    assert not any(sheet.done() for sheet in sheets)
+    go.set()
+    assert [answer.text for answer in await asyncio.gather(*sheets)] == ["True"] * 3
 
 
 async def test_what_was_left_out_is_told_line_by_line(site):

@@ -1,9 +1,12 @@
 """Look at what a data set version holds: its images page by page, drawn with their labels."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from array import array
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -25,8 +28,14 @@ from eyebright_wire.resources import Page
 _PAGES_KEPT = 16
 #: Images that are decoded at the same time: one of 64 megapixels takes 200 MB.
 _DRAWN_AT_ONCE = 2
-#: Pictures on one sheet.
+#: Whoever comes when so many wait would wait for too long.
+_WAITING = 64
+#: Pictures on one sheet, and the pixels that they may come to: tiles and sheet are in memory together.
 MOST_ON_A_SHEET = 400
+MOST_SHEET_PIXELS = 32_000_000
+#: Samples that are looked at together where only their places are wanted.
+_BATCH = 500
+_AT_ONCE = nullcontext()
 
 
 class Pictures:
@@ -34,6 +43,8 @@ class Pictures:
         self._store = store
         self._objects = objects
         self._drawing = asyncio.Semaphore(_DRAWN_AT_ONCE)
+        self._sheets = asyncio.Lock()  # a long one leaves a place for thumbnails
+        self._waiting = 0
         self._pages = lru_cache(_PAGES_KEPT)(_pages_of)
 
     async def list(
@@ -72,7 +83,9 @@ class Pictures:
         return await self._drawn(draw)
 
     async def sheet(self, version_id: str, limit: int, columns: int, side: int, *, split: Split | None = None) -> bytes:
-        """A PNG with the images, evenly chosen from the whole version, and their names. Raises NotFound."""
+        """A PNG with the images, evenly chosen from the whole version, and their names. Raises NotFound, or InvalidRequest for
+        one that would be too large."""
+        _require_drawable(limit, side)
         pages = await self._of(version_id)
         samples = await asyncio.to_thread(_spread, pages, min(limit, MOST_ON_A_SHEET), split)
         pictures = [await self._picture(sample) for sample in samples]
@@ -80,7 +93,7 @@ class Pictures:
             raise NotFound(f"the version has no image in {split}")
         header = pages.header
         draw = partial(sheet, pictures, header.classes, header.skeletons, columns=columns, side=side)
-        return await self._drawn(draw)
+        return await self._drawn(draw, self._sheets)
 
     async def changes(self, version_id: str, dataset: str | None = None) -> AsyncIterator[bytes]:
         """What was left out or altered against the source: JSON lines. Raises NotFound.
@@ -103,12 +116,17 @@ class Pictures:
         path = await self._objects.local(blob_key(version.manifest_sha256))
         return await asyncio.to_thread(self._pages, path)
 
-    async def _drawn(self, draw: Callable[[], bytes]) -> bytes:
-        async with self._drawing:
-            try:
+    async def _drawn(self, draw: Callable[[], bytes], turn: AbstractAsyncContextManager[Any] = _AT_ONCE) -> bytes:
+        if self._waiting >= _WAITING:
+            raise Unavailable(f"{self._waiting} pictures are waiting to be drawn already; ask again in a moment")
+        self._waiting += 1
+        try:
+            async with turn, self._drawing:
                 return await asyncio.to_thread(draw)
-            except StorageUnavailable as error:
-                raise Unavailable(error.message) from error
+        except StorageUnavailable as error:
+            raise Unavailable(error.message) from error
+        finally:
+            self._waiting -= 1
 
     async def _picture(self, sample: Sample) -> Picture:
         return Picture(
@@ -154,16 +172,27 @@ def _shows(sample: Sample, label: int) -> bool:
     )
 
 
+def _require_drawable(count: int, side: int) -> None:
+    if count * side * side > MOST_SHEET_PIXELS:
+        raise InvalidRequest(
+            f"{count} pictures of {side} pixels make a sheet of {count * side * side / 1e6:.0f} megapixels, and "
+            f"{MOST_SHEET_PIXELS / 1e6:.0f} can be drawn at once; ask for fewer or for smaller ones"
+        )
+
+
 def _spread(pages: Pages, limit: int, split: Split | None) -> list[Sample]:
     """As many as asked for, at even distances, so that a sheet shows all classes of a set that is ordered by class."""
-    if split is not None:
-        found = [sample for _, sample in pages.after(-1, len(pages) or 1, lambda sample: sample.split == split)]
-        return [found[place] for place in _places(len(found), limit)]
-    return [pages.sample(place) for place in _places(len(pages), limit)]
+    numbers = range(len(pages)) if split is None else array("Q", _numbers(pages, split))
+    count = min(limit, len(numbers))
+    return [pages.sample(numbers[len(numbers) * place // count]) for place in range(count)]
 
 
-def _places(total: int, limit: int) -> list[int]:
-    return [total * place // min(total, limit) for place in range(min(total, limit))]
+def _numbers(pages: Pages, split: Split) -> Iterator[int]:
+    """Of a million images their annotations are never in memory together."""
+    last = -1
+    while found := pages.after(last, _BATCH, lambda sample: sample.split == split):
+        yield from (number for number, _ in found)
+        last = found[-1][0]
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -45,7 +45,7 @@ async def list_pictures(
     operation_id="get_thumbnail",
     summary="One image, drawn with its labels",
     response_class=Response,
-    responses={**_picture("image/jpeg"), **refusals(404)},
+    responses={**_picture("image/jpeg"), **refusals(404, 503)},
 )
 async def get_thumbnail(
     version_id: str,
@@ -63,7 +63,7 @@ async def get_thumbnail(
     operation_id="get_sheet",
     summary="Many images of a version on one sheet, drawn with their labels",
     response_class=Response,
-    responses={**_picture("image/png"), **refusals(404)},
+    responses={**_picture("image/png"), **refusals(404, 503)},
 )
 async def get_sheet(
     version_id: str,
