@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 UV ?= $(CURDIR)/.uv/bin/uv
 TRAINERS := toy torchvision ultralytics
+APART := packages/torch $(TRAINERS:%=packages/trainers/%)  # each with a lock and an environment of its own
 unexport UV_PROJECT_ENVIRONMENT VIRTUAL_ENV
 
 .PHONY: help
@@ -14,7 +15,7 @@ demo: .venv/.synced  ## train a classifier on real digits and show the result (D
 	@.venv/bin/eyebright demo $(DEMO_ARGS)
 
 .PHONY: test
-test: .venv/.synced trainers  ## all tests: workspace, then each trainer in its own environment
+test: .venv/.synced trainers  ## all tests: workspace, then what the trainers share, then each trainer in its own environment
 	.venv/bin/python -m tools.test
 
 .PHONY: check
@@ -39,7 +40,7 @@ bench: .venv/.synced trainers  ## the figures of docs/benchmarks.md, one JSON li
 
 .PHONY: trainers
 trainers: .venv/.synced  ## install every trainer's environment, with its development tools
-	@for trainer in $(TRAINERS); do $(UV) sync --frozen --quiet --project packages/trainers/$$trainer || exit 1; done
+	@for project in $(APART); do $(UV) sync --frozen --quiet --project $$project || exit 1; done
 
 .PHONY: reference
 reference: .venv/.synced  ## write the generated pages of docs/reference and the golden schemas anew

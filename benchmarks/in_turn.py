@@ -22,8 +22,8 @@ from benchmarks.contenders import Limit, PlainLoop, Shape, quickest
 from eyebright_kit.data.materialise import blob_path
 from eyebright_kit.data.version import prepare
 from eyebright_kit.runtime import Context, Result, main
-from eyebright_torchvision import hardware
-from eyebright_torchvision.config import ClassificationConfig
+from eyebright_torch import hardware
+from eyebright_torchvision.config import TorchvisionConfig
 from eyebright_torchvision.manifest import MANIFEST
 from eyebright_torchvision.trainer import TorchvisionTrainer
 from eyebright_wire.artifacts import Grant
@@ -118,7 +118,7 @@ class TrainerInTurns:
 
 
 def _shape(ctx: Context) -> Shape:
-    config = ctx.config_as(ClassificationConfig)
+    config = ctx.config_as(TorchvisionConfig)
     chosen = hardware.choose(config, ctx.resources, 0, 1)
     train, val = (len(ctx.data.samples(split)) for split in (Split.TRAIN, Split.VAL))
     return Shape(

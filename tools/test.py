@@ -1,4 +1,5 @@
-"""Run every test: the workspace's, then each trainer's in its own environment; ends with one line of totals.
+"""Run every test: the workspace's, then those of packages/torch and of each trainer in their own environments; ends with one
+line of totals.
 
 Extra arguments go to every pytest. With CI set, a skipped test is a failure: nothing may go untested in silence.
 """
@@ -26,7 +27,8 @@ class Outcome:
 
 def main(arguments: list[str]) -> int:
     suites = [(ROOT, WORKERS)]
-    suites += [(folder, []) for folder in sorted((ROOT / "packages/trainers").iterdir()) if folder.is_dir()]
+    apart = [ROOT / "packages/torch", *sorted((ROOT / "packages/trainers").iterdir())]
+    suites += [(folder, []) for folder in apart if folder.is_dir()]
     outcomes = [run(folder, [*own, *arguments]) for folder, own in suites]
     passed, failed = sum(o.passed for o in outcomes), sum(o.failed for o in outcomes)
     skipped = sum(o.skipped for o in outcomes)

@@ -38,12 +38,25 @@ def test_a_client_carries_no_server():
 
 
 def test_a_trainer_never_imports_the_server():
-    sources = list((ROOT / "packages/trainers").glob("*/src/**/*.py"))
-    assert sources
-    guilty = [
-        path for path in sources if re.search(r"^\s*(from|import) eyebright[\s.]", path.read_text(), re.MULTILINE)
-    ]
-    assert guilty == []
+    assert importers("packages/trainers/*/src", r"eyebright") == []
+
+
+def test_no_trainer_knows_another_one():
+    for trainer in (ROOT / "packages/trainers").glob("*/src/eyebright_*"):
+        assert (
+            importers(f"packages/trainers/*/src/{trainer.name}", r"eyebright_(?!torch\b|kit\b|wire\b)\w+", trainer.name)
+            == []
+        )
+
+
+def test_what_trainers_on_torch_share_knows_neither_a_trainer_nor_its_framework_nor_the_server():
+    theirs = r"eyebright(?!_torch\b|_kit\b|_wire\b)\w*|torchvision|timm|transformers|ultralytics"
+    assert importers("packages/torch/src", theirs) == []
+
+
+def test_the_control_plane_never_imports_what_the_trainers_share():
+    for package in ("wire", "kit", "server"):
+        assert importers(f"packages/{package}/src", r"eyebright_torch") == []
 
 
 def test_only_the_settings_read_the_environment():
@@ -86,6 +99,16 @@ def test_the_arrows_are_kept():
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def importers(folders: str, module: str, but: str = "") -> list[str]:
+    """The imports of a module, by a pattern of its top-level name, in the sources below these folders; but not of the one called
+    `but`."""
+    sources = [path for folder in ROOT.glob(folders) for path in folder.rglob("*.py")]
+    assert sources
+    pattern = re.compile(rf"^\s*(?:from|import) ((?:{module})(?:[.\s]|$).*)", re.MULTILINE)
+    found = [(path, line) for path in sources for line in pattern.findall(path.read_text())]
+    return [f"{path.name}: {line}" for path, line in found if not (but and line.startswith(but))]
 
 
 def modules_after(*names: str) -> set[str]:

@@ -111,6 +111,19 @@ async def test_an_edited_trainer_is_asked_again(trainers: Trainers) -> None:
     assert trainers.asked("toy") == 2
 
 
+async def test_a_trainer_is_asked_again_when_what_it_shares_with_others_was_edited(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    shared = trainers.folder / "shared" / "src" / "shared.py"
+    shared.parent.mkdir(parents=True)
+    shared.write_text("DEFAULT = 1")
+    with (project / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.uv.sources]\nshared = { path = "../shared", editable = true }\n')
+    await trainers.catalog().install("toy", silent)
+    shared.write_text("DEFAULT = 2")
+    await trainers.catalog().environment("toy")
+    assert trainers.asked("toy") == 2
+
+
 async def test_a_damaged_note_of_the_manifest_is_replaced(trainers: Trainers) -> None:
     project = trainers.add("toy")
     made = await trainers.catalog().install("toy", silent)

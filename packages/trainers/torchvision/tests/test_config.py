@@ -5,7 +5,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from eyebright_torchvision.config import ClassificationConfig
+from eyebright_torchvision.config import TorchvisionConfig
 from eyebright_torchvision.manifest import MANIFEST
 
 (TASK,) = MANIFEST.tasks
@@ -13,7 +13,7 @@ PROPERTIES = TASK.config_schema["properties"]
 
 
 def test_the_recipe_is_the_defaults_written_down():
-    assert ClassificationConfig.model_validate(TASK.recipe) == ClassificationConfig()
+    assert TorchvisionConfig.model_validate(TASK.recipe) == TorchvisionConfig()
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
@@ -46,7 +46,7 @@ def test_a_setting_with_a_pattern_says_in_words_what_it_takes(name: str):
 )
 def test_a_value_without_meaning_is_refused(name: str, value: object):
     with pytest.raises(ValidationError, match=name):
-        ClassificationConfig.model_validate({name: value})
+        TorchvisionConfig.model_validate({name: value})
 
 
 def test_the_manifest_is_read_without_the_framework():

@@ -1,9 +1,5 @@
-"""Two real processes over Gloo, started by torchrun as the trainer itself asks for it."""
+"""Two real processes, started by torchrun as the trainer itself asks for it."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,61 +16,6 @@ from eyebright_wire.jobs import ResumePoint
 CONFIG = {"processes": 2, "epochs": 4, "save_every_steps": 1, "exports": [], "lr0": 0.003, "ema": True}
 TIMEOUT_SECONDS = 170
 
-RANK = """
-import json, sys
-from pathlib import Path
-import torch
-from torch import nn
-from torch.nn import functional
-from eyebright_kit.runtime import StopReason
-from eyebright_torchvision import models
-from eyebright_torchvision.config import ClassificationConfig
-from eyebright_torchvision.distributed import joined, local_place
-from eyebright_torchvision.hardware import Hardware
-from eyebright_torchvision.launch import leave
-from eyebright_torchvision.learner import Learner
-
-torch.set_num_threads(1)
-rank, world = local_place()
-cpu = Hardware(torch.device("cpu"), None, 1)
-config = ClassificationConfig(label_smoothing=0, optimizer="SGD", lr0=0.1, weight_decay=0, momentum=0)
-images, labels = torch.rand(7, 3, 32, 32, generator=torch.Generator().manual_seed(1)), torch.arange(7) % 3
-
-def learn(model, ranks, rank, world):
-    learner = Learner(model, [], config, cpu, ranks, 3)
-    learner.begin_epoch()
-    for number in range(3):
-        mine = slice(rank, None, world)
-        weight = len(labels[mine]) * world / len(labels)
-        learner.step(images[mine], labels[mine], number=number, rate=0.1, weight=weight)
-    return learner
-
-def plain():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
-
-def summed(learner):
-    return {key: value.double().sum().item() for key, value in learner.model.state_dict().items()}
-
-with joined(rank, world, cpu.device) as ranks:
-    together = learn(plain(), ranks, rank, world)
-    torch.manual_seed(0)
-    network = learn(models.build("resnet18", 3), ranks, rank, world)
-    ranks.share_buffers(network.model)
-    told = {
-        "plain": summed(together),
-        "resnet18": summed(network),
-        "seen": ranks.total(together.sums.clone()).tolist()[2],
-        "agreed": [ranks.agree(StopReason.CANCEL if rank == 1 else None), ranks.agree(None)],
-    }
-if rank == 0:
-    from eyebright_torchvision.distributed import Ranks
-    told["alone"] = summed(learn(plain(), Ranks(), 0, 1))
-Path(sys.argv[1], f"{rank}.json").write_text(json.dumps(told))
-leave(0)
-"""
-
-
 #: The trainer itself, but its second process runs out of memory in its first step.
 FAILING = """
 import sys
@@ -85,7 +26,7 @@ from eyebright_torchvision.trainer import TorchvisionTrainer
 
 class Failing(TorchvisionTrainer):
     def fit(self, ctx):
-        from eyebright_torchvision.learner import Learner
+        from eyebright_torch.learner import Learner
 
         def step(*_, **__):
             raise OutOfMemory("memory ran out; set batch=8")
@@ -96,37 +37,6 @@ class Failing(TorchvisionTrainer):
 
 sys.exit(main(MANIFEST.model_copy(update={"module": "failing"}), Failing))
 """
-
-
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
-    folder = tmp_path_factory.mktemp("ranks")
-    (folder / "rank.py").write_text(RANK)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*launcher, str(folder / "rank.py"), str(folder)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
-
-
-def test_both_ranks_have_the_same_weights(told: list[dict]):
-    assert told[0]["resnet18"] == told[1]["resnet18"]
-    assert told[0]["plain"] == told[1]["plain"]
-
-
-def test_two_ranks_with_unequal_shares_learn_what_one_process_would(told: list[dict]):
-    assert told[0]["plain"] == pytest.approx(told[0]["alone"], rel=1e-5)
-    assert told[0]["seen"] == 21
-
-
-def test_what_one_rank_hears_all_ranks_do(told: list[dict]):
-    assert [rank["agreed"] for rank in told] == [["cancel", None]] * 2
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from eyebright_kit.errors import ConfigInvalid
+from eyebright_torch.freezing import freeze
 from eyebright_torchvision import models
 from eyebright_torchvision.manifest import MANIFEST
 
@@ -33,24 +33,7 @@ def test_given_weights_everything_but_the_head_is_theirs(name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_frozen_backbone_leaves_the_head_to_learn(name: str):
     model = models.build(name, 7)
-    models.freeze(model, name, "backbone")
+    freeze(models.stages(name, model), name, "backbone")
     learning = {key for key, parameter in model.named_parameters() if parameter.requires_grad}
     head = models.ARCHITECTURES[name].head
     assert learning == {f"{head}.weight", f"{head}.bias"}
-
-
-def test_frozen_stages_keep_their_normalisation_statistics():
-    model = models.build("resnet18", 7)
-    frozen = models.freeze(model, "resnet18", 2)
-    models.train_mode(model, frozen)
-    before = {key: value.clone() for key, value in model.state_dict().items() if "running_mean" in key}
-    model(torch.rand(4, 3, 32, 32))
-    moved = {key for key, value in before.items() if not torch.equal(value, model.state_dict()[key])}
-    assert "bn1.running_mean" not in moved
-    assert not any(key.startswith("layer1") for key in moved)
-    assert "layer2.0.bn1.running_mean" in moved
-
-
-def test_more_stages_than_there_are_cannot_be_frozen():
-    with pytest.raises(ConfigInvalid, match="freeze=6: resnet18 has 5 stages"):
-        models.freeze(models.build("resnet18", 7), "resnet18", 6)

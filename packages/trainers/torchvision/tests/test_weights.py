@@ -11,7 +11,9 @@ from torchvision.models._api import Weights
 
 from eyebright_kit.errors import ConfigInvalid, DiskFull
 from eyebright_torchvision import models, weights
-from eyebright_torchvision.fit import fit
+from eyebright_torchvision.trainer import TorchvisionTrainer
+
+fit = TorchvisionTrainer().fit
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from pydantic import ValidationError
 from eyebright.catalog.source import TrainerSource
 from eyebright_wire import manifest as manifest_module
 from eyebright_wire.manifest import TrainerManifest
+
+_FLOOR = ("eyebright-wire", "eyebright-kit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class TrainerProject:
         return hashlib.sha256(self.lock.read_bytes()).hexdigest()
 
     def fingerprint(self) -> str:
-        """Changes with whatever may change the manifest: the lock, the trainer's own files, the manifest's very definition.
+        """Changes with whatever may change the manifest: the lock, the trainer's own files, those of packages beside it that it
+        shares with other trainers, the manifest's very definition.
 
         Contents, not times: a fresh checkout or a copied folder is the same trainer.
         """
@@ -78,5 +82,18 @@ class TrainerProject:
         yield self.lock
         yield self.path / "pyproject.toml"
         yield Path(manifest_module.__file__)
-        own = (path for path in (self.path / "src").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-        yield from sorted(own)
+        for project in (self.path, *self._shared()):
+            files = (project / "src").rglob("*")
+            yield from sorted(path for path in files if path.is_file() and "__pycache__" not in path.parts)
+
+    def _shared(self) -> Iterable[Path]:
+        """The projects of uv's path sources, but for wire and kit, which have no say in a manifest and are large.
+
+        A pyproject.toml that cannot be understood has none: uv will tell what is wrong with it.
+        """
+        try:
+            told = tomllib.loads((self.path / "pyproject.toml").read_text(encoding="utf-8"))
+            sources = told["tool"]["uv"]["sources"].items()
+            return [self.path / source["path"] for name, source in sources if name not in _FLOOR and "path" in source]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return []

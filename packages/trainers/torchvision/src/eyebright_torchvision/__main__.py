@@ -1,7 +1,7 @@
 """`python -m eyebright_torchvision describe | run SPEC | predict MODEL_FOLDER IMAGE | check`."""
 
 from eyebright_kit.runtime import Trainer, main
-from eyebright_torchvision.launch import leave
+from eyebright_torch.launch import leave
 from eyebright_torchvision.manifest import MANIFEST
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from eyebright_torchvision import __version__
-from eyebright_torchvision.config import ClassificationConfig
+from eyebright_torchvision.config import TorchvisionConfig
 from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
 
 # Parameters with 1000 classes, as torchvision's documentation of the weights states them.
@@ -34,7 +34,7 @@ MANIFEST = TrainerManifest(
             name="classification",
             models=MODELS,
             default_model="resnet18",
-            config_schema=ClassificationConfig.model_json_schema(),
+            config_schema=TorchvisionConfig.model_json_schema(),
             recipe=_recipe("classification"),
             exports=("onnx",),
             primary_metric="top1",

@@ -1,16 +1,13 @@
-"""The five architectures: built by name, with a head for these classes, frozen as far as asked."""
+"""The five architectures: built by name, with a head for these classes, told apart into stages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
-import torch
 from torch import nn
 from torchvision import models
 
-from eyebright_kit.errors import ConfigInvalid
-
-Weights = dict[str, torch.Tensor]
+from eyebright_torch.freezing import Stages
+from eyebright_torch.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -19,15 +16,15 @@ class Architecture:
 
     build: Callable[..., nn.Module]
     head: str
-    stages: Callable[[nn.Module], list[list[nn.Module]]]
+    stages: Callable[[nn.Module], Stages]
 
 
-def _residual_stages(model: nn.Module) -> list[list[nn.Module]]:
+def _residual_stages(model: nn.Module) -> Stages:
     stem = [model.get_submodule("conv1"), model.get_submodule("bn1")]
     return [stem, *([model.get_submodule(f"layer{n}")] for n in range(1, 5))]
 
 
-def _feature_stages(model: nn.Module) -> list[list[nn.Module]]:
+def _feature_stages(model: nn.Module) -> Stages:
     return [[stage] for stage in model.get_submodule("features").children()]
 
 
@@ -59,23 +56,5 @@ def replace_head(model: nn.Module, path: str, classes: int) -> None:
     model.set_submodule(path, nn.Linear(width, classes))
 
 
-def freeze(model: nn.Module, name: str, stages: int | Literal["backbone"]) -> list[nn.Module]:
-    """Stops the leading stages from learning and answers their modules, which `Frozen` keeps in evaluation mode.
-
-    Raises ConfigInvalid when there are fewer stages than asked.
-    """
-    known = ARCHITECTURES[name].stages(model)
-    count = len(known) if stages == "backbone" else stages
-    if count > len(known):
-        raise ConfigInvalid(f"freeze={count}: {name} has {len(known)} stages; give 0 to {len(known)}, or 'backbone'")
-    frozen = [module for stage in known[:count] for module in stage]
-    for module in frozen:
-        module.requires_grad_(False)
-    return frozen
-
-
-def train_mode(model: nn.Module, frozen: list[nn.Module]) -> None:
-    """Training mode, but frozen parts keep their normalisation statistics too."""
-    model.train()
-    for module in frozen:
-        module.eval()
+def stages(name: str, model: nn.Module) -> Stages:
+    return ARCHITECTURES[name].stages(model)

@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from eyebright_kit.errors import ConfigInvalid
 from eyebright_kit.runtime import Context, Result
-from eyebright_torchvision.config import ClassificationConfig
-from eyebright_torchvision.launch import launcher
+from eyebright_torch.launch import launcher
+from eyebright_torchvision.config import TorchvisionConfig
 from eyebright_torchvision.manifest import MANIFEST
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.predictions import ClassScore
@@ -20,19 +20,20 @@ class TorchvisionTrainer:
 
     def fit(self, ctx: Context) -> Result:
         """Raises a TrainerFailure with what to change, or Stopped with a checkpoint left behind."""
-        from eyebright_torchvision.fit import fit
+        from eyebright_torch.classification.fit import fit
+        from eyebright_torchvision.framework import FRAMEWORK
 
-        return fit(ctx)
+        return fit(ctx, FRAMEWORK)
 
     def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
         """All classes, best first, through onnxruntime."""
-        from eyebright_torchvision.inference import predict
+        from eyebright_torch.classification.inference import predict
 
         return predict(model, image)
 
     def relaunch(self, spec: JobSpec) -> list[str] | None:
         """torchrun, when the run is to have several processes."""
         try:
-            return launcher(spec, ClassificationConfig.model_validate(spec.config))
+            return launcher(spec, TorchvisionConfig.model_validate(spec.config))
         except ValidationError as error:
             raise ConfigInvalid.of(error) from error

@@ -4,7 +4,6 @@ import hashlib
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,19 +11,13 @@ from torchvision import models
 
 from eyebright_kit.disk import is_full
 from eyebright_kit.errors import ConfigInvalid, DiskFull
-from eyebright_torchvision.models import Weights
+from eyebright_torch.weights import Pretrained
 
+_TERMS = (
+    "The weights began from torchvision's (BSD-3-Clause), which were trained on ImageNet-1k; ImageNet's terms allow "
+    "its images for non-commercial research."
+)
 _TIMEOUT_SECONDS = 10.0  # a filtered network answers nothing; without this the job would hang for minutes
-
-
-@dataclass(frozen=True)
-class Pretrained:
-    """Weights and where they came from, for the model card."""
-
-    tensors: Weights
-    name: str  # "ResNet18_Weights.IMAGENET1K_V1"
-    url: str
-    sha256: str
 
 
 def fetch(architecture: str) -> Pretrained:
@@ -46,7 +39,7 @@ def fetch(architecture: str) -> Pretrained:
         raise ConfigInvalid(_absent(architecture, weights.url, file, error)) from error
     except Exception as error:  # torch names a wrong hash and a broken file in several ways
         raise ConfigInvalid(_damaged(weights.url, file, error)) from error
-    return Pretrained(dict(tensors), str(weights), weights.url, sha256)
+    return Pretrained(dict(tensors), str(weights), weights.url, sha256, _TERMS)
 
 
 def _file(url: str) -> Path:

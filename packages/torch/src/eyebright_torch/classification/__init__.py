@@ -1,0 +1,1 @@
+"""Image classification, with the models of whichever library a trainer brings."""

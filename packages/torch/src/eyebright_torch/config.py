@@ -1,0 +1,99 @@
+"""The settings that every run has: name, default, range, unit and help of each; and the words with which a task adds its own.
+
+`x-view` says who is meant to meet a setting: every `user`, or the `developer` who asks for all of them. `x-expected` says in
+words what a pattern says to machines.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def user(text: str, unit: str = "", **limits: Any) -> Any:
+    """A setting that everybody meets. `limits` are pydantic's: default, ge, lt, pattern …; `expected` says a pattern in words."""
+    return _setting("user", text, unit, **limits)
+
+
+def developer(text: str, unit: str = "", **limits: Any) -> Any:
+    """A setting for who asks for all of them."""
+    return _setting("developer", text, unit, **limits)
+
+
+def _setting(view: str, text: str, unit: str, expected: str = "", **limits: Any) -> Any:
+    told = {"x-view": view, "x-unit": unit, "x-expected": expected}
+    extra = {key: value for key, value in told.items() if value}
+    return Field(description=text, json_schema_extra=extra, **limits)
+
+
+def _text(device: Any) -> Any:
+    return str(device) if type(device) is int else device
+
+
+_DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|cuda|mps|\d{1,3}(,\d{1,3})*)$")]
+#: A single index may come as a number: `--set device=0` means nothing else.
+Device = Annotated[
+    _DeviceName,
+    BeforeValidator(_text, json_schema_input_type=_DeviceName | Annotated[int, Field(ge=0, le=999)]),
+]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class RunConfig(BaseModel):
+    """What the loop and everything around it reads. Unknown names are refused, because a typo must not be dropped in silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    # The run
+    epochs: int = user("How often every training image is seen", default=30, ge=1, le=10_000)
+    batch: int = user(
+        "Images per optimiser step, over all processes; all there are, if they are fewer",
+        "images",
+        default=32,
+        ge=2,
+        le=65_536,
+    )
+    imgsz: int = user("Side of the square that the model sees", "pixels", default=224, ge=32, le=1024)
+    patience: int = user("Stop after so many epochs without a better model; 0: never", "epochs", default=20, ge=0)
+    seed: int = user("The same seed gives the same numbers on the same machine", default=0, ge=0, lt=2**63)
+
+    # The optimiser
+    optimizer: Literal["Adam", "AdamW", "SGD"] = user("How weights follow gradients", default="AdamW")
+    lr0: float = user(
+        "Learning rate after warm-up; about 0.001 for Adam and AdamW, 0.05 for SGD", default=0.001, gt=0, le=10
+    )
+    lrf: float = developer("Last learning rate of the cosine schedule, as a share of lr0", default=0.01, ge=0, le=1)
+    momentum: float = developer("SGD's momentum; Adam's beta1", default=0.9, ge=0, lt=1)
+    weight_decay: float = user("Weight decay; biases and normalisation are spared", default=0.01, ge=0, le=1)
+    schedule: Literal["cosine", "step", "constant"] = user("How the learning rate falls", default="cosine")
+    warmup_epochs: float = user("The learning rate climbs to lr0 during these", "epochs", default=1.0, ge=0)
+    step_every: int = developer("Schedule step: epochs between drops; 0: a third of all", "epochs", default=0, ge=0)
+    step_gamma: float = developer("Schedule step: what each drop multiplies by", default=0.1, gt=0, le=1)
+    grad_clip: float = developer("Greatest norm of a step's gradient; 0: no limit", default=0.0, ge=0)
+    ema: bool = user("Evaluate and keep a moving average of the weights", default=True)
+    ema_decay: float = developer("How slowly the average follows, once it is warm", default=0.999, ge=0, lt=1)
+
+    # Machine
+    device: Device = user(
+        'auto, cpu, cuda, mps, or CUDA indices such as "0,1"; auto takes what the job was given',
+        expected="auto, cpu, cuda, mps or CUDA indices such as 0,1",
+        default="auto",
+    )
+    processes: int = developer("Training processes; 0: one for each device", default=0, ge=0, le=256)
+    amp: Literal["auto", "off", "bf16", "fp16"] = user(
+        "Mixed precision; auto chooses by what the hardware has", default="auto"
+    )
+    workers: int = developer("Threads that decode images; 0: as many as the job has cores", default=0, ge=0, le=256)
+    cache: Literal["auto", "off"] = developer(
+        "auto decodes each image once and keeps it resized, in memory or on disk, where it fits", default="auto"
+    )
+    deterministic: bool = developer("Ask CUDA for repeatable kernels too; slower", default=False)
+
+    # What is kept
+    save_every_steps: int = developer(
+        "Checkpoint every so many steps besides each epoch; 0: never", "steps", default=0, ge=0
+    )
+    keep_checkpoints: int = developer("Newest checkpoints kept besides the best one", default=2, ge=1, le=1000)
+    exports: tuple[Literal["onnx"], ...] = user("Deployable forms to make", default=("onnx",))
+    export_tolerance: float = developer(
+        "Greatest difference of a raw output between the model and its export", default=0.001, gt=0
+    )
