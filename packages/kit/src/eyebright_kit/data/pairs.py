@@ -49,6 +49,12 @@ class Places:
             self._folders[above] = self.folder(path.parent)
         return self._folders[above] + self._tails.sub("", path.stem)
 
+    def beside(self, document: Path, name: str | None) -> str:
+        """Of the file that a document means by a name, which may say anything; one that no file has for what lies outside."""
+        path = Path(os.path.normpath(document.parent / (name or "").replace("\\", "/")))
+        inside = bool(name) and "\0" not in str(path) and path.is_relative_to(self._root) and path != self._root
+        return self.of(path) if inside else "/"
+
     def folder(self, folder: Path) -> str:
         """The folders that count, each with a slash behind it; empty for the root."""
         inside = folder.relative_to(self._root).parts
@@ -81,6 +87,27 @@ def gather(tree: Tree, is_document: Callable[[Path], bool]) -> Gathered:
         else:
             (images if named_like_image(found) else others).append(found)
     return Gathered(tuple(images), tuple(documents), tuple(others), tuple(remarks))
+
+
+def matched(
+    images: Iterable[Path], documents: Iterable[Path], places: Places, named: Callable[[Path], str | None]
+) -> tuple[dict[Path, Path], list[Path]]:
+    """The document of each image that has one: of the same name or, failing that, the one that names it; and what is left.
+
+    `named` opens a document of which no image has the name. Only what the walk has found is ever meant.
+    """
+    by_place: dict[str, list[Path]] = {}
+    for image in images:
+        by_place.setdefault(places.of(image), []).append(image)
+    found: dict[Path, Path] = {}
+
+    def claimed(document: Path, place: str) -> bool:
+        free = [image for image in by_place.get(place, ()) if image not in found]
+        found.update(dict.fromkeys(free, document))
+        return bool(free)
+
+    nameless = [document for document in documents if not claimed(document, places.of(document))]
+    return found, [path for path in nameless if not claimed(path, places.beside(path, named(path)))]
 
 
 def top_of(files: Iterable[Path], root: Path, roles: frozenset[str]) -> Path:

@@ -428,6 +428,55 @@ def test_a_document_that_is_a_link_out_of_the_data_set_is_not_read(tmp_path: Pat
     assert reads(root).classes == ("cat", "dog")
 
 
+@pytest.mark.parametrize("stem", ["1.jpg", "road 1"])
+def test_a_document_of_another_name_belongs_to_the_image_that_it_names(tmp_path: Path, stem: str) -> None:
+    write_image(tmp_path / "images" / "1.jpg", 1)
+    write(tmp_path / "annotations" / f"{stem}.xml", document(thing(), name="1.jpg"))
+    assert reads.only(tmp_path).box == (2, 3, 6, 6)
+    assert reads.remarks(tmp_path) == []
+
+
+def test_a_document_of_the_very_name_goes_before_one_that_names_the_image(tmp_path: Path) -> None:
+    one(tmp_path, document(thing("dog")))
+    write(tmp_path / "annotations" / "0.xml", document(thing("cat"), name="1.png"))
+    assert reads(tmp_path).classes[reads.only(tmp_path).label] == "dog"
+    assert reads.remarks(tmp_path) == [("orphan_annotations", "annotations/0.xml", "")]
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "/", "../../secret.png", "/etc/passwd", "C:\\1.png", "a/" * 3000, "images/1.png/2.png"]
+)
+def test_whatever_a_document_names_only_images_of_the_set_are_meant(tmp_path: Path, name: str) -> None:
+    write_image(tmp_path / "secret.png", 2)
+    root = tmp_path / "in" / "set"
+    write_image(root / "images" / "1.png", 1)
+    write(root / "annotations" / "0.xml", document(thing(), name=name))
+    assert [c.path.name for c in reads.candidates(root)] == ["1.png"]
+    assert reads.remarks(root) == [("orphan_annotations", "annotations/0.xml", "")]
+
+
+@pytest.mark.parametrize("folder", ["annotations/trimaps", "masks"])
+def test_masks_beside_boxes_are_told_and_are_no_images(tmp_path: Path, folder: str) -> None:
+    one(tmp_path, document(thing()))
+    write_image(tmp_path / folder / "1.png", 2)
+    assert [c.path.parent.name for c in reads.candidates(tmp_path)] == ["images"]
+    assert reads.remarks(tmp_path) == [("unsupported_annotations", f"{folder}/1.png", "")]
+
+
+def test_images_of_masked_faces_are_images(tmp_path: Path) -> None:
+    write_image(tmp_path / "masks" / "1.png", 2)
+    write(tmp_path / "masks" / "1.xml", document(thing()))
+    assert len(reads.candidates(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_document_in_utf_16_has_its_classes(tmp_path: Path, encoding: str) -> None:
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    one(tmp_path, (mark + document(thing("cät"))).encode(encoding))
+    assert reads(tmp_path).classes == ("cät",)
+    assert reads.only(tmp_path).label == 0
+
+
 def test_control_characters_in_names_are_shown_escaped(tmp_path: Path) -> None:
     one(tmp_path, document(thing("c\u202eat")))
     assert reads(tmp_path).classes == ("c\\u202eat",)

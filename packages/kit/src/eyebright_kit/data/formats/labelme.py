@@ -10,7 +10,6 @@ import base64
 import binascii
 import io
 import math
-import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,11 +32,11 @@ from eyebright_kit.data.manifest import Sample
 from eyebright_kit.data.pairs import (
     IMAGE_ROLES,
     TEXT_ROLES,
-    Gathered,
     Places,
     beginning,
     gather,
     glimpsed,
+    matched,
     split_within,
     top_of,
 )
@@ -187,7 +186,8 @@ def _name_of(label: str) -> str:
 def _found(tree: Tree, classes: Sequence[str]) -> Iterator[Candidate | Remark]:
     gathered = gather(tree, _is_json)
     yield from gathered.remarks
-    documents, unused = _matched(gathered, tree.root)
+    places = Places(tree.root, _ROLES)
+    documents, unused = matched(gathered.images, gathered.documents, places, partial(_named, root=tree.root))
     top = top_of(gathered.images, tree.root, _ROLES)
     reader = _Reader(tree.root, {name: label for label, name in enumerate(classes)})
     for path in gathered.images:
@@ -200,42 +200,17 @@ def _found(tree: Tree, classes: Sequence[str]) -> Iterator[Candidate | Remark]:
     yield from (Remark(path, "other_file") for path in gathered.others if path not in in_use)
 
 
-def _matched(gathered: Gathered, root: Path) -> tuple[dict[Path, Path], list[Path]]:
-    """The document of each image that has one: of the same name or, failing that, the one that names it; and what is left."""
-    places = Places(root, _ROLES)
-    by_place: dict[str, list[Path]] = {}
-    for image in gathered.images:
-        by_place.setdefault(places.of(image), []).append(image)
-    documents: dict[Path, Path] = {}
-    unmatched: list[Path] = []
-    for path in gathered.documents:
-        images = [image for image in by_place.get(places.of(path), ()) if image not in documents]
-        documents |= dict.fromkeys(images, path)
-        unmatched += [] if images else [path]
-    return documents, [path for path in unmatched if not _claims(path, by_place, documents, places, root)]
-
-
-def _claims(
-    path: Path, by_place: Mapping[str, list[Path]], documents: dict[Path, Path], places: Places, root: Path
-) -> bool:
-    """Does the file name an image that no other describes? Only what the walk has found is ever meant."""
-    origin = _origin(path, root)
-    if origin is None or not origin.imagePath:
-        return False
-    named = posixpath.normpath(posixpath.join(path.parent.as_posix(), origin.imagePath.replace("\\", "/")))
-    if "\0" in named or not Path(named).is_relative_to(root):
-        return False
-    images = [image for image in by_place.get(places.of(Path(named)), ()) if image not in documents]
-    documents.update(dict.fromkeys(images, path))
-    return bool(images)
-
-
 def _origin(path: Path, root: Path) -> _Origin | None:
     """None for what is no file of LabelMe's."""
     try:
         return read_json(path, root, _Origin, _MAX_BYTES)
     except Unreadable:
         return None
+
+
+def _named(path: Path, root: Path) -> str | None:
+    origin = _origin(path, root)
+    return origin.imagePath if origin else None
 
 
 def _unused(path: Path, root: Path) -> Remark:

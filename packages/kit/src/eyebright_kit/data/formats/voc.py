@@ -31,7 +31,7 @@ from eyebright_kit.data.format import Annotations, Candidate, Certainty, Reading
 from eyebright_kit.data.geometry import turned_corners
 from eyebright_kit.data.imagesets import read_image_sets, split_names
 from eyebright_kit.data.manifest import Sample
-from eyebright_kit.data.pairs import IMAGE_ROLES, TEXT_ROLES, Places, beginning, gather, glimpsed, top_of
+from eyebright_kit.data.pairs import IMAGE_ROLES, TEXT_ROLES, Places, beginning, gather, glimpsed, matched, top_of
 from eyebright_kit.data.scalars import attribute_of, attribute_text, number_of, number_text
 from eyebright_kit.data.tree import Tree, printable
 from eyebright_kit.data.walk import natural_order
@@ -39,6 +39,7 @@ from eyebright_kit.data.writing import Target, write_file
 from eyebright_wire.datasets import Split
 
 _ROLES = IMAGE_ROLES | TEXT_ROLES
+_MASK_FOLDERS = frozenset({"mask", "masks", "trimaps"})
 _FLAGS = ("truncated", "difficult", "occluded")
 _CARRIED = frozenset(
     {
@@ -148,7 +149,12 @@ def _names_of(path: Path, root: Path) -> Iterator[str]:
     """By a search through plain files, which takes a tenth of the time of understanding them; that is done only once."""
     content = read_bytes(path, root)
     found = _NAME.findall(_INNER.sub(b"", content) if b"<part>" in content or b"<attributes>" in content else content)
-    if b"<!" in content or b"encoding" in content[:100] or len(found) != len(re.findall(rb"<object[\s>/]", content)):
+    if (
+        b"<!" in content
+        or b"encoding" in content[:100]
+        or b"\0" in content[:4]
+        or len(found) != len(re.findall(rb"<object[\s>/]", content))
+    ):
         yield from (_class_of(node) for node in read_xml(path, root).iterfind("object"))
     else:
         yield from (printable(name.decode("utf-8", "replace").strip()) for name in found)
@@ -165,7 +171,8 @@ def _found(tree: Tree, classes: Sequence[str]) -> Iterator[Candidate | Remark]:
     gathered = gather(tree, _is_document)
     yield from gathered.remarks
     places, top = Places(tree.root, _ROLES), top_of(gathered.images, tree.root, _ROLES)
-    documents = {places.of(path): path for path in gathered.documents if _is_xml(path)}
+    named = partial(_named, root=tree.root)
+    documents, unused = matched(gathered.images, filter(_is_xml, gathered.documents), places, named)
     images = [(path, places.of(path)) for path in gathered.images]
     known = frozenset(place for _, place in images)
     lists = read_image_sets(gathered.others, "Main", tree.root, places, known)
@@ -173,13 +180,15 @@ def _found(tree: Tree, classes: Sequence[str]) -> Iterator[Candidate | Remark]:
     for path, place in images:
         if lists.leaves_out(place):
             yield Remark(path, "unlisted_image", "there are lists in ImageSets/Main, and it is in none of them")
+        elif path not in documents and path.parent.name.casefold() in _MASK_FOLDERS:
+            yield _unread_mask(path)
         else:
-            document = documents.get(place)
+            document = documents.get(path)
             annotate = partial(reader.annotations, document) if document else partial(_without, path)
             yield Candidate(path, shown_path(path, top), lists.split_of(place, path, tree.root), annotate=annotate)
     yield from lists.missing(known)
-    used = {path for place, path in documents.items() if place in known}
-    yield from (_unused(path) for path in gathered.documents if path not in used)
+    yield from (Remark(path, "orphan_annotations") for path in unused)
+    yield from (_unread_mask(path) for path in gathered.documents if not _is_xml(path))
     in_use = {*lists.files, *_class_lists(gathered.others)[:1]}
     yield from (Remark(path, "other_file") for path in gathered.others if path not in in_use)
 
@@ -188,10 +197,16 @@ def _without(path: Path, width: int, height: int) -> Annotations:
     return Annotations(remarks=(Remark(path, "missing_annotations"),))
 
 
-def _unused(path: Path) -> Remark:
-    if _is_xml(path):
-        return Remark(path, "orphan_annotations")
+def _unread_mask(path: Path) -> Remark:
     return Remark(path, "unsupported_annotations", "masks are read only where no boxes lie beside them")
+
+
+def _named(path: Path, root: Path) -> str | None:
+    """The image that a document says it is about."""
+    try:
+        return (read_xml(path, root).findtext("filename") or "").strip()
+    except Unreadable:
+        return None
 
 
 # Objects
