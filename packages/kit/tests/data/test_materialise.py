@@ -3,7 +3,9 @@
 import errno
 import fcntl
 import os
+import pickle
 import shutil
+import tracemalloc
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +14,7 @@ from msgspec.structs import replace
 from PIL import Image, ImageOps
 
 from eyebright_kit.data import blobs
+from eyebright_kit.data.annotations import Instance
 from eyebright_kit.data.blobs import blob_path, linked
 from eyebright_kit.data.conformance import store, write_class_folders
 from eyebright_kit.data.local import dump, load
@@ -37,7 +40,9 @@ def manifest(tmp_path: Path) -> Manifest:
 
 
 def tree(root: Path) -> list[str]:
-    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    """Of what a trainer opens."""
+    files = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    return sorted(file for file in files if not file.startswith("samples/"))
 
 
 def test_files_are_named_by_numbers(manifest: Manifest, tmp_path: Path) -> None:
@@ -172,6 +177,43 @@ def test_a_trainer_is_told_how_often_to_show_an_image(manifest: Manifest, tmp_pa
     local = materialise(Manifest(tmp_path / "repeated"), tmp_path / "blobs", tmp_path / "local")
     told = load(dump(local))
     assert {s.source: s.repeats for split in Split for s in told.samples(split)} == {s.source: s.repeats for s in shown}
+
+
+def test_samples_are_read_from_anywhere_by_anybody(manifest: Manifest, tmp_path: Path) -> None:
+    local = materialise(manifest, tmp_path / "blobs", tmp_path / "local")
+    train = local.samples(Split.TRAIN)
+    everything = list(train)
+    assert len(train) == len(everything) == 5
+    assert [train[place] for place in (0, 4, -1, -5)] == [everything[place] for place in (0, 4, -1, -5)]
+    assert train[1:-1] == tuple(everything[1:-1])
+    for place in (5, -6):
+        with pytest.raises(IndexError):
+            train[place]
+    assert list(local.samples(Split.TEST)) == []
+    told = load(dump(local))
+    assert (told.root, told.classes, list(told.samples(Split.TRAIN))) == (local.root, local.classes, everything)
+    assert list(pickle.loads(pickle.dumps(train))) == everything
+
+
+def test_a_second_call_takes_nothing_from_who_still_reads_the_first(manifest: Manifest, tmp_path: Path) -> None:
+    first = materialise(manifest, tmp_path / "blobs", tmp_path / "local").samples(Split.TRAIN)
+    everything = list(first)
+    write_manifest(tmp_path / "shorter", manifest.header, [line_of(next(manifest.samples()))])
+    materialise(Manifest(tmp_path / "shorter"), tmp_path / "blobs", tmp_path / "local")
+    assert list(first) == everything
+
+
+def test_memory_does_not_grow_with_the_objects_of_a_set(manifest: Manifest, tmp_path: Path) -> None:
+    objects = tuple(Instance(label=0, box=(n % 9, 1, 2.5, 3.5), polygons=((1.5, 2.5) * 4,)) for n in range(1000))
+    crowded = replace(next(manifest.samples()), instances=objects)
+    write_manifest(tmp_path / "crowded", manifest.header, [line_of(crowded)] * 40)
+    tracemalloc.start()
+    local = materialise(Manifest(tmp_path / "crowded"), tmp_path / "blobs", tmp_path / "local")
+    count = sum(len(sample.instances) for sample in local.samples(Split.TRAIN))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 40_000
+    assert most < 3_000_000  # of all at once it were ten million
 
 
 def test_images_without_a_class_have_a_folder_of_their_own(manifest: Manifest, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ Source: N. Krawetz, "Kind of Like That", hackerfactor.com 2013.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from operator import sub
 
 from PIL import Image
@@ -65,13 +65,16 @@ def near_pairs(thumbnails: Sequence[bytes]) -> Iterator[tuple[int, int]]:
 
 
 def _buckets(hashes: Sequence[int], band: int) -> Iterator[list[int]]:
-    """One band after the other, so that memory holds one table."""
+    """The places that agree in a band, in order. One band after the other and sorted, as a table of all would be most of the
+    memory that a million images take."""
     mask, shift = (1 << _BAND_BITS) - 1, band * _BAND_BITS
-    buckets: dict[int, list[int]] = defaultdict(list)
-    for place, bits in enumerate(hashes):
-        if bits >= 0:
-            buckets[bits >> shift & mask].append(place)
-    yield from (bucket for bucket in buckets.values() if len(bucket) > 1)
+
+    def key(place: int) -> int:
+        return hashes[place] >> shift & mask
+
+    places = sorted((place for place, bits in enumerate(hashes) if bits >= 0), key=key)
+    buckets = (list(bucket) for _, bucket in groupby(places, key))
+    yield from (bucket for bucket in buckets if len(bucket) > 1)
 
 
 def _alike(

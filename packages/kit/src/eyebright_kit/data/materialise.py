@@ -1,15 +1,17 @@
 """Lay an immutable version out for a trainer: `materialise(manifest, blob_root, into)`.
 
-Class names and source names never become paths; numbers do. What a trainer sees of the annotations was parsed and written by us.
+Class names and source names never become paths; numbers do. What a trainer sees of the annotations was parsed and written by us,
+image by image: memory holds one at a time.
 """
 
 import shutil
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 from eyebright_kit.data.blobs import Place, blob_path, copied
 from eyebright_kit.data.geometry import trainable
-from eyebright_kit.data.local import LocalDataset, LocalSample
+from eyebright_kit.data.local import LocalDataset, LocalSample, laid_out, line_of, samples_file
 from eyebright_kit.data.manifest import Manifest, Sample
 from eyebright_wire.datasets import Split
 
@@ -24,26 +26,22 @@ def materialise(manifest: Manifest, blob_root: Path, into: Path, place: Place = 
     Raises StorageUnavailable when a blob is missing or differs from the manifest, msgspec.DecodeError for what is none.
     """
     _clear(into)
-    splits: dict[Split, list[LocalSample]] = {split: [] for split in Split}
     numbers: Counter[Split] = Counter()
-    for sample in manifest.samples():
-        splits[sample.split].append(_placed(sample, numbers[sample.split], blob_root, into, place))
-        numbers[sample.split] += 1
-    header = manifest.header
-    return LocalDataset(
-        root=into,
-        classes=header.classes,
-        splits={split: tuple(samples) for split, samples in splits.items()},
-        skeletons=header.skeletons,
-    )
+    with ExitStack() as files:
+        lines = {split: files.enter_context(samples_file(into, split).open("wb")) for split in Split}
+        for sample in manifest.samples():
+            lines[sample.split].write(line_of(_placed(sample, numbers[sample.split], blob_root, into, place)))
+            numbers[sample.split] += 1
+    return laid_out(into, manifest.header.classes, manifest.header.skeletons)
 
 
 def _clear(into: Path) -> None:
     """Remove only what materialise itself makes: `into` may hold other things of the caller."""
-    for name in (*Split, _MASKS):
-        if (into / name).exists():
-            shutil.rmtree(into / name)
-    into.mkdir(parents=True, exist_ok=True)
+    samples = samples_file(into, Split.TRAIN).parent
+    for folder in (*(into / name for name in (*Split, _MASKS)), samples):
+        if folder.exists():
+            shutil.rmtree(folder)
+    samples.mkdir(parents=True)
 
 
 def _placed(sample: Sample, number: int, blob_root: Path, into: Path, place: Place) -> LocalSample:
