@@ -112,9 +112,15 @@ def test_unknown_models_and_tasks_name_the_nearest():
         task_of(toy_manifest(), "painting")
 
 
-def test_a_denied_licence_is_refused():
-    with pytest.raises(LicenceDenied, match=r"AGPL-3\.0"):
-        check_licence(toy_manifest(licence="AGPL-3.0"), ["AGPL-3.0"])
+@pytest.mark.parametrize("licence", ["AGPL-3.0", "AGPL-3.0-only", "AGPL-3.0-or-later", "agpl-3.0-only"])
+def test_a_denied_licence_is_refused_under_each_of_its_names(licence):
+    with pytest.raises(LicenceDenied, match=rf"under {licence}.*EYEBRIGHT_LICENCE_DENY"):
+        check_licence(toy_manifest(licence=licence), ["MIT", "AGPL-3.0"])
+
+
+@pytest.mark.parametrize("denied", [[], ["MIT"], ["GPL-3.0"], ["AGPL-3.0-or-later"]])
+def test_a_licence_that_nobody_denies_is_not_refused(denied):
+    check_licence(toy_manifest(licence="AGPL-3.0-only"), denied)
 
 
 def test_an_unready_data_set_lists_every_missing_condition():

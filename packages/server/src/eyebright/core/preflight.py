@@ -9,7 +9,10 @@ from eyebright_wire.manifest import TaskInfo, TrainerManifest
 
 
 def check_licence(manifest: TrainerManifest, denied: Collection[str]) -> None:
-    if manifest.licence in denied:
+    """Raises LicenceDenied. Who refuses AGPL-3.0 means AGPL-3.0-only and AGPL-3.0-or-later too; SPDX names have no case."""
+    licence = manifest.licence.casefold()
+    family = licence.removesuffix("-only").removesuffix("-or-later")
+    if not {licence, family}.isdisjoint(name.casefold() for name in denied):
         raise LicenceDenied(
             f"trainer {manifest.name} is under {manifest.licence}, which this server's policy refuses "
             "(EYEBRIGHT_LICENCE_DENY). Choose another trainer, or ask the operator."

@@ -5,8 +5,8 @@ import threading
 from ultralytics.engine.trainer import BaseTrainer
 
 from eyebright_kit.runtime import Context, Result
+from eyebright_ultralytics import export, memory, readiness, weights
 from eyebright_ultralytics import hardware as machine
-from eyebright_ultralytics import memory, readiness, weights
 from eyebright_ultralytics.arguments import arguments
 from eyebright_ultralytics.deliver import Delivery
 from eyebright_ultralytics.session import session
@@ -21,6 +21,7 @@ def fit(ctx: Context) -> Result:
     task = task_named(ctx.task)
     config = ctx.config_as(task.config)
     hardware = machine.choose(config, ctx.resources)
+    export.check(config)
     pretrained = weights.local(ctx.model) if config.pretrained else None
     ctx.stage(Stage.VALIDATING)
     readiness.check(ctx.data, task)
@@ -31,7 +32,7 @@ def fit(ctx: Context) -> Result:
         watch = Watch(ctx, task, config)
         watch.hang_into(trainer)
         _train(trainer, ctx)
-        return Delivery(ctx, task, config, hardware, trainer, pretrained).everything()
+        return Delivery(ctx, task, config, hardware, trainer, tree, pretrained).everything()
 
 
 def _train(trainer: BaseTrainer, ctx: Context) -> None:

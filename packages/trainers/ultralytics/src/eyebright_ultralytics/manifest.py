@@ -35,6 +35,6 @@ MANIFEST = TrainerManifest(
     description="YOLO11, YOLO12 and YOLO26 from Ultralytics: boxes, outlines, keypoints, turned boxes, whole images.",
     tasks=tuple(_info(task) for task in TASKS),
     layouts=("yolo", "imagefolder"),
-    reads_only=True,  # what Ultralytics writes into are copies of our own making: see tree.py
+    reads_only=False,  # Ultralytics mends JPEGs where they lie
     conformance={"epochs": 2, "batch": 4, "imgsz": 64, "nbs": 4, "warmup_epochs": 0, "plots": False},
 )

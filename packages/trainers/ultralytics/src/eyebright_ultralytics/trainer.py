@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from eyebright_kit.runtime import Context, Result
 from eyebright_ultralytics import fence
 from eyebright_ultralytics.manifest import MANIFEST
+from eyebright_ultralytics.tasks import task_named
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.predictions import Found
 
@@ -17,6 +18,7 @@ class UltralyticsTrainer:
 
     def fit(self, ctx: Context) -> Result:
         """Raises a TrainerFailure with what to change, or Stopped with a checkpoint left behind."""
+        ctx.config_as(task_named(ctx.task).config)  # before the seconds that the framework takes
         fence.put_up(ctx.scratch / "fence")
         from eyebright_ultralytics.fit import fit
 

@@ -1,11 +1,11 @@
 """The data set as Ultralytics reads it: a tree of our own making in the run's scratch folder.
 
-Every file is named by its number, and every image is a copy: Ultralytics mends JPEGs where they lie and puts caches beside
-them, which must never reach a stored image.
+Every file is named by its number. Ultralytics mends JPEGs where they lie and puts caches beside them: what is linked here are
+the run's own copies, which the kit makes because the manifest says that this trainer does not only read.
 """
 
+import os
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -132,10 +132,10 @@ def _description(data: LocalDataset, task: Task, into: Path, points: int) -> dic
 
 
 def _place_image(sample: LocalSample, stem: Path, upright: bool) -> None:
-    """A copy. Objects lie where they lie among the stored pixels: there, an image that its EXIF would turn is written anew."""
+    """Objects lie where they lie among the stored pixels: there, an image that its EXIF would turn is written anew."""
     suffix = sample.path.suffix.lower()
     if suffix in _READABLE and (upright or not _would_be_turned(sample.path)):
-        shutil.copyfile(sample.path, stem.with_suffix(suffix))
+        os.link(sample.path, stem.with_suffix(suffix))
         return
     with Image.open(sample.path) as image:
         image.convert("RGB").save(stem.with_suffix(".png"), compress_level=1)
