@@ -66,11 +66,11 @@ def one(path: Path, instance: Instance, size: tuple[int, int] = (40, 20)) -> Loc
     return LocalDataset(path.parent, ("thing",), {Split.TRAIN: (sample,), Split.VAL: (sample,)})
 
 
-def test_an_image_that_its_exif_would_turn_lies_as_its_annotations_refer_to_it(tmp_path: Path):
+def test_an_image_that_its_exif_turns_lies_as_its_annotations_refer_to_it(tmp_path: Path):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    Image.new("RGB", (40, 20), (200, 0, 0)).save(tmp_path / "photo.jpg", exif=exif)
-    data = one(tmp_path / "photo.jpg", Instance(label=0, box=(0, 0, 10, 10)))
+    Image.new("RGB", (20, 40), (200, 0, 0)).save(tmp_path / "photo.webp", exif=exif)
+    data = one(tmp_path / "photo.webp", Instance(label=0, box=(0, 0, 10, 10)))
     write_tree(data, task_named("detection"), tmp_path / "tree")
     (placed,) = (tmp_path / "tree" / "images" / "train").iterdir()
     with Image.open(placed) as image:

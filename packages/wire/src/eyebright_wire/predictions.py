@@ -1,4 +1,4 @@
-"""What a model makes of one image. Coordinates are pixels of the image as it is stored, from its left upper corner."""
+"""What a model makes of one image. Coordinates are pixels of the image as it is to be held, from its left upper corner."""
 
 from typing import TypeAlias
 

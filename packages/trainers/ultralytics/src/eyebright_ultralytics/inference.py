@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors.torch import load_file
 from ultralytics.engine.predictor import BasePredictor
 from ultralytics.engine.results import Results
@@ -66,9 +66,9 @@ def _labels(folder: Path) -> dict[str, Any]:
 
 
 def _pixels(path: Path) -> np.ndarray:
-    """[height, width, blue-green-red] as they are stored: annotations, and so training, refer to those."""
+    """[height, width, blue-green-red] of the image as it is to be held."""
     with Image.open(path) as image:
-        return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])
+        return np.ascontiguousarray(np.asarray(ImageOps.exif_transpose(image).convert("RGB"))[..., ::-1])
 
 
 def _scores(result: Results, classes: list[str]) -> tuple[ClassScore, ...]:

@@ -80,6 +80,7 @@ def _put_back(state: dict[str, Any], trainer: BaseTrainer) -> None:
     trainer.scaler.load_state_dict(state["scaler"])
     trainer.best_fitness = state["best_fitness"]
     vars(trainer.stopper).update(state["stopper"])
+    trainer.epoch = state["epoch"]
     trainer.start_epoch = state["epoch"] + 1
     trainer.scheduler.last_epoch = state["epoch"]  # its first step goes on from here
     _put_back_loss(state["loss_updates"], model)

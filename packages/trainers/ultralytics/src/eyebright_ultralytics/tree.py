@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from eyebright_kit.data.annotations import Instance
 from eyebright_kit.data.formats import yolo_writing
@@ -54,7 +54,7 @@ def _write_classes(data: LocalDataset, into: Path) -> Path:
             folder.mkdir(parents=True)
         for number, sample in enumerate(data.samples(split)):
             if sample.label is not None:
-                _place_image(sample, folders[sample.label] / f"{number:06d}", upright=True)
+                _place_image(sample, folders[sample.label] / f"{number:06d}")
     return into
 
 
@@ -69,7 +69,7 @@ def _write_objects(data: LocalDataset, task: Task, into: Path) -> Path:
         images.mkdir(parents=True)
         labels.mkdir(parents=True)
         for number, sample in enumerate(data.samples(split)):
-            _place_image(sample, images / f"{number:06d}", upright=False)
+            _place_image(sample, images / f"{number:06d}")
             lines = (line(instance, sample.width, sample.height) for instance in told_apart(sample))
             (labels / f"{number:06d}.txt").write_text("".join(lines))
     description = into / "data.yaml"
@@ -131,16 +131,17 @@ def _description(data: LocalDataset, task: Task, into: Path, points: int) -> dic
 # Images
 
 
-def _place_image(sample: LocalSample, stem: Path, upright: bool) -> None:
-    """Objects lie where they lie among the stored pixels: there, an image that its EXIF would turn is written anew."""
+def _place_image(sample: LocalSample, stem: Path) -> None:
+    """Annotations refer to an image as it is to be held: one that lies otherwise is turned here, for not every reader turns
+    every kind of file."""
     suffix = sample.path.suffix.lower()
-    if suffix in _READABLE and (upright or not _would_be_turned(sample.path)):
+    if suffix in _READABLE and not _lies_otherwise(sample.path):
         os.link(sample.path, stem.with_suffix(suffix))
         return
     with Image.open(sample.path) as image:
-        image.convert("RGB").save(stem.with_suffix(".png"), compress_level=1)
+        ImageOps.exif_transpose(image).convert("RGB").save(stem.with_suffix(".png"), compress_level=1)
 
 
-def _would_be_turned(path: Path) -> bool:
+def _lies_otherwise(path: Path) -> bool:
     with Image.open(path) as image:
         return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
