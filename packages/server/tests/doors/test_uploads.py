@@ -1,5 +1,6 @@
 """Bodies that are files: bounded, streamed, and gone afterwards."""
 
+import asyncio
 import shutil
 
 import httpx
@@ -90,6 +91,31 @@ async def test_a_disk_that_fills_up_on_the_way_is_told_and_nothing_stays(site, m
     assert left_behind(site) == []
 
 
+@pytest.mark.parametrize("kind", ["application/zip", "multipart/form-data; boundary=b"])
+async def test_a_sender_that_falls_silent_is_let_go_and_nothing_stays(site, monkeypatch, kind):
+    monkeypatch.setattr(room, "SILENCE_SECONDS", 0.01)
+
+    async def silent():
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.zip"\r\n\r\nPK'
+        await asyncio.Event().wait()
+
+    answer = await site.post(f"{API}/datasets", content=silent(), headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert left_behind(site) == []
+
+
+async def test_after_a_refusal_nobody_who_falls_silent_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "SILENCE_SECONDS", 0.01)
+
+    async def too_much():
+        yield bytes(3000)
+        await asyncio.Event().wait()
+
+    async with make_site(tmp_path, uploads={"archive_bytes": 2000}) as site:
+        answer = await site.post(f"{API}/datasets", content=too_much())
+        assert (answer.status_code, left_behind(site)) == (413, [])
+
+
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "x" * 101, "a\n"])
 async def test_a_name_can_never_be_a_path(site, name):
     answer = await site.post(f"{API}/datasets", params={"name": name}, content=pets())
@@ -101,6 +127,7 @@ async def test_a_name_can_never_be_a_path(site, name):
     [
         ("multipart/form-data", b"x"),
         ("multipart/form-data; boundary=b", b"no form at all"),
+        (f"multipart/form-data; boundary={'b' * 300}", b"x"),
         ("multipart/form-data; boundary=b", b"--b--\r\n"),
         (
             "multipart/form-data; boundary=b",

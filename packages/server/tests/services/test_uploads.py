@@ -181,7 +181,7 @@ async def test_whoever_asks_while_somebody_goes_on_sending_is_answered_all_the_s
 
 
 async def test_a_sender_that_falls_silent_gives_way(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "SILENCE_SECONDS", 0.01)
+    monkeypatch.setattr(room, "SILENCE_SECONDS", 0.01)
     upload_id = await desk.begin()
     with pytest.raises(Unavailable, match="nothing came"):
         await desk.uploads.append(upload_id, 0, Held(PHOTOS[:1000]).blocks())
@@ -294,18 +294,6 @@ async def test_what_nobody_continues_or_uses_expires(desk: Desk) -> None:
     desk.restart()
     assert await desk.uploads.expire() == 1
     assert desk.left() == []
-
-
-async def test_using_one_keeps_it(desk: Desk) -> None:
-    upload_id = await desk.begin(length=0)
-    desk.clock.advance(DAY - 1)
-    async with desk.uploads.using(upload_id) as complete:
-        desk.clock.advance(2 * DAY)
-        assert await desk.uploads.expire() == 0
-        with pytest.raises(Locked):
-            await desk.uploads.abandon(upload_id)
-        assert complete.path.exists()
-    assert await desk.uploads.expire() == 1
 
 
 async def test_what_a_crash_left_of_a_beginning_expires_too(desk: Desk) -> None:

@@ -9,11 +9,13 @@ from io import FileIO
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from eyebright.errors import StorageFull
+from eyebright.errors import StorageFull, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: A sender that is silent for so long has been cut off without anybody telling; nothing is kept waiting for it.
+SILENCE_SECONDS = 20.0
 #: Each write costs a hop to a thread.
 _BLOCK = 2**20
 #: How much may be written between two looks at the free space: others fill the disk too, and not everybody announces a length.
@@ -46,6 +48,21 @@ class Room:
 
     async def _free(self) -> int:
         return (await asyncio.to_thread(shutil.disk_usage, self.folder)).free
+
+
+async def heard(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same blocks. Raises Unavailable when the sender falls silent."""
+    while True:
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                block = await anext(blocks, None)
+        except TimeoutError:
+            raise Unavailable(
+                f"nothing came for {SILENCE_SECONDS:.0f} s; send it again, or, in pieces, ask with HEAD how far it got"
+            ) from None
+        if block is None:
+            return
+        yield block
 
 
 async def pour(blocks: AsyncIterator[bytes], path: Path, room: Room, *, durable: bool = False) -> None:

@@ -8,19 +8,17 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from eyebright.errors import Conflict, Locked, NotFound, TooLarge, Unavailable
+from eyebright.errors import Conflict, Locked, NotFound, TooLarge
 from eyebright.ports.clock import Clock
-from eyebright.services.room import Room, mib, pour, to_its_end
+from eyebright.services.room import Room, heard, mib, pour, to_its_end
 from eyebright.settings import UploadSettings
 from eyebright_kit import disk
 
-#: A sender that is silent for so long has been cut off without anybody telling; whoever comes next must not wait for it.
-SILENCE_SECONDS = 20.0
 #: A sender that was cut off asks at once how far it got, often before the server has put away what came last.
 LETTING_GO_SECONDS = 1.0
 _ID = re.compile(r"upl_[0-9a-f]{23}")
@@ -126,12 +124,6 @@ class Uploads:
         await asyncio.to_thread(self._touch, upload_id)
         return CompleteUpload(self._bytes(upload_id), upload.announced.filename)
 
-    @asynccontextmanager
-    async def using(self, upload_id: str) -> AsyncGenerator[CompleteUpload]:
-        """A complete one that nobody removes meanwhile. Raises as `path_of` does, and Locked."""
-        with self._alone(upload_id):
-            yield await self.path_of(upload_id)
-
     async def expire(self) -> int:
         """Remove those that nobody has continued or used for too long; how many."""
         expired = [name for name in await asyncio.to_thread(self._expired) if name not in self._held]
@@ -208,21 +200,7 @@ def _require_expected(size: int, missing: int) -> None:
 
 async def _bounded(blocks: AsyncIterator[bytes], missing: int) -> AsyncIterator[bytes]:
     total = 0
-    async for block in _heard(blocks):
+    async for block in heard(blocks):
         total += len(block)
         _require_expected(total, missing)
-        yield block
-
-
-async def _heard(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    while True:
-        try:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                block = await anext(blocks, None)
-        except TimeoutError:
-            raise Unavailable(
-                f"nothing came for {SILENCE_SECONDS:.0f} s; ask with HEAD how far it got and go on from there"
-            ) from None
-        if block is None:
-            return
         yield block

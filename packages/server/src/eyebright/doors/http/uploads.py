@@ -7,14 +7,14 @@ from pathlib import Path
 
 import anyio
 from fastapi import Request
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from eyebright.doors.door import DoorContext
 from eyebright.doors.limit import lift
-from eyebright.errors import Conflict, EyebrightError, InvalidRequest, NotFound, StorageFull, TooLarge
-from eyebright.services.room import Room, mib, pour
+from eyebright.errors import Conflict, EyebrightError, InvalidRequest, NotFound, StorageFull, TooLarge, Unavailable
+from eyebright.services.room import Room, heard, mib, pour
 from eyebright.settings import UploadSettings
 
 #: A form has some bytes around its file.
@@ -69,15 +69,18 @@ class _File:
     def blocks(self) -> AsyncIterator[bytes]:
         kind, options = parse_options_header(self._request.headers.get("content-type"))
         if kind != b"multipart/form-data":
-            return self._request.stream()
+            return heard(self._request.stream())
         boundary = options.get(b"boundary")
         if not boundary:
             raise InvalidRequest("the form has no boundary in its Content-Type")
         return self._parts(boundary)
 
     async def _parts(self, boundary: bytes) -> AsyncIterator[bytes]:
-        form = _Form(boundary)
-        async for chunk in self._request.stream():
+        try:
+            form = _Form(boundary)
+        except FormParserError as error:
+            raise InvalidRequest(f"the form cannot be read: {error}") from None
+        async for chunk in heard(self._request.stream()):
             for block in form.feed(chunk):
                 yield block
         if form.filename is None:
@@ -108,7 +111,7 @@ class _Form:
         self._blocks = []
         try:
             self._parser.write(chunk)
-        except MultipartParseError as error:
+        except FormParserError as error:
             raise InvalidRequest(f"the form cannot be read: {error}") from None
         return self._blocks
 
@@ -176,8 +179,9 @@ def _too_large(limit: int) -> EyebrightError:
 
 async def _drain(request: Request) -> None:
     dropped = 0
-    with suppress(RuntimeError, ClientDisconnect):  # all of it was read already; nobody waits for the answer
-        async for block in request.stream():
+    # All of it was read already; nobody waits for the answer; or nothing more comes.
+    with suppress(RuntimeError, ClientDisconnect, Unavailable):
+        async for block in heard(request.stream()):
             dropped += len(block)
             if dropped > _DRAIN:
                 return
