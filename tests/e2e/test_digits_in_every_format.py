@@ -1,5 +1,5 @@
 """Real scans of digits, as class folders and pasted on textures with boxes, outlines, masks and captions: what one format holds
-comes out of every other that can carry it, and a classifier trains on what gives it classes."""
+comes out of every other that can carry it, and trainers train a few steps on what gives them classes, boxes or outlines."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ from eyebright_kit.data.annotations import IGNORED, Box, Instance, Mask, box_aro
 from eyebright_kit.data.blobs import blob_path, stored_at
 from eyebright_kit.data.convert import convert
 from eyebright_kit.data.features import Feature
-from eyebright_kit.data.format import detect, formats
+from eyebright_kit.data.format import Format, detect, formats
 from eyebright_kit.data.manifest import Header, Manifest, Sample, line_of, write_manifest
 from eyebright_kit.data.version import prepare
 from eyebright_wire.datasets import Split
@@ -25,6 +25,7 @@ from eyebright_wire.datasets import Split
 SIDE = 96
 CLASSES = tuple(f"digit {number}" for number in range(10))
 WITH_OBJECTS = ("coco", "cvat", "datumaro", "labelme", "metadata", "voc", "yolo")
+WITH_OUTLINES = ("coco", "cvat", "datumaro", "labelme", "yolo")
 WITH_CLASSES = ("datumaro", "imagefolder", "metadata")
 
 
@@ -99,6 +100,10 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Street:
     return Street(tmp_path_factory.mktemp("street"))
 
 
+def _form(name: str) -> Format:
+    return next(form for form in formats() if form.name == name)
+
+
 def told(manifest: Manifest, kept: frozenset[Feature]) -> Iterator[tuple[str, Split, object]]:
     """What is known of each image, by the names of its classes, as far as a format keeps it."""
     classes = manifest.header.classes
@@ -118,7 +123,7 @@ def read(folder: Path, work: Path) -> Manifest:
 
 @pytest.mark.parametrize("name", [form.name for form in formats() if form.name != "imagefolder"])
 def test_digits_on_textures_come_out_as_they_went_in(street: Street, tmp_path: Path, name: str) -> None:
-    form = next(form for form in formats() if form.name == name)
+    form = _form(name)
     done = convert(street.manifest, stored_at(street.blobs), form, tmp_path / name)
     assert detect(tmp_path / name) is form
     kept = frozenset({Feature.BOX, Feature.POLYGON, Feature.MASK, Feature.CAPTION}) - set(done.lost)
@@ -136,8 +141,7 @@ def test_boxes_survive_every_detour(street: Street, tmp_path: Path, first: str, 
     plain = replace_all(street.manifest, tmp_path / "plain")
     find = stored_at(street.blobs)
     for step, name in enumerate((first, second, "coco")):
-        form = next(form for form in formats() if form.name == name)
-        convert(plain, find, form, tmp_path / str(step))
+        convert(plain, find, _form(name), tmp_path / str(step))
         version = prepare(tmp_path / str(step), work=tmp_path / f"work-{step}")
         plain, find = version.manifest, dict(version.blobs).__getitem__
     assert sorted(told(plain, boxes), key=str) == sorted(told(street.manifest, boxes), key=str)
@@ -167,3 +171,35 @@ def test_a_classifier_trains_on_digits_in_any_format_that_has_classes(tmp_path: 
     )
     assert trained.code == 0, trained.err
     assert trained.document["job"]["state"] == "succeeded"
+
+
+#: One epoch of few steps; a detector needs far more to find anything.
+A_FEW_STEPS = {"epochs": 1, "imgsz": 96, "batch": 3, "warmup_epochs": 0, "plots": "false", "exports": "[]"}
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder for all of them: its server need not start anew each time."""
+    return tmp_path_factory.mktemp("platform")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        *(("detection", name) for name in WITH_OBJECTS),
+        *(("instance_segmentation", name) for name in WITH_OUTLINES),
+    ],
+)
+def test_a_detector_trains_on_digits_in_any_format_that_has_objects(
+    street: Street, platform: Path, tmp_path: Path, task: str, name: str
+) -> None:
+    convert(street.manifest, stored_at(street.blobs), _form(name), tmp_path / name)
+    settings = [part for key, value in A_FEW_STEPS.items() for part in ("--set", f"{key}={value}")]
+    order = ("train", tmp_path / name, "--task", task, "--trainer", "ultralytics", *settings, "--json")
+    trained = eyebright(platform, *order, timeout=240)
+    assert trained.code == 0, trained.err
+    job, model = trained.document["job"], trained.document["model"]
+    assert (job["state"], job["progress"]["epoch"], job["progress"]["epochs"]) == ("succeeded", 1, 1)
+    assert tuple(model["classes"]) == CLASSES
+    assert {"mAP50", "mAP50-95"} <= set(trained.document["metrics"])
