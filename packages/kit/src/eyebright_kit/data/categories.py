@@ -27,6 +27,12 @@ class Category(Struct, frozen=True):
     keypoints: list[str] | None = None
     skeleton: list[tuple[int, int]] | None = None
 
+    @property
+    def group(self) -> str:
+        """What its supercategory says; empty for one that says nothing."""
+        group = str(self.supercategory)
+        return "" if group in ("", "none", "None", str(self.name)) else group
+
 
 class Categorised(Protocol):
     """A file with categories. `used` are the numbers that annotations are of."""
@@ -81,12 +87,7 @@ def _name(category: Category) -> str:
 
 def _placeholder(files: Sequence[Categorised]) -> str | None:
     """The category that no entry is of and that all others call their supercategory: Roboflow's exports begin with one."""
-    groups = {
-        str(each.supercategory)
-        for file in files
-        for each in file.categories
-        if str(each.supercategory) != _name(each) and str(each.supercategory) not in ("none", "None", "")
-    }
+    groups = {group for file in files for each in file.categories if (group := each.group)}
     if len(groups) != 1:
         return None
     (group,) = groups

@@ -294,6 +294,13 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "told apart by their names",
             alters=True,
         ),
+        "details_left_behind": Kind(
+            _INFO,
+            "a file says more of the data set than is kept",
+            "{n} files say more of the data set than is kept",
+            "left behind: licences, where the images come from and groups of classes are no part of a version; keep the source",
+            alters=True,
+        ),
         "placeholder_class": Kind(
             _INFO,
             "a category only groups the others",

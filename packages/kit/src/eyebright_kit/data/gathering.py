@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -23,10 +23,16 @@ _ROLES = frozenset({"images", "image", "annotations", "imgs", "img", "data"})
 class ListedImage(Struct, frozen=True, gc=False):
     """What a file says about an image. No size when it says none."""
 
-    file_name: str
+    file_name: str = ""
     id: Id | None = None
     width: float | None = None
     height: float | None = None
+    coco_url: Any = None
+
+    @property
+    def name(self) -> str:
+        """LVIS gives only the address that an image of COCO had."""
+        return self.file_name or (self.coco_url if isinstance(self.coco_url, str) else "")
 
 
 class Listing(Protocol):
@@ -62,7 +68,7 @@ class Gathering:
     def __init__(
         self, root: Path, found: Sequence[Path | Remark], listings: Sequence[Listing], known: Set[Path]
     ) -> None:
-        self.places: dict[Split | None, dict[str, tuple[Place, ...]]] = defaultdict(dict)
+        self.places: dict[Split | None, dict[str, list[Place]]] = defaultdict(dict)
         self.remarks: list[Remark] = []
         self._root = root
         files = {self.file(path): path for path in found if isinstance(path, Path)}
@@ -92,15 +98,15 @@ class Gathering:
                 self._remark("broken_annotations", listing.contested[place], listing, image)
                 continue
             try:
-                file = lookup.find(image.file_name, near, listing.split)
+                file = lookup.find(image.name, near, listing.split)
             except NotFound as error:
-                self._remark("missing_image", f"{printable(image.file_name)}: {error}", listing, image)
+                self._remark("missing_image", f"{printable(image.name)}: {error}", listing, image)
                 continue
             split = listing.split or split_of_folder(self.source(file).rpartition("/")[0])
-            known = self.places[split].get(file, ())
-            if any(other == number for other, _ in known):
+            places = self.places[split].setdefault(file, [])
+            if places and places[-1][0] == number:  # one listing comes after the other
                 self._remark("listed_twice", self.source(file), listing, image)
-            self.places[split][file] = (*known, (number, place))
+            places.append((number, place))
 
     def _remark(self, code: str, detail: str, listing: Listing, image: ListedImage) -> None:
         self.remarks.append(Remark(listing.path, code, detail, f"image {shown_id(image.id)}"))

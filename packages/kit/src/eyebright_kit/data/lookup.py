@@ -28,8 +28,10 @@ class Lookup:
     """The files below a root, given as relative paths with forward slashes."""
 
     def __init__(self, files: Iterable[str]) -> None:
+        self._files: set[str] = set()
         self._by_name: dict[str, list[str]] = defaultdict(list)
         for file in files:
+            self._files.add(file)
             self._by_name[_plain(file.rpartition("/")[2])].append(file)
 
     def find(self, name: str, near: str = "", split: Split | None = None) -> str:
@@ -37,12 +39,23 @@ class Lookup:
         parts = _parts(name)
         found = self._by_name.get(_plain(parts[-1]), ()) if parts else ()
         if len(found) > 1:
-            found = _exact(parts, near, found) or _closest(parts, near, split, found)
+            found = self._exact(parts, near) or _closest(parts, near, split, found)
         if len(found) != 1:
             raise NotFound(_SEVERAL.format(n=len(found)) if found else "no file is called so")
         if _of_another_split(parts, found[0]):
             raise NotFound(f"the only file that is called so lies in {found[0].rpartition('/')[0]}")
         return found[0]
+
+    def _exact(self, parts: list[str], near: str) -> list[str]:
+        """The one that lies exactly there, seen from the list's folder or one above it."""
+        name = "/".join(parts)
+        while True:
+            wanted = f"{near}/{name}" if near else name
+            if wanted in self._files:
+                return [wanted]
+            if not near:
+                return []
+            near = near.rpartition("/")[0]
 
 
 @cache
@@ -75,18 +88,6 @@ def _parts(name: str) -> list[str]:
         with suppress(ValueError):  # http://[ is no URL
             path = unquote(urlsplit(name).path)
     return [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-
-
-def _exact(parts: list[str], near: str, found: Iterable[str]) -> list[str]:
-    """The one that lies exactly there, seen from the list's folder or one above it."""
-    name, present = "/".join(parts), set(found)
-    while True:
-        wanted = f"{near}/{name}" if near else name
-        if wanted in present:
-            return [wanted]
-        if not near:
-            return []
-        near = near.rpartition("/")[0]
 
 
 def _closest(parts: list[str], near: str, split: Split | None, found: Iterable[str]) -> list[str]:

@@ -4,9 +4,10 @@ The entries stay text until their image is looked at. A million boxes are 50 MB 
 a gigabyte of objects.
 """
 
+import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ class _Content(Struct, frozen=True):
     images: list[Raw] | None = None
     annotations: list[Raw] | None = None
     categories: list[Raw] | None = None
+    info: Raw = Raw(b"")
+    licenses: Raw = Raw(b"")
 
 
 class _Panoptic(Struct, frozen=True):
@@ -51,6 +54,9 @@ _REFERENCE = msgspec.json.Decoder(_Reference)
 _STRAY = msgspec.json.Decoder(_Stray)
 _UNDECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NOWHERE = -1
+_SAYS_SOMETHING = re.compile(
+    rb'(?:^|[:\[])\s*"\s*[^"\s]'
+)  # a text that is not blank; CVAT writes every field, filled or not
 
 
 class Unsupported(Exception):
@@ -111,16 +117,17 @@ def open_document(path: Path, root: Path) -> Document:
     for number, entry in enumerate(content.images or ()):
         images.add(number, entry)
     places, used = _references(content.annotations, images.places)
+    categories = _categories(content.categories or (), path)
     return Document(
         path=path,
         shown=shown,
         split=split_of_file(shown),
         images=images.images,
         entries=content.annotations,
-        categories=_categories(content.categories or (), path),
+        categories=categories,
         used=used,
         contested=images.contested,
-        remarks=tuple(images.remarks),
+        remarks=(*images.remarks, *_left_behind(content, categories, path)),
         _places=places,
         _order=array("I", sorted(range(len(places)), key=places.__getitem__)),
     )
@@ -141,7 +148,7 @@ class _Images:
             image = decode_json(entry, ListedImage, self._path)
         except Unreadable as error:
             return self._remark("broken_annotations", error.detail, f"image number {number + 1}")
-        if image.id is None or not image.file_name:
+        if image.id is None or not image.name:
             missing = "file_name" if image.id is not None else "id"
             return self._remark("broken_annotations", f"it has no {missing}", f"image number {number + 1}")
         place = self.places.setdefault(key_of(image.id), len(self.images))
@@ -152,9 +159,9 @@ class _Images:
 
     def _repeat(self, first: ListedImage, second: ListedImage, place: int) -> None:
         mark = f"image {shown_id(first.id)}"
-        if first.file_name == second.file_name:
-            return self._remark("listed_twice", printable(first.file_name), mark)
-        self.contested[place] = f"{printable(first.file_name)} and {printable(second.file_name)} have the same id"
+        if first.name == second.name:
+            return self._remark("listed_twice", printable(first.name), mark)
+        self.contested[place] = f"{printable(first.name)} and {printable(second.name)} have the same id"
         return None
 
     def _remark(self, code: str, detail: str, mark: str) -> None:
@@ -189,6 +196,17 @@ def _place_of_broken(entry: Raw, places: Mapping[Id, int]) -> int:
         return _place_of(_STRAY.decode(entry).image_id, places)
     except _UNDECODED:
         return _NOWHERE  # said by `strays`
+
+
+def _left_behind(content: _Content, categories: Iterable[Category], path: Path) -> Iterator[Remark]:
+    """What the file says of the set as a whole, for which a version has no place."""
+    said = {
+        "info": _SAYS_SOMETHING.search(bytes(content.info)),
+        "licenses": _SAYS_SOMETHING.search(bytes(content.licenses)),
+        "supercategories": any(category.group for category in categories),
+    }
+    if any(said.values()):
+        yield Remark(path, "details_left_behind", ", ".join(what for what, found in said.items() if found))
 
 
 def _is_panoptic(entry: Raw) -> bool:

@@ -60,11 +60,11 @@ class _Source:
                 yield self._candidate(file, split, places)
         yield from self._gathering.rest
 
-    def _candidate(self, file: str, split: Split | None, places: tuple[Place, ...]) -> Candidate:
+    def _candidate(self, file: str, split: Split | None, places: Sequence[Place]) -> Candidate:
         path = self._gathering.path(file)
         return Candidate(path, self._gathering.source(file), split, annotate=partial(self._annotations, path, places))
 
-    def _annotations(self, path: Path, places: tuple[Place, ...], width: int, height: int) -> Annotations:
+    def _annotations(self, path: Path, places: Sequence[Place], width: int, height: int) -> Annotations:
         image = _Image(path, self._documents[places[0][0]], several=len(places) > 1)
         for number, place in places:
             document = self._documents[number]
