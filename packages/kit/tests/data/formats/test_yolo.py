@@ -14,9 +14,10 @@ from eyebright_kit.data.annotations import Instance, Skeleton
 from eyebright_kit.data.blobs import stored_at
 from eyebright_kit.data.conformance import Example, FormatConformance, store, write_image
 from eyebright_kit.data.convert import convert
-from eyebright_kit.data.documents import Unreadable
+from eyebright_kit.data.documents import Unreadable, read_text
 from eyebright_kit.data.features import Feature
 from eyebright_kit.data.format import Annotations, Candidate, Certainty, Reading, Remark, detect
+from eyebright_kit.data.formats import yolo_lines
 from eyebright_kit.data.formats.yolo import Yolo
 from eyebright_kit.data.formats.yolo_writing import data_yaml, outline
 from eyebright_kit.data.inspect import inspect
@@ -372,6 +373,45 @@ def test_lists_of_classes_that_differ_stop_the_import(tmp_path: Path) -> None:
         read(tmp_path)
     assert raised.value.path == tmp_path / "val" / "classes.txt"
     assert "val/classes.txt" in inspect(tmp_path).ready_for("detection").missing[0]
+
+
+def exports(root: Path, *names: str) -> Path:
+    """Exports in folders beside each other, each with its list of names."""
+    for number, listed in enumerate(names):
+        texts = {
+            "data.yaml": f"train: ../train/images\n{listed}",
+            "train/images/1.jpg": "",
+            "train/labels/1.txt": _BOXES,
+        }
+        lay(root, {f"{number}/{name}": text for name, text in texts.items()})
+    return root
+
+
+def test_exports_in_one_folder_are_one_set_if_their_classes_are_the_same(tmp_path: Path) -> None:
+    exports(tmp_path, _NAMES, _NAMES)
+    assert read(tmp_path).classes == ("cat", "dog")
+    assert by_split(tmp_path) == {"0/train/images/1.jpg": Split.TRAIN, "1/train/images/1.jpg": Split.TRAIN}
+
+
+def test_exports_in_one_folder_whose_classes_differ_stop_the_import(tmp_path: Path) -> None:
+    exports(tmp_path, _NAMES, "names: [dog, cat]\n")
+    with pytest.raises(Unreadable, match=r"other classes than 0/data\.yaml; .* or import each by itself") as raised:
+        read(tmp_path)
+    assert raised.value.path == tmp_path / "1" / "data.yaml"
+
+
+def test_a_data_yaml_in_a_folder_of_its_own_is_found(tmp_path: Path) -> None:
+    lay(
+        tmp_path,
+        {
+            "config/data.yaml": f"train: ../images/monday\nval: ../images/tuesday\n{_NAMES}",
+            **{f"images/{day}/1.jpg": "" for day in ("monday", "tuesday")},
+            **{f"labels/{day}/1.txt": _BOXES for day in ("monday", "tuesday")},
+        },
+    )
+    assert read(tmp_path).classes == ("cat", "dog")
+    assert by_split(tmp_path) == {"images/monday/1.jpg": Split.TRAIN, "images/tuesday/1.jpg": Split.VAL}
+    assert remarks(tmp_path) == []
 
 
 def test_folders_are_known_in_any_case(tmp_path: Path) -> None:
@@ -829,6 +869,35 @@ _UPRIGHT = "0 0.1 0.1 0.9 0.1 0.9 0.7 0.1 0.7\n"
 )
 def test_nine_values_are_a_turned_box_where_all_say_so(tmp_path: Path, lines: str, kind: set[str]) -> None:
     assert kinds(tmp_path, lines) == kind
+
+
+@pytest.mark.parametrize(("outlines", "kind"), [("", "turned"), ("0 .1 .1 .2 .2 .3 .1\n", "outline")])
+def test_what_long_lines_mean_is_the_same_in_every_file(tmp_path: Path, outlines: str, kind: str) -> None:
+    """Whichever is read first."""
+    files = {f"images/{n}.jpg": "" for n in (1, 2, 3)} | {f"labels/{n}.txt": _TURNED for n in (1, 2)}
+    lay(tmp_path, {"data.yaml": _NAMES, **files, "labels/3.txt": f"0 .5 .5 .1 .1\n{outlines}"})
+    found = [candidate.annotate(100, 100) for candidate in candidates(tmp_path) if candidate.annotate]
+    assert [bool(each.instances[0].corners) for each in found] == [kind == "turned"] * 2 + [False]
+
+
+@pytest.mark.parametrize(("lines", "opened"), [("0 .5 .5 .1 .1\n", 4), ("0 .1 .1 .2 .2 .3 .1\n", 5), (_TURNED, 8)])
+def test_no_label_is_read_twice_but_where_that_is_the_only_way_to_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: str, opened: int
+) -> None:
+    files = {f"images/{n}.jpg": "" for n in range(4)} | {f"labels/{n}.txt": lines for n in range(4)}
+    lay(tmp_path, {"data.yaml": _NAMES, **files})
+    found = candidates(tmp_path)
+    texts: list[Path] = []
+
+    def counted(path: Path, root: Path) -> str:
+        texts.append(path)
+        return read_text(path, root)
+
+    monkeypatch.setattr(yolo_lines, "read_text", counted)
+    for candidate in found:
+        assert candidate.annotate
+        candidate.annotate(100, 100)
+    assert len(texts) == opened
 
 
 def test_turned_boxes_are_known_when_the_sides_of_the_image_differ(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ from eyebright_kit.data.formats.yolo_lines import (
 from eyebright_kit.data.formats.yolo_names import (
     Description,
     describe,
+    describe_alike,
+    is_data_yaml,
     is_description,
     is_list_of_names,
     is_yaml,
@@ -157,8 +159,12 @@ def _some_files(folder: Path, most: int) -> list[Path]:
 
 
 def _described(files: Files) -> Description:
-    """What data.yaml says; without names there, what the lists of names say. Raises Unreadable."""
-    description = describe(files.at_the_top(filter(is_yaml, files.others)), files.root)
+    """What data.yaml says, wherever it lies; without names there, what the lists of names say. Raises Unreadable."""
+    yamls = [*filter(is_yaml, files.others)]
+    description = describe(files.at_the_top(yamls), files.root)
+    if not description.file:
+        inner = describe_alike(filter(is_data_yaml, yamls), files.root)
+        description = replace(inner, remarks=(*description.remarks, *inner.remarks))
     if description.file:
         return description
     listed = listed_names(files.lists_of_names(), files.root)

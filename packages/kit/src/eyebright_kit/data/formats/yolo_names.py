@@ -62,6 +62,10 @@ def is_yaml(file: Path) -> bool:
     return file.suffix.lower() in (".yaml", ".yml")
 
 
+def is_data_yaml(file: Path) -> bool:
+    return file.name.casefold() in ("data.yaml", "data.yml")
+
+
 def is_list_of_names(file: Path) -> bool:
     """As darknet, labelImg, CVAT, Label Studio and Roboflow call it."""
     name = file.name.casefold()
@@ -87,8 +91,8 @@ def describe(yamls: Sequence[Path], root: Path) -> Description:
     """
     broken: Unreadable | None = None
     unclear: list[Remark] = []
-    for file in sorted(yamls, key=_is_data_yaml, reverse=True):
-        meant = _is_data_yaml(file) or len(yamls) == 1
+    for file in sorted(yamls, key=is_data_yaml, reverse=True):
+        meant = is_data_yaml(file) or len(yamls) == 1
         try:
             content = read_yaml(file, root)
         except Unreadable as error:
@@ -106,8 +110,25 @@ def describe(yamls: Sequence[Path], root: Path) -> Description:
     return Description(remarks=tuple(unclear))
 
 
-def _is_data_yaml(file: Path) -> bool:
-    return file.name.casefold() in ("data.yaml", "data.yml")
+def describe_alike(yamls: Iterable[Path], root: Path) -> Description:
+    """The same for files that lie side by side, as in two exports in one folder.
+
+    Raises Unreadable when they name different classes: then a number has no certain meaning.
+    """
+    found = {file: each for file in sorted(yamls) if (each := describe([file], root)).names is not None}
+    first, description = next(iter(found.items()), (root, Description()))
+    for file, other in found.items():
+        if other.names != description.names:
+            raise _otherwise_named(file, first, root)
+    return description
+
+
+def _otherwise_named(file: Path, first: Path, root: Path) -> Unreadable:
+    shown = printable(first.relative_to(root).as_posix())
+    return Unreadable(
+        file,
+        f"it names other classes than {shown}; give one data.yaml with the names that hold, or import each by itself",
+    )
 
 
 def _kind(content: object) -> str:
@@ -269,8 +290,7 @@ def listed_names(lists: Sequence[Path], root: Path) -> Description:
     named = [(file, _lines(file, root)) for file in lists]
     for file, names in named[1:]:
         if names != named[0][1]:
-            first = printable(named[0][0].relative_to(root).as_posix())
-            raise Unreadable(file, f"it names other classes than {first}; give one data.yaml with the names that hold")
+            raise _otherwise_named(file, named[0][0], root)
     if not named or not named[0][1]:
         return Description()
     file, names = named[0]
