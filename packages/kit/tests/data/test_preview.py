@@ -13,7 +13,7 @@ from eyebright_kit.data.annotations import IGNORED, Instance, Mask, Skeleton
 from eyebright_kit.data.hues import colour_of, ink_on
 from eyebright_kit.data.images import ImageLimits, decoded
 from eyebright_kit.data.manifest import Sample
-from eyebright_kit.data.preview import Picture, sheet, thumbnail
+from eyebright_kit.data.preview import Subject, sheet, thumbnail
 from eyebright_kit.data.rle import compress
 from eyebright_kit.errors import StorageUnavailable
 from eyebright_wire.datasets import Split
@@ -44,7 +44,7 @@ def drawn(
     mask: Path | None = None,
 ) -> Image.Image:
     """The picture without the margin and the name: a sheet is a PNG, so every pixel is as it was drawn."""
-    page = Image.open(io.BytesIO(sheet([Picture(path, what, mask)], classes, skeletons or {}, side=side)))
+    page = Image.open(io.BytesIO(sheet([Subject(path, what, mask)], classes, skeletons or {}, side=side)))
     wide, high = (max(1, round(length * side / max(what.width, what.height))) for length in (what.width, what.height))
     left = _MARGIN + (side - wide) // 2
     return page.crop((left, _MARGIN, left + wide, _MARGIN + high))
@@ -375,7 +375,7 @@ def test_a_mask_that_is_gone_is_told(tmp_path: Path) -> None:
 def test_a_sheet_has_its_pictures_in_rows_with_their_names(tmp_path: Path) -> None:
     shapes = [(64, 64), (32, 64), (64, 32), (64, 64), (64, 64)]
     pictures = [
-        Picture(plain(tmp_path / f"{n}.png", size, colour_of(n)), sample(size=size, source=f"train/{n}.png"))
+        Subject(plain(tmp_path / f"{n}.png", size, colour_of(n)), sample(size=size, source=f"train/{n}.png"))
         for n, size in enumerate(shapes)
     ]
     page = opened(sheet(iter(pictures), (), {}, columns=2, side=64))
@@ -391,15 +391,15 @@ def test_a_sheet_has_its_pictures_in_rows_with_their_names(tmp_path: Path) -> No
 
 
 def test_a_sheet_of_one_is_as_narrow_as_that(tmp_path: Path) -> None:
-    page = opened(sheet([Picture(plain(tmp_path / "1.png"), sample())], (), {}, columns=4, side=64))
+    page = opened(sheet([Subject(plain(tmp_path / "1.png"), sample())], (), {}, columns=4, side=64))
     assert page.width == 64 + 2 * _MARGIN
 
 
 def test_of_a_long_name_the_end_is_shown(tmp_path: Path) -> None:
     path = plain(tmp_path / "1.png")
-    long = [sheet([Picture(path, sample(source=f"{'x' * length}/1.png"))], (), {}, side=64) for length in (90, 99)]
+    long = [sheet([Subject(path, sample(source=f"{'x' * length}/1.png"))], (), {}, side=64) for length in (90, 99)]
     assert long[0] == long[1]
-    assert long[0] != sheet([Picture(path, sample(source=f"{'x' * 90}/2.png"))], (), {}, side=64)
+    assert long[0] != sheet([Subject(path, sample(source=f"{'x' * 90}/2.png"))], (), {}, side=64)
 
 
 def test_a_sheet_of_nothing_is_a_mistake() -> None:

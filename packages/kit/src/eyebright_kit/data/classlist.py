@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eyebright_kit.data.documents import Unreadable, read_lines, read_text
+from eyebright_kit.data.hues import Colour
 from eyebright_kit.data.tree import printable
-
-Colour = tuple[int, int, int]
 
 PLAIN_LISTS = frozenset({"labels.txt", "classes.txt", "class_names.txt", "obj.names"})
 LABELMAP = "labelmap.txt"

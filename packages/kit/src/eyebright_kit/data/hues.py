@@ -1,10 +1,10 @@
-"""A colour for each class: `colour_of(3)` is the same everywhere and always."""
+"""Colours, and one for each class: `colour_of(3)` is the same everywhere and always."""
 
 import colorsys
 from functools import cache
 from typing import TypeAlias
 
-Colour: TypeAlias = tuple[int, int, int]
+Colour: TypeAlias = tuple[int, int, int]  # red, green and blue, of 255
 
 _GOLDEN = (5**0.5 - 1) / 2  # of the circle: each new hue falls into the largest gap that is left
 _SHADES = ((0.95, 1.0), (0.6, 0.95), (1.0, 0.65))  # saturation and brightness, in turn: neighbours differ in these too

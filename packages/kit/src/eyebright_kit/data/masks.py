@@ -5,15 +5,14 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import cast
 
 from PIL import Image, ImageChops
 
 from eyebright_kit.data.annotations import IGNORED, Mask
 from eyebright_kit.data.format import MaskFile
+from eyebright_kit.data.hues import Colour
 from eyebright_kit.data.images import ImageLimits, Unusable, decoded
-
-Colour: TypeAlias = tuple[int, int, int]
 
 #: The modes of pictures whose pixels are colours.
 RGB = ("RGB", "RGBA", "RGBX")

@@ -15,7 +15,6 @@ from eyebright_kit.data.annotations import IGNORED
 from eyebright_kit.data.classlist import (
     LABELMAP,
     PLAIN_LISTS,
-    Colour,
     Named,
     read_labelmap,
     read_plain_list,
@@ -23,6 +22,7 @@ from eyebright_kit.data.classlist import (
 )
 from eyebright_kit.data.documents import Unreadable, read_json
 from eyebright_kit.data.format import Remark, shown_path
+from eyebright_kit.data.hues import Colour
 from eyebright_kit.data.images import ImageLimits, Unusable, decoded
 from eyebright_kit.data.masks import RGB, colours_of, pixel_values
 from eyebright_kit.data.tree import printable

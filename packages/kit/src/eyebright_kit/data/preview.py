@@ -1,4 +1,4 @@
-"""Draw an image with what is known about it: `thumbnail(path, sample, …)` for one, `sheet(pictures, …)` for many on one page.
+"""Draw an image with what is known about it: `thumbnail(path, sample, …)` for one, `sheet(subjects, …)` for many on one page.
 
 Images are held as EXIF says, because that is what annotations refer to, and drawn without transparency, because that is what a
 trainer sees. Everything is drawn in the size of the thumbnail, so the cost hardly depends on the size of the image.
@@ -43,7 +43,7 @@ class Legend:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Subject:
     """An image of a version: its file, its annotations, and the file of its mask if it has one."""
 
     image: Path
@@ -68,15 +68,15 @@ def thumbnail(
     Of more than 2,000 objects the first are drawn, and of more than 60 none gets the name of its class. Raises
     StorageUnavailable when a file is gone or damaged or above the limits.
     """
-    picture = Picture(image_path, sample, mask_path)
-    canvas = _drawn(picture, Legend(classes, skeletons), side, labels, limits or ImageLimits())
+    subject = Subject(image_path, sample, mask_path)
+    canvas = _drawn(subject, Legend(classes, skeletons), side, labels, limits or ImageLimits())
     if caption and sample.caption:
         canvas = _with_text_below(canvas, _wrapped(_legible(sample.caption), _font(side), canvas.width), side)
     return _encoded(canvas, "JPEG", quality=85, subsampling=0)  # thin lines in colour blur when colours are subsampled
 
 
 def sheet(
-    pictures: Iterable[Picture],
+    subjects: Iterable[Subject],
     classes: Sequence[str],
     skeletons: Mapping[int, Skeleton],
     *,
@@ -87,8 +87,8 @@ def sheet(
     """A PNG with thumbnails in rows, the name of each below it. Raises as thumbnail does, and ValueError for no picture."""
     legend, limits = Legend(classes, skeletons), limits or ImageLimits()
     tiles = [
-        _with_text_below(_drawn(picture, legend, side, True, limits), [_name(picture.sample, side)], side)
-        for picture in pictures
+        _with_text_below(_drawn(subject, legend, side, True, limits), [_name(subject.sample, side)], side)
+        for subject in subjects
     ]
     if not tiles:
         raise ValueError("a sheet needs at least one picture")
@@ -104,12 +104,12 @@ def _encoded(canvas: Image.Image, kind: str, **options: int) -> bytes:
 # The picture
 
 
-def _drawn(picture: Picture, legend: Legend, side: int, labels: bool, limits: ImageLimits) -> Image.Image:
-    sample = picture.sample
+def _drawn(subject: Subject, legend: Legend, side: int, labels: bool, limits: ImageLimits) -> Image.Image:
+    sample = subject.sample
     size = _size(sample, side)
-    canvas = _scaled(upright(_pixels(picture.image, sample, limits, size)), size)
-    if sample.mask is not None and picture.mask is not None:
-        _tint(canvas, _pixels(picture.mask, sample, limits), legend.classes)
+    canvas = _scaled(upright(_pixels(subject.image, sample, limits, size)), size)
+    if sample.mask is not None and subject.mask is not None:
+        _tint(canvas, _pixels(subject.mask, sample, limits), legend.classes)
     pen = _Pen(canvas, sample, legend, side)
     for instance in sample.instances[:_MOST_INSTANCES]:
         pen.instance(instance)

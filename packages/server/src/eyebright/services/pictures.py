@@ -19,7 +19,7 @@ from eyebright.services.datasets import find
 from eyebright.services.views import picture_view
 from eyebright_kit.data.manifest import Manifest, Sample
 from eyebright_kit.data.pages import Pages
-from eyebright_kit.data.preview import Picture, sheet, thumbnail
+from eyebright_kit.data.preview import Subject, sheet, thumbnail
 from eyebright_kit.errors import StorageUnavailable
 from eyebright_wire.datasets import PictureView, Split
 from eyebright_wire.resources import Page
@@ -128,8 +128,8 @@ class Pictures:
         finally:
             self._waiting -= 1
 
-    async def _picture(self, sample: Sample) -> Picture:
-        return Picture(
+    async def _picture(self, sample: Sample) -> Subject:
+        return Subject(
             image=await self._objects.local(blob_key(sample.sha256)),
             sample=sample,
             mask=await self._objects.local(blob_key(sample.mask.sha256)) if sample.mask else None,
