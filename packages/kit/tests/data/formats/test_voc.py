@@ -456,7 +456,7 @@ def test_whatever_a_document_names_only_images_of_the_set_are_meant(tmp_path: Pa
 
 
 @pytest.mark.parametrize("folder", ["annotations/trimaps", "masks"])
-def test_masks_beside_boxes_are_told_and_are_no_images(tmp_path: Path, folder: str) -> None:
+def test_pictures_in_a_folder_of_masks_are_told_and_are_no_images(tmp_path: Path, folder: str) -> None:
     one(tmp_path, document(thing()))
     write_image(tmp_path / folder / "1.png", 2)
     assert [c.path.parent.name for c in reads.candidates(tmp_path)] == ["images"]

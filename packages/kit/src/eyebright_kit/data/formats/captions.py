@@ -1,6 +1,6 @@
 """Images with captions, as for LoRA training: what an image shows is said beside it, in a list, or by its folder.
 
-    1.jpg  1.txt            a text of the same name; or 1.caption, which 1.txt goes before
+    1.jpg  1.txt            a text of the same name; or 1.caption, 1.jpg.txt or 1.jpg.caption, which 1.txt goes before
     10_sks dog/1.jpg        kohya's folders: "sks dog" where no text lies beside it, to be shown ten times in an epoch
     captions.jsonl          a line for each image: {"file_name": "1.jpg", "text": "a dog"}
     meta_cap.json           kohya's metadata: {"1": {"caption": "a dog", "tags": "dog, grass"}}; or a list as above
@@ -35,6 +35,7 @@ from eyebright_wire.datasets import Split
 
 _UNREAD = (".csv", ".tsv", ".xlsx", ".parquet", ".tfrecord", ".mat", ".xml")
 _ABOUT = re.compile(r"(?:readme|licen[cs]e|notes?|classes|changelog)(?:[ ._-].*)?", re.IGNORECASE)
+_MASK = re.compile(r"-(?:masklabel|condlabel)$")
 _MAX_TEXT_BYTES = 1_000_000
 
 
@@ -97,6 +98,7 @@ def _found(source: _Source) -> Iterator[Candidate | Remark]:
     root, texts = source.tree.root, _texts(source.files.documents)
     top = _top(source.files.images, root)
     folders: dict[Path, _Folder] = {}
+    masks = _masks(source.files.images)
     used = set(source.lists)
     for image in source.files.images:
         where = image.parent
@@ -105,13 +107,25 @@ def _found(source: _Source) -> Iterator[Candidate | Remark]:
             yield from _told_of(folders[where], folders.values())
         if folders[where].regularisation:
             continue
-        beside = [texts[place] for ending in TEXTS if (place := (where, image.stem, ending)) in texts]
+        if image in masks:
+            yield Remark(image, "unsupported_annotations", "masks of OneTrainer's are not read")
+            continue
+        names = ((where, name, ending) for name in (image.stem, image.name) for ending in TEXTS)
+        beside = [texts[place] for place in names if place in texts]
         used.update(beside)
         yield from (Remark(text, "unsupported_annotations", f"{beside[0].name} is read") for text in beside[1:])
         entry = source.listed.entries.get(image)
         annotate = partial(_annotate, root, beside[0] if beside else None, entry, folders[where])
         yield Candidate(image, shown_path(image, top), folders[where].split, annotate=annotate)
     yield from _rest(source, used, folders)
+
+
+def _masks(images: Sequence[Path]) -> frozenset[Path]:
+    """What OneTrainer keeps beside an image: where to look, or what to go by."""
+    tailed = {path: (path.parent, _MASK.sub("", path.stem)) for path in images if _MASK.search(path.stem)}
+    wanted = frozenset(tailed.values())
+    known = {place for path in images if wanted and (place := (path.parent, path.stem)) in wanted}
+    return frozenset(path for path, place in tailed.items() if place in known)
 
 
 def _top(images: Sequence[Path], root: Path) -> Path:
