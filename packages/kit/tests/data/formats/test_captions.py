@@ -135,6 +135,31 @@ def test_of_two_texts_beside_an_image_the_other_is_told(tmp_path: Path) -> None:
     assert reads.remarks(tmp_path) == [("unsupported_annotations", "1.caption", "")]
 
 
+def test_a_text_may_have_the_whole_name_of_its_image(tmp_path: Path) -> None:
+    for seed, name in enumerate(("1.jpg", "1.png", "2.jpg")):
+        write_image(tmp_path / name, seed)
+        write(tmp_path / f"{name}.txt", f"this is {name}")
+    write(tmp_path / "2.txt", "a dog")
+    assert captions(tmp_path) == {"1.jpg": "this is 1.jpg", "1.png": "this is 1.png", "2.jpg": "a dog"}
+    assert reads.remarks(tmp_path) == [("unsupported_annotations", "2.jpg.txt", "")]
+
+
+def test_texts_of_whole_names_make_a_set_of_captions(tmp_path: Path) -> None:
+    for number in range(2):
+        write_image(tmp_path / "photos" / f"{number}.jpg", number)
+        write(tmp_path / "photos" / f"{number}.jpg.txt", "a dog")
+    assert certainty(tmp_path) == Certainty.LIKELY
+
+
+def test_masks_of_onetrainer_are_told_and_are_no_images(tmp_path: Path) -> None:
+    write_captioned(tmp_path, {"1": "a dog", "1-masklabel": None, "1-condlabel": None, "alone-masklabel": "a cat"})
+    assert captions(tmp_path) == {"1.png": "a dog", "alone-masklabel.png": "a cat"}
+    assert reads.remarks(tmp_path) == [
+        ("unsupported_annotations", "1-condlabel.png", ""),
+        ("unsupported_annotations", "1-masklabel.png", ""),
+    ]
+
+
 def test_endings_are_known_in_any_case_and_names_may_have_dots(tmp_path: Path) -> None:
     write_image(tmp_path / "my.dog.v2.JPG", 1)
     write(tmp_path / "my.dog.v2.TXT", "a dog")

@@ -73,10 +73,12 @@ def glimpse_of(tree: Tree) -> Glimpse:
 
 
 def _look_into(listing: Listing, folder: Path, tree: Tree, glimpse: Glimpse) -> None:
-    stems = {path.stem for suffix in IMAGE_SUFFIXES & listing.by_suffix.keys() for path in listing.by_suffix[suffix]}
-    if not stems:
+    images = [path for suffix in IMAGE_SUFFIXES & listing.by_suffix.keys() for path in listing.by_suffix[suffix]]
+    if not images:
         return
-    texts = [path for ending in TEXTS for path in listing.by_suffix.get(ending, ()) if path.stem in stems]
+    stems = {path.stem for path in images}
+    names = stems.union(path.name for path in images)
+    texts = [path for ending in TEXTS for path in listing.by_suffix.get(ending, ()) if path.stem in names]
     glimpse.folders.append(folder.relative_to(tree.root).parts)
     glimpse.images += len(stems)
     glimpse.paired += len({path.stem for path in texts})
