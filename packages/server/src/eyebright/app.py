@@ -20,7 +20,6 @@ from typing import Any
 import structlog
 import uvloop
 from fastapi import FastAPI
-from pydantic import TypeAdapter
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -44,7 +43,7 @@ from eyebright.ports.objects import ObjectStore
 from eyebright.ports.subscriber import Subscriber
 from eyebright.services import Services
 from eyebright.services.announce import Announcer
-from eyebright.services.datasets import IMPORTS, Datasets, ImportRules, Source
+from eyebright.services.datasets import IMPORTS, Datasets, Source
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.finalise import Finaliser
 from eyebright.services.history import History
@@ -260,6 +259,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         objects,
         catalog,
         importer(),
+        rules=import_rules(settings),
         base_url=lambda: base_url,
         heartbeat_seconds=settings.jobs.heartbeat_seconds,
     )
@@ -298,7 +298,6 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
             uploads=uploads,
             remote=remote(settings),
             check=jobs.preflight,
-            rules=ImportRules(limits=settings.imports.model_dump(exclude={"at_once"})),
         ),
         pictures=Pictures(database.datasets, objects),
         uploads=uploads,
@@ -316,30 +315,34 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
 
 
 def remote(settings: Settings) -> Callable[[str], Source]:
-    """What there is to say of an address without calling anybody, and the rules by which an importer fetches it."""
+    """What there is to say of an address without calling anybody."""
 
     def look(url: str) -> Source:
-        from eyebright.fetching import (
-            egress_rules,
-            fetch_limits,
-            sources,
-        )  # here, because few who import name an address
-        from eyebright_kit.egress import EgressRules, shown
-        from eyebright_kit.remote.fetch import FetchFailed, FetchLimits, Sources, default_name, require_fetchable
+        from eyebright.fetching import egress_rules, sources  # here, because few who import name an address
+        from eyebright_kit.egress import shown
+        from eyebright_kit.remote.fetch import FetchFailed, default_name, require_fetchable
 
-        egress, places = egress_rules(settings.egress), sources(settings.sources)
         try:
-            require_fetchable(url, rules=egress, sources=places)
+            require_fetchable(url, rules=egress_rules(settings.egress), sources=sources(settings.sources))
         except FetchFailed as error:
             raise InvalidRequest(error.message) from None
-        rules = {
-            "egress": TypeAdapter(EgressRules).dump_python(egress, mode="json"),
-            "sources": TypeAdapter(Sources).dump_python(places, mode="json"),
-            "limits": TypeAdapter(FetchLimits).dump_python(fetch_limits(settings.sources), mode="json"),
-        }
-        return Source(shown(url), default_name(url), url=url, fetching=rules)
+        return Source(shown(url), default_name(url), url=url)
 
     return look
+
+
+def import_rules(settings: Settings) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """What an import is told beside its order: what it may take, and how it may fetch from an address."""
+
+    def told(order: Mapping[str, Any]) -> dict[str, Any]:
+        limits = {"limits": settings.imports.model_dump(exclude={"at_once"})}
+        if order.get("url") is None:
+            return limits
+        from eyebright.fetching import rules
+
+        return {**limits, "fetching": rules(settings)}
+
+    return told
 
 
 def importer() -> Environment:

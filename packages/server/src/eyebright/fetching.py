@@ -1,12 +1,24 @@
 """What the operator's settings mean to the kit, which calls addresses that a stranger gave and knows no settings."""
 
 from collections.abc import Iterable
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from eyebright.errors import InvalidRequest
-from eyebright.settings import EgressSettings, SourceSettings
+from eyebright.settings import EgressSettings, Settings, SourceSettings
 from eyebright_kit.egress import EgressRules
 from eyebright_kit.remote.address import Address
 from eyebright_kit.remote.fetch import FetchFailed, FetchLimits, Sources
+
+
+def rules(settings: Settings) -> dict[str, Any]:
+    """All of them as JSON, for a process of its own. Raises InvalidRequest as `sources` does."""
+    return {
+        "egress": TypeAdapter(EgressRules).dump_python(egress_rules(settings.egress), mode="json"),
+        "sources": TypeAdapter(Sources).dump_python(sources(settings.sources), mode="json"),
+        "limits": TypeAdapter(FetchLimits).dump_python(fetch_limits(settings.sources), mode="json"),
+    }
 
 
 def egress_rules(settings: EgressSettings) -> EgressRules:

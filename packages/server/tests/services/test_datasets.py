@@ -18,8 +18,10 @@ from eyebright.core.retry import RetryLimits
 from eyebright.errors import Conflict, DatasetInvalid, InvalidRequest, NotFound, StorageFull, TooLarge
 from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
+from eyebright.services.datasets import IMPORTS
 from eyebright.services.staging import Staging
 from eyebright.services.uploads import Announced
+from eyebright.stores.memory import MemoryDatabase
 from eyebright_kit.importing.handover import BLOBS, MANIFEST, REPORT, WORK
 from eyebright_kit.importing.order import ImportOrder
 from eyebright_wire.datasets import DatasetPlan, DatasetReport, Severity
@@ -231,7 +233,24 @@ async def test_an_address_is_kept_from_everybody_but_the_importer(desk: Desk) ->
     assert job.config == {"url": "https://store.example/My%20photos.zip"}
     resolved = (await desk.site.parts.database.jobs.get(job.id)).job.resolved
     assert resolved["url"].endswith("?signature=secret")
-    assert ImportOrder.model_validate(dict(resolved)).fetching is not None
+
+
+async def test_an_import_that_is_repeated_goes_by_the_rules_of_the_day(tmp_path: Path) -> None:
+    database = MemoryDatabase()
+    async with make_site(tmp_path / "data", database) as site:
+        job = await site.context.services.datasets.order(DatasetImport(url="https://store.example/x.zip"))
+        await site.context.services.jobs.cancel(job.id)
+    narrow = {"sources": {"only": ("s3://ours/",)}, "imports": {"memory_bytes": 2**28}}
+    async with make_site(tmp_path / "data", database, **narrow) as site:
+        site.imports.paused = True
+        site.parts.clock.new_id("job")  # the first one's, as this clock begins anew
+        again = await site.context.services.jobs.retry(job.id)
+        await site.context.services.dispatch.fill([IMPORTS])
+        spec = next(spec for spec in site.imports.launches if spec.job_id == again.id)
+    order = ImportOrder.model_validate(spec.config)
+    assert order.fetching is not None
+    assert order.fetching.sources["only"] == ["s3://ours/"]
+    assert order.limits.memory_bytes == 2**28
 
 
 @pytest.mark.parametrize(

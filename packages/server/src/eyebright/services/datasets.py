@@ -1,11 +1,11 @@
 """Order imports, wait for what they bring, and look at data sets. The work itself is a job like any other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from eyebright.core.job import Job
 from eyebright.core.records import Dataset, Version
@@ -59,22 +59,13 @@ class UploadedFiles(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is to be imported: a path on this machine, or an address and the rules (JSON) by which it is fetched."""
+    """What is to be imported: a path on this machine, or an address."""
 
     shown: str  # what people may see of it
     name: str  # what a data set of it is called by default
     path: Path | None = None
     url: str | None = None
-    fetching: Mapping[str, Any] = field(default_factory=dict[str, Any])
     manifest: str | None = None  # the sha256 of a stored version's, whose blobs lie at `path`
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportRules:
-    """What every import is told beside its order."""
-
-    limits: Mapping[str, int] = field(default_factory=dict[str, int])  # WorkerLimits
-    max_duration_seconds: int | None = None
 
 
 async def nothing_is_trained(request: PreflightRequest) -> None:
@@ -98,7 +89,6 @@ class Datasets:
         uploads: UploadedFiles,
         remote: Callable[[str], Source] = nothing_is_fetched,
         check: Callable[[PreflightRequest], Awaitable[object]] = nothing_is_trained,
-        rules: ImportRules | None = None,
     ) -> None:
         """`remote` is asked what there is to say of an address before anybody is sent there; it raises InvalidRequest. `check`
         raises what is wrong with the training that is to follow an import."""
@@ -111,7 +101,6 @@ class Datasets:
         self._uploads = uploads
         self._remote = remote
         self._check = check
-        self._rules = rules or ImportRules()
 
     async def order(
         self, order: DatasetImport | DatasetInspection, *, source: str = "api", key: str | None = None
@@ -189,15 +178,12 @@ class Datasets:
                 "path": None if source.path is None else str(source.path),
                 "manifest": source.manifest,
                 "url": source.url,
-                "fetching": dict(source.fetching),
                 "shown": source.shown,
                 "leave_out_broken": order.leave_out_broken,
                 "keep": keep,
                 "plan": asked.get("plan"),
-                "limits": dict(self._rules.limits),
             },
             executor=IMPORTS,
-            max_duration_seconds=self._rules.max_duration_seconds,
             labels=order.labels if isinstance(order, DatasetImport) else {},
             created_at_ms=self._clock.now_ms(),
         )

@@ -1,7 +1,8 @@
 """Seal a claimed job as the `JobSpec` that its trainer opens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from typing import Any
 
 from eyebright.core.job import Job, Run
 from eyebright.core.records import Checkpoint
@@ -25,6 +26,7 @@ class Seal:
         catalog: Catalog,
         importer: Environment,
         *,
+        rules: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {},
         base_url: Callable[[], str | None],
         heartbeat_seconds: float,
     ) -> None:
@@ -33,6 +35,7 @@ class Seal:
         self._objects = objects
         self._catalog = catalog
         self._importer = importer
+        self._rules = rules  # what the operator has to say to an import besides
         self._base_url = base_url  # known only once the server listens
         self._heartbeat_seconds = heartbeat_seconds
 
@@ -47,7 +50,7 @@ class Seal:
             trainer=job.trainer,
             task=job.task,
             model=job.model,
-            config=dict(job.resolved),
+            config=self._config(job),
             dataset=grant,
             output=self._objects.grant(attempt_prefix(job.id, job.attempt)),
             resume=await self._resume_points(job.id),
@@ -67,6 +70,10 @@ class Seal:
             },
         )
         return spec, environment
+
+    def _config(self, job: Job) -> dict[str, Any]:
+        """An import goes by the rules of the day on which it runs: it can have waited, or repeat one of last year."""
+        return {**job.resolved, **self._rules(job.resolved)} if job.kind is JobKind.IMPORT else dict(job.resolved)
 
     async def _environment(self, job: Job) -> Environment:
         return self._importer if job.kind is JobKind.IMPORT else await self._catalog.environment(job.trainer)
