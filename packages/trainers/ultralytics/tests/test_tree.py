@@ -25,7 +25,7 @@ def test_each_object_has_its_line_in_the_form_of_the_task(
     task: str, tiny: Callable[[str], LocalDataset], tmp_path: Path
 ):
     data = tiny(task)
-    description = yaml.safe_load(write_tree(data, task_named(task), tmp_path / "tree").read_text())
+    description = yaml.safe_load(write_tree(data, task_named(task), tmp_path / "tree", lambda: None).read_text())
     assert Path(description["path"]).is_absolute()
     assert description["names"] == {0: "slab", 1: "dart"}
     for split in (Split.TRAIN, Split.VAL):
@@ -41,7 +41,7 @@ def test_each_object_has_its_line_in_the_form_of_the_task(
 
 
 def test_pose_tells_how_many_keypoints_there_are(tiny: Callable[[str], LocalDataset], tmp_path: Path):
-    written = write_tree(tiny("keypoint_detection"), task_named("keypoint_detection"), tmp_path / "tree")
+    written = write_tree(tiny("keypoint_detection"), task_named("keypoint_detection"), tmp_path / "tree", lambda: None)
     assert yaml.safe_load(written.read_text())["kpt_shape"] == [3, 3]
 
 
@@ -49,7 +49,10 @@ def test_every_class_has_a_folder_in_each_split_even_one_without_images(tiny, tm
     data = tiny("classification")
     val = tuple(sample for sample in data.samples(Split.VAL) if sample.label != 1)
     tree = write_tree(
-        replace(data, splits={**data.splits, Split.VAL: val}), task_named("classification"), tmp_path / "tree"
+        replace(data, splits={**data.splits, Split.VAL: val}),
+        task_named("classification"),
+        tmp_path / "tree",
+        lambda: None,
     )
     assert [folder.name for folder in sorted((tree / "val").iterdir())] == ["000000", "000001", "000002"]
     assert not list((tree / "val" / "000001").iterdir())
@@ -71,7 +74,7 @@ def test_an_image_that_its_exif_turns_lies_as_its_annotations_refer_to_it(tmp_pa
     exif[ExifTags.Base.Orientation] = 6
     Image.new("RGB", (20, 40), (200, 0, 0)).save(tmp_path / "photo.webp", exif=exif)
     data = one(tmp_path / "photo.webp", Instance(label=0, box=(0, 0, 10, 10)))
-    write_tree(data, task_named("detection"), tmp_path / "tree")
+    write_tree(data, task_named("detection"), tmp_path / "tree", lambda: None)
     (placed,) = (tmp_path / "tree" / "images" / "train").iterdir()
     with Image.open(placed) as image:
         assert image.size == (40, 20)
@@ -81,7 +84,7 @@ def test_an_image_that_its_exif_turns_lies_as_its_annotations_refer_to_it(tmp_pa
 def test_an_image_of_a_kind_that_ultralytics_passes_over_becomes_one_that_it_reads(tmp_path: Path):
     Image.new("P", (40, 20)).save(tmp_path / "old.gif")
     data = one(tmp_path / "old.gif", Instance(label=0, box=(0, 0, 10, 10)))
-    write_tree(data, task_named("detection"), tmp_path / "tree")
+    write_tree(data, task_named("detection"), tmp_path / "tree", lambda: None)
     assert (tmp_path / "tree" / "images" / "train" / "000000.png").is_file()
 
 
@@ -91,7 +94,7 @@ def test_an_outline_of_run_lengths_becomes_points(tmp_path: Path):
     ImageDraw.Draw(bitmap).rectangle((10, 5, 29, 14), fill=255)
     drawn = compress(counts_of(bitmap, 0, 0, (40, 20)))
     data = one(tmp_path / "a.png", Instance(label=0, box=(10, 5, 20, 10), rle=drawn))
-    write_tree(data, task_named("instance_segmentation"), tmp_path / "tree")
+    write_tree(data, task_named("instance_segmentation"), tmp_path / "tree", lambda: None)
     line = (tmp_path / "tree" / "labels" / "train" / "000000.txt").read_text().split()
     xs, ys = ([float(word) for word in line[start::2]] for start in (1, 2))
     assert (min(xs) * 40, max(xs) * 40) == pytest.approx((10.5, 29.5))
@@ -102,7 +105,7 @@ def test_a_turned_box_that_reaches_over_the_edge_is_cut_rather_than_its_image_le
     Image.new("RGB", (40, 20)).save(tmp_path / "a.png")
     corners = (-4.0, 10.0, 10.0, -4.0, 20.0, 6.0, 6.0, 18.0)
     data = one(tmp_path / "a.png", Instance(label=0, box=(0, 0, 20, 18), corners=corners))
-    write_tree(data, task_named("oriented_detection"), tmp_path / "tree")
+    write_tree(data, task_named("oriented_detection"), tmp_path / "tree", lambda: None)
     line = (tmp_path / "tree" / "labels" / "train" / "000000.txt").read_text().split()
     assert all(0 <= float(word) <= 1 for word in line[1:])
 
@@ -110,5 +113,5 @@ def test_a_turned_box_that_reaches_over_the_edge_is_cut_rather_than_its_image_le
 def test_a_crowd_that_nobody_told_apart_is_no_object(tmp_path: Path):
     Image.new("RGB", (40, 20)).save(tmp_path / "a.png")
     data = one(tmp_path / "a.png", Instance(label=0, box=(0, 0, 10, 10), crowd=True))
-    write_tree(data, task_named("detection"), tmp_path / "tree")
+    write_tree(data, task_named("detection"), tmp_path / "tree", lambda: None)
     assert (tmp_path / "tree" / "labels" / "train" / "000000.txt").read_text() == ""

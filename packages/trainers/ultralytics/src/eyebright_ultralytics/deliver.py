@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ import torch
 from safetensors.torch import save_file
 from ultralytics.engine.trainer import BaseTrainer
 
-from eyebright_kit.runtime import Context, Result, Stopped
+from eyebright_kit.runtime import Context, Result
 from eyebright_ultralytics.card import Facts, card
 from eyebright_ultralytics.config import RunConfig
 from eyebright_ultralytics.export import Workshop
 from eyebright_ultralytics.hardware import Hardware
 from eyebright_ultralytics.metrics import translated
 from eyebright_ultralytics.tasks import Task
+from eyebright_ultralytics.watch import tick
 from eyebright_ultralytics.weights import Pretrained
 from eyebright_wire.artifacts import ArtifactKind, ExportRef
 from eyebright_wire.datasets import Split
@@ -86,12 +87,6 @@ class Delivery:
         longest = max((skeleton.keypoints for skeleton in self.ctx.data.skeletons.values()), key=len, default=())
         return [*longest, *(str(number) for number in range(len(longest), points))]
 
-    def _tick(self) -> None:
-        """The checkpoint of the last epoch holds all that is needed to come back here."""
-        self.ctx.step()
-        if self.ctx.stopping:
-            raise Stopped
-
     # Evaluated
 
     def _report(self) -> dict[str, Any]:
@@ -144,7 +139,7 @@ class Delivery:
         bench = self.ctx.scratch / "export"
         bench.mkdir()
         source = shutil.copyfile(self.trainer.best, bench / "model.pt")
-        workshop = Workshop(source, self.tree, self.task, self.config, self._tick)
+        workshop = Workshop(source, self.tree, self.task, self.config, partial(tick, self.ctx))
         for form in dict.fromkeys(self.config.exports):
             made, parity = workshop.export(form)
             yield ExportRef(format=form, path=self._handed_over(made), parity=parity)
@@ -181,7 +176,7 @@ class Delivery:
         self._made(name, lambda path: path.write_text(text, encoding="utf-8"), kind, _JSON)
 
     def _made(self, name: str, make: Callable[[Path], object], kind: ArtifactKind, media_type: str) -> None:
-        self._tick()
+        tick(self.ctx)
         make(self.ctx.output / name)
         self.ctx.artifact(name, kind, media_type)
 

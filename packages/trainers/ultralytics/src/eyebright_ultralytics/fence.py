@@ -7,6 +7,7 @@ that it misses, and fetches a font, a data set whose name it does not find, and 
 import logging
 import os
 import shutil
+import sys
 from pathlib import Path
 
 #: Each would report elsewhere.
@@ -46,6 +47,9 @@ def _settle(folder: Path) -> None:
     from ultralytics.utils import LOGGER
 
     LOGGER.setLevel(logging.WARNING)
+    for handler in LOGGER.handlers:
+        handler.setLevel(logging.WARNING)
+        handler.setStream(sys.stderr)  # on the standard output are answers
     settings.update(
         sync=False,
         vscode_msg=False,

@@ -1,6 +1,7 @@
 """One run from its order to its result. Imported only when something is trained, because the framework takes seconds."""
 
 import threading
+from functools import partial
 
 from ultralytics.engine.trainer import BaseTrainer
 
@@ -12,7 +13,7 @@ from eyebright_ultralytics.deliver import Delivery
 from eyebright_ultralytics.session import session
 from eyebright_ultralytics.tasks import task_named
 from eyebright_ultralytics.tree import write_tree
-from eyebright_ultralytics.watch import Finished, Watch
+from eyebright_ultralytics.watch import Finished, Watch, tick
 from eyebright_wire.jobs import Stage
 
 
@@ -25,7 +26,7 @@ def fit(ctx: Context) -> Result:
     pretrained = weights.local(ctx.model) if config.pretrained else None
     ctx.stage(Stage.VALIDATING)
     readiness.check(ctx.data, task)
-    tree = write_tree(ctx.data, task, ctx.scratch / "tree")
+    tree = write_tree(ctx.data, task, ctx.scratch / "tree", partial(tick, ctx))
     with memory.explained(config):
         told = arguments(task, ctx.model, config, tree, ctx.scratch, hardware, pretrained)
         trainer = session(task, told)

@@ -32,9 +32,11 @@ _PLAIN = re.compile(r"(?!n0)[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}")
 Line = Callable[[Instance, int, int], str]
 
 
-def write_tree(data: LocalDataset, task: Task, into: Path) -> Path:
-    """What to give Ultralytics as `data`: a folder of class folders, or a data.yaml."""
-    return _write_classes(data, into) if task.name == "classification" else _write_objects(data, task, into)
+def write_tree(data: LocalDataset, task: Task, into: Path, tick: Callable[[], None]) -> Path:
+    """What to give Ultralytics as `data`: a folder of class folders, or a data.yaml. `tick` is called for each image."""
+    if task.name == "classification":
+        return _write_classes(data, into, tick)
+    return _write_objects(data, task, into, tick)
 
 
 def images_of(data: LocalDataset, task: Task, split: Split) -> int:
@@ -46,13 +48,14 @@ def images_of(data: LocalDataset, task: Task, split: Split) -> int:
 # Whole images
 
 
-def _write_classes(data: LocalDataset, into: Path) -> Path:
+def _write_classes(data: LocalDataset, into: Path, tick: Callable[[], None]) -> Path:
     """Each split has a folder for every class, so that both count the classes alike."""
     for split in _SPLITS:
         folders = [into / split / f"{number:06d}" for number in range(len(data.classes))]
         for folder in folders:
             folder.mkdir(parents=True)
         for number, sample in enumerate(data.samples(split)):
+            tick()
             if sample.label is not None:
                 _place_image(sample, folders[sample.label] / f"{number:06d}")
     return into
@@ -61,7 +64,7 @@ def _write_classes(data: LocalDataset, into: Path) -> Path:
 # Objects
 
 
-def _write_objects(data: LocalDataset, task: Task, into: Path) -> Path:
+def _write_objects(data: LocalDataset, task: Task, into: Path, tick: Callable[[], None]) -> Path:
     points = _most_keypoints(data)
     line = _line_of(task, points)
     for split in _SPLITS:
@@ -69,6 +72,7 @@ def _write_objects(data: LocalDataset, task: Task, into: Path) -> Path:
         images.mkdir(parents=True)
         labels.mkdir(parents=True)
         for number, sample in enumerate(data.samples(split)):
+            tick()
             _place_image(sample, images / f"{number:06d}")
             lines = (line(instance, sample.width, sample.height) for instance in told_apart(sample))
             (labels / f"{number:06d}.txt").write_text("".join(lines))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 from ultralytics.engine.trainer import BaseTrainer
-from ultralytics.engine.validator import BaseValidator
 from ultralytics.utils.torch_utils import unwrap_model
 
 from eyebright_kit.errors import DatasetInvalid, NanLoss
@@ -18,6 +17,13 @@ from eyebright_ultralytics.tasks import Task
 from eyebright_ultralytics.tree import images_of
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import Stage
+
+
+def tick(ctx: Context) -> None:
+    """Says that the run moves, and leaves it when that is asked for: the last checkpoint holds all that is needed."""
+    ctx.step()
+    if ctx.stopping:
+        raise Stopped
 
 
 class Finished(Exception):
@@ -43,7 +49,7 @@ class Watch:
         trainer.add_callback("on_train_batch_start", self._begin_batch)
         trainer.add_callback("on_train_batch_end", self._end_batch)
         trainer.add_callback("on_train_epoch_end", self._end_batches)
-        trainer.add_callback("on_val_batch_end", self._tick)
+        trainer.add_callback("on_val_batch_end", lambda _: tick(self._ctx))
         trainer.add_callback("on_fit_epoch_end", self._end_epoch)
 
     # Before the first epoch
@@ -92,7 +98,7 @@ class Watch:
         self._gradients = {}
 
     def _begin_batch(self, trainer: BaseTrainer) -> None:
-        self._leave_if_asked()
+        tick(self._ctx)
         trainer.gathered += 1  # the optimiser's step, if one is due, takes it back to 0
 
     def _end_batch(self, trainer: BaseTrainer) -> None:
@@ -105,15 +111,6 @@ class Watch:
     def _end_batches(self, trainer: BaseTrainer) -> None:
         """Before Ultralytics itself would try to recover by starting the epoch again."""
         self._losses(trainer)
-
-    def _tick(self, _: BaseValidator) -> None:
-        self._ctx.step()
-        self._leave_if_asked()
-
-    def _leave_if_asked(self) -> None:
-        """The checkpoint of the last finished epoch is there already."""
-        if self._ctx.stopping:
-            raise Stopped
 
     def _end_epoch(self, trainer: BaseTrainer) -> None:
         """Ultralytics says this once more after its last evaluation, which is no epoch."""
