@@ -156,7 +156,23 @@ def test_what_is_dropped_is_on_the_list(tmp_path: Path) -> None:
     version = prepare(folders(tmp_path), work=tmp_path / "work", plan=DatasetPlan(drop=("dogs",)))
     assert version.manifest.header.classes == ("cats", "emus")
     dropped = ["train/dogs/0.png", "train/dogs/1.png", "train/dogs/2.png", "val/dogs/0.png"]
-    assert sorted(changes(version)) == [("class_dropped", source) for source in dropped]
+    assert changes(version)[-1] == ("class_removed", "dogs")
+    assert sorted(changes(version)[:-1]) == [("class_dropped", source) for source in dropped]
+
+
+def test_a_class_that_no_image_shows_is_on_the_list_when_it_is_dropped(tmp_path: Path) -> None:
+    reading = replace(detection(tmp_path, BOXES), classes=("cat", "dog", "emu"))
+    assert changes(read(tmp_path, reading, DatasetPlan(drop=("emu",)))) == [("class_removed", "emu")]
+
+
+def test_a_long_list_of_a_split_is_told_in_short(tmp_path: Path) -> None:
+    source = write_class_folders(tmp_path / "source", {"": {"cats": 20, "dogs": 20}})
+    lists = SplitPlan(lists={Split.TEST: tuple(f"cats/{number}.png" for number in range(15))})
+    version = prepare(source, work=tmp_path / "work", plan=DatasetPlan(splits=lists))
+    assert version.report.changes
+    (line,) = map(json.loads, dict(version.blobs)[version.report.changes.sha256].read_text().splitlines())
+    assert line["detail"].startswith("cats/0.png, cats/1.png, ")
+    assert line["detail"].endswith("cats/9.png and 5 more")
 
 
 def test_broken_files_are_on_the_list(tmp_path: Path) -> None:
@@ -383,6 +399,7 @@ def test_dropping_a_class_drops_its_objects(tmp_path: Path) -> None:
     assert version.manifest.header.classes == ("dog",)
     assert {instance.label for sample in samples(version) for instance in sample.instances} == {0}
     assert Counter(changes(version)) == {
+        ("class_removed", "cat"): 1,
         ("class_dropped", "0.png"): 1,
         ("class_dropped", "1.png"): 2,
         ("class_dropped", "2.png"): 1,
@@ -398,12 +415,17 @@ def test_a_mask_that_loses_a_class_is_on_the_list(tmp_path: Path) -> None:
     reading = Reading(("cat", "dog"), lambda: iter([Candidate(image, "1.png", None, annotate=lambda _w, _h: found)]))
     assert changes(read(tmp_path, reading)) == []
     assert changes(read(tmp_path, reading, DatasetPlan(rename={"dog": "cat"}))) == [("class_renamed", "dog")]
-    assert changes(read(tmp_path, reading, DatasetPlan(drop=("dog",)))) == [("class_dropped", "1.png")]
+    assert changes(read(tmp_path, reading, DatasetPlan(drop=("dog",)))) == [
+        ("class_dropped", "1.png"),
+        ("class_removed", "dog"),
+    ]
     bare = DatasetPlan(drop=("cat", "dog"), only_annotated=True)
     assert [code for code, _ in changes(read(tmp_path, reading, bare))] == [
         "class_dropped",
         "class_dropped",
         "not_annotated",
+        "class_removed",
+        "class_removed",
     ]
 
 

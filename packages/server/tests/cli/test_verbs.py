@@ -303,7 +303,11 @@ def test_editing_makes_the_next_version_and_lists_what_it_left_out(cli: Cli, pho
     assert second["report"]["classes"] == ["kitten"]
     left_out = cli("datasets", "changes", second["id"], "--json").document
     dogs = sum(1 for _ in (photos / "dog").iterdir())
-    assert Counter(change["code"] for change in left_out) == {"class_dropped": dogs, "class_renamed": 1}
+    assert Counter(change["code"] for change in left_out) == {
+        "class_dropped": dogs,
+        "class_removed": 1,
+        "class_renamed": 1,
+    }
     assert len(left_out) == second["report"]["changes"]["count"]
     assert cli("datasets", "changes", "edited", "--json").document == left_out
     assert cli("datasets", "changes", first["id"], "--json").document == []
@@ -367,7 +371,7 @@ def test_converting_writes_copies_and_says_what_is_lost(cli: Cli, photos: Path, 
         "images": images,
         "lost": {},
         "renamed": 0,
-        "changes": {"class_dropped": dogs},
+        "changes": {"class_dropped": dogs, "class_removed": 1},
     }
     assert {path.parent.name for path in (tmp_path / "out").rglob("*.*")} == {"cat"}
     lossy = cli("datasets", "convert", photos, tmp_path / "voc", "--format", "voc", "--exclude", "dog/*")

@@ -15,6 +15,7 @@ from eyebright_kit.data.likeness import likeness, note_likeness, without_leaks, 
 from eyebright_kit.data.manifest import Header
 from eyebright_kit.data.readiness import Evidence, readiness
 from eyebright_kit.data.record import Record
+from eyebright_kit.data.relabel import some_of
 from eyebright_kit.data.splitting import HoldoutRule, with_splits
 from eyebright_kit.data.survey import Picture, Progress, Survey, survey
 from eyebright_kit.data.tally import Tally
@@ -104,11 +105,12 @@ def inspect_reading(
 def _of_the_whole(plan: DatasetPlan) -> Iterator[tuple[str, str, str]]:
     """What a plan changes about all images at once: (code, what, detail)."""
     yield from (("class_renamed", old, f"now {new}") for old, new in plan.rename.items() if old != new)
+    yield from (("class_removed", name, "") for name in plan.drop)
     if plan.splits and plan.splits.shares:
         shares = ", ".join(f"{split} {share:g}" for split, share in plan.splits.shares.items())
         yield "splits_drawn", "all images", f"{shares}; seed {plan.splits.seed}"
     elif plan.splits and plan.splits.lists:
-        yield from (("split_listed", split, ", ".join(names)) for split, names in plan.splits.lists.items())
+        yield from (("split_listed", split, some_of(names)) for split, names in plan.splits.lists.items())
 
 
 def _unknown() -> Inspection:

@@ -47,7 +47,7 @@ def relabelling(
     for name in (*plan.rename, *plan.drop):
         if name not in known_names:
             near = get_close_matches(name, classes, n=1)
-            known = f"did you mean {near[0]!r}?" if near else f"there are {_some_of(classes)}"
+            known = f"did you mean {near[0]!r}?" if near else f"there are {some_of(classes)}"
             raise PlanInvalid(f"the data set has no class {name!r}; {known}")
     kept = {label: plan.rename.get(name, name) for label, name in enumerate(classes) if name not in dropped}
     _require_one_skeleton(classes, kept, skeletons or {})
@@ -62,11 +62,12 @@ def _require_one_skeleton(classes: Sequence[str], kept: Mapping[int, str], skele
         points, others = skeletons[label].keypoints, skeletons[other].keypoints
         if points != others and classes[label] != classes[other]:  # what the source itself calls alike is no wish
             raise PlanInvalid(
-                f"{classes[other]!r} and {classes[label]!r} cannot become one class: their keypoints are {_some_of(others)} "
-                f"and {_some_of(points)}; drop one of them, or leave them apart"
+                f"{classes[other]!r} and {classes[label]!r} cannot become one class: their keypoints are {some_of(others)} "
+                f"and {some_of(points)}; drop one of them, or leave them apart"
             )
 
 
-def _some_of(classes: Sequence[str]) -> str:
+def some_of(classes: Sequence[str]) -> str:
+    """`a, b, c`; of many the first, and how many more there are."""
     shown = ", ".join(classes[:_SHOWN])
     return f"{shown} and {len(classes) - _SHOWN} more" if len(classes) > _SHOWN else shown or "none"
