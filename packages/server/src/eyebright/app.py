@@ -241,7 +241,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     executors = {**parts.executors, IMPORTS: parts.imports}
     limits = RetryLimits(**settings.retry.model_dump())
     lease_ms = int(1000 * settings.jobs.lease_seconds)
-    history = History(database.jobs, database.history, objects, executors)
+    history = History(database.jobs, database.history, database.models, objects, executors)
     jobs = Jobs(
         database.jobs,
         database.history,
@@ -301,7 +301,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         ),
         pictures=Pictures(database.datasets, objects),
         uploads=uploads,
-        models=Models(database.models, objects, catalog, parts.predictor),
+        models=Models(database.models, database.jobs, objects, catalog, parts.predictor, clock),
         recipes=Recipes(catalog),
         dispatch=dispatch,
         sweep=sweep,

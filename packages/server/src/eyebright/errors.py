@@ -25,6 +25,7 @@ what to do.
 """
 
 import errno
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -169,7 +170,7 @@ def model_deleted(model_id: str, title: str, deleted_at_ms: int) -> NotFound:
 
 def model_in_use(title: str, aliases: Sequence[str]) -> Conflict:
     """While a name that people rely on points to it."""
-    ways = ", ".join(f"`eyebright models unalias {title} {alias}`" for alias in aliases)
+    ways = ", ".join(f"`eyebright models unalias {shlex.quote(title)} {alias}`" for alias in aliases)
     return Conflict(
         f"{title} is what {' and '.join(aliases)} {'stand' if len(aliases) > 1 else 'stands'} for; point to another model, "
         f"or take the alias away first: {ways} (DELETE /api/v1/models/{title}/aliases/{aliases[0]})"

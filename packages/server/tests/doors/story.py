@@ -25,6 +25,7 @@ async def tell(site: Site) -> Telling:
         _broken_files,
         _uploads,
         _project_training,
+        _versions,
     ):
         async for name, answer in chapter(site):
             yield name, answer
@@ -279,6 +280,30 @@ async def _project_run(site: Site) -> Handle:
     await site.say(handle, site.event(1, "started", pid=7, host="here"), progress, saved)
     site.executor.outputs[handle] = b"epoch 1 of 4: loss 0.5\n"
     return handle
+
+
+async def _versions(site: Site) -> Telling:
+    handle = await site.launch(name="first", config={"epochs": 3})
+    await site.say(handle, site.event(1, "started", pid=8, host="here"))
+    await site.succeed(handle, metrics={"top1": 0.95}, classes=["cat", "dog", "owl"])
+    models = f"{API}/models"
+    yield "list_models--of-a-name", await site.get(f"{models}?name=first&limit=1")
+    yield "list_models--of-no-name", await site.get(f"{models}?name=last")
+    yield "set_model_alias", await site.http.put(f"{models}/first@1/aliases/production")
+    yield "set_model_alias--moved", await site.http.put(f"{models}/first/aliases/production")
+    yield "set_model_alias--no-alias", await site.http.put(f"{models}/first/aliases/Production")
+    yield "set_model_alias--unknown", await site.http.put(f"{models}/last/aliases/production")
+    yield "get_model--by-alias", await site.get(f"{models}/first@production")
+    yield "get_model--nearest", await site.get(f"{models}/first@prodction")
+    yield "compare_models", await site.get(f"{models}:compare?left=first@1&right=first@production")
+    yield "compare_models--unknown", await site.get(f"{models}:compare?left=first&right=fist")
+    yield "delete_model--in-use", await site.http.delete(f"{models}/first@2")
+    yield "remove_model_alias--not-its", await site.http.delete(f"{models}/first@1/aliases/production")
+    yield "remove_model_alias", await site.http.delete(f"{models}/first@2/aliases/production")
+    yield "delete_model", await site.http.delete(f"{models}/first@2")
+    yield "get_model--deleted", await site.get(f"{models}/first@2")
+    yield "list_artifacts--deleted", await site.get(f"{API}/jobs/{handle.job_id}/artifacts")
+    yield "get_artifact--deleted", await site.get(f"{API}/jobs/{handle.job_id}/artifacts/model.onnx")
 
 
 async def _first(site: Site) -> dict[str, Any]:

@@ -14,13 +14,14 @@ from eyebright.services.finalise import Finaliser
 from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
 from eyebright.services.jobs import Jobs
+from eyebright.services.models import Models
 from eyebright.services.registering import Registering
 from eyebright.services.relay import Relay
 from eyebright.services.seal import Seal
 from eyebright.services.staging import Staging
 from eyebright.services.sweep import Patience, Sweep
 from eyebright.services.watch import Watch
-from eyebright.testing import FakeCatalog, FakeExecutor, ManualClock
+from eyebright.testing import FakeCatalog, FakeExecutor, FakePredictor, ManualClock
 from eyebright_wire.datasets import DatasetReport, Readiness
 from eyebright_wire.events import Ack, Event
 from eyebright_wire.jobs import JobRequest
@@ -56,7 +57,8 @@ class Platform:
         """A new control-plane process over the same database and executor."""
         database, clock, executors = self.database, self.clock, {"local": self.executor}
         self.announcer = announcer = Announcer()
-        self.history = History(database.jobs, database.history, self.objects, executors)
+        self.history = History(database.jobs, database.history, database.models, self.objects, executors)
+        self.models = Models(database.models, database.jobs, self.objects, self.catalog, FakePredictor(), clock)
         self.jobs = Jobs(database.jobs, database.history, database.datasets, self.catalog, executors, clock, announcer)
         self.watch = Watch(self.jobs, self.history, announcer)
         self.ingest = Ingest(database.jobs, clock, announcer, lease_ms=LEASE_MS, limits=self.limits)

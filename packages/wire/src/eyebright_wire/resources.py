@@ -1,8 +1,9 @@
 """What the native API answers with: one model per resource, shared by server, client and CLI."""
 
-from typing import Any, Generic, Self, TypeVar
+import re
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import Field, computed_field, model_validator
+from pydantic import AfterValidator, Field, computed_field, model_validator
 
 from eyebright_wire.artifacts import ArtifactRef, ExportRef
 from eyebright_wire.datasets import DatasetName, DatasetPlan, DatasetReport
@@ -182,6 +183,20 @@ class DatasetImport(DatasetSource):
         return self
 
 
+def _is_alias(alias: str) -> str:
+    if not re.fullmatch(_ALIAS, alias):
+        raise ValueError(
+            f"{alias!r} is no alias; expected a word of at most 63 lower-case letters, digits, dashes and underscores that "
+            "begins with a letter, such as production"
+        )
+    return alias
+
+
+_ALIAS = "[a-z][a-z0-9_-]{0,62}"
+#: A word that points to one version of a model; a number alone is a version's own.
+Alias = Annotated[str, AfterValidator(_is_alias), Field(json_schema_extra={"pattern": f"^{_ALIAS}$"})]
+
+
 class ModelView(WireModel):
     """A registered model and where it came from: one of the versions that have its name."""
 
@@ -210,6 +225,33 @@ class Prediction(WireModel):
     scores: tuple[ClassScore, ...] = Field(default=(), description="One for each class, best first")
     objects: tuple[FoundObject, ...] = Field(default=(), description="Best first")
     seconds: float
+
+
+class MetricDifference(WireModel):
+    """None where a model has no such metric."""
+
+    name: str
+    left: float | None
+    right: float | None
+    difference: float | None = Field(description="right − left")
+
+
+class SettingDifference(WireModel):
+    name: str
+    left: Any = None
+    right: Any = None
+    only: Literal["left", "right"] | None = Field(default=None, description="The only one whose trainer knows it")
+
+
+class ModelComparison(WireModel):
+    """Two models side by side. Of the settings only those that differ."""
+
+    left: ModelView
+    right: ModelView
+    metrics: tuple[MetricDifference, ...]
+    settings: tuple[SettingDifference, ...]
+    classes_only_left: tuple[str, ...] = ()
+    classes_only_right: tuple[str, ...] = ()
 
 
 class TrainerView(WireModel):

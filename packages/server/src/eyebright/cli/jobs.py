@@ -34,7 +34,7 @@ from eyebright.cli.train import accompany
 from eyebright.cli.verbs import example, group
 from eyebright.client import Client
 from eyebright.client.watching import patiently
-from eyebright.errors import InvalidRequest
+from eyebright.errors import InvalidRequest, NotFound
 from eyebright_wire.events import (
     BODIES,
     ArtifactSaved,
@@ -215,11 +215,12 @@ def checkpoints(job_id: JobId, as_json: Json = False) -> None:
     """From where it could go on."""
     with connected() as client:
         found = client.checkpoints(job_id)
+        nothing = "" if found else _deletion(client, job_id)
     if as_json:
         emit(found)
     else:
         rows = ((c.attempt, c.epoch, c.step, "best" if c.best else "", metrics_line(c.metrics), c.path) for c in found)
-        show_table(("attempt", "epoch", "step", "", "metrics", "path"), rows, "No checkpoints yet.")
+        show_table(("attempt", "epoch", "step", "", "metrics", "path"), rows, nothing or "No checkpoints yet.")
 
 
 @app.command(epilog=example("eyebright jobs artifacts JOB\neyebright jobs artifacts JOB --download results/"))
@@ -231,6 +232,7 @@ def artifacts(
     """The files that it made: weights, exports, pictures, the model card."""
     with connected() as client:
         found = client.artifacts(job_id)
+        nothing = "" if found else _deletion(client, job_id)
         if download:
             for item in found:
                 client.download_artifact(job_id, item.path, download / item.path, sha256=item.sha256)
@@ -238,7 +240,7 @@ def artifacts(
         emit(found)
     else:
         rows = ((a.path, a.kind, size(a.size_bytes), a.sha256[:12]) for a in found)
-        show_table(("path", "kind", "size", "sha256"), rows, "No artifacts yet.")
+        show_table(("path", "kind", "size", "sha256"), rows, nothing or "No artifacts yet.")
     if download:
         say(f"{len(found)} files in {download}")
 
@@ -277,6 +279,17 @@ def _watch_lines(client: Client, job_id: str) -> int:
         emit_line({"kind": "job" if isinstance(item, JobView) else item.kind, "data": item})
         job = item if isinstance(item, JobView) else job
     return Exit.DONE if job.state is JobState.SUCCEEDED else Exit.NO
+
+
+def _deletion(client: Client, job_id: str) -> str:
+    """That the job's model was deleted, if it was."""
+    model_id = client.job(job_id).model_id
+    try:
+        if model_id:
+            client.model(model_id)
+    except NotFound as deleted:
+        return f"{deleted}."
+    return ""
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -6,49 +6,54 @@ from typing import Annotated
 
 import typer
 
+from eyebright.cli.comparing import show_comparison, title
 from eyebright.cli.connection import connected
-from eyebright.cli.options import Json, ModelId
+from eyebright.cli.exits import Exit
+from eyebright.cli.exporting import require_export, target_of
+from eyebright.cli.options import Json, ModelName
 from eyebright.cli.seeing import show_prediction
 from eyebright.cli.summary import attempt_folder, parity_line
-from eyebright.cli.terminal import emit, metrics_line, moment, say, show, show_facts, show_table, size
+from eyebright.cli.terminal import emit, interactive, metrics_line, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
 from eyebright.errors import InvalidRequest
 from eyebright_wire.resources import ModelView
 
 app = group(
-    "List, show, download and try trained models.",
+    "List, show, compare, export and try trained models.",
     """
-eyebright models list
-eyebright models predict MODEL photo.jpg
-eyebright models download MODEL --to flowers-model/
+eyebright models list --name flowers
+eyebright models compare flowers@production flowers
+eyebright models alias flowers@3 production
+eyebright models predict flowers@production photo.jpg
+eyebright models export flowers@production --format onnx
 """,
 )
 
 
-@app.command("list", epilog=example("eyebright models list --json | jq -r .[0].id"))
+@app.command(
+    "list", epilog=example("eyebright models list --name flowers\neyebright models list --json | jq -r .[0].id")
+)
 def list_models(
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50, as_json: Json = False
+    name: Annotated[str | None, typer.Option(help="Only the versions of this name.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
+    as_json: Json = False,
 ) -> None:
     """The newest models first."""
     with connected() as client:
-        found = list(islice(client.models(), limit))
+        found = list(islice(client.models(name), limit))
     if as_json:
         emit(found)
         return
-    rows = (
-        (m.id, m.name, m.architecture, len(m.classes), metrics_line(_first(m.metrics)), moment(m.created_at_ms))
-        for m in found
-    )
-    show_table(
-        ("model", "name", "architecture", "classes", "metrics", "created"), rows, "No models yet. Try `eyebright demo`."
-    )
+    columns = ("model", "name", "aliases", "architecture", "classes", "metrics", "created")
+    none = f"No model is named {name}." if name else "No models yet. Try `eyebright demo`."
+    show_table(columns, map(_row, found), none)
 
 
-@app.command("show", epilog=example("eyebright models show MODEL"))
-def show_model(model_id: ModelId, as_json: Json = False) -> None:
+@app.command("show", epilog=example("eyebright models show flowers@production\neyebright models show MODEL --json"))
+def show_model(model_name: ModelName, as_json: Json = False) -> None:
     """A model: what it knows, how good it is, where it came from, which files it has."""
     with connected() as client:
-        model = client.model(model_id)
+        model = client.model(model_name)
         folder = attempt_folder(client, model.job_id, model.attempt)
     if as_json:
         emit(model)
@@ -58,18 +63,87 @@ def show_model(model_id: ModelId, as_json: Json = False) -> None:
     show_table(("file", "kind", "size"), ((a.path, a.kind, size(a.size_bytes)) for a in model.artifacts), "No files.")
 
 
+@app.command(epilog=example("eyebright models alias flowers production\neyebright models alias flowers@2 production"))
+def alias(
+    model_name: ModelName,
+    word: Annotated[str, typer.Argument(metavar="ALIAS", help="A lower-case word, such as production.")],
+    as_json: Json = False,
+) -> None:
+    """Let a word point to this model. Where it pointed before, among those of the same name, it does no longer."""
+    with connected() as client:
+        model = client.set_alias(model_name, word)
+    emit(model) if as_json else show(f"{model.name}@{word} is {title(model)}  {model.id}")
+
+
+@app.command(epilog=example("eyebright models unalias flowers@2 production"))
+def unalias(
+    model_name: ModelName,
+    word: Annotated[str, typer.Argument(metavar="ALIAS", help="The word to take away from it.")],
+    as_json: Json = False,
+) -> None:
+    """Take an alias away from the model that it points to."""
+    with connected() as client:
+        model = client.remove_alias(model_name, word)
+    emit(model) if as_json else show(f"{title(model)} is {word} no longer")
+
+
+@app.command(epilog=example("eyebright models compare flowers@production flowers"))
+def compare(left: ModelName, right: ModelName, as_json: Json = False) -> None:
+    """Two models side by side: metrics, settings, data, classes."""
+    with connected() as client:
+        found = client.compare_models(left, right)
+    emit(found) if as_json else show_comparison(found)
+
+
+@app.command(epilog=example("eyebright models delete flowers@1\neyebright models delete MODEL --yes"))
+def delete(
+    model_name: ModelName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Delete a model with its files and checkpoints, for good. Refused while an alias points to it."""
+    with connected() as client:
+        model = client.model(model_name)
+        if not yes and not _agreed(model):
+            say("Nothing was deleted.")
+            return Exit.NO
+        client.delete_model(model.id)
+    emit({"deleted": model.id}) if as_json else show(f"{title(model)}  {model.id} is deleted")
+    return Exit.DONE
+
+
+@app.command(epilog=example("eyebright models export flowers@production --format onnx --to flowers.zip"))
+def export(
+    model_name: ModelName,
+    form: Annotated[str, typer.Option("--format", help="Such as onnx.")],
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Default: named after model, number and format.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a FILE that is there already.")] = False,
+    as_json: Json = False,
+) -> None:
+    """One zip with an export, its labels, metrics, model card, certificate and licence; the same bytes each time."""
+    with connected() as client:
+        model = client.model(model_name)
+        require_export(client, model, form)
+        target = target_of(model, form, to, force=force)
+        written = client.export_model(model.id, form, target)
+    emit({"model_id": model.id, "format": form, "file": str(written)}) if as_json else show(str(written))
+
+
 @app.command(epilog=example("eyebright models download MODEL\neyebright models download MODEL --to flowers-model/"))
 def download(
-    model_id: ModelId,
+    model_name: ModelName,
     to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Default: a folder named like the model.")] = None,
     as_json: Json = False,
 ) -> None:
     """Fetch every file of a model; each is checked against its sha256."""
-    folder = (to or Path(model_id)).expanduser()
+    folder = (to or Path(model_name.replace("/", "-"))).expanduser()
     with connected() as client:
-        paths = client.download_model(model_id, folder)
+        model = client.model(model_name)
+        paths = client.download_model(model.id, folder)
     if as_json:
-        emit({"model_id": model_id, "folder": str(folder), "files": [str(path) for path in paths]})
+        emit({"model_id": model.id, "folder": str(folder), "files": [str(path) for path in paths]})
         return
     for path in paths:
         show(str(path))
@@ -79,7 +153,7 @@ def download(
     epilog=example("eyebright models predict MODEL photo.jpg\neyebright models predict MODEL photo.jpg --top 3 --json")
 )
 def predict(
-    model_id: ModelId,
+    model_name: ModelName,
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture file.")],
     top: Annotated[
         int | None,
@@ -90,7 +164,7 @@ def predict(
     """Ask a model what is on a picture."""
     content = _picture(image.expanduser())
     with connected() as client:
-        prediction = client.predict(model_id, content)
+        prediction = client.predict(model_name, content)
     if as_json:
         emit(prediction)
         return
@@ -109,13 +183,27 @@ def _picture(path: Path) -> bytes:
     return content
 
 
+def _agreed(model: ModelView) -> bool:
+    """Ask; without a terminal somebody has to have said so before. Raises InvalidRequest."""
+    if not interactive():
+        raise InvalidRequest(f"{title(model)} would be deleted for good; add --yes to mean it")
+    return typer.confirm(f"Delete {title(model)} ({model.id}) and its files for good?", err=True)
+
+
+def _row(model: ModelView) -> tuple[object, ...]:
+    metrics = metrics_line(_first(model.metrics))
+    known = (model.architecture, len(model.classes), metrics, moment(model.created_at_ms))
+    return model.id, title(model), ", ".join(model.aliases), *known
+
+
 def _first(metrics: dict[str, float]) -> dict[str, float]:
     return dict(islice(metrics.items(), 2))
 
 
 def _facts(model: ModelView, folder: Path | None) -> list[tuple[str, object]]:
     return [
-        ("model", f"{model.id}  {model.name}"),
+        ("model", f"{model.id}  {title(model)}"),
+        ("aliases", ", ".join(model.aliases)),
         ("architecture", model.architecture),
         ("task", model.task),
         ("classes", ", ".join(model.classes)),
@@ -123,6 +211,7 @@ def _facts(model: ModelView, folder: Path | None) -> list[tuple[str, object]]:
         ("job", f"{model.job_id}  attempt {model.attempt}"),
         ("data set", model.dataset_version),
         ("trainer", model.trainer),
+        ("licence", model.licence or ""),
         ("created", moment(model.created_at_ms)),
         *((export.format, parity_line(export, folder)) for export in model.exports),
         ("files", folder or ""),

@@ -17,4 +17,5 @@ Server = Annotated[
     typer.Option("--server", metavar="URL", help="Default: EYEBRIGHT_URL, else the server of this machine."),
 ]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id; `eyebright jobs list` shows them.")]
-ModelId = Annotated[str, typer.Argument(metavar="MODEL", help="The model's id; `eyebright models list` shows them.")]
+_MODEL = "Its id, NAME@ALIAS, NAME@3, or NAME for its newest; `eyebright models list` shows them."
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help=_MODEL)]

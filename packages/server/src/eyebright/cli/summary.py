@@ -11,6 +11,7 @@ from eyebright.cli.following import LeftRunning
 from eyebright.cli.terminal import duration, emit, number, say, show, show_facts, show_table, state_text
 from eyebright.client import Client
 from eyebright.core.assignment import train_command
+from eyebright.errors import NotFound
 from eyebright.ports.objects import attempt_prefix
 from eyebright_wire.artifacts import ArtifactKind, ExportRef
 from eyebright_wire.errors import ErrorCode
@@ -59,14 +60,21 @@ class Outcome:
 
 def outcome_of(client: Client, job: JobView) -> Outcome:
     """Fetch what belongs to an ended job."""
-    model = client.model(job.model_id) if job.model_id else None
     return Outcome(
         job,
-        model,
+        _model(client, job),
         client.artifacts(job.id),
         attempt_folder(client, job.id, job.attempt),
         spans_of(job),
     )
+
+
+def _model(client: Client, job: JobView) -> ModelView | None:
+    try:
+        return client.model(job.model_id) if job.model_id else None
+    except NotFound as deleted:  # somebody looks once more at how an old training went
+        say(f"{deleted}.")
+        return None
 
 
 def attempt_folder(client: Client, job_id: str, attempt: int) -> Path | None:

@@ -21,7 +21,7 @@ VERBS = {
     "train": Verb("eyebright.cli.train", "Train a model from a folder, a zip or a data set."),
     "jobs": Verb("eyebright.cli.jobs", "Show, watch, cancel and retry trainings; read their results."),
     "datasets": Verb("eyebright.cli.datasets", "Inspect, import, list and show data sets."),
-    "models": Verb("eyebright.cli.models", "List, show, download and try trained models."),
+    "models": Verb("eyebright.cli.models", "List, show, compare, export and try trained models."),
     "recipes": Verb("eyebright.cli.recipes", "What can be trained, and every setting with its default."),
     "trainers": Verb("eyebright.cli.trainers", "List, install and check the training frameworks."),
     "doctor": Verb("eyebright.cli.doctor", "Say what stands in the way of training on this machine."),

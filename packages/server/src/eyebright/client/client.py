@@ -1,14 +1,17 @@
 """The client: one method per verb of the native API."""
 
 import json
+import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 
+from eyebright.client.bundle import export_of, files_of, pack, texts_of
 from eyebright.client.files import Told, archive_of, save, untold
 from eyebright.client.local import LocalServer, local_token, running_server
 from eyebright.client.transport import TRIES, Transport, is_loopback
@@ -18,6 +21,7 @@ from eyebright.client.watching import Watching
 from eyebright.core.unsuccessful import error_of, errors_of
 from eyebright.errors import Unauthenticated, Unavailable
 from eyebright.settings import Settings
+from eyebright_wire.artifacts import ArtifactRef
 from eyebright_wire.datasets import DatasetPlan, DatasetReport, PictureView, dataset_name
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest
@@ -34,6 +38,7 @@ from eyebright_wire.resources import (
     JobView,
     LogChunk,
     MetricSeries,
+    ModelComparison,
     ModelView,
     Page,
     Prediction,
@@ -305,28 +310,55 @@ class Client:
 
     # -- models
 
-    def models(self) -> Iterator[ModelView]:
-        """Newest first."""
-        return self._pages("/models", ModelView)
+    # A `model` is named by its id, `NAME@ALIAS`, `NAME@3`, or `NAME`, which is its newest.
 
-    def model(self, model_id: str) -> ModelView:
-        return self._get(f"{API}/models/{model_id}", ModelView)
+    def models(self, name: str | None = None) -> Iterator[ModelView]:
+        """Newest first; only the versions of a name, if one is given."""
+        return self._pages("/models", ModelView, name=name)
 
-    def download_model(self, model_id: str, folder: Path, *, told: Told = untold) -> tuple[Path, ...]:
+    def model(self, model: str) -> ModelView:
+        """Raises NotFound with the nearest, or with when it was deleted."""
+        return self._get(_path(model), ModelView)
+
+    def compare_models(self, left: str, right: str) -> ModelComparison:
+        return self._get(f"{API}/models:compare", ModelComparison, left=left, right=right)
+
+    def set_alias(self, model: str, alias: str) -> ModelView:
+        """Let an alias of its name point to it; wherever it pointed before, it does no longer."""
+        return self._alias("PUT", model, alias)
+
+    def remove_alias(self, model: str, alias: str) -> ModelView:
+        """Raises NotFound when the alias does not point to this model."""
+        return self._alias("DELETE", model, alias, again=False)
+
+    def delete_model(self, model: str) -> None:
+        """For good, with its files. Raises Conflict while an alias points to it."""
+        self._transport.ask("DELETE", _path(model), again=False)
+
+    def download_model(self, model: str, folder: Path, *, told: Told = untold) -> tuple[Path, ...]:
         """Every file of the model, verified by its sha256."""
-        artifacts = self.model(model_id).artifacts
-        return tuple(
-            self._download(f"{API}/models/{model_id}/files/{ref.path}", folder / ref.path, ref.sha256, told)
-            for ref in artifacts
-        )
+        found = self.model(model)
+        return self._fetch(found, found.artifacts, folder, told)
 
-    def predict(self, model_id: str, image: Path | bytes) -> Prediction:
+    def export_model(self, model: str, form: str, target: Path, *, told: Told = untold) -> Path:
+        """One zip of an export (such as `onnx`) with its labels, metrics, card, certificate and licence; always the same bytes.
+
+        A file at `target` is written over. Raises NotFound when the model lacks that export.
+        """
+        found = self.model(model)
+        export = export_of(found, form)
+        refs = files_of(found, export)
+        with tempfile.TemporaryDirectory(prefix="eyebright-") as folder:
+            fetched = self._fetch(found, refs, Path(folder), told)
+            files = {ref.path: path for ref, path in zip(refs, fetched, strict=True)}
+            pack(target, files, texts_of(found, export))
+        return target
+
+    def predict(self, model: str, image: Path | bytes) -> Prediction:
         """Classify one image (a file or its bytes)."""
         content = image if isinstance(image, bytes) else Path(image).read_bytes()
         headers = {"Content-Type": "application/octet-stream"}
-        return self._post(
-            f"{API}/models/{model_id}:predict", Prediction, content=content, headers=headers, timeout=None
-        )
+        return self._post(f"{_path(model)}:predict", Prediction, content=content, headers=headers, timeout=None)
 
     # -- how
 
@@ -385,9 +417,23 @@ class Client:
                 return
             params["after"] = page.next
 
+    def _alias(self, method: str, model: str, alias: str, *, again: bool = True) -> ModelView:
+        response = self._transport.ask(method, f"{_path(model)}/aliases/{quote(alias, safe='')}", again=again)
+        return ModelView.model_validate_json(response.content)
+
+    def _fetch(self, model: ModelView, refs: Iterable[ArtifactRef], folder: Path, told: Told) -> tuple[Path, ...]:
+        return tuple(
+            self._download(f"{_path(model.id)}/files/{ref.path}", folder / ref.path, ref.sha256, told) for ref in refs
+        )
+
     def _download(self, path: str, target: Path, sha256: str | None, told: Told) -> Path:
         with self._transport.stream("GET", path, headers={"Accept-Encoding": "identity"}) as response:
             return save(response, target, sha256=sha256, told=told)
+
+
+def _path(model: str) -> str:
+    """Names of models may have anything in them but line ends."""
+    return f"{API}/models/{quote(model)}"
 
 
 def _given(params: Mapping[str, Any]) -> httpx.QueryParams:

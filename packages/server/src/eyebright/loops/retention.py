@@ -1,12 +1,20 @@
 """Removes what has had its time: at the start, and then every minute."""
 
+import asyncio
+
 from eyebright.loops.pulse import Pulse, keep
 from eyebright.ports.clock import Clock
+from eyebright.services.models import Models
 from eyebright.services.uploads import Uploads
 
 EVERY_SECONDS = 60.0
 
 
-async def run(uploads: Uploads, pulse: Pulse, clock: Clock) -> None:
+async def run(uploads: Uploads, models: Models, pulse: Pulse, clock: Clock) -> None:
     """Never returns; ends when its task is cancelled."""
-    await keep(pulse, clock, uploads.expire, lambda: clock.sleep(EVERY_SECONDS))
+    await keep(pulse, clock, lambda: _round(uploads, models), lambda: clock.sleep(EVERY_SECONDS))
+
+
+async def _round(uploads: Uploads, models: Models) -> None:
+    """Both, whatever happens to the other."""
+    await asyncio.gather(uploads.expire(), models.clear())

@@ -66,7 +66,7 @@ class Loops:
             "dispatcher": dispatcher.run(services.dispatch, pulses["dispatcher"], clock, news.dispatcher),
             "sweeper": sweeper.run(services.sweep, pulses["sweeper"], clock, news.sweeper),
             "outbox": outbox.run(services.relay, pulses["outbox"], clock, news.outbox),
-            "retention": retention.run(services.uploads, pulses["retention"], clock),
+            "retention": retention.run(services.uploads, services.models, pulses["retention"], clock),
         }
 
     def _condition(self, name: str, now_ms: int) -> str:

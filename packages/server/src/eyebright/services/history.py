@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from eyebright.core.records import Checkpoint, StoredEvent
-from eyebright.errors import NotFound
+from eyebright.errors import NotFound, model_deleted
 from eyebright.ports.executor import Executor, Handle
 from eyebright.ports.jobs import JobHistory, JobStore
 from eyebright.ports.objects import ObjectStore, attempt_prefix
+from eyebright.ports.registry import ModelStore
 from eyebright.services.views import checkpoint_view, event_view
 from eyebright_wire.events import EventKind, Progress
 from eyebright_wire.resources import (
@@ -37,10 +38,16 @@ Series = defaultdict[str, dict[int, MetricPoint]]
 
 class History:
     def __init__(
-        self, store: JobStore, history: JobHistory, objects: ObjectStore, executors: Mapping[str, Executor]
+        self,
+        store: JobStore,
+        history: JobHistory,
+        models: ModelStore,
+        objects: ObjectStore,
+        executors: Mapping[str, Executor],
     ) -> None:
         self._store = store
         self._history = history
+        self._models = models
         self._objects = objects
         self._executors = executors
 
@@ -78,16 +85,17 @@ class History:
         return tuple(checkpoint_view(replace(checkpoint, best=checkpoint is best)) for checkpoint in kept)
 
     async def artifacts(self, job_id: str) -> tuple[ArtifactView, ...]:
-        """The verified files of the attempt that succeeded."""
+        """The verified files of the attempt that succeeded; none when its model was deleted."""
         await self._store.get(job_id)
         found = await self._history.artifacts(job_id)
         return tuple(ArtifactView(**artifact.ref.model_dump(), attempt=artifact.attempt) for artifact in found)
 
     async def artifact(self, job_id: str, path: str) -> Path:
-        """A local file with that artifact's bytes. Raises NotFound for whatever is not registered."""
+        """A local file with that artifact's bytes. Raises NotFound for whatever is not registered, or not any more."""
         for artifact in await self._history.artifacts(job_id):
             if artifact.ref.path == path:
                 return await self._objects.local(attempt_prefix(job_id, artifact.attempt) + path)
+        await self._require_model(job_id)
         raise NotFound(f"job {job_id} has no artifact {path!r}; see GET /api/v1/jobs/{job_id}/artifacts")
 
     async def logs(self, job_id: str, offset: int = 0, attempt: int | None = None) -> LogChunk:
@@ -110,6 +118,13 @@ class History:
             text=text.decode("utf-8", "replace"),
             complete=ended and not more,
         )
+
+    async def _require_model(self, job_id: str) -> None:
+        """Raises NotFound when the job's model was deleted: that is why nothing is there."""
+        model_id = (await self._store.get(job_id)).job.model_id
+        model = await self._models.get(model_id) if model_id else None
+        if model and model.deleted_at_ms is not None:
+            raise model_deleted(model.id, model.title, model.deleted_at_ms)
 
     async def _is_kept(self, job_id: str, checkpoint: Checkpoint) -> bool:
         """Its manifest is written last and removed first."""

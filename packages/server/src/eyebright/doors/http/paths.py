@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import AfterValidator
 
+from eyebright_wire.resources import Alias
+
 API = "/api/v1"
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Entries on one page")]
@@ -26,4 +28,8 @@ After = Annotated[str | None, _NEXT]
 AfterJob = Annotated[Annotated[str, _begins_with("job_")] | None, _NEXT]
 AfterModel = Annotated[Annotated[str, _begins_with("mdl_")] | None, _NEXT]
 JobId = Annotated[str, Path(description="Such as job_0192f3…", max_length=200)]
+ModelName = Annotated[
+    str, Path(description="An id such as mdl_0192f3…, NAME@ALIAS, NAME@3, or NAME, which is its newest", max_length=300)
+]
+AliasName = Annotated[Alias, Path(description="Such as production")]
 FilePath = Annotated[str, Path(description="As listed", max_length=500)]
