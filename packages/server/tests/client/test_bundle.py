@@ -22,6 +22,8 @@ FILES = {
     "model.onnx": ArtifactKind.EXPORT,
     "model.onnx.data": ArtifactKind.EXPORT,
     "model.tflite": ArtifactKind.EXPORT,
+    "model_openvino/model.xml": ArtifactKind.EXPORT,
+    "model_openvino/model.bin": ArtifactKind.EXPORT,
     "model.safetensors": ArtifactKind.MODEL,
     "labels.json": ArtifactKind.LABELS,
     "metrics.json": ArtifactKind.METRICS,
@@ -35,7 +37,8 @@ def model(licence: str | None = "Apache-2.0", **more: ArtifactKind) -> ModelView
         ArtifactRef(path=path, size_bytes=len(path), sha256=hashlib.sha256(path.encode()).hexdigest(), kind=kind)
         for path, kind in (FILES | more).items()
     )
-    exports = tuple(ExportRef(format=form, path=f"model.{form}", parity=PARITY) for form in ("onnx", "tflite"))
+    places = {"onnx": "model.onnx", "tflite": "model.tflite", "openvino": "model_openvino/model.xml"}
+    exports = tuple(ExportRef(format=form, path=path, parity=PARITY) for form, path in places.items())
     return ModelView(
         id="mdl_1", name="pets", number=3, job_id="job_1", attempt=1, trainer="toy", task="classification", architecture="tiny",
         dataset_version="dsv_1", artifacts=refs, exports=exports, licence=licence, created_at_ms=1,
@@ -68,6 +71,15 @@ def test_an_export_comes_with_all_that_belongs_to_it_and_nothing_else(
     assert ParityCertificate.model_validate(json.loads(found["parity.json"])) == PARITY
     assert "Apache-2.0 (SPDX)" in found["LICENSE"]
     assert "https://spdx.org/licenses/Apache-2.0.html" in found["LICENSE"]
+
+
+def test_all_files_of_an_export_that_is_a_folder_belong_to_it(server: Scripted, client: Client, tmp_path: Path) -> None:
+    serving(server, model())
+    found = content(client.export_model("pets@3", "openvino", tmp_path / "pets.zip"))
+    assert {path for path in found if path.startswith("model")} == {
+        "model_openvino/model.bin",
+        "model_openvino/model.xml",
+    }
 
 
 def test_an_export_is_the_same_bytes_each_time(
@@ -114,7 +126,7 @@ def test_an_export_that_is_not_there_is_answered_with_those_that_are(
     server: Scripted, client: Client, tmp_path: Path
 ) -> None:
     serving(server, model())
-    with pytest.raises(NotFound, match=r"pets@3 has no export 'coreml'\. It has: onnx, tflite"):
+    with pytest.raises(NotFound, match=r"pets@3 has no export 'coreml'\. It has: onnx, tflite, openvino"):
         client.export_model("pets@3", "coreml", tmp_path / "pets.zip")
     assert list(tmp_path.iterdir()) == []
 

@@ -56,6 +56,13 @@ def pack(target: Path, files: Mapping[str, Path], texts: Mapping[str, str]) -> N
         part.unlink(missing_ok=True)
 
 
+def _is_part(ref: ArtifactRef, export: ExportRef) -> bool:
+    """An export may be several files: `model.onnx` with its weights in `model.onnx.data`, or all of a folder of its own."""
+    folder = export.path.rpartition("/")[0]
+    beside = bool(folder) and ref.path.startswith(f"{folder}/")
+    return ref.path.startswith(export.path) or (beside and ref.kind is ArtifactKind.EXPORT)
+
+
 def _is_licence(ref: ArtifactRef) -> bool:
     return _LICENCE_FILE.fullmatch(PurePosixPath(ref.path).name) is not None
 

@@ -309,7 +309,8 @@ async def models(verbs: Verbs, project_id: Annotated[str, Query(max_length=100)]
             kind=JobKind.TRAINING, states=frozenset({JobState.SUCCEEDED}), labels={PROJECT_ID: project_id}, limit=500
         )
     )
-    return tuple([await _ai_model(verbs, job) for job in found.items])
+    models = [await _model_still_there(verbs, job) for job in found.items]
+    return tuple(model for model in models if model)
 
 
 @router.get(
@@ -414,6 +415,14 @@ def _percent(job: JobView) -> float:
     progress = job.progress
     share = progress.step / progress.steps if progress.steps else progress.epoch / max(1, progress.epochs)
     return round(100 * min(1.0, share), 1)
+
+
+async def _model_still_there(verbs: Services, job: JobView) -> AiModel | None:
+    """None when it was deleted since."""
+    try:
+        return await _ai_model(verbs, job)
+    except NotFound:
+        return None
 
 
 async def _ai_model(verbs: Services, job: JobView) -> AiModel:
