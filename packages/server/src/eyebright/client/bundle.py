@@ -30,10 +30,8 @@ def export_of(model: ModelView, form: str) -> ExportRef:
 
 
 def files_of(model: ModelView, export: ExportRef) -> list[ArtifactRef]:
-    """What is fetched for the zip. The weights of an export may lie beside it in a file of their own, such as model.onnx.data."""
-    return [
-        ref for ref in model.artifacts if ref.path.startswith(export.path) or ref.kind in _ALONG or _is_licence(ref)
-    ]
+    """What is fetched for the zip."""
+    return [ref for ref in model.artifacts if _is_part(ref, export) or ref.kind in _ALONG or _is_licence(ref)]
 
 
 def texts_of(model: ModelView, export: ExportRef) -> dict[str, str]:

@@ -200,6 +200,8 @@ async def test_the_best_weights_are_exported_again_and_listed_as_a_model(site: S
     assert (site.folder / path).read_bytes() == b"weights"
     assert (await site.get(f"{URL}/models", params={"project_id": 7})).json() == [model]
     assert (await site.get(f"{URL}/models", params={"project_id": 8})).json() == []
+    assert (await site.http.delete(f"/api/v1/models/{model['id']}")).status_code == 204
+    assert (await site.get(f"{URL}/models", params={"project_id": 7})).json() == []
 
 
 async def test_writing_into_the_tree_never_changes_a_registered_model(site: Site) -> None:
