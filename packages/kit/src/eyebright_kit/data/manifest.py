@@ -25,15 +25,12 @@ Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Sample(Struct, frozen=True, omit_defaults=True, gc=False, kw_only=True):
-    """One image of a version. `sha256` names its bytes in the blob store; `source` is where it came from, for people.
-
-    Size and annotations are of the image as it is to be held, turned as EXIF says.
-    """
+    """One image of a version. `sha256` names its bytes in the blob store; `source` is where it came from, for people."""
 
     sha256: Sha256
     extension: Annotated[str, Meta(pattern=r"^[a-z0-9]{1,8}$")]
     size_bytes: int
-    width: int
+    width: int  # of the image as EXIF says that it is to be held, as are the annotations
     height: int
     split: Split
     label: int | None = None  # of the whole image: an index into the classes
