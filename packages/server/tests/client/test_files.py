@@ -62,15 +62,31 @@ def test_a_folder_is_sent_as_a_zip_while_somebody_listens(server: Scripted, clie
     assert heard[-1] == (len(request.content), len(request.content))
 
 
-@pytest.mark.parametrize("link", ["a/9.png", "c"])
+@pytest.mark.parametrize(("link", "to"), [("a/9.png", "../elsewhere/9.png"), ("a/9.png", "a/none.png"), ("c", "a")])
 def test_a_folder_with_a_link_that_cannot_be_sent_along_is_not_sent(
-    server: Scripted, client: Client, folder: Path, tmp_path: Path, link: str
+    server: Scripted, client: Client, folder: Path, tmp_path: Path, link: str, to: str
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
-    (folder / link).symlink_to(tmp_path / "elsewhere" / "9.png" if link.endswith("png") else folder / "a")
+    (folder / link).symlink_to(folder / to)
     with pytest.raises(InvalidRequest, match=rf"{link} is a link to .*send a copy without links"):
         client.upload_dataset(folder)
     assert server.asked == []
+
+
+def test_a_folder_with_what_is_no_file_is_not_sent(server: Scripted, client: Client, folder: Path) -> None:
+    os.mkfifo(folder / "a" / "9.png")
+    with pytest.raises(InvalidRequest, match=r"9\.png is a pipe, a socket or a device"):
+        client.upload_dataset(folder)
+    assert server.asked == []
+
+
+def test_a_folder_that_is_empty_is_sent_as_it_is(server: Scripted, client: Client, folder: Path) -> None:
+    """It is a class without examples, and the server must say so as it would of the folder itself."""
+    (folder / "c").mkdir()
+    server.answers = uploaded()
+    client.upload_dataset(folder)
+    with zipfile.ZipFile(io.BytesIO(server.asked[1].content)) as archive:
+        assert sorted(archive.namelist()) == ["a/1.png", "b/2.png", "c/"]
 
 
 def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(

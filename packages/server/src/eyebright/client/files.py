@@ -62,7 +62,8 @@ def _pack(folder: Path, file: IO[bytes]) -> None:
         for path in sorted(below(folder)):
             _refuse_loose_link(path, folder)
             _refuse_nameless(path)
-            if path.is_file():
+            _refuse_special(path)
+            if path.is_file() or not any(path.iterdir()):  # a class can be a folder that is still empty
                 archive.write(path, path.relative_to(folder))
     file.flush()
 
@@ -78,11 +79,16 @@ def below(folder: Path) -> Iterator[Path]:
 
 
 def _refuse_loose_link(path: Path, folder: Path) -> None:
-    """A link to a folder would be dropped in silence, and one that leads out would send what nobody meant to send."""
-    if path.is_symlink() and (path.is_dir() or leads_out(path, folder)):
+    """A link to a folder or to nothing would be dropped in silence, and one that leads out would send what nobody meant to."""
+    if path.is_symlink() and (not path.is_file() or leads_out(path, folder)):
         raise InvalidRequest(
             f"{path} is a link to {target(path)}, which cannot be sent along; send a copy without links, as cp -RL makes it"
         )
+
+
+def _refuse_special(path: Path) -> None:
+    if not (path.is_file() or path.is_dir()):
+        raise InvalidRequest(f"{path} is a pipe, a socket or a device, which cannot be sent; remove it")
 
 
 def _refuse_nameless(path: Path) -> None:
