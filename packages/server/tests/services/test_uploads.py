@@ -296,6 +296,23 @@ async def test_what_nobody_continues_or_uses_expires(desk: Desk) -> None:
     assert desk.left() == []
 
 
+async def test_one_that_is_used_at_the_last_moment_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, used = await desk.begin(length=0), await desk.begin(length=0)
+    find = desk.uploads._expired
+    desk.clock.advance(DAY)
+
+    def then_it_is_used() -> list[str]:
+        found = find()
+        desk.uploads._touch(used)
+        return found
+
+    monkeypatch.setattr(desk.uploads, "_expired", then_it_is_used)
+    assert await desk.uploads.expire() == 1
+    assert (await desk.uploads.get(used)).id == used
+    with pytest.raises(NotFound):
+        await desk.uploads.get(old)
+
+
 async def test_what_a_crash_left_of_a_beginning_expires_too(desk: Desk) -> None:
     upload_id = await desk.begin()
     announcement = desk.folder / f"{upload_id}.json"

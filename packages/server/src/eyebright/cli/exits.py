@@ -34,7 +34,7 @@ class Exit(IntEnum):
 MEANINGS = {
     Exit.DONE: "Done.",
     Exit.NO: "It was done and the answer is no: the job failed or was cancelled, the data set is not ready, a check failed.",
-    Exit.USAGE: "The command or the training configuration is not understood.",
+    Exit.USAGE: "The command, an address in it or the training configuration cannot be right.",
     Exit.NOT_FOUND: "No file, data set, job, model or trainer has that name.",
     Exit.DENIED: "The token is missing, or does not allow that.",
     Exit.CONFLICT: "The present state does not allow that (cancelling a finished job, a port that is taken).",

@@ -126,11 +126,12 @@ class Uploads:
 
     async def expire(self) -> int:
         """Remove those that nobody has continued or used for too long; how many."""
-        expired = [name for name in await asyncio.to_thread(self._expired) if name not in self._held]
-        for upload_id in expired:
-            with self._alone(upload_id):
-                await to_its_end(self._remove, upload_id)
-        return len(expired)
+        removed = 0
+        for upload_id in await asyncio.to_thread(self._expired):
+            if upload_id not in self._held:
+                with self._alone(upload_id):
+                    removed += await to_its_end(self._remove_expired, upload_id)
+        return removed
 
     @contextmanager
     def _alone(self, upload_id: str) -> Generator[None]:
@@ -168,8 +169,16 @@ class Uploads:
     def _expired(self) -> list[str]:
         if not self._folder.exists():
             return []
-        now_ms = self._clock.now_ms()
-        return [path.stem for path in self._folder.glob("*.bytes") if self._expiry(path.stat()) <= now_ms]
+        return [path.stem for path in self._folder.glob("*.bytes") if self._is_expired(path.stem)]
+
+    def _is_expired(self, upload_id: str) -> bool:
+        return self._expiry(self._bytes(upload_id).stat()) <= self._clock.now_ms()
+
+    def _remove_expired(self, upload_id: str) -> bool:
+        """Unless somebody has used it since it was found."""
+        if expired := self._is_expired(upload_id):
+            self._remove(upload_id)
+        return expired
 
     def _expiry(self, found: os.stat_result) -> int:
         return found.st_mtime_ns // 1_000_000 + round(1000 * self._limits.expiry_seconds)
