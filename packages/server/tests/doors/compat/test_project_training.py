@@ -12,6 +12,7 @@ import pytest
 from harness.live import pets
 from harness.site import Site
 from harness.site import site as make_site
+from structlog.testing import capture_logs
 
 from eyebright.ports.executor import Handle
 
@@ -278,3 +279,20 @@ async def test_a_training_that_nobody_ordered_is_not_found(site: Site) -> None:
 
 async def test_without_the_operator_s_token_nobody_comes_in(site: Site) -> None:
     assert (await site.get(f"{URL}/config/default", headers={"Authorization": ""})).status_code == 401
+
+
+async def test_calls_operations_and_refusals_are_logged_by_category(site: Site) -> None:
+    await extract(site)
+    with capture_logs() as told:
+        await start(site)
+        await start(site, framework="tooy", training_name="second")
+        await site.post(f"{URL}/start", json={})
+    categories = [(entry["category"], entry["event"]) for entry in told if "category" in entry]
+    assert categories == [
+        ("app.backend", "called"),
+        ("operations.training", "ordered"),
+        ("app.backend", "called"),
+        ("errors.validation", "refused"),
+        ("app.backend", "called"),
+        ("errors.validation", "not understood"),
+    ]

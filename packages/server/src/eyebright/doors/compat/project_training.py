@@ -3,18 +3,21 @@
 Its words (`project_id`, `training_name`, `completed`, …) live here only; each endpoint is a few native verbs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
 from eyebright.doors.door import Given, Verbs
 from eyebright.doors.problems import refusals
 from eyebright.doors.strict import StrictRoute
-from eyebright.errors import Conflict, NotFound
+from eyebright.errors import Conflict, EyebrightError, NotFound
 from eyebright.ports.jobs import JobQuery
 from eyebright.services import Services
 from eyebright.services.project_tree import PROJECT, PROJECT_ID, TRAINING, Training, best_name, best_weights
@@ -22,9 +25,38 @@ from eyebright_wire.jobs import FINAL_STATES, JobKind, JobState, PreflightReques
 from eyebright_wire.model import Line
 from eyebright_wire.resources import DatasetImport, JobView, ResolutionRequest
 
-operations = structlog.stdlib.get_logger("operations.training")
 
-router = APIRouter(prefix="/api/v1/training", tags=["project training"], route_class=StrictRoute)
+def _log(category: str) -> structlog.stdlib.BoundLogger:
+    """Its operators filter by these categories."""
+    return structlog.stdlib.get_logger(category, category=category)
+
+
+operations, backend = _log("operations.training"), _log("app.backend")
+invalid, broken = _log("errors.validation"), _log("errors.system")
+
+
+class CategorisedRoute(StrictRoute):
+    """Each call is logged as `app.backend`, and what is refused or fails as `errors.validation` or `errors.system`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def told(request: Request) -> Response:
+            backend.info("called", operation=self.operation_id)
+            try:
+                return await handle(request)
+            except RequestValidationError:
+                invalid.warning("not understood", operation=self.operation_id)
+                raise
+            except EyebrightError as error:
+                log = broken.error if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else invalid.warning
+                log("refused", operation=self.operation_id, code=error.code, message=error.message)
+                raise
+
+        return told
+
+
+router = APIRouter(prefix="/api/v1/training", tags=["project training"], route_class=CategorisedRoute)
 
 #: Its names of what is trained with what, and ours.
 FRAMEWORKS: Mapping[str, str] = MappingProxyType({"mmdetection": "mmdet"})
