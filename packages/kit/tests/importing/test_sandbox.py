@@ -1,7 +1,9 @@
 """The walls around a worker, tried from inside: a process of its own shuts itself in and then does what it must not."""
 
 import os
+import platform
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +18,7 @@ import pytest
 MIB = 2**20
 
 ENTER = """
-import decimal, os, socket, sys, threading, time
+import decimal, os, resource, signal, socket, sys, threading, time
 from pathlib import Path
 import PIL.PngImagePlugin
 from eyebright_kit.importing import landlock, linux, seccomp
@@ -51,6 +53,11 @@ REFUSED = {
     "leave a link": "os.symlink(outside / 'token', work / 'link')",
     "leave a pipe": "os.mkfifo(work / 'pipe')",
     "kill its parent": "os.kill(os.getppid(), 0)",
+    "signal a thread of its parent": "linux.syscall({tgkill}, os.getppid(), os.getppid(), 0)",
+    "bound what its parent may use": "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE)",
+    "take its parent's turn on the processor": "os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
+    "lay another file open": "os.chmod(outside / 'token', 0o666)",
+    "note something at another file": "os.setxattr(outside / 'token', 'user.x', b'x')",
     "start a process": "os.fork() or os._exit(0)",
     "start a program": "os.execv('/bin/true', ['true'])",
     "leave its namespaces again": "linux.unshare(linux.NEW_USER)",
@@ -116,9 +123,9 @@ def port() -> Iterator[int]:
 @pytest.mark.skipif(sys.platform != "linux", reason="these walls are Linux's")
 @pytest.mark.parametrize("deed", REFUSED)
 def test_what_is_refused(inside: Inside, port: int, deed: str) -> None:
-    code = REFUSED[deed].format(port=port)
+    code = REFUSED[deed].format(port=port, tgkill=131 if platform.machine() == "aarch64" else 234)
     free = inside.run(code, before="enter = lambda *_: {}")
-    beyond = deed == "start a program" or (inside.user is not None and deed == "kill its parent")  # who is root
+    beyond = deed == "start a program" or (inside.user is not None and "parent" in deed)  # who is root
     assert beyond or free.stdout == "done\n", f"not even without walls: {free.stderr}"
     done = inside.run(code)
     assert done.stdout == "", f"it could {deed}"
@@ -134,6 +141,14 @@ def test_what_is_left_to_do(inside: Inside) -> None:
         "assert (work / 'by a thread').exists()"
     )
     assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+def test_it_can_still_end_itself_and_look_at_its_own_limits(inside: Inside) -> None:
+    assert inside.run("resource.prlimit(0, resource.RLIMIT_NOFILE)").stdout == "done\n"
+    assert inside.run("resource.prlimit(os.getpid(), resource.RLIMIT_NOFILE)").stdout == "done\n"
+    assert inside.run("os.abort()").returncode == -signal.SIGABRT
+    thread = "threading.Thread(target=signal.raise_signal, args=(signal.SIGKILL,)).start(); time.sleep(60)"
+    assert inside.run(thread).returncode == -signal.SIGKILL
 
 
 def test_memory_is_bounded(inside: Inside) -> None:
@@ -175,6 +190,16 @@ def test_each_wall_holds_without_the_others(inside: Inside, port: int, deed: str
         done = inside.run(REFUSED[deed].format(port=port), before="; ".join(gone))
         assert done.stdout == "", f"with {standing} it could {deed}"
         assert "PermissionError" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "deed", ["signal a thread of its parent", "bound what its parent may use", "lay another file open"]
+)
+def test_seccomp_alone_keeps_from_other_processes_and_their_files(inside: Inside, deed: str) -> None:
+    code = REFUSED[deed].format(tgkill=131 if platform.machine() == "aarch64" else 234)
+    done = inside.run(code, before="linux.unshare = landlock.restrict = missing")
+    assert done.stdout == "", f"it could {deed}"
+    assert any(word in done.stderr for word in ("PermissionError", "Operation not permitted"))
 
 
 def test_it_dies_with_its_parent(inside: Inside) -> None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import os
 import platform
 from dataclasses import dataclass
 
@@ -18,35 +19,50 @@ _OTHER_NUMBERING = 0x40000000  # x32: the same calls once more under other numbe
 
 @dataclass(frozen=True)
 class _Machine:
-    """What a kind of processor calls its system calls. A number of -1: it has none."""
+    """What a kind of processor calls its system calls."""
 
     architecture: int
     clone: int
+    tgkill: int  # allowed towards this very process only: a decoder that gives up ends itself by it
+    prlimit: int  # towards this very process, which it may call 0
     refused: tuple[int, ...]
 
 
 #: To speak to anybody, to touch other processes, to start one, to change what the system is made of, and the doors behind which
 #: parsers of attackers' choice wait in the kernel: socket socketpair connect · kill tkill rt_sigqueueinfo rt_tgsigqueueinfo
-#: pidfd_send_signal pidfd_getfd ptrace process_vm_readv process_vm_writev · fork vfork execve execveat · mount unshare setns
-#: open_by_handle_at · bpf perf_event_open io_uring_setup userfaultfd add_key request_key keyctl
+#: pidfd_send_signal pidfd_getfd ptrace process_vm_readv process_vm_writev process_madvise process_mrelease kcmp migrate_pages
+#: move_pages sched_setaffinity sched_setscheduler sched_setparam sched_setattr setpriority ioprio_set · fork vfork execve
+#: execveat · mount unshare setns open_by_handle_at · bpf perf_event_open io_uring_setup userfaultfd add_key request_key keyctl ·
+#: shmget shmat semget msgget mq_open. And what Landlock does not keep from files elsewhere: chmod fchmod fchmodat fchmodat2 chown
+#: fchown lchown fchownat setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr
 _MACHINES = {
     "x86_64": _Machine(
         0xC000003E,
         56,
+        234,
+        302,
         (
-            *(41, 53, 42, 62, 200, 129, 297, 424, 438, 101, 310, 311, 57, 58, 59, 322, 165, 272, 308, 304),
-            *(321, 298, 425, 323, 248, 249, 250),
+            *(41, 53, 42, 62, 200, 129, 297, 424, 438, 101, 310, 311, 440, 448, 312, 256),
+            *(279, 203, 144, 142, 314, 141, 251, 57, 58, 59, 322, 165, 272, 308, 304),
+            *(321, 298, 425, 323, 248, 249, 250, 29, 30, 64, 68, 240),
+            *(90, 91, 268, 452, 92, 93, 94, 260, 188, 189, 190, 197, 198, 199),
         ),
     ),
     "aarch64": _Machine(
         0xC00000B7,
         220,
+        131,
+        261,
         (
-            *(198, 199, 203, 129, 130, 138, 240, 424, 438, 117, 270, 271, 221, 281, 40, 97, 268, 265),
-            *(280, 241, 425, 282, 217, 218, 219),
+            *(198, 199, 203, 129, 130, 138, 240, 424, 438, 117, 270, 271, 440, 448, 272, 238),
+            *(239, 122, 119, 118, 274, 140, 30, 221, 281, 40, 97, 268, 265),
+            *(280, 241, 425, 282, 217, 218, 219, 194, 196, 190, 186, 180),
+            *(52, 53, 452, 54, 55, 5, 6, 7, 14, 15, 16),
         ),
     ),
 }
+#: (code, jump if true, jump if false, operand); a jump says how many to pass over.
+_Word = tuple[int, int, int, int]
 _CLONE3 = 435  # its flags lie in memory, which a filter cannot read: callers fall back to `clone`
 
 
@@ -73,8 +89,7 @@ def refuse() -> None:
     install_filter(_Program(len(words), instructions))
 
 
-def _written(machine: _Machine) -> list[tuple[int, int, int, int]]:
-    """One (code, jump if true, jump if false, operand) each; a jump says how many to pass over."""
+def _written(machine: _Machine) -> list[_Word]:
     no = (_ANSWER, 0, 0, _REFUSE | errno.EPERM)
     words = [
         (_LOAD, 0, 0, _ARCHITECTURE),
@@ -91,6 +106,19 @@ def _written(machine: _Machine) -> list[tuple[int, int, int, int]]:
         no,
         (_ANSWER, 0, 0, _ALLOW),
     ]
+    words += _towards_itself(machine.tgkill, (os.getpid(),)) + _towards_itself(machine.prlimit, (0, os.getpid()))
     for number in machine.refused:
         words += [(_IF_EQUAL, 0, 1, number), no]
     return [*words, (_ANSWER, 0, 0, _ALLOW)]
+
+
+def _towards_itself(number: int, names: tuple[int, ...]) -> list[_Word]:
+    """A call whose first argument is a process: allowed where that is one of these."""
+    known = [(_IF_EQUAL, len(names) - place, 0, name) for place, name in enumerate(names)]
+    return [
+        (_IF_EQUAL, 0, len(names) + 3, number),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        *known,
+        (_ANSWER, 0, 0, _REFUSE | errno.EPERM),
+        (_ANSWER, 0, 0, _ALLOW),
+    ]
