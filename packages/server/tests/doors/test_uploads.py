@@ -10,9 +10,12 @@ from harness.site import site as make_site
 
 from eyebright.services import room
 
+DAY_SECONDS = 86_400
+
 
 def left_behind(site: Site) -> list[str]:
-    return [path.name for path in site.context.settings.uploads_dir.iterdir()]
+    folders = [site.context.settings.uploads_dir, site.context.settings.resumable_dir]
+    return [path.name for folder in folders if folder.exists() for path in folder.iterdir()]
 
 
 async def test_a_large_form_is_the_same_data_set_as_the_raw_zip(site):
@@ -20,6 +23,27 @@ async def test_a_large_form_is_the_same_data_set_as_the_raw_zip(site):
     raw = await site.post(f"{API}/datasets?name=a", content=archive)
     form = await site.post(f"{API}/datasets?name=b", data={"note": "hello"}, files={"file": ("x.zip", archive)})
     assert raw.json()["manifest_sha256"] == form.json()["manifest_sha256"]
+    assert left_behind(site) == []
+
+
+async def test_an_import_goes_on_with_its_zip_when_the_server_leaves(site):
+    asking = asyncio.create_task(site.http.post(f"{API}/datasets?name=a", content=pets()))
+    for _ in range(1000):
+        await asyncio.sleep(0.001)
+        if jobs := (await site.get(f"{API}/jobs")).json()["items"]:
+            break
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    for _ in range(3):
+        await site.import_all()
+    assert (await site.get(f"{API}/jobs/{jobs[0]['id']}")).json()["state"] == "succeeded"
+    site.clock.advance(DAY_SECONDS)
+    await site.context.services.uploads.expire()
+    assert left_behind(site) == []
+
+
+async def test_a_refused_zip_does_not_stay(site):
+    assert (await site.post(f"{API}/datasets", content=b"I am a text")).status_code == 422
     assert left_behind(site) == []
 
 

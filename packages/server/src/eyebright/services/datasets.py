@@ -113,11 +113,6 @@ class Datasets:
         receipt = Receipt(source=source, key=key, body_sha256="", job_id=job.id) if key else None
         return await self._insert(job, receipt)
 
-    async def order_file(self, path: Path, name: str, *, leave_out_broken: bool = False) -> JobView:
-        """Queue the import of a zip that was received as `path`, which must stay there until the job has ended."""
-        order = DatasetImport(path=str(path), name=name, leave_out_broken=leave_out_broken)
-        return await self._insert(self._job(order, Source("the archive", name, path)))
-
     async def imported(self, job_id: str) -> DatasetVersionView:
         """The version that an import brings, once it has ended.
 

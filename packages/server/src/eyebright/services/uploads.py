@@ -77,6 +77,10 @@ class Uploads:
         await to_its_end(self._begin, upload_id, announced)
         return await self._get(upload_id)
 
+    async def adopt(self, upload_id: str, file: Path, filename: str) -> None:
+        """A file that came in one piece becomes a complete upload of this new id; it is moved away from where it lies."""
+        await to_its_end(self._adopt, upload_id, file, filename)
+
     async def get(self, upload_id: str) -> Upload:
         """Raises NotFound, also for one whose time is up. Of one in use what has been written by now."""
         if upload_id in self._held:
@@ -146,6 +150,13 @@ class Uploads:
     def _begin(self, upload_id: str, announced: Announced) -> None:
         """The announcement comes last: with it the upload is there."""
         self._bytes(upload_id).touch(0o600, exist_ok=False)
+        self._touch(upload_id)
+        disk.replace_durably(self._announcement(upload_id), json.dumps(asdict(announced)).encode())
+
+    def _adopt(self, upload_id: str, file: Path, filename: str) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        announced = Announced(length=file.stat().st_size, filename=filename)
+        file.replace(self._bytes(upload_id))
         self._touch(upload_id)
         disk.replace_durably(self._announcement(upload_id), json.dumps(asdict(announced)).encode())
 

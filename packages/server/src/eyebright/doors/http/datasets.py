@@ -64,7 +64,8 @@ async def upload_dataset(
     datasets = given.services.datasets
     async with received(request, given) as archive:
         chosen = name or dataset_name(Path(archive.filename).name)
-        job = await datasets.order_file(archive.path, chosen, leave_out_broken=leave_out_broken)
+        order = DatasetImport(upload=archive.upload, name=chosen, leave_out_broken=leave_out_broken)
+        job = await datasets.order(order)
         version = await datasets.imported(job.id)
     return _created(response, version)
 

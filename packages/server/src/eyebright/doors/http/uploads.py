@@ -1,5 +1,6 @@
 """Bodies that are files: streamed to disk while their size and the free space are watched, and gone when they were used."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -25,26 +26,42 @@ _DRAIN = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A complete file; `filename` is what the sender calls it, and is never used as a path."""
+    """A complete upload; `filename` is what the sender calls it, and is never used as a path."""
 
-    path: Path
+    upload: str
     filename: str
 
 
 @asynccontextmanager
 async def received(request: Request, given: DoorContext) -> AsyncIterator[Received]:
-    """The file in the body, raw or as the first file of a form. Removed at the end.
+    """The file in the body, raw or as the first file of a form. Removed at the end, unless that comes with the server's: what
+    works with the file goes on without us, and the upload expires in time.
 
     Raises TooLarge, StorageFull or InvalidRequest.
     """
+    found, leaving = await _adopted(request, given), False
+    try:
+        yield found
+    except asyncio.CancelledError:
+        leaving = True
+        raise
+    finally:
+        if not leaving:
+            with suppress(NotFound):  # its time was up
+                await given.services.uploads.abandon(found.upload)
+
+
+async def _adopted(request: Request, given: DoorContext) -> Received:
     limits = given.settings.uploads
     folder = given.settings.uploads_dir
-    path = folder / f"{given.clock.new_id('upload')}.zip"
+    upload_id = given.clock.new_id("upl")
+    path = folder / upload_id
     try:
         async with drained(request):
             await Room(folder, limits.spare_bytes).require(announced_size(request, limits.archive_bytes))
             filename = await _save(request, path, limits)
-        yield Received(path, filename)
+        await given.services.uploads.adopt(upload_id, path, filename)
+        return Received(upload_id, filename)
     finally:
         await anyio.Path(path).unlink(missing_ok=True)
 
