@@ -333,6 +333,26 @@ def test_a_split_can_be_several_folders_or_a_list_of_images(tmp_path: Path) -> N
     assert remarks(tmp_path) == [("unlisted_image", "images/wednesday/5.jpg")]
 
 
+@pytest.mark.parametrize(
+    "place", ["/content/pets/images/{}", "D:\\pets\\Images\\{}\\", "https://example.com/images/{}"]
+)
+def test_a_folder_of_the_set_is_known_by_where_it_was_before_the_set_was_moved(tmp_path: Path, place: str) -> None:
+    described = yaml.safe_dump(
+        {"train": place.format("monday"), "val": place.format("tuesday"), "names": ["cat", "dog"]}
+    )
+    days = ("monday", "tuesday")
+    lay(
+        tmp_path,
+        {
+            "data.yaml": described,
+            **{f"images/{d}/1.jpg": "" for d in days},
+            **{f"labels/{d}/1.txt": BOXES for d in days},
+        },
+    )
+    assert by_split(tmp_path) == {"images/monday/1.jpg": Split.TRAIN, "images/tuesday/1.jpg": Split.VAL}
+    assert remarks(tmp_path) == []
+
+
 def test_a_folder_of_labels_around_the_set_changes_nothing(tmp_path: Path) -> None:
     root = tmp_path / "labels" / "images"
     lay(

@@ -46,6 +46,8 @@ def test_a_cache_of_labels_is_never_opened(tmp_path: Path) -> None:
         "../../../../../../etc",
         "C:\\Windows",
         "https://example.com/images",
+        "/images",
+        "/images/other/train",
         "~/pictures",
         "\\\\host\\share",
         "a\0b",

@@ -82,13 +82,17 @@ class _Described:
             if text is not None:
                 _take_list(self._found, self._files, self._files.root / text, split)
             return text is not None
-        folder = None if _is_elsewhere(source) else self._folder(source, split)
+        folder = self._folder(source, split)
         if folder is not None:
             self._take_folder(folder, split, source)
         return folder is not None
 
     def _folder(self, source: str, split: Split) -> str | None:
-        return self._near if source.rstrip("/") in ("", ".") else self._first(self._folders, source, split)
+        """A place elsewhere is one of the set, before it was moved, if two folders of its path are those of one in the set."""
+        if source.rstrip("/") in ("", "."):
+            return self._near
+        folder = self._first(self._folders, source, split)
+        return None if folder is not None and _is_elsewhere(source) and not _ends_alike(source, folder) else folder
 
     def _first(self, lookup: Lookup, source: str, split: Split) -> str | None:
         """Seen from the folder of data.yaml; or else from the one that its `path` names, if that lies in the set."""
@@ -109,6 +113,11 @@ class _Described:
 def _is_elsewhere(source: str) -> bool:
     """A path that starts from the root of a disk, a home, a host or a server. `../` only means the folder of data.yaml."""
     return bool(re.match(r"[/\\~]|[A-Za-z]:|[a-z0-9]+://", source))
+
+
+def _ends_alike(source: str, folder: str) -> bool:
+    named, lies = (path.replace("\\", "/").rstrip("/").casefold().split("/")[-2:] for path in (source, folder))
+    return named == lies and len(lies) == 2
 
 
 def _folders(files: Files) -> Iterator[str]:
