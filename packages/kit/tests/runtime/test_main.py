@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,21 @@ def _never() -> Tiny:
 def test_describe_prints_the_manifest_without_loading_the_trainer(capsys: pytest.CaptureFixture[str]):
     assert main(MANIFEST, _never, ["describe"]) == 0
     assert TrainerManifest.model_validate_json(capsys.readouterr().out) == MANIFEST
+
+
+def test_libraries_are_told_not_to_report_home_before_they_are_imported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    seen: list[str | None] = []
+
+    def load() -> Tiny:
+        seen.append(os.environ.get("ORT_DISABLE_TELEMETRY"))
+        return Tiny()
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "image.png")
+    assert main(MANIFEST, load, ["predict", str(tmp_path), str(tmp_path / "image.png")]) == 0
+    assert seen == ["1"]
 
 
 def test_predict_prints_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -11,6 +11,7 @@ from eyebright_ultralytics.manifest import MANIFEST
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.datasets import Split
 
+pytestmark = pytest.mark.timeout(2000)
 CONFIG = {
     "epochs": 30,
     "imgsz": 160,
@@ -33,7 +34,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trace:
     return rehearse(MANIFEST.module, path, timeout_seconds=1800)
 
 
-@pytest.mark.timeout(2000)
 def test_it_learns_to_find_digits(trained: Trace):
     assert trained.succeeded.metrics["mAP50"] >= 0.8, trained.summary()
 

@@ -17,3 +17,14 @@ def test_every_task_trains_and_tells_its_primary_metric(task: str, tmp_path: Pat
     reports_each_epoch(trace)
     stays_offline(trace)
     assert job.task.primary_metric in trace.succeeded.metrics
+
+
+def test_a_run_leaves_nothing_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Neither settings of Ultralytics' nor what onnxruntime, from native code, would report home later."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "plots"))  # matplotlib's list of this machine's fonts
+    trace = rehearse(MANIFEST.module, Rehearsal(tmp_path, MANIFEST).write_spec(epochs=1, exports=["onnx"]))
+    assert trace.exit_code == 0, trace.summary()
+    assert list(home.rglob("*")) == []

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,12 +18,15 @@ from eyebright_wire.errors import ExitCode
 from eyebright_wire.manifest import TrainerManifest
 from eyebright_wire.predictions import ClassScore, FoundObject
 
+#: Libraries that report home unless told not to. onnxruntime does so from native code, which no audit hook sees.
+_NO_REPORTS = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 _VERBS = ("describe", "run", "predict", "check")
 
 
 def main(manifest: TrainerManifest, load: Callable[[], Trainer], argv: Sequence[str] | None = None) -> int:
     """Does one verb and answers the process's exit code. `load` imports the framework, so it is called as late as possible."""
     arguments = _parser(manifest).parse_args(argv)
+    os.environ.update(_NO_REPORTS)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname).1s %(message)s", datefmt="%H:%M:%S"
     )
