@@ -25,8 +25,8 @@ class ListedImage(Struct, frozen=True, gc=False):
 
     file_name: str = ""
     id: Id | None = None
-    width: float | None = None
-    height: float | None = None
+    width: float | str | None = None  # a text says nothing, but breaks nothing either
+    height: float | str | None = None
     coco_url: Any = None
 
     @property
@@ -152,9 +152,9 @@ def mark_of(annotation_id: object, number: int) -> str:
 
 def other_size(path: Path, image: ListedImage, width: int, height: int) -> Iterator[Remark]:
     """A remark if the image is not as large as it is said to be."""
-    said = (image.width, image.height)
-    if None in said or 0 in said or said == (width, height):
+    wide, high = image.width, image.height
+    if not wide or not high or isinstance(wide, str) or isinstance(high, str) or (wide, high) == (width, height):
         return
-    turned = ", turned" if said == (height, width) else ""
-    detail = f"{image.width:g}×{image.height:g} where it is listed, {width}×{height} in fact{turned}"
+    turned = ", turned" if (wide, high) == (height, width) else ""
+    detail = f"{wide:g}×{high:g} where it is listed, {width}×{height} in fact{turned}"
     yield Remark(path, "size_mismatch", detail)

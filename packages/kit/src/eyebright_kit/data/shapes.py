@@ -6,7 +6,7 @@ Each function raises ValueError, as msgspec does, for what is none; the text say
 import re
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -14,6 +14,8 @@ from msgspec import Raw, Struct
 from eyebright_kit.data.annotations import DECIMALS, Attribute, Box, Ring, box_around, rounded
 from eyebright_kit.data.rle import box_of, checked, compress, expand
 from eyebright_kit.data.tree import printable
+
+T = TypeVar("T")
 
 #: How it is written that there is none; the most frequent first.
 NOTHING = tuple(map(Raw, (b"[]", b"", b"null", b'""', b"{}")))
@@ -33,6 +35,13 @@ _RINGS = msgspec.json.Decoder(list[list[float]])
 _NUMBERS = msgspec.json.Decoder(tuple[float, ...])
 _RUNS = msgspec.json.Decoder(RunLengths)
 _ATTRIBUTES = msgspec.json.Decoder(dict[str, Any])
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], text: Raw | bytes, what: str) -> T:
+    try:
+        return decoder.decode(text)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"its {what} cannot be read: {error}") from None
 
 
 def _sane(numbers: Sequence[float]) -> None:
@@ -74,10 +83,10 @@ def outline(segmentation: Raw, width: int, height: int) -> tuple[tuple[Ring, ...
         return (), ""
     text = bytes(segmentation)
     if text[:1] == b"{":
-        return (), run_lengths(_RUNS.decode(text), width, height)
+        return (), run_lengths(_decoded(_RUNS, text, "segmentation"), width, height)
     # Some write one outline without the brackets for several.
     nested = text[1:].lstrip()[:1] == b"["
-    rings = _RINGS.decode(text) if nested else [_NUMBERS.decode(text)]
+    rings = _decoded(_RINGS, text, "segmentation") if nested else [_decoded(_NUMBERS, text, "segmentation")]
     fine = _FINE.search(text) is not None  # rounding costs more than all the rest
     return tuple(ring_in(ring, fine) for ring in rings if ring), ""
 
@@ -102,7 +111,7 @@ def run_lengths(found: RunLengths, width: int, height: int) -> str:
 
 def keypoints_in(text: Raw, expected: int | None) -> tuple[float, ...]:
     """`expected` is how many points there must be, if that is known."""
-    return keypoints_of(_NUMBERS.decode(text), expected) if text not in NOTHING else ()
+    return keypoints_of(_decoded(_NUMBERS, text, "keypoints"), expected) if text not in NOTHING else ()
 
 
 def keypoints_of(numbers: Sequence[float], expected: int | None) -> tuple[float, ...]:
@@ -123,7 +132,7 @@ def attributes_in(text: Raw) -> tuple[dict[str, Attribute], tuple[str, ...]]:
         return {}, ()
     kept: dict[str, Attribute] = {}
     lost: list[str] = []
-    for name, value in _ATTRIBUTES.decode(text).items():
+    for name, value in _decoded(_ATTRIBUTES, text, "attributes").items():
         if isinstance(value, str | float) or (isinstance(value, int) and abs(value) < _LARGEST):
             kept[name] = value
         elif value is not None:

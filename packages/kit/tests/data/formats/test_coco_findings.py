@@ -48,7 +48,22 @@ BROKEN_ENTRIES: dict[str, tuple[dict[str, Any], str, str]] = {
         "broken_annotations",
         "'!' is no letter of a run length",
     ),
-    "an outline of text": ({"segmentation": "none"}, "broken_annotations", "Expected `array`, got `str`"),
+    "an outline of text": (
+        {"segmentation": "none"},
+        "broken_annotations",
+        "its segmentation cannot be read: Expected `array`, got `str`",
+    ),
+    "an outline of pairs": (
+        {"segmentation": [[[1, 1], [5, 1], [5, 4]]]},
+        "broken_annotations",
+        "its segmentation cannot be read: Expected `float`, got `array`",
+    ),
+    "run lengths of nothing": (
+        {"segmentation": {"size": [16, 16], "counts": None}},
+        "broken_annotations",
+        "its segmentation cannot be read: Expected `str | array`, got `null` - at `$.counts`",
+    ),
+    "keypoints of text": ({"keypoints": ["a"]}, "broken_annotations", "its keypoints cannot be read: Expected `float`"),
     "three numbers": ({"bbox": [1, 2, 3]}, "broken_annotations", "its bbox has 3 numbers"),
     "a box of text": ({"bbox": ["1", 2, 3, 4]}, "broken_annotations", "Expected `float`, got `str` - at `$.bbox[0]`"),
     "a box of nothing": ({"bbox": [None, 2, 3, 4]}, "broken_annotations", "Expected `float`, got `null`"),
@@ -62,7 +77,7 @@ BROKEN_ENTRIES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a category that is a list": ({"category_id": [1]}, "broken_annotations", "Expected `int | float | str | null`"),
     "an unknown image": ({"image_id": 77}, "broken_annotations", "there is no image 77"),
     "no image": ({"image_id": ...}, "broken_annotations", "it has no image_id"),
-    "attributes that are none": ({"attributes": [1]}, "broken_annotations", "Expected `object`, got `array`"),
+    "attributes that are none": ({"attributes": [1]}, "broken_annotations", "its attributes cannot be read: Expected"),
 }
 
 
@@ -139,7 +154,7 @@ def test_an_image_of_another_size_than_it_is_said_to_have_is_told(tmp_path: Path
     assert remarks[0].detail == "8×32 where it is listed, 32×8 in fact, turned"
 
 
-@pytest.mark.parametrize("size", [None, 0, ...])
+@pytest.mark.parametrize("size", [None, 0, "16", "?", ...])
 def test_a_size_that_is_not_said_contradicts_nothing(tmp_path: Path, size: Any) -> None:
     one_file(tmp_path, image(0, width=size, height=size))
     assert told(tmp_path) == set()
