@@ -22,6 +22,9 @@ class Service:
     async def expire(self) -> int:
         return await self.tick()
 
+    async def clear(self) -> int:
+        return await self.tick()
+
     async def tick(self, *_: object) -> int:
         self.rounds += 1
         return 0
@@ -29,7 +32,8 @@ class Service:
 
 class Services:
     def __init__(self) -> None:
-        self.dispatch, self.sweep, self.relay, self.uploads = Service(), Service(), Service(), Service()
+        self.dispatch, self.sweep, self.relay = Service(), Service(), Service()
+        self.uploads, self.models = Service(), Service()
 
 
 class Markers:
