@@ -330,6 +330,25 @@ def test_a_mark_at_the_beginning_and_other_line_ends_do_no_harm(tmp_path: Path) 
     assert len(reads.only(tmp_path).polygons) == 1
 
 
+@pytest.mark.parametrize(
+    ("flags", "details"),
+    [
+        ({}, []),
+        (None, []),
+        ({"wet": False}, []),
+        ({"dry": False, "wet": True}, ["the flag 'wet' of the whole image is not read"]),
+        ({"wet": True, "day\u202e": True}, ["the flag 'wet' of the whole image is not read, nor are others"]),
+    ],
+)
+def test_flags_of_the_whole_image_are_told_where_they_are_set(tmp_path: Path, flags: Any, details: list[str]) -> None:
+    one(tmp_path, document(shape(), flags=flags))
+    found = reads.annotations(tmp_path)
+    assert [(remark.code, remark.detail) for remark in found.remarks] == [
+        ("unsupported_annotations", detail) for detail in details
+    ]
+    assert len(found.instances) == 1
+
+
 def test_a_bomb_in_a_mask_is_not_decoded(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     Image.new("1", (20_000, 20_000)).save(buffer, "PNG")

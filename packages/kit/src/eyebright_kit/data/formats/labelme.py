@@ -118,6 +118,7 @@ class _Shape(Struct, gc=False):
 
 class _Document(Struct, gc=False):
     shapes: tuple[_Shape, ...]
+    flags: dict[str, bool] | None = None  # of the whole image
     imageWidth: float | None = None
     imageHeight: float | None = None
 
@@ -267,7 +268,7 @@ class _Reader:
     def annotations(self, path: Path, width: int, height: int) -> Annotations:
         """Raises Unreadable."""
         document = read_json(path, self._root, _Document, _MAX_BYTES)
-        remarks = list(_of_size(document, path, width, height))
+        remarks = [*_of_size(document, path, width, height), *_of_flags(document, path)]
         objects: list[_Object] = []
         groups: dict[tuple[str, int | str], _Object] = {}
         for number, shape in enumerate(document.shapes, 1):
@@ -332,6 +333,12 @@ def _of_size(document: _Document, path: Path, width: int, height: int) -> Iterat
     if said[0] and said[1] and said != (width, height):
         detail = f"it says {said[0]:g}×{said[1]:g}, the image has {width}×{height} pixels"
         yield Remark(path, "size_mismatch", detail)
+
+
+def _of_flags(document: _Document, path: Path) -> Iterator[Remark]:
+    if told := [printable(name) for name, is_set in (document.flags or {}).items() if is_set]:
+        detail = f"the flag {told[0][:80]!r} of the whole image is not read" + (", nor are others" if told[1:] else "")
+        yield Remark(path, "unsupported_annotations", detail)
 
 
 def _checked(points: Iterable[tuple[float, float]]) -> Ring:
