@@ -1,6 +1,7 @@
 """The three layouts are told apart, and every file in them is accounted for."""
 
 import os
+import shutil
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -224,6 +225,60 @@ def test_a_class_may_be_a_link_to_a_folder_of_the_data_set(tmp_path: Path) -> No
     write_class_folders(tmp_path, {"train": {"cats": 2, "dogs": 2}, "val": {"cats": 1}})
     (tmp_path / "val" / "dogs").symlink_to("../train/dogs")
     assert Counter((c.split, c.label) for c in candidates(tmp_path))[Split.VAL, 1] == 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {Split.TRAIN: "training_set", Split.TEST: "test_set"},
+        {Split.TRAIN: "seg_train", Split.TEST: "seg_test"},
+        {Split.TRAIN: "Train-images", Split.VAL: "Val-images", Split.TEST: "Test-images"},
+    ],
+)
+@pytest.mark.parametrize("doubled", [True, False])
+def test_folders_that_differ_only_in_the_split_are_splits(
+    tmp_path: Path, names: dict[Split, str], doubled: bool
+) -> None:
+    splits = {f"{name}/{name}" if doubled else name: {"cats": 2, "dogs": 1} for name in names.values()}
+    write_class_folders(tmp_path, splits)
+    (tmp_path / "seg_pred").mkdir()
+    reading = read(tmp_path)
+    assert reading.classes == ("cats", "dogs")
+    assert reading.splits == {split: f"{name}/" for split, name in names.items()}
+    assert Counter(c.split for c in candidates(tmp_path)) == dict.fromkeys(names, 3)
+    assert remarks(tmp_path) == [("unknown_folder", "seg_pred")]
+
+
+def test_a_split_in_a_folder_of_its_name_is_looked_through(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train/train": {"cats": 2, "dogs": 1}, "test": {"cats": 1, "dogs": 1}})
+    write_image(tmp_path / "train" / "zebras" / "x.png", 9)
+    assert read(tmp_path).classes == ("cats", "dogs", "train", "zebras")
+    shutil.rmtree(tmp_path / "train" / "zebras")
+    assert read(tmp_path).classes == ("cats", "dogs")
+    write_image(tmp_path / "train" / "loose.png", 8)
+    assert Counter(c.split for c in candidates(tmp_path)) == {Split.TRAIN: 3, Split.TEST: 2}
+    assert remarks(tmp_path) == [("image_without_class", "train/loose.png")]
+
+
+def test_locomotives_may_be_the_only_class_to_train_on(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"train": 2}, "test": {"train": 1, "tram": 1}})
+    assert read(tmp_path).classes == ("train", "tram")
+    assert Counter(c.split for c in candidates(tmp_path)) == {Split.TRAIN: 2, Split.TEST: 2}
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("crash_train/", "crash_test/"),
+        ("cats_train/a/", "dogs_train/a/"),
+        ("cats_train/a/", "cats_test/a/", "dogs_train/a/", "dogs_test/a/"),
+    ],
+)
+def test_folders_that_may_be_classes_are_no_splits(tmp_path: Path, folders: tuple[str, ...]) -> None:
+    for seed, folder in enumerate(folders):
+        write_image(tmp_path / folder / "1.png", seed)
+    assert set(read(tmp_path).classes) == {folder.partition("/")[0] for folder in folders}
+    assert read(tmp_path).splits == {}
 
 
 @pytest.mark.parametrize("place", ["cats/more", "birds"])

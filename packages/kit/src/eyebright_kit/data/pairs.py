@@ -92,7 +92,8 @@ def gather(tree: Tree, is_document: Callable[[Path], bool]) -> Gathered:
 def matched(
     images: Iterable[Path], documents: Iterable[Path], places: Places, named: Callable[[Path], str | None]
 ) -> tuple[dict[Path, Path], list[Path]]:
-    """The document of each image that has one: of the same name or, failing that, the one that names it; and what is left.
+    """The document of each image that has one: of the same name in the same place or, failing that, the one that names it, or
+    else the only one of its name anywhere; and what is left.
 
     `named` opens a document of which no image has the name. Only what the walk has found is ever meant.
     """
@@ -106,8 +107,20 @@ def matched(
         found.update(dict.fromkeys(free, document))
         return bool(free)
 
-    nameless = [document for document in documents if not claimed(document, places.of(document))]
-    return found, [path for path in nameless if not claimed(path, places.beside(path, named(path)))]
+    elsewhere = [document for document in documents if not claimed(document, places.of(document))]
+    nameless = [document for document in elsewhere if not claimed(document, places.beside(document, named(document)))]
+    lonely = _only_of_their_names(path for group in by_place.values() for path in group if path not in found)
+    alone = {path: lonely[stem] for stem, path in _only_of_their_names(nameless).items() if stem in lonely}
+    found.update((image, document) for document, image in alone.items())
+    return found, [document for document in nameless if document not in alone]
+
+
+def _only_of_their_names(paths: Iterable[Path]) -> dict[str, Path]:
+    """By name without ending, those of which there is but one."""
+    by_stem: dict[str, list[Path]] = {}
+    for path in paths:
+        by_stem.setdefault(path.stem, []).append(path)
+    return {stem: group[0] for stem, group in by_stem.items() if len(group) == 1}
 
 
 def top_of(files: Iterable[Path], root: Path, roles: frozenset[str]) -> Path:

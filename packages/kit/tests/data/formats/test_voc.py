@@ -436,6 +436,26 @@ def test_a_document_of_another_name_belongs_to_the_image_that_it_names(tmp_path:
     assert reads.remarks(tmp_path) == []
 
 
+def test_one_folder_of_documents_serves_images_in_many(tmp_path: Path) -> None:
+    for folder in ("cam1", "cam2"):
+        write_image(tmp_path / "images" / folder / f"{folder}.jpg", ord(folder[3]))
+        write(tmp_path / "annotations" / f"{folder}.xml", document(thing(folder), name=f"{folder}.jpg"))
+    assert reads.remarks(tmp_path) == []
+    labels = [c.annotate(16, 16).instances[0].label for c in reads.candidates(tmp_path) if c.annotate]
+    assert labels == [0, 1]
+
+
+def test_which_of_two_images_of_one_name_is_meant_is_not_guessed(tmp_path: Path) -> None:
+    for folder in ("cam1", "cam2"):
+        write_image(tmp_path / "images" / folder / "1.jpg", ord(folder[3]))
+    write(tmp_path / "annotations" / "1.xml", document(thing()))
+    assert reads.remarks(tmp_path) == [("orphan_annotations", "annotations/1.xml", "")]
+    write_image(tmp_path / "images" / "cam1" / "2.jpg", 2)
+    for folder in ("a", "b"):
+        write(tmp_path / "annotations" / folder / "2.xml", document(thing()))
+    assert len(reads.remarks(tmp_path)) == 3
+
+
 def test_a_document_of_the_very_name_goes_before_one_that_names_the_image(tmp_path: Path) -> None:
     one(tmp_path, document(thing("dog")))
     write(tmp_path / "annotations" / "0.xml", document(thing("cat"), name="1.png"))

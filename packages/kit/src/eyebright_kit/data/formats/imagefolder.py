@@ -4,11 +4,13 @@
     cats/train/1.jpg     class, then split
     cats/1.jpg           class only; the platform makes the splits
 
-Splits are called train; val, valid or validation; test or testing, in any case. A folder that only wraps all of this, as zips
-usually have one, is looked through.
+Splits are called train; val, valid or validation; test or testing, in any case; or training_set and test_set. A folder that only
+wraps all of this, as zips usually have one, is looked through, and so is train/ in train/.
 """
 
+import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -85,6 +87,7 @@ class _Shape:
     top: Path
     branches: tuple[_Branch, ...]
     split_folders: tuple[Path, ...] = ()  # of split/class
+    wrappings: tuple[Path, ...] = ()  # round some of these
     class_folders: tuple[Path, ...] = ()  # of class/split
     split_names: Mapping[Split, str] = field(default_factory=dict[Split, str])
 
@@ -93,26 +96,48 @@ def _shape(tree: Tree) -> _Shape:
     top = _look_through(tree)
     folders = tree.folders(top)
     inside = {folder: tree.folders(folder) for folder in folders}
-    if splits := _splits_above(inside):
-        return _split_then_class(top, {split: inside[split] for split in splits})
+    if splits := _splits_above(inside) or _splits_by_affix(inside):
+        return _split_then_class(tree, top, splits)
     if any(inside.values()) and all(_all_splits(inner) for inner in inside.values()):
         return _class_then_split(top, inside)
     return _Shape(top, tuple(_branch(folder, None) for folder in folders))
 
 
-def _splits_above(inside: Mapping[Path, tuple[Path, ...]]) -> tuple[Path, ...]:
+def _splits_above(inside: Mapping[Path, tuple[Path, ...]]) -> dict[Path, Split]:
     """The split folders of a split/class layout, or none.
 
     `train` may also be the class of locomotives: it is a split when it holds folders, or when nothing but splits lies beside it.
     """
-    named = tuple(folder for folder in inside if split_of(folder.name))
-    return named if len(named) == len(inside) or any(inside[folder] for folder in named) else ()
+    named = {folder: split for folder in inside if (split := split_of(folder.name))}
+    return named if len(named) == len(inside) or any(inside[folder] for folder in named) else {}
 
 
-def _split_then_class(top: Path, inside: Mapping[Path, tuple[Path, ...]]) -> _Shape:
-    branches = tuple(_branch(folder, split_of(split.name)) for split, folders in inside.items() for folder in folders)
-    names = _first_names((split_of(split.name), f"{split.name}/") for split in inside)
-    return _Shape(top, branches, split_folders=tuple(inside), split_names=names)
+def _splits_by_affix(inside: Mapping[Path, tuple[Path, ...]]) -> dict[Path, Split]:
+    """Of `training_set` and `test_set`, or of `seg_train` and `seg_test`: folders of folders whose names differ only in the
+    split; none where that leaves a choice."""
+    found: dict[tuple[str, ...], dict[Path, Split]] = defaultdict(dict)
+    for folder in filter(inside.get, inside):
+        words = re.split(r"[_ .-]", folder.name.casefold())
+        splits = [split for word in words if (split := split_of(word))]
+        if len(splits) == 1 and len(words) > 1:
+            found[tuple(word for word in words if not split_of(word))][folder] = splits[0]
+    told = [folders for folders in found.values() if len(set(folders.values())) > 1]
+    return told[0] if len(told) == len(found) == 1 else {}
+
+
+def _split_then_class(tree: Tree, top: Path, splits: Mapping[Path, Split]) -> _Shape:
+    within = {_unwrapped(tree, folder): split for folder, split in splits.items()}
+    branches = tuple(_branch(folder, split) for inner, split in within.items() for folder in tree.folders(inner))
+    names = _first_names((split, f"{folder.name}/") for folder, split in splits.items())
+    wrappings = tuple(folder for folder in splits if folder not in within)
+    return _Shape(top, branches, split_folders=tuple(within), wrappings=wrappings, split_names=names)
+
+
+def _unwrapped(tree: Tree, folder: Path) -> Path:
+    """The folder, or the one of the same name and with folders that lies in it alone, as unpacking leaves it."""
+    inner, *others = tree.folders(folder) or (folder,)
+    alone = not others and inner.name.casefold() == folder.name.casefold()
+    return inner if alone and tree.folders(inner) else folder
 
 
 def _class_then_split(top: Path, inside: Mapping[Path, tuple[Path, ...]]) -> _Shape:
@@ -184,12 +209,13 @@ def _above_the_classes(tree: Tree, shape: _Shape) -> Iterator[Remark]:
     """What lies beside the classes or their splits, and so belongs to none."""
     listing = tree.list(shape.top)
     yield from _loose(listing, "image_without_class")
-    for folder in shape.split_folders:
+    for folder in (*shape.wrappings, *shape.split_folders):
         yield from _loose(tree.list(folder), "image_without_class")
     for folder in shape.class_folders:
         yield from _loose(tree.list(folder), "image_without_split")
     if shape.split_folders:
-        yield from (Remark(folder, "unknown_folder") for folder in listing.folders if folder not in shape.split_folders)
+        known = {*shape.wrappings, *shape.split_folders}
+        yield from (Remark(folder, "unknown_folder") for folder in listing.folders if folder not in known)
 
 
 def _loose(listing: Listing, code: str) -> Iterator[Remark]:
