@@ -1,6 +1,9 @@
 """The main job, small: real digits, the real torchvision trainer, from nothing to a registered model."""
 
+import hashlib
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness.live import eyebright
@@ -22,6 +25,7 @@ def test_the_demo_ends_with_a_registered_exported_model(tmp_path):
     assert all((folder / path).is_file() for path in produced)
     picture = next((tmp_path / "data" / "demo").rglob("*.png"))
     check_prediction(tmp_path / "data", told["model"]["id"], picture)
+    check_export(tmp_path / "data", told["model"])
 
 
 def check_prediction(data_dir: Path, model_id: str, picture: Path) -> None:
@@ -29,3 +33,17 @@ def check_prediction(data_dir: Path, model_id: str, picture: Path) -> None:
     assert ran.code == 0, ran.err
     scores = ran.document["scores"]
     assert abs(sum(score["score"] for score in scores) - 1) < 1e-3
+
+
+def check_export(data_dir: Path, model: dict[str, Any]) -> None:
+    """The zip has the very export that was certified, and all that belongs to it."""
+    assert eyebright(data_dir, "models", "alias", model["id"], "production").code == 0
+    target = data_dir / "digits.zip"
+    ran = eyebright(data_dir, "models", "export", f"{model['name']}@production", "--format", "onnx", "--to", target)
+    assert ran.code == 0, ran.err
+    with zipfile.ZipFile(target) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    assert {"model.onnx", "labels.json", "metrics.json", "model_card.md", "parity.json"} <= set(found)
+    assert any(name.startswith("LICENSE") for name in found)
+    promised = {artifact["path"]: artifact["sha256"] for artifact in model["artifacts"]}
+    assert hashlib.sha256(found["model.onnx"]).hexdigest() == promised["model.onnx"]

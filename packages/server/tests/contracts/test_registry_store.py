@@ -8,6 +8,7 @@ from eyebright.core import lifecycle
 from eyebright.core.job import Run
 from eyebright.core.records import Artifact, Dataset, Model, Version, changed
 from eyebright.errors import Conflict, NotFound
+from eyebright.services.reference import find
 from eyebright_wire.artifacts import ExportRef, ParityCertificate
 
 
@@ -263,6 +264,13 @@ async def test_an_unknown_model_is_not_found(database):
     with pytest.raises(NotFound, match="model_9"):
         await database.models.get("model_9")
     assert await database.models.list() == []
+
+
+@pytest.mark.parametrize("number", ["0", "2147483648", "9" * 30, "²"])
+async def test_a_number_that_no_version_can_have_is_like_any_unknown_one(database, number):
+    await finish(database, model(1))
+    with pytest.raises(NotFound, match=f"there is no model cats@{number}; "):
+        await find(database.models, f"cats@{number}")
 
 
 async def test_a_job_has_one_model(database):
