@@ -10,10 +10,10 @@ every file in every epoch; it has as many workers as make it fastest here.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -119,10 +119,18 @@ class PlainLoop:
         return sum(int((guess == labels).sum()) for guess, labels in found)
 
 
-def quickest(shape: Shape, data: Path, folder: Path, workers: Sequence[int]) -> tuple[PlainLoop, dict[int, float]]:
+class Rival(Protocol):
+    name: str
+
+    def epoch(self) -> float:
+        """Seconds of one epoch."""
+        ...
+
+
+def quickest(make: Callable[[int], Rival], workers: Sequence[int]) -> tuple[Rival, dict[int, float]]:
     """The plain loop with the number of workers that suits this machine best, and what each took for its first epoch. The
     files are in the disk cache by then: ours has read them."""
-    loops = {count: PlainLoop(shape, data, folder, count) for count in workers}
+    loops = {count: make(count) for count in workers}
     took = {count: loop.epoch() for count, loop in loops.items()}
     return loops[min(took, key=took.__getitem__)], took
 

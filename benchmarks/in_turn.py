@@ -13,19 +13,20 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 
-from benchmarks.contenders import Limit, PlainLoop, Shape, quickest
+from benchmarks.contenders import Limit, PlainLoop, Rival, Shape, quickest
 from eyebright_kit.data.materialise import blob_path
 from eyebright_kit.data.version import prepare
-from eyebright_kit.runtime import Context, Result, main
+from eyebright_kit.runtime import Context, Result, Trainer, main
 from eyebright_torch import hardware
-from eyebright_torchvision.config import TorchvisionConfig
-from eyebright_torchvision.manifest import MANIFEST
-from eyebright_torchvision.trainer import TorchvisionTrainer
+from eyebright_torch.classification.config import ClassificationConfig
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import DatasetGrant, JobSpec, Resources, Stage
@@ -36,6 +37,7 @@ class Turns:
     """The order: `rounds` measured epochs, after one that warms up and fills the cache. `workers`: what the plain loop may
     choose from; none leaves it out."""
 
+    trainer: str
     data: str
     model: str
     config: dict[str, Any]
@@ -80,19 +82,18 @@ class PausingDesk:
 
 
 class TrainerInTurns:
-    """The torchvision trainer among its rivals."""
+    """The trainer among its rivals."""
 
-    manifest = MANIFEST
-
-    def __init__(self, turns: Turns, clock: Clock) -> None:
+    def __init__(self, turns: Turns, clock: Clock, real: Trainer) -> None:
+        self.manifest = real.manifest
         self._turns = turns
         self._clock = clock
-        self._real = TorchvisionTrainer()
-        self._rivals: list[Limit | PlainLoop] = []
+        self._real = real
+        self._rivals: list[Rival] = []
 
     def fit(self, ctx: Context) -> Result:
-        shape = _shape(ctx)
-        ctx.desk = PausingDesk(ctx.desk, self._clock, lambda: self._pause(shape, ctx.scratch))
+        config = ctx.config_as(_part(self._turns, "framework").FRAMEWORK.config)
+        ctx.desk = PausingDesk(ctx.desk, self._clock, lambda: self._pause(ctx, config))
         return self._real.fit(ctx)
 
     def relaunch(self, spec: JobSpec) -> list[str] | None:
@@ -101,24 +102,34 @@ class TrainerInTurns:
     def predict(self, model: Path, image: Path) -> Any:
         return self._real.predict(model, image)
 
-    def _pause(self, shape: Shape, folder: Path) -> None:
+    def _pause(self, ctx: Context, config: ClassificationConfig) -> None:
         if not self._rivals:
-            self._rivals = self._warm(shape, folder)
+            self._rivals = self._warm(_shape(ctx, config), config, ctx.scratch)
             return
         for rival in self._rivals:
             self._clock.note(rival.name, rival.epoch())
 
-    def _warm(self, shape: Shape, folder: Path) -> list[Limit | PlainLoop]:
+    def _warm(self, shape: Shape, config: ClassificationConfig, folder: Path) -> list[Rival]:
+        if self._turns.trainer == "timm":
+            from benchmarks.timm_loop import TimmLoop  # here, because only timm's environment has it
+
+            return [self._quickest(partial(TimmLoop, shape, config), folder)]
         limit = Limit(shape)
         limit.epoch()
-        if not self._turns.workers:
-            return [limit]
-        plain, self._clock.workers = quickest(shape, Path(self._turns.data), folder, self._turns.workers)
-        return [limit, plain]
+        return [limit, self._quickest(partial(PlainLoop, shape), folder)] if self._turns.workers else [limit]
+
+    def _quickest(self, loop: Callable[..., Rival], folder: Path) -> Rival:
+        make = partial(loop, Path(self._turns.data), folder)
+        plain, self._clock.workers = quickest(make, self._turns.workers)
+        return plain
 
 
-def _shape(ctx: Context) -> Shape:
-    config = ctx.config_as(TorchvisionConfig)
+def _part(turns: Turns, name: str) -> ModuleType:
+    """A module of the trainer that is measured: only its environment has it."""
+    return import_module(f"eyebright_{turns.trainer}.{name}")
+
+
+def _shape(ctx: Context, config: ClassificationConfig) -> Shape:
     chosen = hardware.choose(config, ctx.resources, 0, 1)
     train, val = (len(ctx.data.samples(split)) for split in (Split.TRAIN, Split.VAL))
     return Shape(
@@ -148,19 +159,20 @@ def _sealed(turns: Turns, folder: Path) -> Path:
         (blob := blob_path(blobs, sha256)).parent.mkdir(parents=True, exist_ok=True)
         os.link(path, blob)
     (manifest := blob_path(blobs, prepared.sha256)).parent.mkdir(parents=True, exist_ok=True)
-    manifest.write_bytes(prepared.manifest_bytes)
+    os.link(prepared.manifest_path, manifest)
     (spec := folder / "spec.json").write_text(_spec(turns, folder, blobs, prepared.sha256).model_dump_json())
     return spec
 
 
 def _spec(turns: Turns, folder: Path, blobs: Path, manifest_sha256: str) -> JobSpec:
-    (task,) = MANIFEST.tasks
+    manifest = _part(turns, "manifest").MANIFEST
+    (task,) = manifest.tasks
     cpu = Resources(threads=len(os.sched_getaffinity(0)))
     gpu = Resources(threads=len(os.sched_getaffinity(0)), devices=(0,))
     return JobSpec(
         job_id="bench",
         attempt=1,
-        trainer=MANIFEST.name,
+        trainer=manifest.name,
         task=task.name,
         model=turns.model,
         config={**task.recipe, "epochs": turns.rounds + 1, "exports": [], **turns.config},
@@ -176,7 +188,8 @@ def measure(turns: Turns, folder: Path) -> Mapping[str, Any]:
     """Raises RuntimeError when the training did not succeed."""
     clock = Clock()
     spec = _sealed(turns, folder)
-    code = main(MANIFEST, lambda: TrainerInTurns(turns, clock), ["run", str(spec)])
+    trainer = TrainerInTurns(turns, clock, _part(turns, "__main__").load())
+    code = main(trainer.manifest, lambda: trainer, ["run", str(spec)])
     if code:
         raise RuntimeError(f"the training ended with exit code {code}")
     ours = clock.took.pop("ours")

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from benchmarks.server import ROOT
 from benchmarks.spread import middle, say
 from eyebright.executors.child_environment import child_environment
 
-TORCHVISION = ROOT / "packages/trainers/torchvision/.venv/bin/python"
+TRAINERS = ROOT / "packages/trainers"
 
 
 @dataclass(frozen=True)
@@ -42,20 +42,30 @@ class Training:
     rounds: int
     workers: tuple[int, ...] = (0, 2)
     device: str = "cpu"
+    trainer: str = "torchvision"
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def python(self) -> Path:
+        return TRAINERS / self.trainer / ".venv/bin/python"
 
 
 SMALL = Training("resnet18", 64, 32, train=1440, val=352, size=(160, 120), rounds=8)  # as many as the demo has
 LARGE = Training("resnet18", 224, 32, train=384, val=64, size=(500, 375), rounds=5)
+# What timm's own recipes do to images; at magnitude 9 its own transform asks Pillow for a picture of 0 bits, which that refuses.
+USUAL = {"auto_augment": "rand-m7-mstd0.5-inc1", "mixup": 0.2}
+TIMM_SMALL = replace(SMALL, trainer="timm", config=USUAL)
+TIMM_LARGE = replace(LARGE, trainer="timm", config=USUAL)
 
 
 def took(training: Training) -> Mapping[str, Any]:
     """Seconds of each contender's epochs. Raises NotHere without the trainer or its device."""
-    if not TORCHVISION.exists():
-        raise NotHere("the torchvision trainer is not installed: `make trainers`")
+    if not training.python.exists():
+        raise NotHere(f"the {training.trainer} trainer is not installed: `make trainers`")
     with tempfile.TemporaryDirectory(prefix="eyebright-bench-") as scratch:
         folder = Path(scratch)
         data = photographs(folder / "pictures", train=training.train, val=training.val, size=training.size)
-        found = _in_turn(folder, _turns(training, data))
+        found = _in_turn(folder, training, _turns(training, data))
     if "absent" in found:
         raise NotHere(found["absent"])
     return found
@@ -72,28 +82,29 @@ def ratio(found: Mapping[str, Any], training: Training, rival: str) -> float:
 
 def _turns(training: Training, data: Path) -> dict[str, Any]:
     return {
+        "trainer": training.trainer,
         "data": str(data),
         "model": training.model,
-        "config": {"imgsz": training.imgsz, "batch": training.batch},
+        "config": {"imgsz": training.imgsz, "batch": training.batch, **training.config},
         "rounds": training.rounds,
         "workers": training.workers,
         "device": training.device,
     }
 
 
-def _in_turn(folder: Path, turns: Mapping[str, Any]) -> Mapping[str, Any]:
+def _in_turn(folder: Path, training: Training, turns: Mapping[str, Any]) -> Mapping[str, Any]:
     order, result = folder / "order.json", folder / "result.json"
     order.write_text(json.dumps(turns))
-    command = [str(TORCHVISION), "-m", "benchmarks.in_turn", str(order), str(result)]
-    subprocess.run(command, cwd=ROOT, env=_as_launched(turns), stdout=sys.stderr, check=True)
+    command = [str(training.python), "-m", "benchmarks.in_turn", str(order), str(result)]
+    subprocess.run(command, cwd=ROOT, env=_as_launched(training), stdout=sys.stderr, check=True)
     return json.loads(result.read_text())
 
 
-def _as_launched(turns: Mapping[str, Any]) -> dict[str, str]:
+def _as_launched(training: Training) -> dict[str, str]:
     """What the local executor would let a trainer see on a machine of its own."""
     threads = len(os.sched_getaffinity(0))
     return child_environment(
-        os.environ, TORCHVISION, threads=threads, devices=(0,) if turns["device"] == "cuda" else ()
+        os.environ, training.python, threads=threads, devices=(0,) if training.device == "cuda" else ()
     )
 
 
@@ -122,4 +133,20 @@ def _family(training: Training) -> Family:
     return Family((of_compute, of_plain_loop), partial(_measure, training, of_compute, of_plain_loop))
 
 
-FAMILIES = (_family(SMALL), _family(LARGE))
+def _measure_timm(training: Training, of_plain_loop: Figure) -> Mapping[str, float]:
+    found = took(training)
+    say(f"first epoch of ours: {found['warm']:.2f} s; the plain loop by workers: {found['workers']}")
+    return {of_plain_loop.name: ratio(found, training, "plain loop")}
+
+
+def _timm_family(training: Training) -> Family:
+    figure = Figure(
+        name=f"timm_{training.imgsz}_of_plain_loop",
+        unit="ratio",
+        bar=1.0,
+        against="timm's own transforms, Mixup, average, optimiser and schedule, the faster of 0 and 2 workers",
+    )
+    return Family((figure,), partial(_measure_timm, training, figure))
+
+
+FAMILIES = (_family(SMALL), _family(LARGE), _timm_family(TIMM_SMALL), _timm_family(TIMM_LARGE))

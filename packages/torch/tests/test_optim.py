@@ -10,18 +10,19 @@ from eyebright_torch.optim import load_state, set_rate, state_numbers, state_ten
 
 
 class Counting(Optimizer):
-    """Remembers plain numbers, for each weight and for each group, as several optimisers outside torch do."""
+    """Remembers plain numbers, and something for each group, as several optimisers outside torch do."""
 
     def __init__(self, parameters) -> None:
-        super().__init__(parameters, {"lr": 1.0, "turns": 0})
+        super().__init__(parameters, {"lr": 1.0, "turns": 0, "pace": torch.ones(())})
 
     @torch.no_grad()
     def step(self, closure=None) -> None:
         for group in self.param_groups:
             group["turns"] += 1
+            group["pace"] = group["pace"] * 0.9
             for parameter in group["params"]:
                 self.state[parameter]["seen"] = self.state[parameter].get("seen", 0) + 1
-                parameter -= group["lr"] / (group["turns"] + self.state[parameter]["seen"])
+                parameter -= group["pace"] / (group["turns"] + self.state[parameter]["seen"])
 
 
 def learned(network: nn.Module, optimizer: Optimizer, steps: int) -> torch.Tensor:
@@ -30,7 +31,7 @@ def learned(network: nn.Module, optimizer: Optimizer, steps: int) -> torch.Tenso
     return network.get_parameter("weight").clone()
 
 
-def test_plain_numbers_are_remembered_as_tensors_are():
+def test_plain_numbers_and_what_groups_remember_are_put_back_too():
     torch.manual_seed(0)
     network = nn.Linear(2, 2)
     start = {name: value.clone() for name, value in network.state_dict().items()}

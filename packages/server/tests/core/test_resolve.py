@@ -112,6 +112,13 @@ def test_unknown_models_and_tasks_name_the_nearest():
         task_of(toy_manifest(), "painting")
 
 
+def test_a_task_may_take_models_beyond_its_list_but_no_address():
+    task = TASK.model_copy(update={"model_pattern": "[a-z0-9_]+"})
+    assert model_of(task, "resnet18d") == "resnet18d"
+    with pytest.raises(ConfigInvalid, match="unknown model 'hub:somebody'"):
+        model_of(task, "hub:somebody")
+
+
 @pytest.mark.parametrize("licence", ["AGPL-3.0", "AGPL-3.0-only", "AGPL-3.0-or-later", "agpl-3.0-only"])
 def test_a_denied_licence_is_refused_under_each_of_its_names(licence):
     with pytest.raises(LicenceDenied, match=rf"under {licence}.*EYEBRIGHT_LICENCE_DENY"):

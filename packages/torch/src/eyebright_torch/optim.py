@@ -1,5 +1,6 @@
 """The optimiser by name, sparing biases and normalisation from weight decay."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from eyebright_torch.config import RunConfig
 
-Numbers = dict[str, Any]
+_GROUP = "group."
 
 
 def optimizer(config: RunConfig, model: nn.Module) -> Optimizer:
@@ -32,43 +33,37 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
 
 
 def state_tensors(optimizer: Optimizer) -> dict[str, torch.Tensor]:
-    """The optimiser's memory as named tensors: `<parameter>.<what>`, parameters in the order they were handed over."""
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{index}.{name}": value
-        for index, memory in state.items()
-        for name, value in memory.items()
-        if isinstance(value, torch.Tensor)
-    }
+    """The optimiser's memory as named tensors: `<parameter>.<what>`, parameters in the order they were handed over, and
+    `group.<group>.<what>`."""
+    return {name: value for name, value in _memory(optimizer) if isinstance(value, torch.Tensor)}
 
 
-def state_numbers(optimizer: Optimizer) -> Numbers:
-    """What it remembers as plain numbers, for JSON: under `state` named as the tensors are, under `groups` of each group."""
-    told = optimizer.state_dict()
-    state = {
-        f"{index}.{name}": value
-        for index, memory in told["state"].items()
-        for name, value in memory.items()
-        if isinstance(value, int | float)
-    }
-    groups = [
-        {name: value for name, value in group.items() if isinstance(value, int | float)}
-        for group in told["param_groups"]
-    ]
-    return {"state": state, "groups": groups}
+def state_numbers(optimizer: Optimizer) -> dict[str, float]:
+    """What it remembers as plain numbers, for JSON, named alike. Optimisers that are not torch's keep some there."""
+    return {name: value for name, value in _memory(optimizer) if isinstance(value, int | float)}
 
 
-def load_state(optimizer: Optimizer, tensors: dict[str, torch.Tensor], numbers: Numbers) -> None:
+def load_state(optimizer: Optimizer, tensors: dict[str, torch.Tensor], numbers: dict[str, float]) -> None:
     """Puts back what `state_tensors` and `state_numbers` gave: the same bits, on the parameters' own device and in their memory
     layout."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    memory: dict[int, dict[str, Any]] = {}
-    for key, value in (*tensors.items(), *numbers["state"].items()):
-        index, _, name = key.partition(".")
-        memory.setdefault(int(index), {})[name] = _laid_out_like(parameters[int(index)], value)
     groups = optimizer.state_dict()["param_groups"]
-    restored = [{**group, **told} for group, told in zip(groups, numbers["groups"], strict=True)]
-    optimizer.load_state_dict({"state": memory, "param_groups": restored})
+    memory: dict[int, dict[str, Any]] = {}
+    for key, value in (*tensors.items(), *numbers.items()):
+        owner, _, name = key.removeprefix(_GROUP).partition(".")
+        if key.startswith(_GROUP):
+            groups[int(owner)][name] = value
+        else:
+            memory.setdefault(int(owner), {})[name] = _laid_out_like(parameters[int(owner)], value)
+    optimizer.load_state_dict({"state": memory, "param_groups": groups})
+
+
+def _memory(optimizer: Optimizer) -> Iterator[tuple[str, Any]]:
+    told = optimizer.state_dict()
+    for index, memory in told["state"].items():
+        yield from ((f"{index}.{name}", value) for name, value in memory.items())
+    for index, group in enumerate(told["param_groups"]):
+        yield from ((f"{_GROUP}{index}.{name}", value) for name, value in group.items())
 
 
 def _laid_out_like(parameter: torch.Tensor, value: torch.Tensor | float) -> torch.Tensor | float:

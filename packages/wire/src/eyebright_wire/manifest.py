@@ -1,5 +1,6 @@
 """What a trainer says about itself (`python -m eyebright_X describe`), read by the control plane without the framework."""
 
+import re
 from typing import Any
 
 from pydantic import Field
@@ -25,11 +26,17 @@ class TaskInfo(WireModel):
 
     name: str  # "classification"
     models: tuple[ModelInfo, ...]
+    model_pattern: str = Field(default="", description="What other models are called that it takes; empty: none")
     default_model: str
     config_schema: dict[str, Any]
     recipe: dict[str, Any]  # the base config: every field with its default
     exports: tuple[str, ...] = ()
     primary_metric: str = "top1"
+
+    def offers(self, model: str) -> bool:
+        """One of its list, or of those beyond the list. Whether the latter exists, only the framework knows."""
+        listed = any(model == known.name for known in self.models)
+        return listed or (bool(self.model_pattern) and re.fullmatch(self.model_pattern, model) is not None)
 
 
 class TrainerManifest(WireModel):

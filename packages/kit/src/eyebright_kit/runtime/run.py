@@ -100,8 +100,8 @@ def check_order(spec: JobSpec, manifest: TrainerManifest) -> None:
         raise ConfigInvalid(f"the order is for the trainer {spec.trainer!r}; this is {manifest.name!r}")
     if (task := manifest.task(spec.task)) is None:
         raise ConfigInvalid(_unknown("task", spec.task, [task.name for task in manifest.tasks]))
-    if spec.model not in (models := [model.name for model in task.models]):
-        raise ConfigInvalid(_unknown("model", spec.model, models))
+    if not task.offers(spec.model):
+        raise ConfigInvalid(_unknown("model", spec.model, [model.name for model in task.models]))
 
 
 def _unknown(what: str, found: str, known: list[str]) -> str:

@@ -30,10 +30,10 @@ def task_of(manifest: TrainerManifest, name: str) -> TaskInfo:
 
 def model_of(task: TaskInfo, name: str | None) -> str:
     """The model by name, or the task's default."""
-    known = [model.name for model in task.models]
     if name is None:
         return task.default_model
-    if name not in known:
+    if not task.offers(name):
+        known = [model.name for model in task.models]
         raise ConfigInvalid(f"unknown model {name!r} for {task.name}.{nearest(name, known)}")
     return name
 

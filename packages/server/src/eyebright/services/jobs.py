@@ -283,5 +283,6 @@ def _report(version: Version) -> DatasetReport:
 
 
 def _offers(environment: Environment, request: JobRequest) -> bool:
+    """By its list alone: one that takes any name would take every mistyped one too. For what is not listed, name the trainer."""
     task = environment.manifest.task(request.task)
     return task is not None and (request.model is None or request.model in {model.name for model in task.models})
