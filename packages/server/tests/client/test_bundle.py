@@ -75,7 +75,7 @@ def test_an_export_comes_with_all_that_belongs_to_it_and_nothing_else(
 
 def test_all_files_of_an_export_that_is_a_folder_belong_to_it(server: Scripted, client: Client, tmp_path: Path) -> None:
     serving(server, model())
-    found = content(client.export_model("pets@3", "openvino", tmp_path / "pets.zip"))
+    found = content(client.export_model("pets@3", "openvino", tmp_path / "new" / "pets.zip"))
     assert {path for path in found if path.startswith("model")} == {
         "model_openvino/model.bin",
         "model_openvino/model.xml",

@@ -72,7 +72,10 @@ def alias(
     """Let a word point to this model. Where it pointed before, among those of the same name, it does no longer."""
     with connected() as client:
         model = client.set_alias(model_name, word)
-    emit(model) if as_json else show(f"{model.name}@{word} is {title(model)}  {model.id}")
+    if as_json:
+        emit(model)
+    else:
+        show(f"{model.name}@{word} is {title(model)}  {model.id}")
 
 
 @app.command(epilog=example("eyebright models unalias flowers@2 production"))
@@ -84,7 +87,10 @@ def unalias(
     """Take an alias away from the model that it points to."""
     with connected() as client:
         model = client.remove_alias(model_name, word)
-    emit(model) if as_json else show(f"{title(model)} is {word} no longer")
+    if as_json:
+        emit(model)
+    else:
+        show(f"{title(model)} is {word} no longer")
 
 
 @app.command(epilog=example("eyebright models compare flowers@production flowers"))
@@ -92,7 +98,10 @@ def compare(left: ModelName, right: ModelName, as_json: Json = False) -> None:
     """Two models side by side: metrics, settings, data, classes."""
     with connected() as client:
         found = client.compare_models(left, right)
-    emit(found) if as_json else show_comparison(found)
+    if as_json:
+        emit(found)
+    else:
+        show_comparison(found)
 
 
 @app.command(epilog=example("eyebright models delete flowers@1\neyebright models delete MODEL --yes"))
@@ -108,7 +117,10 @@ def delete(
             say("Nothing was deleted.")
             return Exit.NO
         client.delete_model(model.id)
-    emit({"deleted": model.id}) if as_json else show(f"{title(model)}  {model.id} is deleted")
+    if as_json:
+        emit({"deleted": model.id})
+    else:
+        show(f"{title(model)}  {model.id} is deleted")
     return Exit.DONE
 
 
@@ -128,7 +140,10 @@ def export(
         require_export(client, model, form)
         target = target_of(model, form, to, force=force)
         written = client.export_model(model.id, form, target)
-    emit({"model_id": model.id, "format": form, "file": str(written)}) if as_json else show(str(written))
+    if as_json:
+        emit({"model_id": model.id, "format": form, "file": str(written)})
+    else:
+        show(str(written))
 
 
 @app.command(epilog=example("eyebright models download MODEL\neyebright models download MODEL --to flowers-model/"))

@@ -44,6 +44,7 @@ def texts_of(model: ModelView, export: ExportRef) -> dict[str, str]:
 
 def pack(target: Path, files: Mapping[str, Path], texts: Mapping[str, str]) -> None:
     """Write the zip, which appears only when it is whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         with zipfile.ZipFile(part, "x", zipfile.ZIP_STORED) as archive:  # another compressor would make other bytes
