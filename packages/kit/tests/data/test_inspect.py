@@ -411,7 +411,7 @@ def test_an_image_in_two_splits_is_a_leak(tmp_path: Path) -> None:
     report = inspect(tmp_path)
     assert codes(report) == {"leaked_images": 1}
     found = finding(report, "leaked_images")
-    assert found.message == "an image is in more than one split (train/cats/1.png: also val/cats/again.png)"
+    assert found.message == "an image is in more than one split (train/cats/1.png: also val/cats/again.png in val)"
     assert found.severity == Severity.WARNING
 
 

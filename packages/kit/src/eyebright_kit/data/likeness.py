@@ -115,7 +115,7 @@ def note_likeness(pictures: Sequence[Picture], found: Likeness, record: Record) 
 def _note_equal(first: Picture, others: Sequence[Picture], record: Record) -> None:
     """A group of equal images counts once as a leak and once as a conflict, but each repetition counts as a duplicate."""
     if elsewhere := next((other for other in others if other.split != first.split), None):
-        record.found("leaked_images", first.source, f"also {elsewhere.source}")
+        record.found("leaked_images", first.source, f"also {elsewhere.source} in {elsewhere.split}")
     if contradiction := next((other for other in others if other.labels != first.labels), None):
         record.found("conflicting_labels", first.source, f"also {contradiction.source}")
     places = {(first.split, first.labels)}

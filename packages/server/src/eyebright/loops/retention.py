@@ -16,5 +16,7 @@ async def run(uploads: Uploads, models: Models, pulse: Pulse, clock: Clock) -> N
 
 
 async def _round(uploads: Uploads, models: Models) -> None:
-    """Both, whatever happens to the other."""
-    await asyncio.gather(uploads.expire(), models.clear())
+    """Both to their ends, whatever happens to the other. Raises what went wrong, together."""
+    ended = await asyncio.gather(uploads.expire(), models.clear(), return_exceptions=True)
+    if failed := [each for each in ended if isinstance(each, BaseException)]:
+        raise BaseExceptionGroup("not all that has had its time could be removed", failed)
