@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyebright_kit.data.annotations import Box, Instance
-from eyebright_kit.data.boxes import judged
+from eyebright_kit.data.boxes import Verdict, judged
 from eyebright_kit.data.geometry import has_area, is_inside, is_outside, trainable
 from eyebright_wire.datasets import Fix
 
@@ -85,13 +85,25 @@ def test_without_fixes_everything_stays() -> None:
 def test_a_fix_removes_what_it_is_for(fix: Fix, faulty: Instance) -> None:
     kept, verdicts = judged((SOUND, faulty), 640, 480, 2, (fix,))
     assert kept == (SOUND,)
-    assert [(verdict.place, verdict.gone) for verdict in verdicts] == [(1, True)]
+    assert [(verdict.place, verdict.mended) for verdict in verdicts] == [(1, True)]
 
 
 def test_a_fix_cuts_a_box_to_the_image() -> None:
     kept, verdicts = judged((box(-3, 470, 50, 50),), 640, 480, 2, (Fix.BOX_OUT_OF_RANGE,))
     assert kept[0].box == (0, 470, 47, 10)
-    assert verdicts[0].changed
+    assert [(verdict.code, verdict.mended) for verdict in verdicts] == [("box_out_of_range", True)]
+
+
+def test_of_a_removed_object_only_the_removal_is_told() -> None:
+    tiny = box(10, 10, 1, 1)
+    kept, verdicts = judged((tiny, tiny), 640, 480, 2, (Fix.DUPLICATE_BOXES,))
+    assert kept == (tiny,)
+    assert verdicts == [Verdict(0, "tiny_objects"), Verdict(1, "duplicate_boxes", mended=True)]
+
+
+def test_a_cut_object_is_judged_as_it_is_now() -> None:
+    _, verdicts = judged((box(-48, 10, 50, 50),), 640, 480, 2, (Fix.BOX_OUT_OF_RANGE,))
+    assert verdicts == [Verdict(0, "box_out_of_range", mended=True), Verdict(0, "tiny_objects")]
 
 
 def test_training_sees_what_lies_in_the_image() -> None:

@@ -367,6 +367,16 @@ def test_fixing_boxes_changes_only_them_and_says_so(tmp_path: Path) -> None:
     ]
     (mended,) = [sample for sample in samples(version) if sample.source == "1.png"]
     assert [instance.box for instance in mended.instances] == [(1, 1, 20, 20), (60, 60, 4, 4)]
+    assert not {finding.code for finding in version.report.findings} & set(fix)
+
+
+def test_images_left_out_for_want_of_a_caption_are_no_finding_any_more(tmp_path: Path) -> None:
+    for number in range(3):
+        write_image(tmp_path / "source" / f"{number}.png", number)
+    (tmp_path / "source" / "0.txt").write_text("a dog")
+    version = prepare(tmp_path / "source", work=tmp_path / "work", plan=DatasetPlan(fix=(Fix.MISSING_CAPTION,)))
+    assert changes(version) == [("missing_caption", "1.png"), ("missing_caption", "2.png")]
+    assert "missing_caption" not in {finding.code for finding in version.report.findings}
 
 
 def test_small_boxes_and_bare_images_are_left_out_when_asked(tmp_path: Path) -> None:

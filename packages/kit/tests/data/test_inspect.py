@@ -16,13 +16,13 @@ from eyebright_kit.data.inspect import Rules, inspect
 from eyebright_kit.data.manifest import Sample
 from eyebright_kit.data.readiness import CONDITIONS, Evidence, readiness
 from eyebright_kit.data.tally import Tally
-from eyebright_wire.datasets import DatasetPlan, DatasetReport, Finding, Severity, Split
+from eyebright_wire.datasets import DatasetPlan, DatasetReport, Finding, Fix, Severity, Split, SplitPlan
 
 LEFT_OUT = Rules(leave_out_broken=True)
 
 
-def missing(root: Path, rules: Rules | None = None) -> tuple[str, ...]:
-    verdict = inspect(root, rules=rules).ready_for("classification")
+def missing(root: Path, rules: Rules | None = None, plan: DatasetPlan | None = None) -> tuple[str, ...]:
+    verdict = inspect(root, rules=rules, plan=plan).ready_for("classification")
     assert verdict.ready == (not verdict.missing)
     return verdict.missing
 
@@ -151,6 +151,83 @@ def test_a_data_set_of_which_nothing_can_be_used_points_to_the_findings(tmp_path
     for path in tmp_path.rglob("*.png"):
         path.write_text("oh no")
     assert missing(tmp_path) == ("none of the 2 files where images belong can be used; the findings say why",)
+
+
+def forbid(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It exists and may not be listed, also when the tests are run by root."""
+    scandir = os.scandir
+
+    def forbidding(path: Path | int) -> object:
+        if str(path) == str(folder):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", forbidding)
+
+
+def by_lists(**lists: tuple[str, ...]) -> DatasetPlan:
+    return DatasetPlan(splits=SplitPlan(lists={Split(split): names for split, names in lists.items()}))
+
+
+def test_a_class_that_the_plan_keeps_from_training_is_told_as_that(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"birds": 10, "cats": 3, "dogs": 3}})
+    assert missing(tmp_path, plan=by_lists(val=("birds/*",))) == (
+        "birds has 10 images, but none in train; change the split",
+    )
+
+
+def test_a_class_of_a_source_with_splits_that_the_plan_keeps_from_training_is_told_as_that(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3, "emus": 1}})
+    assert missing(tmp_path, plan=by_lists(test=("train/emus/*",))) == (
+        "emus has 1 image, but none in train; change the split",
+    )
+
+
+def test_a_plan_that_puts_no_image_into_train_is_told(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 3, "dogs": 3}})
+    assert missing(tmp_path, plan=by_lists(val=("cats/*",), test=("dogs/*",))) == (
+        "all 6 images are in val and test and none is in train; training needs images there; change the split",
+    )
+
+
+def test_a_plan_without_validation_is_told(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 3, "dogs": 3}})
+    shares = {Split.TRAIN: 0.5, Split.TEST: 0.5}
+    assert missing(tmp_path, plan=DatasetPlan(splits=SplitPlan(shares=shares))) == (
+        "the plan leaves no image to validate on; change the split",
+    )
+
+
+def test_a_plan_that_drops_every_class_is_told(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 3, "dogs": 3}})
+    assert missing(tmp_path, plan=DatasetPlan(drop=("cats", "dogs"))) == (
+        "the plan drops every class; keep two or more",
+    )
+
+
+def test_a_plan_that_leaves_one_class_is_told(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3}})
+    (sentence,) = missing(tmp_path, plan=DatasetPlan(drop=("cats",)))
+    assert sentence == "the plan leaves 1 class (dogs); classification needs 2 or more"
+
+
+def test_a_class_that_the_plan_leaves_out_is_told_as_that(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 3, "dogs": 3, "emus": 1}, "val": {"cats": 1}})
+    shutil.copytree(tmp_path / "train" / "emus", tmp_path / "val" / "emus")
+    assert missing(tmp_path, plan=DatasetPlan(fix=(Fix.LEAKED_IMAGES,))) == (
+        "no file in train/emus/ can be used; the plan leaves them out, as the list of changes tells; "
+        "add images, or remove the folder",
+    )
+
+
+@pytest.mark.parametrize("split", ["", "train"])
+def test_a_class_folder_that_cannot_be_read_is_not_called_empty(
+    tmp_path: Path, split: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_class_folders(tmp_path, {split: {"cats": 3, "dogs": 3, "emus": 3}})
+    place = f"{split}/dogs".lstrip("/")
+    forbid(tmp_path / place, monkeypatch)
+    assert missing(tmp_path, LEFT_OUT) == (f"{place}/ could not be read; check the permissions, or remove the folder",)
 
 
 def test_validation_without_training_is_told(tmp_path: Path) -> None:
@@ -332,9 +409,11 @@ def test_each_kind_of_broken_file_blocks_every_task(code: str) -> None:
         for label in (0, 1):
             tally.add(good_for_all(split, label))
     for task in CONDITIONS:
-        strict = readiness(task, Evidence(reading, "", reading.classes, Counter(), tally, findings))
+        strict = readiness(task, Evidence(reading, "", reading.classes, Counter(), tally, findings, DatasetPlan()))
         assert strict.missing[0].startswith(f"cats/x.jpg {BROKEN[code]}; remove or replace it")
-        assert readiness(task, Evidence(reading, "", reading.classes, Counter(), tally, findings, True)).ready
+        assert readiness(
+            task, Evidence(reading, "", reading.classes, Counter(), tally, findings, DatasetPlan(), True)
+        ).ready
     assert findings.all()[0].severity == Severity.ERROR
     assert findings.all(leave_out_broken=True)[0].severity == Severity.WARNING
 

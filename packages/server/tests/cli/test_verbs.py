@@ -176,6 +176,11 @@ def test_data_sets_are_imported_listed_and_shown(cli: Cli, photos: Path, tmp_pat
     assert cli("datasets", "import", tmp_path / "nowhere").code == Exit.NOT_FOUND
 
 
+def test_importing_tells_of_images_that_were_held_back(cli: Cli, tmp_path: Path) -> None:
+    drawn = cli("datasets", "import", pets(tmp_path / "otters", images=7), "--name", "otters")
+    assert "no image was in a validation split, so 2 were held back for it" in drawn.err, drawn
+
+
 def test_equal_content_under_another_name_is_told_to_be_stored_once(cli: Cli, tmp_path: Path) -> None:
     folder = pets(tmp_path / "seals", images=5)
     first = cli("datasets", "import", folder, "--name", "seals")

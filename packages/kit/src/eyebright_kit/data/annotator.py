@@ -126,7 +126,7 @@ class Annotator:
             instance = annotations.instances[verdict.place]
             detail = _shown_box(instance) if verdict.code != "class_without_name" else f"class {instance.label}"
             where = self._where(verdict.place, candidate, annotations)
-            self._record.found(verdict.code, where, detail, fixed=verdict.gone or verdict.changed)
+            (self._record.wished if verdict.mended else self._record.found)(verdict.code, where, detail)
 
     def _where(self, place: int, candidate: Candidate, annotations: Annotations) -> str:
         if annotations.file is None:
@@ -168,8 +168,7 @@ class Annotator:
             return None
         caption = caption_of(annotations.caption)
         if not caption and Fix.MISSING_CAPTION in self._wishes.plan.fix:
-            self._record.found("missing_caption", candidate.source, fixed=True)
-            raise _LeftOut
+            self._leave_out("missing_caption", candidate.source)
         if not caption:
             self._record.found("missing_caption", candidate.source)
         if len(caption.split()) > _LONGEST_CAPTION_WORDS:

@@ -13,19 +13,18 @@ _TINY = 4 / 640  # of the longer side of the image
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`code` is a finding about the object at `place`; `gone` when a fix removed the object, `changed` when it altered it."""
+    """`code` is a finding about the object at `place`; `mended` when a fix removed the object or altered it."""
 
     place: int
     code: str
-    gone: bool = False
-    changed: bool = False
+    mended: bool = False
 
 
 def judged(
     instances: Sequence[Instance], width: int, height: int, classes: int, fixes: Collection[Fix]
 ) -> tuple[tuple[Instance, ...], list[Verdict]]:
-    """The objects after the fixes, and what was found about them before. An object whose class has no name, or whose numbers
-    are none, is a broken annotation: the verdict says so and the object stays."""
+    """The objects after the fixes, what was mended, and what is still to be said of them. An object whose class has no name, or
+    whose numbers are none, is a broken annotation: the verdict says so and the object stays."""
     verdicts: list[Verdict] = []
     kept: list[Instance] = []
     earlier: set[tuple[object, ...]] = set()
@@ -34,16 +33,16 @@ def judged(
         if not repeated and _is_faultless(instance, width, height, classes):
             kept.append(instance)  # nearly all are
             continue
-        for code in _codes(instance, width, height, classes, repeated):
-            gone = code in _REMOVED and code in fixes
-            changed = code == Fix.BOX_OUT_OF_RANGE and code in fixes
-            verdicts.append(Verdict(place, code, gone, changed))
-            if gone:
-                break
-            if changed:
-                instance = clipped(instance, width, height)  # the mended one takes its place
-        else:
-            kept.append(instance)
+        codes = tuple(_codes(instance, width, height, classes, repeated))
+        if removed := next((code for code in codes if code in _REMOVED and code in fixes), None):
+            verdicts.append(Verdict(place, removed, mended=True))  # whatever else was wrong with it
+            continue
+        if Fix.BOX_OUT_OF_RANGE in codes and Fix.BOX_OUT_OF_RANGE in fixes:
+            verdicts.append(Verdict(place, Fix.BOX_OUT_OF_RANGE, mended=True))
+            instance = clipped(instance, width, height)  # the mended one takes its place
+            codes = tuple(_codes(instance, width, height, classes, repeated))
+        verdicts.extend(Verdict(place, code) for code in codes)
+        kept.append(instance)
     return tuple(kept), verdicts
 
 

@@ -1,6 +1,6 @@
 """Everything an inspection can find, by stable code, and the collector that counts it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -486,6 +486,9 @@ class Findings:
     def first(self, code: str) -> str:
         """The first example, or an empty string."""
         return next(iter(self._tallies[code].examples), "") if code in self._tallies else ""
+
+    def examples(self, code: str) -> Sequence[str]:
+        return self._tallies[code].examples if code in self._tallies else ()
 
     def detail(self, code: str) -> str:
         """What is special about the first example, or an empty string."""

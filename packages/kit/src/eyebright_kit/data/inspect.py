@@ -99,7 +99,8 @@ def inspect_reading(
     for code, what, detail in _of_the_whole(plan):
         record.wished(code, what, detail)
     pictures = _arranged(found, rules, plan, record)
-    return _Reporter(form, found, rules.leave_out_broken or Fix.BROKEN in plan.fix).inspection(pictures, place, record)
+    leave_out_broken = rules.leave_out_broken or Fix.BROKEN in plan.fix
+    return _Reporter(form, found, plan, leave_out_broken).inspection(pictures, place, record)
 
 
 def _of_the_whole(plan: DatasetPlan) -> Iterator[tuple[str, str, str]]:
@@ -175,9 +176,10 @@ def _held_back(found: Survey, pictures: Sequence[Picture], plan: DatasetPlan) ->
 
 
 class _Reporter:
-    def __init__(self, form: Format, found: Survey, leave_out_broken: bool) -> None:
+    def __init__(self, form: Format, found: Survey, plan: DatasetPlan, leave_out_broken: bool) -> None:
         self._form = form
         self._found = found
+        self._plan = plan
         self._classes = found.relabelling.classes
         self._leave_out_broken = leave_out_broken
 
@@ -227,7 +229,16 @@ class _Reporter:
         for (split, old), count in found.seen.items():
             seen[split, None if old is None else labels.get(old)] += count
         reading = replace(found.reading, places=places)
-        return Evidence(reading, self._form.layout, self._classes, seen, tally, found.findings, self._leave_out_broken)
+        return Evidence(
+            reading=reading,
+            layout=self._form.layout,
+            classes=self._classes,
+            seen=seen,
+            tally=tally,
+            findings=found.findings,
+            plan=self._plan,
+            leave_out_broken=self._leave_out_broken,
+        )
 
     def _per_class(self, counts: Mapping[tuple[Split, int], int], split: Split) -> dict[str, int]:
         return {name: counts.get((split, label), 0) for label, name in enumerate(self._classes)}

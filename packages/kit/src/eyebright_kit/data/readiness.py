@@ -10,22 +10,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeAlias
 
 from eyebright_kit.data.findings import BROKEN, Findings
 from eyebright_kit.data.format import Reading
 from eyebright_kit.data.tally import Tally
-from eyebright_wire.datasets import Readiness, Split
+from eyebright_wire.datasets import DatasetPlan, Readiness, Split
 
 _NAMED = 5  # how many classes a message lists by name
 #: Findings that are each about a file; the others may be about several places in one.
 _FILES = BROKEN.keys() - {"broken_annotations", "class_without_name", "missing_image", "broken_mask"}
 _CAPTIONS = "a caption for each image: a text beside it (1.txt beside 1.jpg) or a captions.jsonl"
+_OTHER_SPLIT = "change the split"
 _COPY = "; to use what it leads to, copy that in (cp -RL copies a folder with what its links lead to)"
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the conditions are judged by: what the source provides for, and what the version would hold."""
+    """What the conditions are judged by: what the source provides for, what was wished, and what the version would hold."""
 
     reading: Reading
     layout: str
@@ -33,6 +35,7 @@ class Evidence:
     seen: Counter[tuple[Split | None, int | None]]
     tally: Tally
     findings: Findings
+    plan: DatasetPlan
     leave_out_broken: bool = False
 
     def images(self, split: Split) -> int:
@@ -150,7 +153,9 @@ def _images_to_train_and_validate(evidence: Evidence) -> Iterator[str]:
     if not evidence.images(Split.TRAIN):
         yield _no_training_image(evidence)
     elif not evidence.images(Split.VAL):
-        yield "there is no image to validate on; add a val split, or more images to hold some back from"
+        planned = evidence.plan.splits
+        todo = _OTHER_SPLIT if planned else "add a val split, or more images to hold some back from"
+        yield f"there is no image to validate on; {todo}"
 
 
 def _of_objects(evidence: Evidence, thing: str, what: str, counts: Counter[Split]) -> Iterator[str]:
@@ -166,13 +171,15 @@ def _of_objects(evidence: Evidence, thing: str, what: str, counts: Counter[Split
 
 def _no_image(evidence: Evidence) -> str:
     files = sum(evidence.seen.values())
+    if evidence.reading.classes and not evidence.classes:
+        return "the plan drops every class; keep two or more"
     if files:
         what = (
             "the only file where an image belongs cannot"
             if files == 1
             else f"none of the {files:,} files where images belong can"
         )
-        return f"{what} be used; the findings say why"
+        return f"{what} be used; {_told(evidence)}"
     if evidence.findings.count("outside_link"):
         first, detail = evidence.findings.first("outside_link"), evidence.findings.detail("outside_link")
         return f"{first} is a link out of the data set: {detail}{_COPY}"
@@ -186,14 +193,40 @@ def _no_image(evidence: Evidence) -> str:
 def _no_training_image(evidence: Evidence) -> str:
     splits = evidence.reading.splits
     files = sum(count for (split, _), count in evidence.seen.items() if split == Split.TRAIN)
-    broken = any(evidence.findings.count(code) for code in BROKEN)
-    if files and not broken:
+    if evidence.plan.splits or not (splits or files):
+        return f"{_elsewhere(evidence.tally.images)}; training needs images there; {_OTHER_SPLIT}"
+    if files and not _has_broken(evidence):
         return f"of the {files:,} images to train on none is left: the plan leaves them all out, as the list of changes tells"
-    if Split.TRAIN in splits:
-        why = f"none of its {files:,} files can be used, the findings say why" if files else "it is empty"
-        return f"{splits[Split.TRAIN]} has no usable image: {why}; training needs images there"
+    if Split.TRAIN in splits or files:
+        train = splits.get(Split.TRAIN, "train")
+        empty = "it could not be read" if _is_unreadable(evidence, train) else "it is empty"
+        why = f"none of its {files:,} files can be used, {_told(evidence)}" if files else empty
+        return f"{train} has no usable image: {why}; training needs images there"
     found = _listed([splits[split] for split in Split if split in splits]) or "no split"
     return f"there is {found} but no train/; add one, or put the class folders side by side without splits"
+
+
+def _elsewhere(images: Counter[Split]) -> str:
+    what = "the only image is" if images.total() == 1 else f"all {images.total():,} images are"
+    return f"{what} in {_listed([split for split in Split if images[split]])} and none is in train"
+
+
+def _has_broken(evidence: Evidence) -> bool:
+    return any(evidence.findings.count(code) for code in BROKEN)
+
+
+def _told(evidence: Evidence) -> str:
+    """Where it is told why files are not used."""
+    if not _has_broken(evidence):
+        return "the plan leaves them out, as the list of changes tells"
+    planned = evidence.plan != DatasetPlan()
+    return "the findings and the list of changes say why" if planned else "the findings say why"
+
+
+def _is_unreadable(evidence: Evidence, folder: str) -> bool:
+    """As far as the findings name what is."""
+    unreadable = evidence.findings.examples("unreadable_file")
+    return any(f"{folder.rstrip('/')}/".startswith(f"{path}/") for path in unreadable)
 
 
 def _too_few_classes(evidence: Evidence) -> Iterator[str]:
@@ -201,35 +234,78 @@ def _too_few_classes(evidence: Evidence) -> Iterator[str]:
     if len(classes) < 2:
         where = evidence.reading.splits.get(Split.TRAIN, "the data set")
         where = where if not where.startswith("*/") else "the data set"
+        planned = evidence.plan.drop or evidence.plan.rename
+        found = f"the plan leaves {len(classes)} class" if planned else f"{where} has {len(classes)} {noun}"
         alone = len(classes) == 1 and not evidence.reading.splits
         yield (
-            f"{where} has {len(classes)} {noun} ({', '.join(classes)}); classification needs 2 or more"
+            f"{found} ({', '.join(classes)}); classification needs 2 or more"
             + (f"; text to image needs no class, but {_CAPTIONS}" if alone else "")
         )
 
 
 def _classes_without_images(evidence: Evidence) -> Iterator[str]:
     """One sentence for each way in which classes can lack training images."""
-    lacking = [label for label in range(len(evidence.classes)) if not evidence.tally.labelled[Split.TRAIN, label]]
-    empty = [label for label in lacking if _place(evidence, label) and not _files(evidence, label)]
-    spoilt = [label for label in lacking if _files(evidence, label)]
-    absent = [label for label in lacking if label not in empty and label not in spoilt]
-    if empty:
-        places = [_place(evidence, label) for label in empty]
-        yield f"{_listed(places)} {_is(empty)} empty; add images, or remove the {_folders(empty)}"
-    if spoilt:
-        places = [_place(evidence, label) for label in spoilt]
-        yield f"no file in {_listed(places)} can be used; the findings say why; add images, or remove the {_folders(spoilt)}"
-    if absent:
-        names = [evidence.classes[label] for label in absent]
-        train = evidence.reading.splits.get(Split.TRAIN, "train/")
-        verb = "has" if len(absent) == 1 else "have"
-        todo = f"add training images, or remove the {_folders(absent)}"
-        yield f"{_listed(names)} {verb} no folder in {train} but one in another split; {todo}"
+    lacking: dict[_Sentence, list[int]] = {}
+    for label in range(len(evidence.classes)):
+        if not evidence.tally.labelled[Split.TRAIN, label]:
+            lacking.setdefault(_way(evidence, label), []).append(label)
+    for sentence in (_empty, _unreadable, _unused, _unplaced, _split_away, _without_images):
+        if labels := lacking.get(sentence):
+            yield sentence(evidence, labels)
+
+
+_Sentence: TypeAlias = Callable[[Evidence, Sequence[int]], str]
+
+
+def _way(evidence: Evidence, label: int) -> _Sentence:
+    """How the class came to lack training images."""
+    place, others = _place(evidence, label), _other_images(evidence, [label])
+    if others and evidence.plan.splits:
+        return _split_away
+    if _files(evidence, label):
+        return _unused
+    if place:
+        return _unreadable if _is_unreadable(evidence, place) else _empty
+    if any(known == label for _, known in evidence.reading.places):
+        return _unplaced
+    return _split_away if others else _without_images
+
+
+def _empty(evidence: Evidence, labels: Sequence[int]) -> str:
+    return f"{_places(evidence, labels)} {_is(labels)} empty; add images, or remove the {_folders(labels)}"
+
+
+def _unreadable(evidence: Evidence, labels: Sequence[int]) -> str:
+    return f"{_places(evidence, labels)} could not be read; check the permissions, or remove the {_folders(labels)}"
+
+
+def _unused(evidence: Evidence, labels: Sequence[int]) -> str:
+    places = _places(evidence, labels)
+    return f"no file in {places} can be used; {_told(evidence)}; add images, or remove the {_folders(labels)}"
+
+
+def _unplaced(evidence: Evidence, labels: Sequence[int]) -> str:
+    train = evidence.reading.splits.get(Split.TRAIN, "train/")
+    todo = f"add training images, or remove the {_folders(labels)}"
+    return f"{_names(evidence, labels)} {_has(labels)} no folder in {train} but one in another split; {todo}"
+
+
+def _split_away(evidence: Evidence, labels: Sequence[int]) -> str:
+    count = _other_images(evidence, labels)
+    images = "1 image" if count == 1 else f"{count:,} images"
+    return f"{_names(evidence, labels)} {_has(labels)} {images}, but none in train; {_OTHER_SPLIT}"
+
+
+def _without_images(evidence: Evidence, labels: Sequence[int]) -> str:
+    return f"{_names(evidence, labels)} {_has(labels)} no images; add some, or drop the {_classes(labels)}"
 
 
 def _no_validation_image(evidence: Evidence) -> Iterator[str]:
-    if not evidence.images(Split.VAL):
+    if evidence.images(Split.VAL):
+        return
+    if evidence.plan.splits and evidence.plan.splits.shares:
+        yield f"the plan leaves no image to validate on; {_OTHER_SPLIT}"
+    else:
         yield (
             "no image can be held back for validation, because no class has two different ones; "
             "add images, or a val/ folder beside train/"
@@ -240,9 +316,22 @@ def _files(evidence: Evidence, label: int) -> int:
     return evidence.seen[Split.TRAIN, label] + evidence.seen[None, label]
 
 
+def _other_images(evidence: Evidence, labels: Sequence[int]) -> int:
+    """How many of these classes are in the version, but not to train on."""
+    return sum(evidence.tally.labelled[split, label] for split in (Split.VAL, Split.TEST) for label in labels)
+
+
 def _place(evidence: Evidence, label: int) -> str:
     places = evidence.reading.places
     return places.get((Split.TRAIN, label)) or places.get((None, label), "")
+
+
+def _places(evidence: Evidence, labels: Sequence[int]) -> str:
+    return _listed([_place(evidence, label) or evidence.classes[label] for label in labels])
+
+
+def _names(evidence: Evidence, labels: Sequence[int]) -> str:
+    return _listed([evidence.classes[label] for label in labels])
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -258,3 +347,11 @@ def _is(labels: Sequence[int]) -> str:
 
 def _folders(labels: Sequence[int]) -> str:
     return "folder" if len(labels) == 1 else "folders"
+
+
+def _has(labels: Sequence[int]) -> str:
+    return "has" if len(labels) == 1 else "have"
+
+
+def _classes(labels: Sequence[int]) -> str:
+    return "class" if len(labels) == 1 else "classes"

@@ -9,21 +9,21 @@ from eyebright_kit.data.format import Candidate, Remark, shown_path
 
 
 class Record:
-    """Findings, and the list of changes: a finding by which the version differs from its source is on both."""
+    """Findings, about what is still to be found, and the list of changes: what alters the version by itself is on both."""
 
     def __init__(self, root: Path, findings: Findings, changes: ChangeLog) -> None:
         self.root = root
         self._findings = findings
         self._changes = changes
 
-    def found(self, code: str, where: str, detail: str = "", *, fixed: bool = False) -> None:
-        """`where` is a name that can be shown; `fixed` says that the version differs from its source in this."""
+    def found(self, code: str, where: str, detail: str = "") -> None:
+        """`where` is a name that can be shown."""
         self._findings.add(code, where, detail)
-        if fixed or CATALOGUE[code].alters:
+        if CATALOGUE[code].alters:
             self._changes.add(code, where, detail)
 
     def wished(self, code: str, where: str, detail: str = "") -> None:
-        """Something was left out or changed because the plan says so."""
+        """Something was left out, changed or mended because the plan says so: nothing that is still to be found."""
         self._changes.add(code, where, detail)
 
     def remark(self, remark: Remark) -> None:

@@ -9,6 +9,7 @@ import typer
 from eyebright.cli.connection import connected
 from eyebright.cli.converting import converted
 from eyebright.cli.exits import Exit
+from eyebright.cli.findings import tell_findings
 from eyebright.cli.importing import imported
 from eyebright.cli.inspecting import inspected
 from eyebright.cli.options import Json, LeaveOutBroken, Server
@@ -281,4 +282,5 @@ def _show_version(version: DatasetVersionView) -> None:
     show_facts([("data set", version.dataset), ("version", f"{version.number}  {version.id}"), ("changes", changes)])
     if changes:
         show(f"one by one: `eyebright datasets changes {version.dataset}`")
+    tell_findings(found for found in version.report.findings if found.code == "split_made")
     show_readiness(version.report.readiness, version.dataset)
