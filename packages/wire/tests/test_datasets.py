@@ -50,6 +50,12 @@ def test_a_class_is_not_renamed_to_what_cannot_be_shown(name: str):
         DatasetPlan(rename={"cats": name})
 
 
+def test_a_class_is_not_both_renamed_and_dropped():
+    with pytest.raises(ValidationError, match="the class 'cat' is both renamed and dropped; choose one"):
+        DatasetPlan(rename={"cat": "pet"}, drop=("dog", "cat"))
+    assert DatasetPlan(rename={"cat": "pet"}, drop=("pet",)).drop == ("pet",)
+
+
 @pytest.mark.parametrize("name", ["x", "pick-up truck", "猫", "l'été"])
 def test_a_class_is_renamed_to_whatever_can_be_read(name: str):
     assert DatasetPlan(rename={"cats": name}).rename == {"cats": name}

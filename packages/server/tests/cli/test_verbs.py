@@ -366,6 +366,12 @@ def test_a_plan_with_an_unknown_key_is_refused_with_the_nearest(cli: Cli, photos
     assert "a plan knows no 'share' in splits. Did you mean 'shares'" in complaint
 
 
+def test_a_plan_that_renames_what_it_drops_is_refused(cli: Cli, photos: Path) -> None:
+    done = cli("datasets", "inspect", photos, "--rename", "cat=pet", "--drop", "cat")
+    assert done.code == Exit.USAGE
+    assert "error: the class 'cat' is both renamed and dropped; choose one" in " ".join(done.err.split())
+
+
 def test_converting_writes_copies_and_says_what_is_lost(cli: Cli, photos: Path, tmp_path: Path) -> None:
     done = cli("datasets", "convert", photos, tmp_path / "out", "--format", "imagefolder", "--drop", "dog", "--json")
     images = sum(path.is_file() for path in (photos / "cat").iterdir())
@@ -379,9 +385,22 @@ def test_converting_writes_copies_and_says_what_is_lost(cli: Cli, photos: Path, 
         "changes": {"class_dropped": dogs, "class_removed": 1},
     }
     assert {path.parent.name for path in (tmp_path / "out").rglob("*.*")} == {"cat"}
-    lossy = cli("datasets", "convert", photos, tmp_path / "voc", "--format", "voc", "--exclude", "dog/*")
+    lossy = cli("datasets", "convert", photos, tmp_path / "voc", "--format", "voc", "--exclude", "dog/*", "--lossy")
+    assert lossy.code == Exit.DONE
     assert f"left out or altered on the way: {dogs} (not_selected {dogs})" in " ".join(lossy.err.split())
     assert "voc cannot carry the class of a whole image" in " ".join(lossy.err.split())
+
+
+def test_converting_to_what_can_carry_no_label_is_refused_before_anything_is_written(
+    cli: Cli, photos: Path, tmp_path: Path
+) -> None:
+    done = cli("datasets", "convert", photos, tmp_path / "out", "--format", "coco")
+    assert (done.code, done.out) == (Exit.USAGE, "")
+    sentence = "so no label would be left; formats that can: cvat, datumaro, imagefolder"
+    assert "coco cannot carry the class of a whole image" in " ".join(done.err.split())
+    assert sentence in " ".join(done.err.split())
+    assert "add --lossy" in done.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_converting_names_the_first_image_that_could_not_keep_its_name(cli: Cli, tmp_path: Path) -> None:
@@ -483,6 +502,15 @@ def test_broken_files_can_be_left_out_from_afar(live: LiveServer, client: Client
     order = ("datasets", "import", torn, "--name", "sent", "--json")
     assert eyebright(tmp_path, *order, **where).document["error"]["code"] == "dataset_invalid"
     assert eyebright(tmp_path, *order, "--leave-out-broken", **where).document["dataset"] == "sent"
+
+
+def test_a_link_that_is_not_sent_is_told(live: LiveServer, client: Client, photos: Path, tmp_path: Path) -> None:
+    (photos / "cat" / "away.png").symlink_to("/etc/hostname")
+    where = {"EYEBRIGHT_URL": client.url, "EYEBRIGHT_TOKEN": live.token}
+    done = eyebright(tmp_path, "datasets", "import", photos, "--name", "unlinked", "--leave-out-broken", **where)
+    assert done.code == Exit.DONE
+    assert "not sent: " in done.err
+    assert "away.png is a link to /etc/hostname" in " ".join(done.err.split())
 
 
 def test_what_is_no_zip_is_told(cli: Cli, tmp_path: Path) -> None:

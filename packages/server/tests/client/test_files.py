@@ -73,6 +73,29 @@ def test_a_folder_with_a_link_that_cannot_be_sent_along_is_not_sent(
     assert server.asked == []
 
 
+def test_links_that_lead_out_are_left_out_and_told_where_broken_files_may_be(
+    server: Scripted, client: Client, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "c").mkdir()
+    for name in ("a/9.png", "c/1.png"):
+        (folder / name).symlink_to("/etc/hostname")
+    (folder / "b" / "9.png").symlink_to("nowhere.png")
+    server.answers = uploaded()
+    client.upload_dataset(folder, leave_out_broken=True)
+    with zipfile.ZipFile(io.BytesIO(server.asked[1].content)) as archive:
+        assert sorted(archive.namelist()) == ["a/1.png", "b/2.png", "c/"]
+    assert [message.split(" is a link")[0] for message in caplog.messages] == [
+        f"not sent: {folder / name}" for name in ("a/9.png", "b/9.png", "c/1.png")
+    ]
+
+
+def test_a_link_to_a_folder_inside_is_not_taken_for_broken(server: Scripted, client: Client, folder: Path) -> None:
+    (folder / "c").symlink_to("a")
+    with pytest.raises(InvalidRequest, match=r"c is a link to .*send a copy without links"):
+        client.upload_dataset(folder, leave_out_broken=True)
+    assert server.asked == []
+
+
 def test_a_folder_with_what_is_no_file_is_not_sent(server: Scripted, client: Client, folder: Path) -> None:
     os.mkfifo(folder / "a" / "9.png")
     with pytest.raises(InvalidRequest, match=r"9\.png is a pipe, a socket or a device"):

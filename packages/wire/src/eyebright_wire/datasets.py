@@ -184,6 +184,12 @@ class DatasetPlan(RequestModel):
     min_box_pixels: FiniteFloat = Field(default=0, ge=0, description="Leave out objects whose shorter side is smaller")
     fix: tuple[Fix, ...] = ()
 
+    @model_validator(mode="after")
+    def _one_wish_for_a_class(self) -> Self:
+        if both := self.rename.keys() & set(self.drop):
+            raise ValueError(f"the class {min(both)!r} is both renamed and dropped; choose one")
+        return self
+
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 

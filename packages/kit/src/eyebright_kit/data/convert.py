@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eyebright_kit.data.blobs import Find
-from eyebright_kit.data.features import Feature, features_of
-from eyebright_kit.data.format import Format
+from eyebright_kit.data.features import LABELS, Feature, Features, features_of
+from eyebright_kit.data.format import Format, formats
 from eyebright_kit.data.manifest import Manifest
 from eyebright_kit.data.walk import natural_order
 from eyebright_kit.data.writing import Renamed, Target, is_plain
@@ -22,16 +22,29 @@ class Conversion:
     renamed: Renamed
 
 
-def convert(manifest: Manifest, find: Find, form: Format, into: Path) -> Conversion:
+class NoLabelLeft(ValueError):
+    """The format can carry none of the labels, which are of these kinds; `carriers` are the formats that lose least of them."""
+
+    def __init__(self, form: Format, labels: Features) -> None:
+        self.labels = tuple(sorted(labels, key=list(Feature).index))
+        self.carriers = _carriers(labels)
+        better = f"; formats that can: {', '.join(self.carriers)}" if self.carriers else ""
+        super().__init__(f"{form.name} cannot carry {' or '.join(self.labels)}, so no label would be left{better}")
+
+
+def convert(manifest: Manifest, find: Find, form: Format, into: Path, *, lossy: bool = False) -> Conversion:
     """Write the version below `into`, an empty folder or one to be made, as copies that may be changed.
 
-    Raises FileExistsError, StorageUnavailable.
+    Raises FileExistsError, StorageUnavailable, and NoLabelLeft unless it may be as `lossy` as that; then nothing is written.
     """
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise FileExistsError(f"{into} is there already and not an empty folder; name a new one")
-    into.mkdir(parents=True, exist_ok=True)
     present = features_of_version(manifest)
     features = frozenset(present)
+    carried = form.carries(features)
+    if (labels := features & LABELS) and not labels & carried and not lossy:
+        raise NoLabelLeft(form, labels)
+    into.mkdir(parents=True, exist_ok=True)
     target = Target(manifest, find, into, features)
     try:
         form.write(target)
@@ -41,9 +54,14 @@ def convert(manifest: Manifest, find: Find, form: Format, into: Path) -> Convers
         ) in into.iterdir():  # it was empty: half a data set is worth nothing, and takes the room of a whole one
             shutil.rmtree(begun, ignore_errors=True) if begun.is_dir() else begun.unlink()
         raise
-    carried = form.carries(features)
     lost = {what: count for what, count in present.items() if what not in carried}
     return Conversion(sum(1 for _ in manifest.samples()), lost, target.renamed)
+
+
+def _carriers(labels: Features) -> tuple[str, ...]:
+    carried = {form.name: len(form.carries(labels) & labels) for form in formats()}
+    most = max(carried.values(), default=0)
+    return tuple(name for name, count in carried.items() if most and count == most)
 
 
 def features_of_version(manifest: Manifest) -> Counter[Feature]:

@@ -34,6 +34,20 @@ class Feature(StrEnum):
 
 Features = frozenset[Feature]
 
+#: What teaches by itself; all else is said of one of these, or of the set.
+LABELS: Features = frozenset(
+    {
+        Feature.LABEL,
+        Feature.BOX,
+        Feature.POLYGON,
+        Feature.RLE,
+        Feature.KEYPOINTS,
+        Feature.CORNERS,
+        Feature.MASK,
+        Feature.CAPTION,
+    }
+)
+
 
 def features_of(header: Header, samples: Iterable[Sample]) -> Counter[Feature]:
     """How many images or objects have each feature."""

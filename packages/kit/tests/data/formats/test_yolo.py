@@ -174,10 +174,14 @@ class TestYoloWithTurnedBoxes(FormatConformance):
 # Layouts
 
 
-def test_an_export_of_roboflow_is_read_without_a_word_but_on_its_read_me_files(tmp_path: Path) -> None:
+def test_an_export_of_roboflow_is_read_without_a_word_but_on_what_is_no_part_of_a_version(tmp_path: Path) -> None:
     roboflow(tmp_path)
     assert Yolo().matches(tmp_path) == Certainty.SURE
-    assert remarks(tmp_path) == [("other_file", "README.dataset.txt"), ("other_file", "README.roboflow.txt")]
+    assert remarks(tmp_path) == [
+        ("details_left_behind", "data.yaml"),
+        ("other_file", "README.dataset.txt"),
+        ("other_file", "README.roboflow.txt"),
+    ]
     report = inspect(tmp_path)
     assert report.ready_for("detection").ready
     assert report.instances_per_class["train"] == {"cat": 1, "dog": 1}

@@ -41,6 +41,18 @@ def test_lists_of_classes_that_differ_stop_the_import(tmp_path: Path) -> None:
     assert "val/classes.txt" in inspect(tmp_path).ready_for("detection").missing[0]
 
 
+def test_what_data_yaml_says_besides_is_left_behind_and_told(tmp_path: Path) -> None:
+    more = "license: CC BY 4.0\nroboflow:\n  workspace: pets\nauthor: ''\n\"\\e[2J\": 1\n"
+    described(tmp_path, f"train: images\n{NAMES}{more}")
+    assert details(tmp_path, "details_left_behind") == [r"license, roboflow, \x1b[2J"]
+
+
+def test_of_many_entries_that_are_left_behind_some_are_named(tmp_path: Path) -> None:
+    more = "".join(f"x{number}: 1\n" for number in range(12))
+    described(tmp_path, NAMES + more)
+    assert details(tmp_path, "details_left_behind") == [", ".join(f"x{n}" for n in range(10)) + " and 2 more"]
+
+
 def test_a_listed_image_that_is_not_there_is_named_with_its_line(tmp_path: Path) -> None:
     lay(
         tmp_path,

@@ -7,7 +7,7 @@ from eyebright.cli.terminal import busy
 from eyebright.core.resolve import nearest
 from eyebright.errors import Conflict, DatasetInvalid, InvalidRequest, NotFound
 from eyebright_kit.archive import ArchiveRejected
-from eyebright_kit.data.convert import Conversion, convert
+from eyebright_kit.data.convert import Conversion, NoLabelLeft, convert
 from eyebright_kit.data.format import Format, formats
 from eyebright_kit.data.inspect import Rules
 from eyebright_kit.data.relabel import PlanInvalid
@@ -16,7 +16,7 @@ from eyebright_wire.datasets import DatasetPlan
 
 
 def converted(
-    source: Path, into: Path, name: str, plan: DatasetPlan, *, leave_out_broken: bool
+    source: Path, into: Path, name: str, plan: DatasetPlan, *, leave_out_broken: bool, lossy: bool = False
 ) -> tuple[PreparedVersion, Conversion]:
     """What was read and what was written. Raises NotFound, InvalidRequest, Conflict, DatasetInvalid; nothing is written then."""
     form = format_called(name)
@@ -40,7 +40,10 @@ def converted(
             raise InvalidRequest(str(error)) from None
         _require_readable(version)
         telling(f"Writing {into}…")
-        return version, convert(version.manifest, dict(version.blobs).__getitem__, form, into)
+        try:
+            return version, convert(version.manifest, dict(version.blobs).__getitem__, form, into, lossy=lossy)
+        except NoLabelLeft as error:
+            raise InvalidRequest(f"{error}. To write the images alone, add --lossy") from None
 
 
 def format_called(name: str) -> Format:

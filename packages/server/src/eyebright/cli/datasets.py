@@ -31,7 +31,7 @@ app = group(
     """
 eyebright datasets inspect photos/               is it ready, and if not, what is missing
 eyebright datasets import photos.zip --name flowers
-eyebright datasets convert photos/ photos-coco/ --format coco
+eyebright datasets convert street/ street-yolo/ --format yolo
 eyebright datasets show flowers
 """,
 )
@@ -236,19 +236,22 @@ def inspect(
     return Exit.DONE if ready else Exit.NO
 
 
-@app.command("convert", epilog=example("eyebright datasets convert photos/ photos-coco/ --format coco"))
+@app.command("convert", epilog=example("eyebright datasets convert street/ street-yolo/ --format yolo"))
 @with_plan
 def convert_dataset(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A folder or a zip, in any layout that is known.")],
     into: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.")],
     format_name: Annotated[str, typer.Option("--format", help="The layout to write; see the guide on data sets.")],
+    lossy: Annotated[
+        bool, typer.Option("--lossy", help="Write the images even if the format can carry none of their labels.")
+    ] = False,
     leave_out_broken: LeaveOutBroken = False,
     wishes: DatasetPlan = NO_PLAN,
     as_json: Json = False,
 ) -> None:
     """Write a data set in another format, without a server, and say what that format cannot carry."""
     version, done = converted(
-        source.expanduser(), into.expanduser(), format_name, wishes, leave_out_broken=leave_out_broken
+        source.expanduser(), into.expanduser(), format_name, wishes, leave_out_broken=leave_out_broken, lossy=lossy
     )
     lost = {feature.name.lower(): count for feature, count in done.lost.items()}
     if as_json:

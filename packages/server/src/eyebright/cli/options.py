@@ -14,7 +14,11 @@ Settings = Annotated[
 ]
 Server = Annotated[
     str | None,
-    typer.Option("--server", metavar="URL", help="Default: EYEBRIGHT_URL, else the server of this machine."),
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="Default: EYEBRIGHT_URL, else the server of this machine. Any other wants EYEBRIGHT_TOKEN.",
+    ),
 ]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id; `eyebright jobs list` shows them.")]
 _MODEL = "Its id, NAME@ALIAS, NAME@3, or NAME for its newest; `eyebright models list` shows them."

@@ -10,6 +10,7 @@ from eyebright.cli.sending import sending
 from eyebright.cli.terminal import say
 from eyebright.client import Client
 from eyebright.errors import DatasetInvalid, InvalidRequest, NotFound
+from eyebright_kit.data.tree import printable
 from eyebright_wire.datasets import DatasetPlan, DatasetReport, Readiness, Severity
 from eyebright_wire.jobs import JobRequest, PreflightRequest
 from eyebright_wire.resources import DatasetImport, DatasetVersionView, JobView
@@ -44,7 +45,7 @@ def bring(
     """Import: read in place by a server of this machine, sent as a zip to any other, or fetched by the server from an address.
     Tells what was left out. Raises NotFound for a path where nothing is."""
     how = {"name": name, "leave_out_broken": leave_out_broken, "plan": plan}
-    order = DatasetImport.model_validate({**_place(client, source), **how})
+    order = DatasetImport.model_validate({**_place(client, source, leave_out_broken), **how})
     version = imported(client, order, source)
     say(f"{version.dataset} version {version.number}: {images_line(version.report)}")
     if (first := client.dataset_version(version.id)).dataset != version.dataset:
@@ -53,7 +54,7 @@ def bring(
     return version
 
 
-def _place(client: Client, source: str | Path) -> dict[str, str]:
+def _place(client: Client, source: str | Path, leave_out_broken: bool) -> dict[str, str]:
     """Where the server finds the data by now."""
     if _ADDRESS.match(str(source)):
         return {"url": str(source)}
@@ -62,8 +63,19 @@ def _place(client: Client, source: str | Path) -> dict[str, str]:
         raise NotFound(f"no file or folder {path}")
     if client.local:
         return {"path": str(path.absolute())}
+    unsent: list[tuple[Path, str]] = []
+    left_out = (lambda link, to: unsent.append((link, to))) if leave_out_broken else None
     with sending(f"Sending {path.name}", resumable=True) as told:
-        return {"upload": client.upload(path, told=told)}
+        upload = client.upload(path, told=told, left_out=left_out)
+    if unsent:
+        say(_unsent_line(unsent), "yellow")
+    return {"upload": upload}
+
+
+def _unsent_line(links: list[tuple[Path, str]]) -> str:
+    (first, to), many = links[0], len(links) > 1
+    rest = f" (and {len(links) - 1:,} more)" if many else ""
+    return f"not sent: {printable(str(first))} is a link to {to}, out of the folder or to nothing{rest}"
 
 
 def require_ready(report: DatasetReport, task: str, source: str) -> None:

@@ -175,4 +175,5 @@ def _sentence(problem: Any) -> str:
         known = list(SplitPlan.model_fields if above else DatasetPlan.model_fields)
         return f"a plan knows no {last!r}{f' in {above[-1]}' if above else ''}.{nearest(str(last), known)}"
     where = ".".join(str(part) for part in problem["loc"])
-    return f"{where}: {problem['msg'].removeprefix('Value error, ')}" if where else problem["msg"]
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

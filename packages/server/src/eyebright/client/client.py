@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from eyebright.client.bundle import export_of, files_of, pack, texts_of
-from eyebright.client.files import Told, archive_of, save, untold
+from eyebright.client.files import LeftOut, Told, archive_of, log_left_out, save, untold
 from eyebright.client.local import LocalServer, local_token, running_server
 from eyebright.client.transport import TRIES, Transport, is_loopback
 from eyebright.client.unfinished import Unfinished
@@ -163,22 +163,23 @@ class Client:
         """Send a folder or zip as `upload` does, and import it; `told(done, total)` hears how many bytes are on their way.
 
         Raises DatasetInvalid for files that mean to be images and cannot be used, unless they shall be left out; then they
-        need not be sent again.
+        need not be sent again. Links that lead out of the folder count as such files, and are logged.
         """
-        upload_id = self.upload(path, told=told)
+        upload_id = self.upload(path, told=told, left_out=log_left_out if leave_out_broken else None)
         chosen = name or dataset_name(Path(path).expanduser().resolve().name)
         order = DatasetImport(upload=upload_id, name=chosen, leave_out_broken=leave_out_broken)
         return self.imported(self.order_import(order))
 
-    def upload(self, path: str | Path, *, told: Told = untold) -> str:
+    def upload(self, path: str | Path, *, told: Told = untold, left_out: LeftOut | None = None) -> str:
         """Send a zip, or a folder as one, in pieces; the id of the complete upload, which the server keeps for a while.
 
         A cut line is taken up where it broke, and so is a call that was interrupted: the next one on the same unchanged path
-        goes on. `told(done, total)` hears how many bytes are on their way. Raises NotFound without such a path, StorageFull
-        or TooLarge when the server cannot take it.
+        goes on. `told(done, total)` hears how many bytes are on their way; `left_out(path, target)` of links that lead out of
+        the folder or to nothing, for which it is refused without. Raises NotFound without such a path, StorageFull or TooLarge
+        when the server cannot take it.
         """
         path = Path(path).expanduser()
-        with archive_of(path) as archive:
+        with archive_of(path, left_out) as archive:
             key = self._unfinished.key_of(path)
             return Uploading(self._transport, self._unfinished, archive, path.resolve().name, key, told).run()
 

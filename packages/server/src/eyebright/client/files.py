@@ -1,6 +1,7 @@
 """Bytes to and from the server: folders made into archives, uploads with progress, downloads that are whole or absent."""
 
 import hashlib
+import logging
 import os
 import tempfile
 import uuid
@@ -13,25 +14,35 @@ from typing import IO
 import httpx
 
 from eyebright.errors import EyebrightError, InvalidRequest, NotFound
-from eyebright_kit.data.tree import leads_out, target
+from eyebright_kit.data.tree import leads_out, printable, target
 
 #: Called with (bytes so far, bytes in all); the total is None when the other side did not say.
 Told = Callable[[int, int | None], None]
+#: Called with each link that is not sent, and where it leads.
+LeftOut = Callable[[Path, str], None]
 CHUNK_BYTES = 1 << 20
+_log = logging.getLogger(__name__)
 
 
 def untold(done: int, total: int | None) -> None:
     """Nobody wants to know."""
 
 
+def log_left_out(path: Path, to: str) -> None:
+    _log.warning("not sent: %s is a link to %s", printable(str(path)), to)
+
+
 @contextmanager
-def archive_of(path: Path) -> Iterator[Path]:
-    """A zip of the folder for as long as the context lasts; a zip is itself. Raises NotFound, or InvalidRequest."""
+def archive_of(path: Path, left_out: LeftOut | None = None) -> Iterator[Path]:
+    """A zip of the folder for as long as the context lasts; a zip is itself. Raises NotFound, or InvalidRequest.
+
+    With `left_out` links that lead out of the folder or to nothing are no reason to refuse it.
+    """
     if path.is_file():
         yield path
     elif path.is_dir():
         with tempfile.NamedTemporaryFile(prefix="eyebright-", suffix=".zip") as file:
-            _pack(path, file)
+            _pack(path, file, left_out)
             yield Path(file.name)
     else:
         raise NotFound(f"no file or folder {path}")
@@ -55,15 +66,20 @@ def save(response: httpx.Response, target: Path, *, sha256: str | None = None, t
         part.unlink(missing_ok=True)
 
 
-def _pack(folder: Path, file: IO[bytes]) -> None:
+def _pack(folder: Path, file: IO[bytes], left_out: LeftOut | None) -> None:
     with zipfile.ZipFile(
         file, "w", zipfile.ZIP_STORED, strict_timestamps=False
     ) as archive:  # images are compressed already
         for path in sorted(below(folder)):
+            if left_out and _is_broken_link(path, folder):
+                left_out(path, target(path))
+                continue
             _refuse_loose_link(path, folder)
             _refuse_nameless(path)
             _refuse_special(path)
-            if path.is_file() or not any(path.iterdir()):  # a class can be a folder that is still empty
+            if path.is_file() or all(
+                _is_broken_link(inner, folder) for inner in path.iterdir()
+            ):  # a class can be empty
                 archive.write(path, path.relative_to(folder))
     file.flush()
 
@@ -76,6 +92,11 @@ def below(folder: Path) -> Iterator[Path]:
 
     for where, folders, files in os.walk(folder, onerror=refuse):
         yield from (Path(where, name) for name in (*folders, *files))
+
+
+def _is_broken_link(path: Path, folder: Path) -> bool:
+    """One that an import in place could not use either."""
+    return path.is_symlink() and (leads_out(path, folder) or not path.exists())
 
 
 def _refuse_loose_link(path: Path, folder: Path) -> None:

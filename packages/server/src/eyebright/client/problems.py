@@ -37,6 +37,8 @@ BY_STATUS: dict[int, type[EyebrightError]] = {
     507: StorageFull,
 }
 
+#: The server says where it keeps the token, but not how a client is told.
+HOW_TO_TELL_IT = "Set EYEBRIGHT_TOKEN to what that server keeps there."
 #: What to do where the server said only a status.
 NEXT_STEP = {401: "it wants its token; set EYEBRIGHT_TOKEN to what it keeps in the file `token` of its data folder"}
 
@@ -49,7 +51,8 @@ def error_from(response: httpx.Response) -> EyebrightError:
     known = BY_CODE.get(problem.code) or BY_STATUS.get(problem.status, EyebrightError)
     if known is EventGap:
         return EventGap(problem.expected or 1)
-    return known(problem.detail, errors=problem.errors)
+    hint = f". {HOW_TO_TELL_IT}" if known is Unauthenticated else ""
+    return known(problem.detail + hint, errors=problem.errors)
 
 
 def _problem(response: httpx.Response) -> ProblemDetails | None:

@@ -23,6 +23,7 @@ from eyebright_wire.datasets import Split
 MOST_CLASSES = 100_000
 _MOST_NAMES = 1_000_000  # of keypoints, over all classes
 _EXPECTED = "expected names: a list of them, or a map from numbers to names"
+_SHOWN = 10  # entries in a remark
 TASKS = frozenset({"detect", "segment", "pose", "obb"})
 
 _T = TypeVar("_T")
@@ -151,6 +152,10 @@ def is_description(content: object) -> TypeGuard[dict[Any, Any]]:
     return isinstance(content, dict) and ("names" in content or ("nc" in content and "train" in content))
 
 
+def _is_read(key: object) -> bool:
+    return key in _DataYaml.__struct_fields__ or key in SPLIT_WORDS
+
+
 class _Description:
     """Takes the content of one file apart."""
 
@@ -161,11 +166,13 @@ class _Description:
             self._content = msgspec.convert(known, _DataYaml)
         except msgspec.ValidationError as error:
             raise self._wrong(display(str(error).replace("`$.", "`"))) from None
+        self._unread = [key for key, value in content.items() if value and not _is_read(key)]
         self._places = {word: content[word] for word in SPLIT_WORDS if content.get(word) is not None}
         self._remarks: list[Remark] = []
 
     def read(self) -> Description:
         names = self._names()
+        self._leave_behind()
         task, keypoints = self._content.task, self._content.kpt_shape
         if task == "pose" and keypoints is None:
             raise self._wrong("task is pose, but there is no kpt_shape; expected such as [17, 3]")
@@ -185,6 +192,13 @@ class _Description:
 
     def _remark(self, code: str, detail: str) -> None:
         self._remarks.append(Remark(self._file, code, detail))
+
+    def _leave_behind(self) -> None:
+        """What the file says besides, such as Roboflow's licence and address."""
+        if self._unread:
+            shown = ", ".join(_text(key) for key in self._unread[:_SHOWN])
+            more = len(self._unread) - _SHOWN
+            self._remark("details_left_behind", f"{shown} and {more} more" if more > 0 else shown)
 
     # Classes
 
