@@ -12,6 +12,7 @@ from random import Random
 import pytest
 from msgspec import structs
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from eyebright_kit.data.annotations import Instance
 from eyebright_kit.data.blobs import blob_path
@@ -23,7 +24,7 @@ from eyebright_kit.data.format import Annotations, Candidate, MaskFile, Reading,
 from eyebright_kit.data.formats.imagefolder import ImageFolder
 from eyebright_kit.data.generate import generate
 from eyebright_kit.data.inspect import inspect, inspect_reading
-from eyebright_kit.data.likeness import Likeness, without_leaks
+from eyebright_kit.data.likeness import without_leaks
 from eyebright_kit.data.manifest import Manifest, Sample, line_of, write_manifest
 from eyebright_kit.data.record import Record
 from eyebright_kit.data.relabel import PlanInvalid
@@ -268,7 +269,7 @@ def test_images_that_look_like_ones_in_val_leave_train_when_asked(tmp_path: Path
         picture = Image.linear_gradient("L").rotate(30).resize((120, 90))
         picture.save(source / split / "cats" / "scene.jpg", quality=quality)
     found = inspect(source)
-    assert [f.examples for f in found.findings if f.code == "near_leaks"] == [("val/cats/scene.jpg",)]
+    assert [f.examples for f in found.findings if f.code == "near_leaks"] == [("train/cats/scene.jpg",)]
     version = prepare(source, work=tmp_path / "work", plan=DatasetPlan(fix=(Fix.NEAR_LEAKS,)))
     assert changes(version) == [("near_leaks", "train/cats/scene.jpg")]
 
@@ -291,20 +292,35 @@ def test_the_list_is_the_same_however_many_processors_there_are(
 def test_only_what_looks_like_an_image_of_val_leaves_train_not_what_looks_like_that(tmp_path: Path) -> None:
     """Frames drift: the neighbours of a validated one leak, those far away in the same film do not."""
     pictures = [frame(number, split) for number, split in enumerate((Split.VAL, *[Split.TRAIN] * 3))]
-    found = Likeness(tuple((pictures[n].sha256, pictures[n + 1].sha256) for n in range(3)), {})
     with Workplace(tmp_path) as place:
         record = Record(tmp_path, Findings(), place.changes)
-        kept = without_leaks(pictures, found, [Fix.NEAR_LEAKS], record)
+        kept = without_leaks(pictures, [Fix.NEAR_LEAKS], record)
         assert [picture.source for picture in kept] == ["0", "2", "3"]
         twin = dataclasses.replace(pictures[0], split=Split.TRAIN, source="twin")
-        assert (
-            without_leaks([*kept, twin], found, [Fix.NEAR_LEAKS], record)[-1] is twin
-        )  # equal ones were not asked for
-        assert twin not in without_leaks([*kept, twin], found, [Fix.LEAKED_IMAGES], record)
+        assert without_leaks([*kept, twin], [Fix.NEAR_LEAKS], record)[-1] is twin  # equal ones were not asked for
+        assert twin not in without_leaks([*kept, twin], [Fix.LEAKED_IMAGES], record)
 
 
 def frame(number: int, split: Split) -> Picture:
-    return Picture(f"{number}.png", f"{number}", split, (0,), f"{number:064d}", b"", 0)
+    """Each three grey values brighter than the one before."""
+    thumbnail = bytes(17 * place % 101 + 3 * number for place in range(81))
+    return Picture(f"{number}.png", f"{number}", split, (0,), f"{number:064d}", thumbnail, 0)
+
+
+@pytest.mark.parametrize(("train", "val"), [(8, 2), (14, 1), (1, 40)])
+def test_all_that_look_like_images_of_val_are_counted_and_leave_train_at_once(
+    tmp_path: Path, train: int, val: int
+) -> None:
+    source = folders(tmp_path)
+    picture = Image.linear_gradient("L").rotate(30).resize((120, 90))
+    for split, count in (("train", train), ("val", val)):
+        for number in range(count):
+            (info := PngInfo()).add_text("note", f"{split} {number}")
+            picture.save(source / split / "cats" / f"scene {number}.png", pnginfo=info)
+    assert [f.count for f in inspect(source).findings if f.code == "near_leaks"] == [train]
+    version = prepare(source, work=tmp_path / "work", plan=DatasetPlan(fix=(Fix.NEAR_LEAKS,)))
+    assert [code for code, _ in changes(version)] == ["near_leaks"] * train
+    assert "near_leaks" not in {finding.code for finding in version.report.findings}
 
 
 def test_an_image_that_goes_with_its_broken_annotation_is_on_the_list_by_its_name(tmp_path: Path) -> None:

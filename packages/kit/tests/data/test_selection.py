@@ -66,6 +66,13 @@ def test_names_that_fit_are_accepted_and_none_are_asked_of_an_empty_set() -> Non
     require_fits(plan, lambda: iter(()))
 
 
+def test_an_image_that_is_listed_for_two_splits_is_refused_unless_it_is_excluded() -> None:
+    lists = SplitPlan(lists={Split.TEST: ("train/cats/*",), Split.VAL: ("train/cats/1.png",)})
+    with pytest.raises(PlanInvalid, match=r"train/cats/1\.png is listed for test and val in splits\.lists"):
+        require_fits(DatasetPlan(splits=lists), lambda: iter(NAMES))
+    require_fits(DatasetPlan(splits=lists, exclude=("*/1.png",)), lambda: iter(NAMES))
+
+
 @pytest.mark.timeout(10)
 def test_a_hundred_thousand_names_are_looked_for_at_once() -> None:
     """Names with brackets could be patterns too."""

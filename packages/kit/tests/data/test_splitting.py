@@ -210,6 +210,12 @@ def test_equal_shares_give_halves() -> None:
     assert Counter(each.split for each in found) == {Split.TRAIN: 10, Split.VAL: 10}
 
 
+@pytest.mark.parametrize("order", [(Split.TRAIN, Split.VAL), (Split.VAL, Split.TRAIN)])
+def test_of_equal_shares_train_keeps_the_only_image_of_a_class(order: tuple[Split, ...]) -> None:
+    plan = SplitPlan(shares=dict.fromkeys(order, 0.5))
+    assert [each.split for each in with_splits([image(1, 0)], plan, HoldoutRule(), {})] == [Split.TRAIN]
+
+
 def test_lists_move_what_they_name_and_leave_the_rest() -> None:
     images = [image(n, 0, Split.TRAIN, name=f"a/{n}.png") for n in range(20)]
     plan = SplitPlan(lists={Split.TEST: ("a/3.png",), Split.VAL: ("a/1*.png",)})

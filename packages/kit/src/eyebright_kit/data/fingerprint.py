@@ -6,9 +6,10 @@ must then have about the same thumbnails, so that what merely has the same compo
 Source: N. Krawetz, "Kind of Like That", hackerfactor.com 2013.
 """
 
+from bisect import bisect
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, groupby, islice
 from operator import sub
 
 from PIL import Image
@@ -23,6 +24,7 @@ _BANDS = MAX_BITS + 1  # by the pigeonhole principle two such hashes agree in on
 _BAND_BITS = -(-128 // _BANDS)
 _KEPT = 8  # of those that an image looks like
 _COMPARED = 64  # per band and image: a thousand frames of one scene must not be compared with each other
+_EXAMINED = 256  # likewise, on either side, where the search ends at the first that is alike
 
 
 def thumbnail_of(image: Image.Image) -> bytes:
@@ -64,13 +66,34 @@ def near_pairs(thumbnails: Sequence[bytes]) -> Iterator[tuple[int, int]]:
     yield from ((other, place) for place, others in sorted(found.items()) for other in sorted(others))
 
 
+def counterparts(thumbnails: Sequence[bytes], ones: Sequence[int], others: Sequence[int]) -> dict[int, int]:
+    """For each of `ones` another place, of `others`, whose thumbnail looks like its own, as far as there is one. Both are places
+    in ascending order. Complete, but where hundreds of others agree with it in a band and look different all the same."""
+    hashes = {place: hash_of(thumbnails[place]) for place in {*ones, *others} if thumbnails[place]}
+    found: dict[int, int] = {}
+    for shift in range(0, _BANDS * _BAND_BITS, _BAND_BITS):
+        buckets: dict[int, list[int]] = defaultdict(list)
+        for place in filter(hashes.__contains__, others):
+            buckets[_part(hashes[place], shift)].append(place)
+        for place in ones:
+            if place in hashes and place not in found and (bucket := buckets.get(_part(hashes[place], shift))):
+                at = bisect(bucket, place)
+                near = chain(reversed(bucket[max(0, at - _EXAMINED) : at]), bucket[at : at + _EXAMINED])
+                for other in islice(_alike(place, near, (place,), hashes, thumbnails), 1):
+                    found[place] = other
+    return found
+
+
+def _part(bits: int, shift: int) -> int:
+    return bits >> shift & (1 << _BAND_BITS) - 1
+
+
 def _buckets(hashes: Sequence[int], band: int) -> Iterator[list[int]]:
     """The places that agree in a band, in order. One band after the other and sorted, as a table of all would be most of the
     memory that a million images take."""
-    mask, shift = (1 << _BAND_BITS) - 1, band * _BAND_BITS
 
     def key(place: int) -> int:
-        return hashes[place] >> shift & mask
+        return _part(hashes[place], band * _BAND_BITS)
 
     places = sorted((place for place, bits in enumerate(hashes) if bits >= 0), key=key)
     buckets = (list(bucket) for _, bucket in groupby(places, key))
@@ -78,7 +101,11 @@ def _buckets(hashes: Sequence[int], band: int) -> Iterator[list[int]]:
 
 
 def _alike(
-    place: int, others: Iterable[int], known: Sequence[int], hashes: Sequence[int], thumbnails: Sequence[bytes]
+    place: int,
+    others: Iterable[int],
+    known: Sequence[int],
+    hashes: Sequence[int] | Mapping[int, int],
+    thumbnails: Sequence[bytes],
 ) -> Iterator[int]:
     for other in others:
         near = (hashes[place] ^ hashes[other]).bit_count() <= MAX_BITS

@@ -153,7 +153,7 @@ def _arranged(found: Survey, rules: Rules, plan: DatasetPlan, record: Record) ->
     if Fix.DUPLICATE_IMAGES in plan.fix:
         pictures = without_repetitions(pictures, record)  # after the draw, which can put equal images into one split
     if {Fix.LEAKED_IMAGES, Fix.NEAR_LEAKS} & set(plan.fix):
-        pictures = without_leaks(pictures, alike, plan.fix, record)
+        pictures = without_leaks(pictures, plan.fix, record)
     for picture in _held_back(found, pictures, plan):
         record.found("split_made", picture.source)
     note_likeness(pictures, alike, record)

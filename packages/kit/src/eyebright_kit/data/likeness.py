@@ -1,10 +1,10 @@
 """Which images of a set are the same, or look alike, and what that does to its splits."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from eyebright_kit.data.fingerprint import near_pairs
+from eyebright_kit.data.fingerprint import counterparts, near_pairs
 from eyebright_kit.data.record import Record
 from eyebright_kit.data.splitting import Groups
 from eyebright_kit.data.survey import Picture
@@ -60,36 +60,50 @@ def without_repetitions(pictures: Sequence[Picture], record: Record) -> tuple[Pi
     return tuple(kept.values())
 
 
-def without_leaks(
-    pictures: Sequence[Picture], found: Likeness, fixes: Sequence[Fix], record: Record
-) -> tuple[Picture, ...]:
+def without_leaks(pictures: Sequence[Picture], fixes: Sequence[Fix], record: Record) -> tuple[Picture, ...]:
     """Without images that are also, or look like ones, in a split that examines more strictly: train gives way to val, and
     both give way to test."""
-    like = _neighbours(found, fixes)
     strictest: dict[str, Picture] = {}
-    for picture in pictures:
+    for picture in pictures if Fix.LEAKED_IMAGES in fixes else ():
         strictest[picture.sha256] = max(strictest.get(picture.sha256, picture), picture, key=_strictness)
+    like = _stricter(pictures) if Fix.NEAR_LEAKS in fixes else {}
     kept: list[Picture] = []
     for picture in pictures:
-        rivals = (strictest[content] for content in like(picture.sha256) if content in strictest)
-        rival = max(rivals, key=_strictness, default=picture)
-        if _strictness(rival) <= _strictness(picture):
-            kept.append(picture)
+        equal, near = strictest.get(picture.sha256, picture), like.get((picture.sha256, picture.split))
+        if _strictness(equal) > _strictness(picture):
+            record.wished(Fix.LEAKED_IMAGES, picture.source, f"equal to {equal.source}")
+        elif near:
+            record.wished(Fix.NEAR_LEAKS, picture.source, f"like {near.source}")
         else:
-            code = Fix.LEAKED_IMAGES if rival.sha256 == picture.sha256 else Fix.NEAR_LEAKS
-            record.wished(code, picture.source, f"{'equal to' if code == Fix.LEAKED_IMAGES else 'like'} {rival.source}")
+            kept.append(picture)
     return tuple(kept)
 
 
-def _neighbours(found: Likeness, fixes: Sequence[Fix]) -> Callable[[str], Sequence[str]]:
-    """The contents that an image must give way to, as far as that was asked for: itself elsewhere, and what looks like it."""
-    like: dict[str, list[str]] = defaultdict(list)
-    if Fix.NEAR_LEAKS in fixes:
-        for one, other in found.pairs:
-            like[one].append(other)
-            like[other].append(one)
-    own = Fix.LEAKED_IMAGES in fixes
-    return lambda content: [content, *like[content]] if own else like[content]
+def _stricter(pictures: Iterable[Picture]) -> dict[tuple[str, Split | None], Picture]:
+    """By content and split, for all that look like another content in a split that examines more strictly: one such image.
+    What looks like it only by way of a third has nothing to fear, or half a film would go."""
+    looks: dict[bytes, list[Picture]] = defaultdict(list)
+    for picture in sorted(pictures, key=_by_name):
+        if picture.thumbnail:
+            looks[picture.thumbnail].append(picture)
+    thumbnails = list(looks)
+    found: dict[tuple[str, Split | None], Picture] = {}
+    for split in (Split.TRAIN, Split.VAL):
+        examining = {
+            place: list(
+                {each.sha256: each for each in looks[look] if _strictness(each) > _TEACHES_LEAST[split]}.values()
+            )
+            for place, look in enumerate(thumbnails)
+        }
+        here = [place for place, look in enumerate(thumbnails) if any(each.split == split for each in looks[look])]
+        near = counterparts(thumbnails, here, [place for place, rivals in examining.items() if rivals])
+        for place in here:
+            rivals = examining[place] + examining.get(near.get(place, place), [])
+            for picture in looks[thumbnails[place]]:
+                rival = next((each for each in rivals if each.sha256 != picture.sha256), None)
+                if rival and picture.split == split:
+                    found[picture.sha256, split] = rival
+    return found
 
 
 def _strictness(picture: Picture) -> int:
@@ -104,12 +118,16 @@ def note_likeness(pictures: Sequence[Picture], found: Likeness, record: Record) 
     for first, *others in by_content.values():
         if others:
             _note_equal(first, others, record)
-    told: set[tuple[str, str]] = set()
+    leaks = _stricter(pictures)
+    for picture in pictures:
+        if like := leaks.get((picture.sha256, picture.split)):
+            record.found("near_leaks", picture.source, f"like {like.source}")
+    told: set[str] = set()
     for one, other in found.pairs:
-        for code, picture, like in _near(by_content.get(one, ()), by_content.get(other, ())):
-            if (code, picture.source) not in told:
-                told.add((code, picture.source))
-                record.found(code, picture.source, f"like {like.source}")
+        ones, others = by_content.get(one), by_content.get(other)
+        if ones and others and len({each.split for each in (*ones, *others)}) == 1 and others[0].source not in told:
+            told.add(others[0].source)
+            record.found("near_duplicates", others[0].source, f"like {ones[0].source}")
 
 
 def _note_equal(first: Picture, others: Sequence[Picture], record: Record) -> None:
@@ -123,14 +141,3 @@ def _note_equal(first: Picture, others: Sequence[Picture], record: Record) -> No
         if (other.split, other.labels) in places:
             record.found("duplicate_images", other.source, f"equal to {first.source}")
         places.add((other.split, other.labels))
-
-
-def _near(ones: Sequence[Picture], others: Sequence[Picture]) -> Iterator[tuple[str, Picture, Picture]]:
-    """A pair of contents as one finding: the leak if there is one."""
-    for one in ones:
-        for other in others:
-            if one.split != other.split:
-                yield "near_leaks", other, one
-                return
-    if ones and others:
-        yield "near_duplicates", others[0], ones[0]

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from eyebright_kit.data.relabel import PlanInvalid
-from eyebright_wire.datasets import DatasetPlan
+from eyebright_wire.datasets import DatasetPlan, Split
 
 #: Is an image of this name meant?
 Names: TypeAlias = Callable[[str], bool]
@@ -33,8 +33,9 @@ def naming(names: Iterable[str]) -> Names:
 
 
 def require_fits(plan: DatasetPlan, sources: Callable[[], Iterator[str]]) -> None:
-    """Raises PlanInvalid for a name or pattern that none of the images fits, and when all of them together leave no image.
-    `sources` goes through the names of all images afresh at each call; where there are none, there is nothing to be wrong."""
+    """Raises PlanInvalid for a name or pattern that none of the images fits, for an image that is listed for two splits, and when
+    all names together leave no image. `sources` goes through the names of all images afresh at each call; where there are none,
+    there is nothing to be wrong."""
     named = [(where, names) for where, names in _named(plan) if names]
     first = next(sources(), None) if named else None
     if first is None:
@@ -43,6 +44,7 @@ def require_fits(plan: DatasetPlan, sources: Callable[[], Iterator[str]]) -> Non
         if idle := _idle(names, sources):
             more = f" (and {len(idle) - 1:,} more)" if idle[1:] else ""
             raise PlanInvalid(f"no image fits {idle[0]!r}{more} in {where}; {_hint(idle[0], sources, first)}")
+    _require_one_split(plan, filter(chosen_by(plan), sources()))
     if not any(map(chosen_by(plan), sources())):
         raise PlanInvalid(f"no image is left by include and exclude; images are called like {first}")
 
@@ -50,8 +52,22 @@ def require_fits(plan: DatasetPlan, sources: Callable[[], Iterator[str]]) -> Non
 def _named(plan: DatasetPlan) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield "include", plan.include
     yield "exclude", plan.exclude
-    lists = (plan.splits and plan.splits.lists) or {}
-    yield from ((f"splits.lists.{split}", names) for split, names in lists.items())
+    yield from ((f"splits.lists.{split}", names) for split, names in _lists(plan).items())
+
+
+def _lists(plan: DatasetPlan) -> dict[Split, tuple[str, ...]]:
+    return (plan.splits and plan.splits.lists) or {}
+
+
+def _require_one_split(plan: DatasetPlan, chosen: Iterable[str]) -> None:
+    listed = {split: names for split, names in _lists(plan).items() if names}
+    if len(listed) < 2:
+        return
+    lists = {split: naming(names) for split, names in listed.items()}
+    for source in chosen:
+        splits = [split for split, names in lists.items() if names(source)]
+        if splits[1:]:
+            raise PlanInvalid(f"{source} is listed for {' and '.join(splits)} in splits.lists; list it for one of them")
 
 
 def _idle(names: tuple[str, ...], sources: Callable[[], Iterator[str]]) -> list[str]:

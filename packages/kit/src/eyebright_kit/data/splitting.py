@@ -178,7 +178,9 @@ def _counts(total: int, shares: Mapping[Split, float]) -> dict[Split, int]:
 
 
 def _smallest_first(shares: Mapping[Split, float]) -> list[Split]:
-    return sorted((split for split, share in shares.items() if share > 0), key=lambda split: shares[split])
+    """Of equal ones train is the largest: the last of a class must teach."""
+    used = (split for split, share in shares.items() if share > 0)
+    return sorted(used, key=lambda split: (shares[split], split == Split.TRAIN))
 
 
 def _lot(content: str, seed: int) -> bytes:
