@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from eyebright_kit.data.annotations import Instance
+from eyebright_kit.data.annotations import IGNORED, Instance
 from eyebright_kit.data.blobs import blob_path
 from eyebright_kit.data.manifest import Manifest
 from eyebright_kit.data.materialise import materialise
@@ -37,7 +38,17 @@ def test_every_object_is_annotated_as_its_task_needs_and_lies_in_its_image(task:
             assert top + height <= sample.height
 
 
-@pytest.mark.parametrize("task", ["classification", *OBJECTS])
+def test_every_pixel_of_a_mask_has_a_class_or_is_nobodys(tmp_path: Path):
+    sha256 = tiny_set("semantic_segmentation").store(tmp_path / "blobs")
+    data = materialise(Manifest(blob_path(tmp_path / "blobs", sha256)), tmp_path / "blobs", tmp_path / "data")
+    for split in (Split.TRAIN, Split.VAL):
+        masks = [Image.open(sample.mask) for sample in data.samples(split) if sample.mask]
+        assert [mask.size for mask in masks] == [(s.width, s.height) for s in data.samples(split)]
+        shown = {value for mask in masks for value, count in enumerate(mask.histogram()) if count}
+        assert shown == {*range(len(data.classes)), IGNORED}
+
+
+@pytest.mark.parametrize("task", ["classification", "semantic_segmentation", *OBJECTS])
 def test_a_set_is_the_same_each_time(task: str, tmp_path: Path):
     assert tiny_set(task).store(tmp_path / "first") == tiny_set(task).store(tmp_path / "second")
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from PIL import Image, ImageDraw
 
-from eyebright_kit.data.annotations import Instance, Skeleton, box_around
+from eyebright_kit.data.annotations import IGNORED, Instance, Mask, Skeleton, box_around
 from eyebright_kit.data.blobs import blob_path
 from eyebright_kit.data.geometry import turned_corners
 from eyebright_kit.data.manifest import Header, Sample, line_of, write_manifest
@@ -32,6 +32,7 @@ class Drawn:
     image: Image.Image
     label: int | None = None
     instances: tuple[Instance, ...] = ()
+    mask: Image.Image | None = None  # its pixels are class indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,9 @@ class TinySet:
 
     @property
     def shows_objects(self) -> bool:
-        """Objects in an image, rather than the image as a whole, are what is to be found."""
-        return bool(self._like_it().instances)
+        """Something in an image, rather than the image as a whole, is what is to be found."""
+        drawn = self._like_it()
+        return bool(drawn.instances) or drawn.mask is not None
 
     def picture(self) -> Image.Image:
         """One that is like those of the set and none of them."""
@@ -127,17 +129,33 @@ def _scene(annotate: Annotate) -> Callable[[int, random.Random], Drawn]:
     """A shape of the class, and perhaps one of the other, in halves of the picture of their own."""
 
     def draw(label: int, numbers: random.Random) -> Drawn:
-        ground = numbers.randrange(60, 120)
-        image = Image.new("RGB", (_FIELD, _FIELD), (ground, ground, ground))
-        pen = ImageDraw.Draw(image)
-        _sprinkle(pen, _FIELD, 60, numbers)
-        labels = [label, 1 - label][: numbers.randint(1, 2)]
-        outlines = [_outline(which, half, numbers) for half, which in enumerate(labels)]
-        for which, outline in zip(labels, outlines, strict=True):
-            pen.polygon(outline, fill=_COLOURS[which])
-        return Drawn(image, None, tuple(map(annotate, labels, outlines)))
+        image, shapes = _shapes(label, numbers)
+        return Drawn(image, None, tuple(annotate(which, outline) for which, outline in shapes))
 
     return draw
+
+
+def _painted(label: int, numbers: random.Random) -> Drawn:
+    """The same for a mask, whose class 0 is the ground. Nobody knows where exactly a shape ends."""
+    image, shapes = _shapes(max(0, label - 1), numbers)
+    mask = Image.new("L", image.size, 0)
+    pen = ImageDraw.Draw(mask)
+    for which, outline in shapes:
+        pen.polygon(outline, fill=which + 1, outline=IGNORED)
+    return Drawn(image, mask=mask)
+
+
+def _shapes(label: int, numbers: random.Random) -> tuple[Image.Image, list[tuple[int, tuple[float, ...]]]]:
+    """A picture, and which shapes it shows with which outlines."""
+    ground = numbers.randrange(60, 120)
+    image = Image.new("RGB", (_FIELD, _FIELD), (ground, ground, ground))
+    pen = ImageDraw.Draw(image)
+    _sprinkle(pen, _FIELD, 60, numbers)
+    labels = [label, 1 - label][: numbers.randint(1, 2)]
+    shapes = [(which, _outline(which, half, numbers)) for half, which in enumerate(labels)]
+    for which, outline in shapes:
+        pen.polygon(outline, fill=_COLOURS[which])
+    return image, shapes
 
 
 def _outline(label: int, half: int, numbers: random.Random) -> tuple[float, ...]:
@@ -165,14 +183,13 @@ _SETS: Mapping[str, TinySet] = MappingProxyType(
         "instance_segmentation": TinySet(_SHAPES, _scene(_outlined)),
         "keypoint_detection": TinySet(_SHAPES, _scene(_jointed), dict.fromkeys(range(len(_SHAPES)), _SKELETON)),
         "oriented_detection": TinySet(_SHAPES, _scene(_turned)),
+        "semantic_segmentation": TinySet(("ground", *_SHAPES), _painted),
     }
 )
 
 
 def _stored(blobs: Path, split: Split, drawn: Drawn, source: str) -> Sample:
-    buffer = io.BytesIO()
-    drawn.image.save(buffer, "PNG")
-    content = buffer.getvalue()
+    content = _png(drawn.image)
     return Sample(
         sha256=_store(blobs, content),
         extension="png",
@@ -183,7 +200,20 @@ def _stored(blobs: Path, split: Split, drawn: Drawn, source: str) -> Sample:
         label=drawn.label,
         source=source,
         instances=drawn.instances,
+        mask=_stored_mask(blobs, drawn.mask) if drawn.mask else None,
     )
+
+
+def _stored_mask(blobs: Path, mask: Image.Image) -> Mask:
+    content = _png(mask)
+    present = tuple(value for value, count in enumerate(mask.histogram()) if count and value != IGNORED)
+    return Mask(sha256=_store(blobs, content), size_bytes=len(content), classes=present)
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _store(blobs: Path, content: bytes) -> str:

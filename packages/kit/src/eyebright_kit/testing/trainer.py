@@ -1,7 +1,8 @@
-"""The promises of a trainer, as tests. A trainer's own test file:
+"""The promises of a trainer, as tests. A trainer's own test file, with a class for each task whose code is its own:
 
 class TestToy(TrainerConformance):
     manifest = MANIFEST
+    task = "classification"
     weights = "model.json"
     slow = {"step_seconds": 0.02}
 """
@@ -62,6 +63,7 @@ class TrainerConformance:
     """Runs real child processes with the network closed, as an executor would."""
 
     manifest: ClassVar[TrainerManifest]
+    task: ClassVar[str] = ""  # default: the manifest's first
     weights: ClassVar[str]  # the artifact that holds the final weights
     slow: ClassVar[
         dict[str, Any]
@@ -78,12 +80,13 @@ class TrainerConformance:
     @classmethod
     def finished(cls, tmp_path_factory: pytest.TempPathFactory) -> Trace:
         """One uninterrupted run with nobody listening: most promises can be read off it."""
-        spec = Rehearsal(tmp_path_factory.mktemp("finished"), cls.manifest).write_spec(**cls.slow)
+        folder = tmp_path_factory.mktemp("finished")
+        spec = Rehearsal(folder, cls.manifest, cls.slow, task_name=cls.task).write_spec()
         return rehearse(cls.manifest.module, spec, cls.timeout_seconds)
 
     @pytest.fixture
     def job(self, tmp_path: Path) -> Rehearsal:
-        return Rehearsal(tmp_path, self.manifest, config=self.slow)
+        return Rehearsal(tmp_path, self.manifest, self.slow, task_name=self.task)
 
     def test_its_manifest_survives_the_wire(self) -> None:
         told = run_verb(self.manifest.module, "describe")
@@ -109,8 +112,8 @@ class TrainerConformance:
     def test_it_reports_each_epoch(self, finished: Trace) -> None:
         reports_each_epoch(finished)
 
-    def test_it_names_its_primary_metric(self, finished: Trace) -> None:
-        assert self.manifest.tasks[0].primary_metric in finished.succeeded.metrics
+    def test_it_names_its_primary_metric(self, finished: Trace, job: Rehearsal) -> None:
+        assert job.task.primary_metric in finished.succeeded.metrics
 
     def test_its_artifacts_are_what_was_told(self, finished: Trace) -> None:
         artifacts_are_true(finished)
@@ -158,7 +161,7 @@ class TrainerConformance:
     def test_cancelled_by_the_answer_to_an_event_it_stops(self, tmp_path: Path) -> None:
         with IngestServer() as server:
             server.cancel_after = EventKind.PROGRESS
-            job = Rehearsal(tmp_path, self.manifest, self.slow, server.url, heartbeat_seconds=0.05)
+            job = Rehearsal(tmp_path, self.manifest, self.slow, server.url, 0.05, self.task)
             trace = rehearse(self.manifest.module, job.write_spec(), self.timeout_seconds)
         assert trace.exit_code == ExitCode.DONE, trace.summary()
         assert server.kinds[-1] == EventKind.CANCELLED, trace.summary()
