@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from eyebright_kit.runtime.rehearsal import Rehearsal
+from eyebright_kit.runtime.tinyjob import TinyJob
 from eyebright_kit.runtime.trace import Trace, tells_its_story_in_order
 from eyebright_wire.errors import ErrorCode, ExitCode
 from eyebright_wire.events import EventKind
@@ -60,7 +60,7 @@ def _launched(tmp_path: Path, **config: object) -> Trace:
     (tmp_path / "manifest.json").write_text(manifest.model_dump_json())
     (tmp_path / "launcher.py").write_text(_LAUNCHER)
     (tmp_path / "many.py").write_text(_TRAINER)
-    spec = Rehearsal(tmp_path, manifest).write_spec(**config)
+    spec = TinyJob(tmp_path, manifest).write_spec(**config)
     run = subprocess.Popen(
         [sys.executable, "-m", "many", "run", str(spec)],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},

@@ -18,7 +18,7 @@ from eyebright_kit.runtime import Context, Result, Stopped, StopReason, main
 from eyebright_kit.runtime import attempt as attempt_module
 from eyebright_kit.runtime.failure import explained
 from eyebright_kit.runtime.folder import RunFolder
-from eyebright_kit.runtime.rehearsal import Rehearsal
+from eyebright_kit.runtime.tinyjob import TinyJob
 from eyebright_kit.runtime.trace import Trace, artifacts_are_true, tells_its_story_in_order
 from eyebright_kit.testing.ingest import IngestServer, problem
 from eyebright_wire.artifacts import ArtifactKind, Grant
@@ -102,8 +102,8 @@ def _as_if_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Rehearsal:
-    return Rehearsal(tmp_path, MANIFEST)
+def job(tmp_path: Path) -> TinyJob:
+    return TinyJob(tmp_path, MANIFEST)
 
 
 def _run(spec: Path, trainer: Tiny | Exception | None = None, *options: str) -> Trace:
@@ -127,7 +127,7 @@ def _raise(error: BaseException) -> Callable[[Context], Result]:
     return work
 
 
-def test_an_honest_run_leaves_everything_that_it_told(job: Rehearsal):
+def test_an_honest_run_leaves_everything_that_it_told(job: TinyJob):
     trace = _run(job.write_spec())
     tells_its_story_in_order(trace)
     artifacts_are_true(trace)
@@ -142,13 +142,13 @@ def test_an_honest_run_leaves_everything_that_it_told(job: Rehearsal):
     assert not (trace.folder / "scratch").exists()
 
 
-def test_it_says_which_process_it_is_as_psutil_would(job: Rehearsal):
+def test_it_says_which_process_it_is_as_psutil_would(job: TinyJob):
     trace = _run(job.write_spec())
     told = json.loads((trace.folder / "process.json").read_text())
     assert told == {"pid": os.getpid(), "created": psutil.Process().create_time()}
 
 
-def test_the_trainer_sees_its_order_and_its_data(job: Rehearsal):
+def test_the_trainer_sees_its_order_and_its_data(job: TinyJob):
     trainer = Tiny()
     _run(job.write_spec(), trainer)
     ctx = trainer.contexts[0]
@@ -164,13 +164,13 @@ def test_the_trainer_sees_its_order_and_its_data(job: Rehearsal):
 
 def test_a_listening_control_plane_hears_all_of_it(tmp_path: Path):
     with IngestServer() as server:
-        trace = _run(Rehearsal(tmp_path, MANIFEST, events_url=server.url).write_spec())
+        trace = _run(TinyJob(tmp_path, MANIFEST, events_url=server.url).write_spec())
     assert tuple(server.events.values()) == trace.events
     assert len(server.heartbeats) >= 1
 
 
 def test_with_the_control_plane_away_it_ends_as_well_and_keeps_the_story(tmp_path: Path):
-    trace = _run(Rehearsal(tmp_path, MANIFEST, events_url="http://127.0.0.1:9/events").write_spec())
+    trace = _run(TinyJob(tmp_path, MANIFEST, events_url="http://127.0.0.1:9/events").write_spec())
     tells_its_story_in_order(trace)
 
 
@@ -186,7 +186,7 @@ def test_with_the_control_plane_away_it_ends_as_well_and_keeps_the_story(tmp_pat
         (Stopped(), ErrorCode.TRAINER_ERROR, ExitCode.TRAINER_ERROR),
     ],
 )
-def test_whatever_ends_the_trainer_is_told(job: Rehearsal, error: BaseException, code: ErrorCode, status: int):
+def test_whatever_ends_the_trainer_is_told(job: TinyJob, error: BaseException, code: ErrorCode, status: int):
     trace = _run(job.write_spec(), Tiny(_raise(error)))
     assert (trace.failed.code, trace.exit_code) == (code, status)
     assert trace.events[-1].kind == EventKind.FAILED
@@ -203,7 +203,7 @@ def test_whatever_ends_the_trainer_is_told(job: Rehearsal, error: BaseException,
     ids=["said it all", "a bug", "something behind it"],
 )
 def test_only_what_leaves_questions_is_traced_in_the_log(
-    job: Rehearsal, error: Exception, traced: bool, caplog: pytest.LogCaptureFixture
+    job: TinyJob, error: Exception, traced: bool, caplog: pytest.LogCaptureFixture
 ):
     _run(job.write_spec(), Tiny(_raise(error)))
     assert any(record.exc_info for record in caplog.records) == traced
@@ -221,7 +221,7 @@ def test_an_order_that_is_not_understood_is_refused_without_telling_its_token(
     assert "SECRET" not in caplog.text
 
 
-def test_a_framework_that_cannot_be_imported_is_told(job: Rehearsal):
+def test_a_framework_that_cannot_be_imported_is_told(job: TinyJob):
     trace = _run(job.write_spec(), ImportError("libcudart.so.12: cannot open shared object file"))
     assert [event.kind for event in trace.events] == ["started", "failed"]
     assert "libcudart" in trace.failed.message
@@ -238,7 +238,7 @@ def test_a_framework_that_cannot_be_imported_is_told(job: Rehearsal):
         ({"config": {"keep_checkpoints": 0}}, "keep_checkpoints is 0"),
     ],
 )
-def test_an_order_that_has_no_meaning_here_is_refused_kindly(job: Rehearsal, change: dict[str, object], message: str):
+def test_an_order_that_has_no_meaning_here_is_refused_kindly(job: TinyJob, change: dict[str, object], message: str):
     path = job.write_spec()
     path.write_text(job.spec().model_copy(update=change).model_dump_json())
     trace = _run(path)
@@ -257,7 +257,7 @@ def test_a_spec_that_cannot_be_read_is_said_in_one_line(
     assert "Traceback" not in caplog.text
 
 
-def test_told_to_leave_it_saves_and_says_so(job: Rehearsal):
+def test_told_to_leave_it_saves_and_says_so(job: TinyJob):
     def work(ctx: Context) -> Result:
         os.kill(os.getpid(), signal.SIGTERM)
         return _until_stopped(ctx)
@@ -267,7 +267,7 @@ def test_told_to_leave_it_saves_and_says_so(job: Rehearsal):
     assert trace.events[-1].data["step"] == trace.checkpoints[-1].step
 
 
-def test_what_breaks_after_the_signal_is_a_part_of_leaving(job: Rehearsal):
+def test_what_breaks_after_the_signal_is_a_part_of_leaving(job: TinyJob):
     def work(ctx: Context) -> Result:
         _ = ctx.checkpoint(lambda folder: _write(folder / "w"), epoch=1, step=7)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -282,20 +282,20 @@ def test_what_breaks_after_the_signal_is_a_part_of_leaving(job: Rehearsal):
 def test_a_cancel_in_the_answer_ends_it_as_cancelled(tmp_path: Path):
     with IngestServer() as server:
         server.cancel_after = EventKind.PROGRESS
-        trace = _run(Rehearsal(tmp_path, MANIFEST, events_url=server.url).write_spec(), Tiny(_until_stopped))
+        trace = _run(TinyJob(tmp_path, MANIFEST, events_url=server.url).write_spec(), Tiny(_until_stopped))
     assert (trace.exit_code, server.kinds[-1]) == (0, EventKind.CANCELLED)
 
 
 def test_once_fenced_it_ends_without_a_word_and_saves_nothing(tmp_path: Path):
     with IngestServer() as server:
         server.before = lambda s, _: problem("fenced") if EventKind.PROGRESS in s.kinds else None
-        trace = _run(Rehearsal(tmp_path, MANIFEST, events_url=server.url).write_spec(), Tiny(_until_stopped))
+        trace = _run(TinyJob(tmp_path, MANIFEST, events_url=server.url).write_spec(), Tiny(_until_stopped))
     assert trace.exit_code == ExitCode.DONE
     assert trace.events[-1].kind == EventKind.PROGRESS
     assert trace.checkpoints == ()
 
 
-def test_a_run_that_finishes_before_it_looks_has_succeeded(job: Rehearsal):
+def test_a_run_that_finishes_before_it_looks_has_succeeded(job: TinyJob):
     def work(ctx: Context) -> Result:
         os.kill(os.getpid(), signal.SIGTERM)
         return _honest(ctx)
@@ -303,7 +303,7 @@ def test_a_run_that_finishes_before_it_looks_has_succeeded(job: Rehearsal):
     assert _run(job.write_spec(), Tiny(work)).events[-1].kind == EventKind.SUCCEEDED
 
 
-def test_another_attempt_goes_on_from_the_newest_whole_checkpoint(job: Rehearsal):
+def test_another_attempt_goes_on_from_the_newest_whole_checkpoint(job: TinyJob):
     first = _run(job.write_spec())
     (first.output / "checkpoints" / "step-2" / "w.bin").write_bytes(b"w3ights")
     points = tuple(
@@ -320,7 +320,7 @@ def test_another_attempt_goes_on_from_the_newest_whole_checkpoint(job: Rehearsal
     assert second.events[0].data["resumed_from_step"] == 1
 
 
-def test_the_same_attempt_started_again_goes_on_with_its_story(job: Rehearsal):
+def test_the_same_attempt_started_again_goes_on_with_its_story(job: TinyJob):
     spec = job.write_spec()
     _run(spec)
     spool = spec.parent / "spool.jsonl"
@@ -335,7 +335,7 @@ def test_the_same_attempt_started_again_goes_on_with_its_story(job: Rehearsal):
     assert restored.step == 2
 
 
-def test_an_attempt_that_has_ended_is_left_as_it_is(job: Rehearsal, caplog: pytest.LogCaptureFixture):
+def test_an_attempt_that_has_ended_is_left_as_it_is(job: TinyJob, caplog: pytest.LogCaptureFixture):
     first = _run(job.write_spec())
     spool = (first.folder / "spool.jsonl").read_bytes()
     again = _run(first.folder / "spec.json")
@@ -347,7 +347,7 @@ def test_an_attempt_that_has_ended_is_left_as_it_is(job: Rehearsal, caplog: pyte
 
 def test_run_by_hand_again_it_tells_nobody_and_touches_nothing(tmp_path: Path):
     with IngestServer() as server:
-        job = Rehearsal(tmp_path / "platform", MANIFEST, events_url=server.url)
+        job = TinyJob(tmp_path / "platform", MANIFEST, events_url=server.url)
         first = _run(job.write_spec())
         posts, before = server.posts, _tree(tmp_path / "platform")
         assert _run(first.folder / "spec.json", None, "--into", str(tmp_path / "mine")).exit_code == 0
@@ -363,7 +363,7 @@ def _tree(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_progress_lines_can_be_read_by_people(job: Rehearsal, caplog: pytest.LogCaptureFixture):
+def test_progress_lines_can_be_read_by_people(job: TinyJob, caplog: pytest.LogCaptureFixture):
     caplog.set_level("INFO")
     _run(job.write_spec())
     assert "epoch 2/2 done · step 2 · loss 0.5" in caplog.messages
@@ -382,7 +382,7 @@ def test_a_disk_that_fills_up_under_the_run_folder_loses_no_word(tiny_disk: Path
             ctx.progress(epoch=step, epochs=50, step=step, epoch_finished=True)
         return Result(metrics={})
 
-    trace = _run(Rehearsal(tiny_disk, MANIFEST).write_spec(), Tiny(work))
+    trace = _run(TinyJob(tiny_disk, MANIFEST).write_spec(), Tiny(work))
     assert trace.exit_code == 0
     assert [event.seq for event in trace.events] == list(range(1, 55))
     assert [event.kind for event in trace.events].count(EventKind.PROGRESS) == 49
@@ -405,7 +405,7 @@ def test_a_library_that_hides_the_full_disk_is_seen_through(
             (tiny_disk / "junk").write_bytes(bytes(4_000_000))
         raise error
 
-    job = Rehearsal(tmp_path, MANIFEST)
+    job = TinyJob(tmp_path, MANIFEST)
     job.run_folder().mkdir(parents=True)
     job.output().parent.mkdir(parents=True)
     full = job.run_folder() / "scratch" if place == "scratch" else job.output()
@@ -421,7 +421,7 @@ def _as_rank(monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
 
 
-def _leave_data(job: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> None:
+def _leave_data(job: TinyJob, monkeypatch: pytest.MonkeyPatch) -> None:
     """What rank 0 lays out for the others, kept for a test that plays one of them."""
     _as_rank(monkeypatch, 0)
     monkeypatch.setattr("eyebright_kit.runtime.folder.RunFolder.clean", lambda _: None)
@@ -430,7 +430,7 @@ def _leave_data(job: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> None:
     (job.run_folder() / "exit.json").unlink()
 
 
-def test_another_rank_sees_the_same_data_and_says_nothing(job: Rehearsal, monkeypatch: pytest.MonkeyPatch):
+def test_another_rank_sees_the_same_data_and_says_nothing(job: TinyJob, monkeypatch: pytest.MonkeyPatch):
     _leave_data(job, monkeypatch)
     before = _tree(job.root)
     _as_rank(monkeypatch, 1)
@@ -444,7 +444,7 @@ def test_another_rank_sees_the_same_data_and_says_nothing(job: Rehearsal, monkey
     )  # what `_honest` writes into ctx.output; nothing was told or pushed
 
 
-def test_a_rank_that_dies_leaves_the_reason_for_rank_0(job: Rehearsal, monkeypatch: pytest.MonkeyPatch):
+def test_a_rank_that_dies_leaves_the_reason_for_rank_0(job: TinyJob, monkeypatch: pytest.MonkeyPatch):
     _leave_data(job, monkeypatch)
     _as_rank(monkeypatch, 1)
     assert _run(job.run_folder() / "spec.json", Tiny(_raise(RuntimeError("bang")))).exit_code == 1
@@ -454,7 +454,7 @@ def test_a_rank_that_dies_leaves_the_reason_for_rank_0(job: Rehearsal, monkeypat
     assert told.code == ErrorCode.TRAINER_ERROR
 
 
-def test_sigterm_because_another_rank_died_is_no_preemption(job: Rehearsal, monkeypatch: pytest.MonkeyPatch):
+def test_sigterm_because_another_rank_died_is_no_preemption(job: TinyJob, monkeypatch: pytest.MonkeyPatch):
     _as_rank(monkeypatch, 0)
 
     def work(ctx: Context) -> Result:
@@ -483,7 +483,7 @@ def test_sigterm_because_another_rank_died_is_no_preemption(job: Rehearsal, monk
     ],
 )
 def test_the_rank_that_knows_the_reason_gives_the_code(
-    job: Rehearsal,
+    job: TinyJob,
     monkeypatch: pytest.MonkeyPatch,
     first: Exception,
     last: Exception,
@@ -509,7 +509,7 @@ def _no_room(*_: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_the_exit_status_is_right_even_where_it_cannot_be_written(job: Rehearsal, monkeypatch: pytest.MonkeyPatch):
+def test_the_exit_status_is_right_even_where_it_cannot_be_written(job: TinyJob, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(RunFolder, "write_exit", _no_room)
     trace = _run(job.write_spec(), Tiny(_raise(DatasetInvalid("no images"))))
     assert trace.exit_code == ExitCode.BAD_DATA
@@ -517,7 +517,7 @@ def test_the_exit_status_is_right_even_where_it_cannot_be_written(job: Rehearsal
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_rank_leaves_with_its_own_status_even_where_it_cannot_tell_the_others(
-    job: Rehearsal, monkeypatch: pytest.MonkeyPatch, rank: int
+    job: TinyJob, monkeypatch: pytest.MonkeyPatch, rank: int
 ):
     _as_rank(monkeypatch, rank)
     monkeypatch.setattr(RunFolder, "write_failed_rank", _no_room)
@@ -526,7 +526,7 @@ def test_a_rank_leaves_with_its_own_status_even_where_it_cannot_tell_the_others(
     assert trace.exit_code == ExitCode.BAD_DATA
 
 
-def test_rank_0_waits_for_the_reason_of_what_it_stumbled_over(job: Rehearsal, monkeypatch: pytest.MonkeyPatch):
+def test_rank_0_waits_for_the_reason_of_what_it_stumbled_over(job: TinyJob, monkeypatch: pytest.MonkeyPatch):
     _as_rank(monkeypatch, 0)
     note = explained(OutOfMemory("set batch=8"))
 
@@ -538,7 +538,7 @@ def test_rank_0_waits_for_the_reason_of_what_it_stumbled_over(job: Rehearsal, mo
     assert (trace.failed.code, trace.failed.message.endswith("rank 1: set batch=8")) == (ErrorCode.OUT_OF_MEMORY, True)
 
 
-def test_a_context_knows_why_it_should_stop(job: Rehearsal):
+def test_a_context_knows_why_it_should_stop(job: TinyJob):
     seen: list[StopReason | None] = []
 
     def work(ctx: Context) -> Result:

@@ -15,7 +15,7 @@ from eyebright.executors.local import LocalExecutor, LocalExecutorSettings
 from eyebright.executors.prediction import ChildProcessPredictor
 from eyebright.ports.executor import Environment, Handle, Liveness, Vital
 from eyebright.settings import process_environment
-from eyebright_kit.runtime.rehearsal import Rehearsal
+from eyebright_kit.runtime.tinyjob import TinyJob
 from eyebright_wire.jobs import JobSpec
 
 INSTALLED = (CHECKOUT / toy.project / ".venv" / "bin" / "python").exists()
@@ -34,7 +34,7 @@ def executor(tmp_path: Path) -> LocalExecutor:
 
 
 def order(environment: Environment, tmp_path: Path, **config: Any) -> JobSpec:
-    return Rehearsal(tmp_path, environment.manifest).spec(**config)
+    return TinyJob(tmp_path, environment.manifest).spec(**config)
 
 
 async def until_gone(executor: LocalExecutor, handle: Handle) -> Liveness:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from eyebright_kit.disk import sha256_of
-from eyebright_kit.runtime.rehearsal import Rehearsal
-from eyebright_kit.runtime.trace import Rehearsed, Trace, rehearse
+from eyebright_kit.runtime.tinyjob import TinyJob
+from eyebright_kit.runtime.trace import Trace, TracedRun, traced
 from eyebright_torchvision.manifest import MANIFEST
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.errors import ErrorCode
@@ -41,8 +41,8 @@ sys.exit(main(MANIFEST.model_copy(update={"module": "failing"}), Failing))
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Trace:
-    job = Rehearsal(tmp_path_factory.mktemp("whole"), MANIFEST, config=CONFIG)
-    return rehearse(MANIFEST.module, job.write_spec(), TIMEOUT_SECONDS)
+    job = TinyJob(tmp_path_factory.mktemp("whole"), MANIFEST, config=CONFIG)
+    return traced(MANIFEST.module, job.write_spec(), TIMEOUT_SECONDS)
 
 
 def test_two_processes_train_one_model_and_speak_with_one_voice(finished: Trace):
@@ -55,8 +55,8 @@ def test_two_processes_train_one_model_and_speak_with_one_voice(finished: Trace)
 
 
 def test_preempted_all_ranks_leave_at_one_step_and_resume_exactly(finished: Trace, tmp_path: Path):
-    job = Rehearsal(tmp_path, MANIFEST, config=CONFIG)
-    child = Rehearsed(MANIFEST.module, job.write_spec())
+    job = TinyJob(tmp_path, MANIFEST, config=CONFIG)
+    child = TracedRun(MANIFEST.module, job.write_spec())
     child.wait_for(EventKind.CHECKPOINT, TIMEOUT_SECONDS)
     child.process.terminate()
     first = child.wait(TIMEOUT_SECONDS)
@@ -67,7 +67,7 @@ def test_preempted_all_ranks_leave_at_one_step_and_resume_exactly(finished: Trac
         )
         for saved in reversed(first.checkpoints)
     )
-    second = rehearse(MANIFEST.module, job.write_spec(attempt=2, resume=points), TIMEOUT_SECONDS)
+    second = traced(MANIFEST.module, job.write_spec(attempt=2, resume=points), TIMEOUT_SECONDS)
     assert second.exit_code == 0, second.summary()
     whole = sha256_of(finished.output / "model.safetensors")
     assert sha256_of(second.output / "model.safetensors") == whole
@@ -76,6 +76,6 @@ def test_preempted_all_ranks_leave_at_one_step_and_resume_exactly(finished: Trac
 def test_what_another_process_died_of_is_what_the_run_died_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "failing.py").write_text(FAILING)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    trace = rehearse("failing", Rehearsal(tmp_path, MANIFEST, config=CONFIG).write_spec(), TIMEOUT_SECONDS)
+    trace = traced("failing", TinyJob(tmp_path, MANIFEST, config=CONFIG).write_spec(), TIMEOUT_SECONDS)
     assert trace.failed.code == ErrorCode.OUT_OF_MEMORY, trace.summary()
     assert trace.failed.message == "another process of this run failed: rank 1: memory ran out; set batch=8"

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from eyebright_kit.runtime.rehearsal import Rehearsal
-from eyebright_kit.runtime.trace import Rehearsed, Trace, rehearse
+from eyebright_kit.runtime.tinyjob import TinyJob
+from eyebright_kit.runtime.trace import Trace, TracedRun, traced
 from eyebright_toy.manifest import MANIFEST
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import EventKind, Heartbeat
 
 
 def _run(tmp_path: Path, attempt: int = 1, **config: Any) -> Trace:
-    return rehearse("eyebright_toy", Rehearsal(tmp_path, MANIFEST).write_spec(attempt, **config), 30)
+    return traced("eyebright_toy", TinyJob(tmp_path, MANIFEST).write_spec(attempt, **config), 30)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_only_the_first_attempts_misbehave(tmp_path: Path):
 
 
 def test_it_hangs_with_its_heart_beating_and_can_be_told_to_leave(tmp_path: Path):
-    job = Rehearsal(tmp_path, MANIFEST, heartbeat_seconds=0.05)
-    child = Rehearsed("eyebright_toy", job.write_spec(hang_at_step=3))
+    job = TinyJob(tmp_path, MANIFEST, heartbeat_seconds=0.05)
+    child = TracedRun("eyebright_toy", job.write_spec(hang_at_step=3))
     beats = _different_beats(child.folder / "heartbeat.json", 6)
     child.process.terminate()
     trace = child.wait(30)
@@ -65,10 +65,10 @@ def _different_beats(file: Path, count: int) -> list[Heartbeat]:
 
 @pytest.mark.parametrize("model", ["softmax", "centroid"])
 def test_each_model_learns_what_a_glance_tells_apart(tmp_path: Path, model: str):
-    job = Rehearsal(tmp_path, MANIFEST)
+    job = TinyJob(tmp_path, MANIFEST)
     path = job.write_spec()
     path.write_text(job.spec(epochs=20).model_copy(update={"model": model}).model_dump_json())
-    trace = rehearse("eyebright_toy", path, 30)
+    trace = traced("eyebright_toy", path, 30)
     losses = [data["metrics"]["loss"] for data in trace.of(EventKind.PROGRESS) if data["epoch_finished"]]
     assert losses[-1] < losses[0] / 1.2
     assert trace.succeeded.metrics["top1"] >= 0.8

@@ -5,8 +5,8 @@ import pytest
 
 from eyebright_kit.data.blobs import blob_path
 from eyebright_kit.data.manifest import Manifest
-from eyebright_kit.runtime.rehearsal import Rehearsal
-from eyebright_kit.runtime.trace import Trace, rehearse, run_verb
+from eyebright_kit.runtime.tinyjob import TinyJob
+from eyebright_kit.runtime.trace import Trace, run_verb, traced
 from eyebright_ultralytics.manifest import MANIFEST
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.datasets import Split
@@ -26,12 +26,12 @@ CONFIG = {
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trace:
-    job = Rehearsal(tmp_path_factory.mktemp("digits"), MANIFEST)
+    job = TinyJob(tmp_path_factory.mktemp("digits"), MANIFEST)
     path = job.write_spec(**CONFIG)
     spec = job.spec(**CONFIG)
     dataset = spec.dataset.model_copy(update={"name": "digits", "manifest_sha256": digits.store(job.blobs)})
     path.write_text(spec.model_copy(update={"dataset": dataset}).model_dump_json())
-    return rehearse(MANIFEST.module, path, timeout_seconds=1800)
+    return traced(MANIFEST.module, path, timeout_seconds=1800)
 
 
 def test_it_learns_to_find_digits(trained: Trace):

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from eyebright_kit.disk import sha256_of
-from eyebright_kit.runtime.rehearsal import Rehearsal
-from eyebright_kit.runtime.trace import Rehearsed, Trace, rehearse
+from eyebright_kit.runtime.tinyjob import TinyJob
+from eyebright_kit.runtime.trace import Trace, TracedRun, traced
 from eyebright_ultralytics.manifest import MANIFEST
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.errors import ExitCode
@@ -24,21 +24,21 @@ GATHERING = {"epochs": 4, "batch": 4, "nbs": 12, "warmup_epochs": 1, "close_mosa
 class Job:
     """A tiny job, of which each attempt can be run."""
 
-    rehearsal: Rehearsal
+    tiny: TinyJob
     model: str
     config: dict[str, Any]
 
     def order(self, attempt: int, *resume: ResumePoint) -> Path:
-        path = self.rehearsal.write_spec(attempt, resume, **self.config)
-        spec = self.rehearsal.spec(attempt, resume, **self.config).model_copy(update={"model": self.model})
+        path = self.tiny.write_spec(attempt, resume, **self.config)
+        spec = self.tiny.spec(attempt, resume, **self.config).model_copy(update={"model": self.model})
         path.write_text(spec.model_dump_json())
         return path
 
     def whole(self) -> Trace:
-        return rehearse(MANIFEST.module, self.order(1))
+        return traced(MANIFEST.module, self.order(1))
 
     def killed_after_checkpoint(self) -> Trace:
-        child = Rehearsed(MANIFEST.module, self.order(1))
+        child = TracedRun(MANIFEST.module, self.order(1))
         child.wait_for(EventKind.CHECKPOINT, 300)
         child.process.send_signal(signal.SIGKILL)
         return child.wait(300)
@@ -47,15 +47,15 @@ class Job:
         saved = earlier.checkpoints[-1]
         source = Grant(uri=earlier.spec.output.uri)
         point = ResumePoint(source=source, manifest=saved.manifest, epoch=saved.epoch, step=saved.step)
-        return rehearse(MANIFEST.module, self.order(2, point))
+        return traced(MANIFEST.module, self.order(2, point))
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("model", ["yolo11n", "yolo26n"])  # the loss of yolo26 shifts from epoch to epoch
 def test_gathered_gradients_and_the_schedule_of_a_loss_survive(model: str, tmp_path: Path):
-    whole = Job(Rehearsal(tmp_path / "whole", MANIFEST), model, GATHERING).whole()
+    whole = Job(TinyJob(tmp_path / "whole", MANIFEST), model, GATHERING).whole()
     assert whole.exit_code == ExitCode.DONE, whole.summary()
-    job = Job(Rehearsal(tmp_path / "killed", MANIFEST), model, GATHERING)
+    job = Job(TinyJob(tmp_path / "killed", MANIFEST), model, GATHERING)
     killed = job.killed_after_checkpoint()
     assert killed.exit_code == -signal.SIGKILL, killed.summary()
     resumed = job.gone_on(killed)
@@ -67,7 +67,7 @@ def test_gathered_gradients_and_the_schedule_of_a_loss_survive(model: str, tmp_p
 
 @pytest.mark.timeout(900)
 def test_a_run_that_was_trained_to_its_end_is_delivered_without_another_epoch(tmp_path: Path):
-    job = Job(Rehearsal(tmp_path, MANIFEST), "yolo11n", {"epochs": 1, "exports": []})
+    job = Job(TinyJob(tmp_path, MANIFEST), "yolo11n", {"epochs": 1, "exports": []})
     whole = job.whole()
     resumed = job.gone_on(whole)
     assert resumed.exit_code == ExitCode.DONE, resumed.summary()

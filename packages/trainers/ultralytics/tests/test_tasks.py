@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from eyebright_kit.runtime.rehearsal import Rehearsal
-from eyebright_kit.runtime.trace import rehearse, reports_each_epoch, stays_offline, tells_its_story_in_order
+from eyebright_kit.runtime.tinyjob import TinyJob
+from eyebright_kit.runtime.trace import reports_each_epoch, stays_offline, tells_its_story_in_order, traced
 from eyebright_ultralytics.manifest import MANIFEST
 
 
 @pytest.mark.parametrize("task", [task.name for task in MANIFEST.tasks])
 def test_every_task_trains_and_tells_its_primary_metric(task: str, tmp_path: Path):
-    job = Rehearsal(tmp_path, MANIFEST, task_name=task)
-    trace = rehearse(MANIFEST.module, job.write_spec())
+    job = TinyJob(tmp_path, MANIFEST, task_name=task)
+    trace = traced(MANIFEST.module, job.write_spec())
     tells_its_story_in_order(trace)
     reports_each_epoch(trace)
     stays_offline(trace)
@@ -25,6 +25,6 @@ def test_a_run_leaves_nothing_in_the_home_folder(tmp_path: Path, monkeypatch: py
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "plots"))  # matplotlib's list of this machine's fonts
-    trace = rehearse(MANIFEST.module, Rehearsal(tmp_path, MANIFEST).write_spec(epochs=1, exports=["onnx"]))
+    trace = traced(MANIFEST.module, TinyJob(tmp_path, MANIFEST).write_spec(epochs=1, exports=["onnx"]))
     assert trace.exit_code == 0, trace.summary()
     assert list(home.rglob("*")) == []

@@ -8,8 +8,8 @@ import pytest
 
 from eyebright_kit.disk import sha256_of
 from eyebright_kit.errors import ConfigInvalid
-from eyebright_kit.runtime.rehearsal import Rehearsal
-from eyebright_kit.runtime.trace import rehearse
+from eyebright_kit.runtime.tinyjob import TinyJob
+from eyebright_kit.runtime.trace import traced
 from eyebright_ultralytics import weights
 from eyebright_ultralytics.manifest import MANIFEST
 from eyebright_wire.events import EventKind
@@ -41,12 +41,12 @@ def test_a_run_begins_with_the_weights_that_lie_there_and_its_card_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     fast = {"epochs": 1, "exports": []}
-    before = rehearse(MANIFEST.module, Rehearsal(tmp_path / "before", MANIFEST).write_spec(**fast))
+    before = traced(MANIFEST.module, TinyJob(tmp_path / "before", MANIFEST).write_spec(**fast))
     place = tmp_path / "torch" / "hub" / "checkpoints" / "yolo11n.pt"
     place.parent.mkdir(parents=True)
     shutil.copyfile(before.output / "best.pt", place)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    after = rehearse(MANIFEST.module, Rehearsal(tmp_path / "after", MANIFEST).write_spec(**fast, pretrained=True))
+    after = traced(MANIFEST.module, TinyJob(tmp_path / "after", MANIFEST).write_spec(**fast, pretrained=True))
     assert after.exit_code == 0, after.summary()
     assert after.network == ()
     losses = [next(iter(trace.of(EventKind.PROGRESS)))["metrics"]["box_loss"] for trace in (before, after)]

@@ -5,16 +5,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from eyebright_kit.runtime.rehearsal import Rehearsal
+from eyebright_kit.runtime.tinyjob import TinyJob
 from eyebright_kit.runtime.trace import (
     artifacts_are_true,
     leaves_the_images_alone,
     predicts,
-    rehearse,
     reports_each_epoch,
     run_verb,
     stays_offline,
     tells_its_story_in_order,
+    traced,
 )
 from eyebright_wire.answers import CheckedPromise, CheckReport
 from eyebright_wire.manifest import TrainerManifest
@@ -30,9 +30,9 @@ def check(manifest: TrainerManifest) -> CheckReport:
 
 def _promises(manifest: TrainerManifest, folder: Path) -> list[CheckedPromise]:
     described = _kept("describes itself", lambda: _describes_itself(manifest))
-    rehearsal = Rehearsal(folder, manifest)
+    job = TinyJob(folder, manifest)
     try:
-        trace = rehearse(manifest.module, rehearsal.write_spec())
+        trace = traced(manifest.module, job.write_spec())
     except Exception as error:
         return [described, CheckedPromise(name="runs", ok=False, message=str(error))]
     return [
@@ -42,7 +42,7 @@ def _promises(manifest: TrainerManifest, folder: Path) -> list[CheckedPromise]:
         _kept("artifacts are what was told", lambda: artifacts_are_true(trace)),
         _kept("leaves the stored images alone", lambda: leaves_the_images_alone(trace)),
         _kept("stays offline", lambda: stays_offline(trace)),
-        _kept("predicts", lambda: predicts(manifest.module, trace, rehearsal.data)),
+        _kept("predicts", lambda: predicts(manifest.module, trace, job.data)),
     ]
 
 

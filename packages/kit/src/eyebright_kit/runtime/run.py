@@ -70,7 +70,7 @@ def run(manifest: TrainerManifest, load: Callable[[], Trainer], spec_path: Path,
     """Runs the order in `spec_path` and answers the exit code. With `into`, runs the same order again without telling anybody:
     everything it makes lies below that folder."""
     try:
-        path = rehearsed(spec_path, into) if into else spec_path.absolute()
+        path = relocated(spec_path, into) if into else spec_path.absolute()
         order = Order(read_spec(path), path, RunFolder(path.parent), manifest, load, Place.here(), StopRequest())
         if order.place.rank > 0:
             return _follow(order)
@@ -83,7 +83,7 @@ def run(manifest: TrainerManifest, load: Callable[[], Trainer], spec_path: Path,
     return code
 
 
-def rehearsed(spec_path: Path, into: Path) -> Path:
+def relocated(spec_path: Path, into: Path) -> Path:
     """Writes the same order for another place: nobody is told, and nothing that the first run made is touched."""
     spec = read_spec(spec_path)
     into = into.absolute()

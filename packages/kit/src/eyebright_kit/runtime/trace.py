@@ -104,7 +104,7 @@ class Trace:
         return last.data
 
 
-class Rehearsed:
+class TracedRun:
     """A child process that runs one attempt with the network closed."""
 
     def __init__(self, module: str, spec: Path) -> None:
@@ -141,9 +141,9 @@ class Rehearsed:
         return Trace(self.folder, code, (self.folder / "log.txt").read_text(errors="replace"), tuple(notes))
 
 
-def rehearse(module: str, spec: Path, timeout_seconds: float = 300.0) -> Trace:
+def traced(module: str, spec: Path, timeout_seconds: float = 300.0) -> Trace:
     """Runs `python -m module run spec` with the network closed and answers what it left."""
-    return Rehearsed(module, spec).wait(timeout_seconds)
+    return TracedRun(module, spec).wait(timeout_seconds)
 
 
 def tells_its_story_in_order(trace: Trace) -> None:

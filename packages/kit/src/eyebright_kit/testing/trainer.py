@@ -21,18 +21,18 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from eyebright_kit.disk import sha256_of
-from eyebright_kit.runtime.rehearsal import Rehearsal
+from eyebright_kit.runtime.tinyjob import TinyJob
 from eyebright_kit.runtime.trace import (
-    Rehearsed,
     Trace,
+    TracedRun,
     artifacts_are_true,
     leaves_the_images_alone,
     predicts,
-    rehearse,
     reports_each_epoch,
     run_verb,
     stays_offline,
     tells_its_story_in_order,
+    traced,
 )
 from eyebright_kit.testing.ingest import IngestServer
 from eyebright_wire.artifacts import Grant
@@ -81,12 +81,12 @@ class TrainerConformance:
     def finished(cls, tmp_path_factory: pytest.TempPathFactory) -> Trace:
         """One uninterrupted run with nobody listening: most promises can be read off it."""
         folder = tmp_path_factory.mktemp("finished")
-        spec = Rehearsal(folder, cls.manifest, cls.slow, task_name=cls.task).write_spec()
-        return rehearse(cls.manifest.module, spec, cls.timeout_seconds)
+        spec = TinyJob(folder, cls.manifest, cls.slow, task_name=cls.task).write_spec()
+        return traced(cls.manifest.module, spec, cls.timeout_seconds)
 
     @pytest.fixture
-    def job(self, tmp_path: Path) -> Rehearsal:
-        return Rehearsal(tmp_path, self.manifest, self.slow, task_name=self.task)
+    def job(self, tmp_path: Path) -> TinyJob:
+        return TinyJob(tmp_path, self.manifest, self.slow, task_name=self.task)
 
     def test_its_manifest_survives_the_wire(self) -> None:
         told = run_verb(self.manifest.module, "describe")
@@ -112,7 +112,7 @@ class TrainerConformance:
     def test_it_reports_each_epoch(self, finished: Trace) -> None:
         reports_each_epoch(finished)
 
-    def test_it_names_its_primary_metric(self, finished: Trace, job: Rehearsal) -> None:
+    def test_it_names_its_primary_metric(self, finished: Trace, job: TinyJob) -> None:
         assert job.task.primary_metric in finished.succeeded.metrics
 
     def test_its_artifacts_are_what_was_told(self, finished: Trace) -> None:
@@ -124,7 +124,7 @@ class TrainerConformance:
     def test_it_never_reaches_for_the_network(self, finished: Trace) -> None:
         stays_offline(finished)
 
-    def test_it_predicts_from_its_artifacts_alone(self, finished: Trace, job: Rehearsal) -> None:
+    def test_it_predicts_from_its_artifacts_alone(self, finished: Trace, job: TinyJob) -> None:
         predicts(self.manifest.module, finished, job.data)
 
     def test_it_refuses_a_picture_that_is_none(self, finished: Trace, tmp_path: Path) -> None:
@@ -137,21 +137,21 @@ class TrainerConformance:
         assert (finished.output / "spool.jsonl").read_bytes() == (finished.folder / "spool.jsonl").read_bytes()
         assert not (finished.folder / "scratch").exists()
 
-    def test_the_same_seed_gives_the_same_weights(self, finished: Trace, job: Rehearsal) -> None:
-        again = rehearse(self.manifest.module, job.write_spec(), self.timeout_seconds)
+    def test_the_same_seed_gives_the_same_weights(self, finished: Trace, job: TinyJob) -> None:
+        again = traced(self.manifest.module, job.write_spec(), self.timeout_seconds)
         assert _weights(again, self.weights) == _weights(finished, self.weights)
 
-    def test_a_bad_setting_is_refused_by_name(self, job: Rehearsal) -> None:
+    def test_a_bad_setting_is_refused_by_name(self, job: TinyJob) -> None:
         for attempt, bad in enumerate(self.bad_configs, start=1):
-            trace = rehearse(self.manifest.module, job.write_spec(attempt, **bad), self.timeout_seconds)
+            trace = traced(self.manifest.module, job.write_spec(attempt, **bad), self.timeout_seconds)
             assert trace.exit_code == ExitCode.BAD_CONFIG, trace.summary()
             assert trace.failed.code == ErrorCode.CONFIG_INVALID
             assert next(iter(bad)) in trace.failed.message
 
-    def test_killed_and_resumed_equals_uninterrupted(self, finished: Trace, job: Rehearsal) -> None:
+    def test_killed_and_resumed_equals_uninterrupted(self, finished: Trace, job: TinyJob) -> None:
         self._resumes_exactly(job, finished, self._interrupted(job, signal.SIGKILL))
 
-    def test_told_to_leave_it_saves_and_another_attempt_goes_on(self, finished: Trace, job: Rehearsal) -> None:
+    def test_told_to_leave_it_saves_and_another_attempt_goes_on(self, finished: Trace, job: TinyJob) -> None:
         trace = self._interrupted(job, signal.SIGTERM)
         assert trace.exit_code == ExitCode.PREEMPTED, trace.summary()
         assert trace.events[-1].kind == EventKind.PREEMPTED
@@ -161,14 +161,14 @@ class TrainerConformance:
     def test_cancelled_by_the_answer_to_an_event_it_stops(self, tmp_path: Path) -> None:
         with IngestServer() as server:
             server.cancel_after = EventKind.PROGRESS
-            job = Rehearsal(tmp_path, self.manifest, self.slow, server.url, 0.05, self.task)
-            trace = rehearse(self.manifest.module, job.write_spec(), self.timeout_seconds)
+            job = TinyJob(tmp_path, self.manifest, self.slow, server.url, 0.05, self.task)
+            trace = traced(self.manifest.module, job.write_spec(), self.timeout_seconds)
         assert trace.exit_code == ExitCode.DONE, trace.summary()
         assert server.kinds[-1] == EventKind.CANCELLED, trace.summary()
 
-    def _interrupted(self, job: Rehearsal, number: signal.Signals) -> Trace:
+    def _interrupted(self, job: TinyJob, number: signal.Signals) -> Trace:
         """A first attempt that gets a signal at a random moment after its first checkpoint."""
-        child = Rehearsed(self.manifest.module, job.write_spec())
+        child = TracedRun(self.manifest.module, job.write_spec())
         # Told, not only written: nobody goes on from a checkpoint that nobody has heard of.
         child.wait_for(EventKind.CHECKPOINT, self.timeout_seconds)
         time.sleep(random.uniform(0, 0.1))
@@ -177,9 +177,9 @@ class TrainerConformance:
         assert trace.exit_code != ExitCode.DONE, f"too quick to be interrupted: give `slow` more. {trace.summary()}"
         return trace
 
-    def _resumes_exactly(self, job: Rehearsal, finished: Trace, interrupted: Trace) -> None:
+    def _resumes_exactly(self, job: TinyJob, finished: Trace, interrupted: Trace) -> None:
         spec = job.write_spec(attempt=2, resume=tuple(_resume_points(interrupted)))
-        trace = rehearse(self.manifest.module, spec, self.timeout_seconds)
+        trace = traced(self.manifest.module, spec, self.timeout_seconds)
         tells_its_story_in_order(trace)
         assert trace.events[0].data["resumed_from_step"] == interrupted.checkpoints[-1].step
         if self.exact_resume:

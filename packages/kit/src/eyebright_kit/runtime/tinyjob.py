@@ -11,7 +11,7 @@ from eyebright_wire.manifest import TaskInfo, TrainerManifest
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class TinyJob:
     """Where a tiny job lives. Attempts of it lie side by side, as an executor would lay them out."""
 
     root: Path
@@ -39,7 +39,7 @@ class Rehearsal:
         return self.root / "runs" / f"a{attempt}"
 
     def output(self, attempt: int = 1) -> Path:
-        return self.root / "objects" / "jobs" / "rehearsal" / f"a{attempt}"
+        return self.root / "objects" / "jobs" / "tiny" / f"a{attempt}"
 
     def write_spec(self, attempt: int = 1, resume: tuple[ResumePoint, ...] = (), **config: Any) -> Path:
         """Seals the order of one attempt and answers where it lies."""
@@ -53,7 +53,7 @@ class Rehearsal:
     def spec(self, attempt: int = 1, resume: tuple[ResumePoint, ...] = (), **config: Any) -> JobSpec:
         task = self.task
         return JobSpec(
-            job_id="rehearsal",
+            job_id="tiny",
             attempt=attempt,
             trainer=self.manifest.name,
             task=task.name,
@@ -69,6 +69,6 @@ class Rehearsal:
             resume=resume,
             resources=Resources(threads=1),
             events_url=self.events_url,
-            token="rehearsal",  # noqa: S106 - opens nothing
+            token="tiny",  # noqa: S106 - opens nothing
             heartbeat_seconds=self.heartbeat_seconds,
         )
