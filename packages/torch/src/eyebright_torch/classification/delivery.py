@@ -57,6 +57,7 @@ class Delivery:
     @property
     def labels(self) -> dict[str, Any]:
         return {
+            "task": self.ctx.task,
             "classes": list(self.ctx.data.classes),
             "architecture": self.ctx.model,
             "preprocessing": self.task.rule.as_json(),

@@ -1,0 +1,57 @@
+"""Models that begin from somebody's weights, under the names of today's library or of an earlier one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from transformers import PreTrainedModel
+from transformers.configuration_utils import PretrainedConfig
+from transformers.utils import logging
+
+from eyebright_kit.errors import ConfigInvalid
+from eyebright_torch.weights import Pretrained
+
+M = TypeVar("M", bound=PreTrainedModel)
+
+
+def begun(kind: type[M], architecture: PretrainedConfig, pretrained: Pretrained, head: str) -> M:
+    """A model of `kind`, whose first parent is the library's own class. The head (all names that begin so) begins from random
+    numbers of torch's global generator where that of `pretrained` is for other classes, or is none.
+
+    Raises ConfigInvalid where anything else is missing or of another shape: these are not the weights of such a model.
+    """
+    library = kind.__mro__[1]  # weights of earlier versions are renamed by the names of the library's own classes
+    with _quiet():
+        found, told = library.from_pretrained(
+            None,
+            config=architecture,
+            state_dict=dict(pretrained.tensors),
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    unlike = (*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"]))
+    _check(sorted(name for name in unlike if not name.startswith(head)), pretrained)
+    model = kind(architecture)
+    model.load_state_dict(found.state_dict())
+    return model
+
+
+def _check(absent: list[str], pretrained: Pretrained) -> None:
+    if absent:
+        raise ConfigInvalid(
+            f"the weights of {pretrained.name} are of another model: {len(absent)} tensors are missing or of another shape, "
+            f"such as {absent[0]}; put a fresh copy of {pretrained.source} in their place, or train with pretrained=false"
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the library's bar and table, which tell of the head what everybody expects."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        logging.enable_progress_bar()

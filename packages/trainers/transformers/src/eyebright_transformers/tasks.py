@@ -1,0 +1,42 @@
+"""The tasks of this trainer by name: their settings, and what trains and answers, imported when that is asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from eyebright_torch.config import RunConfig
+from eyebright_transformers.classification.config import ClassifierConfig
+from eyebright_transformers.classification.info import CLASSIFICATION
+from eyebright_wire.manifest import TaskInfo
+from eyebright_wire.predictions import Found
+
+
+@dataclass(frozen=True)
+class Task:
+    """`kind` is the package of the shared loop for it, `library` that of what transformers gives to it."""
+
+    info: TaskInfo
+    config: type[RunConfig]
+    kind: str
+    library: str
+
+    def fit(self) -> Callable[..., Any]:
+        """`fit(ctx, framework)` of the shared loop."""
+        return import_module(f"{self.kind}.fit").fit
+
+    def framework(self) -> Any:
+        return import_module(f"{self.library}.framework").FRAMEWORK
+
+    def predict(self, model: Path, image: Path) -> Found:
+        return import_module(f"{self.kind}.inference").predict(model, image)
+
+
+TASKS = (
+    Task(CLASSIFICATION, ClassifierConfig, "eyebright_torch.classification", "eyebright_transformers.classification"),
+)
+
+
+def task_named(name: str) -> Task:
+    return next(task for task in TASKS if task.info.name == name)
