@@ -68,6 +68,8 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         )
         (tmp_path / "manifest.json").write_text(manifest.model_dump_json())
         (tmp_path / "liar.py").write_text(_TRAINER)
+        if lie != "owns nothing":
+            (tmp_path / "LICENSE").write_text("Do as you like.")
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
         return check(manifest)
 
@@ -77,7 +79,7 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_an_honest_trainer_passes(checked):
     verdict = checked("")
     assert verdict.ok, verdict
-    assert len(verdict.checks) == 7
+    assert len(verdict.checks) == 8
     assert verdict.seconds > 0
 
 
@@ -88,6 +90,7 @@ def test_an_honest_trainer_passes(checked):
         ("skips", "reports each epoch"),
         ("silent", "tells its story in order"),
         ("alters", "artifacts are what was told"),
+        ("owns nothing", "settings and licence lie beside the model"),
         ("repairs", "leaves the stored images alone"),
         ("overconfident", "predicts"),
         ("breaks", "tells its story in order"),

@@ -142,6 +142,18 @@ def test_an_honest_run_leaves_everything_that_it_told(job: TinyJob):
     assert not (trace.folder / "scratch").exists()
 
 
+def test_what_a_trainer_says_of_its_settings_replaces_what_the_kit_said(job: TinyJob):
+    def work(ctx: Context) -> Result:
+        (ctx.output / "config.json").write_text("its own")
+        ctx.artifact("config.json", ArtifactKind.CONFIG, "application/json")
+        return _honest(ctx)
+
+    trace = _run(job.write_spec(), Tiny(work))
+    artifacts_are_true(trace)
+    assert sorted(ref.path for ref in trace.succeeded.artifacts) == ["LICENCE.txt", "config.json", "model.bin"]
+    assert (trace.output / "config.json").read_text() == "its own"
+
+
 def test_it_says_which_process_it_is_as_psutil_would(job: TinyJob):
     trace = _run(job.write_spec())
     told = json.loads((trace.folder / "process.json").read_text())
@@ -384,7 +396,7 @@ def test_a_disk_that_fills_up_under_the_run_folder_loses_no_word(tiny_disk: Path
 
     trace = _run(TinyJob(tiny_disk, MANIFEST).write_spec(), Tiny(work))
     assert trace.exit_code == 0
-    assert [event.seq for event in trace.events] == list(range(1, 55))
+    assert [event.seq for event in trace.events] == list(range(1, 57))
     assert [event.kind for event in trace.events].count(EventKind.PROGRESS) == 49
     assert trace.events[-1].kind == EventKind.SUCCEEDED
 

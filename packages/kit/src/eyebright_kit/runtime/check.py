@@ -8,6 +8,7 @@ from pathlib import Path
 from eyebright_kit.runtime.tinyjob import TinyJob
 from eyebright_kit.runtime.trace import (
     artifacts_are_true,
+    hands_over_its_papers,
     leaves_the_images_alone,
     predicts,
     reports_each_epoch,
@@ -40,6 +41,7 @@ def _promises(manifest: TrainerManifest, folder: Path) -> list[CheckedPromise]:
         _kept("tells its story in order", lambda: tells_its_story_in_order(trace)),
         _kept("reports each epoch", lambda: reports_each_epoch(trace)),
         _kept("artifacts are what was told", lambda: artifacts_are_true(trace)),
+        _kept("settings and licence lie beside the model", lambda: hands_over_its_papers(trace)),
         _kept("leaves the stored images alone", lambda: leaves_the_images_alone(trace)),
         _kept("stays offline", lambda: stays_offline(trace)),
         _kept("predicts", lambda: predicts(manifest.module, trace, job.data)),

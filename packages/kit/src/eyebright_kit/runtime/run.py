@@ -12,6 +12,7 @@ from pathlib import Path
 from eyebright_kit.data.local import LocalDataset, dump, load
 from eyebright_kit.disk import replace_durably
 from eyebright_kit.errors import ConfigInvalid, TrainerFailure
+from eyebright_kit.runtime import papers
 from eyebright_kit.runtime.attempt import Attempt, Done, attempted
 from eyebright_kit.runtime.checkpoints import Checkpoints, restore
 from eyebright_kit.runtime.context import Context, Desk, Restored, Result, Stopped, Trainer
@@ -146,6 +147,8 @@ def _work(order: Order, attempt: Attempt) -> Done:
     check_order(order.spec, order.manifest)
     trainer = order.load()
     _relaunch(order, trainer)
+    if order.spec.dataset is not None:
+        papers.hand_over(order.spec, order.manifest, attempt.desk, order.folder.staging)
     attempt.desk.stage(Stage.FETCHING)
     data = _data(order)
     if order.place.world_size > 1:

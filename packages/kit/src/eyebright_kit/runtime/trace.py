@@ -1,5 +1,6 @@
 """What one run of a trainer left behind, and the promises that every trainer keeps: used by `check` and by the test suite."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eyebright_kit.disk import sha256_of
+from eyebright_kit.runtime.papers import CONFIG, LICENCE
 from eyebright_kit.runtime.tinyset import TinySet
 from eyebright_kit.runtime.transfer import local_folder
 from eyebright_wire.answers import PredictionAnswer
@@ -172,6 +174,13 @@ def artifacts_are_true(trace: Trace) -> None:
         path = trace.output / artifact.path
         _expect(path.stat().st_size == artifact.size_bytes, f"{path} has another size than was told")
         _expect(sha256_of(path) == artifact.sha256, f"{path} has another sha256 than was told")
+
+
+def hands_over_its_papers(trace: Trace) -> None:
+    made = {artifact.path for artifact in trace.succeeded.artifacts}
+    _expect({CONFIG, LICENCE} <= made, f"expected {CONFIG} and {LICENCE} among its artifacts: {sorted(made)}")
+    missing = trace.spec.config.keys() - json.loads((trace.output / CONFIG).read_text(encoding="utf-8")).keys()
+    _expect(not missing, f"{CONFIG} lacks the settings {sorted(missing)}")
 
 
 def stays_offline(trace: Trace) -> None:

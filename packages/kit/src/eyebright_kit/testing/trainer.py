@@ -26,6 +26,7 @@ from eyebright_kit.runtime.trace import (
     Trace,
     TracedRun,
     artifacts_are_true,
+    hands_over_its_papers,
     leaves_the_images_alone,
     predicts,
     reports_each_epoch,
@@ -117,6 +118,9 @@ class TrainerConformance:
 
     def test_its_artifacts_are_what_was_told(self, finished: Trace) -> None:
         artifacts_are_true(finished)
+
+    def test_its_settings_and_its_licence_lie_beside_the_model(self, finished: Trace) -> None:
+        hands_over_its_papers(finished)
 
     def test_it_leaves_the_stored_images_alone(self, finished: Trace) -> None:
         leaves_the_images_alone(finished)
