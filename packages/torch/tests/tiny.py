@@ -8,9 +8,10 @@ from torch import nn
 
 from eyebright_torch.classification import fit as story
 from eyebright_torch.classification.config import ClassificationConfig
-from eyebright_torch.classification.framework import Credits, Framework, Variation
-from eyebright_torch.classification.preprocess import Pixels
+from eyebright_torch.classification.framework import Framework, Variation
+from eyebright_torch.framework import Credits
 from eyebright_torch.freezing import Stages
+from eyebright_torch.preprocess import Pixels
 from eyebright_torch.weights import Pretrained
 
 

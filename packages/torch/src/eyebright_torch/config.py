@@ -36,6 +36,7 @@ Device = Annotated[
     BeforeValidator(_text, json_schema_input_type=_DeviceName | Annotated[int, Field(ge=0, le=999)]),
 ]
 Probability = Annotated[float, Field(ge=0, le=1)]
+Jitter = Annotated[float, Field(ge=0, le=1)]
 
 
 class RunConfig(BaseModel):
@@ -97,3 +98,27 @@ class RunConfig(BaseModel):
     export_tolerance: float = developer(
         "Greatest difference of a raw output between the model and its export", default=0.001, gt=0
     )
+
+
+class VisionConfig(RunConfig):
+    """What every task on images has besides: what to begin from, and the changes to training images that all of them know."""
+
+    # The model
+    pretrained: bool = user(
+        "Begin from published weights; they are downloaded once, or put in place by hand", default=False
+    )
+    freeze: Annotated[int, Field(ge=0, le=50)] | Literal["backbone"] = user(
+        'Leading stages of the network that are not trained; "backbone": all but the new head', default=0
+    )
+
+    # Augmentation of training images
+    flip: Probability = user("Chance of a left-right flip; 0 where sides matter, as in digits", default=0.5)
+    flip_vertical: Probability = user("Chance of an upside-down flip", default=0.0)
+    brightness: Jitter = user("Greatest change of brightness", default=0.2)
+    contrast: Jitter = user("Greatest change of contrast", default=0.2)
+    saturation: Jitter = user("Greatest change of saturation", default=0.2)
+    hue: float = user("Greatest turn of the hue, as a share of the colour circle", default=0.0, ge=0, le=0.5)
+
+    @property
+    def augments_colour(self) -> bool:
+        return max(self.brightness, self.contrast, self.saturation, self.hue) > 0

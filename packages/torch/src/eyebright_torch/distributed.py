@@ -56,6 +56,14 @@ class Ranks:
             distributed.all_reduce(tensor)
         return tensor
 
+    def gathered(self, part: T) -> list[T]:
+        """Every rank's part, in order of ranks, on every rank. For what is small: it travels as a pickle."""
+        if self.world_size == 1:
+            return [part]
+        parts: list[T | None] = [None] * self.world_size
+        distributed.all_gather_object(parts, part, group=self._talk)
+        return [part for part in parts if part is not None]
+
     def share_buffers(self, model: nn.Module) -> None:
         """Gives every rank rank 0's normalisation statistics: each has seen other images since the last step began."""
         if self.world_size == 1:

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from eyebright_torch.learner import Learner
 from eyebright_torch.optim import load_state, state_numbers, state_tensors
 from eyebright_torch.state import RunState
-from eyebright_torch.weights import Weights, stored
+from eyebright_torch.weights import Weights, distinct, stored
+from eyebright_torch.weights import load as load_weights
 
 _STATE = "state.json"
 _MODEL = "model.safetensors"
@@ -29,10 +30,10 @@ def save(
 ) -> None:
     """Fills an empty folder with everything that `load` needs. `sums` are those of all ranks; `best_is_now` says that the best
     weights are those which are judged now: they need not be written twice."""
-    tensors = {_MODEL: _packed(learner.model.state_dict()), _OPTIMIZER: _packed(state_tensors(learner.optimizer))}
+    tensors = {_MODEL: _packed(distinct(learner.model)), _OPTIMIZER: _packed(state_tensors(learner.optimizer))}
     tensors[_SUMS] = {"sums": sums}
     if learner.ema:
-        tensors[_EMA] = _packed(learner.ema.model.state_dict())
+        tensors[_EMA] = _packed(distinct(learner.ema.model))
     if best is not None and not best_is_now:
         tensors[_BEST] = best
     _write(tensors, folder)
@@ -48,11 +49,11 @@ def save(
 def load(folder: Path, learner: Learner) -> tuple[RunState, Weights | None]:
     """Puts `learner` back to where it was, bit by bit; answers the state and the best weights so far."""
     rest = json.loads((folder / _STATE).read_text())
-    learner.model.load_state_dict(_unpacked(load_file(folder / _MODEL)))
+    load_weights(learner.model, _unpacked(load_file(folder / _MODEL)))
     load_state(learner.optimizer, _unpacked(load_file(folder / _OPTIMIZER)), rest["optimizer"])
     learner.sums.copy_(load_file(folder / _SUMS)["sums"])
     if learner.ema:
-        learner.ema.model.load_state_dict(_unpacked(load_file(folder / _EMA)))
+        load_weights(learner.ema.model, _unpacked(load_file(folder / _EMA)))
     if rest["scaler"]:
         learner.scaler.load_state_dict(rest["scaler"])
     return RunState.from_json(rest["run"]), _best(folder, learner, rest["best_is_now"])

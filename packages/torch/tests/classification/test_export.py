@@ -11,9 +11,12 @@ from PIL import Image
 from tiny import fit
 
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, ExportFailed
-from eyebright_torch.classification import export, inference
-from eyebright_torch.classification.augment import normalised
-from eyebright_torch.classification.preprocess import Preprocessing, normalise, read_square
+from eyebright_torch import inference
+from eyebright_torch.classification import export
+from eyebright_torch.classification.inference import predict
+from eyebright_torch.colour import normalised
+from eyebright_torch.exporting import to_onnx
+from eyebright_torch.preprocess import Preprocessing, normalise, read_square
 
 RULE = Preprocessing(32)
 LABELS = {"classes": ["a", "b", "c"], "preprocessing": {"imgsz": 32}}
@@ -42,7 +45,7 @@ def certify(path: Path, logits: np.ndarray, tolerance: float = 1e-3):
 
 def test_an_export_answers_alike_in_onnxruntime(tmp_path: Path):
     model = trained()
-    export.to_onnx(model, tmp_path / "model.onnx", 32, LABELS)
+    to_onnx(model, tmp_path / "model.onnx", 32, LABELS, ("logits",))
     certificate = certify(tmp_path / "model.onnx", native(model))
     assert certificate.samples == 7
     assert certificate.agreement == 1
@@ -52,7 +55,7 @@ def test_an_export_answers_alike_in_onnxruntime(tmp_path: Path):
 
 def test_an_export_that_answers_differently_fails(tmp_path: Path):
     model = trained()
-    export.to_onnx(model, tmp_path / "model.onnx", 32, LABELS)
+    to_onnx(model, tmp_path / "model.onnx", 32, LABELS, ("logits",))
     logits = native(model)
     logits[3, 1] += 0.01
     with pytest.raises(ExportFailed, match=r"model\.onnx answers differently .* 0\.01 where at most 0\.001 is allowed"):
@@ -63,7 +66,7 @@ def test_an_export_that_answers_differently_fails(tmp_path: Path):
 def test_an_export_that_answers_nonsense_fails(tmp_path: Path):
     logits = np.full((7, 3), np.nan, dtype=np.float32)
     model = trained()
-    export.to_onnx(model, tmp_path / "model.onnx", 32, LABELS)
+    to_onnx(model, tmp_path / "model.onnx", 32, LABELS, ("logits",))
     with pytest.raises(ExportFailed):
         certify(tmp_path / "model.onnx", logits)
 
@@ -74,7 +77,7 @@ def test_a_model_that_cannot_be_translated_is_an_export_that_failed(tmp_path: Pa
             return images * float(images.sum().item() > 0 and len(str(images)))
 
     with pytest.raises(ExportFailed, match="cannot be exported"):
-        export.to_onnx(Odd(), tmp_path / "model.onnx", 32, LABELS)
+        to_onnx(Odd(), tmp_path / "model.onnx", 32, LABELS, ("logits",))
 
 
 def test_a_run_fails_when_its_export_does_not_hold(job):
@@ -84,12 +87,12 @@ def test_a_run_fails_when_its_export_does_not_hold(job):
 
 
 def test_the_file_tells_its_classes_and_takes_any_batch(tmp_path: Path):
-    export.to_onnx(trained(), tmp_path / "model.onnx", 32, LABELS)
+    to_onnx(trained(), tmp_path / "model.onnx", 32, LABELS, ("logits",))
     props = {prop.key: prop.value for prop in onnx.load(tmp_path / "model.onnx").metadata_props}
     assert props["classes"] == '["a", "b", "c"]'
     session = inference.session(tmp_path / "model.onnx", 1)
     for count in (1, 3):
-        assert inference.run(session, normalise(PIXELS[:count], RULE)).shape == (count, 3)
+        assert inference.outputs(session, normalise(PIXELS[:count], RULE))[0].shape == (count, 3)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +112,7 @@ def test_prediction_agrees_with_evaluation_on_every_validation_image(delivered):
         square = read_square(sample.path, rule)
         with torch.inference_mode():
             expected = model.eval()(normalised(torch.tensor(square)[None], rule)).softmax(1)[0]
-        found = inference.predict(delivered.output, sample.path)
+        found = predict(delivered.output, sample.path)
         by_label = {score.label: score.score for score in found}
         assert [by_label[name] for name in delivered.data.classes] == pytest.approx(expected.tolist(), abs=1e-4)
         assert [score.score for score in found] == sorted(by_label.values(), reverse=True)
@@ -128,13 +131,13 @@ def test_prediction_imports_no_framework(delivered):
 def test_prediction_names_what_is_missing_or_unreadable(delivered, tmp_path: Path):
     image = delivered.data.samples("val")[0].path
     with pytest.raises(ConfigInvalid, match=r"no labels\.json"):
-        inference.predict(tmp_path, image)
+        predict(tmp_path, image)
     with pytest.raises(DatasetInvalid, match="there is no file"):
-        inference.predict(delivered.output, tmp_path / "absent.png")
+        predict(delivered.output, tmp_path / "absent.png")
     (tmp_path / "text.jpg").write_text("this is no image")
     with pytest.raises(DatasetInvalid, match=r"text\.jpg cannot be read as an image"):
-        inference.predict(delivered.output, tmp_path / "text.jpg")
+        predict(delivered.output, tmp_path / "text.jpg")
     (tmp_path / "labels.json").write_text((delivered.output / "labels.json").read_text())
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(ConfigInvalid, match=r"exports=\[onnx\]"):
-        inference.predict(tmp_path, tmp_path / "a.png")
+        predict(tmp_path, tmp_path / "a.png")

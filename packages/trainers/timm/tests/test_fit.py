@@ -13,7 +13,8 @@ from eyebright_timm.config import TimmConfig
 from eyebright_timm.framework import rule
 from eyebright_timm.trainer import TimmTrainer
 from eyebright_torch.classification import export
-from eyebright_torch.classification.augment import normalised
+from eyebright_torch.colour import normalised
+from eyebright_torch.exporting import to_onnx
 from eyebright_torch.testing import Killed
 
 OPTIMISERS = TimmConfig.model_json_schema()["properties"]["optimizer"]["enum"]
@@ -83,7 +84,7 @@ def test_each_kind_of_architecture_answers_alike_in_onnxruntime(name: str, tmp_p
     model, how = models.build(name, 3, config).eval(), rule(name, config)
     with torch.inference_mode():
         logits = model(normalised(torch.from_numpy(PIXELS), how)).numpy()
-    export.to_onnx(model, path := tmp_path / "model.onnx", 32, {"classes": ["a", "b", "c"]})
+    to_onnx(model, path := tmp_path / "model.onnx", 32, {"classes": ["a", "b", "c"]}, ("logits",))
     labels = np.array([0, 1, 2, 0, 1, 2, 0])
     certificate = export.certify(path, logits, labels, [PIXELS[:4], PIXELS[4:]], how, 1e-3, 1, lambda: None)
     assert (certificate.samples, certificate.agreement) == (7, 1)

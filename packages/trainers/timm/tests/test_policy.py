@@ -10,7 +10,7 @@ import pytest
 from eyebright_kit.errors import ConfigInvalid
 from eyebright_timm.config import TimmConfig
 from eyebright_timm.policy import policy
-from eyebright_torch.classification.preprocess import Preprocessing
+from eyebright_torch.preprocess import Preprocessing
 
 RULE = Preprocessing(64)
 RAMP = np.linspace(40, 200, 64)

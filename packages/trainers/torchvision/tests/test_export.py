@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from eyebright_torch.classification import export
-from eyebright_torch.classification.augment import normalised
-from eyebright_torch.classification.preprocess import Preprocessing
+from eyebright_torch.colour import normalised
+from eyebright_torch.exporting import to_onnx
+from eyebright_torch.preprocess import Preprocessing
 from eyebright_torchvision import models
 from eyebright_torchvision.manifest import MANIFEST
 from eyebright_torchvision.trainer import TorchvisionTrainer
@@ -35,7 +36,7 @@ def test_each_architecture_answers_alike_in_onnxruntime(name: str, tmp_path: Pat
     model = trained(name)
     with torch.inference_mode():
         logits = model(normalised(torch.from_numpy(PIXELS), RULE)).numpy()
-    export.to_onnx(model, path := tmp_path / "model.onnx", 32, LABELS)
+    to_onnx(model, path := tmp_path / "model.onnx", 32, LABELS, ("logits",))
     certificate = export.certify(path, logits, TRUE, [PIXELS[:4], PIXELS[4:]], RULE, 1e-3, 1, lambda: None)
     assert (certificate.samples, certificate.agreement) == (7, 1)
 

@@ -1,26 +1,19 @@
-"""Images on their way to the device: decoded once, kept as bytes, prepared in the background while the model computes."""
+"""Images and their classes on their way to the device, prepared in the background while the model computes."""
 
-import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from eyebright_kit.data.local import LocalSample
 from eyebright_kit.errors import DatasetInvalid
-from eyebright_torch.cache import room
-from eyebright_torch.classification.preprocess import UNREADABLE, Pixels, Preprocessing, read_square
+from eyebright_torch.classification.metrics import Labels
+from eyebright_torch.images import Alter, Images
 from eyebright_torch.order import Indices
 from eyebright_torch.prefetch import prefetched
-
-#: What a square [side, side, 3] of the so many-eth image is to be learned from as.
-Alter = Callable[[Pixels, int], Pixels]
 
 
 @dataclass(frozen=True)
@@ -34,66 +27,18 @@ class Batch:
         return len(self.labels)
 
 
-class Images:
-    """The squares of one split, by index. Each file is decoded once where there is room to keep it.
+def labels_of(images: Images) -> Labels:
+    """[N]. Raises DatasetInvalid naming an image without a class."""
+    return np.array([_label(sample) for sample in images.samples], dtype=np.int64)
 
-    Whether there is, and how many threads decode, changes no byte of what `take` answers.
-    """
 
-    def __init__(
-        self,
-        samples: Sequence[LocalSample],
-        rule: Preprocessing,
-        threads: int,
-        kept: NDArray[np.uint8] | None = None,
-    ) -> None:
-        self.labels = np.array([_label(sample) for sample in samples], dtype=np.int64)
-        self.side = rule.imgsz
-        self._samples = samples
-        self._rule = rule
-        self._kept = kept
-        self._decoded = np.zeros(len(samples), dtype=np.bool_)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    @property
-    def bytes_in_memory(self) -> int:
-        """What the kept squares take once all are decoded; a file's pages are the system's to drop."""
-        return 0 if self._kept is None or isinstance(self._kept, np.memmap) else self._kept.nbytes
-
-    def take(self, indices: Indices, out: Pixels | None = None) -> Pixels:
-        """[N, side, side, 3]. Raises DatasetInvalid naming the file that cannot be decoded."""
-        out = np.empty((len(indices), self.side, self.side, 3), dtype=np.uint8) if out is None else out
-        if self._kept is None:
-            self._decode(indices, out, range(len(indices)))
-            return out
-        missing = np.unique(indices[~self._decoded[indices]])
-        self._decode(missing, self._kept, missing)
-        self._decoded[missing] = True
-        return np.take(self._kept, indices, axis=0, out=out, mode="clip")  # any other mode would buffer `out`
-
-    def alter(self, pixels: Pixels, indices: Indices, alter: Alter) -> None:
-        """Each square of `pixels` [N, side, side, 3] in place, by the threads that decode."""
-        for row, square in enumerate(self._pool.map(alter, pixels, indices.tolist())):
-            pixels[row] = square
-
-    def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def _decode(self, indices: Indices, into: NDArray[np.uint8], rows: Iterable[int]) -> None:
-        for row, square in zip(rows, self._pool.map(self._square, indices.tolist()), strict=True):
-            into[row] = square
-
-    def _square(self, index: int) -> Pixels:
-        sample = self._samples[index]
-        try:
-            return read_square(sample.path, self._rule)
-        except UNREADABLE as error:
-            raise DatasetInvalid(
-                f"{sample.source or sample.path.name} cannot be decoded ({error}); replace or remove it and import again"
-            ) from error
+def batches(
+    images: Images, labels: Labels, steps: Iterable[Indices], device: torch.device, alter: Alter | None = None
+) -> Generator[Batch, None, None]:
+    """Each step's batch on the device, in order. The next ones are prepared meanwhile; closing the generator ends that."""
+    with closing(prefetched(partial(_prepare, images, labels, alter, device.type == "cuda"), steps)) as prepared:
+        for batch in prepared:
+            yield _moved(batch, device)
 
 
 def _label(sample: LocalSample) -> int:
@@ -104,47 +49,12 @@ def _label(sample: LocalSample) -> int:
     return sample.label
 
 
-@contextmanager
-def opened(
-    samples: Sequence[LocalSample], rule: Preprocessing, threads: int, keep_at: Path | None, shared: bool
-) -> Iterator[Images]:
-    """Images that are kept at `keep_at`, or in memory, where there is room; `None` keeps none."""
-    kept = room((len(samples), rule.imgsz, rule.imgsz, 3), keep_at, shared) if keep_at else None
-    images = Images(samples, rule, threads, kept)
-    try:
-        yield images
-    finally:
-        images.close()
-
-
-def batches(
-    images: Images, steps: Iterable[Indices], device: torch.device, alter: Alter | None = None
-) -> Generator[Batch, None, None]:
-    """Each step's batch on the device, in order. The next ones are prepared meanwhile; closing the generator ends that."""
-    with closing(prefetched(partial(_prepare, images, alter, device.type == "cuda"), steps)) as prepared:
-        for batch in prepared:
-            yield _moved(batch, device)
-
-
-def in_order(count: int, batch: int, rank: int = 0, world_size: int = 1) -> list[Indices]:
-    """This rank's part of a split, first to last, for evaluation."""
-    mine = np.arange(rank, count, world_size)
-    return [mine[start : start + batch] for start in range(0, len(mine), batch)]
-
-
-def decode_threads(workers: int, cores: int) -> int:
-    return workers or max(1, min(cores, os.cpu_count() or 1))
-
-
-def _prepare(images: Images, alter: Alter | None, pin: bool, step: Indices) -> Batch:
-    """Filled in pinned memory for a GPU, so that the copy there waits for nothing. torch's host allocator hands a buffer out
-    again only when the copy from it is done."""
-    pixels = torch.empty((len(step), images.side, images.side, 3), dtype=torch.uint8, pin_memory=pin)
-    images.take(step, pixels.numpy())
+def _prepare(images: Images, labels: Labels, alter: Alter | None, pin: bool, step: Indices) -> Batch:
+    pixels = images.batch(step, pin)
     if alter:
         images.alter(pixels.numpy(), step, alter)
-    labels = torch.from_numpy(images.labels[step])
-    return Batch(pixels, labels.pin_memory() if pin else labels)
+    mine = torch.from_numpy(labels[step])
+    return Batch(pixels, mine.pin_memory() if pin else mine)
 
 
 def _moved(batch: Batch, device: torch.device) -> Batch:

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from eyebright_torch.classification.augment import normalised
 from eyebright_torch.classification.data import Batch
 from eyebright_torch.classification.metrics import TOP5_FROM, Logits, Scores
-from eyebright_torch.classification.preprocess import Preprocessing
+from eyebright_torch.colour import normalised
 from eyebright_torch.distributed import Ranks
 from eyebright_torch.hardware import Hardware
+from eyebright_torch.preprocess import Preprocessing
 from eyebright_torch.task import Tick
 
 

@@ -1,28 +1,15 @@
-"""What classification asks of the library whose models are trained: a handful of functions, most of which have a default."""
+"""What classification asks of a library beyond what every task does."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import nn
-from torch.optim import Optimizer
 
-from eyebright_torch import optim, schedule
 from eyebright_torch.classification.augment import Distort
 from eyebright_torch.classification.config import ClassificationConfig
-from eyebright_torch.classification.preprocess import Pixels, Preprocessing
-from eyebright_torch.freezing import Stages
-from eyebright_torch.weights import Pretrained
-
-
-@dataclass(frozen=True)
-class Credits:
-    """What the model card says of trainer and library."""
-
-    trainer: str  # the distribution: "eyebright-trainer-torchvision"
-    library: str  # and the library's: "torchvision"
-    licence: str  # the library's, as SPDX names it
+from eyebright_torch.framework import Library
+from eyebright_torch.preprocess import Pixels, Preprocessing
 
 
 @dataclass(frozen=True)
@@ -39,21 +26,7 @@ class Variation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Framework:
-    """`build(model, classes, config, pretrained)` draws from torch's global generator; the rest is without chance.
+class Framework(Library):
+    """Its models answer logits [N, classes]. `variation(config, rule, classes)` is what is done to training images."""
 
-    `rule(model, config)` is how images become squares for a model, `variation(config, rule, classes)` what is done to training
-    images, `learning_rate(config, steps_per_epoch)` a function from the step to its rate.
-    """
-
-    config: type[ClassificationConfig]
-    credits: Credits
-    pretrained: Callable[[str], Pretrained]  # raises ConfigInvalid that says which file belongs where
-    build: Callable[[str, int, ClassificationConfig, Pretrained | None], nn.Module]
-    stages: Callable[[str, nn.Module], Stages]
-    rule: Callable[[str, ClassificationConfig], Preprocessing] = field(
-        default=lambda _, c: Preprocessing(c.imgsz, c.fit)
-    )
-    optimizer: Callable[[ClassificationConfig, nn.Module], Optimizer] = optim.optimizer
-    learning_rate: Callable[[ClassificationConfig, int], Callable[[int], float]] = schedule.learning_rate
     variation: Callable[[ClassificationConfig, Preprocessing, int], Variation] = field(default=lambda *_: Variation())

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from eyebright_torch.classification.metrics import Report
 from eyebright_torch.classification.mistakes import Mistake
-from eyebright_torch.classification.preprocess import Pixels
+from eyebright_torch.preprocess import Pixels
 from eyebright_torch.state import EpochRecord
 
 _DPI = 120

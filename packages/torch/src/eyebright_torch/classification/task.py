@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from torch import nn
@@ -11,13 +12,15 @@ from torch.nn import functional
 from eyebright_torch.classification import evaluate
 from eyebright_torch.classification.augment import Augment
 from eyebright_torch.classification.config import ClassificationConfig
-from eyebright_torch.classification.data import Batch, Images, batches, in_order
+from eyebright_torch.classification.data import Batch, batches
 from eyebright_torch.classification.framework import Variation
-from eyebright_torch.classification.preprocess import Pixels, Preprocessing
+from eyebright_torch.classification.metrics import Labels
 from eyebright_torch.distributed import Ranks
 from eyebright_torch.draws import Purpose, generator
 from eyebright_torch.hardware import Hardware
+from eyebright_torch.images import Images, in_order
 from eyebright_torch.order import Indices
+from eyebright_torch.preprocess import Pixels, Preprocessing
 from eyebright_torch.task import Goal, Learned, Metrics, Tick
 
 GOAL = Goal("top1")
@@ -32,6 +35,8 @@ class Classification:
     ranks: Ranks
     train: Images
     val: Images
+    train_labels: Labels
+    val_labels: Labels
     rule: Preprocessing
     variation: Variation
     goal: Goal = GOAL
@@ -42,11 +47,8 @@ class Classification:
         object.__setattr__(self, "augment", Augment(self.config, self.rule, self.variation.distort))
 
     def batches(self, steps: Sequence[Indices], epoch: int) -> Generator[Batch, None, None]:
-        if not self.variation.image:
-            return batches(self.train, steps, self.hardware.device)
-        return batches(
-            self.train, steps, self.hardware.device, lambda square, index: self._altered(square, epoch, index)
-        )
+        alter = partial(self._altered, epoch=epoch) if self.variation.image else None
+        return batches(self.train, self.train_labels, steps, self.hardware.device, alter)
 
     def learn(self, network: nn.Module, batch: Batch, rng: np.random.Generator) -> Learned:
         images, targets = self.augment(batch.pixels, rng), batch.labels
@@ -60,10 +62,10 @@ class Classification:
 
     def judge(self, model: nn.Module, tick: Tick) -> Metrics:
         steps = in_order(len(self.val), self.config.batch, self.ranks.rank, self.ranks.world_size)
-        with closing(batches(self.val, steps, self.hardware.device)) as loaded:
+        with closing(batches(self.val, self.val_labels, steps, self.hardware.device)) as loaded:
             return evaluate.score(model, loaded, self.rule, self.hardware, self.ranks, tick).as_metrics()
 
-    def _altered(self, square: Pixels, epoch: int, index: int) -> Pixels:
+    def _altered(self, square: Pixels, index: int, epoch: int) -> Pixels:
         """A stream for each image of each epoch: whichever thread, rank or step takes it, it becomes the same."""
         assert self.variation.image
         return self.variation.image(square, generator(self.config.seed, Purpose.IMAGE, epoch, index))

@@ -8,8 +8,9 @@ from eyebright_timm.mixing import mixing
 from eyebright_timm.optim import optimizer
 from eyebright_timm.policy import policy
 from eyebright_timm.schedule import learning_rate
-from eyebright_torch.classification.framework import Credits, Framework, Variation
-from eyebright_torch.classification.preprocess import Preprocessing
+from eyebright_torch.classification.framework import Framework, Variation
+from eyebright_torch.framework import Credits
+from eyebright_torch.preprocess import Preprocessing
 
 
 def rule(model: str, config: TimmConfig) -> Preprocessing:

@@ -12,7 +12,7 @@ from timm.data.auto_augment import AutoAugment, RandAugment, auto_augment_transf
 
 from eyebright_kit.errors import ConfigInvalid
 from eyebright_timm.config import TimmConfig
-from eyebright_torch.classification.preprocess import Pixels, Preprocessing
+from eyebright_torch.preprocess import Pixels, Preprocessing
 
 Alteration = Callable[[Pixels, np.random.Generator], Pixels]
 

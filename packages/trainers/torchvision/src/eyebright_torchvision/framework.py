@@ -1,6 +1,7 @@
 """What torchvision gives to the training of classifiers."""
 
-from eyebright_torch.classification.framework import Credits, Framework, Variation
+from eyebright_torch.classification.framework import Framework, Variation
+from eyebright_torch.framework import Credits
 from eyebright_torchvision import models, weights
 from eyebright_torchvision.config import TorchvisionConfig
 from eyebright_torchvision.randaugment import randaugment

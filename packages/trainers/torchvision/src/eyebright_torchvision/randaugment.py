@@ -7,7 +7,8 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as ops
 
-from eyebright_torch.classification.augment import Distort, beside
+from eyebright_torch.classification.augment import Distort
+from eyebright_torch.colour import beside
 from eyebright_torchvision.config import TorchvisionConfig
 
 # As torchvision defines it: name -> greatest value at magnitude 30, and whether it has two directions.

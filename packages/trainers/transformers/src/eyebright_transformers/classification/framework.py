@@ -1,7 +1,8 @@
 """What transformers gives to the training of classifiers."""
 
-from eyebright_torch.classification.framework import Credits, Framework
-from eyebright_torch.classification.preprocess import Preprocessing
+from eyebright_torch.classification.framework import Framework
+from eyebright_torch.framework import Credits
+from eyebright_torch.preprocess import Preprocessing
 from eyebright_transformers.classification import models, weights
 from eyebright_transformers.classification.config import ClassifierConfig
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from eyebright_torch.classification.augment import normalised
-from eyebright_torch.classification.preprocess import Preprocessing, normalise, read_square
+from eyebright_torch.colour import normalised
+from eyebright_torch.preprocess import Preprocessing, normalise, read_square
 
 RULE = Preprocessing(16)
 

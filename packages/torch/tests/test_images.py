@@ -9,9 +9,10 @@ import torch
 from eyebright_kit.data.local import LocalDataset
 from eyebright_kit.errors import DatasetInvalid
 from eyebright_torch import cache
-from eyebright_torch.classification import data
-from eyebright_torch.classification.data import Images, batches, in_order, opened
-from eyebright_torch.classification.preprocess import Preprocessing
+from eyebright_torch import images as pictures
+from eyebright_torch.classification.data import batches, labels_of
+from eyebright_torch.images import Images, in_order, opened
+from eyebright_torch.preprocess import Preprocessing
 from eyebright_torch.testing import copy_of
 from eyebright_wire.datasets import Split
 
@@ -27,7 +28,12 @@ def test_kept_or_not_and_by_however_many_threads_the_bytes_are_the_same(images: 
         for keep in (None, tmp_path / f"kept-{threads}"):
             for shared in (False, True):
                 with opened(samples, RULE, threads, keep, shared) as opened_images:
-                    seen.append([batch.pixels.numpy().copy() for batch in batches(opened_images, steps, CPU)])
+                    seen.append(
+                        [
+                            batch.pixels.numpy().copy()
+                            for batch in batches(opened_images, labels_of(opened_images), steps, CPU)
+                        ]
+                    )
     for other in seen[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(seen[0], other, strict=True))
 
@@ -36,8 +42,8 @@ def test_where_there_is_room_each_file_is_decoded_once(
     images: LocalDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     read: list[Path] = []
-    real = data.read_square
-    monkeypatch.setattr(data, "read_square", lambda path, rule: read.append(path) or real(path, rule))
+    real = pictures.read_square
+    monkeypatch.setattr(pictures, "read_square", lambda path, rule: read.append(path) or real(path, rule))
     with opened(images.samples(Split.VAL), RULE, 2, tmp_path / "kept", False) as found:
         for _ in range(3):
             found.take(np.arange(len(found)))
@@ -81,7 +87,7 @@ def test_a_file_that_is_no_image_is_named(images: LocalDataset, tmp_path: Path):
     sample.path.write_text("this is no image")
     found = Images(broken.samples(Split.TRAIN), RULE, 2)
     with pytest.raises(DatasetInvalid, match=sample.source):
-        list(batches(found, [np.arange(24)], CPU))
+        list(batches(found, labels_of(found), [np.arange(24)], CPU))
     found.close()
 
 
@@ -89,7 +95,7 @@ def test_an_iterator_that_is_left_early_leaves_no_thread_behind(images: LocalDat
     import threading
 
     found = Images(images.samples(Split.TRAIN), RULE, 1)
-    iterator = batches(found, [np.arange(4)] * 50, CPU)
+    iterator = batches(found, labels_of(found), [np.arange(4)] * 50, CPU)
     next(iterator)
     iterator.close()
     found.close()
@@ -109,7 +115,7 @@ def test_what_each_image_is_altered_to_depends_on_nothing_but_the_image(images: 
     for threads in (1, 4):
         found = Images(images.samples(Split.TRAIN), RULE, threads)
         steps = [np.array([5, 1]), np.array([2, 5, 0])]
-        seen.append([batch.pixels.numpy() for batch in batches(found, steps, CPU, alter)])
+        seen.append([batch.pixels.numpy() for batch in batches(found, labels_of(found), steps, CPU, alter)])
         plain = found.take(np.array([5]))[0]
         found.close()
     for few, many in zip(*seen, strict=True):

@@ -1,0 +1,124 @@
+"""One run from its order to its result, whatever the task. Imported only when something is trained, because the framework
+takes seconds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from eyebright_kit.data.local import LocalDataset
+from eyebright_kit.runtime import Context, Result
+from eyebright_torch import hardware as machine
+from eyebright_torch import memory
+from eyebright_torch.config import VisionConfig
+from eyebright_torch.distributed import Ranks, joined, local_place
+from eyebright_torch.framework import Library
+from eyebright_torch.freezing import Part, freeze
+from eyebright_torch.hardware import Hardware
+from eyebright_torch.images import Images, decode_threads, opened
+from eyebright_torch.learner import Learner
+from eyebright_torch.loop import Loop
+from eyebright_torch.order import Order
+from eyebright_torch.preprocess import Preprocessing
+from eyebright_torch.state import RunState
+from eyebright_torch.task import Task
+from eyebright_torch.weights import Pretrained, load
+from eyebright_wire.datasets import Split
+from eyebright_wire.jobs import Stage
+
+
+@dataclass(frozen=True)
+class Run:
+    """What stands before anything is learned. `config` is of the class that the library named."""
+
+    ctx: Context
+    library: Any
+    config: Any
+    hardware: Hardware
+    ranks: Ranks
+    rule: Preprocessing
+    train: Images
+    val: Images
+    pretrained: Pretrained | None
+
+
+class Course(Protocol):
+    """What `fit` does not know of a task."""
+
+    def check(self, data: LocalDataset) -> None:
+        """Can this be trained on? Raises DatasetInvalid naming the missing condition."""
+        ...
+
+    def side(self, config: Any) -> int:
+        """The side of the squares that training images are kept as."""
+        ...
+
+    def task(self, run: Run, model: nn.Module) -> Task[Any]: ...
+
+    def deliver(self, run: Run, task: Any, model: nn.Module, state: RunState) -> Result:
+        """Leaves the artifacts of the best weights, which `model` holds."""
+        ...
+
+
+def fit(ctx: Context, library: Library, course: Course) -> Result:
+    """Rank 0 answers the result; the other ranks an empty one."""
+    config = ctx.config_as(library.config)
+    hardware = machine.choose(config, ctx.resources, *local_place())
+    machine.settle(hardware, config.deterministic)
+    with joined(ctx.rank, ctx.world_size, hardware.device) as ranks, memory.explained(config):
+        pretrained = ranks.in_turn(lambda: library.pretrained(ctx.model)) if config.pretrained else None
+        ctx.stage(Stage.VALIDATING)
+        course.check(ctx.data)
+        config, rule = _fitted(ctx, config), library.rule(ctx.model, config)
+        kept = replace(rule, imgsz=course.side(config))
+        with _images(ctx, config, kept, Split.TRAIN) as train, _images(ctx, config, rule, Split.VAL) as val:
+            run = Run(ctx, library, config, hardware, ranks, rule, train, val, pretrained)
+            return _trained(run, course)
+
+
+def _trained(run: Run, course: Course) -> Result:
+    model, frozen = _model(run)
+    task = course.task(run, model)
+    order = Order.of(len(run.train), run.config, run.ranks)
+    optimizer = partial(run.library.optimizer, run.config)
+    learner = Learner(model, frozen, optimizer, task.tallies, run.config, run.hardware, run.ranks, order.steps)
+    rate = run.library.learning_rate(run.config, order.steps)
+    loop = Loop(run.ctx, run.config, run.hardware, run.ranks, learner, task, order, rate)
+    run.ctx.stage(Stage.TRAINING)
+    loop.run()
+    if not run.ranks.first:
+        return Result({})
+    load(learner.model, loop.best or {})
+    return course.deliver(run, task, learner.model, loop.state)
+
+
+def _fitted(ctx: Context, config: VisionConfig) -> VisionConfig:
+    """A set smaller than one batch is a batch: what runs by default must run on few images too."""
+    images = len(ctx.data.samples(Split.TRAIN))
+    if config.batch <= images:
+        return config
+    ctx.log.warning("batch=%d, but there are %d training images: each step takes all of them", config.batch, images)
+    return config.model_copy(update={"batch": images})
+
+
+@contextmanager
+def _images(ctx: Context, config: VisionConfig, rule: Preprocessing, split: Split) -> Iterator[Images]:
+    keep_at = None if config.cache == "off" else ctx.scratch / f"{split}-{rule.imgsz}.bytes"
+    threads = decode_threads(config.workers, ctx.resources.threads)
+    with opened(ctx.data.samples(split), rule, threads, keep_at, ctx.world_size > 1) as images:
+        yield images
+
+
+def _model(run: Run) -> tuple[nn.Module, list[Part]]:
+    """The same on every rank: the head's first weights come from the seed."""
+    torch.manual_seed(run.config.seed)
+    name = run.ctx.model
+    model = run.library.build(name, len(run.ctx.data.classes), run.config, run.pretrained)
+    frozen = freeze(run.library.stages(name, model), name, run.config.freeze)
+    cached = run.train.bytes_in_memory + run.val.bytes_in_memory
+    memory.check(model, run.config, run.hardware, run.ranks.world_size, cached)
+    return model, frozen
