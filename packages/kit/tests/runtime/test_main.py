@@ -11,7 +11,7 @@ from eyebright_kit.runtime import Context, Result, main
 from eyebright_wire.errors import ExitCode
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.manifest import TrainerManifest
-from eyebright_wire.predictions import ClassScore
+from eyebright_wire.predictions import ClassArea, ClassMask, ClassScore
 
 MANIFEST = TrainerManifest(name="tiny", version="1.2", module="tiny", licence="MIT", tasks=())
 
@@ -61,6 +61,19 @@ def test_predict_prints_one_json_object(tmp_path: Path, capsys: pytest.CaptureFi
     answer = json.loads(capsys.readouterr().out)
     assert answer["scores"] == [{"label": "cat", "score": 0.75}, {"label": "dog", "score": 0.25}]
     assert answer["seconds"] >= 0
+
+
+class Painter(Tiny):
+    def predict(self, model: Path, image: Path) -> ClassMask:
+        return ClassMask(width=1, height=1, areas=(ClassArea(label="cat", index=0, share=1),), png="AA==")
+
+
+def test_a_mask_is_printed_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    Image.new("RGB", (8, 8)).save(tmp_path / "image.png")
+    assert main(MANIFEST, Painter, ["predict", str(tmp_path), str(tmp_path / "image.png")]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["scores"], answer["objects"]) == ([], [])
+    assert answer["mask"]["areas"] == [{"label": "cat", "index": 0, "share": 1.0}]
 
 
 def test_predict_that_fails_says_why_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

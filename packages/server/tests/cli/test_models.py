@@ -43,6 +43,8 @@ def test_a_model_is_named_by_its_number_or_an_alias(cli: Cli, photos: Path, tmp_
     assert cli("models", "show", "my/pets", "--json").document["number"] == 2
     seen = cli("models", "predict", "my/pets@production", photos / "cat/3.png", "--json").document
     assert seen["model_id"] == cli("models", "show", "my/pets@1", "--json").document["id"]
+    refused = cli("models", "predict", "my/pets", photos / "cat/3.png", "--mask", tmp_path / "mask.png")
+    assert (refused.code, "answers no mask" in refused.err) == (Exit.USAGE, True)
     assert cli("models", "download", "my/pets@2", "--to", tmp_path / "files", "--json").document["files"]
     assert cli("models", "alias", "my/pets@2", "production", "--json").document["aliases"] == ["production"]
     assert cli("models", "show", "my/pets@1", "--json").document["aliases"] == []

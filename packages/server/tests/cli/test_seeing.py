@@ -3,7 +3,7 @@
 import pytest
 
 from eyebright.cli.seeing import show_prediction
-from eyebright_wire.predictions import ClassScore, FoundObject, Keypoint
+from eyebright_wire.predictions import ClassArea, ClassMask, ClassScore, FoundObject, Keypoint
 from eyebright_wire.resources import Prediction
 
 HAND = FoundObject(
@@ -42,3 +42,12 @@ def test_a_picture_on_which_nothing_was_found_says_so(capsys: pytest.CaptureFixt
     show_prediction(seen(), None)
     said = capsys.readouterr()
     assert "Nothing was found." in said.out + said.err
+
+
+def test_a_mask_is_shown_as_how_much_of_the_picture_each_class_is(capsys: pytest.CaptureFixture[str]):
+    areas = (ClassArea(label="road", index=1, share=0.75), ClassArea(label="sky", index=0, share=0.25))
+    mask = ClassMask(width=4, height=2, areas=areas, png="")
+    show_prediction(Prediction(model_id="mdl_1", mask=mask, seconds=0.1), None)
+    title, *rows = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert title == ["label", "of", "the", "picture"]
+    assert rows == [["road", "75.0", "%"], ["sky", "25.0", "%"]]

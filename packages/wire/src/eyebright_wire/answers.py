@@ -1,7 +1,7 @@
 """What a trainer's short verbs print as their last line: `check` and `predict`."""
 
 from eyebright_wire.model import WireModel
-from eyebright_wire.predictions import ClassScore, FoundObject
+from eyebright_wire.predictions import ClassMask, ClassScore, FoundObject
 
 
 class CheckedPromise(WireModel):
@@ -21,8 +21,10 @@ class CheckReport(WireModel):
 
 
 class PredictionAnswer(WireModel):
-    """What a model makes of one image: a classifier gives scores, every other model the objects that it found."""
+    """What a model makes of one image: a classifier gives scores, a semantic segmenter a mask, every other model the objects that
+    it found."""
 
     scores: tuple[ClassScore, ...] = ()  # best first
     objects: tuple[FoundObject, ...] = ()  # best first
+    mask: ClassMask | None = None
     seconds: float

@@ -2,6 +2,8 @@
 
 from typing import TypeAlias
 
+from pydantic import Field
+
 from eyebright_wire.model import WireModel
 
 Ring: TypeAlias = tuple[float, ...]  # x, y, x, y, … of a closed outline, without repeating the first point
@@ -31,5 +33,25 @@ class FoundObject(WireModel):
     corners: Ring = ()  # of a turned box, in order round it
 
 
-#: A classifier's scores, or the objects that a detector found; best first.
-Found: TypeAlias = tuple[ClassScore, ...] | tuple[FoundObject, ...]
+class ClassArea(WireModel):
+    """How much of an image is of a class."""
+
+    label: str
+    index: int  # the value of its pixels in the mask
+    share: float  # of all pixels, 0…1
+
+
+class ClassMask(WireModel):
+    """Which class each pixel of an image is of."""
+
+    width: int
+    height: int
+    areas: tuple[ClassArea, ...]  # of the classes that it shows, largest first
+    png: str = Field(
+        description="Base64 of a PNG of 8 bits, as large as the image: pixels are class indices, 255 where none was told",
+        json_schema_extra={"contentEncoding": "base64", "contentMediaType": "image/png"},
+    )
+
+
+#: A classifier's scores or the objects that a detector found, best first; or what each pixel is.
+Found: TypeAlias = tuple[ClassScore, ...] | tuple[FoundObject, ...] | ClassMask

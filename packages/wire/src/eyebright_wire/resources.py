@@ -11,7 +11,7 @@ from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Progress
 from eyebright_wire.jobs import JobKind, JobState, PreflightRequest, Stage, kind_of
 from eyebright_wire.model import Line, RequestModel, WireModel
-from eyebright_wire.predictions import ClassScore, FoundObject
+from eyebright_wire.predictions import ClassMask, ClassScore, FoundObject
 
 T = TypeVar("T")
 
@@ -219,11 +219,13 @@ class ModelView(WireModel):
 
 
 class Prediction(WireModel):
-    """What a model makes of one image: a classifier gives scores, every other model the objects that it found."""
+    """What a model makes of one image: a classifier gives scores, a semantic segmenter a mask, every other model the objects that
+    it found."""
 
     model_id: str
     scores: tuple[ClassScore, ...] = Field(default=(), description="One for each class, best first")
     objects: tuple[FoundObject, ...] = Field(default=(), description="Best first")
+    mask: ClassMask | None = Field(default=None, description="Which class each pixel is of")
     seconds: float
 
 

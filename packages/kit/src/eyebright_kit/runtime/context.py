@@ -53,7 +53,7 @@ class Trainer(Protocol):
     def fit(self, ctx: "Context") -> Result: ...
 
     def predict(self, model: Path, image: Path) -> Found:
-        """All classes, or the objects that were found; best first."""
+        """All classes or the objects that were found, best first; or what each pixel is."""
         ...
 
     def relaunch(self, spec: JobSpec) -> list[str] | None:

@@ -16,7 +16,7 @@ from eyebright_kit.runtime.failure import exit_code, explained
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.errors import ExitCode
 from eyebright_wire.manifest import TrainerManifest
-from eyebright_wire.predictions import ClassScore, FoundObject
+from eyebright_wire.predictions import ClassMask, ClassScore, Found, FoundObject
 
 #: Libraries that report home unless told not to. onnxruntime does so from native code, which no audit hook sees.
 _NO_REPORTS = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
@@ -92,13 +92,18 @@ def _predict(load: Callable[[], Trainer], model: Path, image: Path) -> int:
         sys.stderr.write(f"{failed.message}\n")
         logging.getLogger("eyebright").debug("predict failed", exc_info=error)
         return exit_code(failed.code)
-    answer = PredictionAnswer(
+    _print(_answer(found, seconds=round(time.monotonic() - began, 4)).model_dump_json())
+    return ExitCode.DONE
+
+
+def _answer(found: Found, seconds: float) -> PredictionAnswer:
+    if isinstance(found, ClassMask):
+        return PredictionAnswer(mask=found, seconds=seconds)
+    return PredictionAnswer(
         scores=tuple(score for score in found if isinstance(score, ClassScore)),
         objects=tuple(thing for thing in found if isinstance(thing, FoundObject)),
-        seconds=round(time.monotonic() - began, 4),
+        seconds=seconds,
     )
-    _print(answer.model_dump_json())
-    return ExitCode.DONE
 
 
 def _check_image(image: Path) -> None:

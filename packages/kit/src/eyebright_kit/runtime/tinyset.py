@@ -46,8 +46,12 @@ class TinySet:
     @property
     def shows_objects(self) -> bool:
         """Something in an image, rather than the image as a whole, is what is to be found."""
-        drawn = self._like_it()
-        return bool(drawn.instances) or drawn.mask is not None
+        return bool(self._like_it().instances)
+
+    @property
+    def is_painted(self) -> bool:
+        """What each pixel is of is to be found."""
+        return self._like_it().mask is not None
 
     def picture(self) -> Image.Image:
         """One that is like those of the set and none of them."""

@@ -1,15 +1,21 @@
 """What one run of a trainer left behind, and the promises that every trainer keeps: used by `check` and by the test suite."""
 
+import base64
 import json
+import math
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from eyebright_kit.data.annotations import IGNORED
 from eyebright_kit.disk import sha256_of
 from eyebright_kit.runtime.papers import CONFIG, LICENCE
 from eyebright_kit.runtime.tinyset import TinySet
@@ -28,7 +34,7 @@ from eyebright_wire.events import (
     Succeeded,
 )
 from eyebright_wire.jobs import JobSpec, Stage
-from eyebright_wire.predictions import ClassScore, FoundObject
+from eyebright_wire.predictions import ClassMask, ClassScore, FoundObject
 
 #: Installed into the child before anything else runs; it writes down each attempt to reach another machine and refuses it.
 _GUARD = """
@@ -203,7 +209,9 @@ def predicts(module: str, trace: Trace, data: TinySet) -> None:
     done = run_verb(module, "predict", str(trace.output), str(image))
     _expect(done.returncode == 0, f"predict ended with {done.returncode}: {done.stderr[-2000:]}")
     answer = PredictionAnswer.model_validate_json(done.stdout)
-    if data.shows_objects:
+    if data.is_painted:
+        mask_fits(picture.size, answer.mask, data.classes)
+    elif data.shows_objects:
         _objects_lie_in(picture.size, answer.objects, data.classes)
     else:
         _scores_each(answer.scores, data.classes)
@@ -218,6 +226,25 @@ def _objects_lie_in(size: tuple[int, int], objects: tuple[FoundObject, ...], cla
         inside = 0 <= left <= right <= width and 0 <= top <= bottom <= height
         _expect(inside, f"the box {found.box} does not lie in the image of {width}×{height}")
     _best_first([found.score for found in objects])
+
+
+def mask_fits(size: tuple[int, int], mask: ClassMask | None, classes: tuple[str, ...]) -> None:
+    """A PNG as large as the image, in which the classes have the areas that were told."""
+    if mask is None:
+        raise AssertionError("expected a mask")
+    painted = Image.open(BytesIO(base64.b64decode(mask.png, validate=True)))
+    known = f"{painted.format} {painted.mode} of {painted.size}, told {(mask.width, mask.height)}"
+    told = painted.format == "PNG" and painted.mode in ("L", "P") and painted.size == (mask.width, mask.height) == size
+    _expect(told, f"expected a PNG of 8 bits of {size}, got {known}")
+    counts = {value: count for value, count in enumerate(painted.histogram()) if count and value != IGNORED}
+    areas = {area.index: area for area in mask.areas}
+    _expect(areas.keys() == counts.keys(), f"the areas {sorted(areas)} are not the values of the mask {sorted(counts)}")
+    for value, area in areas.items():
+        _expect(area.label == classes[value], f"{area} is class {classes[value]}")
+        _expect(
+            abs(area.share - counts[value] / math.prod(size)) < 1e-3, f"{area} has {counts[value]} pixels of {size}"
+        )
+    _best_first([area.share for area in mask.areas])
 
 
 def _scores_each(scores: tuple[ClassScore, ...], classes: tuple[str, ...]) -> None:

@@ -1,5 +1,6 @@
 """`eyebright models …`."""
 
+import base64
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from eyebright.cli.summary import attempt_folder, parity_line
 from eyebright.cli.terminal import emit, interactive, metrics_line, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
 from eyebright.errors import InvalidRequest
-from eyebright_wire.resources import ModelView
+from eyebright_wire.resources import ModelView, Prediction
 
 app = group(
     "List, show, compare, export and try trained models.",
@@ -174,17 +175,32 @@ def predict(
         int | None,
         typer.Option(min=1, help="At most so many answers, best first; default: 5 classes, or every object."),
     ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Where to write the mask, of a model that answers one: a PNG of class indices."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask a model what is on a picture."""
     content = _picture(image.expanduser())
     with connected() as client:
         prediction = client.predict(model_name, content)
+    if mask:
+        _write_mask(prediction, mask.expanduser())
     if as_json:
         emit(prediction)
         return
     show_prediction(prediction, top)
     say(f"{prediction.seconds:.2f} s", style="dim")
+
+
+def _write_mask(prediction: Prediction, path: Path) -> None:
+    """Raises InvalidRequest for a model that answers something else."""
+    if not prediction.mask:
+        raise InvalidRequest("this model answers no mask; leave out --mask, or ask a model for semantic segmentation")
+    path.write_bytes(base64.b64decode(prediction.mask.png, validate=True))
 
 
 def _picture(path: Path) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from eyebright.cli.terminal import show_table
-from eyebright_wire.predictions import FoundObject
+from eyebright_wire.predictions import ClassMask, FoundObject
 from eyebright_wire.resources import Prediction
 
 _SCORES = 5  # of a thousand classes few are worth a line
@@ -11,12 +11,18 @@ _SCORES = 5  # of a thousand classes few are worth a line
 
 def show_prediction(prediction: Prediction, top: int | None) -> None:
     """At most `top` of them; by default the five best classes, or every object."""
-    if prediction.scores:
+    if prediction.mask:
+        _show_areas(prediction.mask, top)
+    elif prediction.scores:
         rows = ((score.label, _percent(score.score)) for score in prediction.scores[: top or _SCORES])
         show_table(("label", "score"), rows, "")
     else:
         columns = ("label", "score", "left", "top", "right", "bottom", "")
         show_table(columns, map(_row, prediction.objects[:top]), "Nothing was found.")
+
+
+def _show_areas(mask: ClassMask, top: int | None) -> None:
+    show_table(("label", "of the picture"), ((area.label, _percent(area.share)) for area in mask.areas[:top]), "")
 
 
 def _row(found: FoundObject) -> tuple[str, ...]:

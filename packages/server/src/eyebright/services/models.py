@@ -107,7 +107,7 @@ class Models:
         return await self._objects.local(attempt_prefix(model.job_id, model.attempt) + path)
 
     async def predict(self, reference: str, image: bytes) -> Prediction:
-        """Scores or objects of one encoded image (JPEG, PNG, …), best first; by the model's own trainer, in a child."""
+        """Scores, objects (best first) or the mask of one encoded image (JPEG, PNG, …), by the model's own trainer in a child."""
         model = await find(self._store, reference)
         environment = await self._catalog.environment(model.trainer)
         folder = await self._objects.local(attempt_prefix(model.job_id, model.attempt))
@@ -117,6 +117,7 @@ class Models:
             model_id=model.id,
             scores=answer.scores,
             objects=answer.objects,
+            mask=answer.mask,
             seconds=round(perf_counter() - began, 3),
         )
 
