@@ -30,6 +30,14 @@ def _caused(error: BaseException, cause: BaseException) -> BaseException:
         (MemoryError(), ErrorCode.OUT_OF_MEMORY),
         (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), ErrorCode.OUT_OF_MEMORY),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), ErrorCode.OUT_OF_MEMORY),
+        (RuntimeError("std::bad_alloc"), ErrorCode.OUT_OF_MEMORY),
+        (
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"),
+            ErrorCode.OUT_OF_MEMORY,
+        ),
+        (Exception("[ONNXRuntimeError] : 6 : Failed to allocate memory for requested buffer"), ErrorCode.OUT_OF_MEMORY),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), ErrorCode.OUT_OF_MEMORY),
+        (RuntimeError("shape mismatch\nlog: out of memory was not the reason"), ErrorCode.TRAINER_ERROR),
         (OSError(errno.ENOSPC, "No space left on device"), ErrorCode.DISK_FULL),
         (_caused(RuntimeError("cannot save"), OSError(errno.ENOSPC, "full")), ErrorCode.DISK_FULL),
         (RuntimeError("I/O error: No space left on device (os error 28)"), ErrorCode.DISK_FULL),
@@ -89,7 +97,12 @@ def test_a_name_that_is_no_utf8_can_be_told():
 
 
 def test_running_out_of_memory_says_which_setting_to_change():
-    assert "`batch`" in explained(MemoryError()).message
+    """And where in its own code a library was when it noticed is left to the traceback."""
+    error = RuntimeError("can't allocate memory: you tried to allocate 9 bytes\nframe #0: c10::Error")
+    assert explained(error, config={"batch": 8, "imgsz": 64}).message == (
+        "memory ran out with batch=8 at imgsz=64; set batch=4, or a smaller imgsz or model "
+        "(RuntimeError: can't allocate memory: you tried to allocate 9 bytes)"
+    )
 
 
 def test_huge_messages_stay_small_events():

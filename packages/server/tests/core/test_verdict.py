@@ -1,6 +1,7 @@
 import pytest
 
 from eyebright.core.verdict import of_exit
+from eyebright_wire.jobs import JobKind
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,12 @@ def test_an_exit_without_last_words_is_judged_by_its_status(code, out_of_memory,
 def test_who_was_killed_is_told_by_which_signal():
     assert of_exit(143, False, "").message == of_exit(-15, False, "").message
     assert "SIGTERM" in of_exit(143, False, "").message
+
+
+def test_whoever_is_killed_for_memory_is_told_what_to_lower():
+    killed = of_exit(-9, True, "", config={"batch": 64, "imgsz": 1280})
+    assert "with batch=64 at imgsz=1280; set batch=32, or a smaller imgsz or model" in killed.message
+    assert "import fewer images" in of_exit(-9, True, "", kind=JobKind.IMPORT).message
 
 
 def test_the_last_lines_of_the_log_are_told():

@@ -1,5 +1,7 @@
 """The states, the guards and who may change what: the whole life of a job over the shipped fakes."""
 
+import re
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -306,7 +308,9 @@ async def test_alive_but_not_moving_is_hung(platform):
         await platform.settle(1)
         if (await platform.jobs.get(handle.job_id)).state is JobState.QUEUED:
             break
-    assert (await platform.jobs.get(handle.job_id)).reason is ErrorCode.HUNG
+    job = await platform.jobs.get(handle.job_id)
+    assert job.reason is ErrorCode.HUNG
+    assert re.search(r"alive, but \w+.* has not moved for 180\d s", job.message)
 
 
 async def test_a_job_may_not_take_longer_than_it_was_allowed(platform):

@@ -162,7 +162,8 @@ class Attempt:
     def _explained(self, outcome: BaseException) -> Failed:
         if isinstance(outcome, Stopped):
             return _unasked(outcome)
-        return explained(outcome, self._folder.scratch, *([self._output] if self._output else []))
+        folders = (self._folder.scratch, *([self._output] if self._output else []))
+        return explained(outcome, *folders, config=self._spec.config)
 
     def _success(self, done: Done) -> LastWords:
         body = Succeeded(

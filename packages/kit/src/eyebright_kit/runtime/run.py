@@ -209,7 +209,7 @@ def _follow(order: Order) -> int:
         if order.stop.reason is not None:
             return ExitCode.PREEMPTED if order.stop.reason is StopReason.PREEMPT else ExitCode.DONE
         _log.error("rank %d failed", order.place.rank, exc_info=error)
-        failed = explained(error, order.folder.scratch)
+        failed = explained(error, order.folder.scratch, config=order.spec.config)
         attempted("tell rank 0", lambda: order.folder.write_failed_rank(order.place.rank, failed))
         return exit_code(failed.code)
     return ExitCode.DONE

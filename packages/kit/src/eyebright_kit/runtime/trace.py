@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +17,8 @@ from PIL import Image
 
 from eyebright_kit.data.annotations import IGNORED
 from eyebright_kit.disk import sha256_of
+from eyebright_kit.runtime.faulty import Move, moves_of
+from eyebright_kit.runtime.folder import RunFolder
 from eyebright_kit.runtime.papers import CONFIG, LICENCE
 from eyebright_kit.runtime.tinyset import TinySet
 from eyebright_kit.runtime.transfer import local_folder
@@ -29,6 +31,7 @@ from eyebright_wire.events import (
     Event,
     EventKind,
     Failed,
+    Heartbeat,
     Progress,
     StageChange,
     Succeeded,
@@ -113,14 +116,21 @@ class Trace:
 
 
 class TracedRun:
-    """A child process that runs one attempt with the network closed."""
+    """A child process that runs one attempt with the network closed, and meets with a fault if one is named."""
 
-    def __init__(self, module: str, spec: Path) -> None:
+    def __init__(self, module: str, spec: Path, fault: str = "") -> None:
         self.folder = spec.parent
         self._notes = self.folder / "network.txt"
         self._log = (self.folder / "log.txt").open("wb")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, "run", str(spec)],
+            [
+                sys.executable,
+                "-m",
+                *(["eyebright_kit.runtime.faulty", fault] if fault else []),
+                module,
+                "run",
+                str(spec),
+            ],
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env={**os.environ, **_guarded(self.folder, self._notes)},
@@ -129,10 +139,32 @@ class TracedRun:
 
     def wait_for(self, kind: EventKind, timeout_seconds: float) -> None:
         """Waits until it has said something of this kind. Raises AssertionError when it ends or time is up before."""
+        spool = self.folder / "spool.jsonl"
+        self._wait(lambda: any(event.kind == kind for event in _said_in(spool)), f"a word of `{kind}`", timeout_seconds)
+
+    def until_fault(self, timeout_seconds: float) -> tuple[Move, ...]:
+        """Waits until it meets with its fault; what it said until then. Raises AssertionError as `wait_for` does."""
+        self._wait(lambda: any(move.fault for move in moves_of(self.folder)), "its fault", timeout_seconds)
+        return tuple(move for move in moves_of(self.folder) if not move.fault)
+
+    def beats(self, count: int, timeout_seconds: float = 30.0) -> tuple[Heartbeat, ...]:
+        """Its next so many signs of life. Raises AssertionError as `wait_for` does."""
+        heard: dict[int, Heartbeat] = {}
+
+        def enough() -> bool:
+            if (file := RunFolder(self.folder).heartbeat).exists():
+                beat = Heartbeat.model_validate_json(file.read_bytes())
+                heard[beat.at_ms] = beat
+            return len(heard) >= count
+
+        self._wait(enough, f"{count} signs of life", timeout_seconds)
+        return tuple(heard.values())
+
+    def _wait(self, come: Callable[[], bool], what: str, timeout_seconds: float) -> None:
         deadline = time.monotonic() + timeout_seconds
-        while not any(event.kind == kind for event in _said_in(self.folder / "spool.jsonl")):
-            _expect(self.process.poll() is None, f"it ended without a word of `{kind}`; its log is in {self.folder}")
-            _expect(time.monotonic() < deadline, f"no word of `{kind}` within {timeout_seconds:.0f} s")
+        while not come():
+            _expect(self.process.poll() is None, f"it ended before {what} came; its log is in {self.folder}")
+            _expect(time.monotonic() < deadline, f"{what} did not come within {timeout_seconds:.0f} s")
             time.sleep(_LOOK_SECONDS)
 
     def wait(self, timeout_seconds: float) -> Trace:
@@ -149,9 +181,9 @@ class TracedRun:
         return Trace(self.folder, code, (self.folder / "log.txt").read_text(errors="replace"), tuple(notes))
 
 
-def traced(module: str, spec: Path, timeout_seconds: float = 300.0) -> Trace:
+def traced(module: str, spec: Path, timeout_seconds: float = 300.0, fault: str = "") -> Trace:
     """Runs `python -m module run spec` with the network closed and answers what it left."""
-    return TracedRun(module, spec).wait(timeout_seconds)
+    return TracedRun(module, spec, fault).wait(timeout_seconds)
 
 
 def tells_its_story_in_order(trace: Trace) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -169,6 +170,33 @@ class TrainerConformance:
             trace = traced(self.manifest.module, job.write_spec(), self.timeout_seconds)
         assert trace.exit_code == ExitCode.DONE, trace.summary()
         assert server.kinds[-1] == EventKind.CANCELLED, trace.summary()
+
+    def test_it_moves_with_each_step_and_each_evaluation_and_no_more_when_it_hangs(self, tmp_path: Path) -> None:
+        """By which the control plane tells a hung run from one that is slow, and both from a dead one."""
+        job = TinyJob(tmp_path, self.manifest, self.slow, heartbeat_seconds=0.05, task_name=self.task)
+        child = TracedRun(self.manifest.module, job.write_spec(), fault="hang")
+        try:
+            moves = child.until_fault(self.timeout_seconds)
+            beats = child.beats(8)
+        finally:
+            child.process.kill()
+            trace = child.wait(self.timeout_seconds)
+        marks = [move.step for move in takewhile(lambda move: not move.epoch_finished, moves)]
+        steps = next(move.step for move in moves if move.epoch_finished)
+        assert steps, "the end of an epoch must say how many steps were made"
+        assert set(marks) >= set(range(1, steps + 1)), f"of {steps} steps in an epoch it told only of {marks}"
+        assert len(marks) > marks.index(steps) + 1, f"an evaluation in which it does not move would look hung: {marks}"
+        assert len({beat.moved_at_ms for beat in beats[1:]}) == 1, f"it hangs and says that it moves. {trace.summary()}"
+
+    def test_memory_that_runs_out_is_told_with_the_settings_to_lower(self, job: TinyJob) -> None:
+        config = job.spec().config
+        trace = traced(self.manifest.module, job.write_spec(), self.timeout_seconds, fault="memory")
+        assert (trace.exit_code, trace.failed.code) == (ExitCode.TRAINER_ERROR, ErrorCode.OUT_OF_MEMORY), (
+            trace.summary()
+        )
+        for name in {"batch", "imgsz", "resolution"} & config.keys():
+            assert f"{name}={config[name]}" in trace.failed.message
+        assert "\n" not in trace.failed.message
 
     def _interrupted(self, job: TinyJob, number: signal.Signals) -> Trace:
         """A first attempt that gets a signal at a random moment after its first checkpoint."""

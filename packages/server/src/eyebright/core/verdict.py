@@ -1,8 +1,12 @@
 """What to make of a trainer process that went without saying why."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
+from types import MappingProxyType
+from typing import Any
 
+from eyebright_wire.advice import memory_ran_out
 from eyebright_wire.errors import ErrorCode, ExitCode
 from eyebright_wire.jobs import JobKind
 
@@ -20,14 +24,21 @@ class Verdict:
     retryable: bool | None = None
 
 
-#: What helps against too little memory.
-_LESS = {JobKind.TRAINING: "lower batch or imgsz", JobKind.IMPORT: "import fewer images at a time"}
+_NO_CONFIG: Mapping[str, Any] = MappingProxyType({})
 
 
-def of_exit(code: int | None, out_of_memory: bool, log_tail: str, kind: JobKind = JobKind.TRAINING) -> Verdict:
+def of_exit(
+    code: int | None,
+    out_of_memory: bool,
+    log_tail: str,
+    *,
+    kind: JobKind = JobKind.TRAINING,
+    config: Mapping[str, Any] = _NO_CONFIG,
+) -> Verdict:
     """Judge by the exit status; the last lines of the log are all that a person can go by."""
     if out_of_memory:
-        return Verdict(ErrorCode.OUT_OF_MEMORY, f"the system ran out of memory and killed it; {_LESS[kind]}", False)
+        advice = "import fewer images at a time" if kind is JobKind.IMPORT else memory_ran_out(config)
+        return Verdict(ErrorCode.OUT_OF_MEMORY, f"the system killed it for the memory it took: {advice}", False)
     if code is None:
         return Verdict(ErrorCode.WORKER_LOST, "the trainer process was killed", True)
     if (ended_by := _SENT.get(code)) is not None:

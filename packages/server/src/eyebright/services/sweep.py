@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from eyebright.core import lifecycle
-from eyebright.core.job import Attempt, Run
+from eyebright.core.job import Attempt, Job, Run
 from eyebright.core.records import changed
 from eyebright.core.retry import RetryLimits
 from eyebright.core.verdict import Verdict, of_exit
@@ -28,6 +28,7 @@ from eyebright.services.ingest import Ingest
 from eyebright.services.staging import Staging
 from eyebright_kit.importing.handover import WORK
 from eyebright_wire.errors import ErrorCode
+from eyebright_wire.jobs import Stage
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -154,7 +155,7 @@ class Sweep:
         if run.job.cancel_requested:
             self._errand("stop", handle, self._stop(attempt, self._patience.stop_grace))
         attempt = await self._catch_up(attempt, liveness)
-        verdict = await self._overtime(run, attempt) or self._verdict(attempt, liveness)
+        verdict = await self._overtime(run, attempt) or self._verdict(run.job, attempt, liveness)
         if verdict is not None:
             await self._end(handle, verdict)
 
@@ -179,7 +180,7 @@ class Sweep:
         message = f"still running after max_duration_seconds={limit}; raise it or train for fewer epochs"
         return Verdict(ErrorCode.MAX_DURATION_EXCEEDED, message, retryable=False)
 
-    def _verdict(self, attempt: Attempt, liveness: Liveness) -> Verdict | None:
+    def _verdict(self, job: Job, attempt: Attempt, liveness: Liveness) -> Verdict | None:
         now_ms = self._looked_at_ms
         if liveness.vital is Vital.UNKNOWN and not _heard(attempt) and self._never_launched(attempt):
             return Verdict(ErrorCode.WORKER_LOST, "the trainer process did not appear", retryable=True)
@@ -188,7 +189,7 @@ class Sweep:
             return Verdict(ErrorCode.WORKER_LOST, f"no sign of life for {silent} s", retryable=True)
         if now_ms - attempt.moved_at_ms > 1000 * self._patience.hang:
             still = (now_ms - attempt.moved_at_ms) // 1000
-            return Verdict(ErrorCode.HUNG, f"alive, but training has not moved for {still} s", retryable=True)
+            return Verdict(ErrorCode.HUNG, f"alive, but {_doing(job)} has not moved for {still} s", retryable=True)
         return None
 
     def _never_launched(self, attempt: Attempt) -> bool:
@@ -203,7 +204,10 @@ class Sweep:
         await self._replay(attempt, liveness)
         heard = await self._store.get(attempt.job_id)
         if heard.current and heard.attempt and heard.attempt.number == attempt.number and heard.attempt.claim is None:
-            verdict = of_exit(liveness.exit_code, liveness.out_of_memory, liveness.log_tail, heard.job.kind)
+            job = heard.job
+            verdict = of_exit(
+                liveness.exit_code, liveness.out_of_memory, liveness.log_tail, kind=job.kind, config=job.resolved
+            )
             await self._end(_handle(attempt), verdict)
 
     async def _replay(self, attempt: Attempt, liveness: Liveness) -> None:
@@ -291,6 +295,12 @@ def _handle(attempt: Attempt) -> Handle:
 def _heard(attempt: Attempt) -> bool:
     """It has reported: from then on its lease tells whether it lives, even while the executor cannot."""
     return attempt.heartbeat_at_ms > attempt.claimed_at_ms or attempt.last_seq > 0
+
+
+def _doing(job: Job) -> str:
+    """What it was last heard to be at."""
+    where = f" after step {job.progress.step}" if job.progress and job.stage is Stage.TRAINING else ""
+    return f"{job.stage or 'the trainer'}{where}"
 
 
 def _said_last_word(attempt: Attempt) -> bool:

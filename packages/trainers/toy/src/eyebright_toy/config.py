@@ -50,6 +50,17 @@ class ToyConfig(BaseModel):
     hang_at_step: int | None = Field(
         default=None, description="For tests: go on beating, but move no more", json_schema_extra=_DEVELOPER
     )
+    keep_still: bool = Field(
+        default=False, description="For tests: tell of no step and no evaluation", json_schema_extra=_DEVELOPER
+    )
+    seem_to_move: bool = Field(
+        default=False, description="For tests: tell of steps that nobody makes", json_schema_extra=_DEVELOPER
+    )
+    hide_memory: bool = Field(
+        default=False,
+        description="For tests: call it something else when memory runs out",
+        json_schema_extra=_DEVELOPER,
+    )
     ignore_stop: bool = Field(
         default=False, description="For tests: never look at ctx.stopping", json_schema_extra=_DEVELOPER
     )

@@ -1,6 +1,7 @@
 """How a toy run goes wrong on purpose, so that tests can see how the platform takes it."""
 
 import os
+import threading
 import time
 
 from eyebright_kit.runtime import Context
@@ -21,6 +22,26 @@ def misbehave(ctx: Context, config: ToyConfig, step: int) -> None:
     if step == config.hang_at_step:
         while config.ignore_stop or ctx.stopping is None:
             time.sleep(0.01)
+
+
+def moved(ctx: Context, config: ToyConfig, step: int | None = None) -> None:
+    """Says that training moves, unless it was told to be silent about it, or to say so for ever."""
+    if config.keep_still:
+        return
+    if config.seem_to_move and step == 1:
+        threading.Thread(target=_seem_to_move, args=(ctx,), daemon=True).start()
+    try:
+        ctx.step(step)
+    except MemoryError as error:
+        if config.hide_memory:
+            raise RuntimeError("something went wrong") from error
+        raise
+
+
+def _seem_to_move(ctx: Context) -> None:
+    while True:
+        ctx.desk.moved(None)
+        time.sleep(0.01)
 
 
 def loss_of(config: ToyConfig, step: int, loss: float) -> float:

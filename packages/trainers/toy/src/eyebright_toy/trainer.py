@@ -12,7 +12,7 @@ from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, NanLoss
 from eyebright_kit.runtime import Context, Restored, Result, Stopped
 from eyebright_toy.config import ToyConfig
 from eyebright_toy.manifest import MANIFEST
-from eyebright_toy.misbehaviour import loss_of, misbehave
+from eyebright_toy.misbehaviour import loss_of, misbehave, moved
 from eyebright_toy.models import MODELS, Classifier, Pixels, dump, parse, read_pixels
 from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.datasets import Split
@@ -89,11 +89,15 @@ class _Run:
             self._train_epoch(epoch)
 
     def validate(self) -> dict[str, float]:
-        found = [self.model.scores(pixels) for pixels in self.validation.pixels]
+        found = [self._scores(pixels) for pixels in self.validation.pixels]
         right = sum(
             scores.index(max(scores)) == label for scores, label in zip(found, self.validation.labels, strict=True)
         )
         return {"top1": right / len(found)}
+
+    def _scores(self, pixels: Pixels) -> list[float]:
+        moved(self.ctx, self.config)
+        return self.model.scores(pixels)
 
     def _train_epoch(self, epoch: int) -> None:
         began, images = time.monotonic(), 0
@@ -124,6 +128,7 @@ class _Run:
             raise NanLoss(f"the loss is {loss} at step {step}; lower lr0 (now {self.config.lr0})")
         self.position.step = step
         self.position.losses.append(loss)
+        moved(self.ctx, self.config, step)
 
     def _told_mid_epoch(self, epoch: int) -> None:
         self.ctx.progress(

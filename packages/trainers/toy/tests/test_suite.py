@@ -1,0 +1,37 @@
+"""The conformance suite notices a trainer that breaks a promise: each of these toys does, in one way."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eyebright_kit.runtime.tinyjob import TinyJob
+from eyebright_kit.testing import TrainerConformance
+from eyebright_toy.manifest import MANIFEST
+
+
+def _suite(**misbehaviour: Any) -> TrainerConformance:
+    suite = TrainerConformance()
+    suite.manifest = MANIFEST
+    suite.weights = "model.json"
+    suite.slow = misbehaviour
+    return suite
+
+
+@pytest.mark.parametrize(
+    ("misbehaviour", "complaint"),
+    [
+        ({"keep_still": True}, "fault did not come|told only of"),
+        ({"seem_to_move": True}, "it hangs and says that it moves"),
+    ],
+    ids=["one that is silent", "one that pretends"],
+)
+def test_a_hang_that_nobody_could_see_is_noticed(tmp_path: Path, misbehaviour: dict[str, Any], complaint: str):
+    with pytest.raises(AssertionError, match=complaint):
+        _suite(**misbehaviour).test_it_moves_with_each_step_and_each_evaluation_and_no_more_when_it_hangs(tmp_path)
+
+
+def test_memory_that_is_called_something_else_is_noticed(tmp_path: Path):
+    suite = _suite(hide_memory=True)
+    with pytest.raises(AssertionError, match="trainer_error"):
+        suite.test_memory_that_runs_out_is_told_with_the_settings_to_lower(TinyJob(tmp_path, MANIFEST, suite.slow))
