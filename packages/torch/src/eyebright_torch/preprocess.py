@@ -80,6 +80,34 @@ def square(image: Image.Image, rule: Preprocessing) -> Image.Image:
             return image.resize(size, resampling)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """Where an image lies in its square: a point (x, y) in pixels of the image becomes `point * scale + shift` in those of the
+    square."""
+
+    scale: NDArray[np.float64]  # of x and y
+    shift: NDArray[np.float64]
+
+    def into(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """[…, 2] of the image to [..., 2] of the square."""
+        return points * self.scale + self.shift
+
+    def back(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """[…, 2] of the square to [..., 2] of the image."""
+        return (points - self.shift) / self.scale
+
+
+def frame(width: int, height: int, rule: Preprocessing) -> Frame:
+    """Of an image of this size, where `rule.fit` is `stretch` or `pad`: what `square` does to it."""
+    assert rule.fit in ("stretch", "pad"), "a crop loses what lies outside"
+    side = rule.imgsz
+    if rule.fit == "stretch" or width == height:
+        return Frame(np.array([side / width, side / height]), np.zeros(2))
+    kept = (side, round(height / width * side)) if width > height else (round(width / height * side), side)
+    bars = [round((side - length) / 2) for length in kept]
+    return Frame(np.array([kept[0] / width, kept[1] / height]), np.array(bars, dtype=np.float64))
+
+
 def normalise(pixels: Pixels, rule: Preprocessing) -> NDArray[np.float32]:
     """[N, side, side, 3] bytes to the float32 [N, 3, side, side] that the model takes."""
     return np.ascontiguousarray((pixels.astype(np.float32) * rule.scale + rule.shift).transpose(0, 3, 1, 2))
