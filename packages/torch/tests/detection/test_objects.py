@@ -30,7 +30,7 @@ def test_a_frame_says_where_the_square_shows_a_point(fit: str, size: tuple[int, 
     x, y = size[0] // 4, size[1] // 2
     image.paste((255, 255, 255), (x, y, x + 8, y + 8))
     pixels = np.asarray(square(image, rule))[..., 0].astype(float)
-    seen = np.argwhere(pixels > 230)[:, ::-1]
+    seen = np.argwhere(pixels > 127)[:, ::-1]
     place = frame(*size, rule)
     expected = place.into(np.array([[x, y], [x + 8, y + 8]]))
     assert seen.min(axis=0) == pytest.approx(expected[0], abs=1.5)
