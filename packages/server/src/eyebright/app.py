@@ -250,6 +250,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         parts.executors,
         clock,
         announcer,
+        models=database.models,
         licence_deny=settings.licence_deny,
     )
     ingest = Ingest(database.jobs, clock, announcer, lease_ms=lease_ms, limits=limits)
@@ -259,6 +260,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         objects,
         catalog,
         importer(),
+        models=database.models,
         rules=import_rules(settings),
         base_url=lambda: base_url,
         heartbeat_seconds=settings.jobs.heartbeat_seconds,

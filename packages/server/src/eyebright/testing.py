@@ -165,6 +165,7 @@ def toy_manifest(**changes: object) -> TrainerManifest:
                 default_model="mean",
                 config_schema=_SCHEMA,
                 recipe={"epochs": 3, "lr0": 0.1, "seed": 0},
+                takes_parent=True,
             ),
         ),
     )

@@ -244,6 +244,18 @@ async def test_files_are_due_once_the_model_is_deleted_and_its_attempt_gone_and_
     assert (await database.models.get("model_0002")).cleared_at_ms == NOW_MS + 1
 
 
+async def test_files_that_an_unfinished_job_begins_from_are_not_due(database):
+    await finish(database, model())
+    await bury(database, "job_0001")
+    await submit(database, job(2, parent="model_0001"))
+    await database.models.delete("model_0001", NOW_MS)
+    assert await database.models.condemned() == []
+    await finish(database, model(3, parent="model_0001"))
+    assert (await database.models.get("model_0003")).parent == "model_0001"
+    await decide(database, ("job_0002", None), lambda run: changed(run, lifecycle.request_cancel(run, NOW_MS), NOW_MS))
+    assert [each.id for each in await database.models.condemned()] == ["model_0001"]
+
+
 async def test_deleting_and_pointing_at_the_same_moment_leave_no_alias_to_a_deleted_model(database):
     for number in range(1, 7):
         await finish(database, model(number))

@@ -256,7 +256,7 @@ async def test_the_first_message_of_a_job_is_about_its_first_version(database):
 async def test_a_model_keeps_its_place_and_no_alias_leads_to_a_deleted_one(database):
     await bring_to(database, JobState.SUCCEEDED)
     row = f"'cats', {{}}, '{ID}', 1, 'toy', 'classification', 'tiny', 'dsv_1', '[]', '{{{{}}}}', '[]', '[]', NULL, 1"
-    born = f"INSERT INTO models VALUES ('mdl_1', {row.format(1)}, NULL, NULL)"
+    born = f"INSERT INTO models VALUES ('mdl_1', {row.format(1)}, NULL, NULL, NULL)"
     alias, gone = "INSERT INTO model_aliases VALUES ('cats', 'best', 1)", "UPDATE models SET deleted_at_ms = 5"
     await raw(database, born, alias)
     await raw(database, born, gone, "UPDATE models SET cleared_at_ms = 6")
@@ -264,6 +264,7 @@ async def test_a_model_keeps_its_place_and_no_alias_leads_to_a_deleted_one(datab
         (born.replace("'cats', 1", "'cats', 2"),),
         (born, "DELETE FROM models"),
         (born, "UPDATE models SET number = 2"),
+        (born, "UPDATE models SET parent = 'mdl_0'"),
         (born, "UPDATE models SET cleared_at_ms = 6"),
         (born, gone, alias),
         (born, alias, gone),

@@ -59,7 +59,16 @@ class Platform:
         self.announcer = announcer = Announcer()
         self.history = History(database.jobs, database.history, database.models, self.objects, executors)
         self.models = Models(database.models, database.jobs, self.objects, self.catalog, FakePredictor(), clock)
-        self.jobs = Jobs(database.jobs, database.history, database.datasets, self.catalog, executors, clock, announcer)
+        self.jobs = Jobs(
+            database.jobs,
+            database.history,
+            database.datasets,
+            self.catalog,
+            executors,
+            clock,
+            announcer,
+            models=database.models,
+        )
         self.watch = Watch(self.jobs, self.history, announcer)
         self.ingest = Ingest(database.jobs, clock, announcer, lease_ms=LEASE_MS, limits=self.limits)
         seal = Seal(
@@ -68,6 +77,7 @@ class Platform:
             self.objects,
             self.catalog,
             importer(),
+            models=database.models,
             base_url=lambda: "http://127.0.0.1:1",
             heartbeat_seconds=15,
         )

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from eyebright_kit.data.local import LocalDataset
-from eyebright_kit.runtime import Context, Result
+from eyebright_kit.runtime import Context, Parent, Result
 from eyebright_torch import hardware as machine
-from eyebright_torch import memory
+from eyebright_torch import memory, parent
 from eyebright_torch.config import VisionConfig
 from eyebright_torch.distributed import Ranks, joined, local_place
 from eyebright_torch.framework import Library
@@ -70,14 +70,21 @@ def fit(ctx: Context, library: Library, course: Course) -> Result:
     hardware = machine.choose(config, ctx.resources, *local_place())
     machine.settle(hardware, config.deterministic)
     with joined(ctx.rank, ctx.world_size, hardware.device) as ranks, memory.explained(config):
-        pretrained = ranks.in_turn(lambda: library.pretrained(ctx.model)) if config.pretrained else None
+        begun = ranks.in_turn(lambda: _weights(ctx, library, config))
         ctx.stage(Stage.VALIDATING)
         course.check(ctx.data)
         config, rule = _fitted(ctx, config), library.rule(ctx.model, config)
         kept = replace(rule, imgsz=course.side(config))
         with _images(ctx, config, kept, Split.TRAIN) as train, _images(ctx, config, rule, Split.VAL) as val:
-            run = Run(ctx, library, config, hardware, ranks, rule, train, val, pretrained)
+            run = Run(ctx, library, config, hardware, ranks, rule, train, val, begun)
             return _trained(run, course)
+
+
+def _weights(ctx: Context, library: Library, config: VisionConfig) -> Pretrained | None:
+    """What the first epoch begins from."""
+    if ctx.parent:
+        return parent.weights_of(ctx.parent, ctx.data.classes)
+    return library.pretrained(ctx.model) if config.pretrained else None
 
 
 def _trained(run: Run, course: Course) -> Result:
@@ -117,8 +124,25 @@ def _model(run: Run) -> tuple[nn.Module, list[Part]]:
     """The same on every rank: the head's first weights come from the seed."""
     torch.manual_seed(run.config.seed)
     name = run.ctx.model
-    model = run.library.build(name, len(run.ctx.data.classes), run.config, run.pretrained)
+    origin, weights = run.ctx.parent, run.pretrained
+    model = _begun(run, origin, weights) if origin and weights else _built(run, 0, weights)
     frozen = freeze(run.library.stages(name, model), name, run.config.freeze)
     cached = run.train.bytes_in_memory + run.val.bytes_in_memory
     memory.check(model, run.config, run.hardware, run.ranks.world_size, cached)
     return model, frozen
+
+
+def _built(run: Run, more: int, pretrained: Pretrained | None) -> nn.Module:
+    """For so many more classes than the data have."""
+    return run.library.build(run.ctx.model, len(run.ctx.data.classes) + more, run.config, pretrained)
+
+
+def _begun(run: Run, origin: Parent, weights: Pretrained) -> nn.Module:
+    """From a registered model. Its head goes on only if the classes are the very same, in the same order."""
+    model = _built(run, 0, None)
+    same = origin.classes == run.ctx.data.classes
+    new = frozenset[str]() if same else parent.dependent(model, lambda: _built(run, 1, None))
+    parent.adopt(model, origin, weights, new)
+    if not same:
+        run.ctx.log.warning("%s knows other classes: %d tensors of its head begin afresh", origin.title, len(new))
+    return model

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from eyebright_kit.data.local import LocalDataset, LocalSample
-from eyebright_kit.runtime import Context, Restored, StopReason
+from eyebright_kit.runtime import Context, Parent, Restored, StopReason
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, Grant
 from eyebright_wire.datasets import Split
 from eyebright_wire.events import Progress
@@ -84,6 +84,7 @@ class Job:
         *,
         model: str | None = None,
         restored: Restored | None = None,
+        parent: Parent | None = None,
         kill_at: int | None = None,
         stop_at: int | None = None,
         reason: StopReason = StopReason.PREEMPT,
@@ -108,6 +109,7 @@ class Job:
             desk=desk,
             stop_reason=stop,
             restored=restored,
+            parent=parent,
         )
 
     def spec(self, model: str, config: dict[str, Any]) -> JobSpec:

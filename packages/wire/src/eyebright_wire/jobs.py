@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from eyebright_wire import WIRE_VERSION
-from eyebright_wire.artifacts import ArtifactRef, Grant
+from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, Grant
 from eyebright_wire.model import ONE_LINE, Line, RequestModel, WireModel
 
 
@@ -70,6 +70,10 @@ class JobRequest(RequestModel):
         default=None, description="Default: the first installed trainer that knows task and model"
     )
     model: str | None = Field(default=None, description="Default: the trainer's own default for the task")
+    parent: Line | None = Field(
+        default=None,
+        description="A registered model to begin from, named as in a path; trainer, task and model are then its own",
+    )
     config: dict[str, Any] = Field(
         default_factory=dict, description="Overrides on the recipe; unknown keys are refused"
     )
@@ -108,6 +112,21 @@ class DatasetGrant(WireModel):
     blobs: Grant
 
 
+#: Of a model, the files that its trainer needs to go on with it.
+MODEL_FILES = frozenset({ArtifactKind.MODEL, ArtifactKind.LABELS, ArtifactKind.CONFIG})
+
+
+class ModelGrant(WireModel):
+    """A registered model to begin from. `files` are those that its weights are read from, below `source`."""
+
+    id: str
+    title: str  # cats@3
+    architecture: str
+    classes: tuple[str, ...] = ()
+    source: Grant
+    files: tuple[ArtifactRef, ...]
+
+
 class ResumePoint(WireModel):
     """A checkpoint of an earlier attempt, readable through `source`; the kit verifies it before use."""
 
@@ -128,6 +147,7 @@ class JobSpec(WireModel):
     model: str
     config: dict[str, Any]  # fully resolved: every field has its value
     dataset: DatasetGrant | None = None  # None: an import, which is to make one
+    parent: ModelGrant | None = None  # what training begins from, unless there is a checkpoint
     output: Grant  # this attempt's own prefix
     resume: tuple[ResumePoint, ...] = ()  # newest first
     resources: Resources = Resources()

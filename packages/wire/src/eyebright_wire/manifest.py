@@ -31,6 +31,9 @@ class TaskInfo(WireModel):
     config_schema: dict[str, Any]
     recipe: dict[str, Any]  # the base config: every field with its default
     exports: tuple[str, ...] = ()
+    takes_parent: bool = Field(
+        default=False, description="Training may begin from the weights of a model that this trainer has made"
+    )
     primary_metric: str = "top1"
 
     def offers(self, model: str) -> bool:

@@ -48,6 +48,7 @@ class JobView(WireModel):
     task: str
     model: str
     dataset_version: str = Field(description="What is trained on; empty for an import")
+    parent: str | None = Field(default=None, description="The model that training begins from")
     config: dict[str, Any] = Field(default_factory=dict, description="Only what differs from the recipe")
     priority: int = 0
     executor: str = "local"
@@ -197,6 +198,18 @@ _ALIAS = "[a-z][a-z0-9_-]{0,62}"
 Alias = Annotated[str, AfterValidator(_is_alias), Field(json_schema_extra={"pattern": f"^{_ALIAS}$"})]
 
 
+class Ancestor(WireModel):
+    """A model that another one began from, directly or not. A deleted one is told of too: only its files are gone."""
+
+    id: str
+    name: str
+    number: int
+    architecture: str
+    dataset_version: str
+    job_id: str
+    deleted_at_ms: int | None = None
+
+
 class ModelView(WireModel):
     """A registered model and where it came from: one of the versions that have its name."""
 
@@ -210,6 +223,10 @@ class ModelView(WireModel):
     task: str
     architecture: str
     dataset_version: str
+    parent: str | None = Field(default=None, description="The model that its training began from")
+    lineage: tuple[Ancestor, ...] = Field(
+        default=(), description="What it began from, what that began from, …; lists of models leave this out"
+    )
     classes: tuple[str, ...] = ()
     metrics: dict[str, float] = Field(default_factory=dict)
     exports: tuple[ExportRef, ...] = ()

@@ -45,6 +45,18 @@ class Restored:
     metrics: dict[str, float] = field(default_factory=dict[str, float])
 
 
+@dataclass(frozen=True)
+class Parent:
+    """The registered model that training begins from. Its files lie at `path`, under the names that its own trainer gave them."""
+
+    id: str
+    title: str  # cats@3
+    architecture: str
+    classes: tuple[str, ...]
+    path: Path
+    sha256: Mapping[str, str]  # of each file, by its name
+
+
 class Trainer(Protocol):
     """One framework. `fit` is called once per process; `predict` on a folder of registered artifacts."""
 
@@ -89,6 +101,7 @@ class Context:
     desk: Desk = field(repr=False)
     stop_reason: Callable[[], StopReason | None] = field(repr=False)
     restored: Restored | None = None
+    parent: Parent | None = None  # what to begin from; a checkpoint goes before it
     rank: int = 0
     world_size: int = 1
 

@@ -53,6 +53,11 @@ class RunFolder:
         return self.scratch / "data.json"
 
     @property
+    def parent(self) -> Path:
+        """The registered model that training begins from."""
+        return self.scratch / "parent"
+
+    @property
     def staging(self) -> Path:
         return self.scratch / "output"
 

@@ -15,13 +15,13 @@ from eyebright_kit.errors import ConfigInvalid, TrainerFailure
 from eyebright_kit.runtime import papers
 from eyebright_kit.runtime.attempt import Attempt, Done, attempted
 from eyebright_kit.runtime.checkpoints import Checkpoints, restore
-from eyebright_kit.runtime.context import Context, Desk, Restored, Result, Stopped, Trainer
+from eyebright_kit.runtime.context import Context, Desk, Parent, Restored, Result, Stopped, Trainer
 from eyebright_kit.runtime.desk import SilentDesk
 from eyebright_kit.runtime.failure import exit_code, explained
 from eyebright_kit.runtime.folder import RunFolder, read_spec
 from eyebright_kit.runtime.spool import Spool
 from eyebright_kit.runtime.stop import StopReason, StopRequest, listen_to_signals
-from eyebright_kit.runtime.transfer import fetch, local_folder
+from eyebright_kit.runtime.transfer import fetch, fetch_model, local_folder
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.errors import ErrorCode, ExitCode
 from eyebright_wire.events import Failed
@@ -151,6 +151,8 @@ def _work(order: Order, attempt: Attempt) -> Done:
         papers.hand_over(order.spec, order.manifest, attempt.desk, order.folder.staging)
     attempt.desk.stage(Stage.FETCHING)
     data = _data(order)
+    if order.spec.parent:
+        fetch_model(order.spec.parent, order.folder.parent, reads_only=order.manifest.reads_only)
     if order.place.world_size > 1:
         replace_durably(order.folder.data_ready, dump(data))
     result = _fit(order, trainer, data, attempt.desk, attempt.restored)
@@ -186,10 +188,19 @@ def _fit(order: Order, trainer: Trainer, data: LocalDataset, desk: Desk, restore
         desk=desk,
         stop_reason=lambda: order.stop.reason,
         restored=restored,
+        parent=_parent(order),
         rank=order.place.rank,
         world_size=order.place.world_size,
     )
     return trainer.fit(context)
+
+
+def _parent(order: Order) -> Parent | None:
+    grant = order.spec.parent
+    if grant is None:
+        return None
+    sha256 = {file.path: file.sha256 for file in grant.files}
+    return Parent(grant.id, grant.title, grant.architecture, grant.classes, order.folder.parent, sha256)
 
 
 def _leave_if_asked(order: Order) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from eyebright_kit.runtime.tinyset import TinySet, tiny_set
 from eyebright_wire.artifacts import Grant
-from eyebright_wire.jobs import DatasetGrant, JobSpec, Resources, ResumePoint
+from eyebright_wire.jobs import DatasetGrant, JobSpec, ModelGrant, Resources, ResumePoint
 from eyebright_wire.manifest import TaskInfo, TrainerManifest
 
 
@@ -20,6 +20,7 @@ class TinyJob:
     events_url: str | None = None
     heartbeat_seconds: float = 15.0
     task_name: str = ""  # default: the manifest's first
+    parent: ModelGrant | None = None
 
     @property
     def task(self) -> TaskInfo:
@@ -65,6 +66,7 @@ class TinyJob:
                 manifest_sha256=self.data.store(self.blobs),
                 blobs=Grant(uri=self.blobs.as_uri() + "/"),
             ),
+            parent=self.parent,
             output=Grant(uri=self.output(attempt).as_uri() + "/"),
             resume=resume,
             resources=Resources(threads=1),

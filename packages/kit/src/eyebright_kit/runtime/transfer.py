@@ -13,7 +13,7 @@ from eyebright_kit.data.materialise import materialise
 from eyebright_kit.disk import copy_durably, is_full, sha256_of
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, DiskFull, StorageUnavailable
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, Grant
-from eyebright_wire.jobs import DatasetGrant
+from eyebright_wire.jobs import DatasetGrant, ModelGrant
 
 #: sha256 and size of a file with nothing in it.
 _NOTHING = ("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", 0)
@@ -40,6 +40,23 @@ def fetch(grant: DatasetGrant, into: Path, *, reads_only: bool) -> LocalDataset:
         raise DatasetInvalid(
             f"the manifest of data set version {grant.version_id} is not understood: {error}"
         ) from error
+
+
+def fetch_model(grant: ModelGrant, into: Path, *, reads_only: bool) -> None:
+    """Lays the files of a registered model out below `into`, each verified by its sha256. Links for who `reads_only`."""
+    source, place = local_folder(grant.source), linked if reads_only else copied
+    for file in grant.files:
+        (into / file.path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            found = sha256_of(source / file.path)
+        except OSError as error:
+            raise StorageUnavailable(f"cannot read {file.path} of the model {grant.title}: {error}") from error
+        if found != file.sha256:
+            raise StorageUnavailable(
+                f"{file.path} of the model {grant.title} is damaged: its sha256 is {found}, expected {file.sha256}",
+                retryable=False,
+            )
+        place(source / file.path, file.sha256, file.size_bytes, into / file.path, f"{grant.title}: {file.path}")
 
 
 def push(staging: Path, output: Path, path: str, kind: ArtifactKind, media_type: str) -> ArtifactRef:

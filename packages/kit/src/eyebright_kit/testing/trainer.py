@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, ClassVar
@@ -40,7 +41,7 @@ from eyebright_kit.testing.ingest import IngestServer
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.errors import ErrorCode, ExitCode
 from eyebright_wire.events import EventKind
-from eyebright_wire.jobs import ResumePoint
+from eyebright_wire.jobs import MODEL_FILES, ModelGrant, ResumePoint
 from eyebright_wire.manifest import TrainerManifest
 
 #: What `describe` must not import: the control plane reads manifests often, and without any framework's seconds and memory.
@@ -146,6 +147,14 @@ class TrainerConformance:
         again = traced(self.manifest.module, job.write_spec(), self.timeout_seconds)
         assert _weights(again, self.weights) == _weights(finished, self.weights)
 
+    def test_it_begins_from_a_model_that_it_has_made(self, finished: Trace, job: TinyJob) -> None:
+        if not job.task.takes_parent:
+            pytest.skip(f"{self.manifest.name} begins {job.task.name} from no model, and does not say that it does")
+        known, others = job.data.classes, tuple(f"another {name}" for name in job.data.classes)
+        same, other = (self._begun(finished, job, classes) for classes in (known, others))
+        assert _weights(same, self.weights) not in {_weights(finished, self.weights), _weights(other, self.weights)}
+        assert "mother@1" in other.log, f"whose head begins afresh is to be told: {other.summary()}"
+
     def test_a_bad_setting_is_refused_by_name(self, job: TinyJob) -> None:
         for attempt, bad in enumerate(self.bad_configs, start=1):
             trace = traced(self.manifest.module, job.write_spec(attempt, **bad), self.timeout_seconds)
@@ -198,6 +207,17 @@ class TrainerConformance:
             assert f"{name}={config[name]}" in trace.failed.message
         assert "\n" not in trace.failed.message
 
+    def _begun(self, finished: Trace, job: TinyJob, classes: tuple[str, ...]) -> Trace:
+        """From what `finished` made, as if that knew these classes."""
+        child = replace(
+            job,
+            root=job.root / ("same" if classes == job.data.classes else "other"),
+            parent=_granted(finished, classes),
+        )
+        trace = traced(self.manifest.module, child.write_spec(), self.timeout_seconds)
+        tells_its_story_in_order(trace)
+        return trace
+
     def _interrupted(self, job: TinyJob, number: signal.Signals) -> Trace:
         """A first attempt that gets a signal at a random moment after its first checkpoint."""
         child = TracedRun(self.manifest.module, job.write_spec())
@@ -241,6 +261,18 @@ def _resume_points(trace: Trace) -> Iterator[ResumePoint]:
         yield ResumePoint(
             source=Grant(uri=trace.spec.output.uri), manifest=saved.manifest, epoch=saved.epoch, step=saved.step
         )
+
+
+def _granted(trace: Trace, classes: tuple[str, ...]) -> ModelGrant:
+    """What the run made, as the control plane hands it on; it is said to know these classes."""
+    return ModelGrant(
+        id="mdl_1",
+        title="mother@1",
+        architecture=trace.spec.model,
+        classes=classes,
+        source=trace.spec.output,
+        files=tuple(ref for ref in trace.succeeded.artifacts if ref.kind in MODEL_FILES),
+    )
 
 
 def _weights(trace: Trace, path: str) -> str:

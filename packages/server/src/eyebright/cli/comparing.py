@@ -2,7 +2,7 @@
 
 from eyebright.cli.terminal import moment, number, say, show, show_table
 from eyebright.core.assignment import written
-from eyebright_wire.resources import MetricDifference, ModelComparison, ModelView, SettingDifference
+from eyebright_wire.resources import Ancestor, MetricDifference, ModelComparison, ModelView, SettingDifference
 
 _MANY = 20
 
@@ -26,6 +26,12 @@ def title(model: ModelView) -> str:
     return f"{model.name}@{model.number}"
 
 
+def ancestor_line(ancestor: Ancestor) -> str:
+    """`cats@2  mdl_…`, and when it was deleted."""
+    deleted = "" if ancestor.deleted_at_ms is None else f"  (deleted {moment(ancestor.deleted_at_ms)})"
+    return f"{ancestor.name}@{ancestor.number}  {ancestor.id}{deleted}"
+
+
 def _facts(model: ModelView) -> dict[str, object]:
     return {
         "model": model.id,
@@ -33,6 +39,7 @@ def _facts(model: ModelView) -> dict[str, object]:
         "task": model.task,
         "architecture": model.architecture,
         "data set": model.dataset_version,
+        "begun from": ancestor_line(model.lineage[0]) if model.lineage else "",
         "classes": len(model.classes),
         "created": moment(model.created_at_ms),
     }

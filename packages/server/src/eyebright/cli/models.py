@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from eyebright.cli.comparing import show_comparison, title
+from eyebright.cli.comparing import ancestor_line, show_comparison, title
 from eyebright.cli.connection import connected
 from eyebright.cli.exits import Exit
 from eyebright.cli.exporting import require_export, target_of
@@ -241,6 +241,7 @@ def _facts(model: ModelView, folder: Path | None) -> list[tuple[str, object]]:
         ("metrics", metrics_line(model.metrics)),
         ("job", f"{model.job_id}  attempt {model.attempt}"),
         ("data set", model.dataset_version),
+        *(("begun from", ancestor_line(ancestor)) for ancestor in model.lineage),
         ("trainer", model.trainer),
         ("licence", model.licence or ""),
         ("created", moment(model.created_at_ms)),

@@ -24,6 +24,7 @@ EXAMPLES = """
 eyebright train photos/                                       a folder with one sub-folder per class
 eyebright train photos.zip --model resnet50 --set epochs=20 --set imgsz=224
 eyebright train flowers --set lr0=1e-4 --name "gentle"        a data set that was imported before
+eyebright train more-photos/ --from flowers@production        go on from a trained model
 eyebright train flowers --detach --json | jq -r .job.id       order it and go on
 """
 
@@ -34,10 +35,15 @@ def train(
         str, typer.Argument(metavar="PATH_OR_DATASET", help="A folder, a zip, or a data set's name or version.")
     ],
     task: Annotated[
-        str, typer.Option(help="What to learn; `eyebright recipes list` shows what there is.")
-    ] = "classification",
+        str | None,
+        typer.Option(help="What to learn; `eyebright recipes list` shows what there is. Default: classification."),
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Architecture. Default: the recipe's own.")] = None,
     trainer: Annotated[str | None, typer.Option(help="Framework. Default: the first installed that fits.")] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option("--from", metavar="MODEL", help="Begin from a trained model: NAME@ALIAS, NAME@3, NAME or an id."),
+    ] = None,
     settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="A name to remember the job by.")] = None,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher runs first.")] = 0,
@@ -58,15 +64,17 @@ def train(
     with connected() as client:
         wanted = PreflightRequest(
             name=name,
-            task=task,
             trainer=trainer,
             model=model,
+            parent=parent,
             config=config,
             priority=priority,
             max_duration_seconds=seconds,
         )
-        client.preflight(wanted)  # before an import that a refused order would leave behind
-        dataset = dataset_for(client, source, task, leave_out_broken=leave_out_broken)
+        if task is not None:
+            wanted = wanted.model_copy(update={"task": task})
+        plan = client.preflight(wanted)  # before an import that a refused order would leave behind
+        dataset = dataset_for(client, source, plan.task, leave_out_broken=leave_out_broken)
         job = submit(client, wanted, dataset)
         return _leave(job, as_json) if detach else accompany(client, job, as_json)
 

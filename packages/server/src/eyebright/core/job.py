@@ -32,6 +32,7 @@ class Job:
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     rerun_of: str | None = None
     licence: str | None = None  # SPDX, of the trainer that took the order
+    parent: str | None = None  # the model that training begins from
     created_at_ms: int
 
     state: JobState = JobState.QUEUED

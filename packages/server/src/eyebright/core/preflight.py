@@ -1,7 +1,9 @@
 """What can be known to be wrong before anything runs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
+from eyebright.core.records import Model
 from eyebright.core.resolve import nearest
 from eyebright.errors import ConfigInvalid, DatasetInvalid, LicenceDenied
 from eyebright_wire.datasets import DatasetReport
@@ -36,6 +38,25 @@ def model_of(task: TaskInfo, name: str | None) -> str:
         known = [model.name for model in task.models]
         raise ConfigInvalid(f"unknown model {name!r} for {task.name}.{nearest(name, known)}")
     return name
+
+
+def check_parent(parent: Model, trainer: str, task: TaskInfo, model: str, config: Mapping[str, Any]) -> None:
+    """Raises ConfigInvalid when training cannot begin from this model."""
+    if not task.takes_parent:
+        raise ConfigInvalid(
+            f"trainer {trainer} cannot begin {task.name} from a model; leave the parent out, or choose another trainer"
+        )
+    ordered = {"trainer": trainer, "task": task.name, "model": model}
+    for name, own in (("trainer", parent.trainer), ("task", parent.task), ("model", parent.architecture)):
+        if ordered[name] != own:
+            raise ConfigInvalid(
+                f"{parent.title} was made with {name}={own}, and the order says {name}={ordered[name]}. Weights fit into what "
+                f"they were made with only: leave {name} out, or begin from another model"
+            )
+    if config.get("pretrained") is True:
+        raise ConfigInvalid(
+            f"pretrained=true and the parent {parent.title} are two things to begin from; leave one of them out"
+        )
 
 
 def check_ready(report: DatasetReport, task: str, version_id: str) -> None:

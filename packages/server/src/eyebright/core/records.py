@@ -61,6 +61,7 @@ class Model:
     metrics: Mapping[str, float]
     exports: tuple[ExportRef, ...]
     artifacts: tuple[ArtifactRef, ...]
+    parent: str | None = None  # the model that its training began from
     licence: str | None = None  # SPDX, of its trainer when it was ordered; None: that was not recorded yet
     aliases: tuple[str, ...] = ()  # that point to it, in order
     created_at_ms: int

@@ -59,7 +59,8 @@ class ModelStore(Protocol):
         ...
 
     async def condemned(self) -> Sequence[Model]:
-        """Deleted ones whose files are still to be removed, and of whose attempt nothing runs that could write more."""
+        """Deleted ones whose files nobody needs any more: nothing of their attempt runs that could write, and no unfinished job
+        begins from them."""
         ...
 
     async def cleared(self, model_id: str, now_ms: int) -> None:

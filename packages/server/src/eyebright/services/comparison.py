@@ -3,20 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eyebright.core.records import Model
-from eyebright.services.views import model_view
-from eyebright_wire.resources import MetricDifference, ModelComparison, SettingDifference
+from eyebright_wire.resources import MetricDifference, ModelComparison, ModelView, SettingDifference
 
 Settings = Mapping[str, Any]
 #: Is no value of a setting, unlike None.
 _ABSENT = object()
 
 
-def compared(left: Model, right: Model, settings: tuple[Settings, Settings]) -> ModelComparison:
+def compared(left: ModelView, right: ModelView, settings: tuple[Settings, Settings]) -> ModelComparison:
     """`settings` are those that each was trained with, all of them."""
     return ModelComparison(
-        left=model_view(left),
-        right=model_view(right),
+        left=left,
+        right=right,
         metrics=tuple(_metric(name, left.metrics, right.metrics) for name in _both(left.metrics, right.metrics)),
         settings=tuple(_setting(name, *settings) for name in _both(*settings) if _differs(name, *settings)),
         classes_only_left=_only(left.classes, right.classes),

@@ -143,6 +143,7 @@ def _model(run: Run, claim: Succeeded, model_id: str, now_ms: int) -> Model:
         id=model_id,
         name=job.name,
         number=0,  # the store gives the next one
+        parent=job.parent,
         licence=job.licence,
         job_id=job.id,
         attempt=job.attempt,

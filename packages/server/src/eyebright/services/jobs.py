@@ -8,7 +8,7 @@ from typing import Any
 
 from eyebright.core import lifecycle, preflight
 from eyebright.core.job import Job, Run
-from eyebright.core.records import Version, changed
+from eyebright.core.records import Model, Version, changed
 from eyebright.core.resolve import Resolved, nearest, resolve
 from eyebright.errors import (
     ConfigInvalid,
@@ -23,9 +23,10 @@ from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Environment
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, JobTransaction, Receipt
-from eyebright.ports.registry import DatasetStore
+from eyebright.ports.registry import DatasetStore, ModelStore
 from eyebright.services.announce import Announcer
 from eyebright.services.datasets import find
+from eyebright.services.reference import find as find_model
 from eyebright.services.views import job_view
 from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.errors import ErrorCode
@@ -50,6 +51,7 @@ class Settled:
     model: str
     licence: str  # SPDX
     resolved: Resolved
+    parent: str | None = None  # the id of the model to begin from
 
 
 class Jobs:
@@ -63,6 +65,7 @@ class Jobs:
         clock: Clock,
         announcer: Announcer,
         *,
+        models: ModelStore,
         licence_deny: Collection[str] = (),
     ) -> None:
         self._store = store
@@ -72,6 +75,7 @@ class Jobs:
         self._executors = tuple(executors)
         self._clock = clock
         self._announcer = announcer
+        self._models = models
         self._licence_deny = frozenset(licence_deny)
 
     async def submit(self, request: JobRequest, *, source: str = "api", key: str | None = None) -> Submitted:
@@ -189,6 +193,7 @@ class Jobs:
             max_duration_seconds=request.max_duration_seconds,
             labels=request.labels,
             licence=settled.licence,
+            parent=settled.parent,
             created_at_ms=self._clock.now_ms(),
         )
 
@@ -196,12 +201,17 @@ class Jobs:
         """Everything about an order but its data."""
         if request.executor not in self._executors:
             raise InvalidRequest(f"unknown executor {request.executor!r}.{nearest(request.executor, self._executors)}")
+        parent = await find_model(self._models, request.parent) if request.parent else None
+        request = _as_of(request, parent) if parent else request
         environment = await self._environment(request)
         preflight.check_licence(environment.manifest, self._licence_deny)
         task = preflight.task_of(environment.manifest, request.task)
         model = preflight.model_of(task, request.model)
+        resolved = resolve(task, request.config)
+        if parent:
+            preflight.check_parent(parent, environment.trainer, task, model, resolved.config)
         licence = environment.manifest.licence
-        return Settled(environment.trainer, task.name, model, licence, resolve(task, request.config))
+        return Settled(environment.trainer, task.name, model, licence, resolved, parent and parent.id)
 
     async def _environment(self, request: JobRequest) -> Environment:
         """The trainer that was named, or the first installed one that knows the task and the model."""
@@ -244,12 +254,20 @@ def _request_of(old: Job) -> JobRequest:
         task=old.task,
         trainer=old.trainer,
         model=old.model,
+        parent=old.parent,
         config=dict(old.resolved),
         priority=old.priority,
         executor=old.executor,
         max_duration_seconds=old.max_duration_seconds,
         labels=dict(old.labels),
     )
+
+
+def _as_of(request: JobRequest, parent: Model) -> JobRequest:
+    """What the order leaves open is as it is with the model that it begins from."""
+    known = {"trainer": parent.trainer, "task": parent.task, "model": parent.architecture}
+    given = {name for name in known if name in request.model_fields_set and getattr(request, name) is not None}
+    return request.model_copy(update={name: value for name, value in known.items() if name not in given})
 
 
 def _sha256_of(request: JobRequest) -> str:

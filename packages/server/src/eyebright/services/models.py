@@ -17,6 +17,7 @@ from eyebright.ports.jobs import JobStore
 from eyebright.ports.objects import ObjectStore, attempt_prefix
 from eyebright.ports.registry import ModelStore
 from eyebright.services.comparison import compared
+from eyebright.services.lineage import lineage
 from eyebright.services.reference import find
 from eyebright.services.views import model_view
 from eyebright_wire.resources import ModelComparison, ModelView, Page, Prediction
@@ -51,12 +52,13 @@ class Models:
         return Page[ModelView](items=tuple(model_view(model) for model in page), next=more)
 
     async def get(self, reference: str) -> ModelView:
-        return model_view(await find(self._store, reference))
+        return await self._view(await find(self._store, reference))
 
     async def compare(self, left: str, right: str) -> ModelComparison:
         """What differs, from the left one to the right one."""
         ours, theirs = await find(self._store, left), await find(self._store, right)
-        return compared(ours, theirs, (await self._settings(ours), await self._settings(theirs)))
+        views = await self._view(ours), await self._view(theirs)
+        return compared(*views, (await self._settings(ours), await self._settings(theirs)))
 
     async def point(self, reference: str, alias: str) -> ModelView:
         """Let the alias of its name point to it from now on; wherever it pointed before, it does no longer."""
@@ -120,6 +122,9 @@ class Models:
             mask=answer.mask,
             seconds=round(perf_counter() - began, 3),
         )
+
+    async def _view(self, model: Model) -> ModelView:
+        return model_view(model, await lineage(self._store, model))
 
     async def _settings(self, model: Model) -> Mapping[str, Any]:
         """All that it was trained with."""

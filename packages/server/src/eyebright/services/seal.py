@@ -10,8 +10,8 @@ from eyebright.ports.catalog import Catalog
 from eyebright.ports.executor import Environment, Slot
 from eyebright.ports.jobs import JobHistory
 from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
-from eyebright.ports.registry import DatasetStore
-from eyebright_wire.jobs import DatasetGrant, JobKind, JobSpec, Resources, ResumePoint
+from eyebright.ports.registry import DatasetStore, ModelStore
+from eyebright_wire.jobs import MODEL_FILES, DatasetGrant, JobKind, JobSpec, ModelGrant, Resources, ResumePoint
 
 #: Older checkpoints offered for resuming, in case the newest ones turn out damaged.
 RESUME_POINTS = 5
@@ -26,6 +26,7 @@ class Seal:
         catalog: Catalog,
         importer: Environment,
         *,
+        models: ModelStore,
         rules: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {},
         base_url: Callable[[], str | None],
         heartbeat_seconds: float,
@@ -35,6 +36,7 @@ class Seal:
         self._objects = objects
         self._catalog = catalog
         self._importer = importer
+        self._models = models
         self._rules = rules  # what the operator has to say to an import besides
         self._base_url = base_url  # known only once the server listens
         self._heartbeat_seconds = heartbeat_seconds
@@ -52,6 +54,7 @@ class Seal:
             model=job.model,
             config=self._config(job),
             dataset=grant,
+            parent=await self._parent(job),
             output=self._objects.grant(attempt_prefix(job.id, job.attempt)),
             resume=await self._resume_points(job.id),
             resources=slot.resources if slot else Resources(),
@@ -88,6 +91,20 @@ class Seal:
             name=dataset.dataset,
             manifest_sha256=dataset.manifest_sha256,
             blobs=self._objects.grant(BLOBS),
+        )
+
+    async def _parent(self, job: Job) -> ModelGrant | None:
+        """What training begins from. Deleted meanwhile, its files stay until the job has ended."""
+        if job.parent is None:
+            return None
+        model = await self._models.get(job.parent)
+        return ModelGrant(
+            id=model.id,
+            title=model.title,
+            architecture=model.architecture,
+            classes=model.classes,
+            source=self._objects.grant(attempt_prefix(model.job_id, model.attempt)),
+            files=tuple(ref for ref in model.artifacts if ref.kind in MODEL_FILES),
         )
 
     async def _resume_points(self, job_id: str) -> tuple[ResumePoint, ...]:

@@ -54,8 +54,8 @@ def checkpoint_view(checkpoint: Checkpoint) -> wire.CheckpointView:
     )
 
 
-def model_view(model: Model) -> wire.ModelView:
-    return wire.ModelView(**{name: getattr(model, name) for name in _MODEL_FIELDS})
+def model_view(model: Model, lineage: tuple[wire.Ancestor, ...] = ()) -> wire.ModelView:
+    return wire.ModelView(**{name: getattr(model, name) for name in _MODEL_FIELDS}, lineage=lineage)
 
 
 def version_view(version: Version) -> wire.DatasetVersionView:

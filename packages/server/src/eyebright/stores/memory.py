@@ -342,7 +342,8 @@ class MemoryModels:
     async def condemned(self) -> Sequence[Model]:
         waiting = (model for model in self._state.models.values() if model.deleted_at_ms and not model.cleared_at_ms)
         ended = (model for model in waiting if self._state.attempts[model.job_id, model.attempt].gone_at_ms is not None)
-        return sorted(ended, key=lambda model: model.id)
+        awaited = {job.parent for job in self._state.jobs.values() if not job.state.final}
+        return sorted((model for model in ended if model.id not in awaited), key=lambda model: model.id)
 
     async def cleared(self, model_id: str, now_ms: int) -> None:
         self._state.models[model_id] = replace(self._state.models[model_id], cleared_at_ms=now_ms)

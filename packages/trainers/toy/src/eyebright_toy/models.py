@@ -3,10 +3,11 @@
 import json
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from operator import mul
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, Self, TypeVar
 
 from PIL import Image, ImageOps
 
@@ -14,6 +15,7 @@ SIDE = 8
 PIXELS = SIDE * SIDE
 
 Pixels = list[float]
+T = TypeVar("T")
 
 
 class Classifier(Protocol):
@@ -25,6 +27,10 @@ class Classifier(Protocol):
 
     def learn(self, pixels: list[Pixels], labels: list[int], rate: float) -> float:
         """One step on a batch; answers the mean loss before it."""
+        ...
+
+    def taken_over(self, known: Any, places: Sequence[int | None]) -> Self:
+        """With what another of its kind knows of each class, by its place there; None: as it is here."""
         ...
 
 
@@ -49,6 +55,9 @@ class Softmax:
         for image, label, scores in zip(pixels, labels, found, strict=True):
             self._descend(image, label, scores, rate / len(pixels))
         return _cross_entropy(found, labels)
+
+    def taken_over(self, known: "Softmax", places: Sequence[int | None]) -> "Softmax":
+        return Softmax(_mixed(self.weights, known.weights, places), _mixed(self.biases, known.biases, places))
 
     def _descend(self, image: Pixels, label: int, scores: list[float], rate: float) -> None:
         for index, score in enumerate(scores):
@@ -84,6 +93,13 @@ class Centroid:
                 mean + step * (pixel - mean) for mean, pixel in zip(self.means[label], image, strict=True)
             ]
         return _cross_entropy(found, labels)
+
+    def taken_over(self, known: "Centroid", places: Sequence[int | None]) -> "Centroid":
+        return Centroid(_mixed(self.means, known.means, places))
+
+
+def _mixed(own: list[T], known: list[T], places: Sequence[int | None]) -> list[T]:
+    return [mine if place is None else known[place] for mine, place in zip(own, places, strict=True)]
 
 
 MODELS: dict[str, type[Softmax] | type[Centroid]] = {"softmax": Softmax, "centroid": Centroid}

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, NanLoss
-from eyebright_kit.runtime import Context, Restored, Result, Stopped
+from eyebright_kit.runtime import Context, Parent, Restored, Result, Stopped
 from eyebright_toy.config import ToyConfig
 from eyebright_toy.manifest import MANIFEST
 from eyebright_toy.misbehaviour import loss_of, misbehave, moved
@@ -76,6 +76,8 @@ class _Run:
         self.validation = _Images.of(ctx, Split.VAL)
         _check_data(ctx, self.training, self.validation)
         self.model: Classifier = MODELS[ctx.model].fresh(len(ctx.data.classes), config.seed)
+        if ctx.parent:
+            self.model = _begun_from(ctx, ctx.parent, self.model)
         self.position = _Position()
         if restored := ctx.restore():
             self.model, self.position = _read_checkpoint(restored)
@@ -172,6 +174,15 @@ def _check_data(ctx: Context, training: _Images, validation: _Images) -> None:
             raise DatasetInvalid(f"the split {split} has no labelled image; training needs both train and val")
     if ctx.model not in MODELS:
         raise ConfigInvalid(f"model {ctx.model!r} is not known; there are {', '.join(MODELS)}")
+
+
+def _begun_from(ctx: Context, parent: Parent, fresh: Classifier) -> Classifier:
+    """What the parent knows of the classes that it shares with these data; new ones begin afresh."""
+    known = parse((parent.path / "model.json").read_text())
+    places = [parent.classes.index(name) if name in parent.classes else None for name in ctx.data.classes]
+    if new := [name for name, place in zip(ctx.data.classes, places, strict=True) if place is None]:
+        ctx.log.warning("%s does not know %s: begun afresh", parent.title, ", ".join(new))
+    return fresh.taken_over(known, places)
 
 
 def _writer(model: Classifier, position: _Position) -> Callable[[Path], None]:

@@ -128,7 +128,7 @@ def _origin(facts: Facts) -> str:
 def _base(pretrained: Pretrained | None) -> str:
     if pretrained is None:
         return "none: trained from random weights"
-    return f"{_cell(pretrained.path.name)}, sha256 `{pretrained.sha256}`"
+    return f"{_cell(pretrained.title)}, sha256 `{pretrained.sha256}`"
 
 
 def _licence(facts: Facts) -> str:

@@ -6,12 +6,13 @@ from functools import partial
 from ultralytics.engine.trainer import BaseTrainer
 
 from eyebright_kit.runtime import Context, Result
-from eyebright_ultralytics import export, memory, readiness, weights
+from eyebright_ultralytics import export, memory, parent, readiness, weights
 from eyebright_ultralytics import hardware as machine
 from eyebright_ultralytics.arguments import arguments
+from eyebright_ultralytics.config import RunConfig
 from eyebright_ultralytics.deliver import Delivery
 from eyebright_ultralytics.session import session
-from eyebright_ultralytics.tasks import task_named
+from eyebright_ultralytics.tasks import Task, task_named
 from eyebright_ultralytics.tree import write_tree
 from eyebright_ultralytics.watch import Finished, Watch, tick
 from eyebright_wire.jobs import Stage
@@ -23,7 +24,7 @@ def fit(ctx: Context) -> Result:
     config = ctx.config_as(task.config)
     hardware = machine.choose(config, ctx.resources)
     export.check(config)
-    pretrained = weights.local(ctx.model) if config.pretrained else None
+    pretrained = _begin(ctx, task, config)
     ctx.stage(Stage.VALIDATING)
     readiness.check(ctx.data, task)
     tree = write_tree(ctx.data, task, ctx.scratch / "tree", partial(tick, ctx))
@@ -34,6 +35,15 @@ def fit(ctx: Context) -> Result:
         watch.hang_into(trainer)
         _train(trainer, ctx)
         return Delivery(ctx, task, config, hardware, trainer, tree, pretrained).everything()
+
+
+def _begin(ctx: Context, task: Task, config: RunConfig) -> weights.Pretrained | None:
+    """The weights that the first epoch begins with; None: those of chance."""
+    if ctx.parent is None:
+        return weights.local(ctx.model) if config.pretrained else None
+    if ctx.parent.classes != ctx.data.classes:
+        ctx.log.warning("%s knows other classes: what tells them apart begins afresh", ctx.parent.title)
+    return parent.weights_of(ctx.parent, task, ctx.data.classes, ctx.scratch)
 
 
 def _train(trainer: BaseTrainer, ctx: Context) -> None:

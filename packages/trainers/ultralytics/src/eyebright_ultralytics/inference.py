@@ -29,7 +29,7 @@ _PREDICTORS: dict[str, type[BasePredictor]] = {
 
 def predict(folder: Path, image: Path) -> Found:
     """The classes, or the objects with a score of a quarter or more; best first."""
-    labels = _labels(folder)
+    labels = labels_of(folder)
     task = task_named(labels["task"])
     predictor = _PREDICTORS[task.yolo](
         overrides={"task": task.yolo, "imgsz": labels["imgsz"], "device": "cpu", "save": False, "verbose": False}
@@ -40,25 +40,31 @@ def predict(folder: Path, image: Path) -> Found:
 
 def network(task: Task, labels: dict[str, Any], weights: Path) -> torch.nn.Module:
     """The architecture with its trained weights; classes are called by their numbers."""
-    plan, classes = f"{labels['architecture']}.yaml", len(labels["classes"])
-    match task.yolo:
-        case "segment":
-            model = networks.SegmentationModel(plan, nc=classes, verbose=False)
-        case "classify":
-            model = networks.ClassificationModel(plan, nc=classes, verbose=False)
-        case "pose":
-            shape = (len(labels["keypoints"]), 3)
-            model = networks.PoseModel(plan, nc=classes, data_kpt_shape=shape, verbose=False)
-        case "obb":
-            model = networks.OBBModel(plan, nc=classes, verbose=False)
-        case _:
-            model = networks.DetectionModel(plan, nc=classes, verbose=False)
+    classes = len(labels["classes"])
+    model = untrained(task, labels, classes)
     model.load_state_dict(load_file(weights))
     model.names = {number: str(number) for number in range(classes)}
     return model.eval()
 
 
-def _labels(folder: Path) -> dict[str, Any]:
+def untrained(task: Task, labels: dict[str, Any], classes: int) -> torch.nn.Module:
+    """The architecture for so many classes, with weights by chance."""
+    plan = f"{labels['architecture']}.yaml"
+    match task.yolo:
+        case "segment":
+            return networks.SegmentationModel(plan, nc=classes, verbose=False)
+        case "classify":
+            return networks.ClassificationModel(plan, nc=classes, verbose=False)
+        case "pose":
+            shape = (len(labels["keypoints"]), 3)
+            return networks.PoseModel(plan, nc=classes, data_kpt_shape=shape, verbose=False)
+        case "obb":
+            return networks.OBBModel(plan, nc=classes, verbose=False)
+        case _:
+            return networks.DetectionModel(plan, nc=classes, verbose=False)
+
+
+def labels_of(folder: Path) -> dict[str, Any]:
     try:
         return json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -21,6 +21,7 @@ class Pretrained:
 
     path: Path
     sha256: str
+    title: str
 
 
 def local(model: str) -> Pretrained:
@@ -31,4 +32,4 @@ def local(model: str) -> Pretrained:
             f"pretrained=true needs the weights of {model}, which are not on this machine. Download {model}.pt from "
             f"{_RELEASES} elsewhere and put it at {path}, or train with pretrained=false"
         )
-    return Pretrained(path, sha256_of(path))
+    return Pretrained(path, sha256_of(path), path.name)

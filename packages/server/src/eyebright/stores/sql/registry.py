@@ -14,7 +14,17 @@ from eyebright.errors import NotFound, model_deleted, model_in_use, no_model
 from eyebright.stores.sql import rows
 from eyebright.stores.sql.batch import Batch, write
 from eyebright.stores.sql.engine import Engine, queue_up
-from eyebright.stores.sql.tables import artifacts, attempts, checkpoints, dataset_versions, model_aliases, models
+from eyebright.stores.sql.tables import (
+    artifacts,
+    attempts,
+    checkpoints,
+    dataset_versions,
+    jobs,
+    model_aliases,
+    models,
+    orders,
+)
+from eyebright_wire.jobs import FINAL_STATES
 
 _THERE = models.c.deleted_at_ms.is_(None)
 
@@ -123,7 +133,11 @@ class SqlModels:
             attempts.c.number == models.c.attempt,
             attempts.c.gone_at_ms.is_not(None),
         )
-        waiting = (models.c.deleted_at_ms.is_not(None), models.c.cleared_at_ms.is_(None), nothing_runs)
+        awaited = exists().where(
+            orders.c.parent == models.c.id, jobs.c.id == orders.c.job_id, jobs.c.state.not_in(sorted(FINAL_STATES))
+        )
+        deleted = (models.c.deleted_at_ms.is_not(None), models.c.cleared_at_ms.is_(None))
+        waiting = (*deleted, nothing_runs, ~awaited)
         async with self._engine.reading() as connection:
             return await _models(connection, select(models).where(*waiting).order_by(models.c.id))
 

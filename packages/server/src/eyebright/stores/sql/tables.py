@@ -102,6 +102,8 @@ jobs = Table(
     postgresql_with={"fillfactor": 70},  # room for the next version on the same page: no index is touched
 )
 
+_BEGOTTEN = "parent IS NOT NULL"
+
 orders = Table(
     "orders",
     metadata,
@@ -117,6 +119,8 @@ orders = Table(
     Column("labels", Text, nullable=False),
     Column("rerun_of", Id),
     Column("licence", Text),
+    Column("parent", Id),
+    Index("ix_orders_parent", "parent", sqlite_where=text(_BEGOTTEN), postgresql_where=text(_BEGOTTEN)),
     Index("ix_orders_trainer", "trainer", "job_id"),
     Index("ix_orders_dataset_version", "dataset_version", "job_id"),
     sqlite_strict=True,
@@ -253,6 +257,7 @@ models = Table(
     Column("exports", Text, nullable=False),
     Column("artifacts", Text, nullable=False),
     Column("licence", Text),
+    Column("parent", Id),
     Column("created_at_ms", Ms, nullable=False),
     Column("deleted_at_ms", Ms),
     Column("cleared_at_ms", Ms),

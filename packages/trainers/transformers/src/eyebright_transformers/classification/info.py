@@ -16,5 +16,6 @@ CLASSIFICATION = TaskInfo(
     config_schema=ClassifierConfig.model_json_schema(),
     recipe=recipe("classification"),
     exports=("onnx",),
+    takes_parent=True,
     primary_metric="top1",
 )

@@ -5,6 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from eyebright.stores.sql.migrations.guard import guard
+
 revision = "0001"
 down_revision = None
 
@@ -233,8 +235,8 @@ def _create_registry() -> None:
 
 
 def _create_guards() -> None:
-    _guard("jobs_born", "INSERT", "jobs", "NEW.state <> 'queued' OR NEW.version <> 1 OR NEW.attempt <> 0")
-    _guard(
+    guard("jobs_born", "INSERT", "jobs", "NEW.state <> 'queued' OR NEW.version <> 1 OR NEW.attempt <> 0")
+    guard(
         "jobs_moved",
         "UPDATE",
         "jobs",
@@ -249,14 +251,14 @@ def _create_guards() -> None:
         )
         """,  # noqa: S608 - put together from the constants above
     )
-    _guard("orders_sealed", "UPDATE", "orders", "1 = 1")
-    _guard(
+    guard("orders_sealed", "UPDATE", "orders", "1 = 1")
+    guard(
         "attempts_born",
         "INSERT",
         "attempts",
         "NEW.last_seq <> 0 OR NEW.number <> 1 + (SELECT attempt FROM jobs WHERE id = NEW.job_id)",
     )
-    _guard(
+    guard(
         "attempts_moved",
         "UPDATE",
         "attempts",
@@ -272,7 +274,7 @@ def _create_guards() -> None:
         """,
     )
     # Many events of an attempt come in one statement, before `last_seq` follows: so the order is read off the events.
-    _guard(
+    guard(
         "events_accepted",
         "INSERT",
         "events",
@@ -286,9 +288,9 @@ def _create_guards() -> None:
         )
         """,
     )
-    _guard("events_kept", "UPDATE", "events", "1 = 1")
+    guard("events_kept", "UPDATE", "events", "1 = 1")
     # A version without its row would be a change that nobody is ever told of.
-    _guard(
+    guard(
         "outbox_whole",
         "INSERT",
         "outbox",
@@ -318,18 +320,3 @@ def _of_attempt(table: str) -> sa.ForeignKeyConstraint:
 
 def _partial_index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
     op.create_index(name, table, columns, unique=unique, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
-
-
-def _guard(name: str, verb: str, table: str, refused: str) -> None:
-    """Refuse an INSERT or UPDATE for which `refused` is true, whoever asks for it."""
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(
-            f"CREATE TRIGGER {name} BEFORE {verb} ON {table} WHEN {refused} "
-            f"BEGIN SELECT RAISE(ABORT, 'refused by the guard {name}'); END"
-        )
-        return
-    op.execute(
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF {refused} THEN "
-        f"RAISE EXCEPTION 'refused by the guard {name}' USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $$"
-    )
-    op.execute(f"CREATE TRIGGER {name} BEFORE {verb} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")

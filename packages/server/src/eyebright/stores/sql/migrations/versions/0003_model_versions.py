@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from eyebright.stores.sql.migrations.guard import guard
+
 revision = "0003"
 down_revision = "0002"
 
@@ -76,9 +78,9 @@ def _create_aliases() -> None:
 
 def _create_guards() -> None:
     next_number = "1 + COALESCE((SELECT MAX(number) FROM models WHERE name = NEW.name), 0)"
-    _guard("models_numbered", "INSERT", "models", f"NEW.number <> {next_number}")
+    guard("models_numbered", "INSERT", "models", f"NEW.number <> {next_number}")
     # What a job has made stays what it was; a deleted model stays deleted, and no alias leads to it.
-    _guard(
+    guard(
         "models_kept",
         "UPDATE",
         "models",
@@ -94,24 +96,9 @@ def _create_guards() -> None:
         ))
         """,
     )
-    _guard("models_stay", "DELETE", "models", "1 = 1")  # with the row its number would be forgotten
+    guard("models_stay", "DELETE", "models", "1 = 1")  # with the row its number would be forgotten
     dead = """
         EXISTS (SELECT 1 FROM models WHERE name = NEW.name AND number = NEW.number AND deleted_at_ms IS NOT NULL)
     """
-    _guard("aliases_born", "INSERT", "model_aliases", dead)
-    _guard("aliases_moved", "UPDATE", "model_aliases", dead)
-
-
-def _guard(name: str, verb: str, table: str, refused: str) -> None:
-    """Refuse an INSERT, UPDATE or DELETE for which `refused` is true, whoever asks for it."""
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(
-            f"CREATE TRIGGER {name} BEFORE {verb} ON {table} WHEN {refused} "
-            f"BEGIN SELECT RAISE(ABORT, 'refused by the guard {name}'); END"
-        )
-        return
-    op.execute(
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF {refused} THEN "
-        f"RAISE EXCEPTION 'refused by the guard {name}' USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $$"
-    )
-    op.execute(f"CREATE TRIGGER {name} BEFORE {verb} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
+    guard("aliases_born", "INSERT", "model_aliases", dead)
+    guard("aliases_moved", "UPDATE", "model_aliases", dead)

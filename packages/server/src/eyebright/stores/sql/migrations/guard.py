@@ -1,0 +1,18 @@
+"""How a migration writes a guard. Databases were made with it: what it does stays, and another need is another function."""
+
+from alembic import op
+
+
+def guard(name: str, verb: str, table: str, refused: str) -> None:
+    """Refuse an INSERT, UPDATE or DELETE for which `refused` is true, whoever asks for it."""
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            f"CREATE TRIGGER {name} BEFORE {verb} ON {table} WHEN {refused} "
+            f"BEGIN SELECT RAISE(ABORT, 'refused by the guard {name}'); END"
+        )
+        return
+    op.execute(
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF {refused} THEN "
+        f"RAISE EXCEPTION 'refused by the guard {name}' USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $$"
+    )
+    op.execute(f"CREATE TRIGGER {name} BEFORE {verb} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
