@@ -42,6 +42,7 @@ class _Place:
 class Releases:
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._changing = asyncio.Lock()  # two calls for one release would remove what the other has just unpacked
 
     async def look(self, zip_path: str) -> Release:
         """Whether the zip is unpacked as it is now. Raises InvalidRequest, or NotFound when there is no such zip."""
@@ -52,11 +53,13 @@ class Releases:
 
         Raises InvalidRequest for an archive that is refused, NotFound, or Conflict when another zip has the place.
         """
-        return await asyncio.to_thread(self._extract, zip_path)
+        async with self._changing:
+            return await asyncio.to_thread(self._extract, zip_path)
 
     async def discard(self, zip_path: str) -> None:
         """Remove the zip and what was unpacked of it, never what was trained on it. What is gone already is no error."""
-        await asyncio.to_thread(self._discard, zip_path)
+        async with self._changing:
+            await asyncio.to_thread(self._discard, zip_path)
 
     async def folder(self, dataset_path: str) -> Path:
         """The folder `projects/<Project>/training_data/<slug>`. Raises InvalidRequest or NotFound."""
@@ -76,16 +79,12 @@ class Releases:
         place = self._place(zip_path)
         _require_own(place, release)
         _remove(place)
-        try:
-            extract(place.zip, place.target)
-        except ArchiveRejected as refused:
-            raise InvalidRequest(f"{zip_path} is refused: {refused}") from None
-        replace_durably(place.note, json.dumps(_facts(place.zip)).encode())
+        _unpack(place, zip_path)
         return self._look(zip_path)
 
     def _discard(self, zip_path: str) -> None:
         place = self._place(zip_path)
-        if (note := _note(place)) is None or note["zip"] == place.zip.name:
+        if (note := _note(place)) and note["zip"] == place.zip.name:
             _remove(place)
         place.zip.unlink(missing_ok=True)
 
@@ -140,6 +139,17 @@ def _require_own(place: _Place, release: Release) -> None:
     if place.target.exists() and (note is None or note["zip"] != place.zip.name):
         owner = note["zip"] if note else "something else"
         raise Conflict(f"{release.target_dir} holds {owner}; rename {release.zip_path}, or remove the folder")
+
+
+def _unpack(place: _Place, zip_path: str) -> None:
+    """The note first: a crash leaves no folder that is nobody's, and a zip that changes meanwhile is seen to have changed."""
+    place.note.parent.mkdir(parents=True, exist_ok=True)
+    replace_durably(place.note, json.dumps(_facts(place.zip)).encode())
+    try:
+        extract(place.zip, place.target)
+    except ArchiveRejected as refused:
+        place.note.unlink()
+        raise InvalidRequest(f"{zip_path} is refused: {refused}") from None
 
 
 def _remove(place: _Place) -> None:

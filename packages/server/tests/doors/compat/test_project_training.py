@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.site import site as make_site
 from structlog.testing import capture_logs
 
 from eyebright.ports.executor import Handle
+from eyebright.services import releases
 
 URL = "/api/v1/training"
 RELEASE = "projects/Pets/releases/Spring 2026.zip"
@@ -97,6 +99,41 @@ async def test_what_somebody_else_put_there_is_not_replaced(site: Site) -> None:
     assert (site.folder / DATA / "mine.txt").read_text() == "precious"
 
 
+async def test_what_somebody_else_put_there_outlives_the_release(site: Site) -> None:
+    (site.folder / DATA).mkdir(parents=True)
+    (site.folder / DATA / "mine.txt").write_text("precious")
+    assert (await site.http.delete(f"{URL}/release", params={"zip_path": RELEASE})).status_code == 204
+    assert not (site.folder / RELEASE).exists()
+    assert (site.folder / DATA / "mine.txt").read_text() == "precious"
+
+
+async def test_a_release_that_is_asked_for_twice_at_once_is_unpacked_once(site: Site, monkeypatch) -> None:
+    unpacked: list[Path] = []
+
+    def slowly(archive: Path, into: Path) -> None:
+        unpacked.append(into)
+        time.sleep(0.05)
+        honest(archive, into)
+
+    honest = releases.extract
+    monkeypatch.setattr(releases, "extract", slowly)
+    answers = await asyncio.gather(*(extract(site) for _ in range(3)))
+    assert [answer.json()["extracted"] for answer in answers] == [True, True, True]
+    assert unpacked == [site.folder / DATA]
+
+
+async def test_a_release_that_changes_while_it_is_unpacked_is_seen_to_have_changed(site: Site, monkeypatch) -> None:
+    def overtaken(archive: Path, into: Path) -> None:
+        honest(archive, into)
+        release(site.folder, site.folder, data__yaml="names: [cat]\n")
+
+    honest = releases.extract
+    monkeypatch.setattr(releases, "extract", overtaken)
+    assert (await extract(site)).json()["extracted"] is False
+    monkeypatch.undo()
+    assert (await extract(site)).json()["classes"] == ["cat"]
+
+
 async def test_two_releases_do_not_share_a_folder(site: Site, tmp_path: Path) -> None:
     other = RELEASE.replace("Spring 2026", "spring-2026")
     release(site.folder, tmp_path / "pets", other)
@@ -137,7 +174,7 @@ async def test_a_link_does_not_lead_out_of_the_projects(site: Site, tmp_path: Pa
 async def test_a_hostile_archive_leaves_nothing(site: Site, tmp_path: Path) -> None:
     release(site.folder, tmp_path / "pets", **{"../../evil": "!"})
     assert (await extract(site)).status_code == 422
-    assert not (site.folder / DATA).exists()
+    assert not list((site.folder / DATA).parent.iterdir())
     assert not list(site.folder.rglob("evil*"))
 
 
