@@ -9,7 +9,18 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SERVER = ROOT / "packages/server/src"
-FRAMEWORKS = ("torch", "torchvision", "numpy", "sklearn", "onnxruntime", "onnx", "ultralytics", "transformers", "timm")
+FRAMEWORKS = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "sklearn",
+    "onnxruntime",
+    "onnx",
+    "ultralytics",
+    "transformers",
+    "timm",
+    "mmdet",
+)
 PARTS = (
     "eyebright.app",
     "eyebright.cli.entry",
@@ -50,7 +61,7 @@ def test_no_trainer_knows_another_one():
 
 
 def test_what_trainers_on_torch_share_knows_neither_a_trainer_nor_its_framework_nor_the_server():
-    theirs = r"eyebright(?!_torch\b|_kit\b|_wire\b)\w*|torchvision|timm|transformers|ultralytics"
+    theirs = r"eyebright(?!_torch\b|_kit\b|_wire\b)\w*|torchvision|timm|transformers|mmdet|mmengine|ultralytics"
     assert importers("packages/torch/src", theirs) == []
 
 

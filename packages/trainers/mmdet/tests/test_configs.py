@@ -1,0 +1,48 @@
+import pytest
+
+from eyebright_kit.errors import ConfigInvalid
+from eyebright_mmdet import configs
+from eyebright_mmdet.names import SHORT
+
+
+def parts(value):
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for inner in value:
+            yield from parts(inner)
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_each_short_name_is_a_shipped_configuration_that_needs_no_download(name: str):
+    told = configs.model(name, 7)
+    assert configs.path(name).stem == SHORT[name]
+    assert {part["num_classes"] for part in parts(told) if "num_classes" in part} == {7}
+    assert not [part for part in parts(told) if (part.get("init_cfg") or {}).get("type") == "Pretrained"]
+    assert not [part for part in parts(told) if part.get("type") == "SyncBN" or part.get("frozen_stages", -1) >= 0]
+
+
+def test_a_configurations_own_name_is_taken_too():
+    assert configs.path("retinanet_r50_fpn_1x_coco") == configs.path("retinanet_r50")
+
+
+@pytest.mark.parametrize(
+    "name", ["rtmdet_tny", "../rtmdet/rtmdet_tiny_8xb32-300e_coco", "/etc/passwd", "", "default_runtime"]
+)
+def test_nothing_but_a_shipped_name_is_a_configuration(name: str):
+    with pytest.raises(ConfigInvalid, match=r"MMDetection ships no configuration .*(did you mean|begin with)"):
+        configs.path(name)
+
+
+def test_a_near_name_is_told():
+    with pytest.raises(ConfigInvalid, match="did you mean 'rtmdet_tiny'"):
+        configs.path("rtmdet_tny")
+
+
+def test_the_published_weights_of_a_configuration_are_known():
+    assert configs.published("rtmdet_tiny") == (
+        "https://download.openmmlab.com/mmdetection/v3.0/rtmdet/rtmdet_tiny_8xb32-300e_coco/"
+        "rtmdet_tiny_8xb32-300e_coco_20220902_112414-78e30dcc.pth"
+    )
+    assert configs.published("retinanet_r18_fpn_1xb8-1x_coco") is not None
