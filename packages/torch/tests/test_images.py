@@ -27,7 +27,7 @@ def test_kept_or_not_and_by_however_many_threads_the_bytes_are_the_same(images: 
     for threads in (1, 4):
         for keep in (None, tmp_path / f"kept-{threads}"):
             for shared in (False, True):
-                with opened(samples, RULE, threads, keep, shared) as opened_images:
+                with opened(Images, samples, RULE, threads, keep, shared) as opened_images:
                     seen.append(
                         [
                             batch.pixels.numpy().copy()
@@ -44,7 +44,7 @@ def test_where_there_is_room_each_file_is_decoded_once(
     read: list[Path] = []
     real = pictures.read_square
     monkeypatch.setattr(pictures, "read_square", lambda path, rule: read.append(path) or real(path, rule))
-    with opened(images.samples(Split.VAL), RULE, 2, tmp_path / "kept", False) as found:
+    with opened(Images, images.samples(Split.VAL), RULE, 2, tmp_path / "kept", False) as found:
         for _ in range(3):
             found.take(np.arange(len(found)))
     assert sorted(read) == sorted(sample.path for sample in images.samples(Split.VAL))
@@ -74,9 +74,9 @@ def test_what_a_quota_gave_of_a_cache_that_does_not_fit_is_given_back(tmp_path: 
 
 def test_processes_that_share_a_cache_do_not_wipe_each_others_squares(images: LocalDataset, tmp_path: Path):
     samples = images.samples(Split.VAL)
-    with opened(samples, RULE, 1, tmp_path / "kept", True) as first:
+    with opened(Images, samples, RULE, 1, tmp_path / "kept", True) as first:
         expected = first.take(np.arange(5))
-        with opened(samples, RULE, 1, tmp_path / "kept", True) as second:
+        with opened(Images, samples, RULE, 1, tmp_path / "kept", True) as second:
             second.take(np.arange(3))
         assert np.array_equal(first.take(np.arange(5)), expected)
 

@@ -122,3 +122,17 @@ class VisionConfig(RunConfig):
     @property
     def augments_colour(self) -> bool:
         return max(self.brightness, self.contrast, self.saturation, self.hue) > 0
+
+
+class PlacedConfig(VisionConfig):
+    """Of tasks whose training images are cropped, shifted and turned as a whole."""
+
+    crop_scale: float = user(
+        "Smallest share of the image that a random crop keeps; 1: no crops", default=0.5, gt=0, le=1
+    )
+    rotate: float = user("Greatest rotation to either side", "degrees", default=0.0, ge=0, le=180)
+    translate: float = user("Greatest shift, as a share of the side", default=0.0, ge=0, le=0.5)
+
+    @property
+    def augments_geometry(self) -> bool:
+        return self.crop_scale < 1 or self.rotate > 0 or self.translate > 0

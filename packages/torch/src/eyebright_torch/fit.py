@@ -49,6 +49,8 @@ class Run:
 class Course(Protocol):
     """What `fit` does not know of a task."""
 
+    images: type[Images]  # what it keeps of each image
+
     def check(self, data: LocalDataset) -> None:
         """Can this be trained on? Raises DatasetInvalid naming the missing condition."""
         ...
@@ -75,7 +77,10 @@ def fit(ctx: Context, library: Library, course: Course) -> Result:
         course.check(ctx.data)
         config, rule = _fitted(ctx, config), library.rule(ctx.model, config)
         kept = replace(rule, imgsz=course.side(config))
-        with _images(ctx, config, kept, Split.TRAIN) as train, _images(ctx, config, rule, Split.VAL) as val:
+        with (
+            _images(ctx, course, config, kept, Split.TRAIN) as train,
+            _images(ctx, course, config, rule, Split.VAL) as val,
+        ):
             run = Run(ctx, library, config, hardware, ranks, rule, train, val, begun)
             return _trained(run, course)
 
@@ -113,10 +118,10 @@ def _fitted(ctx: Context, config: VisionConfig) -> VisionConfig:
 
 
 @contextmanager
-def _images(ctx: Context, config: VisionConfig, rule: Preprocessing, split: Split) -> Iterator[Images]:
+def _images(ctx: Context, course: Course, config: VisionConfig, rule: Preprocessing, split: Split) -> Iterator[Images]:
     keep_at = None if config.cache == "off" else ctx.scratch / f"{split}-{rule.imgsz}.bytes"
     threads = decode_threads(config.workers, ctx.resources.threads)
-    with opened(ctx.data.samples(split), rule, threads, keep_at, ctx.world_size > 1) as images:
+    with opened(course.images, ctx.data.samples(split), rule, threads, keep_at, ctx.world_size > 1) as images:
         yield images
 
 

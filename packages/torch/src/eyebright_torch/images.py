@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -23,8 +24,11 @@ Alter = Callable[[Pixels, int], Pixels]
 class Images:
     """The squares of one split, by index. Each file is decoded once where there is room to keep it.
 
-    Whether there is, and how many threads decode, changes no byte of what `take` answers.
+    Whether there is, and how many threads decode, changes no byte of what `take` answers. A task that learns from more than
+    colours derives its own, whose squares have more `channels`.
     """
+
+    channels: ClassVar[int] = 3
 
     def __init__(
         self,
@@ -49,8 +53,8 @@ class Images:
         return 0 if self._kept is None or isinstance(self._kept, np.memmap) else self._kept.nbytes
 
     def take(self, indices: Indices, out: Pixels | None = None) -> Pixels:
-        """[N, side, side, 3]. Raises DatasetInvalid naming the file that cannot be decoded."""
-        out = np.empty((len(indices), self.side, self.side, 3), dtype=np.uint8) if out is None else out
+        """[N, side, side, channels]. Raises DatasetInvalid naming the file that cannot be decoded."""
+        out = np.empty((len(indices), self.side, self.side, self.channels), dtype=np.uint8) if out is None else out
         if self._kept is None:
             self._decode(indices, out, range(len(indices)))
             return out
@@ -62,17 +66,21 @@ class Images:
     def batch(self, indices: Indices, pin: bool) -> torch.Tensor:
         """The same as a tensor: in pinned memory for a GPU, so that the copy there waits for nothing. torch's host allocator
         hands a buffer out again only when the copy from it is done."""
-        pixels = torch.empty((len(indices), self.side, self.side, 3), dtype=torch.uint8, pin_memory=pin)
+        pixels = torch.empty((len(indices), self.side, self.side, self.channels), dtype=torch.uint8, pin_memory=pin)
         self.take(indices, pixels.numpy())
         return pixels
 
     def alter(self, pixels: Pixels, indices: Indices, alter: Alter) -> None:
-        """Each square of `pixels` [N, side, side, 3] in place, by the threads that decode."""
+        """Each square of `pixels` [N, side, side, channels] in place, by the threads that decode."""
         for row, square in enumerate(self._pool.map(alter, pixels, indices.tolist())):
             pixels[row] = square
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
+
+    def read(self, sample: LocalSample, rule: Preprocessing) -> Pixels:
+        """One square [side, side, channels]. Raises one of UNREADABLE when a file cannot be decoded."""
+        return read_square(sample.path, rule)
 
     def _decode(self, indices: Indices, into: NDArray[np.uint8], rows: Iterable[int]) -> None:
         for row, square in zip(rows, self._pool.map(self._square, indices.tolist()), strict=True):
@@ -81,20 +89,28 @@ class Images:
     def _square(self, index: int) -> Pixels:
         sample = self.samples[index]
         try:
-            return read_square(sample.path, self._rule)
+            return self.read(sample, self._rule)
         except UNREADABLE as error:
             raise DatasetInvalid(
                 f"{sample.source or sample.path.name} cannot be decoded ({error}); replace or remove it and import again"
             ) from error
 
 
+Kind = TypeVar("Kind", bound=Images)
+
+
 @contextmanager
 def opened(
-    samples: Sequence[LocalSample], rule: Preprocessing, threads: int, keep_at: Path | None, shared: bool
-) -> Iterator[Images]:
-    """Images that are kept at `keep_at`, or in memory, where there is room; `None` keeps none."""
-    kept = room((len(samples), rule.imgsz, rule.imgsz, 3), keep_at, shared) if keep_at else None
-    images = Images(samples, rule, threads, kept)
+    kind: type[Kind],
+    samples: Sequence[LocalSample],
+    rule: Preprocessing,
+    threads: int,
+    keep_at: Path | None,
+    shared: bool,
+) -> Iterator[Kind]:
+    """Images of this kind that are kept at `keep_at`, or in memory, where there is room; `None` keeps none."""
+    kept = room((len(samples), rule.imgsz, rule.imgsz, kind.channels), keep_at, shared) if keep_at else None
+    images = kind(samples, rule, threads, kept)
     try:
         yield images
     finally:

@@ -78,6 +78,7 @@ class Job:
     model: str
     config: dict[str, Any] = field(default_factory=dict[str, Any])  # of every attempt, below its own
     attempts: int = 0
+    task: str = "classification"
 
     def context(
         self,
@@ -118,7 +119,7 @@ class Job:
             job_id="j1",
             attempt=max(1, self.attempts),
             trainer=self.trainer,
-            task="classification",
+            task=self.task,
             model=model,
             config={**TINY, **self.config, **config},
             dataset=DatasetGrant(version_id="tiny@1", name="tiny", manifest_sha256="ab" * 32, blobs=Grant(uri=uri)),

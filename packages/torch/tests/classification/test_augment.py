@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from eyebright_torch.classification.augment import Augment, cached_side
+from eyebright_torch.classification.augment import Augment
 from eyebright_torch.classification.config import ClassificationConfig
 from eyebright_torch.colour import normalised
 from eyebright_torch.geometry import _grid
+from eyebright_torch.placing import cached_side
 from eyebright_torch.preprocess import Preprocessing
 
 OFF = {"flip": 0, "crop_scale": 1, "brightness": 0, "contrast": 0, "saturation": 0}

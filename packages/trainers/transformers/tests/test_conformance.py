@@ -1,10 +1,18 @@
-"""The transformers trainer keeps every promise of a trainer."""
+"""The transformers trainer keeps every promise of a trainer, in each task."""
 
 from eyebright_kit.testing import TrainerConformance
 from eyebright_transformers.manifest import MANIFEST
 
 
-class TestTransformers(TrainerConformance):
+class TestClassification(TrainerConformance):
     manifest = MANIFEST
+    task = "classification"
+    weights = "model.safetensors"
+    slow = {"epochs": 3, "save_every_steps": 2}
+
+
+class TestSemanticSegmentation(TrainerConformance):
+    manifest = MANIFEST
+    task = "semantic_segmentation"
     weights = "model.safetensors"
     slow = {"epochs": 3, "save_every_steps": 2}

@@ -15,20 +15,14 @@ from numpy.typing import NDArray
 from eyebright_torch.classification.config import ClassificationConfig
 from eyebright_torch.colour import beside, coloured
 from eyebright_torch.geometry import chosen, flipped, resampled
+from eyebright_torch.placing import placements
 from eyebright_torch.preprocess import Preprocessing
 
-_ASPECT = (3 / 4, 4 / 3)  # of random crops, as in torchvision's RandomResizedCrop
-_ERASED_AREA = (0.02, 0.33)  # and of RandomErasing
+_ERASED_AREA = (0.02, 0.33)  # as in torchvision's RandomErasing
 _ERASED_ASPECT = (0.3, 3.3)
-_CROP_MARGIN = 8 / 7  # 256 for 224: crops are cut from a slightly larger picture
 
 #: Changes bytes [N, 3, S, S] before anything else does, by what the generator gives alone.
 Distort = Callable[[torch.Tensor, np.random.Generator], torch.Tensor]
-
-
-def cached_side(config: ClassificationConfig) -> int:
-    """The side at which training images are kept: larger than what the model sees where crops are cut from them."""
-    return round(config.imgsz * _CROP_MARGIN) if config.crop_scale < 1 else config.imgsz
 
 
 @dataclass(frozen=True)
@@ -53,36 +47,10 @@ class Augment:
         """Crop, rotation, shift and flips as one resampling; flips alone move bytes, without resampling."""
         if self.config.augments_geometry:
             return resampled(
-                images, _placements(self.config, len(images), rng), self.rule.imgsz, self.rule.interpolation
+                images, placements(self.config, len(images), rng), self.rule.imgsz, self.rule.interpolation
             )
         images = flipped(images, chosen(self.config.flip, len(images), rng), 3)
         return flipped(images, chosen(self.config.flip_vertical, len(images), rng), 2)
-
-
-def _placements(config: ClassificationConfig, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """[N, 2, 3]: where in the source (−1…1 on both axes) each point of the result is taken from."""
-    width, height = _crop_sizes(config.crop_scale, count, rng)
-    centre = rng.uniform(-1, 1, (2, count)) * (1 - np.stack([width, height]))
-    centre += rng.uniform(-2, 2, (2, count)) * config.translate
-    angle = np.radians(rng.uniform(-1, 1, count) * config.rotate)
-    across = np.where(chosen(config.flip, count, rng), -width, width)
-    down = np.where(chosen(config.flip_vertical, count, rng), -height, height)
-    rows = [
-        [across * np.cos(angle), -down * np.sin(angle), centre[0]],
-        [across * np.sin(angle), down * np.cos(angle), centre[1]],
-    ]
-    return np.array(rows, dtype=np.float32).transpose(2, 0, 1)
-
-
-def _crop_sizes(
-    smallest: float, count: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Width and height of each crop as shares of the side; area uniform, aspect log-uniform."""
-    area = rng.uniform(smallest, 1, count)
-    aspect = np.exp(rng.uniform(math.log(_ASPECT[0]), math.log(_ASPECT[1]), count))
-    if smallest >= 1:
-        return np.ones(count), np.ones(count)
-    return np.minimum(1, np.sqrt(area * aspect)), np.minimum(1, np.sqrt(area / aspect))
 
 
 def _erased(images: torch.Tensor, probability: float, rng: np.random.Generator) -> torch.Tensor:

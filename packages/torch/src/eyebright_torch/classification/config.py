@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-from eyebright_torch.config import Probability, VisionConfig, developer, user
+from eyebright_torch.config import PlacedConfig, Probability, developer, user
 
 
-class ClassificationConfig(VisionConfig):
+class ClassificationConfig(PlacedConfig):
     """What to begin from, what counts as right, and how training images are varied."""
 
     model_config = ConfigDict(title="Image classification")
@@ -22,13 +22,4 @@ class ClassificationConfig(VisionConfig):
     )
 
     # Augmentation of training images
-    crop_scale: float = user(
-        "Smallest share of the image that a random crop keeps; 1: no crops", default=0.5, gt=0, le=1
-    )
-    rotate: float = user("Greatest rotation to either side", "degrees", default=0.0, ge=0, le=180)
-    translate: float = user("Greatest shift, as a share of the side", default=0.0, ge=0, le=0.5)
     erasing: Probability = user("Chance that a random rectangle is erased", default=0.0)
-
-    @property
-    def augments_geometry(self) -> bool:
-        return self.crop_scale < 1 or self.rotate > 0 or self.translate > 0

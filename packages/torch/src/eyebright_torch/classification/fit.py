@@ -8,12 +8,13 @@ from eyebright_kit.data.local import LocalDataset
 from eyebright_kit.runtime import Context, Result
 from eyebright_torch import fit as story
 from eyebright_torch.classification import readiness
-from eyebright_torch.classification.augment import cached_side
 from eyebright_torch.classification.data import labels_of
 from eyebright_torch.classification.delivery import Delivery
 from eyebright_torch.classification.framework import Framework
 from eyebright_torch.classification.task import Classification
 from eyebright_torch.fit import Run
+from eyebright_torch.images import Images
+from eyebright_torch.placing import cached_side
 from eyebright_torch.state import RunState
 
 
@@ -23,6 +24,8 @@ def fit(ctx: Context, framework: Framework) -> Result:
 
 
 class _Course:
+    images = Images
+
     def check(self, data: LocalDataset) -> None:
         readiness.check(data)
 

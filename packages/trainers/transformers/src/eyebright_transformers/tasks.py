@@ -9,6 +9,8 @@ from typing import Any
 from eyebright_torch.config import RunConfig
 from eyebright_transformers.classification.config import ClassifierConfig
 from eyebright_transformers.classification.info import CLASSIFICATION
+from eyebright_transformers.semantic_segmentation.config import SegmenterConfig
+from eyebright_transformers.semantic_segmentation.info import SEMANTIC_SEGMENTATION
 from eyebright_wire.manifest import TaskInfo
 from eyebright_wire.predictions import Found
 
@@ -35,6 +37,12 @@ class Task:
 
 TASKS = (
     Task(CLASSIFICATION, ClassifierConfig, "eyebright_torch.classification", "eyebright_transformers.classification"),
+    Task(
+        SEMANTIC_SEGMENTATION,
+        SegmenterConfig,
+        "eyebright_torch.segmentation",
+        "eyebright_transformers.semantic_segmentation",
+    ),
 )
 
 
