@@ -12,6 +12,7 @@ from typing import Self
 import torch
 from pydantic import BaseModel
 
+from eyebright_kit.runtime.markdown import code, plain
 from eyebright_torch.fit import Run
 from eyebright_torch.framework import Credits
 from eyebright_torch.preprocess import Preprocessing
@@ -20,6 +21,8 @@ from eyebright_torch.weights import Pretrained
 from eyebright_wire.artifacts import ExportRef
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import JobSpec
+
+cell = plain  # names come from strangers' folders: in their cell they are to be read and nothing else
 
 _PACKAGES = ("onnx", "onnxruntime", "numpy", "pillow")
 
@@ -119,11 +122,6 @@ def table(names: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def cell(text: str) -> str:
-    """Names come from strangers' folders: keep them inside their cell and free of markup."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
-
-
 def _data(facts: Facts) -> str:
     data = facts.spec.dataset
     rows = [
@@ -147,7 +145,7 @@ def _origin(facts: Facts) -> str:
         ("job", f"{facts.spec.job_id}, attempt {facts.spec.attempt}"),
         ("trainer", f"{facts.credits.trainer} {version(facts.credits.trainer)}"),
         *((name, version(name)) for name in packages),
-        *((cell(name), f"`{cell(value)}`") for name, value in sorted(facts.spec.provenance.items())),
+        *((cell(name), code(value)) for name, value in sorted(facts.spec.provenance.items())),
         ("base weights", _base(facts.pretrained)),
     ]
     return f"## Origin\n\n{table(('', ''), rows)}"

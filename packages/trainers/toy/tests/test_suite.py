@@ -35,3 +35,18 @@ def test_memory_that_is_called_something_else_is_noticed(tmp_path: Path):
     suite = _suite(hide_memory=True)
     with pytest.raises(AssertionError, match="trainer_error"):
         suite.test_memory_that_runs_out_is_told_with_the_settings_to_lower(TinyJob(tmp_path, MANIFEST, suite.slow))
+
+
+@pytest.mark.parametrize(
+    ("misbehaviour", "complaint"),
+    [
+        ("trust_names", "the canary sings"),
+        ("trust_pickles", "the canary sings"),
+        ("litter", "toyrc"),
+        ("mend_names", "other names"),
+        ("boast", "card.md has names of classes as they are"),
+    ],
+)
+def test_data_that_does_harm_is_noticed(tmp_path: Path, misbehaviour: str, complaint: str):
+    with pytest.raises(AssertionError, match=complaint):
+        _suite(**{misbehaviour: True}).test_a_data_set_that_attacks_harms_nobody(tmp_path)

@@ -1,5 +1,6 @@
 """A tiny honest job in a folder of its own: pictures that can be learned, stored as blobs, and a spec that orders a run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ class TinyJob:
     heartbeat_seconds: float = 15.0
     task_name: str = ""  # default: the manifest's first
     parent: ModelGrant | None = None
+    altered: Callable[[TinySet], TinySet] = lambda data: data
 
     @property
     def task(self) -> TaskInfo:
@@ -30,7 +32,7 @@ class TinyJob:
 
     @property
     def data(self) -> TinySet:
-        return tiny_set(self.task.name)
+        return self.altered(tiny_set(self.task.name))
 
     @property
     def blobs(self) -> Path:

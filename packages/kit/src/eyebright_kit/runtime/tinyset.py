@@ -42,6 +42,7 @@ class TinySet:
     classes: tuple[str, ...]
     draw: Callable[[int, random.Random], Drawn]
     skeletons: Mapping[int, Skeleton] = field(default_factory=dict[int, Skeleton])
+    images: Mapping[Split, int] = field(default_factory=lambda: IMAGES_PER_CLASS)
 
     @property
     def shows_objects(self) -> bool:
@@ -70,7 +71,7 @@ class TinySet:
         return _store(blobs, draft.read_bytes())
 
     def _samples(self, blobs: Path, numbers: random.Random) -> Iterator[Sample]:
-        for split, count in IMAGES_PER_CLASS.items():
+        for split, count in self.images.items():
             for label, name in enumerate(self.classes):
                 for number in range(count):
                     yield _stored(blobs, split, self.draw(label, numbers), f"{split}/{name}/{number}.png")
@@ -216,7 +217,7 @@ def _stored_mask(blobs: Path, mask: Image.Image) -> Mask:
 
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    image.save(buffer, "PNG", exif=image.getexif() or None)
     return buffer.getvalue()
 
 

@@ -118,7 +118,8 @@ class Trace:
 class TracedRun:
     """A child process that runs one attempt with the network closed, and meets with a fault if one is named."""
 
-    def __init__(self, module: str, spec: Path, fault: str = "") -> None:
+    def __init__(self, module: str, spec: Path, fault: str = "", home: Path | None = None) -> None:
+        """With `home`, that is where it stands, and its home and temporary folder are made there."""
         self.folder = spec.parent
         self._notes = self.folder / "network.txt"
         self._log = (self.folder / "log.txt").open("wb")
@@ -133,7 +134,8 @@ class TracedRun:
             ],
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **_guarded(self.folder, self._notes)},
+            env={**os.environ, **_guarded(self.folder, self._notes), **(_at_home(home) if home else {})},
+            cwd=home,
             start_new_session=True,
         )
 
@@ -181,9 +183,9 @@ class TracedRun:
         return Trace(self.folder, code, (self.folder / "log.txt").read_text(errors="replace"), tuple(notes))
 
 
-def traced(module: str, spec: Path, timeout_seconds: float = 300.0, fault: str = "") -> Trace:
+def traced(module: str, spec: Path, timeout_seconds: float = 300.0, fault: str = "", home: Path | None = None) -> Trace:
     """Runs `python -m module run spec` with the network closed and answers what it left."""
-    return TracedRun(module, spec, fault).wait(timeout_seconds)
+    return TracedRun(module, spec, fault, home).wait(timeout_seconds)
 
 
 def tells_its_story_in_order(trace: Trace) -> None:
@@ -311,6 +313,14 @@ def _guarded(folder: Path, notes: Path) -> dict[str, str]:
     (guard / "sitecustomize.py").write_text(_GUARD)
     path = os.pathsep.join(filter(None, [str(guard), os.environ.get("PYTHONPATH", "")]))
     return {"PYTHONPATH": path, "EYEBRIGHT_NETWORK_NOTES": str(notes), "PYTHONUNBUFFERED": "1"}
+
+
+def _at_home(home: Path) -> dict[str, str]:
+    """matplotlib's list of this machine's fonts stays where it is: it takes seconds to make, and is of nobody's making."""
+    temporary = home / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    fonts = os.environ.get("MPLCONFIGDIR") or str(Path.home() / ".cache" / "matplotlib")
+    return {"HOME": str(home), "TMPDIR": str(temporary), "MPLCONFIGDIR": fonts}
 
 
 def _expect(holds: bool, otherwise: str) -> None:

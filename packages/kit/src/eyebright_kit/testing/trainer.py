@@ -37,6 +37,7 @@ from eyebright_kit.runtime.trace import (
     tells_its_story_in_order,
     traced,
 )
+from eyebright_kit.testing.hostile import CANARY, hostile, keeps_names_as_they_are, listing, plant
 from eyebright_kit.testing.ingest import IngestServer
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.errors import ErrorCode, ExitCode
@@ -60,6 +61,7 @@ FRAMEWORKS = frozenset(
         "onnxruntime",
     }
 )
+_WEIGHTS = ("pt", "pth", "pkl", "bin")
 
 
 class TrainerConformance:
@@ -206,6 +208,22 @@ class TrainerConformance:
         for name in {"batch", "imgsz", "resolution"} & config.keys():
             assert f"{name}={config[name]}" in trace.failed.message
         assert "\n" not in trace.failed.message
+
+    def test_a_data_set_that_attacks_harms_nobody(self, tmp_path: Path) -> None:
+        job = TinyJob(tmp_path, self.manifest, self.slow, task_name=self.task, altered=hostile)
+        spec, home = job.write_spec(), tmp_path / "home"
+        canary, model = tmp_path / CANARY, job.task.default_model
+        plant(home, canary, ("data.yaml", "train.cache", "labels.cache", *(f"{model}.{kind}" for kind in _WEIGHTS)))
+        plant(job.blobs, canary, ("train.cache", "val.cache", "labels.cache"))
+        ours = (job.run_folder(), job.output())
+        before = listing(tmp_path, besides=ours)
+        trace = traced(self.manifest.module, spec, self.timeout_seconds, home=home)
+        tells_its_story_in_order(trace)
+        assert not list(tmp_path.rglob(f"*{CANARY}*")), "the canary sings"
+        changed = {path for path, _ in listing(tmp_path, besides=ours).items() ^ before.items()}
+        assert not changed, f"outside of its own folders it changed or left {sorted(changed)}"
+        keeps_names_as_they_are(trace)
+        predicts(self.manifest.module, trace, job.data)
 
     def _begun(self, finished: Trace, job: TinyJob, classes: tuple[str, ...]) -> Trace:
         """From what `finished` made, as if that knew these classes."""

@@ -61,6 +61,21 @@ class ToyConfig(BaseModel):
         description="For tests: call it something else when memory runs out",
         json_schema_extra=_DEVELOPER,
     )
+    trust_names: bool = Field(
+        default=False, description="For tests: let a shell see the names of the classes", json_schema_extra=_DEVELOPER
+    )
+    trust_pickles: bool = Field(
+        default=False, description="For tests: open weights that lie about", json_schema_extra=_DEVELOPER
+    )
+    litter: bool = Field(
+        default=False, description="For tests: leave a file in the home folder", json_schema_extra=_DEVELOPER
+    )
+    mend_names: bool = Field(
+        default=False, description="For tests: make the names of the classes harmless", json_schema_extra=_DEVELOPER
+    )
+    boast: bool = Field(
+        default=False, description="For tests: a card with the names as they are", json_schema_extra=_DEVELOPER
+    )
     ignore_stop: bool = Field(
         default=False, description="For tests: never look at ctx.stopping", json_schema_extra=_DEVELOPER
     )

@@ -1,11 +1,15 @@
 """How a toy run goes wrong on purpose, so that tests can see how the platform takes it."""
 
 import os
+import pickle
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 from eyebright_kit.runtime import Context
 from eyebright_toy.config import ToyConfig
+from eyebright_wire.artifacts import ArtifactKind
 
 
 def misbehave(ctx: Context, config: ToyConfig, step: int) -> None:
@@ -42,6 +46,25 @@ def _seem_to_move(ctx: Context) -> None:
     while True:
         ctx.desk.moved(None)
         time.sleep(0.01)
+
+
+def believe(ctx: Context, config: ToyConfig) -> None:
+    """Takes the data set for harmless, where it was told to."""
+    if config.trust_names:
+        for name in ctx.data.classes:
+            subprocess.run(f"echo {name}", shell=True, check=False)  # noqa: S602 - what is to be noticed
+    if config.trust_pickles and (weights := Path(f"{ctx.model}.pt")).exists():
+        pickle.loads(weights.read_bytes())  # noqa: S301 - likewise
+    if config.litter:
+        (Path.home() / ".toyrc").write_text("I was here")
+
+
+def handed_over(ctx: Context, config: ToyConfig) -> tuple[str, ...]:
+    """The names of the classes as the model is to know them."""
+    if config.boast:
+        (ctx.output / "card.md").write_text("\n".join(ctx.data.classes))
+        ctx.artifact("card.md", ArtifactKind.CARD, "text/markdown")
+    return tuple(map(ascii, ctx.data.classes)) if config.mend_names else ctx.data.classes
 
 
 def loss_of(config: ToyConfig, step: int, loss: float) -> float:

@@ -12,7 +12,7 @@ from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, NanLoss
 from eyebright_kit.runtime import Context, Parent, Restored, Result, Stopped
 from eyebright_toy.config import ToyConfig
 from eyebright_toy.manifest import MANIFEST
-from eyebright_toy.misbehaviour import loss_of, misbehave, moved
+from eyebright_toy.misbehaviour import believe, handed_over, loss_of, misbehave, moved
 from eyebright_toy.models import MODELS, Classifier, Pixels, dump, parse, read_pixels
 from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.datasets import Split
@@ -26,12 +26,14 @@ class ToyTrainer:
     manifest = MANIFEST
 
     def fit(self, ctx: Context) -> Result:
-        run = _Run(ctx, ctx.config_as(ToyConfig))
+        config = ctx.config_as(ToyConfig)
+        believe(ctx, config)
+        run = _Run(ctx, config)
         ctx.stage(Stage.TRAINING)
         run.train()
         ctx.stage(Stage.EVALUATING)
         metrics = run.validate()
-        _push_artifacts(ctx, run.model, metrics)
+        _push_artifacts(ctx, run.model, handed_over(ctx, config), metrics)
         return Result(metrics=metrics)
 
     def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
@@ -198,9 +200,9 @@ def _read_checkpoint(restored: Restored) -> tuple[Classifier, _Position]:
     return parse((restored.path / "model.json").read_text()), _Position(**position)
 
 
-def _push_artifacts(ctx: Context, model: Classifier, metrics: dict[str, float]) -> None:
+def _push_artifacts(ctx: Context, model: Classifier, classes: tuple[str, ...], metrics: dict[str, float]) -> None:
     (ctx.output / "model.json").write_text(dump(model))
-    (ctx.output / "labels.json").write_text(json.dumps(ctx.data.classes))
+    (ctx.output / "labels.json").write_text(json.dumps(classes))
     (ctx.output / "metrics.json").write_text(json.dumps(metrics))
     ctx.artifact("model.json", ArtifactKind.MODEL, "application/json")
     ctx.artifact("labels.json", ArtifactKind.LABELS, "application/json")

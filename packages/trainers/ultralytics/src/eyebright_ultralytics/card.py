@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from eyebright_kit.runtime.markdown import code, plain
 from eyebright_ultralytics import __version__
 from eyebright_ultralytics.config import RunConfig
 from eyebright_ultralytics.hardware import Hardware
@@ -42,9 +43,9 @@ def card(facts: Facts) -> str:
 
 def _title(facts: Facts) -> str:
     name = facts.spec.dataset.name if facts.spec.dataset else ""
-    classes = ", ".join(map(_cell, facts.classes))
+    classes = ", ".join(map(plain, facts.classes))
     return (
-        f"# {facts.spec.model}: {facts.spec.task.replace('_', ' ')} on {_cell(name)}\n\n"
+        f"# {facts.spec.model}: {facts.spec.task.replace('_', ' ')} on {plain(name)}\n\n"
         f"Trained by Eyebright. Classes: {classes}."
     )
 
@@ -100,7 +101,7 @@ def _data(facts: Facts) -> str:
     rows = [(f"{split} images", f"{count:,}") for split, count in facts.images.items()]
     if data:
         rows = [
-            ("name", _cell(data.name)),
+            ("name", plain(data.name)),
             ("version", data.version_id),
             ("content hash (sha256)", f"`{data.manifest_sha256}`"),
             *rows,
@@ -119,7 +120,7 @@ def _origin(facts: Facts) -> str:
         ("job", f"{facts.spec.job_id}, attempt {facts.spec.attempt}"),
         ("trainer", f"eyebright-trainer-ultralytics {__version__}"),
         *((name, version(name)) for name in _PACKAGES),
-        *((_cell(name), f"`{_cell(value)}`") for name, value in sorted(facts.spec.provenance.items())),
+        *((plain(name), code(value)) for name, value in sorted(facts.spec.provenance.items())),
         ("base weights", _base(facts.pretrained)),
     ]
     return f"## Origin\n\n{_table(('', ''), rows)}"
@@ -128,7 +129,7 @@ def _origin(facts: Facts) -> str:
 def _base(pretrained: Pretrained | None) -> str:
     if pretrained is None:
         return "none: trained from random weights"
-    return f"{_cell(pretrained.title)}, sha256 `{pretrained.sha256}`"
+    return f"{plain(pretrained.title)}, sha256 `{pretrained.sha256}`"
 
 
 def _licence(facts: Facts) -> str:
@@ -143,8 +144,3 @@ def _licence(facts: Facts) -> str:
 def _table(names: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [names, tuple("---" for _ in names), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    """Names come from strangers' folders: keep them inside their cell and free of markup."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
