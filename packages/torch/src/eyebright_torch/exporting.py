@@ -21,14 +21,16 @@ from eyebright_wire.artifacts import ParityCertificate
 OPSET = 20
 
 
-def to_onnx(model: nn.Module, path: Path, imgsz: int, labels: dict[str, Any], outputs: Sequence[str]) -> None:
+def to_onnx(
+    model: nn.Module, path: Path, imgsz: int, labels: dict[str, Any], outputs: Sequence[str], any_batch: bool = True
+) -> None:
     """Writes one self-contained file: input `images` float32 [batch, 3, imgsz, imgsz], normalised; `outputs` names what the
-    model answers. `labels` travels along as metadata.
+    model answers. `labels` travels along as metadata. Without `any_batch` it takes one image at a time.
 
     Raises ExportFailed when torch cannot translate the model.
     """
     plain = copy.deepcopy(model).to("cpu", memory_format=torch.contiguous_format).eval()
-    sample = torch.zeros(2, 3, imgsz, imgsz)  # two, because one would be taken for a constant
+    sample = torch.zeros(1 + any_batch, 3, imgsz, imgsz)  # two, because one would be taken for a constant
     try:
         with _quiet():
             torch.onnx.export(
@@ -37,7 +39,7 @@ def to_onnx(model: nn.Module, path: Path, imgsz: int, labels: dict[str, Any], ou
                 path,
                 input_names=[INPUT],
                 output_names=list(outputs),
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                dynamic_shapes=({0: torch.export.Dim("batch")},) if any_batch else None,
                 opset_version=OPSET,
                 dynamo=True,
                 external_data=False,

@@ -1,6 +1,6 @@
 """The optimiser by name, sparing biases and normalisation from weight decay."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -13,8 +13,12 @@ _GROUP = "group."
 
 
 def optimizer(config: RunConfig, model: nn.Module) -> Optimizer:
-    """Only what still learns is handed over. Fused kernels: one pass over the weights instead of several."""
-    groups = _groups([p for p in model.parameters() if p.requires_grad], config.weight_decay)
+    """Of all that still learns in the model."""
+    return of_groups(config, decayed(model.parameters(), config.weight_decay))
+
+
+def of_groups(config: RunConfig, groups: list[dict[str, Any]]) -> Optimizer:
+    """Of groups as `decayed` makes them. Fused kernels: one pass over the weights instead of several."""
     match config.optimizer:
         case "SGD":
             return SGD(
@@ -24,6 +28,15 @@ def optimizer(config: RunConfig, model: nn.Module) -> Optimizer:
             return Adam(groups, lr=config.lr0, betas=(config.momentum, 0.999), fused=_fused(groups))
         case "AdamW":
             return AdamW(groups, lr=config.lr0, betas=(config.momentum, 0.999), fused=_fused(groups))
+
+
+def decayed(parameters: Iterable[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    """Those that still learn, vectors (biases, normalisation) and matrices apart: decay is for matrices."""
+    learning = [p for p in parameters if p.requires_grad]
+    matrices = [p for p in learning if p.ndim > 1]
+    vectors = [p for p in learning if p.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:
@@ -72,14 +85,6 @@ def _laid_out_like(parameter: torch.Tensor, value: torch.Tensor | float) -> torc
     if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
         return torch.empty_like(parameter).copy_(value)
     return value
-
-
-def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
-    """Vectors (biases, normalisation) and matrices apart: decay is for matrices."""
-    matrices = [p for p in parameters if p.ndim > 1]
-    vectors = [p for p in parameters if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
 
 
 def _fused(groups: list[dict[str, Any]]) -> bool | None:

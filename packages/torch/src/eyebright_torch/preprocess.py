@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 # The statistics of ImageNet, which most published weights were trained with.
 MEAN = (0.485, 0.456, 0.406)
@@ -21,6 +21,7 @@ Pixels = NDArray[np.uint8]  # [side, side, 3]
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+_ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations
 _ANTIALIASED = ", antialiased"
 
 
@@ -64,6 +65,13 @@ def read_square(path: Path, rule: Preprocessing) -> Pixels:
     with Image.open(path) as image:
         image.draft("RGB", enough)  # JPEG only: decode at 1/2, 1/4 or 1/8 where that is still enough
         return np.asarray(square(_rgb(ImageOps.exif_transpose(image)), rule), dtype=np.uint8)
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of the image as it is to be held, without decoding it."""
+    with Image.open(path) as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _ON_ITS_SIDE
+        return (image.height, image.width) if turned else image.size
 
 
 def square(image: Image.Image, rule: Preprocessing) -> Image.Image:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 
 from eyebright_kit.data.local import LocalDataset, LocalSample
 from eyebright_kit.runtime import Context, Parent, Restored, StopReason
+from eyebright_kit.runtime.tinyset import Drawn, tiny_set
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, Grant
 from eyebright_wire.datasets import Split
 from eyebright_wire.events import Progress
@@ -77,8 +79,8 @@ class Job:
     trainer: str
     model: str
     config: dict[str, Any] = field(default_factory=dict[str, Any])  # of every attempt, below its own
-    attempts: int = 0
     task: str = "classification"
+    attempts: int = 0
 
     def context(
         self,
@@ -138,6 +140,20 @@ def make_images(
         samples = [_draw(root, split, label, number, rng) for label in range(len(classes)) for number in range(count)]
         splits[split] = tuple(samples)
     return LocalDataset(root, classes, splits)
+
+
+def make_scenes(root: Path, counts: dict[Split, int], task: str = "detection") -> LocalDataset:
+    """The kit's tiny set for a task on images with objects: shapes of two classes on a noisy ground."""
+    tiny, numbers, splits = tiny_set(task), Random(7), {}  # noqa: S311 - pictures, not secrets
+    for split, count in counts.items():
+        (root / split).mkdir(parents=True)
+        splits[split] = tuple(_scene(root / split / f"{n:06d}.png", tiny.draw(n % 2, numbers)) for n in range(count))
+    return LocalDataset(root, tiny.classes, splits)
+
+
+def _scene(path: Path, drawn: Drawn) -> LocalSample:
+    drawn.image.save(path)
+    return LocalSample(path, None, f"{path.parent.name}/{path.name}", *drawn.image.size, drawn.instances)
 
 
 def _draw(root: Path, split: Split, label: int, number: int, rng: np.random.Generator) -> LocalSample:

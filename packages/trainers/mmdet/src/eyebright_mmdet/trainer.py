@@ -21,9 +21,8 @@ class MMDetTrainer:
     def fit(self, ctx: Context) -> Result:
         """Raises a TrainerFailure with what to change, or Stopped with a checkpoint left behind."""
         ctx.config_as(MMDetConfig)  # before the seconds that the framework takes
-        from eyebright_torch.detection.fit import fit
-
         from eyebright_mmdet.framework import framework
+        from eyebright_torch.detection.fit import fit
 
         return fit(ctx, framework(ctx.model))
 
