@@ -12,6 +12,14 @@ from eyebright_kit.data.materialise import materialise
 from eyebright_kit.runtime.tinyset import tiny_set
 
 
+@pytest.fixture(scope="session")
+def fenced(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Ultralytics may be imported here. The first fence of a process counts, so there is one."""
+    from eyebright_ultralytics import fence
+
+    fence.put_up(tmp_path_factory.mktemp("fence"))
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> Callable[[str], LocalDataset]:
     def laid_out(task: str) -> LocalDataset:

@@ -1,5 +1,6 @@
 """Each task trains, through the real runtime and with the network closed."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,13 @@ def test_a_run_leaves_nothing_in_the_home_folder(tmp_path: Path, monkeypatch: py
     trace = traced(MANIFEST.module, TinyJob(tmp_path, MANIFEST).write_spec(epochs=1, exports=["onnx"]))
     assert trace.exit_code == 0, trace.summary()
     assert list(home.rglob("*")) == []
+
+
+def test_of_equally_good_epochs_the_one_whose_weights_are_handed_over_is_told(tmp_path: Path):
+    """Hardly any learning: each epoch is as good as the first, and Ultralytics keeps the weights of the last."""
+    job = TinyJob(tmp_path, MANIFEST, task_name="classification")
+    trace = traced(MANIFEST.module, job.write_spec(optimizer="SGD", lr0=1e-9, warmup_bias_lr=0, exports=[]))
+    assert [saved.best for saved in trace.checkpoints] == [True, True], trace.summary()
+    report = json.loads((trace.output / "metrics.json").read_text())
+    assert report["best_epoch"] == trace.checkpoints[-1].epoch == 2
+    assert "(2 of 2)" in (trace.output / "model_card.md").read_text()

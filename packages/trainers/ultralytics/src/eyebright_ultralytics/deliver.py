@@ -90,11 +90,10 @@ class Delivery:
     # Evaluated
 
     def _report(self) -> dict[str, Any]:
-        best = self.trainer.stopper.best_epoch
         return {
             "metrics": self.metrics,
             "classes": list(self._by_class()),
-            "best_epoch": best,
+            "best_epoch": self.trainer.best_epoch,
             "epochs": self.history,
         }
 
@@ -162,7 +161,7 @@ class Delivery:
             classes=self.ctx.data.classes,
             images={split.value: len(self.ctx.data.samples(split)) for split in Split},
             metrics=self.metrics,
-            best_epoch=self.trainer.stopper.best_epoch,
+            best_epoch=self.trainer.best_epoch,
             epochs=len(self.history),
             pretrained=self.pretrained,
             exports=exports,

@@ -1,11 +1,12 @@
 """Deployable forms of a model, and the proof that each answers like the original: scored again in its own runtime."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import starmap
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from ultralytics.nn.autobackend import AutoBackend
 
 from eyebright_kit.errors import ConfigInvalid, ExportFailed
 from eyebright_ultralytics.config import RunConfig
+from eyebright_ultralytics.inference import LIMITS
 from eyebright_ultralytics.metrics import translated
+from eyebright_ultralytics.pixels import upright
 from eyebright_ultralytics.tasks import Task
 from eyebright_wire.artifacts import ParityCertificate
 
@@ -79,7 +82,7 @@ class Workshop:
         return ParityCertificate(
             runtime=f"{runtime} {version(runtime)}",
             samples=len(self._images),
-            max_abs_difference=max(_difference(*pair) for pair in pairs),
+            max_abs_difference=_greatest(starmap(_difference, pairs)),
             tolerance=self.config.export_tolerance,
             agreement=sum(self._top(a) == self._top(b) for a, b in pairs) / len(pairs),
             metric=self.task.primary_metric,
@@ -113,7 +116,7 @@ class Workshop:
         """[1, 3, imgsz, imgsz] in 0…1, as at inference."""
         side = self.config.imgsz
         with Image.open(path) as image:
-            picture = image.convert("RGB")
+            picture = upright(image)
         if self.task.yolo == "classify":
             return classify_transforms(size=side)(picture)[None]
         square = LetterBox((side, side), auto=False)(image=np.asarray(picture))
@@ -135,7 +138,8 @@ class Workshop:
         return self._score(self.source)
 
     def _score(self, model: Path) -> float:
-        """The primary metric on the whole validation split, image by image."""
+        """The primary metric on the whole validation split, image by image, with the limits that the run was evaluated with."""
+        limits = self.config.model_dump(include=set(LIMITS))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             judge = YOLO(str(model), task=self.task.yolo)
@@ -150,6 +154,7 @@ class Workshop:
                 verbose=False,
                 project=str(self.source.parent),
                 name=f"score-{model.name}",
+                **limits,
             )
         return translated(found.results_dict)[self.task.primary_metric]
 
@@ -159,7 +164,12 @@ def _difference(ours: Outputs, theirs: Outputs) -> float:
 
     A classifier's original also tells its logits.
     """
-    return max(float((a - b).abs().max() / a.abs().max()) for a, b in zip(ours, theirs, strict=False))
+    return _greatest(float((a - b).abs().max() / a.abs().max()) for a, b in zip(ours, theirs, strict=False))
+
+
+def _greatest(numbers: Iterable[float]) -> float:
+    """NaN if one of them is: Python's own `max` would pass over it."""
+    return float(np.max(list(numbers)))
 
 
 def _tensors(answer: object) -> Iterator[torch.Tensor]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from safetensors.torch import load_file
 from ultralytics.engine.predictor import BasePredictor
 from ultralytics.engine.results import Results
@@ -15,6 +15,7 @@ from ultralytics.models import yolo
 from ultralytics.nn import tasks as networks
 
 from eyebright_kit.errors import ConfigInvalid
+from eyebright_ultralytics.pixels import upright
 from eyebright_ultralytics.tasks import Task, task_named
 from eyebright_wire.predictions import ClassScore, Found, FoundObject, Keypoint
 
@@ -26,14 +27,16 @@ _PREDICTORS: dict[str, type[BasePredictor]] = {
     "obb": yolo.obb.OBBPredictor,
 }
 
+#: Settings that decide what is found at inference too.
+LIMITS = ("iou", "max_det")
+
 
 def predict(folder: Path, image: Path) -> Found:
     """The classes, or the objects with a score of a quarter or more; best first."""
     labels = labels_of(folder)
     task = task_named(labels["task"])
-    predictor = _PREDICTORS[task.yolo](
-        overrides={"task": task.yolo, "imgsz": labels["imgsz"], "device": "cpu", "save": False, "verbose": False}
-    )
+    told = {"task": task.yolo, "imgsz": labels["imgsz"], "device": "cpu", "save": False, "verbose": False}
+    predictor = _PREDICTORS[task.yolo](overrides=told | limits_of(folder))
     (result,) = predictor(source=_pixels(image), model=network(task, labels, folder / "model.safetensors"))
     return _scores(result, labels["classes"]) if task.yolo == "classify" else _objects(result, labels["classes"])
 
@@ -71,10 +74,19 @@ def labels_of(folder: Path) -> dict[str, Any]:
         raise ConfigInvalid(f"{folder} has no labels.json; expected a folder of registered artifacts") from None
 
 
+def limits_of(folder: Path) -> dict[str, Any]:
+    """How many objects it may find and how far they may overlap: as when it was evaluated, not as Ultralytics has it."""
+    try:
+        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return {name: settings[name] for name in LIMITS if name in settings}
+
+
 def _pixels(path: Path) -> np.ndarray:
     """[height, width, blue-green-red] of the image as it is to be held."""
     with Image.open(path) as image:
-        return np.ascontiguousarray(np.asarray(ImageOps.exif_transpose(image).convert("RGB"))[..., ::-1])
+        return np.ascontiguousarray(np.asarray(upright(image))[..., ::-1])
 
 
 def _scores(result: Results, classes: list[str]) -> tuple[ClassScore, ...]:

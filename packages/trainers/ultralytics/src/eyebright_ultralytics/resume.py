@@ -54,6 +54,7 @@ def _state(trainer: BaseTrainer) -> dict[str, Any]:
         "optimizer": trainer.optimizer.state_dict(),
         "scaler": trainer.scaler.state_dict(),
         "best_fitness": _plain(trainer.best_fitness),
+        "best_epoch": trainer.best_epoch,
         "stopper": {
             "best_fitness": _plain(trainer.stopper.best_fitness),
             "best_epoch": trainer.stopper.best_epoch,
@@ -79,6 +80,7 @@ def _put_back(state: dict[str, Any], trainer: BaseTrainer) -> None:
     trainer.optimizer.load_state_dict(state["optimizer"])
     trainer.scaler.load_state_dict(state["scaler"])
     trainer.best_fitness = state["best_fitness"]
+    trainer.best_epoch = state["best_epoch"]
     vars(trainer.stopper).update(state["stopper"])
     trainer.epoch = state["epoch"]
     trainer.start_epoch = state["epoch"] + 1

@@ -24,6 +24,7 @@ class Gathering:
     """
 
     gathered: int = 0  # batches since the last step
+    best_epoch: int = 0  # whose weights are the best ones: of equals the last, while the stopper tells the first
     _accumulate: int = 1
     _longer: int = 0
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from eyebright_kit.data.annotations import Instance
 from eyebright_kit.data.formats import yolo_writing
 from eyebright_kit.data.geometry import clipped_points
 from eyebright_kit.data.local import LocalDataset, LocalSample
 from eyebright_ultralytics.outline import outlined
+from eyebright_ultralytics.pixels import upright
 from eyebright_ultralytics.readiness import told_apart
 from eyebright_ultralytics.tasks import Task
 from eyebright_wire.datasets import Split
@@ -143,7 +144,7 @@ def _place_image(sample: LocalSample, stem: Path) -> None:
         os.link(sample.path, stem.with_suffix(suffix))
         return
     with Image.open(sample.path) as image:
-        ImageOps.exif_transpose(image).convert("RGB").save(stem.with_suffix(".png"), compress_level=1)
+        upright(image).save(stem.with_suffix(".png"), compress_level=1)
 
 
 def _lies_otherwise(path: Path) -> bool:

@@ -120,6 +120,8 @@ class Watch:
         metrics = {**self._losses(trainer), **translated({**trainer.metrics, **trainer.lr})}
         self._tell(trainer, metrics, epoch_finished=True)
         best = trainer.best_fitness == trainer.fitness
+        if best:
+            trainer.best_epoch = trainer.epoch + 1
         if best or trainer.stop or (trainer.epoch + 1) % self._config.save_every_epochs == 0:
             self._save(trainer, metrics, best)
 
