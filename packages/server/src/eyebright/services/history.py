@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eyebright.core.records import Checkpoint, StoredEvent
@@ -34,6 +34,25 @@ PROGRESS = frozenset({str(EventKind.PROGRESS)})
 
 #: Metric → step → its newest value.
 Series = defaultdict[str, dict[int, MetricPoint]]
+
+
+@dataclass(frozen=True, slots=True)
+class LogLines:
+    """Whole lines of a log without their ends; `next_offset` is the byte behind the last of them."""
+
+    lines: tuple[str, ...]
+    next_offset: int
+    complete: bool  # nothing comes after them
+
+
+@dataclass(frozen=True, slots=True)
+class _Printed:
+    """A part of what an attempt printed. `complete`: it ends here, and the attempt has ended."""
+
+    attempt: int
+    offset: int
+    text: bytes
+    complete: bool
 
 
 class History:
@@ -100,24 +119,46 @@ class History:
 
     async def logs(self, job_id: str, offset: int = 0, attempt: int | None = None) -> LogChunk:
         """What an attempt (default: the newest) printed from byte `offset` on."""
+        said = await self._printed(job_id, offset, attempt)
+        return LogChunk(
+            attempt=said.attempt,
+            offset=said.offset,
+            next_offset=said.offset + len(said.text),
+            text=said.text.decode("utf-8", "replace"),
+            complete=said.complete,
+        )
+
+    async def lines(self, job_id: str, offset: int, skip: int, most: int) -> LogLines:
+        """What the newest attempt printed from byte `offset` on, in whole lines and without the first `skip`."""
+        text, said = b"", await self._printed(job_id, offset)
+        while said.text:
+            text += said.text
+            if text.count(b"\n") >= skip + most:
+                break
+            said = await self._printed(job_id, offset + len(text))
+        lines = text.splitlines(keepends=True)
+        if lines and not said.complete and not lines[-1].endswith(b"\n"):
+            lines.pop()  # it is being printed
+        told = lines[: skip + most]
+        return LogLines(
+            lines=tuple(line.decode("utf-8", "replace").rstrip("\r\n") for line in told[skip:]),
+            next_offset=offset + sum(map(len, told)),
+            complete=said.complete and len(told) == len(lines),
+        )
+
+    async def _printed(self, job_id: str, offset: int, attempt: int | None = None) -> _Printed:
         run = await self._store.get(job_id)
         number = run.job.attempt if attempt is None else attempt
         known = {found.number: found for found in await self._history.attempts(job_id)}
         if number not in known:
             if attempt is None:
-                return LogChunk(attempt=0, offset=0, next_offset=0, text="", complete=run.job.state.final)
+                return _Printed(attempt=0, offset=0, text=b"", complete=run.job.state.final)
             raise NotFound(f"job {job_id} has no attempt {attempt}; it has had {run.job.attempt}")
         ended = known[number].gone_at_ms is not None  # asked first: what it prints meanwhile must not be missed
         read = await self._read(run.job.executor, Handle(job_id, number), offset)
         more = len(read) == LOG_CHUNK
         text = _whole_characters(read) if more or not ended else read
-        return LogChunk(
-            attempt=number,
-            offset=offset,
-            next_offset=offset + len(text),
-            text=text.decode("utf-8", "replace"),
-            complete=ended and not more,
-        )
+        return _Printed(attempt=number, offset=offset, text=text, complete=ended and not more)
 
     async def _require_model(self, job_id: str) -> None:
         """Raises NotFound when the job's model was deleted: that is why nothing is there."""

@@ -5,7 +5,6 @@ A view: the files are copies, made when a training ends, and the registry stays 
 
 import asyncio
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from eyebright.core.records import Message
 from eyebright.errors import InvalidRequest
 from eyebright.ports.jobs import JobStore
 from eyebright.services.history import History
-from eyebright_kit.disk import replace_durably
+from eyebright_kit.disk import copy_durably, replace_durably
 from eyebright_kit.names import NameRefused, safe_parts
 from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.jobs import JobKind
@@ -48,10 +47,14 @@ class Training:
 
     @classmethod
     def of(cls, job: Job) -> "Training | None":
+        """None too where such labels, which anybody may give a job, name no place: then they were not meant so."""
         labels = job.labels
         if job.kind is not JobKind.TRAINING or PROJECT not in labels or TRAINING not in labels:
             return None
-        return cls.named(labels[PROJECT], labels[TRAINING])
+        try:
+            return cls.named(labels[PROJECT], labels[TRAINING])
+        except InvalidRequest:
+            return None
 
 
 class ProjectTree:
@@ -123,19 +126,16 @@ def _write(folder: Path, job: Job, files: Mapping[ArtifactView, Path], log: str)
     replace_durably(folder / "artifacts" / "report.json", json.dumps(_report(job), indent=2).encode())
     best = best_weights(files)
     for artifact, source in files.items():
-        if artifact == best:
-            _copy(source, folder / "weights" / best_name(artifact))
-        elif artifact.kind in (ArtifactKind.MODEL, ArtifactKind.EXPORT):
-            _copy(source, folder / "weights" / source.name)
-        else:
-            _copy(source, folder / "artifacts" / source.name)
+        copy_durably(source, folder / _place(artifact, best))
 
 
-def _copy(source: Path, target: Path) -> None:
-    """A whole file or none, and never the store's own."""
-    draft = target.with_name(f".{target.name}.part")
-    shutil.copyfile(source, draft)
-    draft.replace(target)
+def _place(artifact: ArtifactView, best: ArtifactView | None) -> str:
+    """With the folder that it came in: some exports are several files, and two artifacts may have one name."""
+    if artifact == best:
+        return f"weights/{best_name(artifact)}"
+    if artifact.kind in (ArtifactKind.MODEL, ArtifactKind.EXPORT):
+        return f"weights/{artifact.path}"
+    return f"artifacts/{artifact.path}"
 
 
 def _report(job: Job) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import time
 import zipfile
 from collections.abc import AsyncIterator
@@ -226,6 +227,40 @@ async def test_a_completed_training_is_in_the_tree_of_its_project(site: Site) ->
     assert (folder / "logs/train.log").exists()
 
 
+async def test_files_of_one_name_keep_the_folders_that_they_came_in(site: Site) -> None:
+    handle = await train(site)
+    made = {path: site.leave(handle, path, path.encode()) for path in ("best.onnx", "cpu/a.bin", "gpu/a.bin")}
+    await site.succeed(handle, artifacts=list(made.values()))
+    await site.context.services.relay.tick()
+    weights = site.folder / "projects/Pets/model/training/first try/weights"
+    assert (weights / "cpu/a.bin").read_bytes() == b"cpu/a.bin"
+    assert (weights / "gpu/a.bin").read_bytes() == b"gpu/a.bin"
+
+
+async def test_two_who_put_the_best_weights_there_at_once_do_not_disturb_each_other(site: Site, monkeypatch) -> None:
+    def slowly(source: Any, target: Any, *rest: Any) -> Any:
+        done = honest(source, target, *rest)
+        time.sleep(0.05)
+        return done
+
+    handle = await train(site)
+    await site.succeed(handle)
+    honest = shutil.copyfile
+    monkeypatch.setattr(shutil, "copyfile", slowly)
+    show = site.context.services.project_tree.show
+    shown = await asyncio.gather(*(show(handle.job_id) for _ in range(4)))
+    assert set(shown) == {"projects/Pets/model/training/first try/weights/best.onnx"}
+
+
+async def test_labels_that_name_no_place_are_labels_only(site: Site) -> None:
+    await site.add_dataset()
+    job = await site.order(labels={"project": "team/a", "training_name": "../x"})
+    assert (await site.post(f"/api/v1/jobs/{job.id}:cancel")).status_code == 200
+    await site.context.services.relay.tick()
+    assert await site.parts.database.outbox.pending(10) == []
+    assert not list((site.folder / "projects").rglob("training"))
+
+
 async def test_the_best_weights_are_exported_again_and_listed_as_a_model(site: Site) -> None:
     handle = await train(site)
     early = await site.post(f"{URL}/export-best", json=NAMED)
@@ -302,10 +337,39 @@ async def test_nothing_is_ordered_without_its_data_or_with_settings_that_do_not_
     assert (await site.get("/api/v1/jobs")).json()["items"] == []
 
 
-async def test_logs_and_checkpoints_are_told_page_by_page(site: Site) -> None:
+async def logs(site: Site, **asked: int) -> dict[str, Any]:
+    return (await site.get(f"{URL}/logs", params={**NAMED, **asked})).json()
+
+
+async def test_logs_are_told_page_by_page_from_one_offset(site: Site) -> None:
+    handle = await train(site)
+    printed = [f"epoch {number} ok" for number in range(450)]
+    site.executor.outputs[handle] = "".join(f"{line}\n" for line in printed).encode()
+    pages = [await logs(site, page=page) for page in (1, 2, 3, 4)]
+    assert [page["lines"] for page in pages] == [printed[:200], printed[200:400], printed[400:], []]
+    assert (pages[0]["status"], pages[0]["page"], pages[0]["offset"]) == ("running", 1, 0)
+    assert not any(page["complete"] for page in pages)
+
+
+async def test_who_follows_a_log_by_its_offset_misses_no_line_and_gets_none_in_two(site: Site) -> None:
+    handle = await train(site)
+    printed = [f"Bild {number} \u2192 ja" for number in range(450)]
+    site.executor.outputs[handle] = "".join(f"{line}\n" for line in printed).encode() + b"broken \xff byte\r\nhal"
+    followed: list[str] = []
+    offset = 0
+    for _ in range(4):
+        told = await logs(site, offset=offset)
+        followed += told["lines"]
+        offset = told["next_offset"]
+    assert followed == [*printed, "broken \ufffd byte"]
+    site.executor.outputs[handle] += b"f"
+    await site.succeed(handle)
+    told = await logs(site, offset=offset)
+    assert (told["lines"], told["complete"]) == (["half"], True)
+
+
+async def test_a_training_that_has_saved_nothing_has_no_checkpoints(site: Site) -> None:
     await train(site)
-    told = (await site.get(f"{URL}/logs", params=NAMED)).json()
-    assert (told["status"], told["page"], told["offset"]) == ("running", 1, 0)
     assert (await site.get(f"{URL}/checkpoints", params=NAMED)).json() == []
 
 

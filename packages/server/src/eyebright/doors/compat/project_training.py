@@ -149,7 +149,7 @@ class Logs(BaseModel):
     lines: tuple[str, ...]
     page: int
     offset: int
-    next_offset: int
+    next_offset: int = Field(description="Behind the last of these lines; to go on, ask for page 1 from there")
     complete: bool
 
 
@@ -274,22 +274,15 @@ class _LogQuery(Named):
 @router.get("/logs", operation_id="project_logs", summary="What a training printed", responses=refusals(404))
 async def logs(verbs: Verbs, asked: Annotated[_LogQuery, Query()]) -> Logs:
     job = await _newest(verbs, asked)
-    text, chunk = "", await verbs.history.logs(job.id, asked.offset)
-    wanted = asked.page * _LINES
-    while True:
-        text += chunk.text
-        if text.count("\n") >= wanted or chunk.next_offset == chunk.offset:
-            break
-        chunk = await verbs.history.logs(job.id, chunk.next_offset)
-    lines = text.splitlines()
+    told = await verbs.history.lines(job.id, asked.offset, (asked.page - 1) * _LINES, _LINES)
     return Logs(
         status=STATUS[job.state],
         progress=_percent(job),
-        lines=tuple(lines[wanted - _LINES : wanted]),
+        lines=told.lines,
         page=asked.page,
         offset=asked.offset,
-        next_offset=chunk.next_offset,
-        complete=chunk.complete and len(lines) <= wanted,
+        next_offset=told.next_offset,
+        complete=told.complete,
     )
 
 
