@@ -1,5 +1,5 @@
 """Real scans of digits, as class folders and pasted on textures with boxes, outlines, masks and captions: what one format holds
-comes out of every other that can carry it, and trainers train a few steps on what gives them classes, boxes or outlines."""
+comes out of every other that can carry it, and trainers train a few steps on what gives them classes, boxes, outlines, masks."""
 
 import hashlib
 import io
@@ -26,6 +26,7 @@ SIDE = 96
 CLASSES = tuple(f"digit {number}" for number in range(10))
 WITH_OBJECTS = ("coco", "cvat", "datumaro", "labelme", "metadata", "voc", "yolo")
 WITH_OUTLINES = ("coco", "cvat", "datumaro", "labelme", "yolo")
+WITH_MASKS = tuple(form.name for form in formats() if "semantic_segmentation" in form.tasks)
 WITH_CLASSES = ("datumaro", "imagefolder", "metadata")
 
 
@@ -203,3 +204,29 @@ def test_a_detector_trains_on_digits_in_any_format_that_has_objects(
     assert (job["state"], job["progress"]["epoch"], job["progress"]["epochs"]) == ("succeeded", 1, 1)
     assert tuple(model["classes"]) == CLASSES
     assert {"mAP50", "mAP50-95"} <= set(trained.document["metrics"])
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", WITH_MASKS)
+def test_a_segmenter_trains_on_digits_in_any_format_that_has_masks(
+    street: Street, platform: Path, tmp_path: Path, name: str
+) -> None:
+    convert(street.manifest, stored_at(street.blobs), _form(name), tmp_path / name)
+    few = {"epochs": 1, "imgsz": 64, "batch": 3, "warmup_epochs": 0}
+    settings = [part for key, value in few.items() for part in ("--set", f"{key}={value}")]
+    order = ("train", tmp_path / name, "--task", "semantic_segmentation", *settings, "--json")
+    trained = eyebright(platform, *order, timeout=240)
+    assert trained.code == 0, trained.err
+    job, model = trained.document["job"], trained.document["model"]
+    assert (job["state"], job["trainer"], job["progress"]["epoch"]) == ("succeeded", "transformers", 1)
+    assert tuple(model["classes"]) == CLASSES
+    assert {"mIoU", "pixel_accuracy"} <= set(trained.document["metrics"])
+    picture = next(path for path in (tmp_path / name).rglob("3.png") if "images" in path.parts)
+    seen = eyebright(
+        platform, "models", "predict", model["id"], picture, "--mask", tmp_path / "mask.png", "--json", timeout=120
+    )
+    assert seen.code == 0, seen.err
+    areas = {area["index"]: area["share"] for area in seen.document["mask"]["areas"]}
+    with Image.open(tmp_path / "mask.png") as mask:
+        counts = mask.histogram()
+    assert areas == {value: count / SIDE**2 for value, count in enumerate(counts) if count}

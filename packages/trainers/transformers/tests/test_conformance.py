@@ -8,6 +8,7 @@ class TestClassification(TrainerConformance):
     manifest = MANIFEST
     task = "classification"
     weights = "model.safetensors"
+    timeout_seconds = 300.0
     slow = {"epochs": 3, "save_every_steps": 2}
 
 
@@ -15,4 +16,5 @@ class TestSemanticSegmentation(TrainerConformance):
     manifest = MANIFEST
     task = "semantic_segmentation"
     weights = "model.safetensors"
+    timeout_seconds = 300.0
     slow = {"epochs": 3, "save_every_steps": 2}
