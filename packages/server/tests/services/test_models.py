@@ -123,6 +123,23 @@ async def test_what_could_not_be_removed_is_removed_later(platform, monkeypatch)
     assert await platform.models.clear() == 0
 
 
+async def test_one_whose_files_stay_does_not_keep_the_others(platform, monkeypatch):
+    stubborn, other = await trained(platform), await trained(platform)
+
+    async def jammed(keys):
+        if any(stubborn.job_id in key for key in keys):
+            raise Unavailable("somebody has taken the right to write there")
+        await honest(keys)
+
+    honest = platform.objects.remove
+    monkeypatch.setattr(platform.objects, "remove", jammed)
+    await platform.models.delete(stubborn.id)
+    await platform.models.delete(other.id)
+    assert (files(platform, stubborn), files(platform, other)) == (["model.json"], [])
+    with pytest.raises(Unavailable, match="the right to write"):
+        await platform.models.clear()
+
+
 async def test_a_control_plane_that_was_killed_while_it_deleted_finishes_after_its_restart(platform, monkeypatch):
     model = await trained(platform)
 

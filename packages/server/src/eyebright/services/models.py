@@ -92,12 +92,18 @@ class Models:
         """Remove the files that deleted models have left; of how many models.
 
         All that lies below an attempt's prefix is its one model's, so nothing else refers to it; data sets lie elsewhere.
+        One whose files cannot be removed keeps none of the others; the first such error is raised at the end.
         """
+        problems: list[EyebrightError] = []
         async with self._clearing:
             condemned = await self._store.condemned()
             for model in condemned:
-                await self._objects.remove([attempt_prefix(model.job_id, model.attempt)])
-                await self._store.cleared(model.id, self._clock.now_ms())
+                try:
+                    await self._clear(model)
+                except EyebrightError as error:
+                    problems.append(error)
+        if problems:
+            raise problems[0]
         return len(condemned)
 
     async def file(self, reference: str, path: str) -> Path:
@@ -122,6 +128,10 @@ class Models:
             mask=answer.mask,
             seconds=round(perf_counter() - began, 3),
         )
+
+    async def _clear(self, model: Model) -> None:
+        await self._objects.remove([attempt_prefix(model.job_id, model.attempt)])
+        await self._store.cleared(model.id, self._clock.now_ms())
 
     async def _view(self, model: Model) -> ModelView:
         return model_view(model, await lineage(self._store, model))
