@@ -21,7 +21,8 @@ ENTER = """
 import decimal, os, resource, signal, socket, sys, threading, time
 from pathlib import Path
 import PIL.PngImagePlugin
-from eyebright_kit.importing import landlock, linux, seccomp
+from eyebright_kit import linux
+from eyebright_kit.importing import landlock, seccomp
 from eyebright_kit.importing.sandbox import Bounds, enter
 
 def missing(*_):

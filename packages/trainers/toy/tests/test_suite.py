@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from eyebright_kit.runtime.tinyjob import TinyJob
+from eyebright_kit.runtime.trace import stays_offline, traced
 from eyebright_kit.testing import TrainerConformance
 from eyebright_toy.manifest import MANIFEST
 
@@ -50,3 +51,12 @@ def test_memory_that_is_called_something_else_is_noticed(tmp_path: Path):
 def test_data_that_does_harm_is_noticed(tmp_path: Path, misbehaviour: str, complaint: str):
     with pytest.raises(AssertionError, match=complaint):
         _suite(**{misbehaviour: True}).test_a_data_set_that_attacks_harms_nobody(tmp_path)
+
+
+@pytest.mark.parametrize("way", ["name", "lookup", "datagram", "child", "alone"])
+def test_whoever_looks_for_another_machine_is_noticed(tmp_path: Path, way: str):
+    """A child that knows nothing of our hooks too."""
+    trace = traced(MANIFEST.module, TinyJob(tmp_path, MANIFEST).write_spec(phone_home=way, epochs=1), 60)
+    assert trace.exit_code == 0, trace.summary()
+    with pytest.raises(AssertionError, match=r"tried to reach the network: .*(nobody\.invalid|192\.0\.2\.1)"):
+        stays_offline(trace)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from eyebright_kit.importing.linux import syscall
+from eyebright_kit.linux import syscall
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same numbers on every architecture
 _ASK_VERSION = 1

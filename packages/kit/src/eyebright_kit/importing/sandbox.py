@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eyebright_kit.importing import landlock, linux, seccomp
+from eyebright_kit import linux
+from eyebright_kit.importing import landlock, seccomp
 
 #: What Python and its libraries may still want to load, beside sys.path.
 _SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache")

@@ -6,7 +6,7 @@ import os
 import platform
 from dataclasses import dataclass
 
-from eyebright_kit.importing.linux import install_filter
+from eyebright_kit.linux import install_filter
 
 # linux/bpf_common.h, linux/seccomp.h: the words of the little language that the kernel understands
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_BITS, _ANSWER = 0x20, 0x15, 0x35, 0x45, 0x06

@@ -17,6 +17,7 @@ from PIL import Image
 
 from eyebright_kit.data.annotations import IGNORED
 from eyebright_kit.disk import sha256_of
+from eyebright_kit.offline import Offline
 from eyebright_kit.runtime.faulty import Move, moves_of
 from eyebright_kit.runtime.folder import RunFolder
 from eyebright_kit.runtime.papers import CONFIG, LICENCE
@@ -39,20 +40,30 @@ from eyebright_wire.events import (
 from eyebright_wire.jobs import JobSpec, Stage
 from eyebright_wire.predictions import ClassMask, ClassScore, FoundObject
 
-#: Installed into the child before anything else runs; it writes down each attempt to reach another machine and refuses it.
+#: Installed into each Python of a run before anything else runs: it knows the names that are looked up, and works on any system.
+#: What is written in another language is heard of by `Offline`, where there is Linux.
 _GUARD = """
-import os, sys
+import ipaddress, os, sys
+
+PLACES = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0, "socket.gethostbyname": 0,
+          "socket.gethostbyaddr": 0, "socket.getnameinfo": 0}
+
+def _outside(host):
+    if isinstance(host, (bytes, bytearray)):
+        host = host.decode(errors="replace")
+    if not isinstance(host, str) or host in ("", "localhost", os.uname().nodename):
+        return False
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return True
+    return not (getattr(address, "ipv4_mapped", None) or address).is_loopback and not address.is_unspecified
 
 def _guard(event, arguments):
-    if event == "socket.connect":
-        address = arguments[1]
-        outside = isinstance(address, tuple) and not str(address[0]).startswith("127.") and address[0] not in ("::1", "localhost")
-    elif event == "socket.getaddrinfo":
-        outside = arguments[0] not in (None, "", "localhost", "127.0.0.1", "::1", os.uname().nodename)
-        address = arguments[0]
-    else:
+    if event not in PLACES:
         return
-    if outside:
+    address = arguments[PLACES[event]]
+    if _outside(address[0] if isinstance(address, tuple) else address if PLACES[event] == 0 else None):
         with open(os.environ["EYEBRIGHT_NETWORK_NOTES"], "a") as notes:
             notes.write(f"{event} {address}\\n")
         raise OSError(101, f"the network is closed in this run: {address}")
@@ -123,21 +134,22 @@ class TracedRun:
         self.folder = spec.parent
         self._notes = self.folder / "network.txt"
         self._log = (self.folder / "log.txt").open("wb")
+        offline = Offline(self._note)
+        before = [sys.executable, "-m", *(["eyebright_kit.runtime.faulty", fault] if fault else [])]
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                *(["eyebright_kit.runtime.faulty", fault] if fault else []),
-                module,
-                "run",
-                str(spec),
-            ],
+            offline.command([*before, module, "run", str(spec)]),
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env={**os.environ, **_guarded(self.folder, self._notes), **(_at_home(home) if home else {})},
             cwd=home,
+            pass_fds=offline.kept_open,
             start_new_session=True,
         )
+        offline.begin()
+
+    def _note(self, attempt: str) -> None:
+        with self._notes.open("a") as notes:
+            notes.write(f"{attempt}\n")
 
     def wait_for(self, kind: EventKind, timeout_seconds: float) -> None:
         """Waits until it has said something of this kind. Raises AssertionError when it ends or time is up before."""

@@ -79,7 +79,7 @@ class TrainerConformance:
         {"epochs": "; rm -rf /"},
         {"no_such_setting": 1},
     )
-    timeout_seconds: ClassVar[float] = 120.0
+    timeout_seconds: ClassVar[float] = 300.0
 
     @pytest.fixture(scope="class")
     @classmethod

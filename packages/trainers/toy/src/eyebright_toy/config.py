@@ -61,6 +61,9 @@ class ToyConfig(BaseModel):
         description="For tests: call it something else when memory runs out",
         json_schema_extra=_DEVELOPER,
     )
+    phone_home: str = Field(
+        default="", description="For tests: how to look for another machine", json_schema_extra=_DEVELOPER
+    )
     trust_names: bool = Field(
         default=False, description="For tests: let a shell see the names of the classes", json_schema_extra=_DEVELOPER
     )

@@ -3,8 +3,10 @@
 import os
 import pickle
 import subprocess
+import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from eyebright_kit.runtime import Context
@@ -46,6 +48,22 @@ def _seem_to_move(ctx: Context) -> None:
     while True:
         ctx.desk.moved(None)
         time.sleep(0.01)
+
+
+def phone_home(way: str) -> None:
+    """Looks for a machine that nobody has (RFC 5737, RFC 6761), in this way; that it is in vain is no reason to stop."""
+    asks = {
+        "name": "import socket; socket.getaddrinfo('nobody.invalid', 443)",
+        "lookup": "import socket; socket.gethostbyname('nobody.invalid')",
+        "datagram": "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 443))",
+        "child": "import socket; socket.create_connection(('192.0.2.1', 443))",
+        "alone": "import socket; socket.create_connection(('192.0.2.1', 443))",
+    }
+    if way in ("child", "alone"):
+        subprocess.run([sys.executable, *(["-I"] if way == "alone" else []), "-c", asks[way]], env={}, check=False)
+    elif way:
+        with suppress(OSError):
+            exec(asks[way])  # noqa: S102 - one of our own lines
 
 
 def believe(ctx: Context, config: ToyConfig) -> None:

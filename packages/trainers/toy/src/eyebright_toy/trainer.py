@@ -12,7 +12,7 @@ from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, NanLoss
 from eyebright_kit.runtime import Context, Parent, Restored, Result, Stopped
 from eyebright_toy.config import ToyConfig
 from eyebright_toy.manifest import MANIFEST
-from eyebright_toy.misbehaviour import believe, handed_over, loss_of, misbehave, moved
+from eyebright_toy.misbehaviour import believe, handed_over, loss_of, misbehave, moved, phone_home
 from eyebright_toy.models import MODELS, Classifier, Pixels, dump, parse, read_pixels
 from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.datasets import Split
@@ -27,6 +27,7 @@ class ToyTrainer:
 
     def fit(self, ctx: Context) -> Result:
         config = ctx.config_as(ToyConfig)
+        phone_home(config.phone_home)
         believe(ctx, config)
         run = _Run(ctx, config)
         ctx.stage(Stage.TRAINING)
