@@ -45,6 +45,8 @@ from eyebright.services import Services
 from eyebright.services.announce import Announcer
 from eyebright.services.datasets import IMPORTS, Datasets, Source
 from eyebright.services.dispatch import Dispatch
+from eyebright.services.export_files import ExportFiles
+from eyebright.services.exports import Exports
 from eyebright.services.finalise import Finaliser
 from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
@@ -276,7 +278,15 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         executors,
         ingest,
         dispatch,
-        Finaliser(database.jobs, objects, registering, clock, announcer, limits=limits),
+        Finaliser(
+            database.jobs,
+            objects,
+            registering,
+            ExportFiles(database.models, objects),
+            clock,
+            announcer,
+            limits=limits,
+        ),
         objects,
         staging,
         clock,
@@ -304,6 +314,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         pictures=Pictures(database.datasets, objects),
         uploads=uploads,
         models=Models(database.models, database.jobs, objects, catalog, parts.predictor, clock),
+        exports=Exports(database.models, database.jobs, catalog, clock, announcer, licence_deny=settings.licence_deny),
         recipes=Recipes(catalog),
         dispatch=dispatch,
         sweep=sweep,

@@ -165,6 +165,8 @@ def toy_manifest(**changes: object) -> TrainerManifest:
                 default_model="mean",
                 config_schema=_SCHEMA,
                 recipe={"epochs": 3, "lr0": 0.1, "seed": 0},
+                exports=("csv",),
+                exports_later=True,
                 takes_parent=True,
             ),
         ),

@@ -1,5 +1,6 @@
 """The verbs about models, against a real server."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from eyebright.cli import exporting, models
 from eyebright.cli.exits import Exit
 from eyebright.client import Client
 from eyebright.errors import NotFound
-from eyebright_wire.jobs import JobRequest
+from eyebright_wire.jobs import JobKind, JobRequest
 from eyebright_wire.resources import JobView, ModelView, RecipeView
 
 Cli = Callable[..., Ran]
@@ -67,7 +68,28 @@ def test_two_models_are_compared(cli: Cli) -> None:
 def test_an_export_that_a_model_lacks_is_answered_with_what_there_is(cli: Cli, versions: list[ModelView]) -> None:
     refused = cli("models", "export", versions[0].id, "--format", "onnx")
     assert refused.code == Exit.NOT_FOUND
-    assert "my/pets@1 has no export 'onnx'. It has: none. Its trainer toy makes: none" in refused.err
+    assert (
+        "my/pets@1 has no export 'onnx'. It has: none. trainer toy cannot export classification as 'onnx'; it makes csv"
+        in (refused.err)
+    )
+
+
+def test_an_export_that_the_training_did_not_make_is_made_and_kept(
+    cli: Cli, client: Client, versions: list[ModelView], tmp_path: Path
+) -> None:
+    asked = ("models", "export", "my/pets@2", "--format", "csv", "--to")
+    assert cli(*asked, tmp_path / "one.zip", "--json").document["format"] == "csv"
+    (export,) = client.model(versions[1].id).exports
+    assert (export.path, export.parity.agreement) == ("model.csv", 1.0)
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        assert {"model.csv", "labels.json", "parity.json", "LICENCE.txt"} <= set(archive.namelist())
+        assert "Apache License" in archive.read("LICENCE.txt").decode()
+    assert cli(*asked, tmp_path / "two.zip").code == Exit.DONE
+    assert (tmp_path / "two.zip").read_bytes() == (tmp_path / "one.zip").read_bytes()
+    (job,) = client.jobs(kind=JobKind.EXPORT)
+    assert (job.parent, job.model_id) == (versions[1].id, None)
+    assert job.id in cli("jobs", "list", "--kind", "export").out
+    assert job.id not in cli("jobs", "list").out
 
 
 def test_a_model_is_deleted_when_that_is_meant(cli: Cli, client: Client, versions: list[ModelView]) -> None:
@@ -144,6 +166,6 @@ def test_how_to_train_a_model_with_the_export_is_told_as_a_command(items: dict[s
         architecture="tiny", dataset_version="dsv_1", created_at_ms=1,
     )  # fmt: skip
     with pytest.raises(NotFound) as refusal:
-        exporting.require_export(Knows(items), model, "onnx")  # type: ignore[arg-type]
+        exporting.require_export(Knows(items), model, "onnx", "")  # type: ignore[arg-type]
     order = "eyebright train dsv_1 --trainer toy --task classification --model tiny --set epochs=3 --set 'exports=[\"onnx\"]'"
     assert f"It has: none. Train one that has it: `{order}`" in refusal.value.message

@@ -283,6 +283,7 @@ def test_a_plan_can_be_a_file(cli: Cli, photos: Path, tmp_path: Path) -> None:
 def test_what_options_say_comes_on_top_of_the_file(tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text("drop: [dog]\nsplits: {shares: {train: 0.5, val: 0.5}, seed: 1}\n")
+    assert planned(rename=[r"a\=b=c=d"]).rename == {"a=b": "c=d"}
     asked = planned(file=plan, rename=["cat=kitten"], drop=["cow"], seed=2)
     assert (asked.rename, asked.drop) == ({"cat": "kitten"}, ("dog", "cow"))
     assert asked.splits == SplitPlan(shares={Split.TRAIN: 0.5, Split.VAL: 0.5}, seed=2)

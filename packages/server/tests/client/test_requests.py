@@ -187,13 +187,24 @@ def announce(settings: Settings, url: object, **fields: object) -> None:
     (settings.data_dir / "token").write_text("secret\n")
 
 
-@pytest.mark.parametrize("url", ["http://10.0.0.1", "https://eyebright.example", "http://127.0.0.1.example"])
-def test_the_token_of_this_machine_is_for_no_other(tmp_path: Path, url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://10.0.0.1",
+        "https://eyebright.example",
+        "http://127.0.0.1.example",
+        "http://127.0.0.1:2",
+        "http://127.0.0.2:1111",
+        "http://localhost:1111",
+        "https://127.0.0.1:1111",
+    ],
+)
+def test_the_token_of_a_data_folder_is_for_its_own_server_and_no_other(tmp_path: Path, url: str) -> None:
     settings = Settings(data_dir=tmp_path / "data")
     announce(settings, "http://127.0.0.1:1111")
     with pytest.raises(Unauthenticated, match="EYEBRIGHT_TOKEN"):
         Client(url, settings=settings)
-    Client("http://127.0.0.1:2", settings=settings).close()
+    Client("http://127.0.0.1:1111/", settings=settings).close()
     Client(url, settings=Settings(data_dir=tmp_path / "data", token="theirs")).close()
 
 

@@ -304,6 +304,9 @@ async def _versions(site: Site) -> Telling:
     yield "get_model--deleted", await site.get(f"{models}/first@2")
     yield "list_artifacts--deleted", await site.get(f"{API}/jobs/{handle.job_id}/artifacts")
     yield "get_artifact--deleted", await site.get(f"{API}/jobs/{handle.job_id}/artifacts/model.onnx")
+    yield "export_model", await site.post(f"{models}/first@1:export", json={"format": "csv"})
+    yield "export_model--no-such-form", await site.post(f"{models}/first@1:export", json={"format": "coreml"})
+    yield "export_model--unknown", await site.post(f"{models}/fist:export", json={"format": "csv"})
 
 
 async def _first(site: Site) -> dict[str, Any]:

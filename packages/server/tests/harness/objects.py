@@ -8,6 +8,8 @@ from eyebright.errors import NotFound
 from eyebright.ports.objects import ObjectInfo
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, Grant
 
+_ROOT = Path("/memory")
+
 
 class MemoryObjects:
     def __init__(self) -> None:
@@ -15,7 +17,7 @@ class MemoryObjects:
 
     async def put(self, files: Sequence[tuple[str, Path]], *, owned: bool = False) -> int:
         new = [(key, path) for key, path in files if key not in self.bytes]
-        self.bytes.update((key, path.read_bytes()) for key, path in new)
+        self.bytes.update([(key, self._read(path)) for key, path in new])
         return len(new)
 
     async def absent(self, keys: Sequence[str]) -> list[str]:
@@ -41,10 +43,14 @@ class MemoryObjects:
     async def local(self, key: str) -> Path:
         if not any(known.startswith(key) for known in self.bytes):
             raise NotFound(f"no object {key}")
-        return Path("/memory") / key
+        return _ROOT / key
 
     def grant(self, prefix: str) -> Grant:
         return Grant(uri=f"file:///memory/{prefix}")
+
+    def _read(self, path: Path) -> bytes:
+        """A file, or what `local` gave."""
+        return self._get(path.relative_to(_ROOT).as_posix()) if path.is_relative_to(_ROOT) else path.read_bytes()
 
     def _get(self, key: str) -> bytes:
         if key not in self.bytes:

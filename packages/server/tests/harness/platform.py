@@ -10,6 +10,8 @@ from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
 from eyebright.services.announce import Announcer
 from eyebright.services.dispatch import Dispatch
+from eyebright.services.export_files import ExportFiles
+from eyebright.services.exports import Exports
 from eyebright.services.finalise import Finaliser
 from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
@@ -86,7 +88,11 @@ class Platform:
         )
         staging = Staging(database.jobs, self.objects)
         registering = Registering(self.objects, staging, clock)
-        self.finaliser = Finaliser(database.jobs, self.objects, registering, clock, announcer, limits=self.limits)
+        self.exports = Exports(database.models, database.jobs, self.catalog, clock, announcer)
+        files = ExportFiles(database.models, self.objects)
+        self.finaliser = Finaliser(
+            database.jobs, self.objects, registering, files, clock, announcer, limits=self.limits
+        )
         self.sweep = Sweep(
             database.jobs,
             database.history,

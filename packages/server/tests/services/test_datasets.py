@@ -15,7 +15,7 @@ from harness.site import site as make_site
 from eyebright.core import lifecycle
 from eyebright.core.records import changed
 from eyebright.core.retry import RetryLimits
-from eyebright.errors import Conflict, DatasetInvalid, InvalidRequest, NotFound, StorageFull, TooLarge
+from eyebright.errors import Conflict, DatasetInvalid, InvalidRequest, KeyReused, NotFound, StorageFull, TooLarge
 from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
 from eyebright.services.datasets import IMPORTS
@@ -278,6 +278,15 @@ async def test_a_cancelled_import_keeps_nothing(desk: Desk, photos: Path, tmp_pa
     with pytest.raises(Conflict, match="was cancelled"):
         await desk.datasets.imported(job.id)
     assert kept(tmp_path) == []
+
+
+async def test_the_same_key_and_order_is_one_import_and_another_order_is_refused(desk: Desk, photos: Path) -> None:
+    order = DatasetImport(path=str(photos), name="once")
+    first, second = [await desk.datasets.order(order, key="mine") for _ in range(2)]
+    assert first.id == second.id
+    with pytest.raises(KeyReused):
+        await desk.datasets.order(DatasetImport(path=str(photos), name="twice"), key="mine")
+    assert (await desk.datasets.order(order, key="another")).id != first.id
 
 
 async def test_an_import_can_be_repeated(desk: Desk, photos: Path) -> None:

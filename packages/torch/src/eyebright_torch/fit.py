@@ -27,6 +27,7 @@ from eyebright_torch.preprocess import Preprocessing
 from eyebright_torch.state import RunState
 from eyebright_torch.task import Task
 from eyebright_torch.weights import Pretrained, load
+from eyebright_wire.artifacts import ExportRef
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import Stage
 
@@ -83,6 +84,30 @@ def fit(ctx: Context, library: Library, course: Course) -> Result:
         ):
             run = Run(ctx, library, config, hardware, ranks, rule, train, val, begun)
             return _trained(run, course)
+
+
+class ExportCourse(Course, Protocol):
+    """Of a task whose registered models can be exported, too."""
+
+    def exports(self, run: Run, task: Any, model: nn.Module) -> tuple[ExportRef, ...]:
+        """Leaves the forms that the config names, with their certificates."""
+        ...
+
+
+def export(ctx: Context, library: Library, course: ExportCourse) -> Result:
+    """The form that is ordered of the registered model at `ctx.parent`, scored again on the validation split."""
+    assert ctx.parent is not None
+    config = ctx.config_as(library.config)
+    hardware = machine.choose(config, ctx.resources, *local_place())
+    machine.settle(hardware, config.deterministic)
+    weights, rule = parent.weights_of(ctx.parent, ctx.parent.classes), library.rule(ctx.model, config)
+    ctx.stage(Stage.EXPORTING)
+    with joined(0, 1, hardware.device) as ranks, _images(ctx, course, config, rule, Split.VAL) as val:
+        run = Run(ctx, library, config, hardware, ranks, rule, val, val, weights)  # nothing is trained
+        model = _built(run, 0, None)
+        parent.adopt(model, ctx.parent, weights, frozenset())
+        model = model.to(hardware.device).eval()
+        return Result(metrics={}, exports=course.exports(run, course.task(run, model), model))
 
 
 def _weights(ctx: Context, library: Library, config: VisionConfig) -> Pretrained | None:

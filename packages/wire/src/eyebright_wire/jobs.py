@@ -31,18 +31,22 @@ class JobState(StrEnum):
 
 
 class JobKind(StrEnum):
-    """What a job makes: a model, or a version of a data set."""
+    """What a job makes: a model, a version of a data set, or another form of a model."""
 
     TRAINING = "training"
     IMPORT = "import"
+    EXPORT = "export"
 
 
-#: The trainer of every import. It comes with the server, and no trainer of that name can be registered beside it.
-IMPORTER = "importer"
+#: The trainer of every import, and that of every export, which lets the model's own do it. They come with the server, and no
+#: trainer of such a name can be registered beside them.
+IMPORTER, EXPORTER = "importer", "exporter"
+#: The trainer of every job of that kind; all others train.
+OWN_TRAINERS = {JobKind.IMPORT: IMPORTER, JobKind.EXPORT: EXPORTER}
 
 
 def kind_of(trainer: str) -> JobKind:
-    return JobKind.IMPORT if trainer == IMPORTER else JobKind.TRAINING
+    return next((kind for kind, own in OWN_TRAINERS.items() if own == trainer), JobKind.TRAINING)
 
 
 FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
@@ -127,6 +131,12 @@ class ModelGrant(WireModel):
     files: tuple[ArtifactRef, ...]
 
 
+class ExportOrder(WireModel):
+    """Make another form of the model that is granted as `parent`, instead of training."""
+
+    format: str  # "onnx"
+
+
 class ResumePoint(WireModel):
     """A checkpoint of an earlier attempt, readable through `source`; the kit verifies it before use."""
 
@@ -148,6 +158,7 @@ class JobSpec(WireModel):
     config: dict[str, Any]  # fully resolved: every field has its value
     dataset: DatasetGrant | None = None  # None: an import, which is to make one
     parent: ModelGrant | None = None  # what training begins from, unless there is a checkpoint
+    export: ExportOrder | None = None  # None: train
     output: Grant  # this attempt's own prefix
     resume: tuple[ResumePoint, ...] = ()  # newest first
     resources: Resources = Resources()

@@ -31,6 +31,10 @@ class TaskInfo(WireModel):
     config_schema: dict[str, Any]
     recipe: dict[str, Any]  # the base config: every field with its default
     exports: tuple[str, ...] = ()
+    exports_later: bool = Field(
+        default=False,
+        description="These forms can be made of a registered model too, not only at the end of its training",
+    )
     takes_parent: bool = Field(
         default=False, description="Training may begin from the weights of a model that this trainer has made"
     )

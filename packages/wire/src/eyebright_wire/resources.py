@@ -273,6 +273,20 @@ class ModelComparison(WireModel):
     classes_only_right: tuple[str, ...] = ()
 
 
+class ExportRequest(RequestModel):
+    """A form of a model that is wanted."""
+
+    format: Line = Field(description="Such as onnx")
+
+
+class ModelExport(WireModel):
+    """A form of a model: there, or being made by a job."""
+
+    model: ModelView
+    export: ExportRef | None = None
+    job: JobView | None = Field(default=None, description="That makes it; none when it is there")
+
+
 class TrainerView(WireModel):
     name: str
     installed: bool

@@ -73,6 +73,14 @@ class Trainer(Protocol):
         ...
 
 
+class Exporter(Protocol):
+    """A trainer that can make further forms of a registered model; its manifest says `exports_later`."""
+
+    def export(self, ctx: "Context") -> Result:
+        """The form `ctx.spec.export.format` of the model that lies at `ctx.parent`, with its certificate."""
+        ...
+
+
 class Desk(Protocol):
     """Where a context's words and files go: the real one of rank 0, or the silent one of the other ranks."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import cast
 
 from eyebright_kit.data.local import LocalDataset, dump, load
 from eyebright_kit.disk import replace_durably
@@ -15,7 +16,7 @@ from eyebright_kit.errors import ConfigInvalid, TrainerFailure
 from eyebright_kit.runtime import papers
 from eyebright_kit.runtime.attempt import Attempt, Done, attempted
 from eyebright_kit.runtime.checkpoints import Checkpoints, restore
-from eyebright_kit.runtime.context import Context, Desk, Parent, Restored, Result, Stopped, Trainer
+from eyebright_kit.runtime.context import Context, Desk, Exporter, Parent, Restored, Result, Stopped, Trainer
 from eyebright_kit.runtime.desk import SilentDesk
 from eyebright_kit.runtime.failure import exit_code, explained
 from eyebright_kit.runtime.folder import RunFolder, read_spec
@@ -146,8 +147,9 @@ def _work(order: Order, attempt: Attempt) -> Done:
     attempt.open_output()
     check_order(order.spec, order.manifest)
     trainer = order.load()
-    _relaunch(order, trainer)
-    if order.spec.dataset is not None:
+    if order.spec.export is None:
+        _relaunch(order, trainer)
+    if order.spec.dataset is not None and order.spec.export is None:
         papers.hand_over(order.spec, order.manifest, attempt.desk, order.folder.staging)
     attempt.desk.stage(Stage.FETCHING)
     data = _data(order)
@@ -192,7 +194,13 @@ def _fit(order: Order, trainer: Trainer, data: LocalDataset, desk: Desk, restore
         rank=order.place.rank,
         world_size=order.place.world_size,
     )
-    return trainer.fit(context)
+    return trainer.fit(context) if order.spec.export is None else _exporter(trainer).export(context)
+
+
+def _exporter(trainer: Trainer) -> Exporter:
+    if not hasattr(trainer, "export"):
+        raise ConfigInvalid(f"the trainer {trainer.manifest.name} makes exports only at the end of a training")
+    return cast(Exporter, trainer)
 
 
 def _parent(order: Order) -> Parent | None:

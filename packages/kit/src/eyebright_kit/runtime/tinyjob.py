@@ -7,7 +7,7 @@ from typing import Any
 
 from eyebright_kit.runtime.tinyset import TinySet, tiny_set
 from eyebright_wire.artifacts import Grant
-from eyebright_wire.jobs import DatasetGrant, JobSpec, ModelGrant, Resources, ResumePoint
+from eyebright_wire.jobs import DatasetGrant, ExportOrder, JobSpec, ModelGrant, Resources, ResumePoint
 from eyebright_wire.manifest import TaskInfo, TrainerManifest
 
 
@@ -22,6 +22,7 @@ class TinyJob:
     heartbeat_seconds: float = 15.0
     task_name: str = ""  # default: the manifest's first
     parent: ModelGrant | None = None
+    export: ExportOrder | None = None
     altered: Callable[[TinySet], TinySet] = lambda data: data
 
     @property
@@ -69,6 +70,7 @@ class TinyJob:
                 blobs=Grant(uri=self.blobs.as_uri() + "/"),
             ),
             parent=self.parent,
+            export=self.export,
             output=Grant(uri=self.output(attempt).as_uri() + "/"),
             resume=resume,
             resources=Resources(threads=1),

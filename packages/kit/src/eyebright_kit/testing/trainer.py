@@ -39,10 +39,10 @@ from eyebright_kit.runtime.trace import (
 )
 from eyebright_kit.testing.hostile import CANARY, hostile, keeps_names_as_they_are, listing, plant
 from eyebright_kit.testing.ingest import IngestServer
-from eyebright_wire.artifacts import Grant
+from eyebright_wire.artifacts import ArtifactKind, Grant
 from eyebright_wire.errors import ErrorCode, ExitCode
 from eyebright_wire.events import EventKind
-from eyebright_wire.jobs import MODEL_FILES, ModelGrant, ResumePoint
+from eyebright_wire.jobs import MODEL_FILES, ExportOrder, ModelGrant, ResumePoint
 from eyebright_wire.manifest import TrainerManifest
 
 #: What `describe` must not import: the control plane reads manifests often, and without any framework's seconds and memory.
@@ -156,6 +156,26 @@ class TrainerConformance:
         same, other = (self._begun(finished, job, classes) for classes in (known, others))
         assert _weights(same, self.weights) not in {_weights(finished, self.weights), _weights(other, self.weights)}
         assert "mother@1" in other.log, f"whose head begins afresh is to be told: {other.summary()}"
+
+    def test_it_exports_a_model_that_is_registered_already(self, finished: Trace, job: TinyJob) -> None:
+        if not job.task.exports_later:
+            pytest.skip(f"{self.manifest.name} exports {job.task.name} only at the end, and does not say otherwise")
+        form = job.task.exports[0]
+        wanted: dict[str, Any] = {"exports": [form]} if "exports" in job.task.recipe else {}
+        ordered = replace(
+            job,
+            config={**job.config, **wanted},
+            parent=_granted(finished, job.data.classes),
+            export=ExportOrder(format=form),
+        )
+        trace = traced(self.manifest.module, ordered.write_spec(), self.timeout_seconds)
+        assert trace.exit_code == ExitCode.DONE, trace.summary()
+        (export,) = trace.succeeded.exports
+        made = {ref.path: ref.kind for ref in trace.succeeded.artifacts}
+        assert (export.format, export.parity.samples > 0) == (form, True)
+        assert made.pop(export.path) is ArtifactKind.EXPORT
+        assert set(made.values()) <= {ArtifactKind.EXPORT}, f"an export leaves nothing else: {made}"
+        assert not trace.network
 
     def test_a_bad_setting_is_refused_by_name(self, job: TinyJob) -> None:
         for attempt, bad in enumerate(self.bad_configs, start=1):

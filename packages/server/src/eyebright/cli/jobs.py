@@ -66,6 +66,7 @@ class Shown(StrEnum):
 
     TRAINING = "training"
     IMPORT = "import"
+    EXPORT = "export"
     ALL = "all"
 
 
@@ -80,7 +81,7 @@ def list_jobs(
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only jobs with this label. Repeatable.")
     ] = None,
-    kind: Annotated[Shown, typer.Option(help="Trainings, imports, or both.")] = Shown.TRAINING,
+    kind: Annotated[Shown, typer.Option(help="Trainings, imports, exports, or all.")] = Shown.TRAINING,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
     as_json: Json = False,
 ) -> None:

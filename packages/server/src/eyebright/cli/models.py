@@ -10,7 +10,7 @@ import typer
 from eyebright.cli.comparing import ancestor_line, show_comparison, title
 from eyebright.cli.connection import connected
 from eyebright.cli.exits import Exit
-from eyebright.cli.exporting import require_export, target_of
+from eyebright.cli.exporting import target_of, with_export
 from eyebright.cli.options import Json, ModelName
 from eyebright.cli.seeing import show_prediction
 from eyebright.cli.summary import attempt_folder, parity_line
@@ -135,11 +135,14 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Write over a FILE that is there already.")] = False,
     as_json: Json = False,
 ) -> None:
-    """One zip with an export, its labels, metrics, model card, certificate and licence; the same bytes each time."""
+    """One zip with an export, its labels, metrics, model card, certificate and licence; the same bytes each time.
+
+    A form that the training did not make is made now by the model's trainer, where that can, and kept with the model.
+    """
     with connected() as client:
         model = client.model(model_name)
-        require_export(client, model, form)
         target = target_of(model, form, to, force=force)
+        model = with_export(client, model, form)
         written = client.export_model(model.id, form, target)
     if as_json:
         emit({"model_id": model.id, "format": form, "file": str(written)})

@@ -1,6 +1,7 @@
 """The options that say what to make of a data set while it becomes a version."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from inspect import signature
@@ -17,7 +18,10 @@ from eyebright_wire.datasets import DatasetPlan, Fix, Split, SplitPlan
 
 Rename = Annotated[
     list[str] | None,
-    typer.Option(metavar="OLD=NEW", help="Rename a class; two that get the same name become one. May be repeated."),
+    typer.Option(
+        metavar="OLD=NEW",
+        help=r"Rename a class; two that get the same name become one. An = in OLD is written \=. May be repeated.",
+    ),
 ]
 Drop = Annotated[
     list[str] | None, typer.Option(metavar="CLASS", help="Leave out a class with its objects. May be repeated.")
@@ -140,10 +144,13 @@ def _renamed(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    old, equals, new = text.partition("=")
-    if not (equals and old and new):
-        raise InvalidRequest(f"--rename {text} has no meaning; expected OLD=NEW, such as --rename cats=pets")
-    return old, new
+    """`OLD=NEW`; an equals sign in OLD is written `\\=`."""
+    old, *new = re.split(r"(?<!\\)=", text, maxsplit=1)
+    if not (old and any(new)):
+        raise InvalidRequest(
+            f"--rename {text} has no meaning; expected OLD=NEW, such as --rename cats=pets (an = in OLD is written \\=)"
+        )
+    return old.replace("\\=", "="), new[0]
 
 
 def _shares(text: str) -> dict[str, float]:

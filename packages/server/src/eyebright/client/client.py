@@ -14,7 +14,7 @@ import httpx
 from eyebright.client.bundle import export_of, files_of, pack, texts_of
 from eyebright.client.files import LeftOut, Told, archive_of, log_left_out, save, untold
 from eyebright.client.local import LocalServer, local_token, running_server
-from eyebright.client.transport import TRIES, Transport, is_loopback
+from eyebright.client.transport import TRIES, Transport, is_same
 from eyebright.client.unfinished import Unfinished
 from eyebright.client.uploading import Uploading
 from eyebright.client.watching import Watching
@@ -39,6 +39,7 @@ from eyebright_wire.resources import (
     LogChunk,
     MetricSeries,
     ModelComparison,
+    ModelExport,
     ModelView,
     Page,
     Prediction,
@@ -341,6 +342,16 @@ class Client:
         found = self.model(model)
         return self._fetch(found, found.artifacts, folder, told)
 
+    def order_export(self, model: str, form: str) -> ModelExport:
+        """Have a form made that the model lacks; asked twice, it is one job. `exported` says what came of it."""
+        return self._post(f"{_path(model)}:export", ModelExport, json={"format": form})
+
+    def exported(self, order: ModelExport) -> ModelView:
+        """The model with the form that was ordered. Raises what became of the job instead."""
+        if order.job is not None:
+            self._succeeded(order.job)
+        return self.model(order.model.id)
+
     def export_model(self, model: str, form: str, target: Path, *, told: Told = untold) -> Path:
         """One zip of an export (such as `onnx`) with its labels, metrics, card, certificate and licence; always the same bytes.
 
@@ -377,9 +388,10 @@ class Client:
         return self.server.url if self.server else None
 
     def _token(self, named: str | None) -> str:
-        """The token that was given, or for a server of this machine the one of its data folder: no other gets to see that."""
-        here = named is None or is_loopback(named)
-        found = self.settings.token or (local_token(self.settings) if here else None)
+        """The token that was given, or the one of the data folder for the server that works on it: no other gets to see that,
+        not even one of this machine."""
+        ours = named is None or (self.server is not None and is_same(named, self.server.url))
+        found = self.settings.token or (local_token(self.settings) if ours else None)
         if found is None:
             raise Unauthenticated(
                 "no token: set EYEBRIGHT_TOKEN to what the server keeps in the file `token` of its data folder."
@@ -387,8 +399,10 @@ class Client:
         return found
 
     def _order(self, path: str, order: DatasetImport | DatasetInspection) -> JobView:
+        """One job, even if the answer is lost on the way and it has to be sent again."""
         asked = order.model_dump(mode="json", exclude_defaults=True)
-        return self._post(path, JobView, json=asked, headers={"Prefer": "respond-async"})
+        headers = {"Prefer": "respond-async", "Idempotency-Key": str(uuid.uuid4())}
+        return self._post(path, JobView, json=asked, headers=headers)
 
     def _succeeded(self, job: JobView) -> JobView:
         ended = job if job.state.final else self.wait(job.id)

@@ -122,6 +122,12 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
+def is_same(url: str, other: str) -> bool:
+    """By host and port as they are written: what a name such as localhost stands for, somebody else may decide."""
+    ours, theirs = httpx.URL(url), httpx.URL(other)
+    return (ours.scheme, ours.host, ours.port) == (theirs.scheme, theirs.host, theirs.port)
+
+
 def _check(response: httpx.Response) -> None:
     if response.is_error:
         response.read()

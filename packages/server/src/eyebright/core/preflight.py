@@ -40,6 +40,17 @@ def model_of(task: TaskInfo, name: str | None) -> str:
     return name
 
 
+def check_export(trainer: str, task: TaskInfo, form: str) -> None:
+    """Raises ConfigInvalid when the trainer cannot make this form of a model that is registered already."""
+    if form not in task.exports:
+        known = f"it makes {', '.join(task.exports)}" if task.exports else "it makes none"
+        raise ConfigInvalid(f"trainer {trainer} cannot export {task.name} as {form!r}; {known}")
+    if not task.exports_later:
+        raise ConfigInvalid(
+            f"trainer {trainer} exports only what it has just trained; train once more with exports=[{form}]"
+        )
+
+
 def check_parent(parent: Model, trainer: str, task: TaskInfo, model: str, config: Mapping[str, Any]) -> None:
     """Raises ConfigInvalid when training cannot begin from this model."""
     if not task.takes_parent:

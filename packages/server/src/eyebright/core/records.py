@@ -74,6 +74,15 @@ class Model:
         return f"{self.name}@{self.number}"
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A form that a registered model has now, too."""
+
+    model_id: str
+    exports: tuple[ExportRef, ...]
+    artifacts: tuple[ArtifactRef, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
     """One change of state."""
@@ -116,6 +125,7 @@ class Change:
     artifacts: tuple[Artifact, ...] = ()
     model: Model | None = None
     imported: "Version | None" = None
+    exported: Exported | None = None
 
     @property
     def job_changed(self) -> bool:
@@ -152,6 +162,12 @@ class Dataset:
     name: str
     created_at_ms: int
     versions: tuple[Version, ...] = field(default=())
+
+
+def with_exports(model: Model, exported: Exported) -> Model:
+    return replace(
+        model, exports=(*model.exports, *exported.exports), artifacts=(*model.artifacts, *exported.artifacts)
+    )
 
 
 def changed(before: Run, after: Run, at_ms: int, **records: Any) -> Change:

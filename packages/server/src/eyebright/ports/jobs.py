@@ -31,6 +31,7 @@ class JobQuery:
     states: frozenset[JobState] = frozenset()
     trainer: str | None = None
     dataset_version: str | None = None
+    parent: str | None = None
     labels: Mapping[str, str] | None = None
     after: str | None = None
     limit: int = 50

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from eyebright.services.datasets import Datasets
 from eyebright.services.dispatch import Dispatch
+from eyebright.services.exports import Exports
 from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
 from eyebright.services.jobs import Jobs
@@ -30,6 +31,7 @@ class Services:
     uploads: Uploads
     pictures: Pictures
     models: Models
+    exports: Exports
     recipes: Recipes
     releases: Releases
     project_tree: ProjectTree

@@ -17,6 +17,7 @@ from eyebright.ports.jobs import JobHistory, JobStore, Receipt
 from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
 from eyebright.ports.registry import DatasetStore
 from eyebright.services.announce import Announcer
+from eyebright.services.receipts import known_order, sha256_of
 from eyebright.services.views import dataset_view, job_view, version_view
 from eyebright_kit.data.relabel import PlanInvalid, relabelling
 from eyebright_kit.importing.handover import REPORT
@@ -105,12 +106,15 @@ class Datasets:
     async def order(
         self, order: DatasetImport | DatasetInspection, *, source: str = "api", key: str | None = None
     ) -> JobView:
-        """Queue it; the same (source, key) is one job. Raises InvalidRequest or NotFound for a source that is not there, and
-        whatever a training that is to follow would be refused for but its data; nothing is kept then."""
+        """Queue it; the same (source, key) is one job. Raises KeyReused; InvalidRequest or NotFound for a source that is not
+        there; and whatever a training that is to follow would be refused for but its data. Nothing is kept then."""
+        body_sha256 = sha256_of(order)
+        if key is not None and (known := await self._taken(source, key, body_sha256)):
+            return job_view((await self._jobs.get(known)).job)
         if isinstance(order, DatasetImport) and order.train is not None:
             await self._check(order.train)
         job = self._job(order, await self._source(order))
-        receipt = Receipt(source=source, key=key, body_sha256="", job_id=job.id) if key else None
+        receipt = Receipt(source=source, key=key, body_sha256=body_sha256, job_id=job.id) if key else None
         return await self._insert(job, receipt)
 
     async def imported(self, job_id: str) -> DatasetVersionView:
@@ -183,13 +187,17 @@ class Datasets:
             created_at_ms=self._clock.now_ms(),
         )
 
+    async def _taken(self, source: str, key: str, body_sha256: str) -> str | None:
+        async with self._jobs.transaction() as transaction:
+            return await known_order(transaction, source, key, body_sha256)
+
     async def _insert(self, job: Job, receipt: Receipt | None = None) -> JobView:
         async with self._jobs.transaction() as transaction:
-            known = receipt and await transaction.receipt(receipt.source, receipt.key)
+            known = receipt and await known_order(transaction, receipt.source, receipt.key, receipt.body_sha256)
             if known is None:
                 await transaction.insert(job, receipt)
         if known is not None:
-            return job_view((await self._jobs.get(known.job_id)).job)
+            return job_view((await self._jobs.get(known)).job)
         self._announcer.submitted(job.id)
         return job_view(job)
 

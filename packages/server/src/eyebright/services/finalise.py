@@ -7,13 +7,14 @@ import structlog
 
 from eyebright.core import lifecycle
 from eyebright.core.job import Attempt, Run
-from eyebright.core.records import Artifact, Change, Model, Version, changed
+from eyebright.core.records import Artifact, Change, Exported, Model, Version, changed
 from eyebright.core.retry import RetryLimits
 from eyebright.errors import Conflict, DatasetInvalid, EyebrightError, NotFound, StorageFull
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobStore
 from eyebright.ports.objects import ObjectStore, attempt_prefix
 from eyebright.services.announce import Announcer
+from eyebright.services.export_files import ExportFiles
 from eyebright.services.registering import Registering
 from eyebright_wire.artifacts import ArtifactRef
 from eyebright_wire.errors import ErrorCode
@@ -32,6 +33,7 @@ class Finaliser:
         store: JobStore,
         objects: ObjectStore,
         registering: Registering,
+        exports: ExportFiles,
         clock: Clock,
         announcer: Announcer,
         *,
@@ -40,6 +42,7 @@ class Finaliser:
         self._store = store
         self._objects = objects
         self._registering = registering
+        self._exports = exports
         self._clock = clock
         self._announcer = announcer
         self._limits = limits
@@ -57,6 +60,8 @@ class Finaliser:
             await self._commit(run, lambda now: self._failure(now, problems))
         elif claim.dataset is not None:
             await self._import(run, claim.dataset)
+        elif run.job.kind is JobKind.EXPORT:
+            await self._export(run, claim)
         else:
             await self._commit(run, self._success)
 
@@ -69,6 +74,17 @@ class Finaliser:
             code = ErrorCode.DISK_FULL if isinstance(error, StorageFull) else ErrorCode.DATASET_INVALID
             message = error.message
             await self._commit(run, lambda now: self._end(now, code, message))
+
+    async def _export(self, run: Run, claim: Succeeded) -> None:
+        """The files are put beside the model's own before the commit that names them; what the attempt left goes afterwards."""
+        try:
+            exported = await self._exports.placed(run, claim)
+            await self._commit(run, lambda now: self._success(now, exported=exported))
+        except (Conflict, NotFound, StorageFull) as error:
+            code = ErrorCode.DISK_FULL if isinstance(error, StorageFull) else ErrorCode.EXPORT_FAILED
+            message = error.message
+            await self._commit(run, lambda now: self._end(now, code, message))
+        await self._exports.tidy(run)
 
     async def _commit(self, run: Run, decide: Callable[[Run], Change]) -> None:
         assert run.attempt is not None
@@ -106,15 +122,14 @@ class Finaliser:
             return f"{ref.path} has other content than announced (sha256 {found.sha256[:12]}…, not {ref.sha256[:12]}…)"
         return None
 
-    def _success(self, run: Run, version: Version | None = None) -> Change:
+    def _success(self, run: Run, version: Version | None = None, exported: Exported | None = None) -> Change:
         attempt = run.attempt
         assert attempt is not None
         assert attempt.claim is not None
         now_ms = self._clock.now_ms()
         model_id = self._clock.new_id("mdl") if run.job.kind is JobKind.TRAINING else None
-        artifacts = tuple(
-            Artifact(job_id=run.job.id, attempt=attempt.number, ref=ref) for ref in attempt.claim.artifacts
-        )
+        kept = () if exported else attempt.claim.artifacts  # an export's are the model's
+        artifacts = tuple(Artifact(job_id=run.job.id, attempt=attempt.number, ref=ref) for ref in kept)
         return changed(
             run,
             lifecycle.succeed(run, now_ms, model_id=model_id, imported_version=version and version.id),
@@ -122,6 +137,7 @@ class Finaliser:
             artifacts=artifacts,
             model=_model(run, attempt.claim, model_id, now_ms) if model_id else None,
             imported=version,
+            exported=exported,
         )
 
     def _failure(self, run: Run, problems: list[str]) -> Change:

@@ -1,7 +1,5 @@
 """Order, look at, cancel and repeat training jobs."""
 
-import hashlib
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,17 +13,17 @@ from eyebright.errors import (
     Conflict,
     EyebrightError,
     InvalidRequest,
-    KeyReused,
     TrainerUnavailable,
     no_job,
 )
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Environment
-from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, JobTransaction, Receipt
+from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, Receipt
 from eyebright.ports.registry import DatasetStore, ModelStore
 from eyebright.services.announce import Announcer
 from eyebright.services.datasets import find
+from eyebright.services.receipts import known_order, sha256_of
 from eyebright.services.reference import find as find_model
 from eyebright.services.views import job_view
 from eyebright_wire.datasets import DatasetReport
@@ -83,7 +81,7 @@ class Jobs:
 
         Raises KeyReused, NotFound, ConfigInvalid, DatasetInvalid, LicenceDenied or TrainerUnavailable; nothing is kept then.
         """
-        body_sha256 = _sha256_of(request)
+        body_sha256 = sha256_of(request)
         if key is not None and (known := await self._taken(source, key, body_sha256)):
             return Submitted(await self.get(known), created=False)
         job = await self._plan(request)
@@ -106,9 +104,9 @@ class Jobs:
         )
         code = ErrorCode(why.code) if why.code in set(ErrorCode) else ErrorCode.INTERNAL_ERROR
         failed = lifecycle.move(queued, JobState.FAILED, now_ms, reason=code, message=why.message)
-        receipt = Receipt(source=source, key=key, body_sha256=_sha256_of(request), job_id=queued.id)
+        receipt = Receipt(source=source, key=key, body_sha256=sha256_of(request), job_id=queued.id)
         async with self._store.transaction() as transaction:
-            known = await _known(transaction, source, key, receipt.body_sha256)
+            known = await known_order(transaction, source, key, receipt.body_sha256)
             if known is None:
                 await transaction.insert(queued, receipt)
                 await transaction.save([changed(Run(queued, None), Run(failed, None), now_ms)])
@@ -161,7 +159,7 @@ class Jobs:
         return (await self._insert(replace(job, rerun_of=job_id), "retry", None, "")).view
 
     def _repeated(self, old: Job) -> Job:
-        """An import once more; whether its source is still there it finds out itself."""
+        """An import or export once more; whether what it was made of is still there it finds out itself."""
         return Job(
             id=self._clock.new_id("job"),
             name=old.name,
@@ -169,6 +167,7 @@ class Jobs:
             task=old.task,
             model=old.model,
             dataset_version=old.dataset_version,
+            parent=old.parent,
             config=old.config,
             resolved=old.resolved,
             executor=old.executor,
@@ -236,7 +235,7 @@ class Jobs:
     async def _insert(self, job: Job, source: str, key: str | None, body_sha256: str) -> Submitted:
         receipt = key and Receipt(source=source, key=key, body_sha256=body_sha256, job_id=job.id)
         async with self._store.transaction() as transaction:
-            known = await _known(transaction, source, key, body_sha256) if key else None
+            known = await known_order(transaction, source, key, body_sha256) if key else None
             if known is None:
                 await transaction.insert(job, receipt or None)
         self._announcer.submitted(job.id)
@@ -244,7 +243,7 @@ class Jobs:
 
     async def _taken(self, source: str, key: str, body_sha256: str) -> str | None:
         async with self._store.transaction() as transaction:
-            return await _known(transaction, source, key, body_sha256)
+            return await known_order(transaction, source, key, body_sha256)
 
 
 def _request_of(old: Job) -> JobRequest:
@@ -268,21 +267,6 @@ def _as_of(request: JobRequest, parent: Model) -> JobRequest:
     known = {"trainer": parent.trainer, "task": parent.task, "model": parent.architecture}
     given = {name for name in known if name in request.model_fields_set and getattr(request, name) is not None}
     return request.model_copy(update={name: value for name, value in known.items() if name not in given})
-
-
-def _sha256_of(request: JobRequest) -> str:
-    """The same for the same order, in whatever order its settings were written."""
-    return hashlib.sha256(json.dumps(request.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
-
-
-async def _known(transaction: JobTransaction, source: str, key: str, body_sha256: str) -> str | None:
-    """The id of the job that this key stands for. Raises KeyReused when the order differs."""
-    receipt = await transaction.receipt(source, key)
-    if receipt is None:
-        return None
-    if receipt.body_sha256 != body_sha256:
-        raise KeyReused
-    return receipt.job_id
 
 
 def _nobody_can(task: str, installed: Collection[Environment]) -> EyebrightError:

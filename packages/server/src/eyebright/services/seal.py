@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
+from eyebright.core.exporting import carried_out, export_order
 from eyebright.core.job import Job, Run
 from eyebright.core.records import Checkpoint
 from eyebright.ports.catalog import Catalog
@@ -43,7 +44,7 @@ class Seal:
 
     async def spec(self, run: Run, slot: Slot | None, token: str) -> tuple[JobSpec, Environment]:
         """The sealed order for the run's attempt and the environment to run it in. Raises NotFound or TrainerUnavailable."""
-        job = run.job
+        job = carried_out(run.job)
         environment = await self._environment(job)
         grant = await self._grant(job)
         spec = JobSpec(
@@ -55,6 +56,7 @@ class Seal:
             config=self._config(job),
             dataset=grant,
             parent=await self._parent(job),
+            export=export_order(run.job),
             output=self._objects.grant(attempt_prefix(job.id, job.attempt)),
             resume=await self._resume_points(job.id),
             resources=slot.resources if slot else Resources(),

@@ -19,6 +19,7 @@ from eyebright.core.records import (
     Change,
     Checkpoint,
     Dataset,
+    Exported,
     Message,
     Model,
     StoredEvent,
@@ -26,6 +27,7 @@ from eyebright.core.records import (
     Version,
     message_about,
     transition_to,
+    with_exports,
 )
 from eyebright.errors import Conflict, GuardViolated, NotFound, model_deleted, model_in_use, no_job, no_model
 from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
@@ -374,6 +376,7 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and query.kind in (None, job.kind)
         and query.trainer in (None, job.trainer)
         and query.dataset_version in (None, job.dataset_version)
+        and query.parent in (None, job.parent)
         and (query.labels or {}).items() <= dict(job.labels).items()
         and (query.after is None or job.id < query.after)
     )
@@ -399,6 +402,13 @@ def _add_model(draft: State, model: Model) -> None:
         raise GuardViolated(f"job {model.job_id} already has a model")
     number = 1 + max((known.number for known in draft.models.values() if known.name == model.name), default=0)
     _add(draft.models, model.id, replace(model, number=number))
+
+
+def _add_exports(draft: State, exported: Exported) -> None:
+    model = draft.models[exported.model_id]
+    if model.deleted_at_ms is not None:
+        raise model_deleted(model.id, model.title, model.deleted_at_ms)
+    draft.models[model.id] = with_exports(model, exported)
 
 
 def _forget(table: Table, model: Model) -> None:
@@ -488,3 +498,5 @@ def _write_products(draft: State, change: Change) -> None:
         _add_model(draft, change.model)
     if change.imported is not None:
         _add_version(draft, change.imported)
+    if change.exported is not None:
+        _add_exports(draft, change.exported)

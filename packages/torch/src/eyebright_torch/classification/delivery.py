@@ -50,6 +50,10 @@ class Delivery:
         self._artifacts.card(card(Facts.of(self.run, self.state, exports), verdict))
         return Result(metrics=self._summary(verdict), exports=exports)
 
+    def exports(self) -> tuple[ExportRef, ...]:
+        """Nothing but these."""
+        return self._exports(self._logits())
+
     @cached_property
     def _artifacts(self) -> Artifacts:
         return Artifacts(self.run.ctx)

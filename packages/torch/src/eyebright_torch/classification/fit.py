@@ -16,11 +16,17 @@ from eyebright_torch.fit import Run
 from eyebright_torch.images import Images
 from eyebright_torch.placing import cached_side
 from eyebright_torch.state import RunState
+from eyebright_wire.artifacts import ExportRef
 
 
 def fit(ctx: Context, framework: Framework) -> Result:
     """Rank 0 answers the result; the other ranks an empty one."""
     return story.fit(ctx, framework, _Course())
+
+
+def export(ctx: Context, framework: Framework) -> Result:
+    """The form that is ordered, of a registered classifier."""
+    return story.export(ctx, framework, _Course())
 
 
 class _Course:
@@ -38,6 +44,9 @@ class _Course:
         return Classification(
             run.config, run.hardware, run.ranks, run.train, run.val, *labels, rule=run.rule, variation=variation
         )
+
+    def exports(self, run: Run, task: Classification, model: nn.Module) -> tuple[ExportRef, ...]:
+        return Delivery(run, task, model, RunState()).exports()
 
     def deliver(self, run: Run, task: Classification, model: nn.Module, state: RunState) -> Result:
         return Delivery(run, task, model, state).everything()

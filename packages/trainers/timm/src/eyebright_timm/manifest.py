@@ -53,6 +53,7 @@ MANIFEST = TrainerManifest(
             config_schema=TimmConfig.model_json_schema(),
             recipe=_recipe("classification"),
             exports=("onnx",),
+            exports_later=True,
             takes_parent=True,
             primary_metric="top1",
         ),

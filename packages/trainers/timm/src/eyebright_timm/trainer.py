@@ -29,6 +29,14 @@ class TimmTrainer:
 
         return fit(ctx, FRAMEWORK)
 
+    def export(self, ctx: Context) -> Result:
+        """A form of a registered model that its training did not make."""
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        from eyebright_timm.framework import FRAMEWORK
+        from eyebright_torch.classification.fit import export
+
+        return export(ctx, FRAMEWORK)
+
     def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
         """All classes, best first, through onnxruntime."""
         from eyebright_torch.classification.inference import predict

@@ -25,6 +25,13 @@ class TorchvisionTrainer:
 
         return fit(ctx, FRAMEWORK)
 
+    def export(self, ctx: Context) -> Result:
+        """A form of a registered model that its training did not make."""
+        from eyebright_torch.classification.fit import export
+        from eyebright_torchvision.framework import FRAMEWORK
+
+        return export(ctx, FRAMEWORK)
+
     def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
         """All classes, best first, through onnxruntime."""
         from eyebright_torch.classification.inference import predict

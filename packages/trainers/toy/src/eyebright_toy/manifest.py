@@ -23,6 +23,8 @@ MANIFEST = TrainerManifest(
             default_model="softmax",
             config_schema=ToyConfig.model_json_schema(),
             recipe=yaml.safe_load((Path(__file__).parent / "recipes" / "classification.yaml").read_text()),
+            exports=("csv",),
+            exports_later=True,
             takes_parent=True,
             primary_metric="top1",
         ),

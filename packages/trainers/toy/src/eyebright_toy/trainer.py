@@ -10,11 +10,12 @@ from pathlib import Path
 
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, NanLoss
 from eyebright_kit.runtime import Context, Parent, Restored, Result, Stopped
+from eyebright_toy import export
 from eyebright_toy.config import ToyConfig
 from eyebright_toy.manifest import MANIFEST
 from eyebright_toy.misbehaviour import believe, handed_over, loss_of, misbehave, moved, phone_home
 from eyebright_toy.models import MODELS, Classifier, Pixels, dump, parse, read_pixels
-from eyebright_wire.artifacts import ArtifactKind
+from eyebright_wire.artifacts import ArtifactKind, ExportRef
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import JobSpec, Stage
 from eyebright_wire.predictions import ClassScore
@@ -36,6 +37,20 @@ class ToyTrainer:
         metrics = run.validate()
         _push_artifacts(ctx, run.model, handed_over(ctx, config), metrics)
         return Result(metrics=metrics)
+
+    def export(self, ctx: Context) -> Result:
+        """`csv`, of a model that is registered."""
+        assert ctx.parent is not None
+        assert ctx.spec.export is not None
+        ctx.stage(Stage.EXPORTING)
+        form, path = ctx.spec.export.format, ctx.output / "model.csv"
+        if form != "csv":
+            raise ConfigInvalid(f"the toy trainer cannot export as {form!r}; it makes csv")
+        model, images = parse((ctx.parent.path / "model.json").read_text()), _Images.of(ctx, Split.VAL)
+        export.write(model, path)
+        parity = export.certify(model, path, images.pixels, images.labels)
+        ctx.artifact(path.name, ArtifactKind.EXPORT, "text/csv")
+        return Result(metrics={}, exports=(ExportRef(format=form, path=path.name, parity=parity),))
 
     def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
         classes = json.loads((model / "labels.json").read_text())

@@ -28,6 +28,10 @@ class Task:
         """`fit(ctx, framework)` of the shared loop."""
         return import_module(f"{self.kind}.fit").fit
 
+    def export(self) -> Callable[..., Any]:
+        """`export(ctx, framework)` of it, where the task's manifest says `exports_later`."""
+        return import_module(f"{self.kind}.fit").export
+
     def framework(self) -> Any:
         return import_module(f"{self.library}.framework").FRAMEWORK
 

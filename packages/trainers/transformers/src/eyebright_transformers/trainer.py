@@ -30,6 +30,12 @@ class TransformersTrainer:
         os.environ.update(_ALONE)
         return task.fit()(ctx, task.framework())
 
+    def export(self, ctx: Context) -> Result:
+        """A form of a registered model that its training did not make."""
+        task = task_named(ctx.task)
+        os.environ.update(_ALONE)
+        return task.export()(ctx, task.framework())
+
     def predict(self, model: Path, image: Path) -> Found:
         """All classes, or what was found; best first. Through onnxruntime."""
         labels = json.loads((model / "labels.json").read_text(encoding="utf-8"))

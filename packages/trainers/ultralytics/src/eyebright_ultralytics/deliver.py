@@ -141,16 +141,7 @@ class Delivery:
         workshop = Workshop(source, self.tree, self.task, self.config, partial(tick, self.ctx))
         for form in dict.fromkeys(self.config.exports):
             made, parity = workshop.export(form)
-            yield ExportRef(format=form, path=self._handed_over(made), parity=parity)
-
-    def _handed_over(self, made: Path) -> str:
-        """The path of the export's first artifact: openvino makes a folder of several files."""
-        files = sorted(made.iterdir(), reverse=True) if made.is_dir() else [made]
-        paths = [str(file.relative_to(made.parent)) for file in files]
-        for file, path in zip(files, paths, strict=True):
-            (self.ctx.output / path).parent.mkdir(exist_ok=True)
-            self._made(path, lambda target, file=file: file.rename(target), ArtifactKind.EXPORT, _BINARY)
-        return paths[0]
+            yield ExportRef(format=form, path=hand_over(self.ctx, made), parity=parity)
 
     def _papers(self, exports: tuple[ExportRef, ...]) -> None:
         facts = Facts(
@@ -178,6 +169,18 @@ class Delivery:
         tick(self.ctx)
         make(self.ctx.output / name)
         self.ctx.artifact(name, kind, media_type)
+
+
+def hand_over(ctx: Context, made: Path) -> str:
+    """The path of the export's first artifact: openvino makes a folder of several files."""
+    files = sorted(made.iterdir(), reverse=True) if made.is_dir() else [made]
+    paths = [str(file.relative_to(made.parent)) for file in files]
+    for file, path in zip(files, paths, strict=True):
+        tick(ctx)
+        (ctx.output / path).parent.mkdir(exist_ok=True)
+        file.rename(ctx.output / path)
+        ctx.artifact(path, ArtifactKind.EXPORT, _BINARY)
+    return paths[0]
 
 
 def _without(arguments: dict[str, Any]) -> dict[str, Any]:

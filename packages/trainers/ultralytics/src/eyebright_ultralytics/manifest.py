@@ -23,6 +23,7 @@ def _info(task: Task) -> TaskInfo:
         config_schema=task.config.model_json_schema(),
         recipe=_recipe(task.name),
         exports=("onnx", "torchscript", "openvino"),
+        exports_later=True,
         takes_parent=True,
         primary_metric=task.primary_metric,
     )

@@ -24,6 +24,13 @@ class UltralyticsTrainer:
 
         return fit(ctx)
 
+    def export(self, ctx: Context) -> Result:
+        """A form of a registered model that its training did not make."""
+        fence.put_up(ctx.scratch / "fence")
+        from eyebright_ultralytics.registered import export
+
+        return export(ctx)
+
     def predict(self, model: Path, image: Path) -> Found:
         """All classes, or the objects that were found; best first."""
         with TemporaryDirectory(prefix="eyebright-predict-") as folder:

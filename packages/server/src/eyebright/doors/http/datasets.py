@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from eyebright.doors.door import Given, Verbs
-from eyebright.doors.http.paths import API, After, Limit
+from eyebright.doors.http.paths import API, After, IdempotencyKey, Limit
 from eyebright.doors.http.uploads import received
 from eyebright.doors.problems import refusals
 from eyebright.doors.strict import StrictRoute
@@ -79,14 +79,18 @@ async def upload_dataset(
     response_model=DatasetVersionView,
 )
 async def import_dataset(
-    order: DatasetImport, response: Response, verbs: Verbs, prefer: Prefer = None
+    order: DatasetImport,
+    response: Response,
+    verbs: Verbs,
+    prefer: Prefer = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> DatasetVersionView | JSONResponse:
     """Exactly one of `path`, `upload` and `url`. Nothing is moved or changed at `path`.
 
     An import is a job. The answer comes once that has ended, or, with `Prefer: respond-async`, at once with the job, which can
     be watched and cancelled like any other; its `imported_version` names the version in the end.
     """
-    job = await verbs.datasets.order(order)
+    job = await verbs.datasets.order(order, source="import", key=idempotency_key)
     if _wants_job(prefer):
         return _accepted(job)
     return _created(response, await verbs.datasets.imported(job.id))

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator
 
 from eyebright.doors.door import Verbs
-from eyebright.doors.http.paths import API, AfterJob, JobId, Limit
+from eyebright.doors.http.paths import API, AfterJob, IdempotencyKey, JobId, Limit
 from eyebright.doors.problems import refusals
 from eyebright.doors.strict import StrictRoute
 from eyebright.ports.jobs import JobQuery
@@ -26,12 +26,6 @@ Kind = Annotated[JobKind | None, Query(description="Only trainings, or only impo
 States = Annotated[list[JobState] | None, Query(alias="state", description="Any of these")]
 Labels = Annotated[
     list[Annotated[str, AfterValidator(_is_pair)]] | None, Query(alias="label", description="key:value; all of these")
-]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1, max_length=255, description="The same key and order twice is one job, however often it is sent"
-    ),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import FileResponse
 
 from eyebright.doors.door import Given, Verbs
@@ -10,7 +10,7 @@ from eyebright.doors.http.files import BYTES, file_answer
 from eyebright.doors.http.paths import API, AfterModel, AliasName, FilePath, Limit, ModelName
 from eyebright.doors.http.uploads import image_of
 from eyebright.doors.problems import refusals
-from eyebright_wire.resources import ModelComparison, ModelView, Page, Prediction
+from eyebright_wire.resources import ExportRequest, ModelComparison, ModelExport, ModelView, Page, Prediction
 
 router = APIRouter(prefix=API, tags=["models"])
 
@@ -97,6 +97,22 @@ async def get_model(model: ModelName, verbs: Verbs) -> ModelView:
 async def delete_model(model: ModelName, verbs: Verbs) -> None:
     """For good; its number is never given again. Refused while an alias points to it."""
     await verbs.models.delete(model)
+
+
+@router.post(
+    "/models/{model:path}:export",
+    operation_id="export_model",
+    summary="Have a form of a model made that it lacks",
+    responses={202: {"model": ModelExport, "description": "A job is making it"}, **refusals(404, 503)},
+)
+async def export_model(model: ModelName, asked: ExportRequest, response: Response, verbs: Verbs) -> ModelExport:
+    """Made by the model's own trainer and scored again on the validation images, as at the end of a training. Asked twice, it is
+    one job; once that has succeeded, the export is the model's."""
+    found = await verbs.exports.order(model, asked.format)
+    if found.job is not None:
+        response.status_code = 202
+        response.headers["Location"] = f"{API}/jobs/{found.job.id}"
+    return found
 
 
 @router.post(

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Header, Path, Query
 from pydantic import AfterValidator
 
 from eyebright_wire.resources import Alias
@@ -33,3 +33,9 @@ ModelName = Annotated[
 ]
 AliasName = Annotated[Alias, Path(description="Such as production")]
 FilePath = Annotated[str, Path(description="As listed", max_length=500)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1, max_length=255, description="The same key and order twice is one job, however often it is sent"
+    ),
+]

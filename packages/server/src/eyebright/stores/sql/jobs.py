@@ -15,7 +15,7 @@ from eyebright.stores.sql.engine import Engine
 from eyebright.stores.sql.orders import Orders
 from eyebright.stores.sql.tables import attempts, jobs, labels, orders
 from eyebright.stores.sql.transaction import SqlTransaction, Statements
-from eyebright_wire.jobs import IMPORTER, LIVE_STATES, JobKind
+from eyebright_wire.jobs import LIVE_STATES, OWN_TRAINERS
 
 # Literals, not parameters: otherwise SQLite does not see that the partial indexes apply.
 _QUEUED = jobs.c.state == literal_column("'queued'")
@@ -102,12 +102,17 @@ def _conditions(query: JobQuery) -> Iterator[ColumnElement[bool]]:
         yield jobs.c.state.in_(sorted(query.states))
     if query.after is not None:
         yield jobs.c.id < query.after
-    ordered = {orders.c.trainer: query.trainer, orders.c.dataset_version: query.dataset_version}
+    ordered = {
+        orders.c.trainer: query.trainer,
+        orders.c.dataset_version: query.dataset_version,
+        orders.c.parent: query.parent,
+    }
     for column, wanted in ordered.items():
         if wanted is not None:
             yield jobs.c.id.in_(select(orders.c.job_id).where(column == wanted))
     if query.kind is not None:
-        imports = jobs.c.id.in_(select(orders.c.job_id).where(orders.c.trainer == IMPORTER))
-        yield imports if query.kind is JobKind.IMPORT else ~imports
+        own = [OWN_TRAINERS[query.kind]] if query.kind in OWN_TRAINERS else sorted(OWN_TRAINERS.values())
+        found = jobs.c.id.in_(select(orders.c.job_id).where(orders.c.trainer.in_(own)))
+        yield found if query.kind in OWN_TRAINERS else ~found
     for key, value in (query.labels or {}).items():
         yield jobs.c.id.in_(select(labels.c.job_id).where(labels.c.key == key, labels.c.value == value))

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eyebright.core.records import Dataset, Model, Version
+from eyebright.core.records import Dataset, Exported, Model, Version, with_exports
 from eyebright.errors import NotFound, model_deleted, model_in_use, no_model
 from eyebright.stores.sql import rows
 from eyebright.stores.sql.batch import Batch, write
@@ -167,6 +167,16 @@ async def add_model(connection: AsyncConnection, made: Batch, model: Model) -> N
     highest = select(func.max(models.c.number)).where(models.c.name == model.name)
     numbered = replace(model, number=(await connection.scalar(highest) or 0) + 1)
     await write(connection, made.insert, [rows.model_row(numbered)])
+
+
+async def add_exports(connection: AsyncConnection, exported: Exported) -> None:
+    """Inside a transaction: beside those that the model has. Raises NotFound when it was deleted meanwhile."""
+    model = await _held(connection, exported.model_id)
+    if model.deleted_at_ms is not None:
+        raise model_deleted(model.id, model.title, model.deleted_at_ms)
+    row = rows.model_row(with_exports(model, exported))
+    grown = {name: row[name] for name in ("exports", "artifacts")}
+    await connection.execute(update(models).where(models.c.id == model.id).values(grown))
 
 
 async def _datasets(engine: Engine, condition: ColumnElement[bool]) -> list[Dataset]:

@@ -7,7 +7,7 @@ from sqlalchemy import Table, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.job import Attempt, Job, Run
-from eyebright.core.records import Change, Model, StoredEvent, Version, message_about, transition_to
+from eyebright.core.records import Change, Exported, Model, StoredEvent, Version, message_about, transition_to
 from eyebright.errors import Conflict
 from eyebright.ports.jobs import AttemptKey, Receipt
 from eyebright.stores.sql import rows
@@ -15,7 +15,7 @@ from eyebright.stores.sql.among import among, values
 from eyebright.stores.sql.batch import Batch, Gathered, Row, write
 from eyebright.stores.sql.engine import Dialect, queue_up
 from eyebright.stores.sql.orders import Orders
-from eyebright.stores.sql.registry import add_model, add_version
+from eyebright.stores.sql.registry import add_exports, add_model, add_version
 from eyebright.stores.sql.tables import (
     artifacts,
     attempts,
@@ -74,6 +74,7 @@ class Records:
     artifacts: list[Row] = field(default_factory=list[Row])
     models: list[Model] = field(default_factory=list[Model])
     versions: list[Version] = field(default_factory=list[Version])
+    exported: list[Exported] = field(default_factory=list[Exported])
 
     def add(self, change: Change) -> None:
         self._add_attempt(change.before.attempt, change.after.attempt)
@@ -86,6 +87,8 @@ class Records:
             self.models.append(change.model)
         if change.imported is not None:
             self.versions.append(change.imported)
+        if change.exported is not None:
+            self.exported.append(change.exported)
 
     def _add_attempt(self, before: Attempt | None, after: Attempt | None) -> None:
         if after is None or after == before:
@@ -191,6 +194,8 @@ class SqlTransaction:
             await add_model(self._connection, self._statements[models], model)
         for version in records.versions:
             await add_version(self._connection, self._statements[dataset_versions], version)
+        for exported in records.exported:
+            await add_exports(self._connection, exported)
 
     async def _insert(self, table: Table, new: Sequence[Row]) -> None:
         await write(self._connection, self._statements[table].insert, new)

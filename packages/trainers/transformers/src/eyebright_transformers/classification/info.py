@@ -16,6 +16,7 @@ CLASSIFICATION = TaskInfo(
     config_schema=ClassifierConfig.model_json_schema(),
     recipe=recipe("classification"),
     exports=("onnx",),
+    exports_later=True,
     takes_parent=True,
     primary_metric="top1",
 )

@@ -1,0 +1,80 @@
+"""Have a form of a registered model made that its training did not make."""
+
+from collections.abc import Collection
+
+from eyebright.core import preflight
+from eyebright.core.exporting import export_job
+from eyebright.core.job import Job
+from eyebright.core.records import Model
+from eyebright.ports.catalog import Catalog
+from eyebright.ports.clock import Clock
+from eyebright.ports.jobs import JobQuery, JobStore, Receipt
+from eyebright.ports.registry import ModelStore
+from eyebright.services.announce import Announcer
+from eyebright.services.lineage import lineage
+from eyebright.services.reference import find
+from eyebright.services.views import job_view, model_view
+from eyebright_wire.artifacts import ExportRef
+from eyebright_wire.jobs import JobKind
+from eyebright_wire.resources import ModelExport
+
+_SOURCE = "export"
+#: Of one model: more than there are forms, each tried many times.
+_LOOKED_AT = 500
+
+
+class Exports:
+    def __init__(
+        self,
+        store: ModelStore,
+        jobs: JobStore,
+        catalog: Catalog,
+        clock: Clock,
+        announcer: Announcer,
+        *,
+        licence_deny: Collection[str] = (),
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._catalog = catalog
+        self._clock = clock
+        self._announcer = announcer
+        self._licence_deny = frozenset(licence_deny)
+
+    async def order(self, reference: str, form: str) -> ModelExport:
+        """What the model has of this form, or the job that makes it: asked twice, one job. Raises NotFound, ConfigInvalid,
+        LicenceDenied or TrainerUnavailable."""
+        model = await find(self._store, reference)
+        view = model_view(model, await lineage(self._store, model))
+        if export := _of_form(model, form):
+            return ModelExport(model=view, export=export)
+        environment = await self._catalog.environment(model.trainer)
+        preflight.check_licence(environment.manifest, self._licence_deny)
+        preflight.check_export(model.trainer, preflight.task_of(environment.manifest, model.task), form)
+        job = await self._under_way(model, form) or await self._insert(model, form)
+        return ModelExport(model=view, job=job_view(job))
+
+    async def _under_way(self, model: Model, form: str) -> Job | None:
+        return next((job for job in await self._earlier(model, form) if not job.state.final), None)
+
+    async def _earlier(self, model: Model, form: str) -> list[Job]:
+        found = await self._jobs.find(JobQuery(kind=JobKind.EXPORT, parent=model.id, limit=_LOOKED_AT))
+        return [job for job in found if job.resolved["format"] == form]
+
+    async def _insert(self, model: Model, form: str) -> Job:
+        """The how many-eth try it is makes the key, so that of two who ask at the same moment one is told of the other's."""
+        settings = (await self._jobs.get(model.job_id)).job.resolved
+        job = export_job(self._clock.new_id("job"), model, form, settings, self._clock.now_ms())
+        key = f"{model.id}/{form}/{len(await self._earlier(model, form))}"
+        async with self._jobs.transaction() as transaction:
+            known = await transaction.receipt(_SOURCE, key)
+            if known is None:
+                await transaction.insert(job, Receipt(source=_SOURCE, key=key, body_sha256="", job_id=job.id))
+        if known is not None:
+            return (await self._jobs.get(known.job_id)).job
+        self._announcer.submitted(job.id)
+        return job
+
+
+def _of_form(model: Model, form: str) -> ExportRef | None:
+    return next((export for export in model.exports if export.format == form), None)

@@ -1,0 +1,141 @@
+"""A form of a registered model that its training did not make: ordered once, kept with the model, gone with it."""
+
+from typing import Any
+
+import pytest
+from harness.objects import artifact
+from harness.platform import Platform
+
+from eyebright.errors import ConfigInvalid, NotFound
+from eyebright.ports.executor import Handle
+from eyebright.ports.objects import attempt_prefix
+from eyebright.testing import toy_manifest
+from eyebright_wire.artifacts import ArtifactKind, ExportRef, ParityCertificate
+from eyebright_wire.errors import ErrorCode
+from eyebright_wire.jobs import JobKind, JobState
+from eyebright_wire.resources import JobView, ModelExport, ModelView
+
+PARITY = ParityCertificate(
+    runtime="csv", samples=2, max_abs_difference=0, tolerance=0, agreement=1, metric="top1", native=1, exported=1
+)
+EXPORT = ExportRef(format="csv", path="model.csv", parity=PARITY)
+
+
+@pytest.fixture
+async def model(platform: Platform) -> ModelView:
+    (task,) = toy_manifest().tasks
+    able = task.model_copy(update={"exports": ("csv", "onnx"), "exports_later": True})
+    platform.catalog.manifests["toy"] = toy_manifest(tasks=(able,))
+    handle = await platform.running(name="cats", config={"epochs": 7})
+    await platform.succeed(handle)
+    return await platform.models.get("cats@1")
+
+
+async def ordered(platform: Platform, reference: str = "cats", form: str = "csv") -> JobView:
+    found = await platform.exports.order(reference, form)
+    assert found.job is not None
+    return found.job
+
+
+async def begun(platform: Platform) -> Handle:
+    job = await ordered(platform)
+    await platform.dispatch.tick()
+    handle = Handle(job.id, 1)
+    await platform.say(handle, "started", pid=1, host="here")
+    return handle
+
+
+def told(platform: Platform, handle: Handle, path: str = "model.csv") -> dict[str, Any]:
+    platform.objects.bytes[attempt_prefix(handle.job_id, handle.attempt) + path] = b"1,2"
+    ref = artifact(path, b"1,2").model_copy(update={"kind": ArtifactKind.EXPORT})
+    return {
+        "artifacts": [ref.model_dump(mode="json")],
+        "metrics": {},
+        "exports": [EXPORT.model_copy(update={"path": path}).model_dump(mode="json")],
+    }
+
+
+async def ended(platform: Platform, handle: Handle, **changes: Any) -> JobView:
+    await platform.say(handle, "succeeded", **told(platform, handle, **changes))
+    platform.executor.exit(handle, 0)
+    await platform.settle()
+    return await platform.jobs.get(handle.job_id)
+
+
+def lying(platform: Platform, job_id: str) -> list[str]:
+    return sorted(key.rpartition("/")[2] for key in platform.objects.bytes if key.startswith(f"jobs/{job_id}/"))
+
+
+async def test_the_models_own_trainer_is_told_what_to_make_of_it(platform: Platform, model: ModelView) -> None:
+    job = await ordered(platform)
+    assert (job.kind, job.parent, job.config, job.name) == (JobKind.EXPORT, model.id, {"format": "csv"}, "cats")
+    await platform.dispatch.tick()
+    spec = platform.executor.launches[-1]
+    assert spec.export is not None
+    assert (spec.trainer, spec.model, spec.config["epochs"], spec.export.format) == (
+        "toy",
+        model.architecture,
+        7,
+        "csv",
+    )
+    assert spec.parent is not None
+    assert (spec.parent.id, spec.dataset and spec.dataset.version_id) == (model.id, model.dataset_version)
+
+
+async def test_what_it_made_is_the_models_from_then_on(platform: Platform, model: ModelView) -> None:
+    handle = await begun(platform)
+    job = await ended(platform, handle)
+    assert (job.state, job.model_id) == (JobState.SUCCEEDED, None)
+    found = await platform.models.get(model.id)
+    assert found.exports == (*model.exports, EXPORT)
+    assert [ref.path for ref in found.artifacts] == ["model.json", "model.csv"]
+    assert lying(platform, model.job_id) == ["model.csv", "model.json"]
+    assert lying(platform, handle.job_id) == []
+    assert [each.id for each in (await platform.models.list()).items] == [model.id]
+
+
+async def test_asked_twice_it_is_made_once(platform: Platform, model: ModelView) -> None:
+    first, second = await ordered(platform), await ordered(platform, "cats@1")
+    assert first.id == second.id
+    assert (await ordered(platform, form="onnx")).id != first.id
+    await platform.dispatch.tick()
+    await platform.say(Handle(first.id, 1), "started", pid=1, host="here")
+    await ended(platform, Handle(first.id, 1))
+    again: ModelExport = await platform.exports.order("cats", "csv")
+    assert (again.job, again.export) == (None, EXPORT)
+
+
+async def test_after_a_failure_it_can_be_ordered_again(platform: Platform, model: ModelView) -> None:
+    handle = await begun(platform)
+    await platform.say(handle, "failed", code="export_failed", message="it answers differently")
+    assert (await platform.jobs.get(handle.job_id)).state is JobState.FAILED
+    assert (await ordered(platform)).id != handle.job_id
+    assert (await platform.models.get(model.id)).exports == model.exports
+
+
+async def test_a_model_that_is_deleted_meanwhile_takes_everything_along(platform: Platform, model: ModelView) -> None:
+    handle = await begun(platform)
+    await platform.models.delete(model.id)
+    job = await ended(platform, handle)
+    assert (job.state, job.reason) == (JobState.FAILED, ErrorCode.EXPORT_FAILED)
+    assert "deleted" in job.message
+    await platform.models.clear()
+    assert lying(platform, model.job_id) == lying(platform, handle.job_id) == []
+
+
+async def test_an_export_never_replaces_a_file_of_the_model(platform: Platform, model: ModelView) -> None:
+    job = await ended(platform, await begun(platform), path="model.json")
+    assert (job.state, job.reason) == (JobState.FAILED, ErrorCode.EXPORT_FAILED)
+    assert "has model.json already" in job.message
+    assert platform.objects.bytes[attempt_prefix(model.job_id, 1) + "model.json"] == b"weights"
+
+
+async def test_a_form_that_cannot_be_made_is_refused(platform: Platform, model: ModelView) -> None:
+    with pytest.raises(ConfigInvalid, match="cannot export classification as 'coreml'; it makes csv, onnx"):
+        await platform.exports.order("cats", "coreml")
+    (task,) = platform.catalog.manifests["toy"].tasks
+    platform.catalog.manifests["toy"] = toy_manifest(tasks=(task.model_copy(update={"exports_later": False}),))
+    with pytest.raises(ConfigInvalid, match=r"train once more with exports=\[csv\]"):
+        await platform.exports.order("cats", "csv")
+    with pytest.raises(NotFound, match="Did you mean 'cats'"):
+        await platform.exports.order("catz", "csv")
