@@ -9,17 +9,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 import yaml
 
 from eyebright.core.job import Job
 from eyebright.core.records import Message
-from eyebright.errors import InvalidRequest
+from eyebright.errors import Conflict, InvalidRequest
 from eyebright.ports.jobs import JobStore
 from eyebright.services.history import History
 from eyebright_kit.disk import copy_durably, replace_durably
 from eyebright_kit.names import NameRefused, safe_parts
 from eyebright_wire.artifacts import ArtifactKind
-from eyebright_wire.jobs import JobKind
+from eyebright_wire.jobs import JobKind, JobState
 from eyebright_wire.resources import ArtifactView
 
 #: Labels of a job that belongs to a project's tree.
@@ -27,6 +28,9 @@ PROJECT, PROJECT_ID, TRAINING = "project", "project_id", "training_name"
 
 #: What people mean by the best weights, in the order in which they would look for them.
 _WEIGHTS = (".pt", ".pth", ".safetensors", ".onnx")
+_REPORT = "artifacts/report.json"
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +70,30 @@ class ProjectTree:
         self._history = history
 
     async def notify(self, message: Message) -> None:
-        if message.state.final:
+        if not message.state.final:
+            return
+        try:
             await self.show(message.job_id)
+        except Conflict as taken:
+            log.warning("a training is not shown in its project's tree", job=message.job_id, problem=taken.message)
 
     async def show(self, job_id: str) -> str | None:
-        """Write what there is of an ended training of a project; where its best weights lie below the root, if it has any."""
+        """Write what there is of an ended training of a project; where its best weights lie below the root, if it has any.
+
+        Raises Conflict when its place holds what another job completed, as when that one was run again outside the project.
+        """
         job = (await self._store.get(job_id)).job
         if (training := Training.of(job)) is None:
             return None
         folder = self._root / training.folder
+        if (owner := await asyncio.to_thread(_completed_by, folder)) not in (None, job_id):
+            raise Conflict(
+                f"{training.folder} holds what job {owner} made, which is kept; job {job_id} has its own files"
+            )
         made = await self._history.artifacts(job_id)
         files = {artifact: await self._history.artifact(job_id, artifact.path) for artifact in made}
-        log = await self._log(job_id)
-        await asyncio.to_thread(_write, folder, job, files, log)
+        printed = await self._log(job_id)
+        await asyncio.to_thread(_write, folder, job, files, printed)
         best = best_weights(files)
         return best and f"{training.folder}/weights/{best_name(best)}"
 
@@ -117,16 +132,25 @@ def _folder_name(name: str, noun: str) -> str:
     return name
 
 
-def _write(folder: Path, job: Job, files: Mapping[ArtifactView, Path], log: str) -> None:
+def _completed_by(folder: Path) -> str | None:
+    """The job whose completed training lies there, unless somebody has changed its report."""
+    try:
+        report = json.loads((folder / _REPORT).read_bytes())
+        return report["job_id"] if report["state"] == JobState.SUCCEEDED else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(folder: Path, job: Job, files: Mapping[ArtifactView, Path], printed: str) -> None:
     for name in ("weights", "logs", "artifacts"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    replace_durably(folder / "logs" / "train.log", log.encode())
+    replace_durably(folder / "logs" / "train.log", printed.encode())
     config = yaml.safe_dump(dict(job.resolved), sort_keys=False, allow_unicode=True)
     replace_durably(folder / "artifacts" / "config.yaml", config.encode())
-    replace_durably(folder / "artifacts" / "report.json", json.dumps(_report(job), indent=2).encode())
     best = best_weights(files)
     for artifact, source in files.items():
         copy_durably(source, folder / _place(artifact, best))
+    replace_durably(folder / _REPORT, json.dumps(_report(job), indent=2).encode())  # last: from now on they are kept
 
 
 def _place(artifact: ArtifactView, best: ArtifactView | None) -> str:

@@ -227,6 +227,26 @@ async def test_a_completed_training_is_in_the_tree_of_its_project(site: Site) ->
     assert (folder / "logs/train.log").exists()
 
 
+async def test_a_training_that_is_run_again_elsewhere_leaves_the_outputs_of_the_first(site: Site) -> None:
+    handle = await train(site)
+    await site.succeed(handle)
+    await site.context.services.relay.tick()
+    again = await site.post(f"/api/v1/jobs/{handle.job_id}:retry")
+    await site.context.services.dispatch.tick()
+    rerun = Handle(again.json()["id"], 1)
+    await site.say(rerun, site.event(1, "started", pid=1, host="here"))
+    await site.succeed(rerun, artifacts=[site.leave(rerun, "other.pt", b"other")])
+    await site.context.services.relay.tick()
+    assert await site.parts.database.outbox.pending(10) == []
+    folder = site.folder / "projects/Pets/model/training/first try"
+    assert json.loads((folder / "artifacts/report.json").read_text())["job_id"] == handle.job_id
+    assert (folder / "weights/best.onnx").read_bytes() == b"weights"
+    assert not (folder / "weights/best.pt").exists()
+    refused = await site.post(f"{URL}/export-best", json=NAMED)
+    assert refused.status_code == 409
+    assert handle.job_id in refused.json()["detail"]
+
+
 async def test_files_of_one_name_keep_the_folders_that_they_came_in(site: Site) -> None:
     handle = await train(site)
     made = {path: site.leave(handle, path, path.encode()) for path in ("best.onnx", "cpu/a.bin", "gpu/a.bin")}
