@@ -15,6 +15,7 @@ from eyebright_wire.resources import ModelView
 
 CERTIFICATE = "parity.json"
 LICENCE = "LICENSE"
+NOTICE = "NOTICE.txt"
 _ALONG = frozenset({ArtifactKind.LABELS, ArtifactKind.METRICS, ArtifactKind.CARD})
 _LICENCE_FILE = re.compile(r"(?:licen[cs]e|copying)(?:[._-].*)?", re.IGNORECASE)
 _OPERATORS = frozenset({"AND", "OR", "WITH"})
@@ -35,8 +36,8 @@ def files_of(model: ModelView, export: ExportRef) -> list[ArtifactRef]:
 
 
 def texts_of(model: ModelView, export: ExportRef) -> dict[str, str]:
-    """What is written for the zip: the certificate, and where the licence's text is found unless the trainer delivered it."""
-    texts = {CERTIFICATE: export.parity.model_dump_json(indent=2) + "\n"}
+    """What is written for the zip: certificate, notice, and where the licence is found unless the trainer delivered its text."""
+    texts = {CERTIFICATE: export.parity.model_dump_json(indent=2) + "\n", NOTICE: _notice(model)}
     if not any(map(_is_licence, model.artifacts)):
         texts[LICENCE] = _where_found(model)
     return texts
@@ -64,6 +65,20 @@ def _is_part(ref: ArtifactRef, export: ExportRef) -> bool:
 
 def _is_licence(ref: ArtifactRef) -> bool:
     return _LICENCE_FILE.fullmatch(PurePosixPath(ref.path).name) is not None
+
+
+def _notice(model: ModelView) -> str:
+    """Whose terms there are to keep to: the trainer's, those of the data, and those of what the model began from."""
+    began = "".join(
+        f"It began from {each.name}@{each.number} ({each.id}), trained on the data set version {each.dataset_version}.\n"
+        for each in model.lineage
+    )
+    return (
+        f"{model.name}@{model.number} ({model.id}) was made by the trainer {model.trainer}, which is under "
+        f"{model.licence or 'a licence that was not recorded'}.\n"
+        f"It was trained on the data set version {model.dataset_version}.\n{began}"
+        "What the licences of these data ask for holds for the model too. A version does not keep them: look into its source.\n"
+    )
 
 
 def _where_found(model: ModelView) -> str:
