@@ -1,7 +1,6 @@
 """The model card of a detector: what it is worth and how it is used. The rest is as in every task."""
 
-from eyebright_kit.runtime.markdown import plain
-from eyebright_torch.card import Facts, closing, exports, opening, table, use
+from eyebright_torch.card import Facts, cell, closing, exports, opening, table, use
 from eyebright_torch.detection.metrics import Verdict
 
 _BOXES = (
@@ -48,7 +47,7 @@ def _results(facts: Facts, boxes: Verdict, masks: Verdict | None) -> str:
 
 def _classes(verdict: Verdict, what: str) -> str:
     rows = (
-        (plain(one["class"]), str(one["objects"]), *(f"{one[name]:.3f}" for name in verdict.as_metrics()))
+        (cell(one["class"]), str(one["objects"]), *(f"{one[name]:.3f}" for name in verdict.as_metrics()))
         for one in verdict.by_class()
     )
     return f"## Classes\n\nOf {what}.\n\n{table(('class', 'objects', *verdict.as_metrics()), rows)}"

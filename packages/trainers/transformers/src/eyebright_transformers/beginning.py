@@ -12,9 +12,18 @@ from eyebright_kit.errors import ConfigInvalid
 from eyebright_torch.weights import Pretrained
 
 M = TypeVar("M", bound=PreTrainedModel)
+_COUNTER = ".num_batches_tracked"  # weights of frozen normalisation lack it, and nothing here asks it
 
 
-def begun(kind: type[M], architecture: PretrainedConfig, pretrained: Pretrained, head: str) -> M:
+def fresh(kind: type[M], architecture: PretrainedConfig) -> M:
+    """A model of `kind`, whose first parent is the library's own class, with the random weights that the library gives to that
+    one: it passes over what is derived elsewhere."""
+    model = kind(architecture)
+    model.load_state_dict(kind.__mro__[1](architecture).state_dict())
+    return model
+
+
+def begun(kind: type[M], architecture: PretrainedConfig, pretrained: Pretrained, head: str | tuple[str, ...]) -> M:
     """A model of `kind`, whose first parent is the library's own class. The head (all names that begin so) begins from random
     numbers of torch's global generator where that of `pretrained` is for other classes, or is none.
 
@@ -30,7 +39,7 @@ def begun(kind: type[M], architecture: PretrainedConfig, pretrained: Pretrained,
             output_loading_info=True,
         )
     unlike = (*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"]))
-    _check(sorted(name for name in unlike if not name.startswith(head)), pretrained)
+    _check(sorted(name for name in unlike if not name.startswith(head) and not name.endswith(_COUNTER)), pretrained)
     model = kind(architecture)
     model.load_state_dict(found.state_dict())
     return model

@@ -11,7 +11,7 @@ MANIFEST = TrainerManifest(
     licence="Apache-2.0",
     description="Vision transformers from Hugging Face's library: trained, evaluated, exported to ONNX with proof.",
     tasks=tuple(task.info for task in TASKS),
-    layouts=("imagefolder", "masks"),
+    layouts=("imagefolder", "coco", "yolo", "masks"),
     reads_only=True,
     conformance={"epochs": 2, "batch": 8, "imgsz": 32, "warmup_epochs": 0.5, "ema": False},
 )

@@ -9,6 +9,8 @@ from typing import Any
 from eyebright_torch.config import RunConfig
 from eyebright_transformers.classification.config import ClassifierConfig
 from eyebright_transformers.classification.info import CLASSIFICATION
+from eyebright_transformers.detection.config import DetectorConfig
+from eyebright_transformers.detection.info import DETECTION
 from eyebright_transformers.semantic_segmentation.config import SegmenterConfig
 from eyebright_transformers.semantic_segmentation.info import SEMANTIC_SEGMENTATION
 from eyebright_wire.manifest import TaskInfo
@@ -41,6 +43,7 @@ class Task:
 
 TASKS = (
     Task(CLASSIFICATION, ClassifierConfig, "eyebright_torch.classification", "eyebright_transformers.classification"),
+    Task(DETECTION, DetectorConfig, "eyebright_torch.detection", "eyebright_transformers.detection"),
     Task(
         SEMANTIC_SEGMENTATION,
         SegmenterConfig,

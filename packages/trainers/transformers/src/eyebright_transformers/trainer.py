@@ -16,6 +16,8 @@ from eyebright_wire.predictions import Found
 
 #: The library's client hangs for a minute without a network, and tells about itself where there is one; hub.py fetches.
 _ALONE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"}
+#: It asks tensors whether shapes fit each other, which neither ONNX nor a model without memory can answer; ours always fit.
+_UNASKED = {"TRANSFORMERS_DISABLE_TORCH_CHECK": "1"}
 
 
 class TransformersTrainer:
@@ -27,7 +29,7 @@ class TransformersTrainer:
         """Raises a TrainerFailure with what to change, or Stopped with a checkpoint left behind."""
         task = task_named(ctx.task)
         ctx.config_as(task.config)  # before the seconds that the framework takes
-        os.environ.update(_ALONE)
+        os.environ.update(_ALONE | _UNASKED)
         return task.fit()(ctx, task.framework())
 
     def export(self, ctx: Context) -> Result:

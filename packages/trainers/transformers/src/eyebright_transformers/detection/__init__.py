@@ -1,0 +1,1 @@
+"""Object detection with RT-DETRv2 and D-FINE."""
