@@ -31,3 +31,12 @@ def test_what_overlaps_a_better_one_of_its_class_is_dropped():
 
 def test_the_faintest_are_not_told():
     assert len(decoded(BOXES, np.full((3, 2), 1e-4, dtype=np.float32), 10, None)) == 0
+
+
+@pytest.mark.parametrize(("crowding", "found"), [(9_000, 2), (10_000, 1)])
+def test_only_the_best_of_very_many_are_compared(crowding: int, found: int):
+    """A model with anchors would take minutes for each image otherwise, before it has learned anything."""
+    boxes = np.concatenate([BOXES[2:], np.repeat(BOXES[:1], crowding, axis=0)])
+    scores = np.full((len(boxes), 1), 0.5, dtype=np.float32)
+    scores[0] = 0.01
+    assert len(decoded(boxes, scores, 300, 0.5)) == found

@@ -9,6 +9,8 @@ from eyebright_torch.detection.objects import Boxes
 
 #: Weaker than this is noise; COCO's curve hardly sees it.
 _FAINTEST = 0.001
+#: So many of the best are compared with each other. A model with anchors tells of hundreds of thousands before it has learned.
+_CANDIDATES = 10_000
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,7 @@ def decoded(
     rows, labels = np.nonzero(scores >= faintest)
     told = scores[rows, labels]
     order = np.argsort(-told, kind="stable")
-    if suppression is None:
-        order = order[:limit]
+    order = order[: limit if suppression is None else max(limit, _CANDIDATES)]
     found = Finds(boxes[rows[order]], told[order], labels[order], rows[order])
     return found if suppression is None else _suppressed(found, suppression, limit)
 
