@@ -26,7 +26,7 @@ from eyebright_kit.data.materialise import blob_path
 from eyebright_kit.data.version import prepare
 from eyebright_kit.runtime import Context, Result, Trainer, main
 from eyebright_torch import hardware
-from eyebright_torch.classification.config import ClassificationConfig
+from eyebright_torch.config import VisionConfig
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import DatasetGrant, JobSpec, Resources, Stage
@@ -35,7 +35,7 @@ from eyebright_wire.jobs import DatasetGrant, JobSpec, Resources, Stage
 @dataclass(frozen=True)
 class Turns:
     """The order: `rounds` measured epochs, after one that warms up and fills the cache. `workers`: what the plain loop may
-    choose from; none leaves it out."""
+    choose from; none leaves it out. `framework` is the module of the trainer that has its FRAMEWORK for the task."""
 
     trainer: str
     data: str
@@ -44,6 +44,8 @@ class Turns:
     rounds: int
     workers: list[int]
     device: str
+    task: str = "classification"
+    framework: str = "framework"
 
 
 @dataclass
@@ -92,7 +94,7 @@ class TrainerInTurns:
         self._rivals: list[Rival] = []
 
     def fit(self, ctx: Context) -> Result:
-        config = ctx.config_as(_part(self._turns, "framework").FRAMEWORK.config)
+        config = ctx.config_as(_part(self._turns, self._turns.framework).FRAMEWORK.config)
         ctx.desk = PausingDesk(ctx.desk, self._clock, lambda: self._pause(ctx, config))
         return self._real.fit(ctx)
 
@@ -102,18 +104,22 @@ class TrainerInTurns:
     def predict(self, model: Path, image: Path) -> Any:
         return self._real.predict(model, image)
 
-    def _pause(self, ctx: Context, config: ClassificationConfig) -> None:
+    def _pause(self, ctx: Context, config: VisionConfig) -> None:
         if not self._rivals:
             self._rivals = self._warm(_shape(ctx, config), config, ctx.scratch)
             return
         for rival in self._rivals:
             self._clock.note(rival.name, rival.epoch())
 
-    def _warm(self, shape: Shape, config: ClassificationConfig, folder: Path) -> list[Rival]:
+    def _warm(self, shape: Shape, config: VisionConfig, folder: Path) -> list[Rival]:
         if self._turns.trainer == "timm":
             from benchmarks.timm_loop import TimmLoop  # here, because only timm's environment has it
 
             return [self._quickest(partial(TimmLoop, shape, config), folder)]
+        if self._turns.trainer == "transformers":
+            from benchmarks.hf_trainer import HfTrainer  # the same
+
+            return [self._quickest(partial(HfTrainer, shape, config), folder)]
         limit = Limit(shape)
         limit.epoch()
         return [limit, self._quickest(partial(PlainLoop, shape), folder)] if self._turns.workers else [limit]
@@ -129,7 +135,7 @@ def _part(turns: Turns, name: str) -> ModuleType:
     return import_module(f"eyebright_{turns.trainer}.{name}")
 
 
-def _shape(ctx: Context, config: ClassificationConfig) -> Shape:
+def _shape(ctx: Context, config: VisionConfig) -> Shape:
     chosen = hardware.choose(config, ctx.resources, 0, 1)
     train, val = (len(ctx.data.samples(split)) for split in (Split.TRAIN, Split.VAL))
     return Shape(
@@ -139,8 +145,8 @@ def _shape(ctx: Context, config: ClassificationConfig) -> Shape:
         batch=config.batch,
         steps=_whole(train, config.batch),
         val_batches=_whole(val, config.batch),
-        label_smoothing=config.label_smoothing,
-        crop_scale=config.crop_scale,
+        label_smoothing=getattr(config, "label_smoothing", 0.0),  # not of a detector
+        crop_scale=getattr(config, "crop_scale", 1.0),
         device=chosen.device,
         precision=chosen.precision,
     )
@@ -166,7 +172,7 @@ def _sealed(turns: Turns, folder: Path) -> Path:
 
 def _spec(turns: Turns, folder: Path, blobs: Path, manifest_sha256: str) -> JobSpec:
     manifest = _part(turns, "manifest").MANIFEST
-    (task,) = manifest.tasks
+    task = manifest.task(turns.task)
     cpu = Resources(threads=len(os.sched_getaffinity(0)))
     gpu = Resources(threads=len(os.sched_getaffinity(0)), devices=(0,))
     return JobSpec(

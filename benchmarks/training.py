@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figure import Family, Figure, NotHere
-from benchmarks.pictures import photographs
+from benchmarks.pictures import photographed_objects, photographs
 from benchmarks.server import ROOT
 from benchmarks.spread import middle, say
 from eyebright.executors.child_environment import child_environment
@@ -43,6 +43,7 @@ class Training:
     workers: tuple[int, ...] = (0, 2)
     device: str = "cpu"
     trainer: str = "torchvision"
+    task: str = "classification"
     config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -56,6 +57,18 @@ LARGE = Training("resnet18", 224, 32, train=384, val=64, size=(500, 375), rounds
 USUAL = {"auto_augment": "rand-m7-mstd0.5-inc1", "mixup": 0.2}
 TIMM_SMALL = replace(SMALL, trainer="timm", config=USUAL)
 TIMM_LARGE = replace(LARGE, trainer="timm", config=USUAL)
+#: Transformers take long on a CPU: small squares, few of them.
+TRANSFORMERS = Training(
+    "rtdetr_v2_r18vd",
+    256,
+    4,
+    train=32,
+    val=8,
+    size=(640, 480),
+    rounds=3,
+    trainer="transformers",
+    task="detection",
+)
 
 
 def took(training: Training) -> Mapping[str, Any]:
@@ -64,7 +77,8 @@ def took(training: Training) -> Mapping[str, Any]:
         raise NotHere(f"the {training.trainer} trainer is not installed: `make trainers`")
     with tempfile.TemporaryDirectory(prefix="eyebright-bench-") as scratch:
         folder = Path(scratch)
-        data = photographs(folder / "pictures", train=training.train, val=training.val, size=training.size)
+        draw = photographed_objects if training.task == "detection" else photographs
+        data = draw(folder / "pictures", train=training.train, val=training.val, size=training.size)
         found = _in_turn(folder, training, _turns(training, data))
     if "absent" in found:
         raise NotHere(found["absent"])
@@ -89,6 +103,8 @@ def _turns(training: Training, data: Path) -> dict[str, Any]:
         "rounds": training.rounds,
         "workers": training.workers,
         "device": training.device,
+        "task": training.task,
+        "framework": "framework" if training.trainer != "transformers" else f"{training.task}.framework",
     }
 
 
@@ -133,10 +149,10 @@ def _family(training: Training) -> Family:
     return Family((of_compute, of_plain_loop), partial(_measure, training, of_compute, of_plain_loop))
 
 
-def _measure_timm(training: Training, of_plain_loop: Figure) -> Mapping[str, float]:
+def _measure_rival(training: Training, figure: Figure, rival: str) -> Mapping[str, float]:
     found = took(training)
-    say(f"first epoch of ours: {found['warm']:.2f} s; the plain loop by workers: {found['workers']}")
-    return {of_plain_loop.name: ratio(found, training, "plain loop")}
+    say(f"first epoch of ours: {found['warm']:.2f} s; the {rival} by workers: {found['workers']}")
+    return {figure.name: ratio(found, training, rival)}
 
 
 def _timm_family(training: Training) -> Family:
@@ -146,7 +162,23 @@ def _timm_family(training: Training) -> Family:
         bar=1.0,
         against="timm's own transforms, Mixup, average, optimiser and schedule, the faster of 0 and 2 workers",
     )
-    return Family((figure,), partial(_measure_timm, training, figure))
+    return Family((figure,), partial(_measure_rival, training, figure, "plain loop"))
 
 
-FAMILIES = (_family(SMALL), _family(LARGE), _timm_family(TIMM_SMALL), _timm_family(TIMM_LARGE))
+def _transformers_family(training: Training) -> Family:
+    figure = Figure(
+        name="transformers_of_hf_trainer",
+        unit="ratio",
+        bar=1.0,
+        against="Hugging Face's Trainer on the same detector, data and batch, the faster of 0 and 2 workers",
+    )
+    return Family((figure,), partial(_measure_rival, training, figure, "hf trainer"))
+
+
+FAMILIES = (
+    _family(SMALL),
+    _family(LARGE),
+    _timm_family(TIMM_SMALL),
+    _timm_family(TIMM_LARGE),
+    _transformers_family(TRANSFORMERS),
+)
