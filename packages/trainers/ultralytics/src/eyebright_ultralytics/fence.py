@@ -28,6 +28,7 @@ def put_up(folder: Path) -> None:
         YOLO_VERBOSE="false",
         WANDB_MODE="disabled",
     )
+    sys.modules["openvino_telemetry"] = None  # OpenVINO does without; with it, each export is told to Google Analytics
     _place_fonts(own)
     _settle(folder)
 
