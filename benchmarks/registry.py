@@ -1,10 +1,11 @@
 """Which figures there are, in the order in which they are printed: the quick ones first."""
 
-from benchmarks import gpu, importing, ingest, overhead, startup, training
+from benchmarks import answers, gpu, importing, ingest, overhead, startup, training
 from benchmarks.figure import Family, Figure
 
 FAMILIES: tuple[Family, ...] = (
     *startup.FAMILIES,
+    *answers.FAMILIES,
     *overhead.FAMILIES,
     *ingest.FAMILIES,
     *importing.FAMILIES,

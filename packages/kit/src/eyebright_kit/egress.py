@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -78,6 +79,18 @@ def require_permitted(url: httpx.URL, rules: EgressRules) -> None:
         _deny(url, f"has port {port}; this server may call {', '.join(map(str, rules.ports))}")
 
 
+def reach(url: str, rules: EgressRules) -> None:
+    """Connects, with TLS where the address wants it, and leaves without a word. Raises EgressDenied; OSError or UnicodeError when
+    nobody is there."""
+    asked = httpx.URL(url)
+    require_permitted(asked, rules)
+    port = _port(asked)
+    assert port is not None
+    with _connected(permitted(asked.host, port, rules), port, rules.connect_seconds) as line:
+        if asked.scheme == "https":
+            _trust(rules).wrap_socket(line, server_hostname=asked.host).close()
+
+
 def permitted(host: str, port: int, rules: EgressRules) -> tuple[Address, ...]:
     """The addresses of a host, each of which may be called. One that may not be denies the whole host.
 
@@ -91,6 +104,15 @@ def permitted(host: str, port: int, rules: EgressRules) -> tuple[Address, ...]:
                 "whoever runs it can permit that network with EYEBRIGHT_EGRESS__ALLOW"
             )
     return tuple(found)
+
+
+def _connected(addresses: tuple[Address, ...], port: int, seconds: float) -> socket.socket:
+    """To the first of them that answers. Raises what the last one came to."""
+    *others, last = addresses[:_ADDRESSES_TRIED]
+    for address in others:
+        with suppress(OSError):
+            return socket.create_connection((str(address), port), seconds)
+    return socket.create_connection((str(last), port), seconds)
 
 
 def denied(address: Address, rules: EgressRules) -> str | None:

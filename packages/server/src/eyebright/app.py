@@ -52,7 +52,9 @@ from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
 from eyebright.services.jobs import Jobs
 from eyebright.services.models import Models
+from eyebright.services.orders import Orders
 from eyebright.services.pictures import Pictures
+from eyebright.services.preflights import Preflights
 from eyebright.services.project_tree import ProjectTree
 from eyebright.services.recipes import Recipes
 from eyebright.services.registering import Registering
@@ -264,6 +266,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         importer(),
         models=database.models,
         rules=import_rules(settings),
+        egress=lambda: egress(settings),
         base_url=lambda: base_url,
         heartbeat_seconds=settings.jobs.heartbeat_seconds,
     )
@@ -295,8 +298,10 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         limits=limits,
     )
     project_tree = ProjectTree(settings.projects, database.jobs, history)
+    orders = Orders(database.datasets, database.models, catalog, parts.executors, settings.licence_deny)
     return Services(
         jobs=jobs,
+        preflights=Preflights(orders, database.jobs, database.history, objects, parts.executors),
         history=history,
         ingest=ingest,
         watch=Watch(jobs, history, announcer),
@@ -309,7 +314,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
             announcer,
             uploads=uploads,
             remote=remote(settings),
-            check=jobs.preflight,
+            check=jobs.check,
         ),
         pictures=Pictures(database.datasets, objects),
         uploads=uploads,
@@ -342,6 +347,13 @@ def remote(settings: Settings) -> Callable[[str], Source]:
         return Source(shown(url), default_name(url), url=url)
 
     return look
+
+
+def egress(settings: Settings) -> dict[str, Any]:
+    """What a rehearsal that is to try an address is told."""
+    from eyebright import fetching
+
+    return fetching.egress(settings)
 
 
 def import_rules(settings: Settings) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:

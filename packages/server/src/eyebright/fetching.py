@@ -15,10 +15,15 @@ from eyebright_kit.remote.fetch import FetchFailed, FetchLimits, Sources
 def rules(settings: Settings) -> dict[str, Any]:
     """All of them as JSON, for a process of its own. Raises InvalidRequest as `sources` does."""
     return {
-        "egress": TypeAdapter(EgressRules).dump_python(egress_rules(settings.egress), mode="json"),
+        "egress": egress(settings),
         "sources": TypeAdapter(Sources).dump_python(sources(settings.sources), mode="json"),
         "limits": TypeAdapter(FetchLimits).dump_python(fetch_limits(settings.sources), mode="json"),
     }
+
+
+def egress(settings: Settings) -> dict[str, Any]:
+    """Which addresses may be called, as JSON."""
+    return TypeAdapter(EgressRules).dump_python(egress_rules(settings.egress), mode="json")
 
 
 def egress_rules(settings: EgressSettings) -> EgressRules:

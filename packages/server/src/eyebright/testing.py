@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from eyebright.errors import EyebrightError, NotFound
-from eyebright.ports.executor import Environment, Handle, Liveness, Slot, Vital
+from eyebright.ports.executor import Environment, Handle, Liveness, Room, Slot, Vital
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.jobs import JobSpec
@@ -70,10 +70,14 @@ class FakeExecutor:
         self.spools: dict[Handle, list[Event]] = {}
         self.outputs: dict[Handle, bytes] = {}
         self.failure: EyebrightError | None = None  # raised by the next launches
+        self.has_room = Room()
         self.obeys = True  # False: a stopped run goes on living
 
     def slots(self) -> Sequence[Slot] | None:
         return self._slots
+
+    async def room(self) -> Room:
+        return self.has_room
 
     async def launch(self, spec: JobSpec, environment: Environment) -> Handle:
         if self.failure is not None:

@@ -10,7 +10,7 @@ from harness.live import LiveServer, pets
 import eyebright
 from eyebright.client import Client
 from eyebright.errors import ConfigInvalid, Conflict, NotFound, Unauthenticated
-from eyebright_wire.jobs import JobRequest, JobState, PreflightRequest
+from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest
 from eyebright_wire.resources import DatasetVersionView, EventView, JobView, ResolutionRequest
 
 QUICK = {"epochs": 2}
@@ -58,7 +58,35 @@ def test_an_order_can_be_checked_before_there_are_data(near: Client) -> None:
     found = near.preflight(PreflightRequest(trainer="toy", config=QUICK))
     assert (found.trainer, found.task, found.config["epochs"]) == ("toy", "classification", 2)
     with pytest.raises(ConfigInvalid, match="'epochs'"):
-        near.preflight(PreflightRequest(trainer="toy", config={"epocs": 2}))
+        near.check(PreflightRequest(trainer="toy", config={"epocs": 2}))
+
+
+def test_an_order_can_be_rehearsed(near: Client, version: DatasetVersionView) -> None:
+    order = RehearsalRequest(dataset=version.id, trainer="toy", config={"lr0": 0.4}, webhook="https://127.0.0.1/hook")
+    job = near.wait(near.rehearse(order).id, timeout_seconds=90)
+    assert (job.state, job.kind, job.config, job.model_id) == (
+        JobState.SUCCEEDED,
+        JobKind.REHEARSAL,
+        {"lr0": 0.4},
+        None,
+    )
+    report = near.rehearsal(job.id)
+    assert report.failed is not None
+    assert (report.failed.name, report.failed.code) == ("webhook", "config_invalid")
+    assert {step.state for step in report.steps if step.name != "webhook"} == {"passed"}
+    assert [found.id for found in near.jobs(kind=JobKind.REHEARSAL)] == [job.id]
+    assert job.id not in [found.id for found in near.jobs(kind=JobKind.TRAINING)]
+    assert not list(near.checkpoints(job.id))
+    assert [file.path for file in near.artifacts(job.id)] == ["rehearsal.json"]
+
+
+def test_a_rehearsal_can_be_cancelled(near: Client, version: DatasetVersionView) -> None:
+    order = RehearsalRequest(dataset=version.id, trainer="toy", config={"step_seconds": 50})
+    job = near.rehearse(order)
+    for item in near.watch(job.id):
+        if isinstance(item, EventView) and item.kind == "progress":
+            near.cancel(job.id)
+    assert near.job(job.id).state is JobState.CANCELLED
 
 
 def test_data_sets(near: Client, version: DatasetVersionView, tmp_path: Path) -> None:

@@ -390,10 +390,11 @@ async def test_jobs_are_found_by_what_they_are(database):
     assert await found(labels={"team": "%"}) == []
 
 
-async def test_imports_are_told_from_trainings(database):
-    await submit(database, job(1), job(2, trainer="importer"), job(3))
-    for kind, expected in ((None, ["3", "2", "1"]), (JobKind.IMPORT, ["2"]), (JobKind.TRAINING, ["3", "1"])):
-        assert [each.id[-1] for each in await database.jobs.find(JobQuery(kind=kind))] == expected
+async def test_imports_and_rehearsals_are_told_from_trainings(database):
+    await submit(database, job(1), job(2, trainer="importer"), job(3), job(4, trainer="rehearser"))
+    expected = {None: "4321", JobKind.IMPORT: "2", JobKind.TRAINING: "31", JobKind.REHEARSAL: "4"}
+    for kind, ids in expected.items():
+        assert "".join(each.id[-1] for each in await database.jobs.find(JobQuery(kind=kind))) == ids
 
 
 async def test_due_jobs_come_by_priority_then_age(database):

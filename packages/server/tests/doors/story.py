@@ -26,6 +26,7 @@ async def tell(site: Site) -> Telling:
         _uploads,
         _project_training,
         _versions,
+        _a_rehearsal,
     ):
         async for name, answer in chapter(site):
             yield name, answer
@@ -93,6 +94,10 @@ async def _datasets(site: Site) -> Telling:
     yield "get_dataset_version--unknown", await site.get(f"{API}/dataset-versions/dsv_0")
 
 
+_TYPO = {"config": {"epocs": 2}}
+_WRONG = {"dataset": "petz", "model": "maen", "executor": "locale", "config": {"epocs": 2, "lr0": -1}}
+
+
 async def _orders(site: Site) -> Telling:
     order = {"dataset": "pets", "name": "first", "config": {"epochs": 2}, "labels": {"team": "blue"}}
     key = {"Idempotency-Key": "order-1"}
@@ -101,6 +106,7 @@ async def _orders(site: Site) -> Telling:
     yield "preflight_job--with-data", await site.post(f"{API}/jobs:preflight", json=order)
     yield "preflight_job--unknown-dataset", await site.post(f"{API}/jobs:preflight", json={"dataset": "petz"})
     yield "preflight_job--unknown-task", await site.post(f"{API}/jobs:preflight", json={"task": "classificaton"})
+    yield "preflight_job--everything-wrong", await site.post(f"{API}/jobs:preflight", json=_WRONG)
     yield "submit_job", await site.post(f"{API}/jobs", json=order, headers=key)
     yield "submit_job--again", await site.post(f"{API}/jobs", json=order, headers=key)
     yield "submit_job--key-reused", await site.post(f"{API}/jobs", json={**order, "name": "second"}, headers=key)
@@ -307,6 +313,13 @@ async def _versions(site: Site) -> Telling:
     yield "export_model", await site.post(f"{models}/first@1:export", json={"format": "csv"})
     yield "export_model--no-such-form", await site.post(f"{models}/first@1:export", json={"format": "coreml"})
     yield "export_model--unknown", await site.post(f"{models}/fist:export", json={"format": "csv"})
+
+
+async def _a_rehearsal(site: Site) -> Telling:
+    order, key = {"dataset": "pets", "config": {"epochs": 2}}, {"Idempotency-Key": "try-1"}
+    yield "rehearse_job", await site.post(f"{API}/jobs:rehearse", json=order, headers=key)
+    yield "rehearse_job--again", await site.post(f"{API}/jobs:rehearse", json=order, headers=key)
+    yield "rehearse_job--unknown-setting", await site.post(f"{API}/jobs:rehearse", json={"dataset": "pets", **_TYPO})
 
 
 async def _first(site: Site) -> dict[str, Any]:

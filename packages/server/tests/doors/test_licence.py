@@ -22,6 +22,9 @@ async def test_a_job_for_a_trainer_of_a_denied_licence_is_refused_before_it_exis
     monkeypatch.setenv("EYEBRIGHT_LICENCE_DENY", denied)
     async with make_site(tmp_path) as site:
         answer = await asked(site)
-        assert (answer.status_code, answer.json()["code"]) == (422, "licence_denied")
-        assert "trainer toy is under Apache-2.0" in answer.json()["detail"]
+        assert answer.json()["ok"] is False
+        assert [finding["code"] for finding in answer.json()["findings"]] == ["licence_denied"]
+        assert "trainer toy is under Apache-2.0" in answer.json()["findings"][0]["message"]
+        refused = await site.post(f"{API}/jobs", json={"dataset": "pets"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "licence_denied")
         assert (await site.get(f"{API}/jobs")).json()["items"] == []

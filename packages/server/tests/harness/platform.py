@@ -17,6 +17,8 @@ from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
 from eyebright.services.jobs import Jobs
 from eyebright.services.models import Models
+from eyebright.services.orders import Orders
+from eyebright.services.preflights import Preflights
 from eyebright.services.registering import Registering
 from eyebright.services.relay import Relay
 from eyebright.services.seal import Seal
@@ -71,6 +73,8 @@ class Platform:
             announcer,
             models=database.models,
         )
+        orders = Orders(database.datasets, database.models, self.catalog, executors)
+        self.preflights = Preflights(orders, database.jobs, database.history, self.objects, executors)
         self.watch = Watch(self.jobs, self.history, announcer)
         self.ingest = Ingest(database.jobs, clock, announcer, lease_ms=LEASE_MS, limits=self.limits)
         seal = Seal(

@@ -1,11 +1,16 @@
 """An order is checked before there are data for it, by the same rules as when it is placed."""
 
+from pathlib import Path
+
 import pytest
 
 from eyebright.errors import ConfigInvalid, DatasetInvalid, EyebrightError, InvalidRequest, NotFound, TrainerUnavailable
+from eyebright.ports.executor import Handle, Room
 from eyebright.ports.jobs import JobQuery
+from eyebright.testing import toy_manifest
 from eyebright_wire.datasets import DatasetReport, Readiness
-from eyebright_wire.jobs import PreflightRequest
+from eyebright_wire.jobs import JobKind, PreflightRequest, RehearsalRequest
+from eyebright_wire.manifest import ModelInfo, TrainerManifest
 from eyebright_wire.resources import TrainerView
 
 BARE = DatasetReport(
@@ -18,7 +23,7 @@ BARE = DatasetReport(
 
 
 async def test_it_tells_what_would_run_and_keeps_nothing(platform):
-    found = await platform.jobs.preflight(PreflightRequest(config={"epochs": 2}))
+    found = await platform.preflights.preflight(PreflightRequest(config={"epochs": 2}))
     assert (found.trainer, found.task) == ("toy", "classification")
     assert found.config["epochs"] == 2
     assert len(found.config) > 1
@@ -42,7 +47,7 @@ async def test_what_is_refused_is_refused_as_an_order_would_be(
 ):
     await platform.add_dataset("bare", BARE)
     with pytest.raises(refusal, match=said) as checked:
-        await platform.jobs.preflight(PreflightRequest(**fields))
+        await platform.jobs.check(PreflightRequest(**fields))
     with pytest.raises(refusal) as placed:
         await platform.submit(**fields)
     assert placed.value.message == checked.value.message
@@ -58,4 +63,98 @@ async def test_without_any_trainer_the_way_to_one_is_told(platform):
 
     platform.catalog.installed, platform.catalog.list = none, views
     with pytest.raises(TrainerUnavailable, match="no trainer can be used: there is no trainer project in /empty/best"):
-        await platform.jobs.preflight(PreflightRequest())
+        await platform.jobs.check(PreflightRequest())
+
+
+async def test_everything_that_is_wrong_is_told_at_once(platform):
+    wrong = {"model": "maen", "executor": "locale", "dataset": "petz", "config": {"epocs": 2, "lr0": -1}}
+    found = await platform.preflights.preflight(PreflightRequest(**wrong))
+    assert not found.ok
+    assert sorted((finding.code, finding.field) for finding in found.findings) == [
+        ("config_invalid", ""),
+        ("config_invalid", "epocs"),
+        ("config_invalid", "lr0"),
+        ("invalid_request", ""),
+        ("not_found", ""),
+    ]
+
+
+async def test_the_data_and_its_readiness_are_told(platform):
+    await platform.add_dataset("bare", BARE)
+    ready = await platform.preflights.preflight(PreflightRequest(dataset="pets", config={"epochs": 3}))
+    assert (ready.dataset_version, ready.classes, ready.images) == ("dsv_pets", ("cat", "dog"), {"train": 8, "val": 2})
+    assert [(finding.severity, finding.code) for finding in ready.findings] == [("warning", "idle_setting")]
+    assert ready.ok
+    bare = await platform.preflights.preflight(PreflightRequest(dataset="bare"))
+    assert [(finding.code, finding.message) for finding in bare.errors] == [("dataset_invalid", "1 class, needs 2")]
+
+
+def _shaped(parameters: int) -> TrainerManifest:
+    """A trainer whose runs have a batch and an image size."""
+    manifest = toy_manifest()
+    task = manifest.tasks[0]
+    recipe = {"epochs": 3, "batch": 4, "imgsz": 64}
+    schema = {"type": "object", "properties": {name: {"type": "integer"} for name in recipe}}
+    models = (ModelInfo(name="mean", parameters=parameters),)
+    return manifest.model_copy(
+        update={"tasks": (task.model_copy(update={"recipe": recipe, "config_schema": schema, "models": models}),)}
+    )
+
+
+async def test_a_disk_that_is_too_small_is_an_error_and_memory_that_may_not_suffice_a_warning(platform, tmp_path: Path):
+    platform.catalog.manifests["toy"] = _shaped(parameters=10**13)
+    platform.executor.has_room = Room(tmp_path / "not" / "yet", memory_bytes=2**20)
+    found = await platform.preflights.preflight(PreflightRequest(dataset="pets"))
+    assert [(finding.severity, finding.code) for finding in found.findings] == [
+        ("error", "disk_full"),
+        ("warning", "out_of_memory"),
+    ]
+    (disk,) = found.disk
+    assert disk.checkpoint_bytes == 10**13 * 4 * 5 * 4
+    assert disk.free_bytes > 0
+
+
+async def test_memory_is_learned_from_what_earlier_trainings_held(platform):
+    platform.catalog.manifests["toy"] = _shaped(parameters=1000)
+    platform.executor.has_room = Room(memory_bytes=2**40)
+    handle = await platform.running(config={"batch": 8})
+    body = platform.leave(handle)
+    await platform.say(handle, "succeeded", **body, peak_memory_bytes=12345)
+    await platform.settle()
+    assert (await platform.jobs.get(handle.job_id)).state == "succeeded"
+    found = (await platform.preflights.preflight(PreflightRequest(config={"batch": 8}))).memory
+    assert found is not None
+    assert (found.basis, found.needed_bytes, found.free_bytes) == ("measured", 12345, 2**40)
+    assert handle.job_id in found.how
+    other = (await platform.preflights.preflight(PreflightRequest(config={"batch": 16}))).memory
+    assert other is not None
+    assert other.basis == "scaled"
+
+
+async def test_a_rehearsal_is_sealed_for_the_trainer_that_was_ordered(platform):
+    view = (
+        await platform.jobs.rehearse(RehearsalRequest(dataset="pets", config={"epochs": 2}, webhook="https://x/"))
+    ).view
+    assert (view.kind, view.config, view.trainer) == (JobKind.REHEARSAL, {"epochs": 2}, "rehearser")
+    await platform.dispatch.tick()
+    (spec,) = platform.executor.launches
+    assert (spec.trainer, spec.config["epochs"], spec.dataset.version_id) == ("toy", 2, "dsv_pets")
+    assert spec.rehearsal.webhook == "https://x/"
+
+
+async def test_a_rehearsal_that_succeeds_registers_no_model_and_can_be_repeated(platform):
+    view = (await platform.jobs.rehearse(RehearsalRequest(dataset="pets"))).view
+    await platform.dispatch.tick()
+    handle = Handle(view.id, 1)
+    await platform.say(handle, "started", pid=1, host="here")
+    await platform.say(handle, "succeeded", **platform.leave(handle, "rehearsal.json", b"{}"))
+    await platform.settle()
+    done = await platform.jobs.get(view.id)
+    assert (done.state, done.model_id) == ("succeeded", None)
+    again = await platform.jobs.retry(view.id)
+    assert (again.kind, again.rerun_of) == (JobKind.REHEARSAL, view.id)
+
+
+async def test_a_rehearsal_is_refused_as_an_order_would_be(platform):
+    with pytest.raises(ConfigInvalid, match="'epochs'"):
+        await platform.jobs.rehearse(RehearsalRequest(dataset="pets", config={"epocs": 2}))

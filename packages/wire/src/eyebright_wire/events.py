@@ -84,12 +84,13 @@ class Unit(StrEnum):
     BYTES = "bytes"
     FILES = "files"
     IMAGES = "images"
+    CHECKS = "checks"
 
 
 class Progress(WireModel):
     """Where training stands. Counts begin at 1; `epoch` is the one under way or just finished.
 
-    An import has one epoch: it takes `step` of `steps` bytes, files or images, as `unit` says.
+    An import has one epoch: it takes `step` of `steps` bytes, files or images, as `unit` says. So has a rehearsal, of checks.
     """
 
     epoch: Whole
@@ -138,6 +139,8 @@ class Succeeded(WireModel):
     classes: tuple[str, ...] = ()
     exports: tuple[ExportRef, ...] = ()
     dataset: PreparedDataset | None = Field(default=None, description="Of an import that is to be kept")
+    peak_memory_bytes: Whole | None = Field(default=None, description="Most that its process held in main memory")
+    peak_device_bytes: Whole | None = Field(default=None, description="Most that it held on one GPU")
 
 
 class Failed(WireModel):

@@ -8,6 +8,7 @@ from pydantic import Field
 from eyebright_wire import WIRE_VERSION
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, Grant
 from eyebright_wire.model import ONE_LINE, Line, RequestModel, WireModel
+from eyebright_wire.rehearsals import RehearsalOrder
 
 
 class JobState(StrEnum):
@@ -31,18 +32,19 @@ class JobState(StrEnum):
 
 
 class JobKind(StrEnum):
-    """What a job makes: a model, a version of a data set, or another form of a model."""
+    """What a job makes: a model, a version of a data set, another form of a model, or sure that an order can be carried out."""
 
     TRAINING = "training"
     IMPORT = "import"
     EXPORT = "export"
+    REHEARSAL = "rehearsal"
 
 
-#: The trainer of every import, and that of every export, which lets the model's own do it. They come with the server, and no
-#: trainer of such a name can be registered beside them.
-IMPORTER, EXPORTER = "importer", "exporter"
+#: The trainer of every import; of every export, which lets the model's own do it; and of every rehearsal, which lets the one that
+#: was ordered do it. They come with the server, and no trainer of such a name can be registered beside them.
+IMPORTER, EXPORTER, REHEARSER = "importer", "exporter", "rehearser"
 #: The trainer of every job of that kind; all others train.
-OWN_TRAINERS = {JobKind.IMPORT: IMPORTER, JobKind.EXPORT: EXPORTER}
+OWN_TRAINERS = {JobKind.IMPORT: IMPORTER, JobKind.EXPORT: EXPORTER, JobKind.REHEARSAL: REHEARSER}
 
 
 def kind_of(trainer: str) -> JobKind:
@@ -98,6 +100,12 @@ class PreflightRequest(JobRequest):
     dataset: Line | None = Field(  # pyright: ignore[reportIncompatibleVariableOverride] -- frozen: nobody can write a None
         default=None, description="As in an order; none while there are no data yet"
     )
+
+
+class RehearsalRequest(JobRequest):
+    """An order whose first batches, checkpoint and exports are to be tried; no model comes of it."""
+
+    webhook: Line | None = Field(default=None, description="An address to connect to, without telling it anything")
 
 
 class Resources(WireModel):
@@ -165,4 +173,5 @@ class JobSpec(WireModel):
     events_url: str | None = None  # POST batches here; None = spool only
     token: str = Field(default="", repr=False)  # this attempt's own; good for nothing else
     heartbeat_seconds: float = 15.0
+    rehearsal: RehearsalOrder | None = None  # None: it is meant
     provenance: dict[str, str] = Field(default_factory=dict)  # environment lock hash, server version, …

@@ -60,6 +60,9 @@ class TrainerManifest(WireModel):
         description="It never writes into a file of its data set, so these may be hard links to the stored images",
     )
     conformance: dict[str, Any] = Field(default_factory=dict, description="Overrides that make the tiniest honest run")
+    rehearsal: dict[str, Any] = Field(
+        default_factory=dict, description="Overrides that make the first batches of an order quick to try"
+    )
 
     def task(self, name: str) -> TaskInfo | None:
         return next((task for task in self.tasks if task.name == name), None)

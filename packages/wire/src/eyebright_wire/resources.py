@@ -10,7 +10,7 @@ from eyebright_wire.datasets import DatasetName, DatasetPlan, DatasetReport
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Progress
 from eyebright_wire.jobs import JobKind, JobState, PreflightRequest, Stage, kind_of
-from eyebright_wire.model import Line, RequestModel, WireModel
+from eyebright_wire.model import Line, RequestModel, Whole, WireModel
 from eyebright_wire.predictions import ClassMask, ClassScore, FoundObject
 
 T = TypeVar("T")
@@ -74,13 +74,68 @@ class JobView(WireModel):
         return kind_of(self.trainer)
 
 
-class Preflight(WireModel):
-    """What an order would run as."""
+class PreflightFinding(WireModel):
+    """Something that is wrong with an order, or may be."""
 
-    trainer: str
-    task: str
-    model: str
-    config: dict[str, Any]  # fully resolved: every setting has its value
+    severity: Literal["error", "warning"] = Field(
+        description="With an error the order would be refused, or fail for certain"
+    )
+    code: str = Field(
+        description="As the order would be refused with; of a warning: disk_full, out_of_memory or idle_setting"
+    )
+    message: str
+    field: str = ""
+
+
+class DiskForecast(WireModel):
+    """Bytes that a run takes on one disk, beside what is free there now."""
+
+    path: str
+    dataset_bytes: Whole = Field(default=0, description="Copies of its images, where it may not be given links to them")
+    checkpoint_bytes: Whole = Field(default=0, description="All that are kept, and the one that is being written")
+    result_bytes: Whole = Field(default=0, description="Weights and exports")
+    free_bytes: Whole
+
+    @property
+    def needed_bytes(self) -> int:
+        return self.dataset_bytes + self.checkpoint_bytes + self.result_bytes
+
+
+class MemoryForecast(WireModel):
+    """The most memory that a run is likely to hold, on one GPU if it gets one."""
+
+    place: Literal["main", "gpu"]
+    needed_bytes: Whole
+    free_bytes: Whole | None = Field(default=None, description="Now; none: it is not known")
+    basis: Literal["measured", "scaled", "rule"] = Field(
+        description="Measured in a run with the same model, imgsz and batch; scaled from one with others; or by a rule of thumb"
+    )
+    how: str = Field(description="How it was found, in words")
+
+
+class Preflight(WireModel):
+    """What an order would run as, everything that is wrong with it, and what it would take. What is not known is left out."""
+
+    trainer: str = ""
+    task: str = ""
+    model: str = ""
+    config: dict[str, Any] = Field(default_factory=dict, description="Every setting with its value")
+    dataset_version: str = ""
+    classes: tuple[str, ...] = ()
+    images: dict[str, int] = Field(default_factory=dict, description="Of each split")
+    findings: tuple[PreflightFinding, ...] = ()
+    disk: tuple[DiskForecast, ...] = ()
+    memory: MemoryForecast | None = None
+
+    @computed_field
+    @property
+    def ok(self) -> bool:
+        """Nothing is known that forbids it."""
+        return not self.errors
+
+    @property
+    def errors(self) -> tuple[PreflightFinding, ...]:
+        return tuple(finding for finding in self.findings if finding.severity == "error")
 
 
 class EventView(Event):

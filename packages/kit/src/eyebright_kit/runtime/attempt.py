@@ -17,6 +17,7 @@ from eyebright_kit.runtime.failure import exit_code, explained
 from eyebright_kit.runtime.folder import RunFolder
 from eyebright_kit.runtime.heartbeat import HeartbeatThread, Pulse
 from eyebright_kit.runtime.narrator import narrate
+from eyebright_kit.runtime.peak import peak_memory_bytes
 from eyebright_kit.runtime.reporter import Reporter, finite
 from eyebright_kit.runtime.sender import Sender
 from eyebright_kit.runtime.spool import Spool
@@ -172,6 +173,8 @@ class Attempt:
             classes=done.classes,
             exports=done.result.exports,
             dataset=done.result.dataset,
+            peak_memory_bytes=done.result.peak_memory_bytes or peak_memory_bytes(),
+            peak_device_bytes=done.result.peak_device_bytes,
         )
         return LastWords(EventKind.SUCCEEDED, body, ExitCode.DONE)
 
@@ -201,6 +204,8 @@ def attempted(what: str, act: Callable[[], object]) -> None:
 
 
 def _keep(spec: JobSpec) -> int:
+    if spec.rehearsal is not None:  # saves none itself; what it rehearses answers for its settings
+        return KEEP
     keep = spec.config.get("keep_checkpoints", KEEP)
     if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
         raise ConfigInvalid(f"keep_checkpoints is {keep!r}; expected a whole number of 1 or more")

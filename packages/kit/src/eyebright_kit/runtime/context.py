@@ -33,6 +33,8 @@ class Result:
     metrics: dict[str, float]
     exports: tuple[ExportRef, ...] = ()
     dataset: PreparedDataset | None = None  # only of an import
+    peak_memory_bytes: int | None = None  # most main memory that was held; None: what this process has held
+    peak_device_bytes: int | None = None  # most that was held on one GPU, where there is one
 
 
 @dataclass(frozen=True)

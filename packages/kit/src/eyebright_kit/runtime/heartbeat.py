@@ -58,15 +58,19 @@ class HeartbeatThread:
         self._thread.start()
 
     def end(self) -> None:
-        """No beat begins after this; one that is under way gets half a second."""
+        """No beat begins after this; one that is under way gets half a second. The file tells how far it came."""
         self._ended.set()
         self._thread.join(0.5)
+        self._write(self._sign())
 
     def beat(self) -> None:
-        heartbeat = Heartbeat(at_ms=now_ms(), moved_at_ms=self._pulse.moved_at_ms, step=self._pulse.step)
+        heartbeat = self._sign()
         self._write(heartbeat)
         if self._line is not None:
             self._heed(self._line.beat(heartbeat))
+
+    def _sign(self) -> Heartbeat:
+        return Heartbeat(at_ms=now_ms(), moved_at_ms=self._pulse.moved_at_ms, step=self._pulse.step)
 
     def _run(self) -> None:
         while True:

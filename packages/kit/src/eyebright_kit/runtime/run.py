@@ -146,10 +146,10 @@ def _work(order: Order, attempt: Attempt) -> Done:
     order.folder.prepare()
     attempt.open_output()
     check_order(order.spec, order.manifest)
-    trainer = order.load()
+    trainer = _trainer(order)
     if order.spec.export is None:
         _relaunch(order, trainer)
-    if order.spec.dataset is not None and order.spec.export is None:
+    if order.spec.dataset is not None and order.spec.export is None and order.spec.rehearsal is None:
         papers.hand_over(order.spec, order.manifest, attempt.desk, order.folder.staging)
     attempt.desk.stage(Stage.FETCHING)
     data = _data(order)
@@ -163,9 +163,19 @@ def _work(order: Order, attempt: Attempt) -> Done:
     return Done(result, data.classes)
 
 
+def _trainer(order: Order) -> Trainer:
+    """The one that was ordered, or who lets it rehearse."""
+    if order.spec.rehearsal is None:
+        return order.load()
+    from eyebright_kit.runtime.rehearsal.rehearser import Rehearser  # here, because few orders are rehearsed
+
+    return Rehearser(order.manifest)
+
+
 def _data(order: Order) -> LocalDataset:
-    """Laid out on the local disk; nothing at all for an import, which is to make a data set of something else."""
-    if order.spec.dataset is None:
+    """Laid out on the local disk; nothing at all for an import, which is to make a data set of something else, and for a
+    rehearsal, which chooses for itself."""
+    if order.spec.dataset is None or order.spec.rehearsal is not None:
         return LocalDataset(root=order.folder.data, classes=(), splits={})
     return fetch(order.spec.dataset, order.folder.data, reads_only=order.manifest.reads_only)
 

@@ -123,3 +123,9 @@ class Spool:
             return self._waiting[index - len(self._starts)]
         end = self._starts[number] if number < len(self._starts) else self._size
         return os.pread(self._file, end - self._starts[index], self._starts[index])
+
+
+def events_in(path: Path) -> tuple[Event, ...]:
+    """What another process has said so far: whole lines only, and nothing before its diary is begun."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return tuple(event for line in lines if (event := Event.from_line(line)))

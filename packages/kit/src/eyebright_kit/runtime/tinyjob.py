@@ -9,6 +9,7 @@ from eyebright_kit.runtime.tinyset import TinySet, tiny_set
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.jobs import DatasetGrant, ExportOrder, JobSpec, ModelGrant, Resources, ResumePoint
 from eyebright_wire.manifest import TaskInfo, TrainerManifest
+from eyebright_wire.rehearsals import RehearsalOrder
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class TinyJob:
     parent: ModelGrant | None = None
     export: ExportOrder | None = None
     altered: Callable[[TinySet], TinySet] = lambda data: data
+    rehearsal: RehearsalOrder | None = None
 
     @property
     def task(self) -> TaskInfo:
@@ -77,4 +79,5 @@ class TinyJob:
             events_url=self.events_url,
             token="tiny",  # noqa: S106 - opens nothing
             heartbeat_seconds=self.heartbeat_seconds,
+            rehearsal=self.rehearsal,
         )

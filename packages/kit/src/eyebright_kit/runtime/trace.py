@@ -21,6 +21,7 @@ from eyebright_kit.offline import Offline
 from eyebright_kit.runtime.faulty import Move, moves_of
 from eyebright_kit.runtime.folder import RunFolder
 from eyebright_kit.runtime.papers import CONFIG, LICENCE
+from eyebright_kit.runtime.spool import events_in
 from eyebright_kit.runtime.tinyset import TinySet
 from eyebright_kit.runtime.transfer import local_folder
 from eyebright_wire.answers import PredictionAnswer
@@ -90,7 +91,7 @@ class Trace:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        return _said_in(self.folder / "spool.jsonl")
+        return events_in(self.folder / "spool.jsonl")
 
     @property
     def output(self) -> Path:
@@ -154,7 +155,9 @@ class TracedRun:
     def wait_for(self, kind: EventKind, timeout_seconds: float) -> None:
         """Waits until it has said something of this kind. Raises AssertionError when it ends or time is up before."""
         spool = self.folder / "spool.jsonl"
-        self._wait(lambda: any(event.kind == kind for event in _said_in(spool)), f"a word of `{kind}`", timeout_seconds)
+        self._wait(
+            lambda: any(event.kind == kind for event in events_in(spool)), f"a word of `{kind}`", timeout_seconds
+        )
 
     def until_fault(self, timeout_seconds: float) -> tuple[Move, ...]:
         """Waits until it meets with its fault; what it said until then. Raises AssertionError as `wait_for` does."""
@@ -310,12 +313,6 @@ def run_verb(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=300, check=False
     )
-
-
-def _said_in(spool: Path) -> tuple[Event, ...]:
-    """Whole lines only; nothing before the diary is begun."""
-    lines = spool.read_bytes().splitlines(keepends=True) if spool.exists() else []
-    return tuple(Event.model_validate_json(line) for line in lines if line.endswith(b"\n"))
 
 
 def _guarded(folder: Path, notes: Path) -> dict[str, str]:

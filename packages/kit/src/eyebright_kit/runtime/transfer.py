@@ -32,10 +32,9 @@ def fetch(grant: DatasetGrant, into: Path, *, reads_only: bool) -> LocalDataset:
 
     Whoever `reads_only` gets hard links where they can be made. Anybody else would change the stored version through them.
     """
-    blobs = local_folder(grant.blobs)
-    manifest = _verified_manifest(grant, blob_path(blobs, grant.manifest_sha256))
+    manifest = granted_manifest(grant)
     try:
-        return materialise(manifest, blobs, into, linked if reads_only else copied)
+        return materialise(manifest, local_folder(grant.blobs), into, linked if reads_only else copied)
     except msgspec.DecodeError as error:
         raise DatasetInvalid(
             f"the manifest of data set version {grant.version_id} is not understood: {error}"
@@ -93,7 +92,9 @@ def _checked(path: str, kind: ArtifactKind, media_type: str) -> str:
         ) from error
 
 
-def _verified_manifest(grant: DatasetGrant, blob: Path) -> Manifest:
+def granted_manifest(grant: DatasetGrant) -> Manifest:
+    """Raises StorageUnavailable when it cannot be read, or is not the one that was granted."""
+    blob = blob_path(local_folder(grant.blobs), grant.manifest_sha256)
     try:
         found = sha256_of(blob)
     except OSError as error:

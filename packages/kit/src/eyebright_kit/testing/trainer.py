@@ -44,6 +44,7 @@ from eyebright_wire.errors import ErrorCode, ExitCode
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import MODEL_FILES, ExportOrder, ModelGrant, ResumePoint
 from eyebright_wire.manifest import TrainerManifest
+from eyebright_wire.rehearsals import REPORT, RehearsalOrder, RehearsalReport
 
 #: What `describe` must not import: the control plane reads manifests often, and without any framework's seconds and memory.
 FRAMEWORKS = frozenset(
@@ -79,6 +80,7 @@ class TrainerConformance:
         {"epochs": "; rm -rf /"},
         {"no_such_setting": 1},
     )
+    rehearsed: ClassVar[dict[str, Any]] = {}  # settings of the order that is rehearsed, such as the quickest export
     timeout_seconds: ClassVar[float] = 300.0
 
     @pytest.fixture(scope="class")
@@ -255,6 +257,16 @@ class TrainerConformance:
         trace = traced(self.manifest.module, child.write_spec(), self.timeout_seconds)
         tells_its_story_in_order(trace)
         return trace
+
+    def test_an_order_can_be_rehearsed(self, job: TinyJob) -> None:
+        """To the last export, leaving nothing but what was found."""
+        asked = replace(job, rehearsal=RehearsalOrder(seconds=self.timeout_seconds * 4))
+        trace = traced(self.manifest.module, asked.write_spec(**self.rehearsed), self.timeout_seconds * 5)
+        assert [ref.path for ref in trace.succeeded.artifacts] == [REPORT], trace.summary()
+        report = RehearsalReport.model_validate_json((trace.output / REPORT).read_bytes())
+        assert report.ok, report.model_dump_json(indent=2)
+        assert not trace.checkpoints
+        assert {path.name for path in trace.output.iterdir()} == {REPORT, "spool.jsonl"}
 
     def _interrupted(self, job: TinyJob, number: signal.Signals) -> Trace:
         """A first attempt that gets a signal at a random moment after its first checkpoint."""

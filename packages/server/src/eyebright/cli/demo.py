@@ -71,7 +71,7 @@ def _run(settings: Settings, config: dict[str, Any], small: bool) -> Outcome:
         with watch.lap("server_seconds"):
             client = stack.enter_context(connected(settings))
         wanted = PreflightRequest(name=folder.name, task=TASK, trainer=TRAINER, model=MODEL, config=config)
-        client.preflight(wanted)
+        client.check(wanted)
         with watch.lap("import_seconds"):
             version = bring(client, folder)
             require_ready(version.report, TASK, str(folder))

@@ -15,6 +15,7 @@ from eyebright.cli.connection import connected
 from eyebright.cli.display import counted, epoch_line, headline
 from eyebright.cli.exits import Exit
 from eyebright.cli.options import JobId, Json
+from eyebright.cli.preflighting import preflight
 from eyebright.cli.summary import attempt_folder, spans_of
 from eyebright.cli.terminal import (
     duration,
@@ -49,8 +50,9 @@ from eyebright_wire.jobs import JobKind, JobState
 from eyebright_wire.resources import EventView, JobView
 
 app = group(
-    "List, show, watch, cancel and retry trainings; read their logs and results.",
+    "Check, list, show, watch, cancel and retry trainings; read their logs and results.",
     """
+eyebright jobs preflight photos/ --rehearse
 eyebright jobs list --state running
 eyebright jobs show JOB --json | jq .metrics
 eyebright jobs logs JOB --follow
@@ -60,6 +62,12 @@ eyebright jobs artifacts JOB --download results/
 
 LOOK_SECONDS = 1.0
 
+app.command(
+    epilog=example(
+        "eyebright jobs preflight flowers --model resnet50 --set imgsz=512\neyebright jobs preflight photos/ --rehearse"
+    )
+)(preflight)
+
 
 class Shown(StrEnum):
     """Which jobs a list shows."""
@@ -67,6 +75,7 @@ class Shown(StrEnum):
     TRAINING = "training"
     IMPORT = "import"
     EXPORT = "export"
+    REHEARSAL = "rehearsal"
     ALL = "all"
 
 
@@ -81,11 +90,11 @@ def list_jobs(
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only jobs with this label. Repeatable.")
     ] = None,
-    kind: Annotated[Shown, typer.Option(help="Trainings, imports, exports, or all.")] = Shown.TRAINING,
+    kind: Annotated[Shown, typer.Option(help="Trainings, imports, exports, rehearsals, or all.")] = Shown.TRAINING,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """The newest trainings first; imports are jobs too, see --kind."""
+    """The newest trainings first; imports and rehearsals are jobs too, see --kind."""
     labels = dict(_pair(text) for text in label or ())
     only = None if kind is Shown.ALL else JobKind(kind)
     with connected() as client:

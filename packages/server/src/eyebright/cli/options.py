@@ -12,6 +12,24 @@ LeaveOutBroken = Annotated[
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe. Repeatable.")
 ]
+# What an order says
+DataSource = Annotated[
+    str, typer.Argument(metavar="PATH_OR_DATASET", help="A folder, a zip, or a data set's name or version.")
+]
+Task = Annotated[
+    str | None,
+    typer.Option(help="What to learn; `eyebright recipes list` shows what there is. Default: classification."),
+]
+Architecture = Annotated[str | None, typer.Option(help="Architecture. Default: the recipe's own.")]
+Trainer = Annotated[str | None, typer.Option(help="Framework. Default: the first installed that fits.")]
+Parent = Annotated[
+    str | None,
+    typer.Option("--from", metavar="MODEL", help="Begin from a trained model: NAME@ALIAS, NAME@3, NAME or an id."),
+]
+JobName = Annotated[str | None, typer.Option(help="A name to remember the job by.")]
+Priority = Annotated[int, typer.Option(min=-100, max=100, help="Higher runs first.")]
+MaxDuration = Annotated[str | None, typer.Option(metavar="TIME", help="Stop it after 90s, 30m, 2h, 1d.")]
+
 Server = Annotated[
     str | None,
     typer.Option(

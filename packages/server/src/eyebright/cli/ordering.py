@@ -6,6 +6,7 @@ from pathlib import Path
 
 from eyebright.cli.findings import tell_findings
 from eyebright.cli.importing import imported
+from eyebright.cli.scalars import parse_settings
 from eyebright.cli.sending import sending
 from eyebright.cli.terminal import say
 from eyebright.client import Client
@@ -93,6 +94,30 @@ def not_ready_message(report: DatasetReport, readiness: Readiness, source: str) 
 def images_line(report: DatasetReport) -> str:
     splits = ", ".join(f"{count} {split}" for split, count in report.images.items())
     return f"{len(report.classes)} classes, images: {splits or 'none'}"
+
+
+def wanted(
+    *,
+    task: str | None,
+    trainer: str | None,
+    model: str | None,
+    parent: str | None,
+    settings: list[str] | None,
+    name: str | None,
+    priority: int,
+    max_duration: str | None,
+) -> PreflightRequest:
+    """An order that names no data yet, from the options that say it. Raises InvalidRequest."""
+    order = PreflightRequest(
+        name=name,
+        trainer=trainer,
+        model=model,
+        parent=parent,
+        config=parse_settings(settings or []),
+        priority=priority,
+        max_duration_seconds=seconds_of(max_duration),
+    )
+    return order if task is None else order.model_copy(update={"task": task})  # said, not only meant
 
 
 def submit(client: Client, wanted: PreflightRequest, dataset: str) -> JobView:

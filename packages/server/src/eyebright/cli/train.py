@@ -8,14 +8,24 @@ from eyebright.cli.connection import connected
 from eyebright.cli.display import display
 from eyebright.cli.exits import Exit
 from eyebright.cli.following import follow
-from eyebright.cli.options import Json, LeaveOutBroken, Settings
-from eyebright.cli.ordering import dataset_for, seconds_of, submit
-from eyebright.cli.scalars import parse_settings
+from eyebright.cli.options import (
+    Architecture,
+    DataSource,
+    JobName,
+    Json,
+    LeaveOutBroken,
+    MaxDuration,
+    Parent,
+    Priority,
+    Settings,
+    Task,
+    Trainer,
+)
+from eyebright.cli.ordering import dataset_for, submit, wanted
 from eyebright.cli.summary import Outcome, conclude, outcome_of
 from eyebright.cli.terminal import emit, say, show
 from eyebright.cli.verbs import example, single
 from eyebright.client import Client
-from eyebright_wire.jobs import PreflightRequest
 from eyebright_wire.resources import JobView
 
 app = single()
@@ -31,23 +41,15 @@ eyebright train flowers --detach --json | jq -r .job.id       order it and go on
 
 @app.command(epilog=example(EXAMPLES))
 def train(
-    source: Annotated[
-        str, typer.Argument(metavar="PATH_OR_DATASET", help="A folder, a zip, or a data set's name or version.")
-    ],
-    task: Annotated[
-        str | None,
-        typer.Option(help="What to learn; `eyebright recipes list` shows what there is. Default: classification."),
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Architecture. Default: the recipe's own.")] = None,
-    trainer: Annotated[str | None, typer.Option(help="Framework. Default: the first installed that fits.")] = None,
-    parent: Annotated[
-        str | None,
-        typer.Option("--from", metavar="MODEL", help="Begin from a trained model: NAME@ALIAS, NAME@3, NAME or an id."),
-    ] = None,
+    source: DataSource,
+    task: Task = None,
+    model: Architecture = None,
+    trainer: Trainer = None,
+    parent: Parent = None,
     settings: Settings = None,
-    name: Annotated[str | None, typer.Option(help="A name to remember the job by.")] = None,
-    priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher runs first.")] = 0,
-    max_duration: Annotated[str | None, typer.Option(metavar="TIME", help="Stop it after 90s, 30m, 2h, 1d.")] = None,
+    name: JobName = None,
+    priority: Priority = 0,
+    max_duration: MaxDuration = None,
     leave_out_broken: LeaveOutBroken = False,
     detach: Annotated[bool, typer.Option("--detach", help="Order it, print its id and leave.")] = False,
     as_json: Json = False,
@@ -59,23 +61,20 @@ def train(
     if there is none, one is started and ends by itself once nothing is left to do. Ctrl-C asks whether to cancel the training or
     to leave it running.
     """
-    config = parse_settings(settings or [])
-    seconds = seconds_of(max_duration)
+    order = wanted(
+        task=task,
+        trainer=trainer,
+        model=model,
+        parent=parent,
+        settings=settings,
+        name=name,
+        priority=priority,
+        max_duration=max_duration,
+    )
     with connected() as client:
-        wanted = PreflightRequest(
-            name=name,
-            trainer=trainer,
-            model=model,
-            parent=parent,
-            config=config,
-            priority=priority,
-            max_duration_seconds=seconds,
-        )
-        if task is not None:
-            wanted = wanted.model_copy(update={"task": task})
-        plan = client.preflight(wanted)  # before an import that a refused order would leave behind
+        plan = client.check(order)  # before an import that a refused order would leave behind
         dataset = dataset_for(client, source, plan.task, leave_out_broken=leave_out_broken)
-        job = submit(client, wanted, dataset)
+        job = submit(client, order, dataset)
         return _leave(job, as_json) if detach else accompany(client, job, as_json)
 
 

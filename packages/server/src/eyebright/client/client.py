@@ -14,6 +14,7 @@ import httpx
 from eyebright.client.bundle import export_of, files_of, pack, texts_of
 from eyebright.client.files import LeftOut, Told, archive_of, log_left_out, save, untold
 from eyebright.client.local import LocalServer, local_token, running_server
+from eyebright.client.problems import refusal
 from eyebright.client.transport import TRIES, Transport, is_same
 from eyebright.client.unfinished import Unfinished
 from eyebright.client.uploading import Uploading
@@ -24,8 +25,9 @@ from eyebright.settings import Settings
 from eyebright_wire.artifacts import ArtifactRef
 from eyebright_wire.datasets import DatasetPlan, DatasetReport, PictureView, dataset_name
 from eyebright_wire.events import EventKind
-from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest
+from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest
 from eyebright_wire.model import WireModel
+from eyebright_wire.rehearsals import REPORT, RehearsalReport
 from eyebright_wire.resources import (
     ArtifactView,
     CheckpointView,
@@ -236,8 +238,15 @@ class Client:
     # -- jobs
 
     def preflight(self, request: PreflightRequest) -> Preflight:
-        """Check an order as `submit` does, and place none; without a data set, all but that."""
+        """Everything that is wrong with an order, and what it would take; without a data set, all but that."""
         return self._post(f"{API}/jobs:preflight", Preflight, json=request.model_dump(mode="json", exclude_unset=True))
+
+    def check(self, request: PreflightRequest) -> Preflight:
+        """`preflight`, but raises what `submit` would refuse the order with."""
+        found = self.preflight(request)
+        if (refused := refusal(found)) is not None:
+            raise refused
+        return found
 
     def submit(self, request: JobRequest, *, key: str | None = None) -> JobView:
         """Order a training. The same `key` and order twice is one job; without a key each call is an order of its own."""
@@ -247,6 +256,19 @@ class Client:
             json=request.model_dump(mode="json", exclude_unset=True),
             headers={"Idempotency-Key": key or str(uuid.uuid4())},
         )
+
+    def rehearse(self, request: RehearsalRequest, *, key: str | None = None) -> JobView:
+        """Have the first batches of an order tried, as a job whose report `rehearsal` fetches."""
+        return self._post(
+            f"{API}/jobs:rehearse",
+            JobView,
+            json=request.model_dump(mode="json", exclude_unset=True),
+            headers={"Idempotency-Key": key or str(uuid.uuid4())},
+        )
+
+    def rehearsal(self, job_id: str) -> RehearsalReport:
+        """What a rehearsal that has succeeded found. Raises NotFound before that."""
+        return self._get(f"{API}/jobs/{job_id}/artifacts/{REPORT}", RehearsalReport)
 
     def jobs(
         self,

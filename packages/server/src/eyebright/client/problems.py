@@ -18,7 +18,7 @@ from eyebright.errors import (
     Unauthenticated,
     Unavailable,
 )
-from eyebright_wire.resources import HealthView, ProblemDetails
+from eyebright_wire.resources import HealthView, Preflight, ProblemDetails
 
 #: What a bare status means when nobody said it better: a proxy in between, or a newer server with a code unknown here.
 BY_STATUS: dict[int, type[EyebrightError]] = {
@@ -53,6 +53,15 @@ def error_from(response: httpx.Response) -> EyebrightError:
         return EventGap(problem.expected or 1)
     hint = f". {HOW_TO_TELL_IT}" if known is Unauthenticated else ""
     return known(problem.detail + hint, errors=problem.errors)
+
+
+def refusal(report: Preflight) -> EyebrightError | None:
+    """What an order would be refused with; the kind is that of the first thing that is wrong."""
+    if not report.errors:
+        return None
+    problems = [{"field": finding.field, "message": finding.message} for finding in report.errors]
+    kind = BY_CODE.get(report.errors[0].code, InvalidRequest)
+    return kind("; ".join(finding.message for finding in report.errors), errors=problems)
 
 
 def _problem(response: httpx.Response) -> ProblemDetails | None:

@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Self
 from weakref import WeakValueDictionary
 
+import psutil
 from anyio import to_thread
 
 from eyebright.errors import EyebrightError, StorageFull, Unavailable, is_full
 from eyebright.executors.local_run import LocalRun, Manners
 from eyebright.executors.log_file import read_log, trim_log
 from eyebright.executors.run_directory import RunDirectory
-from eyebright.executors.slots import cuda_devices, plan_slots, usable_cores
+from eyebright.executors.slots import cuda_devices, free_on, plan_slots, usable_cores
 from eyebright.ports.clock import Clock, SystemClock
-from eyebright.ports.executor import Environment, Handle, Liveness, Slot, Vital
+from eyebright.ports.executor import Environment, Handle, Liveness, Room, Slot, Vital
 from eyebright.settings import Settings, process_environment
 from eyebright_kit.cgroup import Cgroup
 from eyebright_wire.events import Event
@@ -83,6 +84,10 @@ class LocalExecutor:
 
     def slots(self) -> Sequence[Slot]:
         return self._slots
+
+    async def room(self) -> Room:
+        devices = sorted({device for slot in self._slots for device in slot.resources.devices})
+        return await to_thread.run_sync(lambda: Room(self._runs_dir, _memory_left(self._cgroup), free_on(devices)))
 
     async def launch(self, spec: JobSpec, environment: Environment) -> Handle:
         handle = Handle(spec.job_id, spec.attempt)
@@ -162,6 +167,11 @@ class LocalExecutor:
             f"cannot write {error.filename or self._runs_dir}: {error.strerror}. The data folder must be writable for the "
             "user that runs Eyebright; correct its owner or mode, or choose another one"
         )
+
+
+def _memory_left(cgroup: Cgroup) -> int:
+    free, left = psutil.virtual_memory().available, cgroup.memory_left()
+    return free if left is None else min(free, left)
 
 
 async def _while(holds: Callable[[], bool], at_most: timedelta) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import psutil
 
@@ -67,6 +68,29 @@ def cuda_devices(visible: str | None = None) -> tuple[int, ...]:
         with contextlib.suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
     return _visible(visible, uuids)
+
+
+def free_on(devices: Sequence[int]) -> int | None:
+    """Bytes of memory on the emptiest of these GPUs; None without any, or where the driver does not tell."""
+    if not devices:
+        return None
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        return max(int(_free(pynvml, device)) for device in devices)
+    except pynvml.NVMLError:
+        return None
+    finally:
+        with contextlib.suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+
+
+def _free(pynvml: Any, device: int) -> int:
+    return pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(device)).free
 
 
 def _uuid(pynvml: object, index: int) -> str:

@@ -61,10 +61,21 @@ class Slot:
     resources: Resources = field(default_factory=Resources)
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a place to run could give a run now; None: nobody knows."""
+
+    scratch: Path | None = None  # where runs lay out their data
+    memory_bytes: int | None = None
+    device_bytes: int | None = None  # on the emptiest of its GPUs; None: it has none, too
+
+
 class Executor(Protocol):
     def slots(self) -> Sequence[Slot] | None:
         """The places it has; None = no limit of its own."""
         ...
+
+    async def room(self) -> Room: ...
 
     async def launch(self, spec: JobSpec, environment: Environment) -> Handle:
         """Start it. The same (job, attempt) twice is one run. Raises Unavailable or StorageFull with what to do."""

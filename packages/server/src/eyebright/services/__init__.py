@@ -10,6 +10,7 @@ from eyebright.services.ingest import Ingest
 from eyebright.services.jobs import Jobs
 from eyebright.services.models import Models
 from eyebright.services.pictures import Pictures
+from eyebright.services.preflights import Preflights
 from eyebright.services.project_tree import ProjectTree
 from eyebright.services.recipes import Recipes
 from eyebright.services.relay import Relay
@@ -24,6 +25,7 @@ class Services:
     """All verbs, as `app` composed them."""
 
     jobs: Jobs
+    preflights: Preflights
     history: History
     ingest: Ingest
     watch: Watch

@@ -1,35 +1,29 @@
 """Order, look at, cancel and repeat training jobs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from eyebright.core import lifecycle, preflight
+from eyebright.core import lifecycle
 from eyebright.core.job import Job, Run
-from eyebright.core.records import Model, Version, changed
-from eyebright.core.resolve import Resolved, nearest, resolve
+from eyebright.core.records import changed
+from eyebright.core.rehearsal import rehearsal_of
 from eyebright.errors import (
-    ConfigInvalid,
     Conflict,
     EyebrightError,
-    InvalidRequest,
-    TrainerUnavailable,
     no_job,
 )
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
-from eyebright.ports.executor import Environment
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, Receipt
 from eyebright.ports.registry import DatasetStore, ModelStore
 from eyebright.services.announce import Announcer
-from eyebright.services.datasets import find
+from eyebright.services.orders import Orders
 from eyebright.services.receipts import known_order, sha256_of
-from eyebright.services.reference import find as find_model
 from eyebright.services.views import job_view
-from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.errors import ErrorCode
-from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest
-from eyebright_wire.resources import JobView, Page, Preflight, TrainerView
+from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest
+from eyebright_wire.resources import JobView, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +32,6 @@ class Submitted:
 
     view: JobView
     created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """An order's trainer, task, model and settings, found to fit each other."""
-
-    trainer: str
-    task: str
-    model: str
-    licence: str  # SPDX
-    resolved: Resolved
-    parent: str | None = None  # the id of the model to begin from
 
 
 class Jobs:
@@ -68,13 +50,9 @@ class Jobs:
     ) -> None:
         self._store = store
         self._history = history
-        self._datasets = datasets
-        self._catalog = catalog
-        self._executors = tuple(executors)
+        self._orders = Orders(datasets, models, catalog, executors, licence_deny)
         self._clock = clock
         self._announcer = announcer
-        self._models = models
-        self._licence_deny = frozenset(licence_deny)
 
     async def submit(self, request: JobRequest, *, source: str = "api", key: str | None = None) -> Submitted:
         """Check an order against trainer, recipe and data set, and queue it. The same (source, key) is one job.
@@ -86,6 +64,13 @@ class Jobs:
             return Submitted(await self.get(known), created=False)
         job = await self._plan(request)
         return await self._insert(job, source, key, body_sha256)
+
+    async def rehearse(self, request: RehearsalRequest, *, source: str = "api", key: str | None = None) -> Submitted:
+        """Check an order as `submit` does, and queue a rehearsal of it. Raises as `submit` does."""
+        body_sha256 = sha256_of(request)
+        if key is not None and (known := await self._taken(source, key, body_sha256)):
+            return Submitted(await self.get(known), created=False)
+        return await self._insert(rehearsal_of(await self._plan(request), request.webhook), source, key, body_sha256)
 
     async def refuse(self, request: JobRequest, why: EyebrightError, *, source: str, key: str) -> JobView:
         """Keep an order that cannot be carried out as a job that failed, for those who were not there to hear why."""
@@ -112,14 +97,9 @@ class Jobs:
                 await transaction.save([changed(Run(queued, None), Run(failed, None), now_ms)])
         return await self.get(known or queued.id)
 
-    async def preflight(self, request: PreflightRequest) -> Preflight:
-        """Check an order as `submit` does and keep nothing; without a data set, all but that. Raises as `submit` does."""
-        settled = await self._settle(request)
-        if request.dataset is not None:
-            await self._version(request.dataset, settled.task)
-        return Preflight(
-            trainer=settled.trainer, task=settled.task, model=settled.model, config=dict(settled.resolved.config)
-        )
+    async def check(self, request: PreflightRequest) -> None:
+        """Raises what `submit` would, and keeps nothing; without a data set, all but that."""
+        await self._orders.check(request)
 
     async def get(self, job_id: str) -> JobView:
         job = (await self._store.get(job_id)).job
@@ -159,7 +139,7 @@ class Jobs:
         return (await self._insert(replace(job, rerun_of=job_id), "retry", None, "")).view
 
     def _repeated(self, old: Job) -> Job:
-        """An import or export once more; whether what it was made of is still there it finds out itself."""
+        """An import, export or rehearsal once more; whether what it is made of is still there it finds out itself."""
         return Job(
             id=self._clock.new_id("job"),
             name=old.name,
@@ -176,8 +156,8 @@ class Jobs:
         )
 
     async def _plan(self, request: JobRequest) -> Job:
-        settled = await self._settle(request)
-        version = await self._version(request.dataset, settled.task)
+        settled = await self._orders.settle(request)
+        version = await self._orders.ready_version(request.dataset, settled.task)
         return Job(
             id=self._clock.new_id("job"),
             name=request.name or f"{settled.model}-{version.dataset}",
@@ -195,42 +175,6 @@ class Jobs:
             parent=settled.parent,
             created_at_ms=self._clock.now_ms(),
         )
-
-    async def _settle(self, request: JobRequest) -> Settled:
-        """Everything about an order but its data."""
-        if request.executor not in self._executors:
-            raise InvalidRequest(f"unknown executor {request.executor!r}.{nearest(request.executor, self._executors)}")
-        parent = await find_model(self._models, request.parent) if request.parent else None
-        request = _as_of(request, parent) if parent else request
-        environment = await self._environment(request)
-        preflight.check_licence(environment.manifest, self._licence_deny)
-        task = preflight.task_of(environment.manifest, request.task)
-        model = preflight.model_of(task, request.model)
-        resolved = resolve(task, request.config)
-        if parent:
-            preflight.check_parent(parent, environment.trainer, task, model, resolved.config)
-        licence = environment.manifest.licence
-        return Settled(environment.trainer, task.name, model, licence, resolved, parent and parent.id)
-
-    async def _environment(self, request: JobRequest) -> Environment:
-        """The trainer that was named, or the first installed one that knows the task and the model."""
-        if request.trainer is not None:
-            return await self._catalog.environment(request.trainer)
-        installed = await self._catalog.installed()
-        able = [environment for environment in installed if environment.manifest.task(request.task)]
-        if not able:
-            raise _nobody_can(request.task, installed) if installed else _nobody_there(await self._catalog.list())
-        return next((environment for environment in able if _offers(environment, request)), able[0])
-
-    async def _version(self, dataset: str, task: str) -> Version:
-        """A version by its id, or the newest version of a data set by name; it must be ready for the task."""
-        if dataset.startswith("dsv_"):
-            version = await self._datasets.version(dataset)
-        else:
-            versions = (await find(self._datasets, dataset)).versions
-            version = next((version for version in versions if _report(version).ready_for(task).ready), versions[0])
-        preflight.check_ready(_report(version), task, version.id)
-        return version
 
     async def _insert(self, job: Job, source: str, key: str | None, body_sha256: str) -> Submitted:
         receipt = key and Receipt(source=source, key=key, body_sha256=body_sha256, job_id=job.id)
@@ -260,31 +204,3 @@ def _request_of(old: Job) -> JobRequest:
         max_duration_seconds=old.max_duration_seconds,
         labels=dict(old.labels),
     )
-
-
-def _as_of(request: JobRequest, parent: Model) -> JobRequest:
-    """What the order leaves open is as it is with the model that it begins from."""
-    known = {"trainer": parent.trainer, "task": parent.task, "model": parent.architecture}
-    given = {name for name in known if name in request.model_fields_set and getattr(request, name) is not None}
-    return request.model_copy(update={name: value for name, value in known.items() if name not in given})
-
-
-def _nobody_can(task: str, installed: Collection[Environment]) -> EyebrightError:
-    known = {found.name for environment in installed for found in environment.manifest.tasks}
-    return ConfigInvalid(f"no installed trainer has a task {task!r}.{nearest(task, known)}")
-
-
-def _nobody_there(trainers: Sequence[TrainerView]) -> TrainerUnavailable:
-    """With the way to the one that is preferred."""
-    way = trainers[0].problem if trainers else "none is registered"
-    return TrainerUnavailable(f"no trainer can be used: {way}")
-
-
-def _report(version: Version) -> DatasetReport:
-    return DatasetReport.model_validate(version.report)
-
-
-def _offers(environment: Environment, request: JobRequest) -> bool:
-    """By its list alone: one that takes any name would take every mistyped one too. For what is not listed, name the trainer."""
-    task = environment.manifest.task(request.task)
-    return task is not None and (request.model is None or request.model in {model.name for model in task.models})

@@ -7,12 +7,14 @@ from typing import Any
 from eyebright.core.exporting import carried_out, export_order
 from eyebright.core.job import Job, Run
 from eyebright.core.records import Checkpoint
+from eyebright.core.rehearsal import rehearsed, webhook_of
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.executor import Environment, Slot
 from eyebright.ports.jobs import JobHistory
 from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
 from eyebright.ports.registry import DatasetStore, ModelStore
 from eyebright_wire.jobs import MODEL_FILES, DatasetGrant, JobKind, JobSpec, ModelGrant, Resources, ResumePoint
+from eyebright_wire.rehearsals import RehearsalOrder
 
 #: Older checkpoints offered for resuming, in case the newest ones turn out damaged.
 RESUME_POINTS = 5
@@ -29,6 +31,7 @@ class Seal:
         *,
         models: ModelStore,
         rules: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {},
+        egress: Callable[[], Mapping[str, Any]] = dict,
         base_url: Callable[[], str | None],
         heartbeat_seconds: float,
     ) -> None:
@@ -39,12 +42,13 @@ class Seal:
         self._importer = importer
         self._models = models
         self._rules = rules  # what the operator has to say to an import besides
+        self._egress = egress  # and which addresses may be called
         self._base_url = base_url  # known only once the server listens
         self._heartbeat_seconds = heartbeat_seconds
 
     async def spec(self, run: Run, slot: Slot | None, token: str) -> tuple[JobSpec, Environment]:
         """The sealed order for the run's attempt and the environment to run it in. Raises NotFound or TrainerUnavailable."""
-        job = carried_out(run.job)
+        job = rehearsed(run.job) if run.job.kind is JobKind.REHEARSAL else carried_out(run.job)
         environment = await self._environment(job)
         grant = await self._grant(job)
         spec = JobSpec(
@@ -63,6 +67,7 @@ class Seal:
             events_url=self._events_url(job.id, job.attempt),
             token=token,
             heartbeat_seconds=self._heartbeat_seconds,
+            rehearsal=self._rehearsal(run.job),
             provenance={
                 "eyebright_version": version("eyebright"),
                 "environment_lock_sha256": environment.lock_sha256,
@@ -75,6 +80,11 @@ class Seal:
             },
         )
         return spec, environment
+
+    def _rehearsal(self, job: Job) -> RehearsalOrder | None:
+        if job.kind is not JobKind.REHEARSAL:
+            return None
+        return RehearsalOrder(webhook=webhook_of(job), egress=dict(self._egress()))
 
     def _config(self, job: Job) -> dict[str, Any]:
         """An import goes by the rules of the day on which it runs: it can have waited, or repeat one of last year."""

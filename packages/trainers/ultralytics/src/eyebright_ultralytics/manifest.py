@@ -39,4 +39,5 @@ MANIFEST = TrainerManifest(
     layouts=("yolo", "imagefolder"),
     reads_only=False,  # Ultralytics mends JPEGs where they lie
     conformance={"epochs": 2, "batch": 4, "imgsz": 64, "nbs": 4, "warmup_epochs": 0, "plots": False},
+    rehearsal={"plots": False, "save_every_epochs": 1},
 )

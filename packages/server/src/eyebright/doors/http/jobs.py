@@ -10,7 +10,7 @@ from eyebright.doors.http.paths import API, AfterJob, IdempotencyKey, JobId, Lim
 from eyebright.doors.problems import refusals
 from eyebright.doors.strict import StrictRoute
 from eyebright.ports.jobs import JobQuery
-from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest
+from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest
 from eyebright_wire.resources import JobView, Page, Preflight
 
 router = APIRouter(prefix=API, tags=["jobs"], route_class=StrictRoute)
@@ -22,7 +22,7 @@ def _is_pair(label: str) -> str:
     return label
 
 
-Kind = Annotated[JobKind | None, Query(description="Only trainings, or only imports; default: both")]
+Kind = Annotated[JobKind | None, Query(description="Only trainings, imports or rehearsals; default: all")]
 States = Annotated[list[JobState] | None, Query(alias="state", description="Any of these")]
 Labels = Annotated[
     list[Annotated[str, AfterValidator(_is_pair)]] | None, Query(alias="label", description="key:value; all of these")
@@ -53,11 +53,34 @@ async def submit_job(
     "/jobs:preflight",
     operation_id="preflight_job",
     summary="Check an order without placing it",
-    responses=refusals(404, 503),
+    responses=refusals(),
 )
 async def preflight_job(order: PreflightRequest, verbs: Verbs) -> Preflight:
-    """Trainer, model and settings are checked as for an order, and so is the data set if one is named. Nothing is kept."""
-    return await verbs.jobs.preflight(order)
+    """Everything that is wrong with an order, at once: trainer, model, settings, and the data set if one is named; and a forecast
+    of the disk space and the memory that it would take. Nothing is kept."""
+    return await verbs.preflights.preflight(order)
+
+
+@router.post(
+    "/jobs:rehearse",
+    operation_id="rehearse_job",
+    summary="Try the first batches of an order",
+    status_code=201,
+    responses={
+        200: {"model": JobView, "description": "This rehearsal was already ordered under the same key"},
+        **refusals(404, 409, 503),
+    },
+)
+async def rehearse_job(
+    order: RehearsalRequest, response: Response, verbs: Verbs, idempotency_key: IdempotencyKey = None
+) -> JobView:
+    """A job of the kind `rehearsal`: within a minute the first batch, the largest one, a validation, a checkpoint that is gone on
+    from, each export, and a connection to the webhook, if one is named. It succeeds whatever it finds; its artifact
+    `rehearsal.json` says which step failed, and why. No model comes of it."""
+    submitted = await verbs.jobs.rehearse(order, key=idempotency_key)
+    if not submitted.created:
+        response.status_code = 200
+    return _at(response, submitted.view)
 
 
 @router.get("/jobs", operation_id="list_jobs", summary="List jobs, newest first", responses=refusals())

@@ -1,0 +1,132 @@
+"""What an order means here: its trainer, task, model, settings and data, found to fit each other."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from eyebright.core import preflight
+from eyebright.core.records import Model, Version
+from eyebright.core.resolve import Resolved, nearest, resolve
+from eyebright.errors import ConfigInvalid, EyebrightError, InvalidRequest, TrainerUnavailable
+from eyebright.ports.catalog import Catalog
+from eyebright.ports.executor import Environment
+from eyebright.ports.registry import DatasetStore, ModelStore
+from eyebright.services.datasets import find
+from eyebright.services.reference import find as find_model
+from eyebright_wire.datasets import DatasetReport
+from eyebright_wire.jobs import JobRequest, PreflightRequest
+from eyebright_wire.manifest import TrainerManifest
+from eyebright_wire.resources import TrainerView
+
+Request = TypeVar("Request", bound=JobRequest)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An order's trainer, task, model and settings."""
+
+    trainer: str
+    task: str
+    model: str
+    licence: str  # SPDX
+    resolved: Resolved
+    parent: str | None = None  # the id of the model to begin from
+
+
+class Orders:
+    def __init__(
+        self,
+        datasets: DatasetStore,
+        models: ModelStore,
+        catalog: Catalog,
+        executors: Collection[str],
+        licence_deny: Collection[str] = (),
+    ) -> None:
+        self._datasets = datasets
+        self._models = models
+        self._catalog = catalog
+        self._executors = tuple(executors)
+        self._licence_deny = frozenset(licence_deny)
+
+    async def check(self, request: PreflightRequest) -> None:
+        """Raises what an order would be refused with; without a data set, all but that."""
+        settled = await self.settle(request)
+        if request.dataset is not None:
+            await self.ready_version(request.dataset, settled.task)
+
+    async def settle(self, request: JobRequest) -> Settled:
+        """Everything about an order but its data. Raises the first thing that does not fit."""
+        self.check_executor(request.executor)
+        parent = await self.parent(request)
+        request = as_of(request, parent) if parent else request
+        environment = await self.environment(request)
+        self.check_licence(environment.manifest)
+        task = preflight.task_of(environment.manifest, request.task)
+        model = preflight.model_of(task, request.model)
+        resolved = resolve(task, request.config)
+        if parent:
+            preflight.check_parent(parent, environment.trainer, task, model, resolved.config)
+        licence = environment.manifest.licence
+        return Settled(environment.trainer, task.name, model, licence, resolved, parent and parent.id)
+
+    async def parent(self, request: JobRequest) -> Model | None:
+        """The model to begin from, if one is named. Raises NotFound."""
+        return await find_model(self._models, request.parent) if request.parent else None
+
+    def check_executor(self, executor: str) -> None:
+        if executor not in self._executors:
+            raise InvalidRequest(f"unknown executor {executor!r}.{nearest(executor, self._executors)}")
+
+    def check_licence(self, manifest: TrainerManifest) -> None:
+        preflight.check_licence(manifest, self._licence_deny)
+
+    async def environment(self, request: JobRequest) -> Environment:
+        """The trainer that was named, or the first installed one that knows the task and the model."""
+        if request.trainer is not None:
+            return await self._catalog.environment(request.trainer)
+        installed = await self._catalog.installed()
+        able = [environment for environment in installed if environment.manifest.task(request.task)]
+        if not able:
+            raise _nobody_can(request.task, installed) if installed else _nobody_there(await self._catalog.list())
+        return next((environment for environment in able if _offers(environment, request)), able[0])
+
+    async def ready_version(self, dataset: str, task: str) -> Version:
+        """Raises DatasetInvalid for one that is not ready for the task."""
+        version = await self.version(dataset, task)
+        preflight.check_ready(report_of(version), task, version.id)
+        return version
+
+    async def version(self, dataset: str, task: str) -> Version:
+        """A version by its id; of a data set by name the newest that is ready for the task, or else the newest."""
+        if dataset.startswith("dsv_"):
+            return await self._datasets.version(dataset)
+        versions = (await find(self._datasets, dataset)).versions
+        return next((version for version in versions if report_of(version).ready_for(task).ready), versions[0])
+
+
+def as_of(request: Request, parent: Model) -> Request:
+    """What the order leaves open is as it is with the model that it begins from."""
+    known = {"trainer": parent.trainer, "task": parent.task, "model": parent.architecture}
+    given = {name for name in known if name in request.model_fields_set and getattr(request, name) is not None}
+    return request.model_copy(update={name: value for name, value in known.items() if name not in given})
+
+
+def report_of(version: Version) -> DatasetReport:
+    return DatasetReport.model_validate(version.report)
+
+
+def _nobody_can(task: str, installed: Collection[Environment]) -> EyebrightError:
+    known = {found.name for environment in installed for found in environment.manifest.tasks}
+    return ConfigInvalid(f"no installed trainer has a task {task!r}.{nearest(task, known)}")
+
+
+def _nobody_there(trainers: Sequence[TrainerView]) -> TrainerUnavailable:
+    """With the way to the one that is preferred."""
+    way = trainers[0].problem if trainers else "none is registered"
+    return TrainerUnavailable(f"no trainer can be used: {way}")
+
+
+def _offers(environment: Environment, request: JobRequest) -> bool:
+    """By its list alone: one that takes any name would take every mistyped one too. For what is not listed, name the trainer."""
+    task = environment.manifest.task(request.task)
+    return task is not None and (request.model is None or request.model in {model.name for model in task.models})
