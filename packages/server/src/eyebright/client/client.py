@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
-from urllib.parse import quote
 
 import httpx
 
@@ -15,6 +14,7 @@ from eyebright.client.bundle import export_of, files_of, pack, texts_of
 from eyebright.client.files import LeftOut, Told, archive_of, log_left_out, save, untold
 from eyebright.client.local import LocalServer, local_token, running_server
 from eyebright.client.problems import refusal
+from eyebright.client.routes import API, model_route, route
 from eyebright.client.transport import TRIES, Transport, is_same
 from eyebright.client.unfinished import Unfinished
 from eyebright.client.uploading import Uploading
@@ -53,7 +53,6 @@ from eyebright_wire.resources import (
 )
 
 V = TypeVar("V", bound=WireModel)
-API = "/api/v1"
 
 
 class Client:
@@ -157,7 +156,7 @@ class Client:
     def inspect_dataset(self, order: DatasetInspection) -> DatasetReport:
         """What the server finds in a source; nothing is kept. Raises as `imported` does, but not for files that are broken."""
         job = self._succeeded(self._order(f"{API}/datasets:inspect", order))
-        response = self._transport.ask("GET", f"{API}/jobs/{job.id}/artifacts/report.json")
+        response = self._transport.ask("GET", route("jobs", job.id, "artifacts", "report.json"))
         return DatasetReport.model_validate_json(response.content)
 
     def upload_dataset(
@@ -187,53 +186,53 @@ class Client:
             return Uploading(self._transport, self._unfinished, archive, path.resolve().name, key, told).run()
 
     def datasets(self) -> Iterator[DatasetView]:
-        return self._pages("/datasets", DatasetView)
+        return self._pages(route("datasets"), DatasetView)
 
     def dataset(self, name: str) -> DatasetView:
-        return self._get(f"{API}/datasets/{name}", DatasetView)
+        return self._get(route("datasets", name), DatasetView)
 
     def dataset_version(self, version_id: str) -> DatasetVersionView:
-        return self._get(f"{API}/dataset-versions/{version_id}", DatasetVersionView)
+        return self._get(route("dataset-versions", version_id), DatasetVersionView)
 
     def pictures(
         self, version_id: str, *, split: str | None = None, class_name: str | None = None
     ) -> Iterator[PictureView]:
         """The images of a version with their objects, in its own order; pages are fetched as needed."""
-        path = f"{API}/dataset-versions/{version_id}/pictures"
-        return self._pages(path, PictureView, split=split, class_name=class_name)
+        pictures = route("dataset-versions", version_id, "pictures")
+        return self._pages(pictures, PictureView, split=split, class_name=class_name)
 
     def thumbnail(self, version_id: str, number: int, *, side: int = 256, labels: bool = True) -> bytes:
         """An image of a version as a JPEG, drawn with its labels."""
-        path = f"{API}/dataset-versions/{version_id}/pictures/{number}/thumbnail"
-        return self._transport.ask("GET", path, params=_given({"side": side, "labels": labels})).content
+        thumbnail = route("dataset-versions", version_id, "pictures", str(number), "thumbnail")
+        return self._transport.ask("GET", thumbnail, params=_given({"side": side, "labels": labels})).content
 
     def sheet(self, version_id: str, *, limit: int = 48, columns: int = 8, side: int = 192) -> bytes:
         """Many images of a version on one PNG, drawn with their labels."""
         params = _given({"limit": limit, "columns": columns, "side": side})
-        return self._transport.ask("GET", f"{API}/dataset-versions/{version_id}/sheet", params=params).content
+        return self._transport.ask("GET", route("dataset-versions", version_id, "sheet"), params=params).content
 
     def changes(self, version_id: str, dataset: str | None = None) -> Iterator[dict[str, str]]:
         """What a version leaves out or alters against its source: code, source, detail. `dataset` says which source, if
         several came to the same version."""
         params = _given({"dataset": dataset})
-        with self._transport.stream("GET", f"{API}/dataset-versions/{version_id}/changes", params=params) as response:
+        with self._transport.stream("GET", route("dataset-versions", version_id, "changes"), params=params) as response:
             yield from map(json.loads, response.iter_lines())
 
     # -- recipes and trainers
 
     def recipes(self) -> tuple[RecipeView, ...]:
-        return self._list("/recipes", RecipeView)
+        return self._list(route("recipes"), RecipeView)
 
     def recipe(self, trainer: str, task: str) -> RecipeView:
-        return self._get(f"{API}/recipes/{trainer}/{task}", RecipeView)
+        return self._get(route("recipes", trainer, task), RecipeView)
 
     def resolve(self, trainer: str, task: str, request: ResolutionRequest) -> Resolution:
         """What would run with these settings; nothing is kept."""
         body = request.model_dump(mode="json", exclude_unset=True)
-        return self._post(f"{API}/recipes/{trainer}/{task}:resolve", Resolution, json=body)
+        return self._post(f"{route('recipes', trainer, task)}:resolve", Resolution, json=body)
 
     def trainers(self) -> tuple[TrainerView, ...]:
-        return self._list("/trainers", TrainerView)
+        return self._list(route("trainers"), TrainerView)
 
     # -- jobs
 
@@ -268,7 +267,7 @@ class Client:
 
     def rehearsal(self, job_id: str) -> RehearsalReport:
         """What a rehearsal that has succeeded found. Raises NotFound before that."""
-        return self._get(f"{API}/jobs/{job_id}/artifacts/{REPORT}", RehearsalReport)
+        return self._get(route("jobs", job_id, "artifacts", REPORT), RehearsalReport)
 
     def jobs(
         self,
@@ -282,18 +281,18 @@ class Client:
         """Newest first."""
         label = [f"{key}:{value}" for key, value in (labels or {}).items()]
         wanted = {"kind": kind, "state": state, "trainer": trainer, "dataset_version": dataset_version}
-        return self._pages("/jobs", JobView, **wanted, label=label)
+        return self._pages(route("jobs"), JobView, **wanted, label=label)
 
     def job(self, job_id: str) -> JobView:
-        return self._get(f"{API}/jobs/{job_id}", JobView)
+        return self._get(route("jobs", job_id), JobView)
 
     def cancel(self, job_id: str) -> JobView:
         """Ask it to stop; a queued job is cancelled at once. Raises Conflict when it has already ended."""
-        return self._post(f"{API}/jobs/{job_id}:cancel", JobView, again=False)
+        return self._post(f"{route('jobs', job_id)}:cancel", JobView, again=False)
 
     def retry(self, job_id: str) -> JobView:
         """The same order once more, as a new job with `rerun_of`."""
-        return self._post(f"{API}/jobs/{job_id}:retry", JobView, again=False)
+        return self._post(f"{route('jobs', job_id)}:retry", JobView, again=False)
 
     def watch(self, job_id: str, after: int = 0) -> Iterator[JobView | EventView]:
         """The job as it is, then every change and every event after position `after`, until the final JobView.
@@ -312,25 +311,25 @@ class Client:
 
     def events(self, job_id: str, after: int = 0) -> Iterator[EventView]:
         """What is stored by now, oldest first."""
-        return self._pages(f"/jobs/{job_id}/events", EventView, after=str(after))
+        return self._pages(route("jobs", job_id, "events"), EventView, after=str(after))
 
     def logs(self, job_id: str, offset: int = 0, attempt: int | None = None) -> LogChunk:
         """What the attempt (default: the newest) printed from byte `offset` on."""
-        return self._get(f"{API}/jobs/{job_id}/logs", LogChunk, offset=offset, attempt=attempt)
+        return self._get(route("jobs", job_id, "logs"), LogChunk, offset=offset, attempt=attempt)
 
     def metrics(self, job_id: str) -> tuple[MetricSeries, ...]:
-        return self._list(f"/jobs/{job_id}/metrics", MetricSeries)
+        return self._list(route("jobs", job_id, "metrics"), MetricSeries)
 
     def checkpoints(self, job_id: str) -> tuple[CheckpointView, ...]:
-        return self._list(f"/jobs/{job_id}/checkpoints", CheckpointView)
+        return self._list(route("jobs", job_id, "checkpoints"), CheckpointView)
 
     def artifacts(self, job_id: str) -> tuple[ArtifactView, ...]:
-        return self._list(f"/jobs/{job_id}/artifacts", ArtifactView)
+        return self._list(route("jobs", job_id, "artifacts"), ArtifactView)
 
     def download_artifact(
         self, job_id: str, path: str, target: Path, *, sha256: str | None = None, told: Told = untold
     ) -> Path:
-        return self._download(f"{API}/jobs/{job_id}/artifacts/{path}", target, sha256, told)
+        return self._download(route("jobs", job_id, "artifacts", *path.split("/")), target, sha256, told)
 
     # -- models
 
@@ -338,11 +337,11 @@ class Client:
 
     def models(self, name: str | None = None) -> Iterator[ModelView]:
         """Newest first; only the versions of a name, if one is given."""
-        return self._pages("/models", ModelView, name=name)
+        return self._pages(route("models"), ModelView, name=name)
 
     def model(self, model: str) -> ModelView:
         """Raises NotFound with the nearest, or with when it was deleted."""
-        return self._get(_path(model), ModelView)
+        return self._get(model_route(model), ModelView)
 
     def compare_models(self, left: str, right: str) -> ModelComparison:
         return self._get(f"{API}/models:compare", ModelComparison, left=left, right=right)
@@ -357,7 +356,7 @@ class Client:
 
     def delete_model(self, model: str) -> None:
         """For good, with its files. Raises Conflict while an alias points to it."""
-        self._transport.ask("DELETE", _path(model), again=False)
+        self._transport.ask("DELETE", model_route(model), again=False)
 
     def download_model(self, model: str, folder: Path, *, told: Told = untold) -> tuple[Path, ...]:
         """Every file of the model, verified by its sha256."""
@@ -366,7 +365,7 @@ class Client:
 
     def order_export(self, model: str, form: str) -> ModelExport:
         """Have a form made that the model lacks; asked twice, it is one job. `exported` says what came of it."""
-        return self._post(f"{_path(model)}:export", ModelExport, json={"format": form})
+        return self._post(f"{model_route(model)}:export", ModelExport, json={"format": form})
 
     def exported(self, order: ModelExport) -> ModelView:
         """The model with the form that was ordered. Raises what became of the job instead."""
@@ -392,7 +391,7 @@ class Client:
         """Classify one image (a file or its bytes)."""
         content = image if isinstance(image, bytes) else Path(image).read_bytes()
         headers = {"Content-Type": "application/octet-stream"}
-        return self._post(f"{_path(model)}:predict", Prediction, content=content, headers=headers, timeout=None)
+        return self._post(f"{model_route(model)}:predict", Prediction, content=content, headers=headers, timeout=None)
 
     # -- how
 
@@ -443,34 +442,30 @@ class Client:
         return view.model_validate_json(response.content)
 
     def _list(self, path: str, view: type[V]) -> tuple[V, ...]:
-        response = self._transport.ask("GET", API + path)
+        response = self._transport.ask("GET", path)
         return tuple(view.model_validate(item) for item in response.json())
 
     def _pages(self, path: str, view: type[V], **params: Any) -> Iterator[V]:
         while True:
-            page = self._get(API + path, Page[Any], **params)
+            page = self._get(path, Page[Any], **params)
             yield from map(view.model_validate, page.items)
             if page.next is None:
                 return
             params["after"] = page.next
 
     def _alias(self, method: str, model: str, alias: str, *, again: bool = True) -> ModelView:
-        response = self._transport.ask(method, f"{_path(model)}/aliases/{quote(alias, safe='')}", again=again)
+        response = self._transport.ask(method, model_route(model, "aliases", alias), again=again)
         return ModelView.model_validate_json(response.content)
 
     def _fetch(self, model: ModelView, refs: Iterable[ArtifactRef], folder: Path, told: Told) -> tuple[Path, ...]:
         return tuple(
-            self._download(f"{_path(model.id)}/files/{ref.path}", folder / ref.path, ref.sha256, told) for ref in refs
+            self._download(model_route(model.id, "files", *ref.path.split("/")), folder / ref.path, ref.sha256, told)
+            for ref in refs
         )
 
     def _download(self, path: str, target: Path, sha256: str | None, told: Told) -> Path:
         with self._transport.stream("GET", path, headers={"Accept-Encoding": "identity"}) as response:
             return save(response, target, sha256=sha256, told=told)
-
-
-def _path(model: str) -> str:
-    """Names of models may have anything in them but line ends."""
-    return f"{API}/models/{quote(model)}"
 
 
 def _given(params: Mapping[str, Any]) -> httpx.QueryParams:

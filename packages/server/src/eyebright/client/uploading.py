@@ -10,11 +10,11 @@ import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from eyebright.client.files import Told, untold
+from eyebright.client.routes import route
 from eyebright.client.transport import Transport, is_transient
 from eyebright.client.unfinished import Unfinished
 from eyebright.errors import Conflict, EyebrightError, Locked, NotFound
 
-PATH = "/api/v1/uploads"
 #: One request carries so much at most: proxies limit bodies, and each answer means that it is on the server's disk.
 PIECE_BYTES = 16 * 2**20
 _READ_BYTES = 2**18
@@ -56,7 +56,7 @@ class Uploading:
         if known is None:
             return False
         try:
-            head = self.transport.ask("HEAD", f"{PATH}/{known}", headers=_TUS)
+            head = self.transport.ask("HEAD", route("uploads", known), headers=_TUS)
         except NotFound:
             return False
         self._id = known
@@ -66,7 +66,7 @@ class Uploading:
     def _begin(self) -> None:
         name = base64.b64encode(self.name.encode(errors="replace")).decode()
         headers = {**_TUS, "Upload-Length": str(self._size), "Upload-Metadata": f"filename {name}"}
-        answer = self.transport.ask("POST", PATH, headers=headers)
+        answer = self.transport.ask("POST", route("uploads"), headers=headers)
         self._id = _header(answer, "Location").rstrip("/").rpartition("/")[2]
         self._reached, self._sure = 0, True
         self.unfinished.put(self.key, self._id)
@@ -90,7 +90,7 @@ class Uploading:
         self._reach(
             self.transport.ask(
                 "PATCH",
-                f"{PATH}/{self._id}",
+                route("uploads", self._id),
                 again=False,  # what of it arrived must be asked first
                 headers={**_TUS, **self._piece_headers()},
                 content=self._piece(file, self._reached),
@@ -101,7 +101,7 @@ class Uploading:
         """Whether more arrived than was known."""
         before = self._reached
         try:
-            self._reach(self.transport.ask("HEAD", f"{PATH}/{self._id}", again=False, headers=_TUS))
+            self._reach(self.transport.ask("HEAD", route("uploads", self._id), again=False, headers=_TUS))
         except NotFound:  # an answer to HEAD has no words of its own
             raise NotFound(f"the server no longer has upload {self._id}; send {self.file} again") from None
         return self._reached > before or self._reached == self._size

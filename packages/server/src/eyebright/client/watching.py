@@ -9,6 +9,7 @@ import httpx
 from httpx_sse import ServerSentEvent, SSEError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
+from eyebright.client.routes import route
 from eyebright.client.transport import Transport, is_transient, no_answer
 from eyebright.errors import Unavailable
 from eyebright_wire.resources import EventView, JobView
@@ -58,7 +59,7 @@ class Watching:
 
     def _listen(self) -> Iterator[JobView | EventView]:
         with self.transport.listen(
-            f"/api/v1/jobs/{self.job_id}/events",
+            route("jobs", self.job_id, "events"),
             params={"after": self.position},
             headers={"Last-Event-ID": str(self.position)},
             timeout=self._timeout(),
