@@ -609,3 +609,54 @@ def query():
     from eyebright.ports.jobs import JobQuery
 
     return JobQuery()
+
+
+async def stopped_after_a_checkpoint(platform, version="1.0"):
+    handle = await platform.launched()
+    await platform.say(handle, "started", pid=1, host="here", versions={"toy": version})
+    manifest = {"path": "checkpoints/step-5/manifest.json", "size_bytes": 1, "sha256": "b" * 64, "kind": "checkpoint"}
+    await platform.say(handle, "checkpoint", manifest=manifest, epoch=1, step=5)
+    await platform.jobs.cancel(handle.job_id)
+    await platform.say(handle, "cancelled", step=5)
+    platform.executor.exit(handle, 0)
+    await platform.settle()
+    return handle.job_id
+
+
+async def test_a_retry_of_a_cancelled_job_goes_on_from_its_checkpoint(platform):
+    old = await stopped_after_a_checkpoint(platform)
+    again = await platform.jobs.retry(old)
+    assert (again.rerun_of, again.resume_from) == (old, old)
+    await platform.dispatch.tick()
+    spec = platform.executor.launches[-1]
+    assert (spec.job_id, [(point.epoch, point.step) for point in spec.resume]) == (again.id, [(1, 5)])
+    assert f"{old}/a1" in str(spec.resume[0].source)
+
+
+async def test_a_retry_of_a_retry_that_saved_nothing_goes_on_from_where_that_would_have(platform):
+    old = await stopped_after_a_checkpoint(platform)
+    idle = await platform.jobs.retry(old)
+    await platform.jobs.cancel(idle.id)
+    assert (await platform.jobs.retry(idle.id)).resume_from == old
+
+
+async def test_a_retry_that_is_to_be_fresh_begins_anew(platform):
+    old = await stopped_after_a_checkpoint(platform)
+    again = await platform.jobs.retry(old, fresh=True)
+    assert (again.rerun_of, again.resume_from) == (old, None)
+    await platform.dispatch.tick()
+    assert platform.executor.launches[-1].resume == ()
+
+
+async def test_a_retry_by_another_version_of_the_trainer_begins_anew(platform):
+    old = await stopped_after_a_checkpoint(platform, version="0.0.9")
+    assert (await platform.jobs.retry(old)).resume_from is None
+
+
+async def test_a_retry_of_a_job_that_succeeded_begins_anew(platform):
+    handle = await platform.launched()
+    await platform.say(handle, "started", pid=1, host="here", versions={"toy": "1.0"})
+    manifest = {"path": "checkpoints/step-5/manifest.json", "size_bytes": 1, "sha256": "b" * 64, "kind": "checkpoint"}
+    await platform.say(handle, "checkpoint", manifest=manifest, epoch=1, step=5)
+    await platform.succeed(handle)
+    assert (await platform.jobs.retry(handle.job_id)).resume_from is None

@@ -60,6 +60,7 @@ class JobView(WireModel):
     metrics: dict[str, float] = Field(default_factory=dict)
     queue_position: int | None = None  # 1 = next
     rerun_of: str | None = None
+    resume_from: str | None = Field(default=None, description="The ended job whose checkpoints it goes on from")
     model_id: str | None = None  # once registered
     imported_version: str | None = Field(default=None, description="The data set version that an import has made")
     created_at_ms: int

@@ -139,12 +139,14 @@ def cancel(job_id: JobId, as_json: Json = False) -> None:
 @app.command(epilog=example("eyebright jobs retry JOB\neyebright jobs retry JOB --watch"))
 def retry(
     job_id: JobId,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, even where it could go on.")] = False,
     watching: Annotated[bool, typer.Option("--watch", help="Stay and show its progress.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Run a finished job's order once more, as a new job."""
+    """Run a finished job's order once more, as a new job. One that was cancelled or failed goes on from its last checkpoint."""
     with connected() as client:
-        job = client.retry(job_id)
+        job = client.retry(job_id, fresh=fresh)
+        say(_beginning(job))
         if watching:
             return accompany(client, job, as_json)
     if as_json:
@@ -222,7 +224,7 @@ def metrics(job_id: JobId, as_json: Json = False) -> None:
 
 @app.command(epilog=example("eyebright jobs checkpoints JOB"))
 def checkpoints(job_id: JobId, as_json: Json = False) -> None:
-    """From where it could go on."""
+    """What a retry of it can go on from."""
     with connected() as client:
         found = client.checkpoints(job_id)
         nothing = "" if found else _deletion(client, job_id)
@@ -302,6 +304,12 @@ def _deletion(client: Client, job_id: str) -> str:
     return ""
 
 
+def _beginning(job: JobView) -> str:
+    if job.resume_from:
+        return f"It goes on from the newest whole checkpoint of {job.resume_from}; `--fresh` would begin anew."
+    return "It begins anew."
+
+
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key:
@@ -339,6 +347,7 @@ def _facts(job: JobView, folder: Path | None) -> list[tuple[str, object]]:
         ("took", duration(spans_of(job).get("training_seconds"))),
         ("model", job.model_id or ""),
         ("rerun of", job.rerun_of or ""),
+        ("resumes", job.resume_from or ""),
         ("files", folder or ""),
     ]
 

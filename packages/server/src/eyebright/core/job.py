@@ -33,6 +33,7 @@ class Job:
     rerun_of: str | None = None
     licence: str | None = None  # SPDX, of the trainer that took the order
     parent: str | None = None  # the model that training begins from
+    resume_from: str | None = None  # the ended job whose checkpoints it goes on from, until it has its own
     created_at_ms: int
 
     state: JobState = JobState.QUEUED

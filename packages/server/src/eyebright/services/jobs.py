@@ -22,6 +22,7 @@ from eyebright.services.orders import Orders
 from eyebright.services.receipts import known_order, sha256_of
 from eyebright.services.views import job_view
 from eyebright_wire.errors import ErrorCode
+from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest
 from eyebright_wire.resources import JobView, Page
 
@@ -51,6 +52,7 @@ class Jobs:
         self._store = store
         self._history = history
         self._orders = Orders(datasets, models, catalog, executors, licence_deny)
+        self._catalog = catalog
         self._clock = clock
         self._announcer = announcer
 
@@ -130,13 +132,31 @@ class Jobs:
         self._announcer.committed([change])
         return await self.get(job_id)
 
-    async def retry(self, job_id: str) -> JobView:
-        """A new job with the same settings, those of that day's recipe included. Raises Conflict until the old one ended."""
+    async def retry(self, job_id: str, *, fresh: bool = False) -> JobView:
+        """A new job with the same settings, those of that day's recipe included. Raises Conflict until the old one ended.
+
+        A training that was cancelled or failed goes on from its newest whole checkpoint, unless it is to be `fresh` or the
+        trainer is of another version now.
+        """
         old = (await self._store.get(job_id)).job
         if not old.state.final:
             raise Conflict(f"job {job_id} is {old.state}; only a finished job can be run again")
         job = await self._plan(_request_of(old)) if old.kind is JobKind.TRAINING else self._repeated(old)
-        return (await self._insert(replace(job, rerun_of=job_id), "retry", None, "")).view
+        resume_from = None if fresh else await self._resumable(old)
+        return (await self._insert(replace(job, rerun_of=job_id, resume_from=resume_from), "retry", None, "")).view
+
+    async def _resumable(self, old: Job) -> str | None:
+        """The job whose checkpoints a retry of this one goes on from: its own, or those that it was to go on from itself."""
+        if old.kind is not JobKind.TRAINING or old.state is JobState.SUCCEEDED:
+            return None
+        source = old.id if await self._history.checkpoints(old.id) else old.resume_from
+        return source if source and await self._trainer_is_as_of(source, old.trainer) else None
+
+    async def _trainer_is_as_of(self, job_id: str, trainer: str) -> bool:
+        """A trainer of another version need not understand what it left."""
+        manifest = (await self._catalog.environment(trainer)).manifest
+        told = await self._history.events(job_id, 0, 1000, frozenset({str(EventKind.STARTED)}))
+        return bool(told) and told[-1].data.get("versions", {}).get(manifest.name) == manifest.version
 
     def _repeated(self, old: Job) -> Job:
         """An import, export or rehearsal once more; whether what it is made of is still there it finds out itself."""

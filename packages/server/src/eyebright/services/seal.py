@@ -62,7 +62,7 @@ class Seal:
             parent=await self._parent(job),
             export=export_order(run.job),
             output=self._objects.grant(attempt_prefix(job.id, job.attempt)),
-            resume=await self._resume_points(job.id),
+            resume=await self._resume_points(job),
             resources=slot.resources if slot else Resources(),
             events_url=self._events_url(job.id, job.attempt),
             token=token,
@@ -119,9 +119,12 @@ class Seal:
             files=tuple(ref for ref in model.artifacts if ref.kind in MODEL_FILES),
         )
 
-    async def _resume_points(self, job_id: str) -> tuple[ResumePoint, ...]:
-        newest = (await self._history.checkpoints(job_id))[:RESUME_POINTS]
-        return tuple(self._resume_point(checkpoint) for checkpoint in newest)
+    async def _resume_points(self, job: Job) -> tuple[ResumePoint, ...]:
+        """Its own before those of the job that it goes on from."""
+        found = await self._history.checkpoints(job.id)
+        if job.resume_from is not None:
+            found += await self._history.checkpoints(job.resume_from)
+        return tuple(self._resume_point(checkpoint) for checkpoint in found[:RESUME_POINTS])
 
     def _resume_point(self, checkpoint: Checkpoint) -> ResumePoint:
         return ResumePoint(

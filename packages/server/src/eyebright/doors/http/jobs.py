@@ -124,9 +124,13 @@ async def cancel_job(job_id: JobId, verbs: Verbs) -> JobView:
     status_code=201,
     responses=refusals(404, 409, 503),
 )
-async def retry_job(job_id: JobId, response: Response, verbs: Verbs) -> JobView:
-    """A new job with the same order; its `rerun_of` names this one."""
-    return _at(response, await verbs.jobs.retry(job_id))
+async def retry_job(job_id: JobId, response: Response, verbs: Verbs, fresh: bool = False) -> JobView:
+    """A new job with the same order; its `rerun_of` names this one.
+
+    A training that was cancelled or failed goes on from its newest whole checkpoint, and `resume_from` names the job that left
+    it. With `fresh`, or when the trainer is of another version now, it begins anew.
+    """
+    return _at(response, await verbs.jobs.retry(job_id, fresh=fresh))
 
 
 def _pairs(labels: list[str]) -> dict[str, str]:

@@ -120,6 +120,7 @@ orders = Table(
     Column("rerun_of", Id),
     Column("licence", Text),
     Column("parent", Id),
+    Column("resume_from", Id),
     Index("ix_orders_parent", "parent", sqlite_where=text(_BEGOTTEN), postgresql_where=text(_BEGOTTEN)),
     Index("ix_orders_trainer", "trainer", "job_id"),
     Index("ix_orders_dataset_version", "dataset_version", "job_id"),
