@@ -28,6 +28,7 @@ FILES = {
     "labels.json": ArtifactKind.LABELS,
     "metrics.json": ArtifactKind.METRICS,
     "README.md": ArtifactKind.CARD,
+    "config.json": ArtifactKind.CONFIG,
     "curves.png": ArtifactKind.PICTURE,
 }
 
@@ -65,7 +66,7 @@ def test_an_export_comes_with_all_that_belongs_to_it_and_nothing_else(
 ) -> None:
     serving(server, model())
     found = content(client.export_model("pets@3", "onnx", tmp_path / "pets.zip"))
-    files = ["README.md", "labels.json", "metrics.json", "model.onnx", "model.onnx.data"]
+    files = ["README.md", "config.json", "labels.json", "metrics.json", "model.onnx", "model.onnx.data"]
     assert sorted(found) == sorted([*files, "LICENSE", "NOTICE.txt", "parity.json"])
     assert "pets@3 (mdl_1) was made by the trainer toy, which is under Apache-2.0" in found["NOTICE.txt"]
     assert "the data set version dsv_1" in found["NOTICE.txt"]

@@ -135,7 +135,7 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Write over a FILE that is there already.")] = False,
     as_json: Json = False,
 ) -> None:
-    """One zip with an export, its labels, metrics, model card, certificate and licence; the same bytes each time.
+    """One zip with an export, its settings, labels, metrics, model card, certificate and licence; the same bytes each time.
 
     A form that the training did not make is made now by the model's trainer, where that can, and kept with the model.
     """

@@ -1,4 +1,4 @@
-"""An export and all that belongs to it as one zip: labels, metrics, model card, certificate, licence.
+"""An export and all that belongs to it as one zip: settings, labels, metrics, model card, certificate, licence.
 
 The same model gives the same bytes, whoever packs it and whenever.
 """
@@ -16,7 +16,7 @@ from eyebright_wire.resources import ModelView
 CERTIFICATE = "parity.json"
 LICENCE = "LICENSE"
 NOTICE = "NOTICE.txt"
-_ALONG = frozenset({ArtifactKind.LABELS, ArtifactKind.METRICS, ArtifactKind.CARD})
+_ALONG = frozenset({ArtifactKind.CONFIG, ArtifactKind.LABELS, ArtifactKind.METRICS, ArtifactKind.CARD})
 _LICENCE_FILE = re.compile(r"(?:licen[cs]e|copying)(?:[._-].*)?", re.IGNORECASE)
 _OPERATORS = frozenset({"AND", "OR", "WITH"})
 
