@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from eyebright_wire.datasets import DatasetPlan, dataset_name
+from eyebright_wire.datasets import DatasetPlan
+from eyebright_wire.names import dataset_name
 from eyebright_wire.resources import DatasetImport
 
 

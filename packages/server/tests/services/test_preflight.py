@@ -9,7 +9,7 @@ from eyebright.ports.executor import Handle, Room
 from eyebright.ports.jobs import JobQuery
 from eyebright.testing import toy_manifest
 from eyebright_wire.datasets import DatasetReport, Readiness
-from eyebright_wire.jobs import JobKind, PreflightRequest, RehearsalRequest
+from eyebright_wire.jobs import JobKind, JobRequest, PreflightRequest, RehearsalRequest
 from eyebright_wire.manifest import ModelInfo, TrainerManifest
 from eyebright_wire.resources import TrainerView
 
@@ -158,3 +158,11 @@ async def test_a_rehearsal_that_succeeds_registers_no_model_and_can_be_repeated(
 async def test_a_rehearsal_is_refused_as_an_order_would_be(platform):
     with pytest.raises(ConfigInvalid, match="'epochs'"):
         await platform.jobs.rehearse(RehearsalRequest(dataset="pets", config={"epocs": 2}))
+
+
+async def test_an_order_under_a_name_of_former_days_can_be_run_again(platform):
+    await platform.add_dataset()
+    order = JobRequest(dataset="pets").model_copy(update={"name": "my cats@home"})
+    old = (await platform.jobs.submit(order)).view
+    await platform.jobs.cancel(old.id)
+    assert (await platform.jobs.retry(old.id)).name == "my cats@home"

@@ -189,25 +189,3 @@ class DatasetPlan(RequestModel):
         if both := self.rename.keys() & set(self.drop):
             raise ValueError(f"the class {min(both)!r} is both renamed and dropped; choose one")
         return self
-
-
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
-
-
-def _is_name(name: str) -> str:
-    if not re.fullmatch(_NAME, name):
-        raise ValueError(
-            "no name for a data set; expected at most 100 letters, digits, dots, dashes and underscores, the first a letter or "
-            f"digit, such as {dataset_name(name)}"
-        )
-    return name
-
-
-#: What a data set may be called: a name that is also safe in a path and a URL.
-DatasetName = Annotated[str, AfterValidator(_is_name), Field(json_schema_extra={"pattern": f"^{_NAME}$"})]
-
-
-def dataset_name(file_name: str) -> str:
-    """What a data set made of this file or folder is called by default: `My photos (1).zip` → `My-photos-1`."""
-    stem = file_name[:-4] if file_name.lower().endswith(".zip") else file_name
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:100] or "dataset"

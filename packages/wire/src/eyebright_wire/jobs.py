@@ -1,13 +1,14 @@
 """The order (`JobRequest`), the sealed envelope that a trainer opens (`JobSpec`), and the states between."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
 from eyebright_wire import WIRE_VERSION
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, Grant
-from eyebright_wire.model import ONE_LINE, Line, RequestModel, WireModel
+from eyebright_wire.model import Line, RequestModel, WireModel
+from eyebright_wire.names import JobName
 from eyebright_wire.rehearsals import RehearsalOrder
 
 
@@ -70,7 +71,7 @@ class JobRequest(RequestModel):
     """An order for one training run. Only `dataset` must be given; everything else has a default that runs."""
 
     dataset: Line = Field(description="A data set version id, or a data set name (its newest ready version)")
-    name: Annotated[str, Field(max_length=200), ONE_LINE] | None = None
+    name: JobName | None = Field(default=None, description="Of the job, and of the model that comes of it")
     task: str = "classification"
     trainer: str | None = Field(
         default=None, description="Default: the first installed trainer that knows task and model"

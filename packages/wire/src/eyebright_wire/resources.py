@@ -6,11 +6,12 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from pydantic import AfterValidator, Field, computed_field, model_validator
 
 from eyebright_wire.artifacts import ArtifactRef, ExportRef
-from eyebright_wire.datasets import DatasetName, DatasetPlan, DatasetReport
+from eyebright_wire.datasets import DatasetPlan, DatasetReport
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Progress
 from eyebright_wire.jobs import JobKind, JobState, PreflightRequest, Stage, kind_of
 from eyebright_wire.model import Line, RequestModel, Whole, WireModel
+from eyebright_wire.names import DatasetName
 from eyebright_wire.predictions import ClassMask, ClassScore, FoundObject
 
 T = TypeVar("T")

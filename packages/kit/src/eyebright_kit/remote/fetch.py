@@ -25,7 +25,7 @@ from eyebright_kit.remote.source import (
 from eyebright_kit.remote.transfer import FetchLimits, Order, Transfer, require_space, retrying, too_large
 from eyebright_kit.remote.watch import Ledger, Progress, Stop, in_parallel, watched
 from eyebright_kit.zipdirectory import shown as quoted
-from eyebright_wire.datasets import dataset_name
+from eyebright_wire.names import dataset_name
 
 __all__ = [
     "FetchCode", "FetchFailed", "FetchLimits", "Progress", "Sources", "Stop", "Stopped",

@@ -23,10 +23,11 @@ from eyebright.core.unsuccessful import error_of, errors_of
 from eyebright.errors import Unauthenticated, Unavailable
 from eyebright.settings import Settings
 from eyebright_wire.artifacts import ArtifactRef
-from eyebright_wire.datasets import DatasetPlan, DatasetReport, PictureView, dataset_name
+from eyebright_wire.datasets import DatasetPlan, DatasetReport, PictureView
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest
 from eyebright_wire.model import WireModel
+from eyebright_wire.names import dataset_name
 from eyebright_wire.rehearsals import REPORT, RehearsalReport
 from eyebright_wire.resources import (
     ArtifactView,

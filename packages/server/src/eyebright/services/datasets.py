@@ -22,9 +22,10 @@ from eyebright.services.views import dataset_view, job_view, version_view
 from eyebright_kit.data.relabel import PlanInvalid, relabelling
 from eyebright_kit.importing.handover import REPORT
 from eyebright_kit.importing.manifest import MODEL, TASK
-from eyebright_wire.datasets import DatasetPlan, DatasetReport, dataset_name
+from eyebright_wire.datasets import DatasetPlan, DatasetReport
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import IMPORTER, JobState, PreflightRequest
+from eyebright_wire.names import dataset_name
 from eyebright_wire.resources import (
     DatasetImport,
     DatasetInspection,

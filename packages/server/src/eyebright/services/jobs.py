@@ -211,9 +211,8 @@ class Jobs:
 
 
 def _request_of(old: Job) -> JobRequest:
-    return JobRequest(
+    order = JobRequest(
         dataset=old.dataset_version,
-        name=old.name,
         task=old.task,
         trainer=old.trainer,
         model=old.model,
@@ -224,3 +223,4 @@ def _request_of(old: Job) -> JobRequest:
         max_duration_seconds=old.max_duration_seconds,
         labels=dict(old.labels),
     )
+    return order.model_copy(update={"name": old.name})  # of a day when other names were taken, perhaps

@@ -41,4 +41,5 @@ def _training(job: Job) -> JobRequest | None:
     if wanted is None:
         return None
     labels = {**wanted.get("labels", {}), IMPORT: job.id}
-    return JobRequest.model_validate({**wanted, "labels": labels, "dataset": job.imported_version})
+    order = JobRequest.model_validate({**wanted, "name": None, "labels": labels, "dataset": job.imported_version})
+    return order.model_copy(update={"name": wanted.get("name")})  # checked when it was ordered, by the rule of that day

@@ -23,6 +23,7 @@ from eyebright.services import Services
 from eyebright.services.project_tree import PROJECT, PROJECT_ID, TRAINING, Training, best_name, best_weights
 from eyebright_wire.jobs import FINAL_STATES, JobKind, JobState, PreflightRequest
 from eyebright_wire.model import Line
+from eyebright_wire.names import plain
 from eyebright_wire.resources import DatasetImport, JobView, ResolutionRequest
 
 
@@ -241,7 +242,7 @@ async def start(asked: Start, verbs: Verbs) -> Status:
     _require_free(asked, earlier)
     labels = {PROJECT: project, PROJECT_ID: asked.project_id, TRAINING: asked.training_name}
     train = PreflightRequest(
-        name=asked.training_name,
+        name=plain(asked.training_name, "training"),
         task=TASKS.get(asked.task, asked.task),
         trainer=FRAMEWORKS.get(asked.framework, asked.framework),
         model=asked.model,

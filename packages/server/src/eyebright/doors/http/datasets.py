@@ -11,7 +11,8 @@ from eyebright.doors.http.paths import API, After, IdempotencyKey, Limit
 from eyebright.doors.http.uploads import received
 from eyebright.doors.problems import refusals
 from eyebright.doors.strict import StrictRoute
-from eyebright_wire.datasets import DatasetName, DatasetReport, dataset_name
+from eyebright_wire.datasets import DatasetReport
+from eyebright_wire.names import DatasetName, dataset_name
 from eyebright_wire.resources import (
     DatasetImport,
     DatasetInspection,
