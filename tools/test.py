@@ -9,12 +9,16 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ET  # our own pytest wrote it
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parent.parent
-#: Most of the workspace's tests wait for processes; a trainer's keep the cores busy by themselves.
+#: Most of the workspace's tests wait for processes.
 WORKERS = ["-n", "2", "--dist", "worksteal"]
+#: Much of a trainer's tests is one core that imports a framework, so two suites go on side by side.
+SIDE_BY_SIDE = 2
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,10 @@ class Outcome:
 
 
 def main(arguments: list[str]) -> int:
-    suites = [(ROOT, WORKERS)]
     apart = [ROOT / "packages/torch", *sorted((ROOT / "packages/trainers").iterdir())]
-    suites += [(folder, []) for folder in apart if folder.is_dir()]
-    outcomes = [run(folder, [*own, *arguments]) for folder, own in suites]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as side_by_side:
+        outcomes = [run(ROOT, [*WORKERS, *arguments])]
+        outcomes += side_by_side.map(lambda folder: told_at_its_end(folder, arguments), filter(Path.is_dir, apart))
     passed, failed = sum(o.passed for o in outcomes), sum(o.failed for o in outcomes)
     skipped = sum(o.skipped for o in outcomes)
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""), flush=True)
@@ -39,11 +43,20 @@ def main(arguments: list[str]) -> int:
     return max(abs(outcome.status) for outcome in outcomes)
 
 
-def run(folder: Path, arguments: list[str]) -> Outcome:
-    print(f"── {folder.relative_to(ROOT.parent)}", flush=True)
+def told_at_its_end(folder: Path, arguments: list[str]) -> Outcome:
+    """So that what two suites print is not mixed up."""
+    print(f"── {folder.relative_to(ROOT)} begins", flush=True)
+    with tempfile.TemporaryFile() as printed:
+        outcome = run(folder, arguments, printed)
+        printed.seek(0)
+        print(f"── {folder.relative_to(ROOT)}\n{printed.read().decode(errors='replace')}", flush=True)
+    return outcome
+
+
+def run(folder: Path, arguments: list[str], printed: IO[bytes] | None = None) -> Outcome:
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         command = [folder / ".venv/bin/python", "-m", "pytest", f"--junit-xml={report.name}", *arguments]
-        status = subprocess.run(command, cwd=folder, check=False).returncode
+        status = subprocess.run(command, cwd=folder, check=False, stdout=printed, stderr=printed).returncode
         return read(Path(report.name), status)
 
 

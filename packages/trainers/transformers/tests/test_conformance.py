@@ -12,6 +12,14 @@ class TestClassification(TrainerConformance):
     slow = {"epochs": 3, "save_every_steps": 2}
 
 
+class TestDetection(TrainerConformance):
+    manifest = MANIFEST
+    task = "detection"
+    weights = "model.safetensors"
+    timeout_seconds = 300.0
+    slow = {"epochs": 3, "save_every_steps": 2, "imgsz": 64}
+
+
 class TestSemanticSegmentation(TrainerConformance):
     manifest = MANIFEST
     task = "semantic_segmentation"

@@ -46,7 +46,7 @@ class Delivery:
         self.run.ctx.stage(Stage.EXPORTING)
         self._artifacts.weights(self.model, self.labels)
         self._artifacts.papers(self.labels, self.run.config)
-        exports = self._exports()
+        exports = self.exports()
         text = card(Facts.of(self.run, self.state, exports), boxes, masks, self.task.suppression)
         self._artifacts.card(text)
         return Result(metrics=self._summary(boxes, masks), exports=exports)
@@ -107,7 +107,8 @@ class Delivery:
             "epochs": [{"epoch": record.epoch, **record.metrics} for record in self.state.history],
         }
 
-    def _exports(self) -> tuple[ExportRef, ...]:
+    def exports(self) -> tuple[ExportRef, ...]:
+        """The forms that the settings name, with their certificates."""
         task = self.task
         if "onnx" not in task.config.exports:
             return ()

@@ -15,11 +15,17 @@ from eyebright_torch.detection.task import Detection
 from eyebright_torch.fit import Run
 from eyebright_torch.images import Images
 from eyebright_torch.state import RunState
+from eyebright_wire.artifacts import ExportRef
 
 
 def fit(ctx: Context, framework: Framework) -> Result:
     """Rank 0 answers the result; the other ranks an empty one."""
     return story.fit(ctx, framework, _Course(framework))
+
+
+def export(ctx: Context, framework: Framework) -> Result:
+    """The form that is ordered, of a registered detector."""
+    return story.export(ctx, framework, _Course(framework))
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,9 @@ class _Course:
             suppression=self.framework.suppression,
             tallies=model.losses,
         )
+
+    def exports(self, run: Run, task: Detection, model: nn.Module) -> tuple[ExportRef, ...]:
+        return Delivery(run, task, model, RunState()).exports()
 
     def deliver(self, run: Run, task: Detection, model: nn.Module, state: RunState) -> Result:
         return Delivery(run, task, model, state).everything()

@@ -50,7 +50,7 @@ class Delivery:
         self.run.ctx.stage(Stage.EXPORTING)
         self._artifacts.weights(self.model, self.labels)
         self._artifacts.papers(self.labels, self.run.config)
-        exports = self._exports()
+        exports = self.exports()
         self._artifacts.card(card(Facts.of(self.run, self.state, exports), verdict))
         return Result(metrics=self._summary(verdict), exports=exports)
 
@@ -103,7 +103,8 @@ class Delivery:
             ],
         }
 
-    def _exports(self) -> tuple[ExportRef, ...]:
+    def exports(self) -> tuple[ExportRef, ...]:
+        """The forms that the settings name, with their certificates."""
         if "onnx" not in self.task.config.exports:
             return ()
         self._artifacts.tick()

@@ -15,11 +15,17 @@ from eyebright_torch.segmentation.delivery import Delivery
 from eyebright_torch.segmentation.framework import Framework
 from eyebright_torch.segmentation.task import Segmentation
 from eyebright_torch.state import RunState
+from eyebright_wire.artifacts import ExportRef
 
 
 def fit(ctx: Context, framework: Framework) -> Result:
     """Rank 0 answers the result; the other ranks an empty one."""
     return story.fit(ctx, framework, _Course())
+
+
+def export(ctx: Context, framework: Framework) -> Result:
+    """The form that is ordered, of a registered segmenter."""
+    return story.export(ctx, framework, _Course())
 
 
 class _Course:
@@ -37,6 +43,9 @@ class _Course:
         return Segmentation(
             run.config, run.hardware, run.ranks, run.train, run.val, run.ctx.data.classes, rule=run.rule
         )
+
+    def exports(self, run: Run, task: Segmentation, model: nn.Module) -> tuple[ExportRef, ...]:
+        return Delivery(run, task, model, RunState()).exports()
 
     def deliver(self, run: Run, task: Segmentation, model: nn.Module, state: RunState) -> Result:
         return Delivery(run, task, model, state).everything()

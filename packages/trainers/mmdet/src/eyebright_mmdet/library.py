@@ -1,14 +1,29 @@
-"""MMDetection, imported with our operators in place and without its chatter.
+"""MMDetection, imported with our operators in place, without its chatter and without what it has no need of.
 
 Every other module takes what it needs of mmdet, mmcv and mmengine from here, so that the order of imports is right everywhere.
 """
 
+import sys
 import warnings
 from pathlib import Path
+from types import ModuleType
 
 from eyebright_mmdet import operators
 
+
+def _leave_out_the_formatter() -> None:
+    """mmengine prints configurations with it, we never do; importing it reads pickles in the user's cache, and leaves some."""
+    formatter = ModuleType("yapf.yapflib.yapf_api")
+    formatter.FormatCode = None  # pyright: ignore[reportAttributeAccessIssue]
+    sys.modules |= {
+        "yapf": ModuleType("yapf"),
+        "yapf.yapflib": ModuleType("yapf.yapflib"),
+        formatter.__name__: formatter,
+    }
+
+
 operators.install()
+_leave_out_the_formatter()
 # What they warn each other of, and of old habits; nobody here can act on it.
 warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmengine)\.")
 warnings.filterwarnings("ignore", "torch.meshgrid")

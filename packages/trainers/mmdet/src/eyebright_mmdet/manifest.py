@@ -56,6 +56,8 @@ MANIFEST = TrainerManifest(
             config_schema=MMDetConfig.model_json_schema(),
             recipe=_recipe("detection"),
             exports=("onnx",),
+            exports_later=True,
+            takes_parent=True,
             primary_metric="mAP50-95",
         ),
     ),

@@ -26,6 +26,13 @@ class MMDetTrainer:
 
         return fit(ctx, framework(ctx.model))
 
+    def export(self, ctx: Context) -> Result:
+        """A form of a registered model that its training did not make."""
+        from eyebright_mmdet.framework import framework
+        from eyebright_torch.detection.fit import export
+
+        return export(ctx, framework(ctx.model))
+
     def predict(self, model: Path, image: Path) -> tuple[FoundObject, ...]:
         """The objects found, surest first, through onnxruntime."""
         from eyebright_torch.detection.inference import predict

@@ -35,7 +35,7 @@ class TransformersTrainer:
     def export(self, ctx: Context) -> Result:
         """A form of a registered model that its training did not make."""
         task = task_named(ctx.task)
-        os.environ.update(_ALONE)
+        os.environ.update(_ALONE | _UNASKED)
         return task.export()(ctx, task.framework())
 
     def predict(self, model: Path, image: Path) -> Found:

@@ -25,5 +25,7 @@ DETECTION = TaskInfo(
     config_schema=DetectorConfig.model_json_schema(),
     recipe=recipe("detection"),
     exports=("onnx",),
+    exports_later=True,
+    takes_parent=True,
     primary_metric="mAP50-95",
 )

@@ -18,6 +18,7 @@ SEMANTIC_SEGMENTATION = TaskInfo(
     config_schema=SegmenterConfig.model_json_schema(),
     recipe=recipe("semantic_segmentation"),
     exports=("onnx",),
+    exports_later=True,
     takes_parent=True,
     primary_metric="mIoU",
 )
