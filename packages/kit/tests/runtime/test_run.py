@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, DiskFull, NanLoss, OutOfMemory
+from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, DiskFull, NanLoss, OutOfMemory, StorageUnavailable
 from eyebright_kit.runtime import Context, Result, Stopped, StopReason, main
 from eyebright_kit.runtime import attempt as attempt_module
 from eyebright_kit.runtime.failure import explained
@@ -210,9 +210,10 @@ def test_whatever_ends_the_trainer_is_told(job: TinyJob, error: BaseException, c
     [
         (ConfigInvalid("epochs is -1"), False),
         (RuntimeError("bug"), True),
-        (_caused(ConfigInvalid("x"), OSError()), True),
+        (_caused(ConfigInvalid("no weights"), OSError()), False),
+        (_caused(StorageUnavailable("x"), OSError()), True),
     ],
-    ids=["said it all", "a bug", "something behind it"],
+    ids=["said it all", "a bug", "a refusal", "something behind it"],
 )
 def test_only_what_leaves_questions_is_traced_in_the_log(
     job: TinyJob, error: Exception, traced: bool, caplog: pytest.LogCaptureFixture
@@ -379,7 +380,7 @@ def test_progress_lines_can_be_read_by_people(job: TinyJob, caplog: pytest.LogCa
     caplog.set_level("INFO")
     _run(job.write_spec())
     assert "epoch 2/2 done · step 2 · loss 0.5" in caplog.messages
-    assert "checkpoint at step 1, the best so far" in caplog.messages
+    assert "checkpoint at step 1, kept as the best" in caplog.messages
     assert "succeeded  top1 0.9" in caplog.messages
 
 

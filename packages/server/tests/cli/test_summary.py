@@ -3,7 +3,8 @@
 import pytest
 from harness.scripted import job
 
-from eyebright.cli.summary import ORDER_AT_FAULT, Outcome, show_outcome
+from eyebright.cli.summary import ORDER_AT_FAULT, Outcome, parity_line, show_outcome
+from eyebright_wire.artifacts import ExportRef, ParityCertificate
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobState
 
@@ -31,3 +32,22 @@ def test_an_order_that_would_fail_again_is_offered_changed_instead(
     assert "jobs retry" not in shown.err
     order = f"eyebright train {failed.dataset_version} --trainer {failed.trainer} --task {failed.task} --model {failed.model}"
     assert f"`{order} --set epochs=20 --set amp=true --set 'note=two words' {ORDER_AT_FAULT[reason]}`" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("native", "proves"), [(0.0, "mAP50-95 is 0: the model finds nothing right"), (0.4, "runtime 1")]
+)
+def test_a_certificate_of_a_model_that_finds_nothing_says_so(native: float, proves: str) -> None:
+    proof = ParityCertificate(
+        runtime="runtime 1",
+        samples=12,
+        max_abs_difference=0,
+        tolerance=0.001,
+        agreement=1,
+        metric="mAP50-95",
+        native=native,
+        exported=native,
+    )
+    line = parity_line(ExportRef(format="onnx", path="model.onnx", parity=proof), None)
+    assert proves in line
+    assert line.endswith("runtime 1") == bool(native)

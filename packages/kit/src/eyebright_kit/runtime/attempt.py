@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from eyebright_kit.disk import copy_durably
-from eyebright_kit.errors import ConfigInvalid, StorageUnavailable, TrainerFailure
+from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, StorageUnavailable, TrainerFailure
 from eyebright_kit.runtime.checkpoints import KEEP, Checkpoints, restore
 from eyebright_kit.runtime.context import Restored, Result, Stopped
 from eyebright_kit.runtime.desk import FrontDesk
@@ -188,7 +188,9 @@ class Attempt:
         self._spool.flush()
         attempted("leave the spool in the output", self._push_spool)
         if self._sender is not None and not self._sender.close(FLUSH_SECONDS):
-            _log.warning("not everything could be reported; the rest is in %s", self._folder.spool)
+            _log.warning(
+                "the control plane has not heard everything yet; it reads the rest from %s itself", self._folder.spool
+            )
         self._spool.close()
 
     def _push_spool(self) -> None:
@@ -217,8 +219,9 @@ def _failure(failed: Failed) -> LastWords:
 
 
 def _leaves_questions(outcome: BaseException) -> bool:
-    """A failure that the trainer itself raised has said it all, unless something else was behind it."""
-    if isinstance(outcome, Stopped):
+    """A failure that the trainer itself raised has said it all, unless something else was behind it. Of a refusal even then: it
+    is about the order. Either way the event carries the traceback."""
+    if isinstance(outcome, Stopped | ConfigInvalid | DatasetInvalid):
         return False
     return not isinstance(outcome, TrainerFailure) or outcome.__cause__ is not None
 

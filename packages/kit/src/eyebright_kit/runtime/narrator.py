@@ -38,7 +38,13 @@ def _progress_parts(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _checkpoint(data: Mapping[str, Any]) -> str:
-    return f"checkpoint at step {data['step']}" + (", the best so far" if data["best"] else "")
+    return f"checkpoint at step {data['step']}" + (", kept as the best" if data["best"] else "")
+
+
+def _last(data: Mapping[str, Any]) -> str:
+    """Of a cancelled run too: to the process either is a signal, and why it came only the control plane knows."""
+    step = data.get("step")
+    return "there is no checkpoint" if step is None else f"the last checkpoint is of step {step}"
 
 
 def _artifact(data: Mapping[str, Any]) -> str:
@@ -55,7 +61,7 @@ _TELLERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     EventKind.PROGRESS: _progress,
     EventKind.CHECKPOINT: _checkpoint,
     EventKind.ARTIFACT: _artifact,
-    EventKind.PREEMPTED: lambda data: f"pre-empted; the last checkpoint is of step {data.get('step', '– none')}",
+    EventKind.PREEMPTED: lambda data: f"stopped as asked; {_last(data)}",
     EventKind.CANCELLED: lambda _: "cancelled",
     EventKind.SUCCEEDED: _succeeded,
     EventKind.FAILED: lambda data: f"failed ({data['code']}): {data['message']}",

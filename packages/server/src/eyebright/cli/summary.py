@@ -13,7 +13,7 @@ from eyebright.client import Client
 from eyebright.core.assignment import train_command
 from eyebright.errors import NotFound
 from eyebright.ports.objects import attempt_prefix
-from eyebright_wire.artifacts import ArtifactKind, ExportRef
+from eyebright_wire.artifacts import ArtifactKind, ExportRef, ParityCertificate
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobState
 from eyebright_wire.resources import ArtifactView, JobView, ModelView
@@ -149,8 +149,15 @@ def parity_line(export: ExportRef, folder: Path | None) -> str:
     where = (folder or Path()) / export.path
     return (
         f"{where}  max difference {proof.max_abs_difference:.2g} (allowed {number(proof.tolerance)}), "
-        f"{100 * proof.agreement:.4g} % of {proof.samples} answers agree in {proof.runtime}"
+        f"{100 * proof.agreement:.4g} % of {proof.samples} answers agree in {proof.runtime}{_emptiness(proof)}"
     )
+
+
+def _emptiness(proof: ParityCertificate) -> str:
+    """That a model without one right answer agrees with its export about nothing."""
+    if proof.native or proof.exported:
+        return ""
+    return f"; but {proof.metric} is 0: the model finds nothing right, so this proves little"
 
 
 def spans_of(job: JobView) -> dict[str, float]:
