@@ -160,3 +160,10 @@ def test_reading_settings_imports_no_client_of_anything():
     probe = "import sys, eyebright.settings; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert {"httpx", "boto3", "google.cloud.storage", "azure.storage.blob"}.isdisjoint(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", ["AGPL", "MADEUP", "AGPL-3.0 OR MIT", "AGPL-3.0;MIT"])
+def test_a_licence_that_nobody_knows_is_refused_because_it_would_deny_nothing(monkeypatch, name):
+    monkeypatch.setenv("EYEBRIGHT_LICENCE_DENY", f"MIT,{name}")
+    with pytest.raises(InvalidRequest, match="is no name of a licence in the list of SPDX; expected one such as AGPL"):
+        Settings()

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -72,6 +73,18 @@ def _server(url: str, elsewhere: str = "set EYEBRIGHT_TOKEN") -> str:
 
 def _store(url: str) -> str:
     return _server(url, "set the variables that the store's own tools read")
+
+
+def _licences(names: tuple[str, ...]) -> tuple[str, ...]:
+    """A name that nobody knows would refuse nothing, without a word."""
+    for name in names:
+        try:
+            expression = canonicalize_license_expression(name)
+        except InvalidLicenseExpression:
+            expression = " "
+        if " " in expression:
+            raise ValueError(f"{name!r} is no name of a licence in the list of SPDX; expected one such as AGPL-3.0")
+    return names
 
 
 Folder = Annotated[Path, AfterValidator(_absolute)]
@@ -221,7 +234,10 @@ class Settings(BaseSettings):
     executors: Words = Field(default=("local",), description="Which places to run are open; the first is the default")
     doors: Words = Field(default=(), description="Which ways in are open; default: every one that is installed")
     subscribers: Words = Field(default=(), description="Who is told of changes; default: every one that is installed")
-    licence_deny: Words = Field(default=(), description="SPDX names of trainers' licences to refuse, such as AGPL-3.0")
+    licence_deny: Annotated[Words, AfterValidator(_licences)] = Field(
+        default=(),
+        description="SPDX names of trainers' licences to refuse, such as AGPL-3.0, which is AGPL-3.0-only and -or-later too",
+    )
 
     jobs: JobSettings = JobSettings()
     retry: RetrySettings = RetrySettings()

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -260,3 +260,24 @@ def test_a_server_whose_clock_was_set_still_lives(tmp_path: Path) -> None:
         announce(settings, "http://127.0.0.1:1111", pid=process.pid, created=1.0)
         assert running_server(settings) is not None
         process.kill()
+
+
+@pytest.mark.parametrize("body", [b"", b"<h1>Welcome</h1>", b"{}", b"[5]", b'{"items": 5}'])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.job("job_1"),
+        lambda client: client.trainers(),
+        lambda client: list(client.jobs()),
+        lambda client: client.cancel("job_1"),
+        lambda client: client.remove_alias("cats@1", "production"),
+    ],
+)
+def test_an_answer_of_somebody_else_is_told_as_that(
+    call: Callable[[Client], object], body: bytes, server: Scripted, client: Client
+) -> None:
+    server.answers = [httpx.Response(200, content=body)]
+    with pytest.raises(
+        Unavailable, match=r"http://eyebright.test/ answered .* no .*; is it an Eyebright server of this"
+    ):
+        call(client)

@@ -119,13 +119,17 @@ def test_a_task_may_take_models_beyond_its_list_but_no_address():
         model_of(task, "hub:somebody")
 
 
-@pytest.mark.parametrize("licence", ["AGPL-3.0", "AGPL-3.0-only", "AGPL-3.0-or-later", "agpl-3.0-only"])
-def test_a_denied_licence_is_refused_under_each_of_its_names(licence):
+AGPL = ["AGPL-3.0", "AGPL-3.0-only", "AGPL-3.0-or-later", "agpl-3.0-only"]
+
+
+@pytest.mark.parametrize("denied", AGPL)
+@pytest.mark.parametrize("licence", [*AGPL, "Apache-2.0 AND AGPL-3.0-only"])
+def test_a_denied_licence_is_refused_under_each_of_its_names(licence, denied):
     with pytest.raises(LicenceDenied, match=rf"under {licence}.*EYEBRIGHT_LICENCE_DENY"):
-        check_licence(toy_manifest(licence=licence), ["MIT", "AGPL-3.0"])
+        check_licence(toy_manifest(licence=licence), ["MIT", denied])
 
 
-@pytest.mark.parametrize("denied", [[], ["MIT"], ["GPL-3.0"], ["AGPL-3.0-or-later"]])
+@pytest.mark.parametrize("denied", [[], ["MIT"], ["GPL-3.0"], ["AGPL-1.0-only"]])
 def test_a_licence_that_nobody_denies_is_not_refused(denied):
     check_licence(toy_manifest(licence="AGPL-3.0-only"), denied)
 

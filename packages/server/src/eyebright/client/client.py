@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from eyebright.client.answers import read, read_all
 from eyebright.client.bundle import export_of, files_of, pack, texts_of
 from eyebright.client.files import LeftOut, Told, archive_of, log_left_out, save, untold
 from eyebright.client.local import LocalServer, local_token, running_server
@@ -158,7 +159,7 @@ class Client:
         """What the server finds in a source; nothing is kept. Raises as `imported` does, but not for files that are broken."""
         job = self._succeeded(self._order(f"{API}/datasets:inspect", order))
         response = self._transport.ask("GET", route("jobs", job.id, "artifacts", "report.json"))
-        return DatasetReport.model_validate_json(response.content)
+        return read(DatasetReport, response)
 
     def upload_dataset(
         self, path: str | Path, name: str | None = None, *, leave_out_broken: bool = False, told: Told = untold
@@ -436,28 +437,25 @@ class Client:
         raise error_of(ended.reason, ended.message, errors_of(last))
 
     def _get(self, path: str, view: type[V], **params: Any) -> V:
-        response = self._transport.ask("GET", path, params=_given(params))
-        return view.model_validate_json(response.content)
+        return read(view, self._transport.ask("GET", path, params=_given(params)))
 
     def _post(self, path: str, view: type[V], *, again: bool = True, **request: Any) -> V:
-        response = self._transport.ask("POST", path, again=again, **request)
-        return view.model_validate_json(response.content)
+        return read(view, self._transport.ask("POST", path, again=again, **request))
 
     def _list(self, path: str, view: type[V]) -> tuple[V, ...]:
-        response = self._transport.ask("GET", path)
-        return tuple(view.model_validate(item) for item in response.json())
+        return read_all(view, self._transport.ask("GET", path))
 
     def _pages(self, path: str, view: type[V], **params: Any) -> Iterator[V]:
         while True:
-            page = self._get(path, Page[Any], **params)
-            yield from map(view.model_validate, page.items)
+            page = self._get(path, Page[view], **params)
+            yield from page.items
             if page.next is None:
                 return
             params["after"] = page.next
 
     def _alias(self, method: str, model: str, alias: str, *, again: bool = True) -> ModelView:
         response = self._transport.ask(method, model_route(model, "aliases", alias), again=again)
-        return ModelView.model_validate_json(response.content)
+        return read(ModelView, response)
 
     def _fetch(self, model: ModelView, refs: Iterable[ArtifactRef], folder: Path, told: Told) -> tuple[Path, ...]:
         return tuple(

@@ -1,5 +1,6 @@
 """What can be known to be wrong before anything runs."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -10,11 +11,20 @@ from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.manifest import TaskInfo, TrainerManifest
 
 
+def is_denied(licence: str, denied: Collection[str]) -> bool:
+    """Whether an SPDX expression names a licence of those families. AGPL-3.0, AGPL-3.0-only and AGPL-3.0-or-later are one: who
+    refuses any of them means them all. SPDX names have no case."""
+    words = re.findall(r"[A-Za-z0-9.+-]+", licence)
+    return not {_family(word) for word in words}.isdisjoint(map(_family, denied))
+
+
+def _family(licence: str) -> str:
+    return re.sub(r"(-only|-or-later|\+)$", "", licence.casefold())
+
+
 def check_licence(manifest: TrainerManifest, denied: Collection[str]) -> None:
-    """Raises LicenceDenied. Who refuses AGPL-3.0 means AGPL-3.0-only and AGPL-3.0-or-later too; SPDX names have no case."""
-    licence = manifest.licence.casefold()
-    family = licence.removesuffix("-only").removesuffix("-or-later")
-    if not {licence, family}.isdisjoint(name.casefold() for name in denied):
+    """Raises LicenceDenied."""
+    if is_denied(manifest.licence, denied):
         raise LicenceDenied(
             f"trainer {manifest.name} is under {manifest.licence}, which this server's policy refuses "
             "(EYEBRIGHT_LICENCE_DENY). Choose another trainer, or ask the operator."
