@@ -67,7 +67,7 @@ def test_a_crowd_is_neither_missed_nor_wrongly_found(tmp_path):
 def test_nothing_found_is_worth_nothing(tmp_path):
     verdict = Judge(truth(tmp_path, [square(0, 0, 0)]), CLASSES)([seen()])
     metrics = verdict.as_metrics()
-    assert (metrics["mAP50-95"], metrics["recall"]) == (0, 0)
+    assert (metrics["mAP50-95"], metrics["precision"], metrics["recall"]) == (0, 0, 0)
 
 
 def test_masks_are_compared_as_masks(tmp_path):

@@ -59,7 +59,8 @@ class Verdict:
 
     @property
     def precision(self) -> Numbers:
-        return self.precision_curve[:, self._best]
+        """Who finds no object of a class is not called precise about it."""
+        return np.where(self.recall == 0, 0.0, self.precision_curve[:, self._best])
 
     @property
     def recall(self) -> Numbers:
