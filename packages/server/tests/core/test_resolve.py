@@ -19,7 +19,7 @@ def test_overrides_lie_on_the_recipe_and_only_changes_are_kept():
 
 
 def test_a_setting_that_changes_nothing_is_told():
-    assert resolve(TASK, {"epochs": 5, "seed": 0}).idle == ("seed",)
+    assert resolve(TASK, {"epochs": 5, "seed": 0}).idle == {"seed": "seed is the recipe's own value already"}
 
 
 #: Values that fit, that do not, and that look like ones that do.
@@ -146,3 +146,23 @@ def test_an_unready_data_set_lists_every_missing_condition():
     with pytest.raises(DatasetInvalid) as refused:
         check_ready(report, "classification", "dsv_1")
     assert [problem["message"] for problem in refused.value.errors] == list(missing)
+
+
+def test_a_setting_that_another_one_silences_is_named():
+    properties = {
+        "optimizer": {"enum": ["auto", "SGD"]},
+        "lr0": {"type": "number", "x-ignored-when": {"optimizer": "auto"}},
+    }
+    task = TASK.model_copy(
+        update={"config_schema": {"properties": properties}, "recipe": {"optimizer": "auto", "lr0": 0.01}}
+    )
+    assert resolve(task, {"lr0": 0.5}).idle == {"lr0": "lr0 has no effect while optimizer=auto"}
+    assert resolve(task, {"lr0": 0.5, "optimizer": "SGD"}).idle == {}
+
+
+def test_where_all_models_are_named_no_other_is_ordered():
+    more = {"model_pattern": "[a-z0-9_]+([.][a-z0-9_]+)?", "more_models": ("resnet18", "vit_tiny")}
+    task = TASK.model_copy(update=more)
+    assert model_of(task, "vit_tiny.in1k") == "vit_tiny.in1k"
+    with pytest.raises(ConfigInvalid, match=r"unknown model 'resnet181'.*Did you mean 'resnet18'"):
+        model_of(task, "resnet181")

@@ -74,3 +74,10 @@ def test_images_are_normalised_and_resized_as_the_weights_want_them():
     vit = rule("vit_tiny_patch16_224", TimmConfig(imgsz=96))
     assert (vit.imgsz, vit.mean, vit.interpolation) == (96, (0.5, 0.5, 0.5), "bicubic")
     assert rule("resnet18", TimmConfig(interpolation="bilinear")).interpolation == "bilinear"
+
+
+def test_the_manifest_knows_every_model_of_timm_and_no_other() -> None:
+    (task,) = MANIFEST.tasks
+    assert list(task.more_models) == timm.list_models()
+    assert task.offers("resnet18.a1_in1k")
+    assert not task.offers("resnet181")

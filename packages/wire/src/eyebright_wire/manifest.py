@@ -21,12 +21,17 @@ class TaskInfo(WireModel):
     """One task: its models, its config as JSON Schema, and the recipe that overrides are laid on.
 
     In `config_schema` a property may carry `x-view` (user | developer), `x-unit`, and `x-expected`: what it
-    takes, as a refusal says it.
+    takes, as a refusal says it. `x-ignored-when` names a setting and its value that make this one mean nothing:
+    `{"optimizer": "auto"}`.
     """
 
     name: str  # "classification"
     models: tuple[ModelInfo, ...]
     model_pattern: str = Field(default="", description="What other models are called that it takes; empty: none")
+    more_models: tuple[str, ...] = Field(
+        default=(),
+        description="All those others, where their names are known; a dot and the tag of weights may follow one",
+    )
     default_model: str
     config_schema: dict[str, Any]
     recipe: dict[str, Any]  # the base config: every field with its default
@@ -41,9 +46,13 @@ class TaskInfo(WireModel):
     primary_metric: str = "top1"
 
     def offers(self, model: str) -> bool:
-        """One of its list, or of those beyond the list. Whether the latter exists, only the framework knows."""
-        listed = any(model == known.name for known in self.models)
-        return listed or (bool(self.model_pattern) and re.fullmatch(self.model_pattern, model) is not None)
+        """One of its list, or of those beyond the list. If these are not named, only the framework knows them."""
+        return any(model == known.name for known in self.models) or self._takes(model)
+
+    def _takes(self, model: str) -> bool:
+        if not self.model_pattern or re.fullmatch(self.model_pattern, model) is None:
+            return False
+        return not self.more_models or model.partition(".")[0] in self.more_models
 
 
 class TrainerManifest(WireModel):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from eyebright.core.records import Model
@@ -46,7 +47,8 @@ def model_of(task: TaskInfo, name: str | None) -> str:
         return task.default_model
     if not task.offers(name):
         known = [model.name for model in task.models]
-        raise ConfigInvalid(f"unknown model {name!r} for {task.name}.{nearest(name, known)}")
+        close = get_close_matches(name.partition(".")[0], [*known, *task.more_models], n=1)
+        raise ConfigInvalid(f"unknown model {name!r} for {task.name}.{nearest(name, close or known)}")
     return name
 
 

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from jsonschema import Draft202012Validator
@@ -17,11 +17,11 @@ MANY = 40
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """`config` has every field; `changes` only what differs from the recipe; `idle` was given and changes nothing."""
+    """`config` has every field; `changes` only what differs from the recipe; `idle` was given and changes nothing, and why."""
 
     config: Mapping[str, Any]
     changes: Mapping[str, Any]
-    idle: tuple[str, ...] = ()
+    idle: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def resolve(task: TaskInfo, overrides: Mapping[str, Any]) -> Resolved:
@@ -30,8 +30,9 @@ def resolve(task: TaskInfo, overrides: Mapping[str, Any]) -> Resolved:
     if problems:
         raise ConfigInvalid("; ".join(problem["message"] for problem in problems), errors=problems)
     changes = {key: value for key, value in overrides.items() if task.recipe.get(key) != value}
-    idle = tuple(key for key in overrides if key not in changes)
-    return Resolved(config={**task.recipe, **changes}, changes=changes, idle=idle)
+    config = {**task.recipe, **changes}
+    idle = {key: why for key in overrides if (why := _idle(task, key, key in changes, config))}
+    return Resolved(config=config, changes=changes, idle=idle)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -46,6 +47,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def _properties(task: TaskInfo) -> dict[str, Any]:
     return cast(dict[str, Any], task.config_schema.get("properties", {}))
+
+
+def _idle(task: TaskInfo, key: str, changed: bool, config: Mapping[str, Any]) -> str:
+    """Why a setting that was given changes nothing; empty: it does."""
+    if not changed:
+        return f"{key} is the recipe's own value already"
+    silencers = cast(Mapping[str, Any], _properties(task).get(key, {}).get("x-ignored-when", {}))
+    met = [f"{name}={value}" for name, value in silencers.items() if config.get(name) == value]
+    return f"{key} has no effect while {' and '.join(met)}" if met else ""
 
 
 def _unknown(task: TaskInfo, overrides: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -188,8 +188,7 @@ class _Found:
             return None
 
     def idle(self, resolved: Resolved) -> None:
-        for key in resolved.idle:
-            message = f"{key} is the recipe's own value already"
+        for key, message in resolved.idle.items():
             self.findings.append(PreflightFinding(severity="warning", code="idle_setting", message=message, field=key))
 
 

@@ -37,7 +37,7 @@ class Recipes:
             changes=dict(resolved.changes),
             yaml=yaml.safe_dump(dict(resolved.config), sort_keys=False, allow_unicode=True),
             command=train_command(environment.trainer, task.name, model, resolved.changes),
-            warnings=tuple(f"{key} is the recipe's own value already" for key in resolved.idle),
+            warnings=tuple(resolved.idle.values()),
         )
 
     async def trainers(self) -> tuple[TrainerView, ...]:

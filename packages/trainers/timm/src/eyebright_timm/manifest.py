@@ -49,6 +49,7 @@ MANIFEST = TrainerManifest(
             name="classification",
             models=MODELS,
             model_pattern=r"[a-z0-9_]+(\.[a-z0-9_]+)?",  # a name and perhaps the tag of its weights; never an address or a path
+            more_models=tuple((files("eyebright_timm") / "names.txt").read_text(encoding="utf-8").split()),
             default_model="resnet18",
             config_schema=TimmConfig.model_json_schema(),
             recipe=_recipe("classification"),

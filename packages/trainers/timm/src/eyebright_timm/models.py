@@ -33,9 +33,7 @@ def check_known(name: str) -> None:
     if timm.is_model(name):
         return
     near = get_close_matches(name, timm.list_models(), n=1)
-    advice = (
-        f"did you mean {near[0]!r}?" if near else "python -c 'import timm; print(timm.list_models())' names them all"
-    )
+    advice = f"did you mean {near[0]!r}?" if near else "`eyebright recipes show timm/classification` names good ones"
     raise ConfigInvalid(f"timm has no model {name!r}; {advice}")
 
 

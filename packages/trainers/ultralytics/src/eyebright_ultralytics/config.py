@@ -1,16 +1,22 @@
 """The settings of a run, one class for each task: name, default, range, unit and help of each, under Ultralytics' own names.
 
 `x-view` says who is meant to meet a setting: every `user`, or the `developer` who asks for all of them. `x-expected` says in
-words what a pattern says to machines.
+words what a pattern says to machines, `x-ignored-when` which value of another setting makes this one mean nothing.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+#: When Ultralytics chooses the optimiser it chooses these too.
+_AUTO = {"optimizer": "auto"}
 
-def _setting(view: str, text: str, unit: str, expected: str = "", **limits: Any) -> Any:
-    told = {"x-view": view, "x-unit": unit, "x-expected": expected}
+
+def _setting(
+    view: str, text: str, unit: str, expected: str = "", ignored: Mapping[str, Any] | None = None, **limits: Any
+) -> Any:
+    told = {"x-view": view, "x-unit": unit, "x-expected": expected, "x-ignored-when": ignored}
     extra = {key: value for key, value in told.items() if value}
     return Field(description=text, json_schema_extra=extra, **limits)
 
@@ -58,10 +64,14 @@ class RunConfig(BaseModel):
         "How weights follow gradients; auto also chooses lr0 and momentum", default="auto"
     )
     lr0: float = _user(
-        "Learning rate after warm-up; about 0.001 for AdamW, 0.01 for SGD; auto ignores it", default=0.01, gt=0, le=10
+        "Learning rate after warm-up; about 0.001 for AdamW, 0.01 for SGD; auto ignores it",
+        default=0.01,
+        gt=0,
+        le=10,
+        ignored=_AUTO,
     )
     lrf: float = _developer("Last learning rate, as a share of lr0", default=0.01, ge=0, le=1)
-    momentum: float = _developer("SGD's momentum; Adam's beta1", default=0.937, ge=0, lt=1)
+    momentum: float = _developer("SGD's momentum; Adam's beta1", default=0.937, ge=0, lt=1, ignored=_AUTO)
     weight_decay: float = _user("Weight decay; biases and normalisation are spared", default=0.0005, ge=0, le=1)
     warmup_epochs: float = _user("The learning rate climbs to lr0 during these", "epochs", default=3.0, ge=0)
     warmup_momentum: float = _developer("Momentum when warm-up begins", default=0.8, ge=0, lt=1)
