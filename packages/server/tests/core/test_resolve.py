@@ -22,6 +22,17 @@ def test_a_setting_that_changes_nothing_is_told():
     assert resolve(TASK, {"epochs": 5, "seed": 0}).idle == {"seed": "seed is the recipe's own value already"}
 
 
+def test_a_list_may_be_words_with_commas_and_a_whole_number_may_have_an_exponent():
+    exports = {"type": "array", "items": {"enum": ["onnx", "torchscript"]}}
+    schema = {**TASK.config_schema, "properties": {**TASK.config_schema["properties"], "exports": exports}}
+    task = TASK.model_copy(update={"config_schema": schema})
+    config = resolve(task, {"exports": "onnx, torchscript", "epochs": 1e1}).config
+    assert (config["exports"], repr(config["epochs"])) == (["onnx", "torchscript"], "10")
+    assert resolve(task, {"exports": "onnx"}).changes == {"exports": ["onnx"]}
+    with pytest.raises(ConfigInvalid, match=r"exports\.1='onx': expected one of onnx, torchscript"):
+        resolve(task, {"exports": "onnx,onx"})
+
+
 #: Values that fit, that do not, and that look like ones that do.
 VALUES = st.one_of(
     st.none(),

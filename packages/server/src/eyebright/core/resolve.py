@@ -26,6 +26,8 @@ class Resolved:
 
 def resolve(task: TaskInfo, overrides: Mapping[str, Any]) -> Resolved:
     """Raises ConfigInvalid naming every problem: unknown keys with the nearest known one, values with what was expected."""
+    known = _properties(task)
+    overrides = {key: _as_meant(value, known.get(key, {})) for key, value in overrides.items()}
     problems = [*_unknown(task, overrides), *_unfit(task, overrides)]
     if problems:
         raise ConfigInvalid("; ".join(problem["message"] for problem in problems), errors=problems)
@@ -33,6 +35,16 @@ def resolve(task: TaskInfo, overrides: Mapping[str, Any]) -> Resolved:
     config = {**task.recipe, **changes}
     idle = {key: why for key in overrides if (why := _idle(task, key, key in changes, config))}
     return Resolved(config=config, changes=changes, idle=idle)
+
+
+def _as_meant(value: Any, schema: Mapping[str, Any]) -> Any:
+    """On a command line lists are words with commas between, and 1e3 is a whole number."""
+    wanted = schema.get("type")
+    if wanted == "array" and isinstance(value, str) and value:
+        return [word.strip() for word in value.split(",")]
+    if wanted == "integer" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
