@@ -145,6 +145,17 @@ def test_what_is_no_image_is_refused(cli: Cli, done: JobView, tmp_path: Path) ->
     assert cli("models", "predict", done.model_id, tmp_path / "nowhere.jpg").code == Exit.NOT_FOUND
 
 
+def test_a_mask_is_asked_only_of_a_model_that_answers_one(
+    cli: Cli, done: JobView, photos: Path, tmp_path: Path
+) -> None:
+    asked = cli("models", "predict", done.model_id, photos / "cat/3.png")
+    assert "starting toy takes a while" in asked.err
+    refused = cli("models", "predict", done.model_id, photos / "cat/3.png", "--mask", tmp_path / "mask.png")
+    assert refused.code == Exit.USAGE, refused
+    assert "is of classification and answers no mask" in refused.err
+    assert "starting toy" not in refused.err
+
+
 def test_a_file_in_place_of_the_folder_to_download_to_is_refused(cli: Cli, done: JobView, tmp_path: Path) -> None:
     (taken := tmp_path / "taken").touch()
     for order in (("models", "download", done.model_id, "--to"), ("jobs", "artifacts", done.id, "--download")):

@@ -19,6 +19,8 @@ from eyebright.cli.verbs import example, group
 from eyebright.errors import InvalidRequest
 from eyebright_wire.resources import ModelView, Prediction
 
+_MASKED = "semantic_segmentation"
+
 app = group(
     "List, show, compare, export and try trained models.",
     """
@@ -189,7 +191,11 @@ def predict(
     """Ask a model what is on a picture."""
     content = _picture(image.expanduser())
     with connected() as client:
-        prediction = client.predict(model_name, content)
+        model = client.model(model_name)
+        if mask and model.task != _MASKED:
+            raise InvalidRequest(f"{title(model)} is of {model.task} and answers no mask; leave out --mask")
+        say(f"Asking {title(model)}; starting {model.trainer} takes a while …", style="dim")
+        prediction = client.predict(model.id, content)
     if mask:
         _write_mask(prediction, mask.expanduser())
     if as_json:
