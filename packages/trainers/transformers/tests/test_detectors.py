@@ -7,13 +7,17 @@ from safetensors.torch import save_file
 from eyebright_kit.errors import ConfigInvalid
 from eyebright_torch.detection.framework import Target
 from eyebright_torch.freezing import freeze
-from eyebright_torch.weights import distinct, stored
+from eyebright_torch.weights import Pretrained, distinct, stored
 from eyebright_transformers.detection import models, weights
 from eyebright_transformers.detection.config import DetectorConfig
 from eyebright_transformers.detection.framework import FRAMEWORK
-from eyebright_transformers.tasks import TASKS
+from eyebright_transformers.instance_segmentation import models as segmenters
+from eyebright_transformers.instance_segmentation import weights as segmenter_weights
+from eyebright_transformers.instance_segmentation.config import InstanceConfig
+from eyebright_transformers.tasks import task_named
 
 SMALL = DetectorConfig(imgsz=64, denoising=10)
+SMALL_MASKS = InstanceConfig(imgsz=64, queries=8, points=64)
 NOTHING = Target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
 
 
@@ -24,11 +28,16 @@ def built(name: str, config: DetectorConfig = SMALL, classes: int = 3):
 
 @pytest.mark.parametrize(
     ("task", "name"),
-    [(task, model.name) for task in TASKS if task.info.name == "detection" for model in task.info.models],
+    [
+        *(("detection", model.name) for model in task_named("detection").info.models),
+        ("instance_segmentation", "mask2former-swin-nano"),
+        ("instance_segmentation", "mask2former-swin-tiny"),
+    ],
 )
-def test_each_size_has_as_many_parameters_as_told(task, name: str):
-    model = built(name, classes=80)
-    told = {model.name: model.parameters for model in task.info.models}
+def test_each_size_has_as_many_parameters_as_told(task: str, name: str):
+    told_by = task_named(task)
+    model = told_by.framework().build(name, 80, told_by.config(), None)
+    told = {model.name: model.parameters for model in told_by.info.models}
     assert sum(parameter.numel() for parameter in model.parameters()) == told[name]
 
 
@@ -99,6 +108,7 @@ def test_published_weights_are_taken_but_for_the_classes(name: str, tmp_path: Pa
     [
         (weights.fetch, "rtdetr_v2_r50vd", "PekingU/rtdetr_v2_r50vd"),
         (weights.fetch, "dfine-s", "ustc-community/dfine-small-coco"),
+        (segmenter_weights.fetch, "mask2former-swin-tiny", "facebook/mask2former-swin-tiny-coco-instance"),
     ],
 )
 def test_without_a_network_it_says_which_file_belongs_where(
@@ -108,6 +118,42 @@ def test_without_a_network_it_says_which_file_belongs_where(
     monkeypatch.setattr(torch.hub, "download_url_to_file", _no_network)
     with pytest.raises(ConfigInvalid, match=rf"{address}.* put it at {tmp_path}.*\.safetensors"):
         fetch(name)
+
+
+def test_a_mask_has_the_box_around_it():
+    inside = torch.zeros(1, 2, 16, 16, dtype=torch.bool)
+    inside[0, 0, 4:8, 2:12] = True
+    assert segmenters._boxes(inside).tolist() == [[[0.125, 0.25, 0.75, 0.5], [0, 0, 0, 0]]]
+
+
+def test_a_segmenter_begins_from_weights_but_for_the_classes_and_can_still_be_exported():
+    torch.manual_seed(0)
+    publisher = segmenters.build("mask2former-swin-nano", 5, SMALL_MASKS)
+    torch.manual_seed(1)
+    found = Pretrained(stored(publisher), "theirs", "", "", "")
+    model = segmenters.build("mask2former-swin-nano", 3, SMALL_MASKS, found)
+    theirs, ours = distinct(publisher), distinct(model)
+    other = {key for key in ours if ours[key].shape != theirs[key].shape or not torch.equal(ours[key], theirs[key])}
+    assert other == {"class_predictor.weight", "class_predictor.bias", "criterion.empty_weight"}
+    assert segmenters.backbone(model).config._attn_implementation == "eager"
+
+
+def test_of_the_smallest_segmenter_it_says_that_nobody_publishes_weights():
+    with pytest.raises(ConfigInvalid, match=r"mask2former-swin-nano.* take mask2former-swin-tiny"):
+        segmenter_weights.fetch("mask2former-swin-nano")
+
+
+def test_a_segmenter_learns_from_images_with_and_without_objects():
+    torch.manual_seed(0)
+    model = segmenters.build("mask2former-swin-nano", 2, SMALL_MASKS).train()
+    mask = torch.zeros(1, 64, 64, dtype=torch.bool)
+    mask[0, 8:40, 10:30] = True
+    shown = Target(torch.tensor([[10.0, 8, 30, 40]]), torch.tensor([1]), mask)
+    empty = Target(NOTHING.boxes, NOTHING.labels, mask[:0])
+    losses = model(torch.rand(2, 3, 64, 64), [shown, empty])
+    assert set(losses) == {"loss", *model.losses}
+    losses["loss"].backward()
+    assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
 
 
 def _place(fetch, name: str) -> Path:

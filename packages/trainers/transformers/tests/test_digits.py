@@ -15,8 +15,12 @@ from eyebright_transformers.manifest import MANIFEST
 from eyebright_transformers.trainer import TransformersTrainer
 from eyebright_wire.datasets import Split
 
-KINDS = ("rtdetr_v2_r18vd", "dfine-n")
-SETTINGS = {"epochs": 3, "imgsz": 64, "batch": 6, "lr0": 0.0003, "flip": 0, "ema": False, "denoising": 20}
+KINDS = {
+    "rtdetr_v2_r18vd": ("detection", {"denoising": 20}),
+    "dfine-n": ("detection", {"denoising": 20}),
+    "mask2former-swin-nano": ("instance_segmentation", {"queries": 10, "points": 128, "exports": []}),
+}
+SETTINGS = {"epochs": 3, "imgsz": 64, "batch": 6, "lr0": 0.0003, "flip": 0, "ema": False}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +31,8 @@ def streets(tmp_path_factory: pytest.TempPathFactory) -> LocalDataset:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("model", KINDS)
 def test_its_loss_falls_and_a_killed_run_goes_on_exactly(tmp_path: Path, streets: LocalDataset, model: str):
-    job = Job(tmp_path, streets, MANIFEST.name, model, SETTINGS, "detection")
+    task, special = KINDS[model]
+    job = Job(tmp_path, streets, MANIFEST.name, model, {**SETTINGS, **special}, task)
     whole = job.context()
     expected = TransformersTrainer().fit(whole)
     losses = [epoch["loss"] for epoch in whole.desk.epochs]

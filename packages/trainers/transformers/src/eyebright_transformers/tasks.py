@@ -11,6 +11,8 @@ from eyebright_transformers.classification.config import ClassifierConfig
 from eyebright_transformers.classification.info import CLASSIFICATION
 from eyebright_transformers.detection.config import DetectorConfig
 from eyebright_transformers.detection.info import DETECTION
+from eyebright_transformers.instance_segmentation.config import InstanceConfig
+from eyebright_transformers.instance_segmentation.info import INSTANCE_SEGMENTATION
 from eyebright_transformers.semantic_segmentation.config import SegmenterConfig
 from eyebright_transformers.semantic_segmentation.info import SEMANTIC_SEGMENTATION
 from eyebright_wire.manifest import TaskInfo
@@ -44,6 +46,12 @@ class Task:
 TASKS = (
     Task(CLASSIFICATION, ClassifierConfig, "eyebright_torch.classification", "eyebright_transformers.classification"),
     Task(DETECTION, DetectorConfig, "eyebright_torch.detection", "eyebright_transformers.detection"),
+    Task(
+        INSTANCE_SEGMENTATION,
+        InstanceConfig,
+        "eyebright_torch.detection",
+        "eyebright_transformers.instance_segmentation",
+    ),
     Task(
         SEMANTIC_SEGMENTATION,
         SegmenterConfig,

@@ -1,0 +1,1 @@
+"""Instance segmentation with Mask2Former."""
