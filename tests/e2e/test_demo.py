@@ -43,7 +43,15 @@ def check_export(data_dir: Path, model: dict[str, Any]) -> None:
     assert ran.code == 0, ran.err
     with zipfile.ZipFile(target) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
-    assert {"model.onnx", "labels.json", "metrics.json", "model_card.md", "parity.json"} <= set(found)
-    assert any(name.startswith("LICENSE") for name in found)
+    belongs = {
+        "labels.json",
+        "metrics.json",
+        "model_card.md",
+        "parity.json",
+        "config.json",
+        "LICENCE.txt",
+        "NOTICE.txt",
+    }
+    assert belongs | {"model.onnx"} <= set(found)
     promised = {artifact["path"]: artifact["sha256"] for artifact in model["artifacts"]}
     assert hashlib.sha256(found["model.onnx"]).hexdigest() == promised["model.onnx"]

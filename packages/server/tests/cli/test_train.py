@@ -20,9 +20,9 @@ TOY = ("--trainer", "toy")
 
 
 def test_a_folder_becomes_a_model(cli: Cli, photos: Path) -> None:
-    done = cli("train", photos, *TOY, "--model", "softmax", "--set", "epochs=3", "--name", "cats and dogs")
+    done = cli("train", photos, *TOY, "--model", "softmax", "--set", "epochs=3", "--name", "cats-and-dogs")
     assert done.code == 0, done.err
-    assert "cats and dogs" in done.out
+    assert "cats-and-dogs" in done.out
     assert "succeeded" in done.out
     assert "100.00% on the validation images" in done.out
     assert "model.safetensors" in done.out or "mdl_" in done.out

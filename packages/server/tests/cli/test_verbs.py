@@ -206,7 +206,7 @@ def test_equal_content_under_another_name_is_told_to_be_stored_once(cli: Cli, tm
     [
         (("datasets", "import", "{photos}", "--name", "a b"), "no name for a data set; expected at most 100 letters"),
         (("train", "{photos}", "--trainer", "toy", "--max-duration", "99999999999"), "must be at most 2147483647"),
-        (("train", "{photos}", "--trainer", "toy", "--name", "a\x01"), "has the control character U+0001 in it"),
+        (("train", "{photos}", "--trainer", "toy", "--name", "a\x01"), "no name for a job and its model"),
     ],
 )
 def test_what_the_server_would_refuse_is_refused_in_the_same_words(

@@ -94,9 +94,12 @@ MUTANTS = [
     ),
     Mutant("the lost are forgotten", f"{SERVICES}.sweep:Sweep._verdict", "attempt.lease_until_ms < now_ms", "False"),
     Mutant(
-        "another order under the same key", f"{SERVICES}.jobs:_known", "receipt.body_sha256 != body_sha256", "False"
+        "another order under the same key",
+        f"{SERVICES}.receipts:known_order",
+        'receipt.body_sha256 not in (body_sha256, "")',
+        "False",
     ),
-    Mutant("orders are repeated", f"{SERVICES}.jobs:_known", "return receipt.job_id", "return None"),
+    Mutant("orders are repeated", f"{SERVICES}.receipts:known_order", "return receipt.job_id", "return None"),
     Mutant(
         "news overtakes news", f"{SERVICES}.relay:Relay.tick", "stuck.add(message.job_id)", "delivered.append(message)"
     ),

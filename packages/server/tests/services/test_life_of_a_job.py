@@ -424,7 +424,7 @@ async def test_an_outage_is_told_only_when_a_run_was_left_alone(platform):
 
 
 async def test_a_full_disk_gives_the_claim_back_and_waits_for_room(platform):
-    jobs = [await platform.submit(name=f"job {number}") for number in range(3)]
+    jobs = [await platform.submit(name=f"job-{number}") for number in range(3)]
     platform.executor.failure = StorageFull("the disk below runs is full")
     for _ in range(3):
         await platform.dispatch.tick()
