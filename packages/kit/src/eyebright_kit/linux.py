@@ -5,16 +5,32 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000  # linux/sched.h
 _SET_DEATH_SIGNAL, _SET_SECCOMP, _SET_NO_NEW_PRIVILEGES = 1, 22, 38  # linux/prctl.h
+#: Of a seccomp program: code, words to pass over if true and if false, operand.
+Word = tuple[int, int, int, int]
 _CAPABILITY_VERSION = 0x20080522  # linux/capability.h: two words of each set
 
 
 class _CapabilityHeader(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Instruction(ctypes.Structure):
+    _fields_ = (
+        ("code", ctypes.c_uint16),
+        ("if_true", ctypes.c_uint8),
+        ("if_false", ctypes.c_uint8),
+        ("operand", ctypes.c_uint32),
+    )
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction)))
 
 
 def unshare(flags: int) -> None:
@@ -38,6 +54,11 @@ def die_with(parent: int) -> None:
     _checked(_prctl(_SET_DEATH_SIGNAL, signal.SIGKILL))
     if os.getppid() != parent:
         raise ProcessLookupError(errno.ESRCH, f"process {parent} is gone")
+
+
+def filter_of(words: Sequence[Word]) -> ctypes.Structure:
+    """The seccomp program that these words are."""
+    return _Program(len(words), (_Instruction * len(words))(*(_Instruction(*word) for word in words)))
 
 
 def install_filter(program: ctypes.Structure) -> None:

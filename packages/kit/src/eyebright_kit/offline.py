@@ -149,33 +149,17 @@ def _name_of(thread: int) -> str:
 # The program's side
 
 
-class _Instruction(ctypes.Structure):
-    _fields_ = (
-        ("code", ctypes.c_uint16),
-        ("if_true", ctypes.c_uint8),
-        ("if_false", ctypes.c_uint8),
-        ("operand", ctypes.c_uint32),
-    )
-
-
-class _Program(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction)))
-
-
 def _ask_first() -> int:
     """From here on this thread, and whatever it becomes or starts, asks first. Answers where the questions can be heard."""
     calls = _MACHINES.get(platform.machine())
     if calls is None:
         raise OSError(errno.ENOSYS, f"no list of system calls for {platform.machine()}")
-    words = _filter(calls)
-    instructions = (_Instruction * len(words))(*(_Instruction(*word) for word in words))
+    program = linux.filter_of(_filter(calls))
     linux.no_new_privileges()
-    program = ctypes.byref(_Program(len(words), instructions))
-    return linux.syscall(calls.seccomp, _SET_FILTER, _NEW_LISTENER, program)
+    return linux.syscall(calls.seccomp, _SET_FILTER, _NEW_LISTENER, ctypes.byref(program))
 
 
-def _filter(calls: _Calls) -> list[tuple[int, int, int, int]]:
-    """A jump says how many words to pass over, if true and if false."""
+def _filter(calls: _Calls) -> list[linux.Word]:
     return [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_IF_EQUAL, 0, 9, calls.architecture),

@@ -1,12 +1,11 @@
 """Seccomp: the kernel refuses whole system calls. Needs no right, and holds in containers that allow no namespaces."""
 
-import ctypes
 import errno
 import os
 import platform
 from dataclasses import dataclass
 
-from eyebright_kit.linux import install_filter
+from eyebright_kit.linux import Word, filter_of, install_filter
 
 # linux/bpf_common.h, linux/seccomp.h: the words of the little language that the kernel understands
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_BITS, _ANSWER = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -61,22 +60,7 @@ _MACHINES = {
         ),
     ),
 }
-#: (code, jump if true, jump if false, operand); a jump says how many to pass over.
-_Word = tuple[int, int, int, int]
 _CLONE3 = 435  # its flags lie in memory, which a filter cannot read: callers fall back to `clone`
-
-
-class _Instruction(ctypes.Structure):
-    _fields_ = (
-        ("code", ctypes.c_uint16),
-        ("if_true", ctypes.c_uint8),
-        ("if_false", ctypes.c_uint8),
-        ("operand", ctypes.c_uint32),
-    )
-
-
-class _Program(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(_Instruction)))
 
 
 def refuse() -> None:
@@ -84,12 +68,10 @@ def refuse() -> None:
     machine = _MACHINES.get(platform.machine())
     if machine is None:
         raise OSError(errno.ENOSYS, f"no list of system calls for {platform.machine()}")
-    words = _written(machine)
-    instructions = (_Instruction * len(words))(*(_Instruction(*word) for word in words))
-    install_filter(_Program(len(words), instructions))
+    install_filter(filter_of(_written(machine)))
 
 
-def _written(machine: _Machine) -> list[_Word]:
+def _written(machine: _Machine) -> list[Word]:
     no = (_ANSWER, 0, 0, _REFUSE | errno.EPERM)
     words = [
         (_LOAD, 0, 0, _ARCHITECTURE),
@@ -112,7 +94,7 @@ def _written(machine: _Machine) -> list[_Word]:
     return [*words, (_ANSWER, 0, 0, _ALLOW)]
 
 
-def _towards_itself(number: int, names: tuple[int, ...]) -> list[_Word]:
+def _towards_itself(number: int, names: tuple[int, ...]) -> list[Word]:
     """A call whose first argument is a process: allowed where that is one of these."""
     known = [(_IF_EQUAL, len(names) - place, 0, name) for place, name in enumerate(names)]
     return [
