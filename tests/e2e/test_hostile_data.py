@@ -1,7 +1,7 @@
 """Data that attacks: each way in ends in a clear refusal or is passed over, soon, in little memory, and nothing else happens.
 
-Each case is inspected by the real command in a process of its own. Whatever the case: at most 10 seconds and 512 MB, one JSON
-document without a traceback, nothing written outside, nothing left behind, and the canary does not sing.
+Each case is inspected by the real command in a process of its own. Whatever the case: at most 10 seconds of one core and 512 MB,
+one JSON document without a traceback, nothing written outside, nothing left behind, and the canary does not sing.
 """
 
 import json
@@ -11,7 +11,6 @@ import stat
 import struct
 import subprocess
 import sys
-import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -22,7 +21,9 @@ import pytest
 
 from eyebright_kit.data.conformance import write_image
 
-SECONDS = 10.0
+CPU_SECONDS = 10.0
+#: On a machine that is busy with something else too, the same work takes longer; what only waits never ends.
+TIMEOUT_SECONDS = 120.0
 MEGABYTES = 512
 EYEBRIGHT = Path(sys.executable).parent / "eyebright"
 
@@ -242,26 +243,24 @@ def test_hostile_data_harms_nobody(name: str, tmp_path: Path) -> None:
     assert word in json.dumps(document, ensure_ascii=False), output[:2000]
     assert not canary.exists()
     assert listing(tmp_path) == before
-    assert seconds <= SECONDS
+    assert seconds <= CPU_SECONDS
     assert megabytes <= MEGABYTES
     assert not any(letter in output + errors for letter in "\x1b\x07")
 
 
 def inspected(source: Path, scratch: Path) -> tuple[int, str, str, float, float]:
-    """Exit status, stdout, stderr, seconds and the most memory in MB."""
+    """Exit status, stdout, stderr, seconds of CPU time and the most memory in MB."""
     environment = {**os.environ, "TMPDIR": str(scratch), "EYEBRIGHT_DATA_DIR": str(scratch / "none")}
     report = scratch.parent / "usage"
-    began = time.monotonic()
     # Through a small process: a child's figure begins with what its parent holds, and that is a whole test session.
     done = subprocess.run(
         [sys.executable, "-c", _MEASURED, report, EYEBRIGHT, "datasets", "inspect", source, "--json"],
         capture_output=True,
         env=environment,
         text=True,
-        timeout=60,
+        timeout=TIMEOUT_SECONDS,
     )
-    seconds = time.monotonic() - began
-    kilobytes = int(report.read_text())
+    seconds, kilobytes = map(float, report.read_text().split())
     report.unlink()
     return done.returncode, done.stdout, done.stderr, seconds, kilobytes / 1e3
 
@@ -269,7 +268,8 @@ def inspected(source: Path, scratch: Path) -> tuple[int, str, str, float, float]
 _MEASURED = """
 import pathlib, resource, subprocess, sys
 code = subprocess.run(sys.argv[2:]).returncode
-pathlib.Path(sys.argv[1]).write_text(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+pathlib.Path(sys.argv[1]).write_text(f"{used.ru_utime + used.ru_stime} {used.ru_maxrss}")
 sys.exit(code)
 """
 
