@@ -80,9 +80,12 @@ def require_permitted(url: httpx.URL, rules: EgressRules) -> None:
 
 
 def reach(url: str, rules: EgressRules) -> None:
-    """Connects, with TLS where the address wants it, and leaves without a word. Raises EgressDenied; OSError or UnicodeError when
-    nobody is there."""
-    asked = httpx.URL(url)
+    """Connects, with TLS where the address wants it, and leaves without a word. Raises EgressDenied, for what is no URL too;
+    OSError or UnicodeError when nobody is there."""
+    try:
+        asked = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise EgressDenied(f"{shown(url)} is no URL: {error}") from None
     require_permitted(asked, rules)
     port = _port(asked)
     assert port is not None

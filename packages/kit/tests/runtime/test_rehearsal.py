@@ -90,7 +90,7 @@ class Trainer:
             (ctx.output / f"model.{form}").write_text("model")
             ctx.artifact(f"model.{form}", ArtifactKind.EXPORT, "text/plain")
             exports.append(ExportRef(format=form, path=f"model.{form}", parity=PARITY))
-        return Result(metrics={}, exports=tuple(exports))
+        return Result(metrics={}, exports=tuple(exports), peak_device_bytes=7)
     def predict(self, model, image): ...
     def relaunch(self, spec): return None
 
@@ -249,13 +249,24 @@ def test_a_full_disk_fails_the_checkpoint(tiny_disk: Path):
 
 
 def test_when_time_is_up_it_says_how_far_it_came(stage: Stage):
-    report = stage.rehearse(RehearsalOrder(seconds=3), step_seconds=30)
-    assert states(report)["data"] == "passed"
+    report = stage.rehearse(RehearsalOrder(seconds=3), step_seconds=60)
     assert states(report)["first_batch"] == "unreached"
     assert "3 s were over" in report.steps[2].message
     assert not report.ok
     assert report.failed is None
-    assert report.seconds < 20
+    assert report.seconds < 60
+
+
+def test_what_it_held_is_told_of_a_run_with_the_largest_batch(stage: Stage):
+    said = stage.trace(stage.begin()).succeeded
+    assert (said.peak_memory_bytes or 0) > 2**20
+    assert said.peak_device_bytes == 7
+
+
+@pytest.mark.parametrize("config", [{"no_validation": True}, {"most_pixels": 1000}])
+def test_a_run_that_never_got_to_the_largest_batch_tells_nothing_of_its_memory(stage: Stage, config: dict[str, Any]):
+    said = stage.trace(stage.begin(**config)).succeeded
+    assert (said.peak_memory_bytes, said.peak_device_bytes) == (None, None)
 
 
 def test_asked_to_stop_it_ends_with_all_that_it_started(stage: Stage):
@@ -301,6 +312,13 @@ def test_a_webhook_where_nobody_listens_fails(stage: Stage, silent_port: int):
     failed = stage.rehearse(RehearsalOrder(webhook="http://127.0.0.1:9/hook", egress=rules)).failed
     assert failed is not None
     assert (failed.name, "refused" in failed.message) == ("webhook", True)
+
+
+@pytest.mark.parametrize("webhook", ["https://hook:port/", "https://ho\0ok/", "hook"])
+def test_a_webhook_that_is_no_address_fails_as_a_step(stage: Stage, webhook: str):
+    failed = stage.rehearse(RehearsalOrder(webhook=webhook)).failed
+    assert failed is not None
+    assert (failed.name, failed.code) == ("webhook", ErrorCode.CONFIG_INVALID)
 
 
 # The excerpts

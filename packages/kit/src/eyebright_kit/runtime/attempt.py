@@ -173,10 +173,15 @@ class Attempt:
             classes=done.classes,
             exports=done.result.exports,
             dataset=done.result.dataset,
-            peak_memory_bytes=done.result.peak_memory_bytes or peak_memory_bytes(),
+            peak_memory_bytes=self._peak_memory_bytes(done.result),
             peak_device_bytes=done.result.peak_device_bytes,
         )
         return LastWords(EventKind.SUCCEEDED, body, ExitCode.DONE)
+
+    def _peak_memory_bytes(self, result: Result) -> int | None:
+        """This process's own counts unless it only rehearses: then others do what takes memory."""
+        own = None if self._spec.rehearsal else peak_memory_bytes()
+        return result.peak_memory_bytes or own
 
     def _last_step(self) -> int | None:
         """Of the checkpoint that another attempt would go on from."""

@@ -40,6 +40,9 @@ class Ledger:
     def is_open(self, name: str) -> bool:
         return self._steps[name].state is StepState.UNREACHED
 
+    def has_passed(self, name: str) -> bool:
+        return self._steps[name].state is StepState.PASSED
+
     @property
     def seconds(self) -> float:
         return self._clock() - self._began

@@ -68,7 +68,7 @@ class Rehearser:
         rehearsal.carry_out()
         (ctx.output / REPORT).write_text(rehearsal.report())
         ctx.artifact(REPORT, ArtifactKind.METRICS, "application/json")
-        return Result(metrics={}, peak_memory_bytes=rehearsal.peak_memory_bytes)
+        return rehearsal.result()
 
     def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
         raise ConfigInvalid("a rehearsal makes no model, so there is nothing to predict with")
@@ -86,12 +86,16 @@ class _Rehearsal:
         self._forms = tuple(dict.fromkeys(_names(ctx.config.get("exports"))))
         self._deadline = time.monotonic() + order.seconds
         self._otherwise = _BEFORE
+        self._peak_device_bytes: int | None = None
         self._opening = (SETTINGS, DATA, FIRST_BATCH, VALIDATION, CHECKPOINT)
         self._finale = (RELOAD, LARGEST_BATCH, *map(export_step, self._forms))
         self._ledger = Ledger((*self._opening, *self._finale, WEBHOOK), self._tell)
 
     def carry_out(self) -> None:
-        self._call_webhook()
+        self._train()
+        self._call_webhook()  # last: an address that does not answer takes its time, of which the trainer needs all
+
+    def _train(self) -> None:
         try:
             excerpts = Excerpts(_granted(self._ctx.spec), _batch(self._config))
             opening, largest = excerpts.opening(), excerpts.largest()
@@ -105,9 +109,15 @@ class _Rehearsal:
     def report(self) -> str:
         return self._ledger.report(self._otherwise).model_dump_json(indent=2)
 
-    @property
-    def peak_memory_bytes(self) -> int | None:
-        return self._ledger.peak_memory_bytes or None
+    def result(self) -> Result:
+        """What it held tells about a training only if the largest batch was among it."""
+        if not self._ledger.has_passed(LARGEST_BATCH):
+            return Result(metrics={})
+        return Result(
+            metrics={},
+            peak_memory_bytes=self._ledger.peak_memory_bytes or None,
+            peak_device_bytes=self._peak_device_bytes,
+        )
 
     # The acts
 
@@ -126,6 +136,7 @@ class _Rehearsal:
         with self._act("largest", LARGEST_BATCH, excerpts, samples, (point,)) as act:
             if act is not None:
                 self._play(act, self._finale, _passed_largest)
+                self._peak_device_bytes = act.succeeded.peak_device_bytes if act.succeeded else None
 
     @contextmanager
     def _act(
