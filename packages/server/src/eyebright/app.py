@@ -246,17 +246,9 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     limits = RetryLimits(**settings.retry.model_dump())
     lease_ms = int(1000 * settings.jobs.lease_seconds)
     history = History(database.jobs, database.history, database.models, objects, executors)
-    jobs = Jobs(
-        database.jobs,
-        database.history,
-        database.datasets,
-        catalog,
-        parts.executors,
-        clock,
-        announcer,
-        models=database.models,
-        licence_deny=settings.licence_deny,
-    )
+    orders = Orders(database.datasets, database.models, catalog, parts.executors, settings.licence_deny)
+    exports = Exports(database.models, database.jobs, catalog, clock, announcer, licence_deny=settings.licence_deny)
+    jobs = Jobs(database.jobs, database.history, orders, exports, catalog, clock, announcer)
     ingest = Ingest(database.jobs, clock, announcer, lease_ms=lease_ms, limits=limits)
     seal = Seal(
         database.history,
@@ -298,7 +290,6 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         limits=limits,
     )
     project_tree = ProjectTree(settings.projects, database.jobs, history)
-    orders = Orders(database.datasets, database.models, catalog, parts.executors, settings.licence_deny)
     return Services(
         jobs=jobs,
         preflights=Preflights(orders, database.jobs, database.history, objects, parts.executors),
@@ -314,12 +305,12 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
             announcer,
             uploads=uploads,
             remote=remote(settings),
-            check=jobs.check,
+            check=orders.check,
         ),
         pictures=Pictures(database.datasets, objects),
         uploads=uploads,
         models=Models(database.models, database.jobs, objects, catalog, parts.predictor, clock),
-        exports=Exports(database.models, database.jobs, catalog, clock, announcer, licence_deny=settings.licence_deny),
+        exports=exports,
         recipes=Recipes(catalog),
         dispatch=dispatch,
         sweep=sweep,

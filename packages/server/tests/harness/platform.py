@@ -54,6 +54,7 @@ class Platform:
         self.subscribers: dict[str, Any] = {}
         self.limits = limits or RetryLimits()
         self.patience = patience or Patience()
+        self.licence_deny: set[str] = set()
         self._said: dict[Handle, int] = {}
         self.restart()
 
@@ -63,18 +64,12 @@ class Platform:
         self.announcer = announcer = Announcer()
         self.history = History(database.jobs, database.history, database.models, self.objects, executors)
         self.models = Models(database.models, database.jobs, self.objects, self.catalog, FakePredictor(), clock)
-        self.jobs = Jobs(
-            database.jobs,
-            database.history,
-            database.datasets,
-            self.catalog,
-            executors,
-            clock,
-            announcer,
-            models=database.models,
+        self.orders = Orders(database.datasets, database.models, self.catalog, executors, self.licence_deny)
+        self.exports = Exports(
+            database.models, database.jobs, self.catalog, clock, announcer, licence_deny=self.licence_deny
         )
-        orders = Orders(database.datasets, database.models, self.catalog, executors)
-        self.preflights = Preflights(orders, database.jobs, database.history, self.objects, executors)
+        self.jobs = Jobs(database.jobs, database.history, self.orders, self.exports, self.catalog, clock, announcer)
+        self.preflights = Preflights(self.orders, database.jobs, database.history, self.objects, executors)
         self.watch = Watch(self.jobs, self.history, announcer)
         self.ingest = Ingest(database.jobs, clock, announcer, lease_ms=LEASE_MS, limits=self.limits)
         seal = Seal(
@@ -92,7 +87,6 @@ class Platform:
         )
         staging = Staging(database.jobs, self.objects)
         registering = Registering(self.objects, staging, clock)
-        self.exports = Exports(database.models, database.jobs, self.catalog, clock, announcer)
         files = ExportFiles(database.models, self.objects)
         self.finaliser = Finaliser(
             database.jobs, self.objects, registering, files, clock, announcer, limits=self.limits

@@ -6,7 +6,7 @@ import pytest
 from harness.objects import artifact
 from harness.platform import Platform
 
-from eyebright.errors import ConfigInvalid, NotFound
+from eyebright.errors import ConfigInvalid, Conflict, LicenceDenied, NotFound
 from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
 from eyebright.testing import toy_manifest
@@ -111,6 +111,32 @@ async def test_after_a_failure_it_can_be_ordered_again(platform: Platform, model
     assert (await platform.jobs.get(handle.job_id)).state is JobState.FAILED
     assert (await ordered(platform)).id != handle.job_id
     assert (await platform.models.get(model.id)).exports == model.exports
+
+
+async def test_one_that_failed_is_repeated_once_however_often_it_is_asked_for(
+    platform: Platform, model: ModelView
+) -> None:
+    handle = await begun(platform)
+    await platform.say(handle, "failed", code="export_failed", message="it answers differently")
+    first, second = await platform.jobs.retry(handle.job_id), await platform.jobs.retry(handle.job_id)
+    assert (first.id, first.rerun_of, first.parent) == (second.id, handle.job_id, model.id)
+    platform.executor.exit(handle, 1)
+    await platform.settle()
+    await platform.dispatch.tick()
+    again = Handle(first.id, 1)
+    await platform.say(again, "started", pid=1, host="here")
+    assert (await ended(platform, again)).state is JobState.SUCCEEDED
+    with pytest.raises(Conflict, match="cats@1 has csv by now"):
+        await platform.jobs.retry(handle.job_id)
+
+
+async def test_one_whose_trainer_is_denied_meanwhile_is_not_repeated(platform: Platform, model: ModelView) -> None:
+    job = await ordered(platform)
+    await platform.jobs.cancel(job.id)
+    platform.licence_deny = {"Apache-2.0"}
+    platform.restart()
+    with pytest.raises(LicenceDenied):
+        await platform.jobs.retry(job.id)
 
 
 async def test_a_model_that_is_deleted_meanwhile_takes_everything_along(platform: Platform, model: ModelView) -> None:

@@ -99,7 +99,7 @@ async def test_what_cannot_begin_from_it_is_refused(
         "proud": toy_manifest(name="proud", tasks=(task.model_copy(update={"takes_parent": False}),)),
     }
     with pytest.raises(ConfigInvalid, match=told):
-        await platform.jobs.check(PreflightRequest(parent=parent.id, **order))
+        await platform.orders.check(PreflightRequest(parent=parent.id, **order))
 
 
 async def test_two_things_to_begin_from_are_one_too_many(platform: Platform, parent: ModelView) -> None:

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from eyebright.errors import ConfigInvalid, DatasetInvalid, EyebrightError, InvalidRequest, NotFound, TrainerUnavailable
+from eyebright.errors import (
+    ConfigInvalid,
+    DatasetInvalid,
+    EyebrightError,
+    InvalidRequest,
+    LicenceDenied,
+    NotFound,
+    TrainerUnavailable,
+)
 from eyebright.ports.executor import Handle, Room
 from eyebright.ports.jobs import JobQuery
 from eyebright.testing import toy_manifest
@@ -47,7 +55,7 @@ async def test_what_is_refused_is_refused_as_an_order_would_be(
 ):
     await platform.add_dataset("bare", BARE)
     with pytest.raises(refusal, match=said) as checked:
-        await platform.jobs.check(PreflightRequest(**fields))
+        await platform.orders.check(PreflightRequest(**fields))
     with pytest.raises(refusal) as placed:
         await platform.submit(**fields)
     assert placed.value.message == checked.value.message
@@ -63,7 +71,7 @@ async def test_without_any_trainer_the_way_to_one_is_told(platform):
 
     platform.catalog.installed, platform.catalog.list = none, views
     with pytest.raises(TrainerUnavailable, match="no trainer can be used: there is no trainer project in /empty/best"):
-        await platform.jobs.check(PreflightRequest())
+        await platform.orders.check(PreflightRequest())
 
 
 async def test_everything_that_is_wrong_is_told_at_once(platform):
@@ -131,6 +139,31 @@ async def test_memory_is_learned_from_what_earlier_trainings_held(platform):
     assert other.basis == "scaled"
 
 
+async def test_what_a_run_on_a_gpu_held_tells_nothing_of_one_without(platform):
+    platform.catalog.manifests["toy"] = _shaped(parameters=1000)
+    platform.executor.has_room = Room(memory_bytes=2**40)
+    handle = await platform.running()
+    held = {"peak_memory_bytes": 12345, "peak_device_bytes": 67890}
+    await platform.say(handle, "succeeded", **platform.leave(handle), **held)
+    await platform.settle()
+    found = (await platform.preflights.preflight(PreflightRequest())).memory
+    assert found is not None
+    assert found.basis == "rule"
+
+
+async def test_a_trainer_that_is_denied_is_passed_over_where_another_can(platform):
+    copyleft = toy_manifest(name="copyleft", licence="AGPL-3.0")
+    platform.catalog.manifests = {"copyleft": copyleft, "toy": toy_manifest()}
+    assert (await platform.preflights.preflight(PreflightRequest())).trainer == "copyleft"
+    platform.licence_deny = {"AGPL-3.0"}
+    platform.restart()
+    assert (await platform.preflights.preflight(PreflightRequest())).trainer == "toy"
+    del platform.catalog.manifests["toy"]
+    assert [finding.code for finding in (await platform.preflights.preflight(PreflightRequest())).errors] == [
+        "licence_denied"
+    ]
+
+
 async def test_a_rehearsal_is_sealed_for_the_trainer_that_was_ordered(platform):
     view = (
         await platform.jobs.rehearse(RehearsalRequest(dataset="pets", config={"epochs": 2}, webhook="https://x/"))
@@ -153,6 +186,18 @@ async def test_a_rehearsal_that_succeeds_registers_no_model_and_can_be_repeated(
     assert (done.state, done.model_id) == ("succeeded", None)
     again = await platform.jobs.retry(view.id)
     assert (again.kind, again.rerun_of) == (JobKind.REHEARSAL, view.id)
+
+
+async def test_a_rehearsal_is_checked_anew_when_it_is_repeated(platform):
+    await platform.add_dataset()
+    old = (await platform.jobs.rehearse(RehearsalRequest(dataset="pets", webhook="https://x/", labels={"a": "b"}))).view
+    await platform.jobs.cancel(old.id)
+    again = await platform.jobs.retry(old.id)
+    assert (again.config, again.labels) == (old.config, {"a": "b"})
+    platform.licence_deny = {"Apache-2.0"}
+    platform.restart()
+    with pytest.raises(LicenceDenied):
+        await platform.jobs.retry(old.id)
 
 
 async def test_a_rehearsal_is_refused_as_an_order_would_be(platform):

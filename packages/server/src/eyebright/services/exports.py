@@ -1,11 +1,13 @@
 """Have a form of a registered model made that its training did not make."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from eyebright.core import preflight
 from eyebright.core.exporting import export_job
 from eyebright.core.job import Job
 from eyebright.core.records import Model
+from eyebright.errors import Conflict
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobQuery, JobStore, Receipt
@@ -16,7 +18,7 @@ from eyebright.services.reference import find
 from eyebright.services.views import job_view, model_view
 from eyebright_wire.artifacts import ExportRef
 from eyebright_wire.jobs import JobKind
-from eyebright_wire.resources import ModelExport
+from eyebright_wire.resources import JobView, ModelExport
 
 _SOURCE = "export"
 #: Of one model: more than there are forms, each tried many times.
@@ -41,7 +43,7 @@ class Exports:
         self._announcer = announcer
         self._licence_deny = frozenset(licence_deny)
 
-    async def order(self, reference: str, form: str) -> ModelExport:
+    async def order(self, reference: str, form: str, *, rerun_of: str | None = None) -> ModelExport:
         """What the model has of this form, or the job that makes it: asked twice, one job. Raises NotFound, ConfigInvalid,
         LicenceDenied or TrainerUnavailable."""
         model = await find(self._store, reference)
@@ -51,8 +53,16 @@ class Exports:
         environment = await self._catalog.environment(model.trainer)
         preflight.check_licence(environment.manifest, self._licence_deny)
         preflight.check_export(model.trainer, preflight.task_of(environment.manifest, model.task), form)
-        job = await self._under_way(model, form) or await self._insert(model, form)
+        job = await self._under_way(model, form) or await self._insert(model, form, rerun_of)
         return ModelExport(model=view, job=job_view(job))
+
+    async def again(self, ended: Job) -> JobView:
+        """The job that makes what an ended one was to make. Raises Conflict when the model has it by now, else as `order`."""
+        assert ended.parent is not None
+        found = await self.order(ended.parent, ended.resolved["format"], rerun_of=ended.id)
+        if found.job is None:
+            raise Conflict(f"{found.model.name}@{found.model.number} has {ended.resolved['format']} by now")
+        return found.job
 
     async def _under_way(self, model: Model, form: str) -> Job | None:
         return next((job for job in await self._earlier(model, form) if not job.state.final), None)
@@ -61,10 +71,12 @@ class Exports:
         found = await self._jobs.find(JobQuery(kind=JobKind.EXPORT, parent=model.id, limit=_LOOKED_AT))
         return [job for job in found if job.resolved["format"] == form]
 
-    async def _insert(self, model: Model, form: str) -> Job:
+    async def _insert(self, model: Model, form: str, rerun_of: str | None) -> Job:
         """The how many-eth try it is makes the key, so that of two who ask at the same moment one is told of the other's."""
         settings = (await self._jobs.get(model.job_id)).job.resolved
-        job = export_job(self._clock.new_id("job"), model, form, settings, self._clock.now_ms())
+        job = replace(
+            export_job(self._clock.new_id("job"), model, form, settings, self._clock.now_ms()), rerun_of=rerun_of
+        )
         key = f"{model.id}/{form}/{len(await self._earlier(model, form))}"
         async with self._jobs.transaction() as transaction:
             known = await transaction.receipt(_SOURCE, key)

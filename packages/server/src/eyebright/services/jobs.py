@@ -1,29 +1,25 @@
 """Order, look at, cancel and repeat training jobs."""
 
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from eyebright.core import lifecycle
 from eyebright.core.job import Job, Run
 from eyebright.core.records import changed
-from eyebright.core.rehearsal import rehearsal_of
-from eyebright.errors import (
-    Conflict,
-    EyebrightError,
-    no_job,
-)
+from eyebright.core.rehearsal import rehearsal_of, rehearsed, webhook_of
+from eyebright.errors import Conflict, EyebrightError, no_job
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, Receipt
-from eyebright.ports.registry import DatasetStore, ModelStore
 from eyebright.services.announce import Announcer
+from eyebright.services.exports import Exports
 from eyebright.services.orders import Orders
 from eyebright.services.receipts import known_order, sha256_of
 from eyebright.services.views import job_view
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import EventKind
-from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest
+from eyebright_wire.jobs import JobKind, JobRequest, JobState, RehearsalRequest
 from eyebright_wire.resources import JobView, Page
 
 
@@ -40,18 +36,16 @@ class Jobs:
         self,
         store: JobStore,
         history: JobHistory,
-        datasets: DatasetStore,
+        orders: Orders,
+        exports: Exports,
         catalog: Catalog,
-        executors: Collection[str],
         clock: Clock,
         announcer: Announcer,
-        *,
-        models: ModelStore,
-        licence_deny: Collection[str] = (),
     ) -> None:
         self._store = store
         self._history = history
-        self._orders = Orders(datasets, models, catalog, executors, licence_deny)
+        self._orders = orders
+        self._exports = exports
         self._catalog = catalog
         self._clock = clock
         self._announcer = announcer
@@ -61,18 +55,11 @@ class Jobs:
 
         Raises KeyReused, NotFound, ConfigInvalid, DatasetInvalid, LicenceDenied or TrainerUnavailable; nothing is kept then.
         """
-        body_sha256 = sha256_of(request)
-        if key is not None and (known := await self._taken(source, key, body_sha256)):
-            return Submitted(await self.get(known), created=False)
-        job = await self._plan(request)
-        return await self._insert(job, source, key, body_sha256)
+        return await self._ordered(request, source, key, lambda job: job)
 
     async def rehearse(self, request: RehearsalRequest, *, source: str = "api", key: str | None = None) -> Submitted:
         """Check an order as `submit` does, and queue a rehearsal of it. Raises as `submit` does."""
-        body_sha256 = sha256_of(request)
-        if key is not None and (known := await self._taken(source, key, body_sha256)):
-            return Submitted(await self.get(known), created=False)
-        return await self._insert(rehearsal_of(await self._plan(request), request.webhook), source, key, body_sha256)
+        return await self._ordered(request, source, key, lambda job: rehearsal_of(job, request.webhook))
 
     async def refuse(self, request: JobRequest, why: EyebrightError, *, source: str, key: str) -> JobView:
         """Keep an order that cannot be carried out as a job that failed, for those who were not there to hear why."""
@@ -98,10 +85,6 @@ class Jobs:
                 await transaction.insert(queued, receipt)
                 await transaction.save([changed(Run(queued, None), Run(failed, None), now_ms)])
         return await self.get(known or queued.id)
-
-    async def check(self, request: PreflightRequest) -> None:
-        """Raises what `submit` would, and keeps nothing; without a data set, all but that."""
-        await self._orders.check(request)
 
     async def get(self, job_id: str) -> JobView:
         job = (await self._store.get(job_id)).job
@@ -133,7 +116,8 @@ class Jobs:
         return await self.get(job_id)
 
     async def retry(self, job_id: str, *, fresh: bool = False) -> JobView:
-        """A new job with the same settings, those of that day's recipe included. Raises Conflict until the old one ended.
+        """A new job with the same settings, those of that day's recipe included. Raises Conflict until the old one ended, and
+        for an export that the model has by now; else as `submit` does.
 
         A training that was cancelled or failed goes on from its newest whole checkpoint, unless it is to be `fresh` or the
         trainer is of another version now.
@@ -141,7 +125,9 @@ class Jobs:
         old = (await self._store.get(job_id)).job
         if not old.state.final:
             raise Conflict(f"job {job_id} is {old.state}; only a finished job can be run again")
-        job = await self._plan(_request_of(old)) if old.kind is JobKind.TRAINING else self._repeated(old)
+        if old.kind is JobKind.EXPORT:
+            return await self._exports.again(old)
+        job = await self._repeated(old)
         resume_from = None if fresh else await self._resumable(old)
         return (await self._insert(replace(job, rerun_of=job_id, resume_from=resume_from), "retry", None, "")).view
 
@@ -158,8 +144,12 @@ class Jobs:
         told = await self._history.events(job_id, 0, 1000, frozenset({str(EventKind.STARTED)}))
         return bool(told) and told[-1].data.get("versions", {}).get(manifest.name) == manifest.version
 
-    def _repeated(self, old: Job) -> Job:
-        """An import, export or rehearsal once more; whether what it is made of is still there it finds out itself."""
+    async def _repeated(self, old: Job) -> Job:
+        """Checked anew, as of today; whether the source of an import is still there that finds out itself."""
+        if old.kind is JobKind.TRAINING:
+            return await self._plan(_request_of(old))
+        if old.kind is JobKind.REHEARSAL:
+            return rehearsal_of(await self._plan(_request_of(rehearsed(old))), webhook_of(old))
         return Job(
             id=self._clock.new_id("job"),
             name=old.name,
@@ -167,13 +157,20 @@ class Jobs:
             task=old.task,
             model=old.model,
             dataset_version=old.dataset_version,
-            parent=old.parent,
             config=old.config,
             resolved=old.resolved,
             executor=old.executor,
             max_duration_seconds=old.max_duration_seconds,
             created_at_ms=self._clock.now_ms(),
         )
+
+    async def _ordered(
+        self, request: JobRequest, source: str, key: str | None, meant: Callable[[Job], Job]
+    ) -> Submitted:
+        body_sha256 = sha256_of(request)
+        if key is not None and (known := await self._taken(source, key, body_sha256)):
+            return Submitted(await self.get(known), created=False)
+        return await self._insert(meant(await self._plan(request)), source, key, body_sha256)
 
     async def _plan(self, request: JobRequest) -> Job:
         settled = await self._orders.settle(request)

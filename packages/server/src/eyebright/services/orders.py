@@ -81,14 +81,18 @@ class Orders:
         preflight.check_licence(manifest, self._licence_deny)
 
     async def environment(self, request: JobRequest) -> Environment:
-        """The trainer that was named, or the first installed one that knows the task and the model."""
+        """The trainer that was named, or the first installed one that knows the task and the model and is not denied."""
         if request.trainer is not None:
             return await self._catalog.environment(request.trainer)
         installed = await self._catalog.installed()
         able = [environment for environment in installed if environment.manifest.task(request.task)]
         if not able:
             raise _nobody_can(request.task, installed) if installed else _nobody_there(await self._catalog.list())
+        able = [environment for environment in able if not self._is_denied(environment)] or able
         return next((environment for environment in able if _offers(environment, request)), able[0])
+
+    def _is_denied(self, environment: Environment) -> bool:
+        return preflight.is_denied(environment.manifest.licence, self._licence_deny)
 
     async def ready_version(self, dataset: str, task: str) -> Version:
         """Raises DatasetInvalid for one that is not ready for the task."""

@@ -31,6 +31,8 @@ T = TypeVar("T")
 _LOOKED_AT = 50
 _SUCCEEDED = frozenset({str(EventKind.SUCCEEDED)})
 _MIB = 2**20
+#: What `succeeded` calls the most that was held.
+_IN_MAIN, _ON_GPU = "peak_memory_bytes", "peak_device_bytes"
 
 
 class Preflights:
@@ -141,7 +143,7 @@ class Preflights:
     ) -> MemoryForecast | None:
         room = await executor.room()
         on_gpu = room.device_bytes is not None and config.get("device") != "cpu"
-        key = "peak_device_bytes" if on_gpu else "peak_memory_bytes"
+        key = _ON_GPU if on_gpu else _IN_MAIN
         past = await self._past(environment.trainer, task.name, model, key)
         place, free = ("gpu", room.device_bytes) if on_gpu else ("main", room.memory_bytes)
         memory = forecast.memory(forecast.parameters_of(task, model), config, past, place, free)
@@ -163,7 +165,10 @@ class Preflights:
 
     async def _peak(self, job: Job, key: str) -> Peak | None:
         said = await self._history.events(job.id, 0, 1, _SUCCEEDED)
-        size = said[0].data.get(key) if said else None
+        held: Mapping[str, Any] = said[0].data if said else {}
+        if key == _IN_MAIN and held.get(_ON_GPU):
+            return None  # what a run on a GPU holds beside that tells nothing of one without
+        size = held.get(key)
         return Peak(job.id, Shape.of(job.resolved), int(size)) if size else None
 
 
