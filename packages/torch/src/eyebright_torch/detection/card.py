@@ -13,12 +13,13 @@ _MASKS = "; `masks` [1, finds, height, width], the probability of each of their 
 def card(facts: Facts, boxes: Verdict, masks: Verdict | None, suppression: float | None) -> str:
     """Markdown. `suppression` is the overlap from which the weaker of two finds of a class is to be dropped."""
     what = "An instance segmenter" if masks else "An object detector"
+    differs = "an edge, a score or a mask" if masks else "an edge or a score"
     sections = (
         opening(facts, f"{what}, trained by Eyebright."),
         _results(facts, boxes, masks),
         _classes(masks or boxes, "masks" if masks else "boxes"),
         use(facts, _output(masks is not None, suppression)),
-        exports(facts, "greatest difference of an edge or a score", "mask mAP50-95" if masks else "mAP50-95"),
+        exports(facts, f"greatest difference of {differs}", "mask mAP50-95" if masks else "mAP50-95"),
         *closing(facts),
     )
     return "\n\n".join(sections) + "\n"

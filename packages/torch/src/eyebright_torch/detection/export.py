@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -18,14 +19,15 @@ Answer = tuple[torch.Tensor, ...]
 
 #: Only what may be an object is compared one by one: which of the faintest are told at all is decided by the last bits.
 _PERHAPS = 0.05
+_INSIDE = 0.5  # the probability from which a pixel belongs to a mask
 
 
 @dataclass
 class Comparison:
-    """Of answers to the same images. A find is compared with the one that is most like it: models that rank what they find may
-    rank equals differently."""
+    """Of answers to the same images, either way: what one finds and the other does not is a difference too. A find is compared
+    with the one that is most like it: models that rank what they find may rank equals differently."""
 
-    greatest: float = 0.0  # difference of an edge, as a share of the side, or of a score
+    greatest: float = 0.0  # difference of an edge, as a share of the side, of a score, or of a mask's probability
     alike: int = 0  # finds with the same best class
     finds: int = 0
     images: int = 0
@@ -37,21 +39,58 @@ class Comparison:
         self.native.extend(reading(native))
         self.exported.extend(reading(exported))
         for row in range(len(native[0])):
-            self._compare(_rows(native, row), _rows(exported, row))
+            ours, theirs = _Rows.of(native, row), _Rows.of(exported, row)
+            self._compare(ours, theirs)
+            self._compare(theirs, ours)
+            self.images += 1
 
     @property
     def agreement(self) -> float:
         return self.alike / self.finds if self.finds else 1.0
 
-    def _compare(self, ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> None:
-        best = ours[:, 4:].max(axis=1)
-        for find in ours[(best >= _PERHAPS) | (best == best.max())]:
-            differences = np.abs(theirs - find).max(axis=1)
-            nearest = int(differences.argmin())
+    def _compare(self, these: "_Rows", those: "_Rows") -> None:
+        for place in these.told():
+            differences = these.differences(place, those)
+            nearest = int(differences.argmin())  # of a NaN, if there is one
             self.greatest = float(np.maximum(self.greatest, differences[nearest]))  # NaN stays NaN
-            self.alike += int(theirs[nearest, 4:].argmax() == find[4:].argmax())
+            self.alike += int(these.best_class(place) == those.best_class(nearest))
             self.finds += 1
-        self.images += 1
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """All that a model tells of one image."""
+
+    boxes: NDArray[np.float32]  # [Q, 4]
+    scores: NDArray[np.float32]  # [Q, classes]
+    masks: NDArray[np.float32] | None  # [Q, h, w]
+
+    @classmethod
+    def of(cls, answer: Answer, row: int) -> Self:
+        boxes, scores, *masks = (part[row].numpy() for part in answer)
+        return cls(boxes, scores, masks[0] if masks else None)
+
+    def told(self) -> list[int]:
+        """What may be an object, but one find at least; and whatever has a score that is no number."""
+        best = self.scores.max(axis=1)
+        return np.flatnonzero(~(best < _PERHAPS) | (best == best.max())).tolist()
+
+    def best_class(self, place: int) -> int:
+        return int(self.scores[place].argmax())
+
+    def differences(self, place: int, others: "_Rows") -> NDArray[np.float32]:
+        """[Q]: the greatest of this find from each of the others."""
+        edges = np.abs(others.boxes - self.boxes[place]).max(axis=1)
+        told = np.maximum(edges, np.abs(others.scores - self.scores[place]).max(axis=1))
+        if self.masks is None or others.masks is None:
+            return told
+        shapes = np.abs(others.masks - self.masks[place]).max(axis=(1, 2))
+        return np.where(_same_pixels(self.masks[place], others.masks), np.maximum(told, shapes), shapes)
+
+
+def _same_pixels(mask: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """[Q]. A pixel on the very brink may fall to either side, and with it a box or a score that is made of the mask leaps."""
+    return ((others > _INSIDE) == (mask > _INSIDE)).all(axis=(1, 2))
 
 
 def certify(
@@ -91,8 +130,3 @@ def _exported(path: Path, squares: Iterable[Pixels], rule: Preprocessing, thread
         tick()
         told = [inference.outputs(session, image[np.newaxis]) for image in normalise(pixels, rule)]
         yield tuple(torch.from_numpy(np.concatenate(parts)) for parts in zip(*told, strict=True))
-
-
-def _rows(answer: Answer, row: int) -> NDArray[np.float32]:
-    """[Q, 4 + classes]: edges and scores of one image."""
-    return np.concatenate([answer[0][row].numpy(), answer[1][row].numpy()], axis=1)
