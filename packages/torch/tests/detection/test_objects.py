@@ -71,3 +71,22 @@ def test_an_image_without_objects_is_an_image(tmp_path):
     assert (objects.boxes.shape, objects.labels.shape) == ((0, 4), (0,))
     assert objects.masks is not None
     assert objects.masks.shape == (0, 32, 32)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3, 0.5])
+def test_a_mask_is_as_large_as_its_outline(tmp_path, shift: float):
+    turns = np.linspace(0, 2 * np.pi, 9)[:-1] + 0.2
+    points = np.stack([40 + shift + 6 * np.cos(turns), 20 + shift + 6 * np.sin(turns)], axis=1)
+    octagon = Instance(label=0, box=(34, 14, 12, 12), polygons=(tuple(points.ravel().tolist()),))
+    masks = Annotations([sample(tmp_path, octagon, OUTLINED)], Preprocessing(80, "pad"), outlines=True)[0].masks
+    assert masks is not None
+    assert masks.sum(axis=(1, 2)) == pytest.approx((2 * np.sqrt(2) * 36, 24 * 12), rel=0.05)
+
+
+def test_the_parts_of_an_object_are_one_mask(tmp_path):
+    away = tuple(value + 30 * (place % 2 == 0) for place, value in enumerate(RING))
+    parts = Instance(label=0, box=(8, 4, 54, 12), polygons=(RING, away))
+    masks = Annotations([sample(tmp_path, parts)], Preprocessing(80, "pad"), outlines=True)[0].masks
+    assert masks is not None
+    assert masks.shape == (1, 80, 80)
+    assert masks.sum() == pytest.approx(2 * 24 * 12, rel=0.05)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +12,10 @@ from torch.nn import functional
 from eyebright_torch.colour import normalised
 from eyebright_torch.detection.data import Batch
 from eyebright_torch.detection.decode import Finds, decoded
+from eyebright_torch.detection.objects import Lengths
 from eyebright_torch.hardware import Hardware
 from eyebright_torch.preprocess import Preprocessing
 from eyebright_torch.task import Tick
-
-Lengths = dict[str, Any]  # a mask as pycocotools keeps it
 
 
 @dataclass(frozen=True)

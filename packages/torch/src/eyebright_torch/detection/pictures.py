@@ -10,11 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from eyebright_kit.data.bitmaps import bitmap_of
-from eyebright_kit.data.rle import expand
-from eyebright_torch.detection.evaluate import Lengths, Seen
+from eyebright_torch.detection.evaluate import Seen
 from eyebright_torch.detection.metrics import Verdict
-from eyebright_torch.detection.objects import Objects
+from eyebright_torch.detection.objects import Objects, inside
 from eyebright_torch.pictures import DPI, draw_curves, matrix, short
 from eyebright_torch.preprocess import Pixels
 from eyebright_torch.state import EpochRecord
@@ -77,15 +75,10 @@ def _finds(axes: Axes, found: Seen, classes: Sequence[str], score: float) -> Non
         text = f"{short(classes[found.finds.labels[place]])} {found.finds.scores[place]:.2f}"
         axes.text(box[0], box[1], text, color="red", fontsize=7, va="bottom", parse_math=False)
         if found.masks:
-            axes.contour(_pixels(found.masks[place]), levels=[0.5], colors="yellow", linewidths=0.8)
+            axes.contour(inside(found.masks[place]), levels=[0.5], colors="yellow", linewidths=0.8)
 
 
 def _box(axes: Axes, box: NDArray[np.float32], colour: str) -> None:
     """Pictures count from the middle of the first pixel."""
     left, top, right, bottom = box - 0.5
     axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.2))
-
-
-def _pixels(mask: Lengths) -> NDArray[np.bool_]:
-    height, width = mask["size"]
-    return np.asarray(bitmap_of(expand(mask["counts"].decode()), (width, height))) > 0
