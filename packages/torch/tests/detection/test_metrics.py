@@ -99,3 +99,24 @@ def test_confusion_counts_each_object_once_and_what_is_not_there(tmp_path):
     expected[0, 1] = expected[1, 3] = 1
     expected[3, 0] = 2
     assert np.array_equal(confusion(found, annotations, 3, 0.5), expected)
+
+
+def test_confusion_takes_a_find_inside_a_crowd_of_its_class_for_one_of_it(tmp_path):
+    annotations = truth(tmp_path, [square(0, 0, 0, 64, crowd=True), square(0, 0, 0)])
+    found = [
+        seen(
+            (0, 0.9, (32, 32, 40, 40)),  # of the crowd, of which it is a small part
+            (1, 0.9, (48, 48, 56, 56)),  # of another class
+            (0, 0.8, (0, 0, 16, 16)),  # the object, though it lies in the crowd
+        )
+    ]
+    expected = np.zeros((4, 4), dtype=int)
+    expected[3, 1] = expected[0, 0] = 1
+    assert np.array_equal(confusion(found, annotations, 3, 0.5), expected)
+
+
+def test_confusion_of_images_without_objects_or_finds(tmp_path):
+    annotations = truth(tmp_path, [], [square(1, 0, 0)], [])
+    expected = np.zeros((4, 4), dtype=int)
+    expected[3, 0] = expected[1, 3] = 1
+    assert np.array_equal(confusion([seen((0, 0.9, (0, 0, 9, 9))), seen(), seen()], annotations, 3, 0.5), expected)

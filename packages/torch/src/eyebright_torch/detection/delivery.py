@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from eyebright_kit.runtime import Result
@@ -41,8 +42,9 @@ class Delivery:
         self.run.ctx.stage(Stage.EVALUATING)
         seen = self.task.seen(self.model, self._steps, self._artifacts.tick)
         boxes, masks = self.task.verdict(seen)
-        self._pictures(seen, masks or boxes)
-        self._artifacts.metrics(self._metrics(seen, boxes, masks))
+        counts = confusion(seen, self.task.truth, len(self.task.classes), (masks or boxes).best_score)
+        self._pictures(seen, masks or boxes, counts)
+        self._artifacts.metrics(self._metrics(boxes, masks, counts))
         self.run.ctx.stage(Stage.EXPORTING)
         self._artifacts.weights(self.model, self.labels)
         self._artifacts.papers(self.labels, self.run.config)
@@ -72,12 +74,11 @@ class Delivery:
     def _steps(self) -> list[Any]:
         return in_order(len(self.task.val), self.task.config.batch)
 
-    def _pictures(self, seen: list[Seen], verdict: Verdict) -> None:
+    def _pictures(self, seen: list[Seen], verdict: Verdict, counts: NDArray[np.int64]) -> None:
         from eyebright_torch.detection import pictures  # here, because matplotlib takes a second to import
 
         task, shown = self.task, np.arange(min(_SHOWN, len(seen)))
         squares, objects = task.val.take(shown), [task.truth[index] for index in shown.tolist()]
-        counts = confusion(seen, task.truth, len(task.classes), verdict.best_score)
         goals = [name for name in self.state.history[0].metrics if name.endswith(("mAP50", "mAP50-95"))]
         score = max(task.config.score, verdict.best_score)
         self._artifacts.pictures(
@@ -89,12 +90,11 @@ class Delivery:
             }
         )
 
-    def _metrics(self, seen: list[Seen], boxes: Verdict, masks: Verdict | None) -> dict[str, Any]:
+    def _metrics(self, boxes: Verdict, masks: Verdict | None, counts: NDArray[np.int64]) -> dict[str, Any]:
         chosen = masks or boxes
-        counts = confusion(seen, self.task.truth, len(self.task.classes), chosen.best_score)
         return {
             "split": "val",
-            "samples": len(seen),
+            "samples": len(self.task.val),
             "metrics": _figures(boxes, masks),
             "best_score": chosen.best_score,
             "per_class": list(chosen.by_class()),

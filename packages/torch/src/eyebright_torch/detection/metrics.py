@@ -16,9 +16,8 @@ from pycocotools import mask as run_lengths
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from eyebright_torch.detection.decode import overlaps
 from eyebright_torch.detection.evaluate import Seen
-from eyebright_torch.detection.objects import Annotations, Objects
+from eyebright_torch.detection.objects import Annotations, Boxes, Objects
 
 Numbers = NDArray[np.float64]
 Kind = Literal["bbox", "segm"]
@@ -168,26 +167,31 @@ def confusion(seen: Sequence[Seen], annotations: Annotations, classes: int, scor
     row are finds where nothing is, the last column objects that were not found."""
     counts = np.zeros((classes + 1, classes + 1), dtype=np.int64)
     for image, one in enumerate(seen):
-        objects = annotations[image]
         chosen = one.finds.scores >= score
-        pairs = _pairs(objects, one.finds.boxes[chosen], one.finds.labels[chosen])
-        for true, found in pairs:
+        for true, found in _pairs(annotations[image], one.finds.boxes[chosen], one.finds.labels[chosen]):
             counts[true, found] += 1
     return counts
 
 
-def _pairs(objects: Objects, boxes: NDArray[np.float32], labels: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    free = np.ones(len(objects), dtype=np.bool_)
-    for box, label in zip(boxes, labels.tolist(), strict=True):
-        overlap = overlaps(box, objects.boxes) * free if len(objects) else np.zeros(1)
-        best = int(overlap.argmax())
-        if overlap[best] < _HALF:
-            yield -1, label
-            continue
-        if not objects.crowd[best]:  # of which there may be any number
+def _pairs(objects: Objects, boxes: Boxes, labels: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """What no object is left for may be one of a crowd of its class, of which there may be any number."""
+    free = ~objects.crowd
+    for overlap, label in zip(_overlaps(boxes, objects), labels.tolist(), strict=True):
+        if (overlap * free).max(initial=0) >= _HALF:
+            best = int((overlap * free).argmax())
             free[best] = False
             yield int(objects.labels[best]), label
-    yield from ((label, -1) for label in objects.labels[free & ~objects.crowd].tolist())
+        elif overlap[objects.crowd & (objects.labels == label)].max(initial=0) < _HALF:
+            yield -1, label
+    yield from ((label, -1) for label in objects.labels[free].tolist())
+
+
+def _overlaps(boxes: Boxes, objects: Objects) -> Numbers:
+    """[finds, objects], as COCO counts them: what of a find lies in a crowd is a share of the find alone."""
+    if not len(boxes) or not len(objects):
+        return np.zeros((len(boxes), len(objects)))
+    found, there = ([_corner_and_size(box) for box in each] for each in (boxes, objects.boxes))
+    return run_lengths.iou(found, there, objects.crowd.tolist())
 
 
 def _as_coco(objects: Objects) -> Iterator[Mapping[str, Any]]:
