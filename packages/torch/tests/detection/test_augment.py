@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from eyebright_torch.colour import normalised
-from eyebright_torch.detection.augment import Augment
+from eyebright_torch.detection.augment import Augment, _left_over
 from eyebright_torch.detection.config import DetectionConfig
 from eyebright_torch.detection.data import Batch
 from eyebright_torch.detection.objects import Objects
@@ -81,3 +81,38 @@ def test_an_image_whose_objects_are_all_gone_has_an_empty_target():
     assert target.boxes.shape == (0, 4)
     assert target.masks is not None
     assert target.masks.shape == (0, SIDE, SIDE)
+
+
+def bars(count: int = 24) -> Batch:
+    """Slanting bars, whose boxes are mostly empty."""
+    pixels, objects = np.zeros((count, SIDE, SIDE, 3), dtype=np.uint8), []
+    across, down = np.meshgrid(np.arange(SIDE), np.arange(SIDE))
+    for number in range(count):
+        mask = np.abs(across - (down if number % 2 else SIDE - 1 - down)) < 4
+        pixels[number][mask] = 255
+        boxes = np.array([[0, 0, SIDE, SIDE]], dtype=np.float32)
+        objects.append(Objects(boxes, np.array([0]), np.array([False]), mask[None].astype(np.uint8)))
+    return Batch(torch.from_numpy(pixels), tuple(objects))
+
+
+def test_what_is_cut_has_a_box_around_the_rest_of_it():
+    _, targets = augmented({**WILD, "scale": 2, "translate": 0.5}, bars())
+    cut = 0
+    for target in targets:
+        assert target.masks is not None
+        for box, mask in zip(target.boxes, target.masks, strict=True):
+            rows, columns = torch.nonzero(mask, as_tuple=True)
+            shown = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            assert [float(edge) for edge in shown] == pytest.approx(box.tolist(), abs=3.5)  # a pixel before, magnified
+            cut += float(box[2] - box[0]) < SIDE - 5
+    assert cut >= 8
+
+
+def test_an_object_of_which_only_an_empty_part_of_its_box_is_shown_is_not_learned():
+    mask = np.zeros((1, SIDE, SIDE), np.uint8)
+    mask[0, :20, :20] = mask[0, -4:, -4:] = 1
+    given = Objects(np.array([[0, 0, SIDE, SIDE]], np.float32), np.array([0]), np.array([False]), mask)
+    right_half = np.array([[0.5, 0, 0.5], [0, 0.9, -0.1]], dtype=np.float32)
+    assert len(_left_over(given, right_half, SIDE)) == 0
+    whole = np.array([[1, 0, 0], [0, 1, 0]], dtype=np.float32)
+    assert _left_over(given, whole, SIDE).boxes.tolist() == [[0, 0, SIDE, SIDE]]

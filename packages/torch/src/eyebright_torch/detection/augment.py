@@ -14,7 +14,7 @@ from eyebright_torch.colour import beside, coloured
 from eyebright_torch.detection.config import DetectionConfig
 from eyebright_torch.detection.data import Batch
 from eyebright_torch.detection.framework import Target
-from eyebright_torch.detection.objects import Boxes, Objects
+from eyebright_torch.detection.objects import Boxes, Masks, Objects
 from eyebright_torch.geometry import Placements, chosen, flipped, resampled
 from eyebright_torch.preprocess import Preprocessing
 
@@ -75,10 +75,38 @@ def _left_over(objects: Objects, place: NDArray[np.float32], side: int) -> Objec
     """What there is to be learned in the window: no crowds, nothing that lies outside, the rest cut to it."""
     moved = _moved(objects.boxes, place, side)
     cut = moved.clip(0, side)
+    if objects.masks is not None:
+        cut = _tightened(cut, moved, _moved(_shown(objects.masks, place), place, side))
     enough = _areas(cut) >= _VISIBLE * _areas(moved)
     wide = (cut[:, 2:] - cut[:, :2] >= _SMALLEST).all(axis=1)
     kept = ~objects.crowd & enough & wide
     return Objects(cut, objects.labels, objects.crowd, objects.masks).of(kept)
+
+
+def _tightened(cut: Boxes, moved: Boxes, shown: Boxes) -> Boxes:
+    """The box of what is cut lies around what is left of its mask, which may be nothing though the box reaches in."""
+    tight = np.concatenate([np.maximum(cut[:, :2], shown[:, :2]), np.minimum(cut[:, 2:], shown[:, 2:])], axis=1)
+    return np.where((cut == moved).all(axis=1, keepdims=True), cut, tight)
+
+
+def _shown(masks: Masks, place: NDArray[np.float32]) -> Boxes:
+    """The boxes around what the window shows of masks [n, side, side], in pixels before they are moved; of nothing a box
+    without area."""
+    side = masks.shape[-1]
+    reach, middle = np.abs(place[[0, 1], [0, 1]]), place[:, 2]
+    low = np.floor((middle - reach + 1) * side / 2).clip(0, side).astype(int)
+    high = np.ceil((middle + reach + 1) * side / 2).clip(0, side).astype(int)
+    seen = masks[:, low[1] : high[1], low[0] : high[0]]
+    (left, right), (top, bottom) = _ends(seen.any(axis=1)), _ends(seen.any(axis=2))
+    return np.stack([left + low[0], top + low[1], right + low[0], bottom + low[1]], axis=1).astype(np.float32)
+
+
+def _ends(lines: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where what is true in each line [n, length] begins and ends; both 0 where nothing is."""
+    if not lines.shape[1]:
+        return np.zeros(len(lines), np.int64), np.zeros(len(lines), np.int64)
+    ends = np.where(lines.any(axis=1), lines.shape[1] - lines[:, ::-1].argmax(axis=1), 0)
+    return lines.argmax(axis=1), ends
 
 
 def _moved(boxes: Boxes, place: NDArray[np.float32], side: int) -> Boxes:
