@@ -311,7 +311,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         uploads=uploads,
         models=Models(database.models, database.jobs, objects, catalog, parts.predictor, clock),
         exports=exports,
-        recipes=Recipes(catalog),
+        recipes=Recipes(catalog, settings.licence_deny),
         dispatch=dispatch,
         sweep=sweep,
         releases=Releases(settings.projects),

@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 from harness.trainers import Trainers
 
+from eyebright import plugins
 from eyebright.catalog import builtin, uv
+from eyebright.catalog.project import TrainerProject
+from eyebright.catalog.trainers import CHECKOUT, CatalogSettings, TrainerCatalog
 from eyebright.errors import NotFound, StorageFull, TrainerUnavailable, Unavailable
+from eyebright.settings import process_environment
 
 
 def silent(_: str) -> None:
@@ -80,6 +84,33 @@ async def test_the_list_shows_what_each_can_do_or_why_it_cannot(trainers: Traine
     assert (toy.name, toy.installed, toy.version, toy.problem) == ("toy", True, "1.0", "")
     assert toy.tasks == {"classification": ("resnet18",)}
     assert toy.environment == str(trainers.folder / "toy" / ".venv")
+
+
+async def test_what_is_not_installed_is_told_by_its_project(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "toy"\ndescription = "Honest"\nlicense = "MIT"\n[tool.eyebright]\ntasks = ["classification"]\n'
+    )
+    (view,) = await trainers.catalog().list()
+    assert (view.installed, view.licence, view.description, view.tasks) == (
+        False, "MIT", "Honest", {"classification": ()},
+    )  # fmt: skip
+
+
+async def test_a_project_that_cannot_be_read_promises_nothing(trainers: Trainers) -> None:
+    (trainers.add("toy") / "pyproject.toml").write_text("[project\n")
+    (view,) = await trainers.catalog().list()
+    assert (view.licence, view.tasks) == (None, {})
+
+
+@pytest.mark.parametrize("name", plugins.names("eyebright.trainers"))
+async def test_each_project_tells_what_its_trainer_says_once_it_is_installed(name: str) -> None:
+    source = plugins.load("eyebright.trainers", name)
+    (view,) = await TrainerCatalog([source], CatalogSettings(environment=process_environment())).list()
+    assert view.installed, view.problem
+    told = TrainerProject(source, CHECKOUT / source.project).promise()
+    assert (told.licence, set(told.tasks)) == (view.licence, set(view.tasks))
+    assert told.description
 
 
 # The manifest

@@ -566,7 +566,7 @@ def test_settings_that_do_not_fit_are_all_named_before_anything_runs(cli: Cli) -
 def test_trainers_are_listed_and_checked_without_a_server(cli: Cli) -> None:
     found = {view["name"]: view for view in cli("trainers", "list", "--json").document}
     assert found["toy"]["installed"] is True
-    assert "softmax" in cli("trainers", "list").out
+    assert "AGPL-3.0-only" in cli("trainers", "list").out
     verdict = cli("trainers", "check", "toy", "--json")
     assert (verdict.code, verdict.document["ok"]) == (0, True)
     assert cli("trainers", "check", "toi").code == Exit.NOT_FOUND

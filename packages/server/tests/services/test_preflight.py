@@ -74,6 +74,24 @@ async def test_without_any_trainer_the_way_to_one_is_told(platform):
         await platform.orders.check(PreflightRequest())
 
 
+async def test_a_task_that_no_installed_trainer_has_names_those_that_would(platform):
+    async def views() -> list[TrainerView]:
+        told = {"toy": ("MIT", "classification"), "boxes": ("AGPL-3.0-only", "detection"), "frames": ("MIT", "detection")}
+        return [
+            TrainerView(
+                name=name, installed=name == "toy", licence=licence, tasks={task: ()}, problem=f"install {name}"
+            )
+            for name, (licence, task) in told.items()
+        ]
+
+    platform.catalog.list = views
+    with pytest.raises(TrainerUnavailable) as refused:
+        await platform.jobs.check(PreflightRequest(task="detection"))
+    assert refused.value.message == (
+        "no installed trainer has a task 'detection': install boxes. Others that have it: frames (MIT)"
+    )
+
+
 async def test_everything_that_is_wrong_is_told_at_once(platform):
     wrong = {"model": "maen", "executor": "locale", "dataset": "petz", "config": {"epocs": 2, "lr0": -1}}
     found = await platform.preflights.preflight(PreflightRequest(**wrong))

@@ -350,7 +350,9 @@ class TrainerView(WireModel):
     version: str | None = None
     licence: str | None = None
     description: str = ""
-    tasks: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # task -> models
+    tasks: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict
+    )  # task -> models, which are told once it is installed
     environment: str = ""  # where it is, or would be
     problem: str = ""  # why it cannot be used, and what to do
 

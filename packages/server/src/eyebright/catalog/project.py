@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -14,6 +15,15 @@ from eyebright_wire import manifest as manifest_module
 from eyebright_wire.manifest import TrainerManifest
 
 _FLOOR = ("eyebright-wire", "eyebright-kit")
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a trainer's pyproject.toml says of it, before it is installed and can be asked."""
+
+    description: str
+    licence: str | None  # SPDX
+    tasks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,11 @@ class TrainerProject:
 
     def lock_sha256(self) -> str:
         return hashlib.sha256(self.lock.read_bytes()).hexdigest()
+
+    def promise(self) -> Promise:
+        told = self._pyproject()
+        project, ours = told.get("project", {}), told.get("tool", {}).get("eyebright", {})
+        return Promise(project.get("description", ""), project.get("license"), tuple(ours.get("tasks", ())))
 
     def fingerprint(self) -> str:
         """Changes with whatever may change the manifest: the lock, the trainer's own files, those of packages beside it that it
@@ -87,13 +102,16 @@ class TrainerProject:
             yield from sorted(path for path in files if path.is_file() and "__pycache__" not in path.parts)
 
     def _shared(self) -> Iterable[Path]:
-        """The projects of uv's path sources, but for wire and kit, which have no say in a manifest and are large.
-
-        A pyproject.toml that cannot be understood has none: uv will tell what is wrong with it.
-        """
+        """The projects of uv's path sources, but for wire and kit, which have no say in a manifest and are large."""
         try:
-            told = tomllib.loads((self.path / "pyproject.toml").read_text(encoding="utf-8"))
-            sources = told["tool"]["uv"]["sources"].items()
+            sources = self._pyproject()["tool"]["uv"]["sources"].items()
             return [self.path / source["path"] for name, source in sources if name not in _FLOOR and "path" in source]
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError):
             return []
+
+    def _pyproject(self) -> dict[str, Any]:
+        """Nothing, of one that cannot be understood: uv will tell what is wrong with it."""
+        try:
+            return tomllib.loads((self.path / "pyproject.toml").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}

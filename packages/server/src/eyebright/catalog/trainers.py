@@ -93,7 +93,16 @@ class TrainerCatalog:
         try:
             manifest = (await self.environment(name)).manifest
         except EyebrightError as error:
-            return TrainerView(name=name, installed=False, environment=place, problem=error.message)
+            told = await to_thread.run_sync(project.promise)
+            return TrainerView(
+                name=name,
+                installed=False,
+                licence=told.licence,
+                description=told.description,
+                tasks=dict.fromkeys(told.tasks, ()),
+                environment=place,
+                problem=error.message,
+            )
         return TrainerView(
             name=name,
             installed=True,

@@ -26,10 +26,14 @@ def _family(licence: str) -> str:
 def check_licence(manifest: TrainerManifest, denied: Collection[str]) -> None:
     """Raises LicenceDenied."""
     if is_denied(manifest.licence, denied):
-        raise LicenceDenied(
-            f"trainer {manifest.name} is under {manifest.licence}, which this server's policy refuses "
-            "(EYEBRIGHT_LICENCE_DENY). Choose another trainer, or ask the operator."
-        )
+        raise LicenceDenied(refused_by_licence(manifest.name, manifest.licence))
+
+
+def refused_by_licence(trainer: str, licence: str) -> str:
+    return (
+        f"trainer {trainer} is under {licence}, which this server's policy refuses (EYEBRIGHT_LICENCE_DENY). "
+        "Choose another trainer, or ask the operator."
+    )
 
 
 def task_of(manifest: TrainerManifest, name: str) -> TaskInfo:

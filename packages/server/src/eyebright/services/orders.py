@@ -87,7 +87,7 @@ class Orders:
         installed = await self._catalog.installed()
         able = [environment for environment in installed if environment.manifest.task(request.task)]
         if not able:
-            raise _nobody_can(request.task, installed) if installed else _nobody_there(await self._catalog.list())
+            raise _nobody_can(request.task, await self._catalog.list(), self._licence_deny)
         able = [environment for environment in able if not self._is_denied(environment)] or able
         return next((environment for environment in able if _offers(environment, request)), able[0])
 
@@ -119,15 +119,17 @@ def report_of(version: Version) -> DatasetReport:
     return DatasetReport.model_validate(version.report)
 
 
-def _nobody_can(task: str, installed: Collection[Environment]) -> EyebrightError:
-    known = {found.name for environment in installed for found in environment.manifest.tasks}
-    return ConfigInvalid(f"no installed trainer has a task {task!r}.{nearest(task, known)}")
-
-
-def _nobody_there(trainers: Sequence[TrainerView]) -> TrainerUnavailable:
-    """With the way to the one that is preferred."""
-    way = trainers[0].problem if trainers else "none is registered"
-    return TrainerUnavailable(f"no trainer can be used: {way}")
+def _nobody_can(task: str, trainers: Sequence[TrainerView], denied: Collection[str]) -> EyebrightError:
+    """With the way to one that can, or else to the one that is preferred."""
+    can = [view for view in trainers if task in view.tasks and not preflight.is_denied(view.licence or "", denied)]
+    if can:
+        others = ", ".join(f"{view.name} ({view.licence})" for view in can[1:])
+        more = f". Others that have it: {others}" if others else ""
+        return TrainerUnavailable(f"no installed trainer has a task {task!r}: {can[0].problem}{more}")
+    if any(view.installed for view in trainers):
+        known = {name for view in trainers for name in view.tasks}
+        return ConfigInvalid(f"no trainer has a task {task!r}.{nearest(task, known)}")
+    return TrainerUnavailable(f"no trainer can be used: {trainers[0].problem if trainers else 'none is registered'}")
 
 
 def _offers(environment: Environment, request: JobRequest) -> bool:

@@ -1,9 +1,11 @@
 """What can be trained, with which settings, and what would run with some of them changed."""
 
+from collections.abc import Collection
+
 import yaml
 
 from eyebright.core.assignment import train_command
-from eyebright.core.preflight import model_of
+from eyebright.core.preflight import check_licence, is_denied, model_of, refused_by_licence
 from eyebright.core.resolve import nearest, resolve
 from eyebright.errors import NotFound
 from eyebright.ports.catalog import Catalog
@@ -13,16 +15,18 @@ from eyebright_wire.resources import RecipeView, Resolution, ResolutionRequest, 
 
 
 class Recipes:
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, licence_deny: Collection[str] = ()) -> None:
         self._catalog = catalog
+        self._licence_deny = frozenset(licence_deny)
 
     async def list(self) -> tuple[RecipeView, ...]:
-        """One recipe for each task of each installed trainer."""
+        """One recipe for each task of each installed trainer that may be used here."""
         installed = await self._catalog.installed()
-        return tuple(_recipe(environment, task) for environment in installed for task in environment.manifest.tasks)
+        allowed = (one for one in installed if not is_denied(one.manifest.licence, self._licence_deny))
+        return tuple(_recipe(environment, task) for environment in allowed for task in environment.manifest.tasks)
 
     async def get(self, name: str) -> RecipeView:
-        """By `trainer/task`. Raises NotFound with the nearest name, or TrainerUnavailable."""
+        """By `trainer/task`. Raises NotFound with the nearest name, TrainerUnavailable or LicenceDenied."""
         return _recipe(*await self._find(name))
 
     async def resolve(self, name: str, request: ResolutionRequest) -> Resolution:
@@ -41,11 +45,18 @@ class Recipes:
         )
 
     async def trainers(self) -> tuple[TrainerView, ...]:
-        return tuple(await self._catalog.list())
+        """Every known one; `problem` says of one that is not installed, or not allowed, why it can't be used."""
+        return tuple(map(self._told, await self._catalog.list()))
+
+    def _told(self, view: TrainerView) -> TrainerView:
+        if view.licence is None or not is_denied(view.licence, self._licence_deny):
+            return view
+        return view.model_copy(update={"problem": refused_by_licence(view.name, view.licence)})
 
     async def _find(self, name: str) -> tuple[Environment, TaskInfo]:
         trainer, _, task_name = name.partition("/")
         environment = await self._catalog.environment(trainer)
+        check_licence(environment.manifest, self._licence_deny)
         task = environment.manifest.task(task_name)
         if task is None:
             known = [f"{trainer}/{task.name}" for task in environment.manifest.tasks]
