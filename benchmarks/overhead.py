@@ -9,16 +9,14 @@ was produced and showing the outcome. What a second training on the same data co
 
 import json
 import random
-import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image
 
 from benchmarks.figure import Family, Figure
-from benchmarks.server import EYEBRIGHT, ROOT, Server, serving
+from benchmarks.server import EYEBRIGHT, ROOT, Server, serving, timed
 from benchmarks.spread import middle
 
 OVERHEAD = Figure(
@@ -61,20 +59,11 @@ def _orders(server: Server) -> set[Path]:
 
 
 def _trained(server: Server, pictures: Path) -> float:
-    return _timed([EYEBRIGHT, "train", pictures, "--trainer", "toy"], server)
+    return timed([EYEBRIGHT, "train", pictures, "--trainer", "toy"], server)[0]
 
 
 def _by_hand(server: Server, spec: Path, into: Path) -> float:
-    return _timed([TOY, "-m", "eyebright_toy", "run", spec, "--into", into], server)
-
-
-def _timed(command: list[object], server: Server) -> float:
-    began = time.monotonic()
-    done = subprocess.run([str(word) for word in command], env=server.environment, capture_output=True, text=True)
-    seconds = time.monotonic() - began
-    if done.returncode:
-        raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stderr[-4000:]}")
-    return seconds
+    return timed([TOY, "-m", "eyebright_toy", "run", spec, "--into", into], server)[0]
 
 
 def _pictures(folder: Path, seed: int) -> Path:

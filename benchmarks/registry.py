@@ -1,6 +1,6 @@
 """Which figures there are, in the order in which they are printed: the quick ones first."""
 
-from benchmarks import answers, gpu, importing, ingest, overhead, startup, training
+from benchmarks import answers, gpu, importing, ingest, overhead, startup, training, yolo
 from benchmarks.figure import Family, Figure
 
 FAMILIES: tuple[Family, ...] = (
@@ -10,6 +10,7 @@ FAMILIES: tuple[Family, ...] = (
     *ingest.FAMILIES,
     *importing.FAMILIES,
     *training.FAMILIES,
+    *yolo.FAMILIES,
     *gpu.FAMILIES,
 )
 

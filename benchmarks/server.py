@@ -8,7 +8,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,16 @@ def serving(variables: Mapping[str, str] | None = None) -> Iterator[Server]:
         finally:
             process.terminate()
             process.wait(30)
+
+
+def timed(command: Sequence[object], server: Server) -> tuple[float, str]:
+    """Seconds from spawning to exit, and what it printed. Raises RuntimeError when it failed."""
+    words, began = [str(word) for word in command], time.monotonic()
+    done = subprocess.run(words, cwd=ROOT, env=server.environment, capture_output=True, text=True)
+    seconds = time.monotonic() - began
+    if done.returncode:
+        raise RuntimeError(f"{words}: exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+    return seconds, done.stdout
 
 
 def environment(data_dir: Path, variables: Mapping[str, str] = {}) -> dict[str, str]:
