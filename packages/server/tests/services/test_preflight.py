@@ -76,7 +76,11 @@ async def test_without_any_trainer_the_way_to_one_is_told(platform):
 
 async def test_a_task_that_no_installed_trainer_has_names_those_that_would(platform):
     async def views() -> list[TrainerView]:
-        told = {"toy": ("MIT", "classification"), "boxes": ("AGPL-3.0-only", "detection"), "frames": ("MIT", "detection")}
+        told = {
+            "toy": ("MIT", "classification"),
+            "boxes": ("AGPL-3.0-only", "detection"),
+            "frames": ("MIT", "detection"),
+        }
         return [
             TrainerView(
                 name=name, installed=name == "toy", licence=licence, tasks={task: ()}, problem=f"install {name}"
@@ -86,7 +90,7 @@ async def test_a_task_that_no_installed_trainer_has_names_those_that_would(platf
 
     platform.catalog.list = views
     with pytest.raises(TrainerUnavailable) as refused:
-        await platform.jobs.check(PreflightRequest(task="detection"))
+        await platform.submit(task="detection")
     assert refused.value.message == (
         "no installed trainer has a task 'detection': install boxes. Others that have it: frames (MIT)"
     )
