@@ -14,8 +14,8 @@ from eyebright_wire.artifacts import ParityCertificate
 pytestmark = pytest.mark.usefixtures("fenced")
 
 
-def certified(*answers: float) -> ParityCertificate:
-    """Of a model that answers 1 to each image, and an export that answers these."""
+def certified(*answers: float, task: str = "detection") -> ParityCertificate:
+    """Of a model that answers 1 to each image, and an export that answers these, with one tensor each."""
     from eyebright_ultralytics.export import Workshop
 
     class Told(Workshop):
@@ -33,7 +33,7 @@ def certified(*answers: float) -> ParityCertificate:
         def _score(self, model: Path) -> float:
             return 0.5
 
-    workshop = Told(Path("model.pt"), Path("tree"), task_named("detection"), DetectionConfig(), lambda: None)
+    workshop = Told(Path("model.pt"), Path("tree"), task_named(task), DetectionConfig(), lambda: None)
     return workshop.export("torchscript")[1]
 
 
@@ -48,6 +48,11 @@ def test_one_wrong_answer_is_a_failed_export_wherever_it_is(wrong: float, place:
     answers[place] = wrong
     with pytest.raises(ExportFailed, match="answers differently"):
         certified(*answers)
+
+
+def test_an_export_that_leaves_an_output_out_is_a_failed_one():
+    with pytest.raises(ExportFailed, match="answers with 1 tensors where 2 are expected"):
+        certified(1, 1, task="instance_segmentation")
 
 
 def test_what_is_scored_again_has_the_limits_that_the_run_was_evaluated_with(monkeypatch: pytest.MonkeyPatch):

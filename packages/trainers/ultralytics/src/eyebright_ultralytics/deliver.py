@@ -21,6 +21,7 @@ from eyebright_ultralytics.export import Workshop
 from eyebright_ultralytics.hardware import Hardware
 from eyebright_ultralytics.metrics import translated
 from eyebright_ultralytics.tasks import Task
+from eyebright_ultralytics.tree import images_of
 from eyebright_ultralytics.watch import tick
 from eyebright_ultralytics.weights import Pretrained
 from eyebright_wire.artifacts import ArtifactKind, ExportRef
@@ -150,7 +151,7 @@ class Delivery:
             config=self.config,
             hardware=self.hardware,
             classes=self.ctx.data.classes,
-            images={split.value: len(self.ctx.data.samples(split)) for split in Split},
+            images={split.value: images_of(self.ctx.data, self.task, split) for split in Split},
             metrics=self.metrics,
             best_epoch=self.trainer.best_epoch,
             epochs=len(self.history),

@@ -27,6 +27,8 @@ from eyebright_wire.artifacts import ParityCertificate
 #: So many images of the validation split are compared output by output; all of them are scored.
 _COMPARED = 32
 _RUNTIMES = {"onnx": "onnxruntime", "torchscript": "torch", "openvino": "openvino"}
+#: So many tensors an export answers with; one, of the tasks that are not here.
+_OUTPUTS = {"segment": 2}  # the objects, and the masks that theirs are mixed from
 
 Outputs = list[torch.Tensor]
 
@@ -77,6 +79,7 @@ class Workshop:
 
     def _certificate(self, form: str, made: Path) -> ParityCertificate:
         theirs = self._outputs(made)
+        self._check_count(made, theirs)
         pairs = list(zip(self._native_outputs, theirs, strict=True))
         runtime = _RUNTIMES[form]
         return ParityCertificate(
@@ -89,6 +92,12 @@ class Workshop:
             native=self._native_score,
             exported=self._score(made),
         )
+
+    def _check_count(self, made: Path, answers: list[Outputs]) -> None:
+        """An output that is missing differs from nothing."""
+        expected = _OUTPUTS.get(self.task.yolo, 1)
+        if told := {len(outputs) for outputs in answers} - {expected}:
+            raise ExportFailed(f"{made.name} answers with {min(told)} tensors where {expected} are expected")
 
     # Output by output
 
