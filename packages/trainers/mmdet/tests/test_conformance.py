@@ -8,4 +8,3 @@ class TestMMDetection(TrainerConformance):
     manifest = MANIFEST
     weights = "model.safetensors"
     slow = {"epochs": 3, "save_every_steps": 2}
-    timeout_seconds = 300.0

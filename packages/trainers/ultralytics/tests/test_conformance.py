@@ -7,5 +7,4 @@ from eyebright_ultralytics.manifest import MANIFEST
 class TestUltralytics(TrainerConformance):
     manifest = MANIFEST
     weights = "model.safetensors"
-    timeout_seconds = 300.0
     slow = {"epochs": 3, "exports": []}
