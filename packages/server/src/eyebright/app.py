@@ -319,6 +319,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         relay=Relay(
             database.outbox,
             {"sequel": Sequel(database.jobs, jobs), "project tree": project_tree, **parts.subscribers},
+            clock,
         ),
     )
 

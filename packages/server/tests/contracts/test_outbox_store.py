@@ -48,6 +48,15 @@ async def test_no_job_waits_behind_the_backlog_of_another(database):
     ]  # fmt: skip
 
 
+async def test_what_is_told_already_is_left_out_if_asked(database):
+    await submit(database, job(1), job(2), job(3))
+    await claim(database, "job_0001")
+    await post(database, started(), job_id="job_0001")
+    told = {"job_0001": 1, "job_0002": 2**31 - 1, "job_0004": 1}
+    assert keys(await database.outbox.pending(9, told)) == [("1", 2), ("3", 1), ("1", 3)]
+    assert keys(await database.outbox.pending(2, told)) == [("1", 2), ("3", 1)]
+
+
 async def test_what_was_delivered_is_not_pending_any_more(database):
     await submit(database, job(1), job(2))
     await claim(database)

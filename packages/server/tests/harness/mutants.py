@@ -101,11 +101,12 @@ MUTANTS = [
     ),
     Mutant("orders are repeated", f"{SERVICES}.receipts:known_order", "return receipt.job_id", "return None"),
     Mutant(
-        "news overtakes news", f"{SERVICES}.relay:Relay.tick", "stuck.add(message.job_id)", "delivered.append(message)"
+        "news overtakes news",
+        f"{SERVICES}.relay:Relay._deliver",
+        "cursors.resting.add(name)",
+        "cursors.heard[name] = message.version",
     ),
-    Mutant(
-        "news is ticked off unheard", f"{SERVICES}.relay:Relay._deliver", "await subscriber.notify(message)", "pass"
-    ),
+    Mutant("news is ticked off unheard", f"{SERVICES}.relay:_told", "await subscriber.notify(message)", "pass"),
 ]
 
 

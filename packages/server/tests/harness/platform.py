@@ -106,7 +106,7 @@ class Platform:
             patience=self.patience,
             limits=self.limits,
         )
-        self.relay = Relay(database.outbox, self.subscribers)
+        self.relay = Relay(database.outbox, self.subscribers, clock)
 
     async def add_dataset(self, name: str = "pets", report: DatasetReport = READY) -> Version:
         version = Version(

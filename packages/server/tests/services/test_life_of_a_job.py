@@ -20,6 +20,7 @@ from eyebright.errors import (
 )
 from eyebright.ports.executor import Handle, Liveness
 from eyebright.services.dispatch import FULL_DISK_SECONDS
+from eyebright.services.relay import REST_SECONDS
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.jobs import JobState
@@ -583,6 +584,72 @@ async def test_watching_ends_with_the_final_view(platform):
     ]
 
 
+async def told_everything(platform):
+    while await platform.relay.tick():
+        pass
+
+
+class Ear:
+    def __init__(self, deaf: bool = False) -> None:
+        self.deaf = deaf
+        self.heard: list[tuple[str, int]] = []
+
+    async def notify(self, message) -> None:
+        if self.deaf:
+            raise ConnectionError
+        self.heard.append((message.job_id, message.version))
+
+
+async def test_a_subscriber_that_always_fails_holds_up_nobody_else(platform):
+    deaf, ear = Ear(deaf=True), Ear()
+    platform.subscribers.update(deaf=deaf, ear=ear)
+    handle = await platform.running()
+    await told_everything(platform)
+    await platform.succeed(handle)  # more of the job, while the deaf one rests
+    await told_everything(platform)
+    last = (await platform.jobs.get(handle.job_id)).version
+    in_order = [(handle.job_id, version) for version in range(1, last + 1)]
+    assert (ear.heard, deaf.heard) == (in_order, [])
+    platform.clock.advance(REST_SECONDS)
+    await told_everything(platform)
+    deaf.deaf = False
+    platform.clock.advance(REST_SECONDS)
+    await told_everything(platform)
+    assert (ear.heard, deaf.heard) == (in_order, in_order)
+    assert await platform.database.outbox.pending(9) == []
+
+
+async def test_many_jobs_that_somebody_does_not_hear_of_leave_room_for_others(platform):
+    deaf = Ear(deaf=True)
+    platform.subscribers["deaf"] = deaf
+    jobs = [(await platform.submit(labels={"of": str(number)})).id for number in range(6)]
+    assert [await platform.relay.tick(2) for _ in range(4)] == [2, 2, 2, 0]
+    deaf.deaf = False
+    new = (await platform.submit()).id
+    assert await platform.relay.tick(2) == 1
+    assert deaf.heard == [(new, 1)]
+    platform.clock.advance(REST_SECONDS)
+    await told_everything(platform)
+    assert sorted(deaf.heard) == sorted((job, 1) for job in [*jobs, new])
+
+
+async def test_what_could_not_be_ticked_off_is_not_told_twice_by_the_same_process(platform, monkeypatch):
+    ear = Ear()
+    platform.subscribers["ear"] = ear
+    job = await platform.submit()
+
+    async def dies(_messages) -> None:
+        raise ConnectionAbortedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(platform.database.outbox, "delivered", dies)
+        with pytest.raises(ConnectionAbortedError):
+            await platform.relay.tick()
+    await told_everything(platform)
+    assert ear.heard == [(job.id, 1)]
+    assert await platform.database.outbox.pending(9) == []
+
+
 async def test_subscribers_hear_every_version_in_order_and_again_after_a_failure(platform):
     heard = []
 
@@ -598,9 +665,10 @@ async def test_subscribers_hear_every_version_in_order_and_again_after_a_failure
     platform.subscribers["flaky"] = Flaky()
     handle = await platform.running()
     await platform.succeed(handle)
-    while await platform.relay.tick():
-        pass
-    await platform.relay.tick()
+    await told_everything(platform)
+    assert heard == []
+    platform.clock.advance(REST_SECONDS)
+    await told_everything(platform)
     assert [version for _, version, _ in heard] == list(range(1, len(heard) + 1))
     assert heard[-1][2] == "job.succeeded"
 

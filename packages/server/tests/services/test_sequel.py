@@ -10,6 +10,7 @@ from harness.site import API, Site
 from harness.site import site as make_site
 
 from eyebright.errors import TrainerUnavailable
+from eyebright.services.relay import REST_SECONDS
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobState
 from eyebright_wire.resources import JobView
@@ -93,5 +94,6 @@ async def test_while_no_trainer_can_be_asked_the_training_waits(
         patched.setattr(site.parts.catalog, "installed", unavailable)
         await site.context.services.relay.tick()
     assert await trainings(site) == []
+    site.clock.advance(REST_SECONDS)
     await site.context.services.relay.tick()
     assert [job.state for job in await trainings(site)] == [JobState.QUEUED]

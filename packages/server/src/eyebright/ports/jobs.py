@@ -113,8 +113,8 @@ class JobHistory(Protocol):
 class Outbox(Protocol):
     """What the world has yet to be told."""
 
-    async def pending(self, limit: int) -> list[Message]:
-        """Undelivered messages, in order per job, without holes."""
+    async def pending(self, limit: int, told: Mapping[str, int] | None = None) -> list[Message]:
+        """Undelivered messages, in order per job, without holes. `told` leaves out, of some jobs, those up to that version."""
         ...
 
     async def delivered(self, messages: Sequence[Message]) -> None: ...

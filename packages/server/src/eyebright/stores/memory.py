@@ -6,7 +6,7 @@ so that nobody ever reads what was not committed.
 
 import asyncio
 from collections import ChainMap
-from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
@@ -236,10 +236,13 @@ class MemoryOutbox:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def pending(self, limit: int) -> list[Message]:
+    async def pending(self, limit: int, told: Mapping[str, int] | None = None) -> list[Message]:
+        told = told or {}
         ranked: list[tuple[int, str, Message]] = []
         seen: dict[str, int] = {}
-        for (job_id, _), message in sorted(self._state.outbox.items()):
+        for (job_id, version), message in sorted(self._state.outbox.items()):
+            if version <= told.get(job_id, 0):
+                continue
             seen[job_id] = seen.get(job_id, 0) + 1
             ranked.append((seen[job_id], job_id, message))
         return [message for _, _, message in sorted(ranked, key=lambda each: each[:2])[:limit]]

@@ -4,9 +4,10 @@ A delivered message is deleted, and `deliveries` remembers up to which version a
 the backlog, and still no version can be skipped, because the guard wants each row to follow the one before it.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy import FromClause, Integer, Select, bindparam, delete, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.records import Message
@@ -24,20 +25,19 @@ class SqlOutbox:
         self._engine = engine
         self._deliveries = Batch(deliveries, engine.dialect)
         keys = incoming(outbox, ["job_id", "version"], engine.dialect)
+        self._select_pending = _pending(keys.subquery("told"))
         self._delete = delete(outbox).where(tuple_(outbox.c.job_id, outbox.c.version).in_(keys))
         chosen = among(outbox.c.job_id, "ids", engine.dialect)
         self._select_oldest = (
             select(outbox.c.job_id, func.min(outbox.c.version).label("oldest")).where(chosen).group_by(outbox.c.job_id)
         )
 
-    async def pending(self, limit: int) -> list[Message]:
+    async def pending(self, limit: int, told: Mapping[str, int] | None = None) -> list[Message]:
         """The oldest of every job, then the second oldest, …: a job that can't be delivered doesn't hold up the others."""
-        rank = func.row_number().over(partition_by=outbox.c.job_id, order_by=outbox.c.version).label("rank")
-        ranked = select(outbox, rank).subquery()
-        columns = [ranked.c[column.name] for column in outbox.columns]
-        statement = select(*columns).order_by(ranked.c.rank, ranked.c.job_id).limit(limit)
+        left_out = [{"job_id": job_id, "version": version} for job_id, version in (told or {}).items()]
         async with self._engine.reading() as connection:
-            return [rows.message(row) for row in (await connection.execute(statement)).mappings()]
+            found = await connection.execute(self._select_pending, {"rows": encode(left_out), "limit": limit})
+            return [rows.message(row) for row in found.mappings()]
 
     async def delivered(self, messages: Sequence[Message]) -> None:
         """A message whose predecessors were not delivered stays: it is delivered once more, after them."""
@@ -55,6 +55,15 @@ class SqlOutbox:
         """The lowest undelivered version of each job."""
         result = await connection.execute(self._select_oldest, {"ids": values(ids, self._engine.dialect)})
         return {row.job_id: row.oldest for row in result}
+
+
+def _pending(told: FromClause) -> Select[Any]:
+    rank = func.row_number().over(partition_by=outbox.c.job_id, order_by=outbox.c.version).label("rank")
+    untold = outbox.outerjoin(told, told.c.job_id == outbox.c.job_id)
+    due = or_(told.c.version.is_(None), outbox.c.version > told.c.version)
+    ranked = select(outbox, rank).select_from(untold).where(due).subquery()
+    columns = [ranked.c[column.name] for column in outbox.columns]
+    return select(*columns).order_by(ranked.c.rank, ranked.c.job_id).limit(bindparam("limit", type_=Integer))
 
 
 def _without_holes(messages: Iterable[Message], oldest: dict[str, int]) -> list[Row]:
