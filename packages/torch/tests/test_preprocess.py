@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from eyebright_torch.colour import normalised
-from eyebright_torch.preprocess import Preprocessing, normalise, read_square
+from eyebright_torch.preprocess import Preprocessing, frame, normalise, read_square, upright_size
 
 RULE = Preprocessing(16)
 
@@ -79,3 +79,20 @@ def test_bars_are_of_the_mean_colour_and_become_nothing(tmp_path: Path):
     square = read_square(tmp_path / "a.png", rule)
     assert square[0, 0].tolist() == [51, 102, 153]
     assert np.abs(normalise(square[None], rule)[0, :, 0, 0]).max() < 1e-6
+
+
+@pytest.mark.parametrize(("size", "side"), [((553, 419), 64), ((468, 303), 64), ((275, 526), 64), ((1992, 2765), 320)])
+def test_a_jpeg_that_is_decoded_smaller_lies_where_its_frame_says(tmp_path: Path, size: tuple[int, int], side: int):
+    """Its decoded size is rounded up, which may add a row that its annotations know nothing of."""
+    Image.new("RGB", size, "white").save(tmp_path / "a.jpg")
+    rule = Preprocessing(side, "pad", mean=(0.0, 0.0, 0.0))
+    shown = np.argwhere(read_square(tmp_path / "a.jpg", rule)[..., 0] > 127)[:, ::-1]
+    corners = frame(*upright_size(tmp_path / "a.jpg"), rule).into(np.array([[0, 0], size]))
+    assert [shown.min(axis=0).tolist(), (shown.max(axis=0) + 1).tolist()] == corners.round(6).tolist()
+
+
+@pytest.mark.parametrize("fit", ["crop", "stretch", "pad"])
+@pytest.mark.parametrize("size", [(900, 1), (1, 900)])
+def test_even_a_line_becomes_a_square(tmp_path: Path, fit: str, size: tuple[int, int]):
+    Image.new("RGB", size, "white").save(tmp_path / "a.png")
+    assert read_square(tmp_path / "a.png", Preprocessing(32, fit)).max() == 255

@@ -63,29 +63,47 @@ def read_square(path: Path, rule: Preprocessing) -> Pixels:
     """The image as an upright RGB square of `rule.imgsz` pixels. Raises one of UNREADABLE when it cannot be decoded."""
     enough = (2 * rule.imgsz, 2 * rule.imgsz)
     with Image.open(path) as image:
+        size = _upright(image)
         image.draft("RGB", enough)  # JPEG only: decode at 1/2, 1/4 or 1/8 where that is still enough
-        return np.asarray(square(_rgb(ImageOps.exif_transpose(image)), rule), dtype=np.uint8)
+        return np.asarray(square(_rgb(ImageOps.exif_transpose(image)), rule, size), dtype=np.uint8)
 
 
 def upright_size(path: Path) -> tuple[int, int]:
     """Width and height of the image as it is to be held, without decoding it."""
     with Image.open(path) as image:
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _ON_ITS_SIDE
-        return (image.height, image.width) if turned else image.size
+        return _upright(image)
 
 
-def square(image: Image.Image, rule: Preprocessing) -> Image.Image:
-    """`crop` keeps the middle, `stretch` squeezes, `pad` adds bars of the mean colour, which becomes 0 once normalised."""
-    size, resampling = (rule.imgsz, rule.imgsz), _RESAMPLING[rule.interpolation]
-    if image.size == size:
+def square(image: Image.Image, rule: Preprocessing, size: tuple[int, int] | None = None) -> Image.Image:
+    """`crop` keeps the middle, `stretch` squeezes, `pad` adds bars of the mean colour, which becomes 0 once normalised.
+
+    `size` is that of the file, where `image` was decoded smaller.
+    """
+    whole, resampling = (rule.imgsz, rule.imgsz), _RESAMPLING[rule.interpolation]
+    if image.size == whole:
         return image
     match rule.fit:
         case "crop":
-            return ImageOps.fit(image, size, resampling)
+            return ImageOps.fit(image, whole, resampling)
         case "pad":
-            return ImageOps.pad(image, size, resampling, color=tuple(round(255 * mean) for mean in rule.mean))
+            colour = tuple(round(255 * mean) for mean in rule.mean)
+            return padded(image, size or image.size, rule.imgsz, resampling, colour)
         case _:
-            return image.resize(size, resampling)
+            return image.resize(whole, resampling)
+
+
+def padded(
+    image: Image.Image,
+    size: tuple[int, int],
+    side: int,
+    resampling: Image.Resampling,
+    colour: int | tuple[int, ...],
+) -> Image.Image:
+    """The image, whose file has this size, in the middle of a square with bars of this colour: just where `frame` says."""
+    left, top, right, bottom = _between_bars(*size, side)
+    canvas = Image.new(image.mode, (side, side), colour)
+    canvas.paste(image.resize((right - left, bottom - top), resampling), (left, top))
+    return canvas
 
 
 @dataclass(frozen=True)
@@ -108,17 +126,28 @@ class Frame:
 def frame(width: int, height: int, rule: Preprocessing) -> Frame:
     """Of an image of this size, where `rule.fit` is `stretch` or `pad`: what `square` does to it."""
     assert rule.fit in ("stretch", "pad"), "a crop loses what lies outside"
-    side = rule.imgsz
-    if rule.fit == "stretch" or width == height:
-        return Frame(np.array([side / width, side / height]), np.zeros(2))
-    kept = (side, round(height / width * side)) if width > height else (round(width / height * side), side)
-    bars = [round((side - length) / 2) for length in kept]
-    return Frame(np.array([kept[0] / width, kept[1] / height]), np.array(bars, dtype=np.float64))
+    if rule.fit == "stretch":
+        return Frame(np.array([rule.imgsz / width, rule.imgsz / height]), np.zeros(2))
+    left, top, right, bottom = _between_bars(width, height, rule.imgsz)
+    return Frame(np.array([(right - left) / width, (bottom - top) / height]), np.array([left, top], dtype=np.float64))
+
+
+def _between_bars(width: int, height: int, side: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of an image of this size in its square: as large as fits, a pixel at least, in the middle."""
+    longer = max(width, height)
+    across, down = (max(1, round(length / longer * side)) for length in (width, height))
+    left, top = round((side - across) / 2), round((side - down) / 2)
+    return left, top, left + across, top + down
 
 
 def normalise(pixels: Pixels, rule: Preprocessing) -> NDArray[np.float32]:
     """[N, side, side, 3] bytes to the float32 [N, 3, side, side] that the model takes."""
     return np.ascontiguousarray((pixels.astype(np.float32) * rule.scale + rule.shift).transpose(0, 3, 1, 2))
+
+
+def _upright(image: Image.Image) -> tuple[int, int]:
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _ON_ITS_SIDE
+    return (image.height, image.width) if turned else image.size
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -7,14 +7,14 @@ from functools import partial
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from eyebright_kit.data.annotations import IGNORED
 from eyebright_kit.data.local import LocalSample
 from eyebright_torch.images import Images
 from eyebright_torch.order import Indices
 from eyebright_torch.prefetch import prefetched
-from eyebright_torch.preprocess import Pixels, Preprocessing, read_square
+from eyebright_torch.preprocess import Pixels, Preprocessing, padded, read_square
 
 
 class MaskedImages(Images):
@@ -37,7 +37,7 @@ def squared(mask: Image.Image, rule: Preprocessing) -> Image.Image:
     if mask.size == size:
         return mask
     if rule.fit == "pad":
-        return ImageOps.pad(mask, size, resampling, color=IGNORED)
+        return padded(mask, mask.size, rule.imgsz, resampling, IGNORED)
     return mask.resize(size, resampling)
 
 

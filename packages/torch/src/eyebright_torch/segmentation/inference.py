@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from eyebright_kit.data.hues import colour_of
 from eyebright_torch.inference import labels_of, outputs, session, square_of
-from eyebright_torch.preprocess import Preprocessing, normalise
+from eyebright_torch.preprocess import Preprocessing, frame, normalise, upright_size
 from eyebright_wire.predictions import ClassArea, ClassMask
 
 OUTPUT = "logits"
@@ -22,20 +22,15 @@ def predict(model: Path, image: Path) -> ClassMask:
     rule = Preprocessing.from_json(labels["preprocessing"])
     batch = normalise(square_of(image, rule)[np.newaxis], rule)
     (logits,) = outputs(session(model / "model.onnx"), batch)
-    with Image.open(image) as opened:
-        size = ImageOps.exif_transpose(opened).size
+    size = upright_size(image)
     mask = unsquared(Image.fromarray(logits[0].argmax(axis=0).astype(np.uint8)), size, rule)
     return ClassMask(width=size[0], height=size[1], areas=_areas(np.asarray(mask), labels["classes"]), png=_png(mask))
 
 
 def unsquared(mask: Image.Image, size: tuple[int, int], rule: Preprocessing) -> Image.Image:
     """The mask of a square as that of the image which became the square: without its bars, or stretched back."""
-    box = (0.0, 0.0, float(rule.imgsz), float(rule.imgsz))
-    if rule.fit == "pad":
-        inner = ImageOps.contain(Image.new("L", size), (rule.imgsz, rule.imgsz)).size
-        left, top = (round((rule.imgsz - side) / 2) for side in inner)
-        box = (left, top, left + inner[0], top + inner[1])
-    return mask.resize(size, Image.Resampling.NEAREST, box=box)
+    left, top, right, bottom = frame(*size, rule).into(np.array([[0, 0], size])).clip(0, rule.imgsz).ravel().tolist()
+    return mask.resize(size, Image.Resampling.NEAREST, box=(left, top, right, bottom))
 
 
 def _areas(mask: NDArray[np.uint8], classes: list[str]) -> tuple[ClassArea, ...]:
