@@ -9,6 +9,7 @@ from pycocotools import mask as run_lengths
 from torch import nn
 from torch.nn import functional
 
+from eyebright_kit.errors import NanLoss
 from eyebright_torch.colour import normalised
 from eyebright_torch.detection.data import Batch
 from eyebright_torch.detection.decode import Finds, decoded
@@ -57,13 +58,18 @@ class Reading:
 def seen(
     model: nn.Module, batches: Iterable[Batch], rule: Preprocessing, hardware: Hardware, reading: Reading, tick: Tick
 ) -> list[Seen]:
-    """What the model finds in each image, in their order; in the run's own precision."""
+    """What the model finds in each image, in their order; in the run's own precision.
+
+    Raises NanLoss when it answers what is no number, which no threshold would tell from nothing found.
+    """
     model.eval()
     found: list[Seen] = []
     for batch in batches:
         tick()
         with hardware.autocast():
             answer = model(normalised(batch.pixels, rule))
+        if any(part.isnan().any() for part in answer):
+            raise NanLoss("the model answers nan for validation images: training diverged; lower lr0 or set amp=off")
         found.extend(reading(answer))
     return found
 
