@@ -164,8 +164,10 @@ def _licence(facts: Facts) -> str:
         if facts.pretrained is None
         else f"{facts.pretrained.terms} What else may be done is for the owner of the data above to say."
     )
-    code = f"The architecture's code is {facts.credits.library}'s ({facts.credits.licence}); the trainer is Apache-2.0."
-    return f"## Licence\n\n{weights} {code}"
+    architecture = (
+        f"The architecture's code is {facts.credits.library}'s ({facts.credits.licence}); the trainer is Apache-2.0."
+    )
+    return f"## Licence\n\n{weights} {architecture}"
 
 
 def _device_name(device: torch.device) -> str:

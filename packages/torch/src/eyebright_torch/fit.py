@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from eyebright_kit.data.local import LocalDataset
+from eyebright_kit.errors import ConfigInvalid
 from eyebright_kit.runtime import Context, Parent, Result
 from eyebright_torch import hardware as machine
 from eyebright_torch import memory, parent
@@ -95,8 +96,10 @@ class ExportCourse(Course, Protocol):
 
 
 def export(ctx: Context, library: Library, course: ExportCourse) -> Result:
-    """The form that is ordered of the registered model at `ctx.parent`, scored again on the validation split."""
+    """The form that is ordered of the registered model at `ctx.parent`, scored again on the validation split. Raises
+    ConfigInvalid when the data set has other classes than the model."""
     assert ctx.parent is not None
+    _check_classes(ctx.parent, ctx.data)
     config = ctx.config_as(library.config)
     hardware = machine.choose(config, ctx.resources, *local_place())
     machine.settle(hardware, config.deterministic)
@@ -108,6 +111,15 @@ def export(ctx: Context, library: Library, course: ExportCourse) -> Result:
         parent.adopt(model, ctx.parent, weights, frozenset())
         model = model.to(hardware.device).eval()
         return Result(metrics={}, exports=course.exports(run, course.task(run, model), model))
+
+
+def _check_classes(origin: Parent, data: LocalDataset) -> None:
+    """Every answer of a model is told by the place of its class."""
+    if origin.classes != data.classes:
+        raise ConfigInvalid(
+            f"{origin.title} knows {', '.join(origin.classes)}, and the data set has {', '.join(data.classes)}; "
+            "export it with the version of the data set that it was trained on"
+        )
 
 
 def _weights(ctx: Context, library: Library, config: VisionConfig) -> Pretrained | None:

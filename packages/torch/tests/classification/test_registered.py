@@ -7,7 +7,7 @@ import pytest
 from tiny import PLAIN, fit
 
 from eyebright_kit.disk import sha256_of
-from eyebright_kit.errors import ExportFailed
+from eyebright_kit.errors import ConfigInvalid, ExportFailed
 from eyebright_kit.runtime import Context, Parent
 from eyebright_torch.classification.fit import export
 from eyebright_torch.testing import Job
@@ -51,3 +51,11 @@ def test_it_is_judged_as_the_model_was(job: Job, trained: Context, tmp_path: Pat
 def test_one_that_answers_differently_is_refused(job: Job, trained: Context) -> None:
     with pytest.raises(ExportFailed, match="answers differently"):
         export(ordered(job, trained, export_tolerance=1e-30), PLAIN)
+
+
+def test_the_classes_of_other_data_are_not_put_on_a_model(job: Job, trained: Context) -> None:
+    ctx = ordered(job, trained)
+    assert ctx.parent is not None
+    other = replace(ctx, parent=replace(ctx.parent, classes=("left", "top", "ring")))
+    with pytest.raises(ConfigInvalid, match=r"pets@1 knows left, top, ring, and the data set has top, left, ring"):
+        export(other, PLAIN)
