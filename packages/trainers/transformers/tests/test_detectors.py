@@ -11,9 +11,11 @@ from eyebright_torch.weights import Pretrained, distinct, stored
 from eyebright_transformers.detection import models, weights
 from eyebright_transformers.detection.config import DetectorConfig
 from eyebright_transformers.detection.framework import FRAMEWORK
+from eyebright_transformers.detection.sizes import architecture
 from eyebright_transformers.instance_segmentation import models as segmenters
 from eyebright_transformers.instance_segmentation import weights as segmenter_weights
 from eyebright_transformers.instance_segmentation.config import InstanceConfig
+from eyebright_transformers.instance_segmentation.sizes import architecture as segmenter_architecture
 from eyebright_transformers.tasks import task_named
 
 SMALL = DetectorConfig(imgsz=64, denoising=10)
@@ -28,15 +30,12 @@ def built(name: str, config: DetectorConfig = SMALL, classes: int = 3):
 
 @pytest.mark.parametrize(
     ("task", "name"),
-    [
-        *(("detection", model.name) for model in task_named("detection").info.models),
-        ("instance_segmentation", "mask2former-swin-nano"),
-        ("instance_segmentation", "mask2former-swin-tiny"),
-    ],
+    [(task, model.name) for task in ("detection", "instance_segmentation") for model in task_named(task).info.models],
 )
 def test_each_size_has_as_many_parameters_as_told(task: str, name: str):
     told_by = task_named(task)
-    model = told_by.framework().build(name, 80, told_by.config(), None)
+    with torch.device("meta"):
+        model = told_by.framework().build(name, 80, told_by.config(), None)
     told = {model.name: model.parameters for model in told_by.info.models}
     assert sum(parameter.numel() for parameter in model.parameters()) == told[name]
 
@@ -55,6 +54,11 @@ def test_a_fresh_head_doubts_every_class(name: str):
     """Else the first steps would do nothing but push scores down."""
     _, scores = built(name, classes=80).eval()(torch.rand(1, 3, 64, 64))
     assert scores.mean() < 0.1
+
+
+def test_the_largest_dfine_learns_edges_on_the_scale_that_its_weights_have():
+    """Its authors trained it on another one than the rest, and the loss asks the configuration, not the weights."""
+    assert {name: architecture(name).reg_scale for name in ("dfine-l", "dfine-x")} == {"dfine-l": 4.0, "dfine-x": 8.0}
 
 
 @pytest.mark.parametrize("name", ["rtdetr_v2_r18vd", "dfine-n"])
@@ -86,21 +90,23 @@ def test_only_a_backbone_that_begins_from_weights_learns_more_slowly():
         assert handed == sum(parameter.requires_grad for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("name", ["rtdetr_v2_r18vd", "dfine-n"])
-def test_published_weights_are_taken_but_for_the_classes(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("name", "classes"), [("rtdetr_v2_r18vd", 3), ("dfine-n", 5)])
+def test_published_weights_are_taken_but_for_the_classes(
+    name: str, classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Even where there are as many of them: they are not the same."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     publisher = built(name, classes=5)
     place = _place(weights.fetch, name)
     place.parent.mkdir(parents=True, exist_ok=True)
     save_file(stored(publisher), place)
     torch.manual_seed(1)
-    model = models.build(name, 3, SMALL, weights.fetch(name))
+    model = models.build(name, classes, SMALL, weights.fetch(name))
     theirs, ours = distinct(publisher), distinct(model)
     other = [key for key in ours if ours[key].shape != theirs[key].shape or not torch.equal(ours[key], theirs[key])]
-    assert other
-    assert all(
-        key.startswith(("class_embed", "model.decoder.class_embed", "model.enc_score", "model.den")) for key in other
-    )
+    heads = ("class_embed", "model.decoder.class_embed", "model.enc_score", "model.den")
+    assert all(key.startswith(heads) for key in other)
+    assert {key for key in ours if key.startswith(heads) and key.endswith("weight")} <= set(other)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +142,30 @@ def test_a_segmenter_begins_from_weights_but_for_the_classes_and_can_still_be_ex
     other = {key for key in ours if ours[key].shape != theirs[key].shape or not torch.equal(ours[key], theirs[key])}
     assert other == {"class_predictor.weight", "class_predictor.bias", "criterion.empty_weight"}
     assert segmenters.backbone(model).config._attn_implementation == "eager"
+
+
+def test_a_segmenter_looks_for_as_many_objects_as_its_authors_did_unless_told_otherwise():
+    found = {size: queries(size, InstanceConfig()) for size in ("nano", "tiny", "large")}
+    assert found == {"nano": 100, "tiny": 100, "large": 200}
+    assert queries("large", InstanceConfig(queries=7)) == 7
+
+
+def queries(size: str, config: InstanceConfig) -> int:
+    return segmenter_architecture(f"mask2former-swin-{size}", 3, config).num_queries
+
+
+def test_weights_that_look_for_another_number_of_objects_are_refused_with_what_to_set():
+    found = Pretrained(stored(segmenters.build("mask2former-swin-nano", 3, SMALL_MASKS)), "theirs", "", "", "")
+    asked = InstanceConfig(imgsz=64, queries=9, points=64)
+    with pytest.raises(ConfigInvalid, match=r"queries=9: the weights of theirs look for 8 objects; set queries=0"):
+        segmenters.build("mask2former-swin-nano", 3, asked, found)
+
+
+def test_the_terms_of_weights_that_forbid_commercial_use_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    place = _place(segmenter_weights.fetch, "mask2former-swin-tiny")
+    save_file({"anything": torch.zeros(1)}, place)
+    assert "forbids commercial use" in segmenter_weights.fetch("mask2former-swin-tiny").terms
 
 
 def test_of_the_smallest_segmenter_it_says_that_nobody_publishes_weights():

@@ -25,7 +25,7 @@ def fresh(kind: type[M], architecture: PretrainedConfig) -> M:
 
 def begun(kind: type[M], architecture: PretrainedConfig, pretrained: Pretrained, head: str | tuple[str, ...]) -> M:
     """A model of `kind`, whose first parent is the library's own class. The head (all names that begin so) begins from random
-    numbers of torch's global generator where that of `pretrained` is for other classes, or is none.
+    numbers of torch's global generator: as many classes are not the same classes.
 
     Raises ConfigInvalid where anything else is missing or of another shape: these are not the weights of such a model.
     """
@@ -34,7 +34,7 @@ def begun(kind: type[M], architecture: PretrainedConfig, pretrained: Pretrained,
         found, told = library.from_pretrained(
             None,
             config=architecture,
-            state_dict=dict(pretrained.tensors),
+            state_dict={name: tensor for name, tensor in pretrained.tensors.items() if not name.startswith(head)},
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )

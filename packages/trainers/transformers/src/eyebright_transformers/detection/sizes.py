@@ -101,6 +101,7 @@ _D_FINE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "encoder_ffn_dim": 2048,
             "decoder_in_channels": [384, 384, 384],
             "decoder_layers": 6,
+            "reg_scale": 8.0,  # the published weights hold it too, but the library's loss asks the configuration
         },
     ),
 }

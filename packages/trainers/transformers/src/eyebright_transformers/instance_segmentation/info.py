@@ -18,7 +18,7 @@ INSTANCE_SEGMENTATION = TaskInfo(
         ModelInfo(name="mask2former-swin-small", parameters=68_741_083, description="Mask2Former, a deeper backbone"),
         ModelInfo(name="mask2former-swin-base", parameters=106_906_249, description="Mask2Former, for large GPUs"),
         ModelInfo(
-            name="mask2former-swin-large", parameters=215_473_861, description="Mask2Former, the most accurate here"
+            name="mask2former-swin-large", parameters=215_525_061, description="Mask2Former, the most accurate here"
         ),
     ),
     default_model="mask2former-swin-nano",

@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import Mask2FormerForUniversalSegmentation
+from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation
 
+from eyebright_kit.errors import ConfigInvalid
 from eyebright_torch.detection.framework import Answer, Detector, Losses, Target
 from eyebright_torch.freezing import Stages
 from eyebright_torch.weights import Pretrained
@@ -18,6 +19,7 @@ from eyebright_transformers.instance_segmentation.sizes import architecture
 _TOLD = {"cls_loss": "loss_cross_entropy", "mask_loss": "loss_mask", "dice_loss": "loss_dice"}
 #: Tensors that are for certain classes.
 _HEAD = ("class_predictor.", "criterion.")
+_PLACES = "model.transformer_module.queries_embedder.weight"
 _INSIDE = 0.5
 
 
@@ -52,10 +54,11 @@ class Mask2Former(Mask2FormerForUniversalSegmentation, Detector):
 def build(name: str, classes: int, config: InstanceConfig, pretrained: Pretrained | None = None) -> Detector:
     """The segmenter with a fresh head; the rest begins from `pretrained` if there is any.
 
-    Random numbers come from torch's global generator: seed it before.
+    Random numbers come from torch's global generator: seed it before. Raises ConfigInvalid for weights of another model, or
+    ones that look for another number of objects.
     """
     plan = architecture(name, classes, config)
-    model = fresh(Mask2Former, plan) if pretrained is None else begun(Mask2Former, plan, pretrained, _HEAD)
+    model = fresh(Mask2Former, plan) if pretrained is None else _begun(plan, pretrained)
     backbone(model).get_submodule("swin.layernorm").requires_grad_(False)  # nothing looks at what it makes
     return model
 
@@ -71,6 +74,16 @@ def stages(_name: str, model: nn.Module) -> Stages:
 
 def backbone(model: nn.Module) -> nn.Module:
     return model.get_submodule("model.pixel_level_module.encoder")
+
+
+def _begun(plan: Mask2FormerConfig, pretrained: Pretrained) -> Mask2Former:
+    places = pretrained.tensors.get(_PLACES)
+    if places is not None and len(places) != plan.num_queries:
+        raise ConfigInvalid(
+            f"queries={plan.num_queries}: the weights of {pretrained.name} look for {len(places)} objects; "
+            "set queries=0, or train with pretrained=false"
+        )
+    return begun(Mask2Former, plan, pretrained, _HEAD)
 
 
 def _masks(target: Target) -> torch.Tensor:

@@ -28,6 +28,8 @@ _AROUND: Mapping[str, Mapping[str, Any]] = {
         "encoder_feedforward_dim": 256,
     }
 }
+#: As many as the published weights look for; any other size looks for 100.
+_QUERIES: Mapping[str, int] = {"large": 200}
 
 
 def architecture(name: str, classes: int, config: InstanceConfig) -> Mask2FormerConfig:
@@ -36,7 +38,7 @@ def architecture(name: str, classes: int, config: InstanceConfig) -> Mask2Former
     return Mask2FormerConfig(
         backbone_config=swin,
         num_labels=classes,
-        num_queries=config.queries,
+        num_queries=config.queries or _QUERIES.get(size, 100),
         train_num_points=config.points,
         attn_implementation="eager",  # torch's own attention answers strides that its exporter cannot follow
         **_AROUND.get(size, {}),
