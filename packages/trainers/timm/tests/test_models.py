@@ -60,14 +60,50 @@ def test_what_timm_refuses_is_told_with_the_settings():
         built("vgg11", TimmConfig(imgsz=64, drop_path=0.1))
 
 
-def test_given_weights_everything_but_the_head_is_theirs_even_at_another_size():
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [
+        ("rdnet_tiny", "stem.0.weight"),  # does not tell its stages
+        ("pit_ti_224", "pos_embed"),  # passes over this one
+        ("qwen3_vit_88m", "encoder.pos_embed"),  # the later stages lie where this one does
+    ],
+)
+def test_a_stage_has_all_that_comes_before_the_next_and_nothing_of_it(name: str, parameter: str):
+    told = timm.get_pretrained_cfg(name)
+    model = built(name, TimmConfig(imgsz=told.input_size[-1]))
+    stages = models.stages(name, model)
+    owners = [{id(p) for part in stage for p in _parameters(part)} for stage in stages]
+    assert id(model.get_parameter(parameter)) in owners[0]
+    assert sum(map(len, owners)) == len(set().union(*owners))
+    classifier = {id(p) for p in model.get_classifier().parameters()}
+    assert set().union(*owners) | classifier == {id(p) for p in model.parameters()}
+
+
+def _parameters(part: torch.nn.Module | torch.nn.Parameter) -> list[torch.nn.Parameter]:
+    return list(part.parameters()) if isinstance(part, torch.nn.Module) else [part]
+
+
+@pytest.fixture(scope="module")
+def tensors() -> dict[str, torch.Tensor]:
     torch.manual_seed(1)
-    tensors = timm.create_model("vit_tiny_patch16_224").state_dict()
+    return timm.create_model("vit_tiny_patch16_224").state_dict()
+
+
+@pytest.mark.parametrize("classes", [7, 1000])
+def test_given_weights_everything_but_the_head_is_theirs_even_at_another_size(tensors, classes: int):
+    """Even where there are as many classes: they are not the same."""
     given = Pretrained(tensors, "vit_tiny", "file", "0", "")
-    model = models.build("vit_tiny_patch16_224", 7, SMALL, given).state_dict()
+    model = models.build("vit_tiny_patch16_224", classes, SMALL, given).state_dict()
     assert torch.equal(model["blocks.3.attn.qkv.weight"], tensors["blocks.3.attn.qkv.weight"])
     assert model["pos_embed"].shape == (1, 17, 192)
-    assert model["head.weight"].shape == (7, 192)
+    assert model["head.weight"].shape == (classes, 192)
+    assert not torch.equal(model["head.weight"], tensors["head.weight"])
+
+
+def test_weights_of_another_model_are_refused(tensors):
+    lacking = {name: tensor for name, tensor in tensors.items() if not name.startswith("blocks.3.")}
+    with pytest.raises(ConfigInvalid, match=r"of vit_tiny do not fit vit_tiny_patch16_224 .*blocks\.3\."):
+        models.build("vit_tiny_patch16_224", 7, SMALL, Pretrained(lacking, "vit_tiny", "file", "0", ""))
 
 
 def test_images_are_normalised_and_resized_as_the_weights_want_them():

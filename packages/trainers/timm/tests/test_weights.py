@@ -61,7 +61,9 @@ def test_a_disk_without_room_for_them_is_not_taken_for_a_missing_network(monkeyp
 def test_a_model_without_published_weights_is_told_so():
     published = {name.partition(".")[0] for name in timm.list_models(pretrained=True)}
     without = next(name for name in timm.list_models() if name not in published)
-    with pytest.raises(ConfigInvalid, match=rf"timm publishes no weights of {without}; .*pretrained=false"):
+    with pytest.raises(
+        ConfigInvalid, match=rf"timm publishes no weights of {without} as safetensors; .*pretrained=false"
+    ):
         weights.fetch(without)
 
 

@@ -16,7 +16,7 @@ def fetch(model: str) -> Pretrained:
     check_known(model)
     told = timm.get_pretrained_cfg(model)
     if told is None or not told.hf_hub_id:
-        raise ConfigInvalid(f"timm publishes no weights of {model}; train with pretrained=false")
+        raise ConfigInvalid(f"timm publishes no weights of {model} as safetensors; train with pretrained=false")
     name = f"{told.architecture}.{told.tag}" if told.tag else told.architecture
     url = f"https://huggingface.co/{told.hf_hub_id}/resolve/main/model.safetensors"
     return Published(name, url, _terms(name, told.license or "not stated")).fetch()
