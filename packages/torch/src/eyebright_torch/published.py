@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -42,7 +43,7 @@ class Published:
             self._download()
         try:
             tensors = _tensors(self.file)
-        except (OSError, SafetensorError, RuntimeError, pickle.UnpicklingError) as error:
+        except (OSError, EOFError, SafetensorError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
             raise ConfigInvalid(self._damaged(error)) from error
         with self.file.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -75,7 +76,13 @@ class Published:
 
 
 def _tensors(file: Path) -> Weights:
-    return load_file(file) if file.suffix == ".safetensors" else torch.load(file, map_location="cpu", weights_only=True)
+    """Raises ValueError for a file that holds something else, besides what reading raises."""
+    if file.suffix == ".safetensors":
+        return load_file(file)
+    told: Any = torch.load(file, map_location="cpu", weights_only=True)
+    if not isinstance(told, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in told.values()):
+        raise ValueError("it holds something else than tensors by name")
+    return told
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """The tensors of a model by name, as everybody expects them, and where those came from that a run begins with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import nn
+
+from eyebright_kit.errors import ConfigInvalid
 
 Weights = dict[str, torch.Tensor]
 
@@ -18,6 +20,14 @@ class Pretrained:
     source: str  # the address or file that they were read from
     sha256: str
     terms: str  # sentences: whose they are, under which licence, what they were trained on
+
+    def refuse_unlike(self, names: Iterable[str]) -> None:
+        """Raises ConfigInvalid if there are any: tensors of a model that these weights lack, or have in another shape."""
+        if absent := sorted(names):
+            raise ConfigInvalid(
+                f"the weights of {self.name} are of another model: {len(absent)} tensors are missing or of another shape, "
+                f"such as {absent[0]}; put a fresh copy of {self.source} in their place, or train with pretrained=false"
+            )
 
 
 def distinct(model: nn.Module) -> Weights:

@@ -2,6 +2,8 @@ import pytest
 
 from eyebright_kit.errors import ConfigInvalid
 from eyebright_mmdet import configs
+from eyebright_mmdet.config import MMDetConfig
+from eyebright_mmdet.framework import framework, rule
 from eyebright_mmdet.names import SHORT
 
 
@@ -46,3 +48,25 @@ def test_the_published_weights_of_a_configuration_are_known():
         "rtmdet_tiny_8xb32-300e_coco_20220902_112414-78e30dcc.pth"
     )
     assert configs.published("retinanet_r18_fpn_1xb8-1x_coco") is not None
+    assert configs.published("retinanet_r50_fpn_1x_voc0712") is None  # its folder has no index
+
+
+def test_what_published_weights_were_trained_on_is_known():
+    assert configs.trained_on("rtmdet_tiny") == "COCO"
+    assert configs.trained_on("ssd300_32xb8-36e_openimages") == "Open Images v6"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["detr_r50_8xb2-150e_coco", "bytetrack_yolox_x_8xb4-80e_crowdhuman-mot17halftrain_test-mot17halfval"],
+    ids=["without suppression", "around a detector"],
+)
+def test_a_configuration_that_tells_less_leaves_the_refusal_to_the_building(name: str):
+    """What surrounds a model is asked first, and must not break on one that then cannot be built."""
+    assert framework(name).suppression is None
+    assert rule(name, MMDetConfig()).imgsz == 640
+
+
+def test_a_configuration_on_one_that_is_not_shipped_is_refused():
+    with pytest.raises(ConfigInvalid, match="no whole detector that this environment can build"):
+        configs.model("bytetrack_yolox_x_8xb4-amp-80e_crowdhuman-mot17halftrain_test-mot17test", 3)

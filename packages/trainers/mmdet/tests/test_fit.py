@@ -77,6 +77,8 @@ def test_a_model_that_cannot_be_had_is_refused_before_an_image_is_read(job: Job)
         fit(job.context(model="rtmdet_tny"))
     with pytest.raises(ConfigInvalid, match="compiled"):
         fit(job.context(model="vfnet_r50_fpn_1x_coco"))
+    with pytest.raises(ConfigInvalid, match="does not answer in boxes and scores of fixed shape"):
+        fit(job.context(model="detr_r18_8xb2-500e_coco"))
 
 
 def test_how_pixels_are_wanted_is_told_beside_the_model(trained):

@@ -84,11 +84,38 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(checkpoints):
         weights.fetch("rtmdet_tiny")
 
 
-def test_a_model_begins_from_what_fits_and_its_head_from_chance():
+@pytest.fixture(scope="module")
+def tensors() -> dict[str, torch.Tensor]:
     torch.manual_seed(1)
-    tensors = models.build("rtmdet_tiny", 80).model.state_dict()
+    return dict(models.build("rtmdet_tiny", 80).model.state_dict())
+
+
+def begun(tensors: dict[str, torch.Tensor], classes: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(2)
-    model = models.build("rtmdet_tiny", 3, None, Pretrained(tensors, "", "", "", "")).model.state_dict()
-    differing = {name for name, tensor in model.items() if tensor.shape != tensors[name].shape}
-    assert {name.rpartition(".")[0] for name in differing} == {f"bbox_head.rtm_cls.{level}" for level in range(3)}
-    assert all(torch.equal(tensor, tensors[name]) for name, tensor in model.items() if name not in differing)
+    return models.build("rtmdet_tiny", classes, None, Pretrained(tensors, "theirs", "", "", "")).model.state_dict()
+
+
+@pytest.mark.parametrize("classes", [3, 80])
+def test_all_but_the_layer_of_the_classes_begins_from_weights(tensors, classes: int):
+    """Even where there are as many classes: they are not the same."""
+    model = begun(tensors, classes)
+    own = {f"bbox_head.rtm_cls.{level}.{part}" for level in range(3) for part in ("weight", "bias")}
+    differing = {name for name, tensor in model.items() if not torch.equal(tensor, tensors[name])}
+    assert {name for name in own if name.endswith("weight")} <= differing <= own
+
+
+def test_weights_that_lack_a_parameter_are_refused_and_begin_nothing(tensors):
+    lacking = {name: tensor for name, tensor in tensors.items() if not name.startswith("backbone.stage1.0.conv.")}
+    with pytest.raises(ConfigInvalid, match=r"of theirs are of another model: 1 tensors .* backbone\.stage1\.0\.conv"):
+        begun(lacking, 3)
+
+
+def test_a_file_without_a_model_is_refused(checkpoints, monkeypatch):
+    put(checkpoints, {"weights": {}}, monkeypatch)
+    with pytest.raises(ConfigInvalid, match="has no tensors under `state_dict`"):
+        weights.fetch("rtmdet_tiny")
+
+
+def test_a_configuration_without_an_index_has_no_weights(checkpoints):
+    with pytest.raises(ConfigInvalid, match="OpenMMLab publishes no weights of retinanet_r50_fpn_1x_voc0712"):
+        weights.fetch("retinanet_r50_fpn_1x_voc0712")

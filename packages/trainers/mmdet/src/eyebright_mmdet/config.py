@@ -8,7 +8,8 @@ class MMDetConfig(DetectionConfig):
     """Every setting of a run. Unknown names are refused, because a typo must not be dropped in silence."""
 
     pretrained: bool = user(
-        "Begin from OpenMMLab's weights, trained on COCO; their file must be put in its place by hand", default=False
+        "Begin from OpenMMLab's weights, most of them trained on COCO; their file must be put in its place by hand",
+        default=False,
     )
     epochs: int = user("How often every training image is seen", default=100, ge=1, le=10_000)
     lr0: float = user("Learning rate after warm-up; about 0.001 for AdamW, 0.01 for SGD", default=0.001, gt=0, le=10)

@@ -29,7 +29,7 @@ def model(name: str, classes: int) -> Any:
     """What the registry builds a model from, for so many classes and for one that begins from chance and learns throughout."""
     try:
         told = Config.fromfile(path(name)).model
-    except (AttributeError, ImportError) as error:
+    except (AttributeError, ImportError, OSError) as error:
         raise ConfigInvalid(
             f"{name} is no whole detector that this environment can build ({_first_line(error)}); choose another model"
         ) from error
@@ -38,18 +38,33 @@ def model(name: str, classes: int) -> Any:
     return told
 
 
-def suppression(name: str) -> float:
-    """From which overlap the weaker of two boxes of a class is dropped."""
-    told = model(name, 1).test_cfg
-    return float((told.get("rcnn") or told).nms.iou_threshold)
+def suppression(name: str) -> float | None:
+    """From which overlap the weaker of two boxes of a class is dropped; None where a configuration does not tell."""
+    told = model(name, 1).get("test_cfg") or {}
+    how = told.get("nms") or {}
+    return how.get("iou_threshold")
 
 
 def published(name: str) -> str | None:
     """The address of the weights that OpenMMLab trained by this configuration."""
+    return _entry(name).get("Weights")
+
+
+def trained_on(name: str) -> str:
+    """The data that those weights learned from, as OpenMMLab calls it."""
+    results = _entry(name).get("Results", [])
+    return " and ".join(sorted({result["Dataset"] for result in results})) or "data that OpenMMLab does not name"
+
+
+def _entry(name: str) -> Mapping[str, Any]:
+    """What the index beside a configuration says of it; a folder without one publishes nothing."""
     file = path(name)
-    told = yaml.safe_load((file.parent / "metafile.yml").read_text(encoding="utf-8"))
+    index = file.parent / "metafile.yml"
+    if not index.exists():
+        return {}
+    told = yaml.safe_load(index.read_text(encoding="utf-8"))
     listed = told["Models"] if isinstance(told, dict) else told
-    return next((entry.get("Weights") for entry in listed if Path(entry["Config"]).name == file.name), None)
+    return next((entry for entry in listed if Path(entry["Config"]).name == file.name), {})
 
 
 @cache

@@ -24,7 +24,7 @@ def framework(model: str) -> Framework:
 
 def rule(model: str, config: MMDetConfig) -> Preprocessing:
     """With the means and deviations that the model's weights were trained with, which MMDetection counts in bytes."""
-    told: Any = configs.model(model, 1).data_preprocessor
+    told: Any = configs.model(model, 1).get("data_preprocessor") or {}
     mean, std = told.get("mean") or (0.0, 0.0, 0.0), told.get("std") or (1.0, 1.0, 1.0)
     towards_rgb = 1 if told.get("bgr_to_rgb") else -1
     return Preprocessing(config.imgsz, config.fit, _shares(mean[::towards_rgb]), _shares(std[::towards_rgb]))

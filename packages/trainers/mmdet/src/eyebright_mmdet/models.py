@@ -11,7 +11,8 @@ from eyebright_mmdet import configs, dense
 from eyebright_mmdet.detector import Detector
 from eyebright_mmdet.library import MODELS, SingleStageDetector
 from eyebright_torch.freezing import Part, Stages
-from eyebright_torch.weights import Pretrained
+from eyebright_torch.parent import dependent
+from eyebright_torch.weights import Pretrained, distinct
 
 _STAGE = re.compile(r"(layer|stage)s?\d*$")
 #: With a form in torch, though they stand among mmcv's operators.
@@ -20,7 +21,8 @@ _ELSEWHERE = "rtmdet_tiny and the other listed models need none"
 
 
 def build(name: str, classes: int, _config: object = None, pretrained: Pretrained | None = None) -> Detector:
-    """For so many classes. What was pretrained is taken over where it fits. Raises ConfigInvalid for what cannot be had here."""
+    """For so many classes. All but what depends on those begins from `pretrained` if there is any. Raises ConfigInvalid for what
+    cannot be had here, and for weights of another model."""
     told = configs.model(name, classes)
     try:
         model = MODELS.build(told)
@@ -28,7 +30,9 @@ def build(name: str, classes: int, _config: object = None, pretrained: Pretraine
         raise ConfigInvalid(f"MMDetection cannot build {name} here ({error}); choose a listed model") from error
     _check_operators(name, model)
     detector = Detector(model, _reader(name, model), swaps=not told.data_preprocessor.get("bgr_to_rgb", False))
-    _begin(model, pretrained)
+    _begin(model)
+    if pretrained:
+        _take(model, pretrained, dependent(model, lambda: _imagined(name, classes + 1)))
     return detector
 
 
@@ -63,17 +67,24 @@ def _reader(name: str, model: Any) -> dense.Reader:
     return found
 
 
-def _begin(model: Any, pretrained: Pretrained | None) -> None:
-    """From chance, by torch's global generator, and from the given tensors whose name and shape fit."""
+def _begin(model: Any) -> None:
+    """From chance, by torch's global generator."""
     model.init_weights()
     for module in model.modules():
         if hasattr(module, "norm_eval"):
             module.norm_eval = False  # statistics are learned, unless a stage is frozen: that is a setting
-    if pretrained:
-        own = model.state_dict()
-        fitting = {key: tensor for key, tensor in pretrained.tensors.items() if _fits(own.get(key), tensor)}
-        model.load_state_dict(fitting, strict=False)
 
 
-def _fits(own: torch.Tensor | None, given: torch.Tensor) -> bool:
-    return own is not None and own.shape == given.shape
+def _imagined(name: str, classes: int) -> nn.Module:
+    """Shapes without numbers."""
+    with torch.device("meta"):
+        return MODELS.build(configs.model(name, classes))
+
+
+def _take(model: nn.Module, pretrained: Pretrained, new: frozenset[str]) -> None:
+    """All parameters but those called `new`, and what statistics there are beside them."""
+    given = pretrained.tensors
+    own = {name: tensor for name, tensor in distinct(model).items() if name not in new}
+    fitting = {name for name, tensor in own.items() if name in given and given[name].shape == tensor.shape}
+    pretrained.refuse_unlike(name for name, _ in model.named_parameters() if name in own.keys() - fitting)
+    model.load_state_dict({name: given[name] for name in fitting}, strict=False)

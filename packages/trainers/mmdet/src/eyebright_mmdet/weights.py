@@ -48,7 +48,7 @@ def fetch(model: str) -> Pretrained:
             f"put it at {file}, or train with pretrained=false"
         )
     sha256 = _checked(file, url)
-    return Pretrained(_read(file), PurePosixPath(name).stem, url, sha256, _terms(name))
+    return Pretrained(_read(file), PurePosixPath(name).stem, url, sha256, _terms(name, configs.trained_on(model)))
 
 
 def _checked(file: Path, url: str) -> str:
@@ -74,7 +74,12 @@ def _read(file: Path) -> Weights:
             f"the weights at {file} hold more than tensors and plain values, or are damaged ({_reason(error)}); "
             f"put OpenMMLab's own file there, or train with pretrained=false"
         ) from error
-    return {name: tensor for name, tensor in told["state_dict"].items() if isinstance(tensor, torch.Tensor)}
+    tensors = told.get("state_dict") if isinstance(told, dict) else None
+    if not isinstance(tensors, dict):
+        raise ConfigInvalid(
+            f"{file} has no tensors under `state_dict`; put OpenMMLab's own file there, or train with pretrained=false"
+        )
+    return {name: tensor for name, tensor in tensors.items() if isinstance(tensor, torch.Tensor)}
 
 
 def _reason(error: Exception) -> str:
@@ -83,8 +88,8 @@ def _reason(error: Exception) -> str:
     return next((line.strip() for line in told.splitlines() if "Unsupported" in line), told.partition("\n")[0])
 
 
-def _terms(name: str) -> str:
+def _terms(name: str, data: str) -> str:
     return (
-        f"The weights began from {name}, published by OpenMMLab under Apache-2.0 and trained on COCO, whose images and "
+        f"The weights began from {name}, published by OpenMMLab under Apache-2.0 and trained on {data}, whose images and "
         f"annotations have terms of their own."
     )

@@ -8,7 +8,6 @@ from transformers import PreTrainedModel
 from transformers.configuration_utils import PretrainedConfig
 from transformers.utils import logging
 
-from eyebright_kit.errors import ConfigInvalid
 from eyebright_torch.weights import Pretrained
 
 M = TypeVar("M", bound=PreTrainedModel)
@@ -39,18 +38,10 @@ def begun(kind: type[M], architecture: PretrainedConfig, pretrained: Pretrained,
             output_loading_info=True,
         )
     unlike = (*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"]))
-    _check(sorted(name for name in unlike if not name.startswith(head) and not name.endswith(_COUNTER)), pretrained)
+    pretrained.refuse_unlike(name for name in unlike if not name.startswith(head) and not name.endswith(_COUNTER))
     model = kind(architecture)
     model.load_state_dict(found.state_dict())
     return model
-
-
-def _check(absent: list[str], pretrained: Pretrained) -> None:
-    if absent:
-        raise ConfigInvalid(
-            f"the weights of {pretrained.name} are of another model: {len(absent)} tensors are missing or of another shape, "
-            f"such as {absent[0]}; put a fresh copy of {pretrained.source} in their place, or train with pretrained=false"
-        )
 
 
 @contextmanager

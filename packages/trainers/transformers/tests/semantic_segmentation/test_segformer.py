@@ -97,6 +97,19 @@ def test_weights_that_would_run_code_are_not_read(tmp_path: Path, monkeypatch: p
     assert not (tmp_path / "fired").exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"PK", [1, 2], {"epoch": 3}], ids=["empty", "cut", "list", "numbers"])
+def test_a_file_that_holds_no_tensors_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: object):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub" / "checkpoints" / "nvidia--mit-b0.bin"
+    file.parent.mkdir(parents=True)
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(content, file)
+    with pytest.raises(ConfigInvalid, match=r"nvidia--mit-b0\.bin cannot be used"):
+        weights.fetch(B0)
+
+
 class Canary:
     """Makes a file when it is unpickled."""
 
