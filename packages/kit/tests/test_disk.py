@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from eyebright_kit.disk import copy_durably, replace, replace_durably
+from eyebright_kit.disk import copy_durably, publish_durably, replace, replace_durably
 
 
 @pytest.mark.parametrize(
@@ -11,9 +11,10 @@ from eyebright_kit.disk import copy_durably, replace, replace_durably
     [
         lambda path: replace(path, b"new"),
         lambda path: replace_durably(path, b"new"),
+        lambda path: publish_durably(path, b"new"),
         lambda path: copy_durably(Path(__file__), path),
     ],
-    ids=["replace", "replace_durably", "copy_durably"],
+    ids=["replace", "replace_durably", "publish_durably", "copy_durably"],
 )
 def test_what_cannot_take_its_name_leaves_nothing_behind(tmp_path: Path, write: Callable[[Path], object]):
     """A heartbeat is written every few seconds: on a full disk that would be a new file each time."""

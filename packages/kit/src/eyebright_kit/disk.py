@@ -33,6 +33,14 @@ def replace_durably(path: Path, content: bytes) -> None:
     sync(path.parent)
 
 
+def publish_durably(path: Path, content: bytes) -> None:
+    """As `replace_durably`, but for others to read, as far as the umask lets them."""
+    with _appearing_at_once(path) as temporary:
+        temporary.write_bytes(content)
+        sync(temporary)
+    sync(path.parent)
+
+
 def copy_durably(source: Path, target: Path) -> tuple[int, str]:
     """Copies a file as a whole and answers its size and sha256, both of the bytes that were written."""
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -55,6 +55,7 @@ from eyebright.services.models import Models
 from eyebright.services.orders import Orders
 from eyebright.services.pictures import Pictures
 from eyebright.services.preflights import Preflights
+from eyebright.services.project_journal import ProjectJournal
 from eyebright.services.project_tree import ProjectTree
 from eyebright.services.recipes import Recipes
 from eyebright.services.registering import Registering
@@ -318,7 +319,12 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         project_tree=project_tree,
         relay=Relay(
             database.outbox,
-            {"sequel": Sequel(database.jobs, jobs), "project tree": project_tree, **parts.subscribers},
+            {
+                "sequel": Sequel(database.jobs, jobs),
+                "project journal": ProjectJournal(database.jobs),
+                "project tree": project_tree,
+                **parts.subscribers,
+            },
             clock,
         ),
     )

@@ -9,6 +9,9 @@ from eyebright_wire.artifacts import ArtifactRef, ExportRef
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobState
 
+#: Of a message about a change that left the state as it was.
+PROGRESS_TOPIC = "job.progress"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
@@ -101,7 +104,7 @@ class Message:
 
     job_id: str
     version: int
-    topic: str  # job.queued … job.succeeded, job.progress
+    topic: str  # job.queued … job.succeeded, or PROGRESS_TOPIC
     at_ms: int
     attempt: int
     trainer: str
@@ -188,7 +191,7 @@ def message_about(job: Job, before: Job | None, at_ms: int) -> Message:
     return Message(
         job_id=job.id,
         version=job.version,
-        topic=f"job.{job.state}" if moved else "job.progress",
+        topic=f"job.{job.state}" if moved else PROGRESS_TOPIC,
         at_ms=at_ms,
         attempt=job.attempt,
         trainer=job.trainer,

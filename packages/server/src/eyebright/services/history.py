@@ -26,6 +26,8 @@ from eyebright_wire.resources import (
 
 #: Bytes of log in one answer.
 LOG_CHUNK = 256 * 1024
+#: Where the log of each further attempt begins for who reads all as one: no log is as large, and JavaScript counts so far.
+ATTEMPT_SPAN = 1 << 40
 #: Events that are read at once for the curves.
 METRICS_PAGE = 2000
 #: Of a metric in one answer: more than a chart has pixels. A job of a day reports some 100,000.
@@ -38,7 +40,7 @@ Series = defaultdict[str, dict[int, MetricPoint]]
 
 @dataclass(frozen=True, slots=True)
 class LogLines:
-    """Whole lines of a log without their ends; `next_offset` is the byte behind the last of them."""
+    """Whole lines of a log without their ends; to go on behind the last of them, ask from `next_offset`."""
 
     lines: tuple[str, ...]
     next_offset: int
@@ -103,6 +105,15 @@ class History:
         best = next((checkpoint for checkpoint in kept if checkpoint.best), None)
         return tuple(checkpoint_view(replace(checkpoint, best=checkpoint is best)) for checkpoint in kept)
 
+    async def checkpoint_files(self, job_id: str) -> dict[str, Path]:
+        """Local files of the checkpoints that are still there, by their paths in the output of the training."""
+        files: dict[str, Path] = {}
+        for saved in await self.checkpoints(job_id):
+            output = attempt_prefix(job_id, saved.attempt)
+            for key in await self._objects.keys(f"{output}{Path(saved.path).parent.as_posix()}/"):
+                files[key.removeprefix(output)] = await self._objects.local(key)
+        return files
+
     async def artifacts(self, job_id: str) -> tuple[ArtifactView, ...]:
         """The verified files of the attempt that succeeded; none when its model was deleted."""
         await self._store.get(job_id)
@@ -129,19 +140,37 @@ class History:
         )
 
     async def lines(self, job_id: str, offset: int, skip: int, most: int) -> LogLines:
-        """What the newest attempt printed from byte `offset` on, in whole lines and without the first `skip`."""
-        text, said = b"", await self._printed(job_id, offset)
+        """What all attempts printed, one after the other, from `offset` on: in whole lines and without the first `skip`.
+
+        `offset` is a byte of the first attempt's log, or a `next_offset`: who follows misses no line of the next attempt.
+        """
+        job = (await self._store.get(job_id)).job
+        passed, byte = divmod(offset, ATTEMPT_SPAN)
+        if passed >= job.attempt:
+            return LogLines((), offset, complete=job.state.final)
+        told = await self._lines_of(job_id, passed + 1, byte, skip + most)
+        lines = told.lines
+        while told.complete and passed + 1 < job.attempt and len(lines) < skip + most:
+            passed += 1
+            told = await self._lines_of(job_id, passed + 1, 0, skip + most - len(lines))
+            lines += told.lines
+        last = passed + 1 == job.attempt and job.state.final
+        return LogLines(lines[skip:], passed * ATTEMPT_SPAN + told.next_offset, complete=told.complete and last)
+
+    async def _lines_of(self, job_id: str, attempt: int, offset: int, most: int) -> LogLines:
+        """The next whole lines of one attempt."""
+        text, said = b"", await self._printed(job_id, offset, attempt)
         while said.text:
             text += said.text
-            if text.count(b"\n") >= skip + most:
+            if text.count(b"\n") >= most:
                 break
-            said = await self._printed(job_id, offset + len(text))
+            said = await self._printed(job_id, offset + len(text), attempt)
         lines = text.splitlines(keepends=True)
         if lines and not said.complete and not lines[-1].endswith(b"\n"):
             lines.pop()  # it is being printed
-        told = lines[: skip + most]
+        told = lines[:most]
         return LogLines(
-            lines=tuple(line.decode("utf-8", "replace").rstrip("\r\n") for line in told[skip:]),
+            lines=tuple(line.decode("utf-8", "replace").rstrip("\r\n") for line in told),
             next_offset=offset + sum(map(len, told)),
             complete=said.complete and len(told) == len(lines),
         )

@@ -131,6 +131,21 @@ class Jobs:
         resume_from = None if fresh else await self._resumable(old)
         return (await self._insert(replace(job, rerun_of=job_id, resume_from=resume_from), "retry", None, "")).view
 
+    async def resume(self, job_id: str) -> JobView:
+        """A training that was cancelled or failed goes on as a new job; asked again, it is the same one.
+
+        Raises Conflict until the old one ended, and where a retry would begin anew.
+        """
+        old = (await self._store.get(job_id)).job
+        source = await self._resumable(old) if old.state.final else None
+        if source is None:
+            raise Conflict(
+                f"job {job_id} is {old.state} and has left nothing to go on from: no checkpoint that this version of its trainer "
+                "understands. Start without resume to begin anew"
+            )
+        job = replace(await self._plan(_request_of(old)), rerun_of=job_id, resume_from=source)
+        return (await self._insert(job, "resume", job_id, "")).view
+
     async def _resumable(self, old: Job) -> str | None:
         """The job whose checkpoints a retry of this one goes on from: its own, or those that it was to go on from itself."""
         if old.kind is not JobKind.TRAINING or old.state is JobState.SUCCEEDED:

@@ -1,6 +1,7 @@
 """What a project's trainings have made, where its people look for it: `projects/<Project>/model/training/<name>/`.
 
-A view: the files are copies, made when a training ends, and the registry stays the authority on them.
+A view: the files are copies, and the registry stays the authority on them. Its settings lie there from the order on, what it has
+made once it has ended.
 """
 
 import asyncio
@@ -8,16 +9,18 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
 
 import structlog
-import yaml
 
 from eyebright.core.job import Job
-from eyebright.core.records import Message
+from eyebright.core.records import PROGRESS_TOPIC, Message
 from eyebright.errors import Conflict, InvalidRequest
 from eyebright.ports.jobs import JobStore
 from eyebright.services.history import History
-from eyebright_kit.disk import copy_durably, replace_durably
+from eyebright.services.settings_file import as_yaml
+from eyebright_kit.disk import copy_durably, publish_durably
 from eyebright_kit.names import NameRefused, safe_parts
 from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.jobs import JobKind, JobState
@@ -25,9 +28,12 @@ from eyebright_wire.resources import ArtifactView
 
 #: Labels of a job that belongs to a project's tree.
 PROJECT, PROJECT_ID, TRAINING = "project", "project_id", "training_name"
+#: And what such a job was told to train on, for its report.
+DATASET_PATH = "dataset_path"
 
 #: What people mean by the best weights, in the order in which they would look for them.
 _WEIGHTS = (".pt", ".pth", ".safetensors", ".onnx")
+_TORCH = (".pt", ".pth")
 _REPORT = "artifacts/report.json"
 
 log = structlog.stdlib.get_logger(__name__)
@@ -50,19 +56,16 @@ class Training:
         return cls(_folder_name(project, "project"), _folder_name(name, "training"))
 
     @classmethod
-    def of(cls, job: Job) -> "Training | None":
+    def of(cls, labels: Mapping[str, str]) -> "Training | None":
         """None too where such labels, which anybody may give a job, name no place: then they were not meant so."""
-        labels = job.labels
-        if job.kind is not JobKind.TRAINING or PROJECT not in labels or TRAINING not in labels:
-            return None
         try:
             return cls.named(labels[PROJECT], labels[TRAINING])
-        except InvalidRequest:
+        except (KeyError, InvalidRequest):
             return None
 
 
 class ProjectTree:
-    """A subscriber: each training of a project is shown when it has ended."""
+    """A subscriber: each training of a project is shown as it is ordered, begins and ends."""
 
     def __init__(self, root: Path, store: JobStore, history: History) -> None:
         self._root = root
@@ -70,7 +73,7 @@ class ProjectTree:
         self._history = history
 
     async def notify(self, message: Message) -> None:
-        if not message.state.final:
+        if message.topic == PROGRESS_TOPIC:
             return
         try:
             await self.show(message.job_id)
@@ -78,31 +81,41 @@ class ProjectTree:
             log.warning("a training is not shown in its project's tree", job=message.job_id, problem=taken.message)
 
     async def show(self, job_id: str) -> str | None:
-        """Write what there is of an ended training of a project; where its best weights lie below the root, if it has any.
+        """Write what there is of a training of a project; where its best weights lie below the root, if it has any.
 
         Raises Conflict when its place holds what another job completed, as when that one was run again outside the project.
         """
         job = (await self._store.get(job_id)).job
-        if (training := Training.of(job)) is None:
+        training = Training.of(job.labels)
+        if training is None or job.kind is not JobKind.TRAINING:
             return None
         folder = self._root / training.folder
-        if (owner := await asyncio.to_thread(_completed_by, folder)) not in (None, job_id):
+        if (owner := await self.owner(training)) not in (None, job_id):
             raise Conflict(
                 f"{training.folder} holds what job {owner} made, which is kept; job {job_id} has its own files"
             )
         made = await self._history.artifacts(job_id)
         files = {artifact: await self._history.artifact(job_id, artifact.path) for artifact in made}
-        printed = await self._log(job_id)
-        await asyncio.to_thread(_write, folder, job, files, printed)
+        saved = await self._history.checkpoint_files(job_id) if job.state.final else {}
+        await asyncio.to_thread(_make, folder)
+        with NamedTemporaryFile(dir=folder / "logs", prefix=".", suffix=".tmp") as printed:
+            await self._print(job, printed)
+            await asyncio.to_thread(_write, folder, training, job, files, saved, Path(printed.name))
         best = best_weights(files)
         return best and f"{training.folder}/weights/{best_name(best)}"
 
-    async def _log(self, job_id: str) -> str:
-        text, chunk = "", await self._history.logs(job_id)
-        while chunk.next_offset > chunk.offset:
-            text += chunk.text
-            chunk = await self._history.logs(job_id, chunk.next_offset)
-        return text
+    async def owner(self, training: Training) -> str | None:
+        """The job whose completed training has the place, if any has."""
+        return await asyncio.to_thread(_completed_by, self._root / training.folder)
+
+    async def _print(self, job: Job, file: IO[bytes]) -> None:
+        """Of all attempts, a part at a time: a log may be larger than memory."""
+        for attempt in range(1, job.attempt + 1):
+            chunk = await self._history.logs(job.id, attempt=attempt)
+            while chunk.next_offset > chunk.offset:
+                await asyncio.to_thread(file.write, chunk.text.encode())
+                chunk = await self._history.logs(job.id, chunk.next_offset, attempt)
+        await asyncio.to_thread(file.flush)
 
 
 def best_weights(artifacts: Iterable[ArtifactView]) -> ArtifactView | None:
@@ -117,7 +130,9 @@ def _rank(artifact: ArtifactView) -> int:
 
 
 def best_name(artifact: ArtifactView) -> str:
-    return f"best{Path(artifact.path).suffix}"
+    """PyTorch's files have one name here, however their framework would call them."""
+    suffix = Path(artifact.path).suffix
+    return f"best{'.pt' if suffix in _TORCH else suffix}"
 
 
 def _folder_name(name: str, noun: str) -> str:
@@ -141,16 +156,28 @@ def _completed_by(folder: Path) -> str | None:
         return None
 
 
-def _write(folder: Path, job: Job, files: Mapping[ArtifactView, Path], printed: str) -> None:
+def _make(folder: Path) -> None:
     for name in ("weights", "logs", "artifacts"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    replace_durably(folder / "logs" / "train.log", printed.encode())
-    config = yaml.safe_dump(dict(job.resolved), sort_keys=False, allow_unicode=True)
-    replace_durably(folder / "artifacts" / "config.yaml", config.encode())
+
+
+def _write(
+    folder: Path,
+    training: Training,
+    job: Job,
+    files: Mapping[ArtifactView, Path],
+    checkpoints: Mapping[str, Path],
+    printed: Path,
+) -> None:
+    copy_durably(printed, folder / "logs" / "train.log")
+    publish_durably(folder / "artifacts" / "config.yaml", as_yaml({"model": job.model, **job.resolved}).encode())
     best = best_weights(files)
     for artifact, source in files.items():
         copy_durably(source, folder / _place(artifact, best))
-    replace_durably(folder / _REPORT, json.dumps(_report(job), indent=2).encode())  # last: from now on they are kept
+    for path, source in checkpoints.items():
+        copy_durably(source, folder / "weights" / path)
+    report = json.dumps(_report(training, job, best), indent=2)
+    publish_durably(folder / _REPORT, report.encode())  # last: from now on they are kept
 
 
 def _place(artifact: ArtifactView, best: ArtifactView | None) -> str:
@@ -162,7 +189,7 @@ def _place(artifact: ArtifactView, best: ArtifactView | None) -> str:
     return f"artifacts/{artifact.path}"
 
 
-def _report(job: Job) -> dict[str, object]:
+def _report(training: Training, job: Job, best: ArtifactView | None) -> dict[str, object]:
     return {
         "job_id": job.id,
         "state": job.state,
@@ -172,8 +199,14 @@ def _report(job: Job) -> dict[str, object]:
         "task": job.task,
         "model": job.model,
         "model_id": job.model_id,
+        "config": dict(job.resolved),
         "dataset_version": job.dataset_version,
+        "dataset_path": job.labels.get(DATASET_PATH),
+        "output_path": training.folder,
+        "best_weights": best and f"{training.folder}/weights/{best_name(best)}",
+        "resumed_from": job.resume_from,
         "metrics": dict(job.metrics),
+        "created_at_ms": job.created_at_ms,
         "started_at_ms": job.started_at_ms,
         "finished_at_ms": job.finished_at_ms,
     }

@@ -2,14 +2,13 @@
 
 from collections.abc import Collection
 
-import yaml
-
 from eyebright.core.assignment import train_command
 from eyebright.core.preflight import check_licence, is_denied, model_of, refused_by_licence
 from eyebright.core.resolve import nearest, resolve
 from eyebright.errors import NotFound
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.executor import Environment
+from eyebright.services.settings_file import as_yaml
 from eyebright_wire.manifest import TaskInfo
 from eyebright_wire.resources import RecipeView, Resolution, ResolutionRequest, TrainerView
 
@@ -39,7 +38,7 @@ class Recipes:
             model=model,
             config=dict(resolved.config),
             changes=dict(resolved.changes),
-            yaml=yaml.safe_dump(dict(resolved.config), sort_keys=False, allow_unicode=True),
+            yaml=as_yaml(resolved.config),
             command=train_command(environment.trainer, task.name, model, resolved.changes),
             warnings=tuple(resolved.idle.values()),
         )

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import time
+import tracemalloc
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,13 +12,17 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from harness.live import pets
 from harness.site import Site
 from harness.site import site as make_site
 from structlog.testing import capture_logs
 
+from eyebright.doors.compat.project_training import door
+from eyebright.errors import NotFound
 from eyebright.ports.executor import Handle
 from eyebright.services import releases
+from eyebright_wire.jobs import JobRequest
 
 URL = "/api/v1/training"
 RELEASE = "projects/Pets/releases/Spring 2026.zip"
@@ -70,7 +75,7 @@ async def go_on(site: Site) -> Handle:
     await site.context.services.relay.tick()
     await site.context.services.dispatch.tick()
     handle = Handle((await status(site))["job_id"], 1)
-    await site.say(handle, site.event(1, "started", pid=1, host="here"))
+    await site.say(handle, site.event(1, "started", pid=1, host="here", versions={"toy": "1.0"}))
     return handle
 
 
@@ -200,6 +205,54 @@ async def test_the_base_configuration_is_shown_and_resolved(site: Site) -> None:
     assert "--set epochs=9" in resolved["cli_preview"]
 
 
+@pytest.mark.parametrize(
+    "base",
+    [
+        "toy/classification",
+        "backend/models/training/configs/toy/classification/default.yaml",
+        {"framework": "toy", "task": "classification"},
+    ],
+    ids=str,
+)
+async def test_a_base_configuration_is_named_in_any_way_that_its_callers_have(site: Site, base: Any) -> None:
+    resolved = await resolve(site, base, {"epochs": 9, "model": "median"})
+    assert resolved["resolved_config"] == {"model": "median", "epochs": 9, "lr0": 0.1, "seed": 0}
+    assert resolved["resolved_yaml"].startswith("model: median\n")
+    assert "--model median" in resolved["cli_preview"]
+    assert resolved["changes"] == {"model": "median", "epochs": 9}
+
+
+async def test_a_base_configuration_may_be_the_one_that_was_shown_with_changes(site: Site) -> None:
+    base = (await site.get(f"{URL}/config/default", params={"framework": "Toy", "task": "Classification"})).json()
+    assert base["config"]["model"] == "mean"
+    assert base["config_schema"]["properties"]["model"]["examples"] == ["mean", "median"]
+    base["config"]["seed"] = 5
+    resolved = await resolve(site, base, {"epochs": 9, "save_best": False})
+    assert resolved["resolved_config"] == {"model": "mean", "epochs": 9, "lr0": 0.1, "seed": 5}
+    assert resolved["warnings"] == ["save_best=false has no effect: the best weights are always kept"]
+
+
+async def test_a_base_configuration_that_names_no_framework_is_refused(site: Site) -> None:
+    refused = await site.post(f"{URL}/config/resolve", json={"base_config": {"epochs": 3}})
+    assert refused.status_code == 422
+    assert "framework is needed" in refused.json()["detail"]
+
+
+async def resolve(site: Site, base: Any, overrides: dict[str, Any]) -> dict[str, Any]:
+    answer = await site.post(f"{URL}/config/resolve", json={"base_config": base, "overrides": overrides})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_a_whole_resolved_configuration_is_ordered_as_it_was_shown(site: Site) -> None:
+    await extract(site)
+    resolved = await resolve(site, "toy/classification", {"epochs": 9, "model": "median"})
+    await start(site, config=resolved["resolved_config"])
+    handle = await go_on(site)
+    job = (await site.get(f"/api/v1/jobs/{handle.job_id}")).json()
+    assert (job["model"], job["config"]) == ("median", {"epochs": 9})
+
+
 async def test_a_training_goes_from_queued_over_running_to_completed(site: Site) -> None:
     await extract(site)
     ordered = await start(site)
@@ -223,11 +276,73 @@ async def test_a_completed_training_is_in_the_tree_of_its_project(site: Site) ->
     assert (folder / "weights/best.onnx").read_bytes() == b"weights"
     report = json.loads((folder / "artifacts/report.json").read_text())
     assert (report["state"], report["metrics"]) == ("succeeded", {"top1": 0.9})
-    assert "epochs:" in (folder / "artifacts/config.yaml").read_text()
+    assert (report["output_path"], report["dataset_path"]) == (folder.relative_to(site.folder).as_posix(), f"{DATA}/")
+    assert report["best_weights"] == f"{report['output_path']}/weights/best.onnx"
+    assert "model: mean\nepochs:" in (folder / "artifacts/config.yaml").read_text()
+    assert (folder / "artifacts/report.json").stat().st_mode == (folder / "weights/best.onnx").stat().st_mode
     assert (folder / "logs/train.log").exists()
 
 
-async def test_a_training_that_is_run_again_elsewhere_leaves_the_outputs_of_the_first(site: Site) -> None:
+async def test_the_settings_of_a_training_lie_in_its_folder_from_the_order_on(site: Site) -> None:
+    await train(site)
+    await site.context.services.relay.tick()
+    artifacts = site.folder / "projects/Pets/model/training/first try/artifacts"
+    assert yaml.safe_load((artifacts / "config.yaml").read_text())["epochs"] == 3
+    report = json.loads((artifacts / "report.json").read_text())
+    assert (report["state"], report["finished_at_ms"], report["config"]["epochs"]) == ("running", None, 3)
+
+
+async def test_what_pytorch_calls_pth_lies_in_the_stable_place_too(site: Site) -> None:
+    handle = await train(site)
+    await site.succeed(
+        handle, artifacts=[site.leave(handle, "model.safetensors", b"s"), site.leave(handle, "m.pth", b"w")]
+    )
+    model = (await site.post(f"{URL}/export-best", json=NAMED)).json()
+    assert (model["file_path"].rpartition("/")[2], model["format"]) == ("best.pt", "pt")
+    assert (site.folder / model["file_path"]).read_bytes() == b"w"
+
+
+async def save(site: Site, handle: Handle, seq: int = 2) -> None:
+    """A checkpoint after the first epoch."""
+    folder = "checkpoints/step-5"
+    site.leave(handle, f"{folder}/state.pt", b"state")
+    manifest = site.leave(handle, f"{folder}/manifest.json", b"{}") | {"kind": "checkpoint"}
+    await site.say(handle, site.event(seq, "checkpoint", manifest=manifest, epoch=1, step=5, best=True))
+
+
+async def test_checkpoints_lie_beside_the_weights_when_a_training_has_ended(site: Site) -> None:
+    handle = await train(site)
+    await save(site, handle)
+    (saved,) = (await site.get(f"{URL}/checkpoints", params=NAMED)).json()
+    assert (saved["name"], saved["path"]) == (
+        "epoch-1",
+        "projects/Pets/model/training/first try/weights/checkpoints/step-5",
+    )
+    await site.say(handle, site.event(3, "failed", code="nan_loss", message="diverged"))
+    await site.context.services.relay.tick()
+    assert (site.folder / saved["path"] / "state.pt").read_bytes() == b"state"
+    assert not list((site.folder / "projects").rglob("best.*"))
+
+
+async def test_a_log_that_is_larger_than_memory_should_be_is_copied_a_part_at_a_time(site: Site, monkeypatch) -> None:
+    async def printed(_handle: Handle, offset: int) -> AsyncIterator[bytes]:
+        if offset < size:
+            yield b"x" * min(1 << 18, size - offset)
+
+    handle = await train(site)
+    size = 32 << 20
+    monkeypatch.setattr(site.executor, "logs", printed)
+    await site.succeed(handle)
+    tracemalloc.start()
+    await site.context.services.relay.tick()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (site.folder / "projects/Pets/model/training/first try/logs/train.log").stat().st_size == size
+    assert peak < size // 4
+
+
+async def test_a_training_that_is_run_again_elsewhere_leaves_the_outputs_of_the_first(site: Site, monkeypatch) -> None:
+    monkeypatch.setattr(door, "_PAGE", 1)
     handle = await train(site)
     await site.succeed(handle)
     await site.context.services.relay.tick()
@@ -245,6 +360,29 @@ async def test_a_training_that_is_run_again_elsewhere_leaves_the_outputs_of_the_
     refused = await site.post(f"{URL}/export-best", json=NAMED)
     assert refused.status_code == 409
     assert handle.job_id in refused.json()["detail"]
+    listed = (await site.get(f"{URL}/models", params={"project_id": 7})).json()
+    assert [model["metadata"]["job_id"] for model in listed] == [handle.job_id]
+
+
+async def test_a_name_can_be_used_again_however_often_it_has_failed(site: Site) -> None:
+    await extract(site)
+    order = JobRequest(dataset="gone", labels={"project": "Pets", "project_id": "7", "training_name": "first try"})
+    for number in range(501):
+        await site.context.services.jobs.refuse(order, NotFound("it is gone"), source="test", key=str(number))
+    first = await start(site)
+    await site.post(f"{URL}/stop", json=NAMED)
+    second = await start(site)
+    assert second.json()["status"] == "queued", second.text
+    assert first.json()["job_id"] != second.json()["job_id"]
+
+
+async def test_labels_of_a_training_that_name_no_project_are_labels_only_too(site: Site) -> None:
+    await site.add_dataset()
+    handle = await site.launch(labels={"project_id": "7", "training_name": "first try"})
+    await site.say(handle, site.event(1, "started", pid=1, host="here"))
+    await site.succeed(handle)
+    assert (await site.post(f"{URL}/export-best", json=NAMED)).status_code == 404
+    assert (await site.get(f"{URL}/models", params={"project_id": 7})).json() == []
 
 
 async def test_files_of_one_name_keep_the_folders_that_they_came_in(site: Site) -> None:
@@ -338,6 +476,64 @@ async def test_a_training_is_stopped(site: Site) -> None:
     assert (await site.post(f"{URL}/stop", json=NAMED)).status_code == 409
 
 
+async def test_a_training_that_is_just_being_ordered_is_not_taken_for_one_that_has_ended(site: Site) -> None:
+    await extract(site)
+    await start(site)
+    for _ in range(5):
+        await site.import_all()
+    refused = await site.post(f"{URL}/stop", json=NAMED)
+    assert refused.status_code == 409
+    assert "stop it again" in refused.json()["detail"]
+
+
+async def stopped(site: Site, **fields: Any) -> str:
+    """A training that had saved a checkpoint; its job."""
+    await extract(site)
+    await start(site, **fields)
+    handle = await go_on(site)
+    await save(site, handle)
+    await site.post(f"{URL}/stop", json=NAMED)
+    await site.say(handle, site.event(3, "cancelled", epoch=1, step=5))
+    assert (await status(site))["status"] == "stopped"
+    site.executor.exit(handle, 0)
+    await site.context.services.sweep.tick()
+    return handle.job_id
+
+
+async def test_a_stopped_training_is_resumed_from_its_checkpoint(site: Site) -> None:
+    before = await stopped(site, config={"epochs": 9})
+    resumed = await start(site, config={"epochs": 9, "resume": True})
+    assert resumed.status_code == 202, resumed.text
+    job = (await site.get(f"/api/v1/jobs/{resumed.json()['job_id']}")).json()
+    assert (job["rerun_of"], job["resume_from"], job["config"]) == (before, before, {"epochs": 9})
+    assert (await start(site, config={"resume": True})).status_code == 409
+
+
+async def test_a_stopped_training_that_is_not_resumed_begins_anew(site: Site) -> None:
+    await stopped(site)
+    anew = await start(site, config={"resume": False})
+    assert (await site.get(f"/api/v1/jobs/{anew.json()['job_id']}")).json()["kind"] == "import"
+
+
+@pytest.mark.parametrize("changed", [{"epochs": 8}, {"model": "median"}], ids=str)
+async def test_a_resumed_training_keeps_its_settings(site: Site, changed: dict[str, Any]) -> None:
+    await stopped(site, config={"epochs": 9})
+    refused = await start(site, config={**changed, "resume": True})
+    assert refused.status_code == 409
+    assert f"would change: {next(iter(changed))}." in refused.json()["detail"]
+
+
+async def test_nothing_is_resumed_from_nothing(site: Site) -> None:
+    await extract(site)
+    never = await start(site, config={"resume": True})
+    assert (never.status_code, (await site.get("/api/v1/jobs")).json()["items"]) == (409, [])
+    handle = await train(site)
+    await site.say(handle, site.event(2, "failed", code="nan_loss", message="diverged"))
+    refused = await start(site, config={"resume": True})
+    assert refused.status_code == 409
+    assert "nothing to go on from" in refused.json()["detail"]
+
+
 @pytest.mark.parametrize("name", ["../../etc", "a/b", ".hidden", "con", "x\u0000y", "", "a/"])
 async def test_a_training_name_is_one_plain_name(site: Site, name: str) -> None:
     await extract(site)
@@ -371,6 +567,18 @@ async def test_logs_are_told_page_by_page_from_one_offset(site: Site) -> None:
     assert not any(page["complete"] for page in pages)
 
 
+async def test_who_follows_a_log_while_the_data_come_begins_at_the_training_s_first_line(site: Site) -> None:
+    await extract(site)
+    await start(site)
+    for _ in range(5):
+        await site.import_all()
+    early = await logs(site)
+    assert (early["status"], early["lines"], early["next_offset"], early["complete"]) == ("queued", [], 0, False)
+    handle = await go_on(site)
+    site.executor.outputs[handle] = b"first\n"
+    assert (await logs(site, offset=early["next_offset"]))["lines"] == ["first"]
+
+
 async def test_who_follows_a_log_by_its_offset_misses_no_line_and_gets_none_in_two(site: Site) -> None:
     handle = await train(site)
     printed = [f"Bild {number} \u2192 ja" for number in range(450)]
@@ -386,6 +594,32 @@ async def test_who_follows_a_log_by_its_offset_misses_no_line_and_gets_none_in_t
     await site.succeed(handle)
     told = await logs(site, offset=offset)
     assert (told["lines"], told["complete"]) == (["half"], True)
+
+
+async def test_who_follows_a_log_hears_of_the_next_attempt_from_its_first_line_on(site: Site) -> None:
+    handle = await train(site)
+    site.executor.outputs[handle] = b"".join(b"first %d\n" % number for number in range(250))
+    followed = (await logs(site))["lines"]
+    await site.say(handle, site.event(2, "failed", code="worker_lost", message="the machine is gone", retryable=True))
+    site.executor.exit(handle, 1)
+    await site.context.services.sweep.tick()
+    await site.context.services.sweep.settle()
+    offset = (told := await logs(site, offset=(await logs(site))["next_offset"]))["next_offset"]
+    assert not told["complete"]
+    followed += told["lines"]
+    site.clock.advance(3600)
+    await site.context.services.dispatch.tick()
+    again = Handle(handle.job_id, 2)
+    await site.say(again, site.event(1, "started", pid=1, host="here", versions={"toy": "1.0"}))
+    site.executor.outputs[again] = b"second\n"
+    followed += (told := await logs(site, offset=offset))["lines"]
+    assert followed == [*(f"first {number}" for number in range(250)), "second"]
+    assert (await logs(site, page=2))["lines"] == followed[200:]
+    await site.succeed(again)
+    await site.context.services.relay.tick()
+    assert (await logs(site, offset=told["next_offset"]))["complete"]
+    printed = site.folder / "projects/Pets/model/training/first try/logs/train.log"
+    assert printed.read_text().splitlines() == followed
 
 
 async def test_a_training_that_has_saved_nothing_has_no_checkpoints(site: Site) -> None:
@@ -408,8 +642,7 @@ async def test_calls_operations_and_refusals_are_logged_by_category(site: Site) 
         await start(site)
         await start(site, framework="tooy", training_name="second")
         await site.post(f"{URL}/start", json={})
-    categories = [(entry["category"], entry["event"]) for entry in told if "category" in entry]
-    assert categories == [
+    assert categories(told) == [
         ("app.backend", "called"),
         ("operations.training", "ordered"),
         ("app.backend", "called"),
@@ -417,3 +650,32 @@ async def test_calls_operations_and_refusals_are_logged_by_category(site: Site) 
         ("app.backend", "called"),
         ("errors.validation", "not understood"),
     ]
+
+
+async def test_what_becomes_of_a_training_is_logged_with_what_it_was_ordered_with(site: Site) -> None:
+    with capture_logs() as told:
+        handle = await train(site)
+        await site.say(handle, site.event(2, "failed", code="nan_loss", message="diverged"))
+        await site.context.services.relay.tick()
+    ordered = next(entry for entry in told if entry["event"] == "ordered")
+    assert ordered["config"] == {"model": "mean", "epochs": 3, "lr0": 0.1, "seed": 0}
+    assert ordered["command"].startswith("eyebright train")
+    changes = [each for each in categories(told) if each[1].startswith(("import ", "training "))]
+    assert changes[-2:] == [("operations.training", "training failed"), ("errors.system", "training failed")]
+    assert ("operations.training", "training running") in changes
+    assert ("operations.training", "import succeeded") in changes
+
+
+async def test_what_breaks_is_logged_as_such(site: Site, monkeypatch) -> None:
+    async def breaks(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(site.context.services.releases, "look", breaks)
+    with capture_logs() as told:
+        answer = await site.get(f"{URL}/check-extracted", params={"zip_path": RELEASE})
+    assert answer.status_code == 500
+    assert ("errors.system", "broke") in categories(told)
+
+
+def categories(told: Any) -> list[tuple[str, str]]:
+    return [(entry["category"], entry["event"]) for entry in told if "category" in entry]

@@ -3,37 +3,58 @@
 Its words (`project_id`, `training_name`, `completed`, …) live here only; each endpoint is a few native verbs.
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from types import MappingProxyType
+from pathlib import Path
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from eyebright.doors.compat.project_training.settings import Wanted, wanted
+from eyebright.doors.compat.project_training.words import (
+    STATUS,
+    framework_word,
+    place_of,
+    recipe_of,
+    task_of,
+    task_word,
+    trainer_of,
+)
 from eyebright.doors.door import Given, Verbs
 from eyebright.doors.problems import refusals
 from eyebright.doors.strict import StrictRoute
 from eyebright.errors import Conflict, EyebrightError, NotFound
 from eyebright.ports.jobs import JobQuery
 from eyebright.services import Services
-from eyebright.services.project_tree import PROJECT, PROJECT_ID, TRAINING, Training, best_name, best_weights
+from eyebright.services.history import LogLines
+from eyebright.services.project_journal import broken, category, invalid, operations
+from eyebright.services.project_tree import (
+    DATASET_PATH,
+    PROJECT,
+    PROJECT_ID,
+    TRAINING,
+    Training,
+    best_name,
+    best_weights,
+)
+from eyebright.services.settings_file import as_yaml
 from eyebright_wire.jobs import FINAL_STATES, JobKind, JobState, PreflightRequest
 from eyebright_wire.model import Line
 from eyebright_wire.names import plain
-from eyebright_wire.resources import DatasetImport, JobView, ResolutionRequest
+from eyebright_wire.resources import (
+    DatasetImport,
+    JobView,
+    RecipeView,
+    Resolution,
+    ResolutionRequest,
+)
 
-
-def _log(category: str) -> structlog.stdlib.BoundLogger:
-    """Its operators filter by these categories."""
-    return structlog.stdlib.get_logger(category, category=category)
-
-
-operations, backend = _log("operations.training"), _log("app.backend")
-invalid, broken = _log("errors.validation"), _log("errors.system")
+backend = category("app.backend")
 
 
 class CategorisedRoute(StrictRoute):
@@ -46,12 +67,15 @@ class CategorisedRoute(StrictRoute):
             backend.info("called", operation=self.operation_id)
             try:
                 return await handle(request)
-            except RequestValidationError:
+            except (RequestValidationError, HTTPException):
                 invalid.warning("not understood", operation=self.operation_id)
                 raise
             except EyebrightError as error:
                 log = broken.error if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else invalid.warning
                 log("refused", operation=self.operation_id, code=error.code, message=error.message)
+                raise
+            except Exception:
+                broken.exception("broke", operation=self.operation_id)
                 raise
 
         return told
@@ -59,29 +83,9 @@ class CategorisedRoute(StrictRoute):
 
 router = APIRouter(prefix="/api/v1/training", tags=["project training"], route_class=CategorisedRoute)
 
-#: Its names of what is trained with what, and ours.
-FRAMEWORKS: Mapping[str, str] = MappingProxyType({"mmdetection": "mmdet"})
-TASKS: Mapping[str, str] = MappingProxyType(
-    {
-        "segmentation": "instance_segmentation",
-        "pose": "keypoint_detection",
-        "obb": "oriented_detection",
-        "detect": "detection",
-        "segment": "instance_segmentation",
-        "classify": "classification",
-    }
-)
-STATUS: Mapping[JobState, str] = MappingProxyType(
-    {
-        JobState.QUEUED: "queued",
-        JobState.STARTING: "queued",
-        JobState.RUNNING: "running",
-        JobState.SUCCEEDED: "completed",
-        JobState.FAILED: "failed",
-        JobState.CANCELLED: "stopped",
-    }
-)
 _LINES = 200
+_PAGE = 500
+_UNKNOWN = object()
 
 
 class Said(BaseModel):
@@ -97,18 +101,41 @@ class Named(Said):
     training_name: Line = Field(max_length=100)
 
 
-class Start(Named):
+class Recipe(Said):
     framework: str = "ultralytics"
     task: str = "detection"
+
+
+class Start(Named, Recipe):
     dataset_path: Line = Field(description="projects/<Project>/training_data/<release_slug>/")
-    model: str | None = None
-    config: dict[str, Any] = Field(default_factory=dict, description="Only what differs from the base configuration")
+    model: str | None = Field(default=None, description="As `model` in config")
+    config: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The whole configuration, or what differs from the base; `resume: true` goes on where it was stopped",
+    )
+
+
+class BaseConfig(Said):
+    """The answer of config/default, or what has been made of it."""
+
+    framework: str
+    task: str
+    config: dict[str, Any] = Field(default_factory=dict)
 
 
 class Resolve(Said):
-    base_config: str = Field(description="<framework>/<task>, as config/default names it")
+    base_config: str | BaseConfig = Field(
+        description="<framework>/<task>, the path of its default.yaml, or the answer of config/default"
+    )
     overrides: dict[str, Any] = Field(default_factory=dict)
-    model: str | None = None
+    model: str | None = Field(default=None, description="As `model` in overrides")
+
+    @property
+    def base(self) -> BaseConfig:
+        if isinstance(self.base_config, BaseConfig):
+            return self.base_config
+        framework, task = place_of(self.base_config)
+        return BaseConfig(framework=framework, task=task)
 
 
 class ReleasePath(Said):
@@ -156,6 +183,7 @@ class Logs(BaseModel):
 
 class CheckpointFile(BaseModel):
     name: str
+    path: str = Field(description="Its folder, relative to the projects' root, once the training has ended")
     epoch: int
     step: int
     best: bool
@@ -191,15 +219,14 @@ class AiModel(BaseModel):
     summary="The base configuration of a framework and task",
     responses=refusals(404, 503),
 )
-async def default_config(verbs: Verbs, framework: str = "ultralytics", task: str = "detection") -> DefaultConfig:
-    name = _recipe(framework, task)
-    recipe = await verbs.recipes.get(name)
+async def default_config(verbs: Verbs, asked: Annotated[Recipe, Query()]) -> DefaultConfig:
+    recipe = await verbs.recipes.get(recipe_of(asked.framework, asked.task))
     return DefaultConfig(
-        base_config=name,
-        framework=framework,
-        task=task,
-        config=recipe.config,
-        config_schema=recipe.config_schema,
+        base_config=f"{framework_word(recipe.trainer)}/{task_word(recipe.task)}",
+        framework=asked.framework,
+        task=asked.task,
+        config={"model": recipe.default_model, **recipe.config},
+        config_schema=_with_model(recipe),
         models=recipe.models,
     )
 
@@ -211,17 +238,16 @@ async def default_config(verbs: Verbs, framework: str = "ultralytics", task: str
     responses=refusals(404, 503),
 )
 async def resolve_config(asked: Resolve, verbs: Verbs) -> ResolvedConfig:
-    framework, _, task = asked.base_config.removesuffix(".yaml").removesuffix("/default").partition("/")
-    found = await verbs.recipes.resolve(
-        _recipe(framework, task), ResolutionRequest(model=asked.model, config=asked.overrides)
-    )
-    operations.info("resolved", recipe=found.recipe, changes=found.changes, command=found.command)
+    base = asked.base
+    recipe = recipe_of(base.framework, base.task)
+    plan = await _plan(verbs, recipe, {**base.config, **asked.overrides}, asked.model)
+    operations.info("resolved", recipe=plan.found.recipe, config=plan.config, command=plan.found.command)
     return ResolvedConfig(
-        resolved_config=found.config,
-        resolved_yaml=found.yaml,
-        changes=found.changes,
-        cli_preview=found.command,
-        warnings=found.warnings,
+        resolved_config=plan.config,
+        resolved_yaml=as_yaml(plan.config),
+        changes=plan.changes,
+        cli_preview=plan.found.command,
+        warnings=(*plan.meant.warnings, *plan.found.warnings),
     )
 
 
@@ -234,31 +260,30 @@ async def resolve_config(asked: Resolve, verbs: Verbs) -> ResolvedConfig:
 )
 async def start(asked: Start, verbs: Verbs) -> Status:
     """The data are imported first and must be ready for the task. A name that has a training under way, or a finished one, is
-    taken; one whose training failed or was stopped can be used again."""
+    taken; one whose training failed or was stopped can be used again, or resumed: on the data that it began with."""
     folder = await verbs.releases.folder(asked.dataset_path)
     project = asked.dataset_path.split("/")[1]
     Training.named(project, asked.training_name)
-    earlier = await _jobs(verbs, asked)
+    earlier = await _last(verbs, asked)
     _require_free(asked, earlier)
-    labels = {PROJECT: project, PROJECT_ID: asked.project_id, TRAINING: asked.training_name}
-    train = PreflightRequest(
-        name=plain(asked.training_name, "training"),
-        task=TASKS.get(asked.task, asked.task),
-        trainer=FRAMEWORKS.get(asked.framework, asked.framework),
-        model=asked.model,
-        config=asked.config,
-        labels=labels,
-    )
-    order = DatasetImport(path=str(folder), train=train, labels=labels)
-    key = f"{asked.project_id}/{asked.training_name}/{len(earlier)}"
-    job = await verbs.datasets.order(order, source="project_training", key=key)
-    operations.info("ordered", project=project, training=asked.training_name, job=job.id)
+    plan = await _plan(verbs, recipe_of(asked.framework, asked.task), asked.config, asked.model)
+    about = {"project": project, "training": asked.training_name}
+    if plan.meant.resume:
+        job = await _resume(verbs, asked, earlier, plan)
+        operations.info("resumed", **about, job=job.id, after=job.rerun_of)
+    else:
+        job = await _begin(verbs, asked, earlier, folder, plan)
+        operations.info("ordered", **about, job=job.id, config=plan.config, command=plan.found.command)
     return _status(asked, job)
 
 
 @router.post("/stop", operation_id="project_stop", summary="Stop a training", responses=refusals(404, 409))
 async def stop(asked: Named, verbs: Verbs) -> Status:
     job = await _newest(verbs, asked)
+    if _is_between(job):
+        raise Conflict(
+            f"training {asked.training_name!r} is just being ordered, as its data have come; stop it again now"
+        )
     return _status(asked, await verbs.jobs.cancel(job.id))
 
 
@@ -269,15 +294,18 @@ async def status(verbs: Verbs, asked: Annotated[Named, Query()]) -> Status:
 
 class _LogQuery(Named):
     page: int = Field(default=1, ge=1, description=f"Of {_LINES} lines each, from `offset` on")
-    offset: int = Field(default=0, ge=0, description="In bytes; `next_offset` of the answer before")
+    offset: int = Field(default=0, ge=0, description="0, or `next_offset` of the answer before")
 
 
 @router.get("/logs", operation_id="project_logs", summary="What a training printed", responses=refusals(404))
 async def logs(verbs: Verbs, asked: Annotated[_LogQuery, Query()]) -> Logs:
+    """Its own: nothing while its data are on their way, so that who follows by `next_offset` begins at its first line."""
     job = await _newest(verbs, asked)
-    told = await verbs.history.lines(job.id, asked.offset, (asked.page - 1) * _LINES, _LINES)
+    told = LogLines((), asked.offset, complete=False)
+    if job.kind is JobKind.TRAINING or _word(job) != "queued":
+        told = await verbs.history.lines(job.id, asked.offset, (asked.page - 1) * _LINES, _LINES)
     return Logs(
-        status=STATUS[job.state],
+        status=_word(job),
         progress=_percent(job),
         lines=told.lines,
         page=asked.page,
@@ -298,6 +326,7 @@ async def checkpoints(verbs: Verbs, asked: Annotated[Named, Query()]) -> tuple[C
     return tuple(
         CheckpointFile(
             name=f"epoch-{saved.epoch}",
+            path=f"{_place(job).folder}/weights/{saved.path.rpartition('/')[0]}",
             epoch=saved.epoch,
             step=saved.step,
             best=saved.best,
@@ -330,12 +359,14 @@ async def export_best(asked: Named, given: Given) -> AiModel:
     "/models", operation_id="project_models", summary="The models of a project, newest first", responses=refusals()
 )
 async def models(verbs: Verbs, project_id: Annotated[str, Query(max_length=100)]) -> tuple[AiModel, ...]:
-    found = await verbs.jobs.list(
-        JobQuery(
-            kind=JobKind.TRAINING, states=frozenset({JobState.SUCCEEDED}), labels={PROJECT_ID: project_id}, limit=500
-        )
-    )
-    models = [await _model_still_there(verbs, job) for job in found.items]
+    """One for each training: what was run again outside the project has its files in the registry only."""
+    shown: dict[Training, JobView] = {}
+    async for job in _completed(verbs, project_id):
+        if (training := Training.of(job.labels)) is None:
+            continue
+        if training not in shown or await verbs.project_tree.owner(training) == job.id:
+            shown[training] = job
+    models = [await _model_still_there(verbs, job) for job in shown.values()]
     return tuple(model for model in models if model)
 
 
@@ -383,33 +414,122 @@ def _number(project_id: str) -> int | str:
     return int(project_id) if project_id.isascii() and project_id.isdecimal() else project_id
 
 
-def _recipe(framework: str, task: str) -> str:
-    return f"{FRAMEWORKS.get(framework, framework)}/{TASKS.get(task, task)}"
+def _with_model(recipe: RecipeView) -> dict[str, Any]:
+    """The schema of a configuration, in which a model is a setting like the others."""
+    model = {
+        "type": "string",
+        "description": "What is trained; with .pt behind it, from its published weights",
+        "default": recipe.default_model,
+        "examples": list(recipe.models),
+        "x-view": "user",
+    }
+    known = recipe.config_schema
+    return {**known, "properties": {"model": model, **known.get("properties", {})}}
 
 
-async def _jobs(verbs: Services, asked: Named) -> tuple[JobView, ...]:
-    """Imports and trainings of that name, newest first."""
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A configuration, as it was meant and as it would run."""
+
+    meant: Wanted
+    found: Resolution
+    default_model: str
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"model": self.found.model, **self.found.config}
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        other = {} if self.found.model == self.default_model else {"model": self.found.model}
+        return {**other, **self.found.changes}
+
+
+async def _plan(verbs: Services, name: str, config: dict[str, Any], model: str | None) -> _Plan:
+    """A configuration that repeats the base says nothing by it, so nothing is told of that. Raises ConfigInvalid."""
+    recipe = await verbs.recipes.get(name)
+    meant = wanted({**config, "model": model or config.get("model")}, recipe.config)
+    changes = {key: value for key, value in meant.settings.items() if recipe.config.get(key, _UNKNOWN) != value}
+    found = await verbs.recipes.resolve(name, ResolutionRequest(model=meant.model, config=changes))
+    return _Plan(meant, found, recipe.default_model)
+
+
+async def _begin(verbs: Services, asked: Start, earlier: JobView | None, folder: Path, plan: _Plan) -> JobView:
+    project = asked.dataset_path.split("/")[1]
+    labels = {
+        PROJECT: project,
+        PROJECT_ID: asked.project_id,
+        TRAINING: asked.training_name,
+        DATASET_PATH: asked.dataset_path,
+    }
+    train = PreflightRequest(
+        name=plain(asked.training_name, "training"),
+        task=task_of(asked.task),
+        trainer=trainer_of(asked.framework),
+        model=plan.meant.model,
+        config=plan.meant.settings,
+        labels=labels,
+    )
+    order = DatasetImport(path=str(folder), train=train, labels=labels)
+    key = f"{asked.project_id}/{asked.training_name}/{earlier.id if earlier else ''}"
+    return await verbs.datasets.order(order, source="project_training", key=key)
+
+
+async def _resume(verbs: Services, asked: Start, earlier: JobView | None, plan: _Plan) -> JobView:
+    """Raises Conflict where there is nothing to go on from, or where it could not go on in the way that is asked for."""
+    if earlier is None or earlier.kind is not JobKind.TRAINING:
+        raise Conflict(f"training {asked.training_name!r} has not begun yet; start it without resume")
+    resolved = await verbs.jobs.resolved(earlier.id)
+    before = {**resolved, "task": f"{earlier.trainer}/{earlier.task}", "model": earlier.model}
+    given = {"task": plan.found.recipe, **({"model": plan.found.model} if plan.meant.model else {})}
+    given |= {key: plan.found.config[key] for key in plan.meant.settings}
+    if changed := [key for key, value in given.items() if before.get(key, _UNKNOWN) != value]:
+        raise Conflict(
+            f"a resumed training keeps its settings, and these would change: {', '.join(changed)}. Leave them out, or start "
+            "without resume"
+        )
+    return await verbs.jobs.resume(earlier.id)
+
+
+async def _last(verbs: Services, asked: Named) -> JobView | None:
+    """The newest import or training of that name."""
     labels = {PROJECT_ID: asked.project_id, TRAINING: asked.training_name}
-    return (await verbs.jobs.list(JobQuery(labels=labels, limit=500))).items
+    found = await verbs.jobs.list(JobQuery(labels=labels, limit=1))
+    return found.items[0] if found.items else None
 
 
 async def _newest(verbs: Services, asked: Named) -> JobView:
     """The training; while its data are still on their way, their import."""
-    found = await _jobs(verbs, asked)
-    if not found:
+    job = await _last(verbs, asked)
+    if job is None or Training.of(job.labels) is None:
         raise NotFound(f"project {asked.project_id} has no training named {asked.training_name!r}")
-    return await verbs.jobs.get(found[0].id)
+    return await verbs.jobs.get(job.id)
 
 
-def _require_free(asked: Named, earlier: tuple[JobView, ...]) -> None:
-    if not earlier:
+async def _completed(verbs: Services, project_id: str) -> AsyncIterator[JobView]:
+    """Newest first."""
+    query = JobQuery(
+        kind=JobKind.TRAINING, states=frozenset({JobState.SUCCEEDED}), labels={PROJECT_ID: project_id}, limit=_PAGE
+    )
+    while True:
+        page = await verbs.jobs.list(query)
+        for job in page.items:
+            yield job
+        if page.next is None:
+            return
+        query = replace(query, after=page.next)
+
+
+def _is_between(job: JobView) -> bool:
+    """Its data have come, and its training is about to be ordered."""
+    return job.kind is JobKind.IMPORT and job.state is JobState.SUCCEEDED
+
+
+def _require_free(asked: Named, newest: JobView | None) -> None:
+    if newest is None:
         return
-    newest = earlier[0]
-    pending = (
-        newest.kind is JobKind.IMPORT and newest.state is JobState.SUCCEEDED
-    )  # its training is about to be ordered
-    if pending or newest.state not in FINAL_STATES:
-        raise Conflict(f"training {asked.training_name!r} is {STATUS[newest.state]} already (job {newest.id})")
+    if _is_between(newest) or newest.state not in FINAL_STATES:
+        raise Conflict(f"training {asked.training_name!r} is {_word(newest)} already (job {newest.id})")
     if newest.state is JobState.SUCCEEDED:
         raise Conflict(f"training {asked.training_name!r} is completed; its outputs are kept: choose another name")
 
@@ -443,6 +563,10 @@ def _percent(job: JobView) -> float:
     return round(100 * min(1.0, share), 1)
 
 
+def _place(job: JobView) -> Training:
+    return Training.named(job.labels[PROJECT], job.labels[TRAINING])
+
+
 async def _model_still_there(verbs: Services, job: JobView) -> AiModel | None:
     """None when it was deleted since."""
     try:
@@ -453,7 +577,7 @@ async def _model_still_there(verbs: Services, job: JobView) -> AiModel | None:
 
 async def _ai_model(verbs: Services, job: JobView) -> AiModel:
     model = await verbs.models.get(job.model_id or "")
-    training = Training.named(job.labels[PROJECT], job.labels[TRAINING])
+    training = _place(job)
     best = best_weights(await verbs.history.artifacts(job.id))
     resolved = await verbs.jobs.resolved(job.id)
     return AiModel(
@@ -461,12 +585,12 @@ async def _ai_model(verbs: Services, job: JobView) -> AiModel:
         project_id=_number(job.labels[PROJECT_ID]),
         name=training.name,
         file_path=f"{training.folder}/weights/{best_name(best)}" if best else "",
-        type=model.task,
-        format=best.path.rpartition(".")[2] if best else "",
+        type=task_word(model.task),
+        format=best_name(best).rpartition(".")[2] if best else "",
         training_input_size=resolved.get("imgsz"),
         classes=model.classes,
         metadata={
-            "framework": model.trainer,
+            "framework": framework_word(model.trainer),
             "architecture": model.architecture,
             "metrics": model.metrics,
             "job_id": job.id,
