@@ -1,10 +1,11 @@
-"""`--set key=value` reads values as YAML 1.2 does."""
+"""Settings are read as YAML 1.2 does."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eyebright.cli.scalars import parse_settings, parse_value
+from eyebright.cli.scalars import parse_settings, parse_value, read_settings, settings_of
 from eyebright.errors import InvalidRequest
 
 
@@ -44,3 +45,35 @@ def test_several_settings_make_one_config() -> None:
 def test_what_is_no_setting_is_refused_with_the_right_form(assignments: list[str], said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):
         parse_settings(assignments)
+
+
+def test_settings_come_from_a_file_and_assignments_go_before(tmp_path: Path) -> None:
+    (file := tmp_path / "my.yaml").write_text("epochs: 5\nlr0: 1e-4\nmodes: [on, 0x1]\n")
+    assert settings_of(["epochs=7"], file) == {"epochs": 7, "lr0": 1e-4, "modes": ["on", "0x1"]}
+    assert settings_of(None, None) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"- epochs\n", "has no settings"),
+        (b"", "has no settings"),
+        (b"5: epochs\n", "has no settings"),
+        (b"epochs: [\n", "is no YAML"),
+        (b"\xff\xfe\x00", "is no YAML"),
+        (b"lr0: 1e999\n", "is no YAML"),
+        (b"a: !!python/object/apply:os.getcwd []\n", "is no YAML"),
+        (b"[" * 100_000, "is no YAML"),
+        (b"#" * 1_000_001, "more than 1,000,000 bytes"),
+    ],
+    ids=["a list", "empty", "a number as key", "torn", "no text", "infinite", "code", "deep", "large"],
+)
+def test_a_file_that_holds_no_settings_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    (file := tmp_path / "my.yaml").write_bytes(content)
+    with pytest.raises(InvalidRequest, match=rf"my\.yaml.*{said}"):
+        read_settings(file)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"no\.yaml cannot be read: No such file"):
+        read_settings(tmp_path / "no.yaml")

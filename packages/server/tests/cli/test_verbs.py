@@ -563,6 +563,12 @@ def test_settings_that_do_not_fit_are_all_named_before_anything_runs(cli: Cli) -
     assert "lr0=-1: expected more than 0" in refused.err
 
 
+def test_what_resolve_prints_is_a_file_for_config(cli: Cli, tmp_path: Path) -> None:
+    (file := tmp_path / "my.yaml").write_text(cli("recipes", "resolve", "toy/classification", "--set", "epochs=3").out)
+    again = cli("recipes", "resolve", "toy/classification", "--config", str(file), "--set", "seed=4", "--json")
+    assert again.document["changes"] == {"epochs": 3, "seed": 4}
+
+
 def test_trainers_are_listed_and_checked_without_a_server(cli: Cli) -> None:
     found = {view["name"]: view for view in cli("trainers", "list", "--json").document}
     assert found["toy"]["installed"] is True

@@ -2,11 +2,12 @@
 
 import re
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from eyebright.cli.findings import tell_findings
 from eyebright.cli.importing import imported
-from eyebright.cli.scalars import parse_settings
 from eyebright.cli.sending import sending
 from eyebright.cli.terminal import say
 from eyebright.client import Client
@@ -102,7 +103,7 @@ def wanted(
     trainer: str | None,
     model: str | None,
     parent: str | None,
-    settings: list[str] | None,
+    settings: Mapping[str, Any],
     name: str | None,
     priority: int,
     max_duration: str | None,
@@ -113,7 +114,7 @@ def wanted(
         trainer=trainer,
         model=model,
         parent=parent,
-        config=parse_settings(settings or []),
+        config=dict(settings),
         priority=priority,
         max_duration_seconds=seconds_of(max_duration),
     )

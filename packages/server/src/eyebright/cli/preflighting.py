@@ -21,10 +21,12 @@ from eyebright.cli.options import (
     Parent,
     Priority,
     Settings,
+    SettingsFile,
     Task,
     Trainer,
 )
 from eyebright.cli.ordering import dataset_for, wanted
+from eyebright.cli.scalars import settings_of
 from eyebright.cli.terminal import duration, emit, say, show, show_facts, show_table, size
 from eyebright.client import Client
 from eyebright_wire.jobs import JobState, PreflightRequest, RehearsalRequest
@@ -57,6 +59,7 @@ def preflight(
     trainer: Trainer = None,
     parent: Parent = None,
     settings: Settings = None,
+    config: SettingsFile = None,
     name: JobName = None,
     priority: Priority = 0,
     max_duration: MaxDuration = None,
@@ -81,7 +84,7 @@ def preflight(
         trainer=trainer,
         model=model,
         parent=parent,
-        settings=settings,
+        settings=settings_of(settings, config),
         name=name,
         priority=priority,
         max_duration=max_duration,

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from eyebright.cli.connection import connected
-from eyebright.cli.options import Json, Settings
-from eyebright.cli.scalars import parse_settings
+from eyebright.cli.options import Json, Settings, SettingsFile
+from eyebright.cli.scalars import settings_of
 from eyebright.cli.terminal import emit, say, show, show_facts, show_table
 from eyebright.cli.verbs import example, group
 from eyebright.core.assignment import written
@@ -90,12 +90,13 @@ def show_recipe(
 def resolve_recipe(
     name: RecipeName,
     settings: Settings = None,
+    config: SettingsFile = None,
     model: Annotated[str | None, typer.Option(help="Architecture. Default: the recipe's own.")] = None,
     as_json: Json = False,
 ) -> None:
     """Lay settings on a recipe and show what would run, as YAML. Nothing is trained."""
     trainer, task = _parts(name)
-    request = ResolutionRequest(model=model, config=parse_settings(settings or []))
+    request = ResolutionRequest(model=model, config=settings_of(settings, config))
     with connected() as client:
         resolution = client.resolve(trainer, task, request)
     if as_json:

@@ -1,9 +1,10 @@
-"""`--set key=value`: values are read as YAML 1.2 does, so that `1e-4` is a number and `on` and `0,1` are words."""
+"""`--set key=value` and `--config FILE`: values are read as YAML 1.2 does, so that `1e-4` is a number, `on` and `0,1` words."""
 
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import yaml
 
@@ -30,6 +31,8 @@ def _finite(text: str) -> float:
     return value
 
 
+#: Of a file of settings; the largest recipe has some kilobytes.
+MOST_BYTES = 1_000_000
 INT, FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 CoreLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|Null|NULL|)\Z"), None)
 CoreLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|True|TRUE|false|False|FALSE)\Z"), None)
@@ -37,6 +40,26 @@ CoreLoader.add_implicit_resolver(INT, re.compile(r"[-+]?[0-9]+\Z"), None)
 CoreLoader.add_implicit_resolver(FLOAT, re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z"), None)
 CoreLoader.add_constructor(INT, _construct(int))
 CoreLoader.add_constructor(FLOAT, _construct(_finite))
+
+
+def settings_of(assignments: Sequence[str] | None, file: Path | None) -> dict[str, Any]:
+    """Those of the file, with the assignments laid over them. Raises InvalidRequest."""
+    return {**(read_settings(file) if file else {}), **parse_settings(assignments or [])}
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """Raises InvalidRequest for what is no YAML file of settings."""
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise InvalidRequest(f"--config {file} has more than {MOST_BYTES:,} bytes: that is no file of settings")
+        found = yaml.load(file.read_text(encoding="utf-8"), CoreLoader)  # noqa: S506 — a SafeLoader with fewer rules
+    except OSError as error:
+        raise InvalidRequest(f"--config {file} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InvalidRequest(f"--config {file} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):  # pyright: ignore[reportUnknownVariableType]
+        raise InvalidRequest(f"--config {file} has no settings: lines like `epochs: 5` are expected")
+    return cast(dict[str, Any], found)
 
 
 def parse_settings(assignments: Sequence[str]) -> dict[str, Any]:

@@ -18,10 +18,12 @@ from eyebright.cli.options import (
     Parent,
     Priority,
     Settings,
+    SettingsFile,
     Task,
     Trainer,
 )
 from eyebright.cli.ordering import dataset_for, submit, wanted
+from eyebright.cli.scalars import settings_of
 from eyebright.cli.summary import Outcome, conclude, outcome_of
 from eyebright.cli.terminal import emit, say, show
 from eyebright.cli.verbs import example, single
@@ -34,6 +36,7 @@ EXAMPLES = """
 eyebright train photos/                                       a folder with one sub-folder per class
 eyebright train photos.zip --model resnet50 --set epochs=20 --set imgsz=224
 eyebright train flowers --set lr0=1e-4 --name "gentle"        a data set that was imported before
+eyebright train flowers --config my.yaml                      settings of a file
 eyebright train more-photos/ --from flowers@production        go on from a trained model
 eyebright train flowers --detach --json | jq -r .job.id       order it and go on
 """
@@ -47,6 +50,7 @@ def train(
     trainer: Trainer = None,
     parent: Parent = None,
     settings: Settings = None,
+    config: SettingsFile = None,
     name: JobName = None,
     priority: Priority = 0,
     max_duration: MaxDuration = None,
@@ -66,7 +70,7 @@ def train(
         trainer=trainer,
         model=model,
         parent=parent,
-        settings=settings,
+        settings=settings_of(settings, config),
         name=name,
         priority=priority,
         max_duration=max_duration,
