@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from eyebright.cli.ordering import not_ready_message
 from eyebright.core.preflight import check_licence, check_ready, model_of, task_of
 from eyebright.core.resolve import resolve
 from eyebright.errors import ConfigInvalid, DatasetInvalid, LicenceDenied
@@ -157,6 +158,20 @@ def test_an_unready_data_set_lists_every_missing_condition():
     with pytest.raises(DatasetInvalid) as refused:
         check_ready(report, "classification", "dsv_1")
     assert [problem["message"] for problem in refused.value.errors] == list(missing)
+
+
+def test_an_unready_data_set_says_what_it_is_ready_for():
+    report = DatasetReport(
+        format="coco",
+        classes=("cats",),
+        images={},
+        images_per_class={},
+        readiness=(Readiness(task="detection", ready=True), Readiness(task="semantic_segmentation", ready=True)),
+    )
+    with pytest.raises(DatasetInvalid, match=r"cannot serve classification\. It is ready for detection, semantic_seg"):
+        check_ready(report, "classification", "dsv_1")
+    said = not_ready_message(report, report.ready_for("classification"), "photos")
+    assert said.splitlines()[-1] == "It is ready for detection, semantic_segmentation; choose with --task detection"
 
 
 def test_a_setting_that_another_one_silences_is_named():

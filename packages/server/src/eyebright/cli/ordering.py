@@ -89,7 +89,10 @@ def require_ready(report: DatasetReport, task: str, source: str) -> None:
 def not_ready_message(report: DatasetReport, readiness: Readiness, source: str) -> str:
     errors = [finding.message for finding in report.findings if finding.severity is Severity.ERROR]
     reasons = dict.fromkeys((*readiness.missing, *errors))
-    return f"{source} is not ready for {readiness.task}:\n" + "\n".join(f"  - {reason}" for reason in reasons)
+    lines = [f"{source} is not ready for {readiness.task}:", *(f"  - {reason}" for reason in reasons)]
+    if report.ready_tasks:
+        lines.append(f"It is ready for {', '.join(report.ready_tasks)}; choose with --task {report.ready_tasks[0]}")
+    return "\n".join(lines)
 
 
 def images_line(report: DatasetReport) -> str:

@@ -92,4 +92,5 @@ def check_ready(report: DatasetReport, task: str, version_id: str) -> None:
     if not readiness.ready:
         missing = "; ".join(readiness.missing)
         problems = [{"field": "dataset", "message": condition} for condition in readiness.missing]
-        raise DatasetInvalid(f"data set {version_id} is not ready for {task}: {missing}", errors=problems)
+        other = f". It is ready for {', '.join(report.ready_tasks)}" if report.ready_tasks else ""
+        raise DatasetInvalid(f"data set {version_id} is not ready for {task}: {missing}{other}", errors=problems)
