@@ -146,3 +146,14 @@ def test_the_advice_of_the_memory_check_fits(monkeypatch: pytest.MonkeyPatch):
     assert advised
     assert int(advised[1]) > 8
     memory.check(model, config(batch=int(advised[1]), imgsz=224), cpu)
+
+
+def test_exact_is_without_tf32_and_otherwise_as_before(monkeypatch: pytest.MonkeyPatch):
+    cudnn = torch.backends.cudnn
+    monkeypatch.setattr(cudnn, "benchmark", True)
+    before = cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.benchmark_limit
+    with hardware.exactly():
+        assert not cudnn.allow_tf32
+        assert (cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.benchmark_limit) == before
+    assert cudnn.allow_tf32
+    assert cudnn.enabled

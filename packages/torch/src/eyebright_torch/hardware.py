@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -49,6 +50,14 @@ def settle(hardware: Hardware, deterministic: bool) -> None:
     if hardware.device.type == "cuda":
         torch.cuda.set_device(hardware.device)
         torch.backends.cudnn.benchmark = not deterministic
+
+
+def exactly() -> AbstractContextManager[None]:
+    """Convolutions in all of float32 meanwhile: TF32 keeps 10 bits of it, and an export would seem to differ. `flags` would
+    switch cuDNN off, which is many times slower, unless told to leave it (None)."""
+    return torch.backends.cudnn.flags(
+        enabled=None, benchmark=None, benchmark_limit=None, deterministic=None, allow_tf32=False, fp32_precision=None
+    )
 
 
 def _device(config: RunConfig, resources: Resources, local_rank: int) -> torch.device:

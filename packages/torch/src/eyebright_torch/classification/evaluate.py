@@ -11,7 +11,7 @@ from eyebright_torch.classification.data import Batch
 from eyebright_torch.classification.metrics import TOP5_FROM, Logits, Scores
 from eyebright_torch.colour import normalised
 from eyebright_torch.distributed import Ranks
-from eyebright_torch.hardware import Hardware
+from eyebright_torch.hardware import Hardware, exactly
 from eyebright_torch.preprocess import Preprocessing
 from eyebright_torch.task import Tick
 
@@ -39,9 +39,8 @@ def score(
 def logits(model: nn.Module, batches: Iterable[Batch], rule: Preprocessing, tick: Tick) -> Logits:
     """The raw outputs [N, classes] in full float32, in the order of the batches."""
     model.eval()
-    precise = torch.backends.cudnn.flags(allow_tf32=False)  # TF32 keeps 10 bits: an export would seem to differ
-    with precise:
-        parts = []
+    parts = []
+    with exactly():
         for batch in batches:
             tick()
             parts.append(model(normalised(batch.pixels, rule)).float())

@@ -14,7 +14,7 @@ from eyebright_torch.colour import normalised
 from eyebright_torch.detection.data import Batch
 from eyebright_torch.detection.decode import Finds, decoded
 from eyebright_torch.detection.objects import Lengths
-from eyebright_torch.hardware import Hardware
+from eyebright_torch.hardware import Hardware, exactly
 from eyebright_torch.preprocess import Preprocessing
 from eyebright_torch.task import Tick
 
@@ -82,5 +82,6 @@ def answers(
     model.eval()
     for batch in batches:
         tick()
-        with torch.backends.cudnn.flags(allow_tf32=False):  # TF32 keeps 10 bits: an export would seem to differ
-            yield tuple(part.float().cpu() for part in model(normalised(batch.pixels, rule)))
+        with exactly():
+            answer = model(normalised(batch.pixels, rule))
+        yield tuple(part.float().cpu() for part in answer)

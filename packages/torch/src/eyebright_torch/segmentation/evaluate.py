@@ -12,7 +12,7 @@ from torch.nn import functional
 from eyebright_kit.data.annotations import IGNORED
 from eyebright_torch.colour import normalised
 from eyebright_torch.distributed import Ranks
-from eyebright_torch.hardware import Hardware
+from eyebright_torch.hardware import Hardware, exactly
 from eyebright_torch.preprocess import Preprocessing
 from eyebright_torch.segmentation.data import Batch
 from eyebright_torch.segmentation.metrics import Report
@@ -75,7 +75,7 @@ def judge(
 def exact(model: nn.Module, batch: Batch, rule: Preprocessing) -> torch.Tensor:
     """The raw outputs [N, classes, S, S] in full float32."""
     model.eval()
-    with torch.backends.cudnn.flags(allow_tf32=False):  # TF32 keeps 10 bits: an export would seem to differ
+    with exactly():
         return model(normalised(batch.pixels, rule)).float()
 
 
