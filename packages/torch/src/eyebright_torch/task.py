@@ -17,17 +17,26 @@ Tick = Callable[[], None]  # called before each batch of an evaluation; may rais
 
 @dataclass(frozen=True)
 class Goal:
-    """The metric that says which epoch is the best; among equals `val_loss` does, where a task has it."""
+    """The metric that says which epoch is the best; among equals `val_loss` does, where a task has it.
+
+    Without it, epochs that are all worth nothing are ever better: a detector hits nothing at all for a long time, and is neither
+    to run out of patience nor to end with the weights that it began with.
+    """
 
     metric: str
     higher_is_better: bool = True
 
     def reached_better(self, new: Metrics, old: Metrics | None) -> bool:
-        return old is None or self._rank(new) > self._rank(old)
+        if old is None or self._rank(new) > self._rank(old):
+            return True
+        return self._worth_nothing(new) and self._worth_nothing(old)
 
     def _rank(self, metrics: Metrics) -> tuple[float, float]:
         value = metrics[self.metric]
         return (value if self.higher_is_better else -value, -metrics.get("val_loss", 0.0))
+
+    def _worth_nothing(self, metrics: Metrics) -> bool:
+        return self.higher_is_better and metrics[self.metric] == 0 and "val_loss" not in metrics
 
 
 @dataclass(frozen=True)
