@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -116,3 +118,5 @@ def test_an_object_of_which_only_an_empty_part_of_its_box_is_shown_is_not_learne
     assert len(_left_over(given, right_half, SIDE)) == 0
     whole = np.array([[1, 0, 0], [0, 1, 0]], dtype=np.float32)
     assert _left_over(given, whole, SIDE).boxes.tolist() == [[0, 0, SIDE, SIDE]]
+    invisible = replace(given, masks=np.zeros_like(mask))
+    assert len(_left_over(invisible, whole, SIDE)) == 0

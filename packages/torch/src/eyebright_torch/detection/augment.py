@@ -84,9 +84,11 @@ def _left_over(objects: Objects, place: NDArray[np.float32], side: int) -> Objec
 
 
 def _tightened(cut: Boxes, moved: Boxes, shown: Boxes) -> Boxes:
-    """The box of what is cut lies around what is left of its mask, which may be nothing though the box reaches in."""
+    """The box of what is cut lies around what is left of its mask, which may be nothing though the box reaches in. What is whole
+    keeps its own, finer than a pixel, unless it is too small to have one."""
     tight = np.concatenate([np.maximum(cut[:, :2], shown[:, :2]), np.minimum(cut[:, 2:], shown[:, 2:])], axis=1)
-    return np.where((cut == moved).all(axis=1, keepdims=True), cut, tight)
+    whole = (cut == moved).all(axis=1) & (_areas(shown) > 0)
+    return np.where(whole[:, None], cut, tight)
 
 
 def _shown(masks: Masks, place: NDArray[np.float32]) -> Boxes:
