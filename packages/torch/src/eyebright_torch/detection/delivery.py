@@ -1,6 +1,5 @@
 """After training: judge the best weights, export them with proof, and hand everything over."""
 
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,9 +11,8 @@ from torch import nn
 from eyebright_kit.runtime import Result
 from eyebright_torch.artifacts import Artifacts
 from eyebright_torch.card import Facts
-from eyebright_torch.detection import evaluate, export
+from eyebright_torch.detection import export
 from eyebright_torch.detection.card import card
-from eyebright_torch.detection.data import batches
 from eyebright_torch.detection.evaluate import Seen
 from eyebright_torch.detection.inference import OUTPUTS
 from eyebright_torch.detection.metrics import Verdict, confusion
@@ -40,7 +38,8 @@ class Delivery:
 
     def everything(self) -> Result:
         self.run.ctx.stage(Stage.EVALUATING)
-        seen = self.task.seen(self.model, self._steps, self._artifacts.tick)
+        steps = in_order(len(self.task.val), self.task.config.batch)
+        seen = self.task.seen(self.model, steps, self._artifacts.tick)
         boxes, masks = self.task.verdict(seen)
         counts = confusion(seen, self.task.truth, len(self.task.classes), (masks or boxes).best_score)
         self._pictures(seen, masks or boxes, counts)
@@ -69,10 +68,6 @@ class Delivery:
             "max_detections": self.task.config.max_detections,
             "suppression": self.task.suppression,
         }
-
-    @property
-    def _steps(self) -> list[Any]:
-        return in_order(len(self.task.val), self.task.config.batch)
 
     def _pictures(self, seen: list[Seen], verdict: Verdict, counts: NDArray[np.int64]) -> None:
         from eyebright_torch.detection import pictures  # here, because matplotlib takes a second to import
@@ -115,19 +110,7 @@ class Delivery:
         self._artifacts.tick()
         path = self.run.ctx.output / "model.onnx"
         to_onnx(self.model, path, task.config.imgsz, self.labels, OUTPUTS[: 3 if task.outlines else 2], any_batch=False)
-        with closing(batches(task.val, task.truth, self._steps, task.hardware.device)) as loaded:
-            parity = export.certify(
-                path,
-                evaluate.answers(self.model, loaded, task.rule, self._artifacts.tick),
-                (task.val.take(step) for step in self._steps),
-                task.rule,
-                task.reading,
-                lambda seen: task.figures(seen)[task.goal.metric],
-                task.goal.metric,
-                task.config.export_tolerance,
-                task.hardware.threads,
-                self._artifacts.tick,
-            )
+        parity = export.certify(path, self.model, task, self._artifacts.tick)
         self._artifacts.exported(path.name)
         return (ExportRef(format="onnx", path=path.name, parity=parity),)
 

@@ -1,6 +1,6 @@
 """The proof that an exported detector answers like the original: re-scored in onnxruntime on the validation split."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -8,14 +8,18 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
+from torch import nn
 
 from eyebright_torch import exporting, inference
+from eyebright_torch.detection import evaluate
 from eyebright_torch.detection.evaluate import Reading, Seen
-from eyebright_torch.preprocess import Pixels, Preprocessing, normalise
+from eyebright_torch.detection.framework import Answer
+from eyebright_torch.detection.task import Detection
+from eyebright_torch.images import in_order
+from eyebright_torch.preprocess import normalise
 from eyebright_torch.task import Tick
 from eyebright_wire.artifacts import ParityCertificate
-
-Answer = tuple[torch.Tensor, ...]
 
 #: Only what may be an object is compared one by one: which of the faintest are told at all is decided by the last bits.
 _PERHAPS = 0.05
@@ -93,40 +97,31 @@ def _same_pixels(mask: NDArray[np.float32], others: NDArray[np.float32]) -> NDAr
     return ((others > _INSIDE) == (mask > _INSIDE)).all(axis=(1, 2))
 
 
-def certify(
-    path: Path,
-    answers: Iterable[Answer],
-    squares: Iterable[Pixels],
-    rule: Preprocessing,
-    reading: Reading,
-    score: Callable[[Sequence[Seen]], float],
-    metric: str,
-    tolerance: float,
-    threads: int,
-    tick: Tick,
-) -> ParityCertificate:
-    """Runs the exported model over the same images, whose native `answers` come batch by batch; `score` is what the metric is of
-    all that was seen. Raises ExportFailed when a find differs by more than `tolerance`."""
+def certify(path: Path, model: nn.Module, task: Detection, tick: Tick) -> ParityCertificate:
+    """Runs both models over the same images, batch by batch. Raises ExportFailed when a find differs by more than the settings
+    allow."""
+    session = inference.session(path, task.hardware.threads)
     comparison = Comparison()
-    for native, exported in zip(answers, _exported(path, squares, rule, threads, tick), strict=True):
-        comparison.add(native, exported, reading)
+    steps = in_order(len(task.val), task.config.batch)
+    with closing(task.shown(steps)) as loaded:
+        answers = evaluate.answers(model, loaded, task.rule, tick)
+        for step, native in zip(steps, answers, strict=True):
+            comparison.add(native, _exported(session, normalise(task.val.take(step), task.rule)), task.reading)
     certificate = ParityCertificate(
         runtime=exporting.runtime(),
         samples=comparison.images,
         max_abs_difference=comparison.greatest,
-        tolerance=tolerance,
+        tolerance=task.config.export_tolerance,
         agreement=comparison.agreement,
-        metric=metric,
-        native=score(comparison.native),
-        exported=score(comparison.exported),
+        metric=task.goal.metric,
+        native=task.figures(comparison.native)[task.goal.metric],
+        exported=task.figures(comparison.exported)[task.goal.metric],
     )
     exporting.refuse_worse(path.name, certificate, "images' finds get the same class")
     return certificate
 
 
-def _exported(path: Path, squares: Iterable[Pixels], rule: Preprocessing, threads: int, tick: Tick) -> Iterator[Answer]:
-    session = inference.session(path, threads)
-    for pixels in squares:
-        tick()
-        told = [inference.outputs(session, image[np.newaxis]) for image in normalise(pixels, rule)]
-        yield tuple(torch.from_numpy(np.concatenate(parts)) for parts in zip(*told, strict=True))
+def _exported(session: InferenceSession, images: NDArray[np.float32]) -> Answer:
+    """Of a batch, one image at a time, which is all that the export takes."""
+    told = [inference.outputs(session, image[np.newaxis]) for image in images]
+    return tuple(torch.from_numpy(np.concatenate(parts)) for parts in zip(*told, strict=True))

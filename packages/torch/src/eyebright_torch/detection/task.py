@@ -80,9 +80,12 @@ class Detection:
 
     def seen(self, model: nn.Module, steps: Sequence[Indices], tick: Tick) -> list[Seen]:
         """What the model finds in these images of the validation split."""
-        boxes_alone = replace(self.truth, outlines=False)  # no masks are drawn for nothing
-        with closing(batches(self.val, boxes_alone, steps, self.hardware.device)) as loaded:
+        with closing(self.shown(steps)) as loaded:
             return evaluate.seen(model, loaded, self.rule, self.hardware, self.reading, tick)
+
+    def shown(self, steps: Sequence[Indices]) -> Generator[Batch, None, None]:
+        """These images of the validation split. No masks are drawn for nothing."""
+        return batches(self.val, replace(self.truth, outlines=False), steps, self.hardware.device)
 
     def figures(self, seen: Sequence[Seen]) -> dict[str, float]:
         """Of the whole split: boxes', and masks' where there are any."""
