@@ -1,26 +1,25 @@
 """What MMDetection gives to a run; the rest is tested where it is shared."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, load_model
 
+from eyebright_kit.data.local import LocalDataset
 from eyebright_kit.errors import ConfigInvalid
 from eyebright_mmdet import models
 from eyebright_mmdet.trainer import MMDetTrainer
-from eyebright_torch.testing import Job, Killed
+from eyebright_torch.testing import Job, JobAt, Killed
 
 fit = MMDetTrainer().fit
 EPOCHS = 12
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, job_at: Callable[[Path], Job]):
+def trained(tmp_path_factory: pytest.TempPathFactory, images: LocalDataset, job_at: JobAt):
     settings = {"epochs": EPOCHS, "batch": 4, "lr0": 0.004, "translate": 0, "flip_vertical": 0.5, "exports": ["onnx"]}
-    context = job_at(tmp_path_factory.mktemp("trained")).context(**settings)
+    context = job_at(tmp_path_factory.mktemp("trained"), images).context(**settings)
     return context, fit(context)
 
 

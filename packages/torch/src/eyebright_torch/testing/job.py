@@ -1,7 +1,4 @@
-"""A job in this process: real images on disk, a real context, and a desk that writes down what is said and saved.
-
-For the tests of this package and of the trainers that stand on it.
-"""
+"""A job in this process: real images on disk, a real context, and a desk that writes down what is said and saved."""
 
 import logging
 import shutil
@@ -129,6 +126,10 @@ class Job:
             resources=Resources(threads=1),
             provenance={"environment_lock": "cd" * 32},
         )
+
+
+#: Makes a job of the suite's trainer in this folder, on this data.
+JobAt = Callable[[Path, LocalDataset], Job]
 
 
 def make_images(
