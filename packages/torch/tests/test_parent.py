@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import fit
+from tiny import PLAIN, fit
 
 from eyebright_kit.data.local import LocalDataset
 from eyebright_kit.disk import sha256_of
 from eyebright_kit.errors import ConfigInvalid
 from eyebright_kit.runtime import Context, Parent
+from eyebright_torch import optim
+from eyebright_torch.classification import fit as story
+from eyebright_torch.classification.config import ClassificationConfig
 from eyebright_torch.testing import Job
 
 STILL = {"lr0": 1e-9, "warmup_epochs": 0, "ema": False}  # it learns next to nothing
@@ -76,6 +79,19 @@ def test_the_card_tells_of_the_parent(job: Job, made: Path) -> None:
     card = (run.output / "model_card.md").read_text()
     assert f"pets@2, the model mdl_1, sha256 `{sha256_of(made / 'model.safetensors')}`" in card
     assert "none: trained from random weights" not in card
+
+
+def test_the_optimiser_is_told_that_there_are_weights_to_begin_from(job: Job, made: Path) -> None:
+    """A backbone may then learn more slowly."""
+    told: list[bool] = []
+
+    def optimizer(config: ClassificationConfig, model: torch.nn.Module) -> torch.optim.Optimizer:
+        told.append(config.pretrained)
+        return optim.optimizer(config, model)
+
+    for origin in (parent(made), None):
+        story.fit(job.context(parent=origin, epochs=1, **STILL), replace(PLAIN, optimizer=optimizer))
+    assert told == [True, False]
 
 
 def test_weights_of_another_shape_are_refused(job: Job, made: Path) -> None:

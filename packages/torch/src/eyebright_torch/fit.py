@@ -133,7 +133,7 @@ def _trained(run: Run, course: Course) -> Result:
     model, frozen = _model(run)
     task = course.task(run, model)
     order = Order.of(len(run.train), run.config, run.ranks)
-    optimizer = partial(run.library.optimizer, run.config)
+    optimizer = partial(run.library.optimizer, _as_begun(run))
     learner = Learner(model, frozen, optimizer, task.tallies, run.config, run.hardware, run.ranks, order.steps)
     rate = run.library.learning_rate(run.config, order.steps)
     loop = Loop(run.ctx, run.config, run.hardware, run.ranks, learner, task, order, rate)
@@ -143,6 +143,11 @@ def _trained(run: Run, course: Course) -> Result:
         return Result({})
     load(learner.model, loop.best or {})
     return course.deliver(run, task, learner.model, loop.state)
+
+
+def _as_begun(run: Run) -> Any:
+    """The settings as the optimiser sees them: the weights of a registered model are to begin from, too."""
+    return run.config.model_copy(update={"pretrained": run.pretrained is not None})
 
 
 def _fitted(ctx: Context, config: VisionConfig) -> VisionConfig:

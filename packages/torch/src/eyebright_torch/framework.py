@@ -28,7 +28,8 @@ class Library:
 
     `config` is a class of settings, VisionConfig or one made from it, and every other function is given one of those.
     `rule(model, config)` is how images become squares for a model, `learning_rate(config, steps_per_epoch)` a function from the
-    step to its rate.
+    step to its rate. In the settings that `optimizer` is given, `pretrained` says whether the run begins from any weights at all,
+    a registered model's too.
     """
 
     config: type[Any]

@@ -5,14 +5,20 @@ import os
 import sys
 from typing import NoReturn
 
+from pydantic import ValidationError
+
 from eyebright_kit.errors import ConfigInvalid
 from eyebright_torch.config import RunConfig
 from eyebright_wire.jobs import JobSpec, Resources
 
 
-def launcher(spec: JobSpec, config: RunConfig) -> list[str] | None:
-    """torchrun's argv prefix, or None where one process does it all."""
-    count = processes(config, spec.resources)
+def launcher(spec: JobSpec, config: type[RunConfig]) -> list[str] | None:
+    """torchrun's argv prefix, or None where one process does it all. Raises ConfigInvalid for settings that `config` refuses."""
+    try:
+        settings = config.model_validate(spec.config)
+    except ValidationError as error:
+        raise ConfigInvalid.of(error) from error
+    count = processes(settings, spec.resources)
     if count == 1:
         return None
     return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]

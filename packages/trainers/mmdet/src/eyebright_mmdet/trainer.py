@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from eyebright_kit.errors import ConfigInvalid
 from eyebright_kit.runtime import Context, Result
 from eyebright_mmdet.config import MMDetConfig
 from eyebright_mmdet.manifest import MANIFEST
@@ -41,7 +38,4 @@ class MMDetTrainer:
 
     def relaunch(self, spec: JobSpec) -> list[str] | None:
         """torchrun, when the run is to have several processes."""
-        try:
-            return launcher(spec, MMDetConfig.model_validate(spec.config))
-        except ValidationError as error:
-            raise ConfigInvalid.of(error) from error
+        return launcher(spec, MMDetConfig)

@@ -2,16 +2,17 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from eyebright_kit.errors import ConfigInvalid
 from eyebright_kit.runtime import Context, Result
 from eyebright_timm.config import TimmConfig
 from eyebright_timm.manifest import MANIFEST
 from eyebright_torch.launch import launcher
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.predictions import ClassScore
+
+if TYPE_CHECKING:
+    from eyebright_torch.classification.framework import Framework
 
 
 class TimmTrainer:
@@ -21,21 +22,16 @@ class TimmTrainer:
 
     def fit(self, ctx: Context) -> Result:
         """Raises a TrainerFailure with what to change, or Stopped with a checkpoint left behind."""
-        os.environ["HF_HUB_OFFLINE"] = (
-            "1"  # its client hangs for a minute without a network; weights.py fetches by itself
-        )
-        from eyebright_timm.framework import FRAMEWORK
+        ctx.config_as(TimmConfig)  # before the seconds that the framework takes
         from eyebright_torch.classification.fit import fit
 
-        return fit(ctx, FRAMEWORK)
+        return fit(ctx, _framework())
 
     def export(self, ctx: Context) -> Result:
         """A form of a registered model that its training did not make."""
-        os.environ["HF_HUB_OFFLINE"] = "1"
-        from eyebright_timm.framework import FRAMEWORK
         from eyebright_torch.classification.fit import export
 
-        return export(ctx, FRAMEWORK)
+        return export(ctx, _framework())
 
     def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
         """All classes, best first, through onnxruntime."""
@@ -45,7 +41,11 @@ class TimmTrainer:
 
     def relaunch(self, spec: JobSpec) -> list[str] | None:
         """torchrun, when the run is to have several processes."""
-        try:
-            return launcher(spec, TimmConfig.model_validate(spec.config))
-        except ValidationError as error:
-            raise ConfigInvalid.of(error) from error
+        return launcher(spec, TimmConfig)
+
+
+def _framework() -> "Framework":
+    os.environ["HF_HUB_OFFLINE"] = "1"  # its client hangs for a minute without a network; weights.py fetches by itself
+    from eyebright_timm.framework import FRAMEWORK
+
+    return FRAMEWORK

@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from eyebright_kit.errors import ConfigInvalid
 from eyebright_kit.runtime import Context, Result
 from eyebright_torch.launch import launcher
 from eyebright_torchvision.config import TorchvisionConfig
@@ -40,7 +37,4 @@ class TorchvisionTrainer:
 
     def relaunch(self, spec: JobSpec) -> list[str] | None:
         """torchrun, when the run is to have several processes."""
-        try:
-            return launcher(spec, TorchvisionConfig.model_validate(spec.config))
-        except ValidationError as error:
-            raise ConfigInvalid.of(error) from error
+        return launcher(spec, TorchvisionConfig)

@@ -4,9 +4,6 @@ import json
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from eyebright_kit.errors import ConfigInvalid
 from eyebright_kit.runtime import Context, Result
 from eyebright_torch.launch import launcher
 from eyebright_transformers.manifest import MANIFEST
@@ -45,7 +42,4 @@ class TransformersTrainer:
 
     def relaunch(self, spec: JobSpec) -> list[str] | None:
         """torchrun, when the run is to have several processes."""
-        try:
-            return launcher(spec, task_named(spec.task).config.model_validate(spec.config))
-        except ValidationError as error:
-            raise ConfigInvalid.of(error) from error
+        return launcher(spec, task_named(spec.task).config)
