@@ -10,10 +10,11 @@ from harness.site import API, Site
 from harness.site import site as make_site
 
 from eyebright.errors import TrainerUnavailable
+from eyebright.services.datasets import IMPORTS
 from eyebright.services.relay import REST_SECONDS
 from eyebright_wire.errors import ErrorCode
-from eyebright_wire.jobs import JobState
-from eyebright_wire.resources import JobView
+from eyebright_wire.jobs import JobState, PreflightRequest
+from eyebright_wire.resources import DatasetImport, JobView
 
 
 @pytest.fixture
@@ -52,6 +53,22 @@ async def test_however_often_the_import_is_told_of_there_is_one_training(site: S
     for message in pending:
         await sequel.notify(message)
     assert len(await trainings(site)) == 1
+
+
+async def test_an_import_that_had_succeeded_when_it_was_to_stop_is_followed_by_no_training(
+    site: Site, tmp_path: Path
+) -> None:
+    services = site.context.services
+    order = DatasetImport(path=str(pets(tmp_path / "photos")), train=PreflightRequest())
+    job = await services.datasets.order(order)
+    await services.dispatch.fill([IMPORTS])
+    assert (await services.jobs.cancel(job.id)).cancel_requested
+    for _ in range(3):
+        await site.import_all()
+    assert (await services.jobs.get(job.id)).state is JobState.SUCCEEDED
+    await services.relay.tick()
+    (training,) = await trainings(site)
+    assert (training.state, training.message) == (JobState.CANCELLED, "cancelled by a user")
 
 
 async def test_an_import_alone_is_followed_by_nothing(site: Site) -> None:

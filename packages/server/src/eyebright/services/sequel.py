@@ -19,7 +19,8 @@ class Sequel:
         self._jobs = jobs
 
     async def notify(self, message: Message) -> None:
-        """A training that cannot be ordered any more is kept as a job that failed, with the reason.
+        """A training that cannot be ordered any more is kept as a job that failed, with the reason; one whose import was to stop
+        and had succeeded by then, as one that was cancelled.
 
         Raises Unavailable, to be told again, while nobody can say.
         """
@@ -29,11 +30,14 @@ class Sequel:
         if job.kind is not JobKind.IMPORT or (order := _training(job)) is None:
             return
         try:
-            await self._jobs.submit(order, source=IMPORT, key=job.id)
+            training = (await self._jobs.submit(order, source=IMPORT, key=job.id)).view
         except Unavailable:
             raise
         except EyebrightError as error:
             await self._jobs.refuse(order, error, source=IMPORT, key=job.id)
+            return
+        if job.cancel_requested and not training.state.final:
+            await self._jobs.cancel(training.id)
 
 
 def _training(job: Job) -> JobRequest | None:
