@@ -20,6 +20,12 @@ def test_what_lies_outside_the_order_is_mended_and_the_order_retried(
     assert f"Once mended: `eyebright jobs retry {failed.id}`." in capsys.readouterr().err
 
 
+def test_a_training_whose_export_failed_is_told_how_to_keep_its_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    failed = job(JobState.FAILED, reason=ErrorCode.EXPORT_FAILED)
+    show_outcome(Outcome(failed))
+    assert f"`eyebright jobs retry {failed.id} --set exports=[]` registers them" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("reason", sorted(filter(None, ORDER_AT_FAULT)))
 def test_an_order_that_would_fail_again_is_offered_changed_instead(
     reason: ErrorCode, capsys: pytest.CaptureFixture[str]

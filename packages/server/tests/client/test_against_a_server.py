@@ -83,10 +83,11 @@ def test_an_order_can_be_rehearsed(near: Client, version: DatasetVersionView) ->
 def test_a_rehearsal_can_be_cancelled(near: Client, version: DatasetVersionView) -> None:
     order = RehearsalRequest(dataset=version.id, trainer="toy", config={"step_seconds": 50})
     job = near.rehearse(order)
-    for item in near.watch(job.id):
-        if isinstance(item, EventView) and item.kind == "progress":
-            near.cancel(job.id)
-    assert near.job(job.id).state is JobState.CANCELLED
+    next(item for item in near.watch(job.id) if isinstance(item, EventView) and item.kind == "progress")
+    near.cancel(job.id)
+    (*_, last) = near.watch(job.id)
+    assert isinstance(last, JobView)
+    assert last.state is JobState.CANCELLED
 
 
 def test_data_sets(near: Client, version: DatasetVersionView, tmp_path: Path) -> None:

@@ -192,6 +192,8 @@ async def _ends(site: Site) -> Telling:
     first = (await _first(site))["id"]
     again = await site.post(f"{API}/jobs/{first}:retry")
     yield "retry_job", again
+    other = {"config": {"epochs": 9, "exports": []}}
+    yield "retry_job--other-settings", await site.post(f"{API}/jobs/{first}:retry", json=other)
     path = f"{API}/jobs/{again.json()['id']}"
     yield "retry_job--unfinished", await site.post(f"{path}:retry")
     yield "cancel_job", await site.post(f"{path}:cancel")

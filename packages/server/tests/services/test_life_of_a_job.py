@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from eyebright.core import lifecycle
 from eyebright.core.retry import RetryLimits
 from eyebright.errors import (
+    ConfigInvalid,
     Conflict,
     EventConflict,
     EventGap,
@@ -21,6 +22,7 @@ from eyebright.errors import (
 from eyebright.ports.executor import Handle, Liveness
 from eyebright.services.dispatch import FULL_DISK_SECONDS
 from eyebright.services.relay import REST_SECONDS
+from eyebright.testing import toy_manifest
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.jobs import JobState
@@ -714,6 +716,19 @@ async def test_a_retry_that_is_to_be_fresh_begins_anew(platform):
     assert (again.rerun_of, again.resume_from) == (old, None)
     await platform.dispatch.tick()
     assert platform.executor.launches[-1].resume == ()
+
+
+async def test_a_retry_may_hand_the_model_over_otherwise_and_trains_no_other(platform):
+    exports = {"type": "array", "items": {"type": "string"}}
+    task = toy_manifest().tasks[0]
+    schema = {**task.config_schema, "properties": {**task.config_schema["properties"], "exports": exports}}
+    task = task.model_copy(update={"config_schema": schema, "recipe": {**task.recipe, "exports": ["csv"]}})
+    platform.catalog.manifests["toy"] = toy_manifest(tasks=(task,))
+    old = await stopped_after_a_checkpoint(platform)
+    again = await platform.jobs.retry(old, config={"exports": []})
+    assert (again.resume_from, again.config) == (old, {"exports": []})
+    with pytest.raises(ConfigInvalid, match="takes export_tolerance and exports only, not epochs"):
+        await platform.jobs.retry(old, config={"exports": [], "epochs": 9})
 
 
 async def test_a_retry_by_another_version_of_the_trainer_begins_anew(platform):

@@ -58,7 +58,7 @@ def refuse_worse(name: str, certificate: ParityCertificate, same: str) -> None:
             f"{name} answers differently in {certificate.runtime}: an output differs by "
             f"{certificate.max_abs_difference:.2g} where at most {certificate.tolerance:g} is allowed, and "
             f"{certificate.agreement:.1%} of {certificate.samples} {same}; "
-            f"raise export_tolerance if that is good enough, or train with exports=[]"
+            f"raise export_tolerance if that is good enough, or leave it out of exports"
         )
 
 

@@ -109,6 +109,14 @@ class RehearsalRequest(JobRequest):
     webhook: Line | None = Field(default=None, description="An address to connect to, without telling it anything")
 
 
+class RetryRequest(RequestModel):
+    """What the new job does otherwise."""
+
+    config: dict[str, Any] = Field(
+        default_factory=dict, description="How the model is handed over: exports, export_tolerance"
+    )
+
+
 class Resources(WireModel):
     """What this attempt may use. `devices` are CUDA indices; empty means CPU with `threads` threads."""
 

@@ -16,6 +16,7 @@ from eyebright.cli.display import counted, epoch_line, headline
 from eyebright.cli.exits import Exit
 from eyebright.cli.options import JobId, Json
 from eyebright.cli.preflighting import preflight
+from eyebright.cli.scalars import parse_settings
 from eyebright.cli.summary import attempt_folder, spans_of
 from eyebright.cli.terminal import (
     duration,
@@ -136,16 +137,26 @@ def cancel(job_id: JobId, as_json: Json = False) -> None:
         show(f"{job.id} {headline(job)}")
 
 
-@app.command(epilog=example("eyebright jobs retry JOB\neyebright jobs retry JOB --watch"))
+@app.command(
+    epilog=example(
+        "eyebright jobs retry JOB\n"
+        "eyebright jobs retry JOB --watch\n"
+        "eyebright jobs retry JOB --set exports=[]        the trained model, without the export that failed"
+    )
+)
 def retry(
     job_id: JobId,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change exports or export_tolerance. Repeatable."),
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, even where it could go on.")] = False,
     watching: Annotated[bool, typer.Option("--watch", help="Stay and show its progress.")] = False,
     as_json: Json = False,
 ) -> int:
     """Run a finished job's order once more, as a new job. One that was cancelled or failed goes on from its last checkpoint."""
     with connected() as client:
-        job = client.retry(job_id, fresh=fresh)
+        job = client.retry(job_id, fresh=fresh, config=parse_settings(settings or []))
         say(_beginning(job))
         if watching:
             return accompany(client, job, as_json)

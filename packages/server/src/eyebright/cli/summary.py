@@ -15,7 +15,7 @@ from eyebright.errors import NotFound
 from eyebright.ports.objects import attempt_prefix
 from eyebright_wire.artifacts import ArtifactKind, ExportRef, ParityCertificate
 from eyebright_wire.errors import ErrorCode
-from eyebright_wire.jobs import JobState
+from eyebright_wire.jobs import JobKind, JobState
 from eyebright_wire.resources import ArtifactView, JobView, ModelView
 
 #: Why a job failed if the same order would fail the same way, and what another one would change.
@@ -120,6 +120,9 @@ def _show_failure(job: JobView) -> None:
 
 def _way_on(job: JobView) -> str:
     """The same order again, or another where the order itself is what failed."""
+    if job.kind is JobKind.TRAINING and job.reason is ErrorCode.EXPORT_FAILED:
+        again = f"eyebright jobs retry {job.id} --set"
+        return f"The trained weights are kept: `{again} exports=[]` registers them, `{again} export_tolerance=MORE` tries again."
     if job.reason not in ORDER_AT_FAULT:
         return f"Once mended: `eyebright jobs retry {job.id}`."
     order = train_command(job.trainer, job.task, job.model, job.config, dataset=job.dataset_version)

@@ -292,10 +292,11 @@ class Client:
         """Ask it to stop; a queued job is cancelled at once. Raises Conflict when it has already ended."""
         return self._post(f"{route('jobs', job_id)}:cancel", JobView, again=False)
 
-    def retry(self, job_id: str, *, fresh: bool = False) -> JobView:
+    def retry(self, job_id: str, *, fresh: bool = False, config: Mapping[str, Any] | None = None) -> JobView:
         """The same order once more, as a new job with `rerun_of`; of one that was cancelled or failed, from its last checkpoint
-        on, unless it is to be `fresh`."""
-        return self._post(f"{route('jobs', job_id)}:retry", JobView, again=False, params={"fresh": fresh})
+        on, unless it is to be `fresh`. `config` changes exports and export_tolerance."""
+        how = {"params": {"fresh": fresh}, "json": {"config": dict(config or {})}}
+        return self._post(f"{route('jobs', job_id)}:retry", JobView, again=False, **how)
 
     def watch(self, job_id: str, after: int = 0) -> Iterator[JobView | EventView]:
         """The job as it is, then every change and every event after position `after`, until the final JobView.

@@ -1,6 +1,6 @@
 """Order, look at, cancel and repeat training jobs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,7 @@ from eyebright.core import lifecycle
 from eyebright.core.job import Job, Run
 from eyebright.core.records import changed
 from eyebright.core.rehearsal import rehearsal_of, rehearsed, webhook_of
-from eyebright.errors import Conflict, EyebrightError, no_job
+from eyebright.errors import ConfigInvalid, Conflict, EyebrightError, no_job
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, Receipt
@@ -21,6 +21,9 @@ from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobRequest, JobState, RehearsalRequest
 from eyebright_wire.resources import JobView, Page
+
+#: The settings that change nothing about the training itself.
+HANDING_OVER = frozenset({"exports", "export_tolerance"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +118,11 @@ class Jobs:
         self._announcer.committed([change])
         return await self.get(job_id)
 
-    async def retry(self, job_id: str, *, fresh: bool = False) -> JobView:
+    async def retry(self, job_id: str, *, fresh: bool = False, config: Mapping[str, Any] = {}) -> JobView:
         """A new job with the same settings, those of that day's recipe included. Raises Conflict until the old one ended, and
         for an export that the model has by now; else as `submit` does.
+
+        `config` may change how a trained model is handed over, and nothing that would train another one: ConfigInvalid.
 
         A training that was cancelled or failed goes on from its newest whole checkpoint, unless it is to be `fresh` or the
         trainer is of another version now.
@@ -125,9 +130,10 @@ class Jobs:
         old = (await self._store.get(job_id)).job
         if not old.state.final:
             raise Conflict(f"job {job_id} is {old.state}; only a finished job can be run again")
+        _check_handing_over(old, config)
         if old.kind is JobKind.EXPORT:
             return await self._exports.again(old)
-        job = await self._repeated(old)
+        job = await self._repeated(old, config)
         resume_from = None if fresh else await self._resumable(old)
         return (await self._insert(replace(job, rerun_of=job_id, resume_from=resume_from), "retry", None, "")).view
 
@@ -159,10 +165,11 @@ class Jobs:
         told = await self._history.events(job_id, 0, 1000, frozenset({str(EventKind.STARTED)}))
         return bool(told) and told[-1].data.get("versions", {}).get(manifest.name) == manifest.version
 
-    async def _repeated(self, old: Job) -> Job:
+    async def _repeated(self, old: Job, config: Mapping[str, Any]) -> Job:
         """Checked anew, as of today; whether the source of an import is still there that finds out itself."""
         if old.kind is JobKind.TRAINING:
-            return await self._plan(_request_of(old))
+            order = _request_of(old)
+            return await self._plan(order.model_copy(update={"config": {**order.config, **config}}))
         if old.kind is JobKind.REHEARSAL:
             return rehearsal_of(await self._plan(_request_of(rehearsed(old))), webhook_of(old))
         return Job(
@@ -220,6 +227,16 @@ class Jobs:
     async def _taken(self, source: str, key: str, body_sha256: str) -> str | None:
         async with self._store.transaction() as transaction:
             return await known_order(transaction, source, key, body_sha256)
+
+
+def _check_handing_over(old: Job, config: Mapping[str, Any]) -> None:
+    if others := sorted(config.keys() - HANDING_OVER):
+        raise ConfigInvalid(
+            f"a retry trains the same model, so it takes {' and '.join(sorted(HANDING_OVER))} only, not {', '.join(others)}; "
+            "place a new order for other settings"
+        )
+    if config and old.kind is not JobKind.TRAINING:
+        raise ConfigInvalid(f"job {old.id} is no training: its retry takes no settings")
 
 
 def _request_of(old: Job) -> JobRequest:

@@ -10,7 +10,7 @@ from eyebright.doors.http.paths import API, AfterJob, IdempotencyKey, JobId, Lim
 from eyebright.doors.problems import refusals
 from eyebright.doors.strict import StrictRoute
 from eyebright.ports.jobs import JobQuery
-from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest
+from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest, RetryRequest
 from eyebright_wire.resources import JobView, Page, Preflight
 
 router = APIRouter(prefix=API, tags=["jobs"], route_class=StrictRoute)
@@ -124,13 +124,17 @@ async def cancel_job(job_id: JobId, verbs: Verbs) -> JobView:
     status_code=201,
     responses=refusals(404, 409, 503),
 )
-async def retry_job(job_id: JobId, response: Response, verbs: Verbs, fresh: bool = False) -> JobView:
+async def retry_job(
+    job_id: JobId, response: Response, verbs: Verbs, wanted: RetryRequest | None = None, fresh: bool = False
+) -> JobView:
     """A new job with the same order; its `rerun_of` names this one.
 
     A training that was cancelled or failed goes on from its newest whole checkpoint, and `resume_from` names the job that left
-    it. With `fresh`, or when the trainer is of another version now, it begins anew.
+    it. With `fresh`, or when the trainer is of another version now, it begins anew. One that failed with `export_failed` has its
+    weights: `{"config": {"exports": []}}` registers them without the export.
     """
-    return _at(response, await verbs.jobs.retry(job_id, fresh=fresh))
+    config = wanted.config if wanted else {}
+    return _at(response, await verbs.jobs.retry(job_id, fresh=fresh, config=config))
 
 
 def _pairs(labels: list[str]) -> dict[str, str]:
