@@ -67,6 +67,16 @@ def test_a_configuration_that_tells_less_leaves_the_refusal_to_the_building(name
     assert rule(name, MMDetConfig()).imgsz == 640
 
 
+def test_a_backbone_that_would_be_downloaded_begins_from_chance():
+    assert configs.model("retinanet_pvt-t_fpn_1x_coco", 3).backbone.init_cfg is None
+
+
+@pytest.mark.parametrize("name", ["lad_r50-paa-r101_fpn_2xb8_coco_1x", "ld_r18-gflv1-r101_fpn_1x_coco"])
+def test_a_model_with_a_teacher_that_would_be_downloaded_is_refused(name: str):
+    with pytest.raises(ConfigInvalid, match=f"{name} learns from a teacher, which would be downloaded"):
+        configs.model(name, 3)
+
+
 def test_a_configuration_on_one_that_is_not_shipped_is_refused():
     with pytest.raises(ConfigInvalid, match="no whole detector that this environment can build"):
         configs.model("bytetrack_yolox_x_8xb4-amp-80e_crowdhuman-mot17halftrain_test-mot17test", 3)

@@ -176,6 +176,12 @@ def test_a_model_whose_answer_is_of_another_kind_is_refused(name: str):
         models.build(name, 3)
 
 
+def test_a_size_that_a_model_cannot_take_is_refused():
+    with pytest.raises(ConfigInvalid, match="imgsz=64: ssd300_coco cannot take images of that size"):
+        models.build("ssd300_coco", 3, MMDetConfig(imgsz=64))
+    assert models.build("ssd300_coco", 3, MMDetConfig(imgsz=320)).losses == ("loss_cls", "loss_bbox")
+
+
 def test_building_draws_from_torchs_generator_alone():
     first, again, other = (built("rtmdet_tiny", seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[key], again[key]) for key in first)

@@ -92,7 +92,7 @@ def tensors() -> dict[str, torch.Tensor]:
 
 def begun(tensors: dict[str, torch.Tensor], classes: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(2)
-    return models.build("rtmdet_tiny", classes, None, Pretrained(tensors, "theirs", "", "", "")).model.state_dict()
+    return models.build("rtmdet_tiny", classes, pretrained=Pretrained(tensors, "theirs", "", "", "")).model.state_dict()
 
 
 @pytest.mark.parametrize("classes", [3, 80])

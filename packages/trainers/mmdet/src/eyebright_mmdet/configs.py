@@ -33,6 +33,8 @@ def model(name: str, classes: int) -> Any:
         raise ConfigInvalid(
             f"{name} is no whole detector that this environment can build ({_first_line(error)}); choose another model"
         ) from error
+    if "teacher_ckpt" in told:
+        raise ConfigInvalid(f"{name} learns from a teacher, which would be downloaded; choose a listed model")
     for part in _parts(told):
         _mend(part, classes)
     return told
@@ -85,7 +87,7 @@ def _parts(value: Any) -> Iterator[dict[str, Any]]:
 def _mend(part: dict[str, Any], classes: int) -> None:
     if "num_classes" in part:
         part["num_classes"] = classes
-    if (part.get("init_cfg") or {}).get("type") == "Pretrained":
+    if "checkpoint" in (part.get("init_cfg") or ()):
         part["init_cfg"] = None  # it is downloaded otherwise
     if part.get("type") in ("SyncBN", "BN"):
         part.update(type="BN", requires_grad=True)  # synchronised statistics are for GPUs alone

@@ -10,21 +10,19 @@ from eyebright_mmdet.library import DetDataSample, InstanceData
 from eyebright_torch.detection import framework
 from eyebright_torch.detection.framework import Answer, Losses, Target
 
-_PROBE_SIDE = 128
-
 
 class Detector(framework.Detector):
     """Takes normalised squares [N, 3, side, side] in RGB; tensors are named as MMDetection names them."""
 
-    def __init__(self, model: Any, read: dense.Reader, *, swaps: bool) -> None:
-        """`swaps` where the model wants BGR, as most of MMDetection's do."""
+    def __init__(self, model: Any, read: dense.Reader, *, swaps: bool, side: int) -> None:
+        """`swaps` where the model wants BGR, as most of MMDetection's do. Raises RuntimeError for a side that it cannot take."""
         super().__init__()
         for name, part in model.named_children():
             self.add_module(name, part)
         self._whole = (model,)  # in a tuple, where torch does not see it: a name before the names would be ours
         self._read = read
         self.swaps = swaps
-        self.losses = tuple(self._names())
+        self.losses = tuple(self._names(side))
 
     @property
     def model(self) -> Any:
@@ -38,14 +36,14 @@ class Detector(framework.Detector):
         return self._found(inputs) if targets is None else self._losses(inputs, targets)
 
     @torch.no_grad()
-    def _names(self) -> list[str]:
+    def _names(self, side: int) -> list[str]:
         """Of its losses, which only a look at an image tells; it leaves no trace."""
         self.eval()
-        image = torch.zeros(1, 3, _PROBE_SIDE, _PROBE_SIDE)
+        image = torch.zeros(1, 3, side, side)
         nothing = Target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
         told = self._losses(image, [nothing])
         self.train()
-        return [name for name in told if name != "loss"]
+        return [name for name in told if "loss" in name and name != "loss"]
 
     def _found(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         head = self.model.bbox_head

@@ -8,6 +8,7 @@ from torch import nn
 
 from eyebright_kit.errors import ConfigInvalid
 from eyebright_mmdet import configs, dense
+from eyebright_mmdet.config import MMDetConfig
 from eyebright_mmdet.detector import Detector
 from eyebright_mmdet.library import MODELS, SingleStageDetector
 from eyebright_torch.freezing import Part, Stages
@@ -17,19 +18,20 @@ from eyebright_torch.weights import Pretrained, distinct
 _STAGE = re.compile(r"(layer|stage)s?\d*$")
 #: With a form in torch, though they stand among mmcv's operators.
 _PLAIN = {"ConcatCell", "GlobalPoolingCell", "RoIAlign", "SumCell"}
+_SMALL = MMDetConfig(imgsz=128)
 _ELSEWHERE = "rtmdet_tiny and the other listed models need none"
 
 
-def build(name: str, classes: int, _config: object = None, pretrained: Pretrained | None = None) -> Detector:
+def build(name: str, classes: int, config: MMDetConfig = _SMALL, pretrained: Pretrained | None = None) -> Detector:
     """For so many classes. All but what depends on those begins from `pretrained` if there is any. Raises ConfigInvalid for what
     cannot be had here, and for weights of another model."""
     told = configs.model(name, classes)
     try:
         model = MODELS.build(told)
-    except (ImportError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise ConfigInvalid(f"MMDetection cannot build {name} here ({error}); choose a listed model") from error
     _check_operators(name, model)
-    detector = Detector(model, _reader(name, model), swaps=not told.data_preprocessor.get("bgr_to_rgb", False))
+    detector = _detector(name, model, config.imgsz, swaps=not told.data_preprocessor.get("bgr_to_rgb", False))
     _begin(model)
     if pretrained:
         _take(model, pretrained, dependent(model, lambda: _imagined(name, classes + 1)))
@@ -65,6 +67,16 @@ def _reader(name: str, model: Any) -> dense.Reader:
             f"choose a listed model"
         )
     return found
+
+
+def _detector(name: str, model: Any, side: int, *, swaps: bool) -> Detector:
+    read = _reader(name, model)
+    try:
+        return Detector(model, read, swaps=swaps, side=side)
+    except RuntimeError as error:
+        raise ConfigInvalid(
+            f"imgsz={side}: {name} cannot take images of that size ({error}); set a larger one"
+        ) from error
 
 
 def _begin(model: Any) -> None:
