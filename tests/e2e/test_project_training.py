@@ -85,8 +85,8 @@ def test_a_detector_is_stopped_and_resumed_and_its_best_weights_exported(
 
 def resolved(http: httpx.Client, framework: str, overrides: dict[str, Any]) -> dict[str, Any]:
     """As a screen does it: from the base configuration with what was set there."""
-    base = http.get("config/default", params={"framework": framework, "task": "detection"}).json()
-    return posted(http, "config/resolve", base_config=base["base_config"], overrides=overrides)["resolved_config"]
+    base = got(http, "config/default", framework=framework, task="detection")["base_config"]
+    return posted(http, "config/resolve", base_config=base, overrides=overrides)["resolved_config"]
 
 
 def squares(folder: Path, images: int = 12) -> Path:
@@ -126,8 +126,8 @@ def posted(http: httpx.Client, path: str, **said: Any) -> dict[str, Any]:
     return answer.json()
 
 
-def got(http: httpx.Client, path: str) -> Any:
-    answer = http.get(path, params=NAMED)
+def got(http: httpx.Client, path: str, **asked: str) -> Any:
+    answer = http.get(path, params=asked or NAMED)
     assert answer.is_success, answer.text
     return answer.json()
 
