@@ -4,6 +4,8 @@ import pytest
 from harness.site import API, bearer
 from structlog.testing import capture_logs
 
+from eyebright.doors.http.door import HttpDoor
+from eyebright.doors.http.route import NativeRoute
 from eyebright.errors import EyebrightError, NotFound, StorageFull, Unavailable
 
 
@@ -101,6 +103,31 @@ async def test_a_body_that_does_not_fit_names_the_field(site, body, field, words
     assert first["field"] == field
     assert words in first["message"]
     assert field in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name", "words"),
+    [
+        ("GET", "jobs?lmit=3", "lmit", "Did you mean 'limit'"),
+        ("POST", "jobs/job_x:retry?frsh=true", "frsh", "Did you mean 'fresh'"),
+        ("GET", "models:compare?left=a&rihgt=b&right=b", "rihgt", "Did you mean 'right'"),
+        ("GET", "jobs/job_x/events?affter=2", "affter", "Did you mean 'after'"),
+        ("POST", "jobs:preflight?dataset=x", "dataset", "is not a field that is known here"),
+        ("GET", "jobs?Kind=training", "Kind", "Did you mean 'kind'"),
+    ],
+)
+async def test_a_query_that_nobody_would_read_is_refused(site, method, path, name, words):
+    answer = await site.http.request(method, f"{API}/{path}", json={} if method == "POST" else None)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    (problem,) = answer.json()["errors"]
+    assert problem["field"] == name
+    assert words in problem["message"]
+
+
+def test_no_parameter_of_a_query_hides_in_a_dependency():
+    routes = [route for route in HttpDoor.routes if isinstance(route, NativeRoute)]
+    assert len(routes) > 20
+    assert [route.path for route in routes for part in route.dependant.dependencies if part.query_params] == []
 
 
 async def test_the_allow_header_names_every_method_of_a_path(site):

@@ -8,9 +8,9 @@ from fastapi.responses import JSONResponse
 
 from eyebright.doors.door import Given, Verbs
 from eyebright.doors.http.paths import API, After, IdempotencyKey, Limit
+from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.http.uploads import received
 from eyebright.doors.problems import refusals
-from eyebright.doors.strict import StrictRoute
 from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.names import DatasetName, dataset_name
 from eyebright_wire.resources import (
@@ -22,7 +22,7 @@ from eyebright_wire.resources import (
     Page,
 )
 
-router = APIRouter(prefix=API, tags=["data sets"], route_class=StrictRoute)
+router = APIRouter(prefix=API, tags=["data sets"], route_class=NativeRoute)
 
 Name = Annotated[DatasetName | None, Query(description="Default: the file's own")]
 LeaveOutBroken = Annotated[

@@ -7,13 +7,13 @@ from pydantic import AfterValidator
 
 from eyebright.doors.door import Verbs
 from eyebright.doors.http.paths import API, AfterJob, IdempotencyKey, JobId, Limit
+from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.problems import refusals
-from eyebright.doors.strict import StrictRoute
 from eyebright.ports.jobs import JobQuery
 from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest, RetryRequest
 from eyebright_wire.resources import JobView, Page, Preflight
 
-router = APIRouter(prefix=API, tags=["jobs"], route_class=StrictRoute)
+router = APIRouter(prefix=API, tags=["jobs"], route_class=NativeRoute)
 
 
 def _is_pair(label: str) -> str:

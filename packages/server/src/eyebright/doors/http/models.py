@@ -8,11 +8,12 @@ from starlette.responses import FileResponse
 from eyebright.doors.door import Given, Verbs
 from eyebright.doors.http.files import BYTES, file_answer
 from eyebright.doors.http.paths import API, AfterModel, AliasName, FilePath, Limit, ModelName
+from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.http.uploads import image_of
 from eyebright.doors.problems import refusals
 from eyebright_wire.resources import ExportRequest, ModelComparison, ModelExport, ModelView, Page, Prediction
 
-router = APIRouter(prefix=API, tags=["models"])
+router = APIRouter(prefix=API, tags=["models"], route_class=NativeRoute)
 
 Name = Annotated[str | None, Query(max_length=200, description="Only the versions of this name")]
 Compared = Annotated[str, Query(description="A model, named as in a path", max_length=300)]

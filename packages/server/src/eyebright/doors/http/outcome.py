@@ -8,11 +8,12 @@ from starlette.responses import FileResponse
 from eyebright.doors.door import Verbs
 from eyebright.doors.http.files import BYTES, file_answer
 from eyebright.doors.http.paths import API, FilePath, JobId
+from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.problems import refusals
 from eyebright.services.history import POINTS
 from eyebright_wire.resources import ArtifactView, CheckpointView, LogChunk, MetricSeries
 
-router = APIRouter(prefix=API, tags=["jobs"])
+router = APIRouter(prefix=API, tags=["jobs"], route_class=NativeRoute)
 
 Offset = Annotated[int, Query(ge=0, le=2**53, description="`next_offset` of the chunk before")]
 Points = Annotated[int, Query(ge=2, le=100_000, description="Of each metric; of more, so many are chosen evenly")]

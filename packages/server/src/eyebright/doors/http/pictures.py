@@ -7,11 +7,12 @@ from starlette.responses import Response, StreamingResponse
 
 from eyebright.doors.door import Verbs
 from eyebright.doors.http.paths import API, Limit
+from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.problems import refusals
 from eyebright_wire.datasets import PictureView, Split
 from eyebright_wire.resources import Page
 
-router = APIRouter(prefix=f"{API}/dataset-versions/{{version_id}}", tags=["data sets"])
+router = APIRouter(prefix=f"{API}/dataset-versions/{{version_id}}", tags=["data sets"], route_class=NativeRoute)
 
 After = Annotated[int, Query(ge=-1, description="`next` of the page before")]
 OfSplit = Annotated[Split | None, Query(description="Only images of this split")]

@@ -4,11 +4,11 @@ from fastapi import APIRouter
 
 from eyebright.doors.door import Verbs
 from eyebright.doors.http.paths import API
+from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.problems import refusals
-from eyebright.doors.strict import StrictRoute
 from eyebright_wire.resources import RecipeView, Resolution, ResolutionRequest, TrainerView
 
-router = APIRouter(prefix=API, tags=["recipes"], route_class=StrictRoute)
+router = APIRouter(prefix=API, tags=["recipes"], route_class=NativeRoute)
 
 
 @router.get("/recipes", operation_id="list_recipes", summary="List what can be trained", responses=refusals())

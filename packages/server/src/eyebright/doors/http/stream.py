@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from eyebright.doors.door import Verbs
 from eyebright.doors.http.paths import API, JobId
+from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.problems import refusals
 from eyebright_wire.resources import EventView, JobView, Page
 
-router = APIRouter(prefix=API, tags=["jobs"])
+router = APIRouter(prefix=API, tags=["jobs"], route_class=NativeRoute)
 
 #: Comment lines in this rhythm keep proxies and clients from giving a quiet stream up.
 PING_SECONDS = 15
