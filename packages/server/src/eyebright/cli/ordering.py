@@ -2,12 +2,27 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, signature
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from eyebright.cli.findings import tell_findings
 from eyebright.cli.importing import imported
+from eyebright.cli.options import (
+    Architecture,
+    JobName,
+    MaxDuration,
+    Parent,
+    Priority,
+    Settings,
+    SettingsFile,
+    Task,
+    Trainer,
+)
+from eyebright.cli.scalars import settings_of
 from eyebright.cli.sending import sending
 from eyebright.cli.terminal import say
 from eyebright.client import Client
@@ -102,14 +117,15 @@ def images_line(report: DatasetReport) -> str:
 
 def wanted(
     *,
-    task: str | None,
-    trainer: str | None,
-    model: str | None,
-    parent: str | None,
-    settings: Mapping[str, Any],
-    name: str | None,
-    priority: int,
-    max_duration: str | None,
+    task: Task = None,
+    model: Architecture = None,
+    trainer: Trainer = None,
+    parent: Parent = None,
+    settings: Settings = None,
+    config: SettingsFile = None,
+    name: JobName = None,
+    priority: Priority = 0,
+    max_duration: MaxDuration = None,
 ) -> PreflightRequest:
     """An order that names no data yet, from the options that say it. Raises InvalidRequest."""
     order = PreflightRequest(
@@ -117,11 +133,26 @@ def wanted(
         trainer=trainer,
         model=model,
         parent=parent,
-        config=dict(settings),
+        config=settings_of(settings, config),
         priority=priority,
         max_duration_seconds=seconds_of(max_duration),
     )
     return order if task is None else order.model_copy(update={"task": task})  # said, not only meant
+
+
+def takes_order(verb: Callable[..., int]) -> Callable[..., int]:
+    """A command with the options of `wanted`, whose verb is given the order that these say as `order`."""
+    options = signature(wanted).parameters
+
+    @wraps(verb)
+    def command(**given: Any) -> int:
+        order = wanted(**{name: given.pop(name) for name in options})
+        return verb(order=order, **given)
+
+    own = [[*options.values()] if each.name == "order" else [each] for each in signature(verb).parameters.values()]
+    parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in chain.from_iterable(own)]
+    command.__signature__ = signature(verb).replace(parameters=parameters)  # pyright: ignore[reportAttributeAccessIssue]
+    return command
 
 
 def submit(client: Client, wanted: PreflightRequest, dataset: str) -> JobView:

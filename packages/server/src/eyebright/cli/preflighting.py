@@ -11,22 +11,8 @@ from eyebright.cli.connection import connected
 from eyebright.cli.display import display, headline
 from eyebright.cli.exits import Exit
 from eyebright.cli.following import LeftRunning, follow
-from eyebright.cli.options import (
-    Architecture,
-    DataSource,
-    JobName,
-    Json,
-    LeaveOutBroken,
-    MaxDuration,
-    Parent,
-    Priority,
-    Settings,
-    SettingsFile,
-    Task,
-    Trainer,
-)
-from eyebright.cli.ordering import dataset_for, wanted
-from eyebright.cli.scalars import settings_of
+from eyebright.cli.options import DataSource, Json, LeaveOutBroken
+from eyebright.cli.ordering import dataset_for, takes_order
 from eyebright.cli.terminal import duration, emit, say, show, show_facts, show_table, size
 from eyebright.client import Client
 from eyebright_wire.jobs import JobState, PreflightRequest, RehearsalRequest
@@ -52,17 +38,10 @@ class Answer:
         return {"ok": self.ok, "preflight": self.preflight, "rehearsal": self.rehearsal, "job": self.job}
 
 
+@takes_order
 def preflight(
     source: DataSource,
-    task: Task = None,
-    model: Architecture = None,
-    trainer: Trainer = None,
-    parent: Parent = None,
-    settings: Settings = None,
-    config: SettingsFile = None,
-    name: JobName = None,
-    priority: Priority = 0,
-    max_duration: MaxDuration = None,
+    order: PreflightRequest,
     leave_out_broken: LeaveOutBroken = False,
     rehearse: Annotated[
         bool, typer.Option("--rehearse", help="Also try its first batches, a checkpoint and the exports.")
@@ -79,16 +58,6 @@ def preflight(
     With --rehearse its trainer carries out the first batch, the largest one, a validation, a checkpoint that is gone on from, and
     each export, within a minute; no model comes of it. A path is imported, and stays imported for the training that follows.
     """
-    order = wanted(
-        task=task,
-        trainer=trainer,
-        model=model,
-        parent=parent,
-        settings=settings_of(settings, config),
-        name=name,
-        priority=priority,
-        max_duration=max_duration,
-    )
     with connected() as client:
         try:
             answer = _answer(client, order, source, leave_out_broken, rehearse or webhook is not None, webhook)

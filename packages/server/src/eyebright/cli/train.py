@@ -8,26 +8,13 @@ from eyebright.cli.connection import connected
 from eyebright.cli.display import display
 from eyebright.cli.exits import Exit
 from eyebright.cli.following import follow
-from eyebright.cli.options import (
-    Architecture,
-    DataSource,
-    JobName,
-    Json,
-    LeaveOutBroken,
-    MaxDuration,
-    Parent,
-    Priority,
-    Settings,
-    SettingsFile,
-    Task,
-    Trainer,
-)
-from eyebright.cli.ordering import dataset_for, submit, wanted
-from eyebright.cli.scalars import settings_of
+from eyebright.cli.options import DataSource, Json, LeaveOutBroken
+from eyebright.cli.ordering import dataset_for, submit, takes_order
 from eyebright.cli.summary import Outcome, conclude, outcome_of
 from eyebright.cli.terminal import emit, say, show
 from eyebright.cli.verbs import example, single
 from eyebright.client import Client
+from eyebright_wire.jobs import PreflightRequest
 from eyebright_wire.resources import JobView
 
 app = single()
@@ -43,17 +30,10 @@ eyebright train flowers --detach --json | jq -r .job.id       order it and go on
 
 
 @app.command(epilog=example(EXAMPLES))
+@takes_order
 def train(
     source: DataSource,
-    task: Task = None,
-    model: Architecture = None,
-    trainer: Trainer = None,
-    parent: Parent = None,
-    settings: Settings = None,
-    config: SettingsFile = None,
-    name: JobName = None,
-    priority: Priority = 0,
-    max_duration: MaxDuration = None,
+    order: PreflightRequest,
     leave_out_broken: LeaveOutBroken = False,
     detach: Annotated[bool, typer.Option("--detach", help="Order it, print its id and leave.")] = False,
     as_json: Json = False,
@@ -65,16 +45,6 @@ def train(
     if there is none, one is started and ends by itself once nothing is left to do. Ctrl-C asks whether to cancel the training or
     to leave it running.
     """
-    order = wanted(
-        task=task,
-        trainer=trainer,
-        model=model,
-        parent=parent,
-        settings=settings_of(settings, config),
-        name=name,
-        priority=priority,
-        max_duration=max_duration,
-    )
     with connected() as client:
         plan = client.check(order)  # before an import that a refused order would leave behind
         dataset = dataset_for(client, source, plan.task, leave_out_broken=leave_out_broken)

@@ -10,6 +10,7 @@ from eyebright.doors.http.paths import API, AfterJob, IdempotencyKey, JobId, Lim
 from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.problems import refusals
 from eyebright.ports.jobs import JobQuery
+from eyebright.services.jobs import Submitted
 from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest, RetryRequest
 from eyebright_wire.resources import JobView, Page, Preflight
 
@@ -43,10 +44,7 @@ async def submit_job(
     order: JobRequest, response: Response, verbs: Verbs, idempotency_key: IdempotencyKey = None
 ) -> JobView:
     """Only `dataset` must be given. Everything is checked before anything is kept: trainer, model, settings, data set."""
-    submitted = await verbs.jobs.submit(order, key=idempotency_key)
-    if not submitted.created:
-        response.status_code = 200
-    return _at(response, submitted.view)
+    return _ordered(response, await verbs.jobs.submit(order, key=idempotency_key))
 
 
 @router.post(
@@ -77,10 +75,7 @@ async def rehearse_job(
     """A job of the kind `rehearsal`: within a minute the first batch, the largest one, a validation, a checkpoint that is gone on
     from, each export, and a connection to the webhook, if one is named. It succeeds whatever it finds; its artifact
     `rehearsal.json` says which step failed, and why. No model comes of it."""
-    submitted = await verbs.jobs.rehearse(order, key=idempotency_key)
-    if not submitted.created:
-        response.status_code = 200
-    return _at(response, submitted.view)
+    return _ordered(response, await verbs.jobs.rehearse(order, key=idempotency_key))
 
 
 @router.get("/jobs", operation_id="list_jobs", summary="List jobs, newest first", responses=refusals())
@@ -139,6 +134,12 @@ async def retry_job(
 
 def _pairs(labels: list[str]) -> dict[str, str]:
     return {key: value for key, _, value in (label.partition(":") for label in labels)}
+
+
+def _ordered(response: Response, submitted: Submitted) -> JobView:
+    if not submitted.created:
+        response.status_code = 200
+    return _at(response, submitted.view)
 
 
 def _at(response: Response, job: JobView) -> JobView:
