@@ -71,6 +71,11 @@ class Offline:
     def command(self, argv: list[str]) -> list[str]:
         return [sys.executable, "-m", __name__, str(self._theirs.fileno()), *argv]
 
+    @property
+    def their_end(self) -> socket.socket:
+        """What a process inherits that calls `go_under_watch` by itself."""
+        return self._theirs
+
     def begin(self) -> None:
         """Once the program was started: waits until it is under watch, or until it says that it cannot be."""
         self._theirs.close()
@@ -177,10 +182,10 @@ def _filter(calls: _Calls) -> list[linux.Word]:
     ]
 
 
-def _become(descriptor: int, argv: list[str]) -> None:
-    """Hands over where the questions are heard, by a thread that need not ask, and becomes the program."""
+def go_under_watch(line: socket.socket) -> None:
+    """Whatever this thread does and starts from here on is watched, if it can be. Where the questions are heard is handed over
+    by a thread that need not ask."""
     found: queue.Queue[list[int]] = queue.Queue()
-    line = socket.socket(fileno=descriptor)
     teller = threading.Thread(target=lambda: socket.send_fds(line, [b"x"], found.get()))
     teller.start()
     try:
@@ -188,8 +193,8 @@ def _become(descriptor: int, argv: list[str]) -> None:
     except OSError:
         found.put([])
     teller.join()
-    os.execv(argv[0], argv)  # noqa: S606 - that is what this process is for
 
 
 if __name__ == "__main__":
-    _become(int(sys.argv[1]), sys.argv[2:])
+    go_under_watch(socket.socket(fileno=int(sys.argv[1])))
+    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - that is what this process is for

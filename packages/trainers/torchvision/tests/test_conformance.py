@@ -8,3 +8,4 @@ class TestTorchvision(TrainerConformance):
     manifest = MANIFEST
     weights = "model.safetensors"
     slow = {"epochs": 3, "save_every_steps": 2}
+    warm = ("torch._dynamo", "torchvision")

@@ -8,3 +8,4 @@ class TestToy(TrainerConformance):
     manifest = MANIFEST
     weights = "model.json"
     slow = {"step_seconds": 0.03, "checkpoint_steps": 4, "epochs": 6}
+    warm = ("json",)

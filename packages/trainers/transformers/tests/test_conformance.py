@@ -3,12 +3,15 @@
 from eyebright_kit.testing import TaskConformance, TrainerConformance
 from eyebright_transformers.manifest import MANIFEST
 
+WARM = ("torch._dynamo", "torch.distributed.tensor", "torch.export", "torchvision")
+
 
 class TestClassification(TrainerConformance):
     manifest = MANIFEST
     task = "classification"
     weights = "model.safetensors"
     slow = {"epochs": 3, "save_every_steps": 2}
+    warm = WARM
 
 
 class TestDetection(TaskConformance):
@@ -16,6 +19,7 @@ class TestDetection(TaskConformance):
     task = "detection"
     weights = "model.safetensors"
     slow = {"epochs": 3, "save_every_steps": 2, "imgsz": 64}
+    warm = WARM
 
 
 class TestInstanceSegmentation(TaskConformance):
@@ -23,6 +27,7 @@ class TestInstanceSegmentation(TaskConformance):
     task = "instance_segmentation"
     weights = "model.safetensors"
     slow = {"epochs": 3, "save_every_steps": 2, "queries": 8, "points": 64}
+    warm = WARM
 
 
 class TestSemanticSegmentation(TaskConformance):
@@ -30,3 +35,4 @@ class TestSemanticSegmentation(TaskConformance):
     task = "semantic_segmentation"
     weights = "model.safetensors"
     slow = {"epochs": 3, "save_every_steps": 2}
+    warm = WARM

@@ -1,5 +1,7 @@
 """The Ultralytics trainer keeps every promise of a trainer."""
 
+from warm_start import IMPORTED
+
 from eyebright_kit.testing import TrainerConformance
 from eyebright_ultralytics.manifest import MANIFEST
 
@@ -8,3 +10,4 @@ class TestUltralytics(TrainerConformance):
     manifest = MANIFEST
     weights = "model.safetensors"
     slow = {"epochs": 3, "exports": []}
+    warm = IMPORTED

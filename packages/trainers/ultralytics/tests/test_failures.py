@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 from PIL import Image
+from warm_start import WARM
 
 from eyebright_kit.runtime.tinyjob import TinyJob
 from eyebright_kit.runtime.tinyset import Drawn
@@ -19,7 +20,7 @@ from eyebright_wire.events import EventKind
 def failed_by(fault: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Trace:
     monkeypatch.setenv("FAULT", fault)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    return traced("faulty", TinyJob(folder, MANIFEST).write_spec())
+    return traced("faulty", TinyJob(folder, MANIFEST).write_spec(), start=WARM)
 
 
 def test_memory_that_runs_out_names_batch_and_size_and_is_not_tried_with_less(tmp_path: Path, monkeypatch):
@@ -48,7 +49,7 @@ def test_an_image_that_ultralytics_passes_over_is_no_secret(tmp_path: Path):
     sha256 = replace(job.data, draw=_one_speck(job.data.draw)).store(job.blobs)
     dataset = spec.dataset.model_copy(update={"manifest_sha256": sha256})
     path.write_text(spec.model_copy(update={"dataset": dataset}).model_dump_json())
-    trace = traced(MANIFEST.module, path)
+    trace = traced(MANIFEST.module, path, start=WARM)
     assert trace.failed.code == ErrorCode.DATASET_INVALID, trace.summary()
     assert "of the 16 images in train, Ultralytics can use 15" in trace.failed.message
 
@@ -61,13 +62,13 @@ def _one_speck(draw: Callable[[int, Random], Drawn]) -> Callable[[int, Random], 
 
 def test_pretrained_without_the_file_says_where_it_belongs(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    trace = traced(MANIFEST.module, TinyJob(tmp_path, MANIFEST).write_spec(pretrained=True))
+    trace = traced(MANIFEST.module, TinyJob(tmp_path, MANIFEST).write_spec(pretrained=True), start=WARM)
     assert trace.failed.code == ErrorCode.CONFIG_INVALID, trace.summary()
     assert str(tmp_path / "torch" / "hub" / "checkpoints" / "yolo11n.pt") in trace.failed.message
     assert trace.network == ()
 
 
 def test_an_export_whose_package_is_not_here_is_refused_before_training(tmp_path: Path):
-    trace = traced(MANIFEST.module, TinyJob(tmp_path, MANIFEST).write_spec(exports=["openvino"]))
+    trace = traced(MANIFEST.module, TinyJob(tmp_path, MANIFEST).write_spec(exports=["openvino"]), start=WARM)
     assert trace.failed.code == ErrorCode.CONFIG_INVALID, trace.summary()
     assert "needs the package openvino" in trace.failed.message

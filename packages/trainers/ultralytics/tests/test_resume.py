@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from warm_start import WARM
 
 from eyebright_kit.disk import sha256_of
 from eyebright_kit.runtime.tinyjob import TinyJob
@@ -35,10 +36,10 @@ class Job:
         return path
 
     def whole(self) -> Trace:
-        return traced(MANIFEST.module, self.order(1))
+        return traced(MANIFEST.module, self.order(1), start=WARM)
 
     def killed_after_checkpoint(self) -> Trace:
-        child = TracedRun(MANIFEST.module, self.order(1))
+        child = TracedRun(MANIFEST.module, self.order(1), start=WARM)
         child.wait_for(EventKind.CHECKPOINT, 300)
         child.process.send_signal(signal.SIGKILL)
         return child.wait(300)
@@ -47,7 +48,7 @@ class Job:
         saved = earlier.checkpoints[-1]
         source = Grant(uri=earlier.spec.output.uri)
         point = ResumePoint(source=source, manifest=saved.manifest, epoch=saved.epoch, step=saved.step)
-        return traced(MANIFEST.module, self.order(2, point))
+        return traced(MANIFEST.module, self.order(2, point), start=WARM)
 
 
 @pytest.mark.timeout(900)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from warm_start import WARM
 
 from eyebright_kit.runtime.tinyjob import TinyJob
 from eyebright_kit.runtime.trace import reports_each_epoch, stays_offline, tells_its_story_in_order, traced
@@ -13,7 +14,7 @@ from eyebright_ultralytics.manifest import MANIFEST
 @pytest.mark.parametrize("task", [task.name for task in MANIFEST.tasks])
 def test_every_task_trains_and_tells_its_primary_metric(task: str, tmp_path: Path):
     job = TinyJob(tmp_path, MANIFEST, task_name=task)
-    trace = traced(MANIFEST.module, job.write_spec())
+    trace = traced(MANIFEST.module, job.write_spec(), start=WARM)
     tells_its_story_in_order(trace)
     reports_each_epoch(trace)
     stays_offline(trace)
@@ -34,7 +35,7 @@ def test_a_run_leaves_nothing_in_the_home_folder(tmp_path: Path, monkeypatch: py
 def test_of_equally_good_epochs_the_one_whose_weights_are_handed_over_is_told(tmp_path: Path):
     """Hardly any learning: each epoch is as good as the first, and Ultralytics keeps the weights of the last."""
     job = TinyJob(tmp_path, MANIFEST, task_name="classification")
-    trace = traced(MANIFEST.module, job.write_spec(optimizer="SGD", lr0=1e-9, warmup_bias_lr=0, exports=[]))
+    trace = traced(MANIFEST.module, job.write_spec(optimizer="SGD", lr0=1e-9, warmup_bias_lr=0, exports=[]), start=WARM)
     assert [saved.best for saved in trace.checkpoints] == [True, True], trace.summary()
     report = json.loads((trace.output / "metrics.json").read_text())
     assert report["best_epoch"] == trace.checkpoints[-1].epoch == 2

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from warm_start import WARM
 
 from eyebright_kit.disk import sha256_of
 from eyebright_kit.errors import ConfigInvalid
@@ -41,12 +42,14 @@ def test_a_run_begins_with_the_weights_that_lie_there_and_its_card_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     fast = {"epochs": 1, "exports": []}
-    before = traced(MANIFEST.module, TinyJob(tmp_path / "before", MANIFEST).write_spec(**fast))
+    before = traced(MANIFEST.module, TinyJob(tmp_path / "before", MANIFEST).write_spec(**fast), start=WARM)
     place = tmp_path / "torch" / "hub" / "checkpoints" / "yolo11n.pt"
     place.parent.mkdir(parents=True)
     shutil.copyfile(before.output / "best.pt", place)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    after = traced(MANIFEST.module, TinyJob(tmp_path / "after", MANIFEST).write_spec(**fast, pretrained=True))
+    after = traced(
+        MANIFEST.module, TinyJob(tmp_path / "after", MANIFEST).write_spec(**fast, pretrained=True), start=WARM
+    )
     assert after.exit_code == 0, after.summary()
     assert after.network == ()
     losses = [next(iter(trace.of(EventKind.PROGRESS)))["metrics"]["box_loss"] for trace in (before, after)]

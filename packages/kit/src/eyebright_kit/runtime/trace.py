@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from PIL import Image
 
@@ -127,25 +127,68 @@ class Trace:
         return last.data
 
 
+class Process(Protocol):
+    """What is asked of a child: `subprocess.Popen` in short."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def kill(self) -> None: ...
+    def send_signal(self, sig: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Program:
+    """`python -m` and these arguments, to be started in a session of its own, under watch from its first step."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    guard: Path  # a script that each Python of it runs before anything else
+    offline: Offline
+    cwd: Path | None = None
+
+
+def cold(program: Program) -> Process:
+    """As an executor starts it."""
+    with program.log.open("wb") as log:
+        return subprocess.Popen(
+            program.offline.command([sys.executable, "-m", *program.arguments]),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=program.environment,
+            cwd=program.cwd,
+            pass_fds=program.offline.kept_open,
+            start_new_session=True,
+        )
+
+
 class TracedRun:
     """A child process that runs one attempt with the network closed, and meets with a fault if one is named."""
 
-    def __init__(self, module: str, spec: Path, fault: str = "", home: Path | None = None) -> None:
+    def __init__(
+        self,
+        module: str,
+        spec: Path,
+        fault: str = "",
+        home: Path | None = None,
+        start: Callable[[Program], Process] = cold,
+    ) -> None:
         """With `home`, that is where it stands, and its home and temporary folder are made there."""
         self.folder = spec.parent
         self._notes = self.folder / "network.txt"
-        self._log = (self.folder / "log.txt").open("wb")
         offline = Offline(self._note)
-        before = [sys.executable, "-m", *(["eyebright_kit.runtime.faulty", fault] if fault else [])]
-        self.process = subprocess.Popen(
-            offline.command([*before, module, "run", str(spec)]),
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **_guarded(self.folder, self._notes), **(_at_home(home) if home else {})},
+        guard = _guard_in(self.folder)
+        program = Program(
+            arguments=(*(["eyebright_kit.runtime.faulty", fault] if fault else []), module, "run", str(spec)),
+            environment={**os.environ, **_guarded(guard, self._notes), **(_at_home(home) if home else {})},
+            log=self.folder / "log.txt",
+            guard=guard,
+            offline=offline,
             cwd=home,
-            pass_fds=offline.kept_open,
-            start_new_session=True,
         )
+        self.process = start(program)
         offline.begin()
 
     def _note(self, attempt: str) -> None:
@@ -192,15 +235,20 @@ class TracedRun:
             self.process.kill()
             self.process.wait()
             raise
-        finally:
-            self._log.close()
         notes = self._notes.read_text().splitlines() if self._notes.exists() else []
         return Trace(self.folder, code, (self.folder / "log.txt").read_text(errors="replace"), tuple(notes))
 
 
-def traced(module: str, spec: Path, timeout_seconds: float = 300.0, fault: str = "", home: Path | None = None) -> Trace:
+def traced(
+    module: str,
+    spec: Path,
+    timeout_seconds: float = 300.0,
+    fault: str = "",
+    home: Path | None = None,
+    start: Callable[[Program], Process] = cold,
+) -> Trace:
     """Runs `python -m module run spec` with the network closed and answers what it left."""
-    return TracedRun(module, spec, fault, home).wait(timeout_seconds)
+    return TracedRun(module, spec, fault, home, start).wait(timeout_seconds)
 
 
 def tells_its_story_in_order(trace: Trace) -> None:
@@ -315,12 +363,16 @@ def run_verb(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _guarded(folder: Path, notes: Path) -> dict[str, str]:
+def _guard_in(folder: Path) -> Path:
+    guard = folder / "guard" / "sitecustomize.py"
+    guard.parent.mkdir(exist_ok=True)
+    guard.write_text(_GUARD)
+    return guard
+
+
+def _guarded(guard: Path, notes: Path) -> dict[str, str]:
     """The environment that makes a child install the guard: Python imports `sitecustomize` before anything else."""
-    guard = folder / "guard"
-    guard.mkdir(exist_ok=True)
-    (guard / "sitecustomize.py").write_text(_GUARD)
-    path = os.pathsep.join(filter(None, [str(guard), os.environ.get("PYTHONPATH", "")]))
+    path = os.pathsep.join(filter(None, [str(guard.parent), os.environ.get("PYTHONPATH", "")]))
     return {"PYTHONPATH": path, "EYEBRIGHT_NETWORK_NOTES": str(notes), "PYTHONUNBUFFERED": "1"}
 
 

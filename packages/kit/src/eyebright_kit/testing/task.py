@@ -25,6 +25,7 @@ from eyebright_kit.runtime.trace import (
     Trace,
     TracedRun,
     artifacts_are_true,
+    cold,
     hands_over_its_papers,
     leaves_the_images_alone,
     predicts,
@@ -34,6 +35,7 @@ from eyebright_kit.runtime.trace import (
     traced,
 )
 from eyebright_kit.testing.hostile import CANARY, hostile, keeps_names_as_they_are, listing, plant
+from eyebright_kit.testing.warm import warm
 from eyebright_wire.artifacts import ArtifactKind, Grant
 from eyebright_wire.errors import ErrorCode, ExitCode
 from eyebright_wire.events import EventKind
@@ -57,6 +59,8 @@ class TaskConformance:
         {"epochs": "; rm -rf /"},
         {"no_such_setting": 1},
     )
+    #: Modules that runs find imported. The first, the hostile one, a rehearsal and every answer start cold, as in earnest.
+    warm: ClassVar[tuple[str, ...]] = ()
     timeout_seconds: ClassVar[float] = 300.0
 
     @pytest.fixture(scope="class")
@@ -73,6 +77,12 @@ class TaskConformance:
         job = TinyJob(tmp_path, self.manifest, task_name=self.task)
         none: dict[str, Any] = {"exports": []} if "exports" in job.task.recipe else {}
         return replace(job, config={**self.slow, **none})
+
+    def started(self, spec: Path, fault: str = "") -> TracedRun:
+        return TracedRun(self.manifest.module, spec, fault, start=warm(self.warm) if self.warm else cold)
+
+    def traced(self, spec: Path, fault: str = "") -> Trace:
+        return self.started(spec, fault).wait(self.timeout_seconds)
 
     def test_it_tells_its_story_in_order_with_nobody_listening(self, finished: Trace) -> None:
         tells_its_story_in_order(finished)
@@ -124,7 +134,7 @@ class TaskConformance:
             parent=_granted(finished, job.data.classes),
             export=ExportOrder(format=form),
         )
-        trace = traced(self.manifest.module, ordered.write_spec(), self.timeout_seconds)
+        trace = self.traced(ordered.write_spec())
         assert trace.exit_code == ExitCode.DONE, trace.summary()
         (export,) = trace.succeeded.exports
         made = {ref.path: ref.kind for ref in trace.succeeded.artifacts}
@@ -135,7 +145,7 @@ class TaskConformance:
 
     def test_a_bad_setting_is_refused_by_name(self, job: TinyJob) -> None:
         for attempt, bad in enumerate(self.bad_configs, start=1):
-            trace = traced(self.manifest.module, job.write_spec(attempt, **bad), self.timeout_seconds)
+            trace = self.traced(job.write_spec(attempt, **bad))
             assert trace.exit_code == ExitCode.BAD_CONFIG, trace.summary()
             assert trace.failed.code == ErrorCode.CONFIG_INVALID
             assert next(iter(bad)) in trace.failed.message
@@ -154,7 +164,7 @@ class TaskConformance:
     def test_it_moves_with_each_step_and_each_evaluation_and_no_more_when_it_hangs(self, tmp_path: Path) -> None:
         """By which the control plane tells a hung run from one that is slow, and both from a dead one."""
         job = TinyJob(tmp_path, self.manifest, self.slow, heartbeat_seconds=0.05, task_name=self.task)
-        child = TracedRun(self.manifest.module, job.write_spec(), fault="hang")
+        child = self.started(job.write_spec(), fault="hang")
         try:
             moves = child.until_fault(self.timeout_seconds)
             beats = child.beats(8)
@@ -192,14 +202,14 @@ class TaskConformance:
             root=job.root / ("same" if classes == job.data.classes else "other"),
             parent=_granted(finished, classes),
         )
-        trace = traced(self.manifest.module, child.write_spec(), self.timeout_seconds)
+        trace = self.traced(child.write_spec())
         tells_its_story_in_order(trace)
         stays_offline(trace)
         return trace
 
     def _interrupted(self, job: TinyJob, number: signal.Signals) -> Trace:
         """A first attempt that gets a signal at a random moment after its first checkpoint."""
-        child = TracedRun(self.manifest.module, job.write_spec())
+        child = self.started(job.write_spec())
         # Told, not only written: nobody goes on from a checkpoint that nobody has heard of.
         child.wait_for(EventKind.CHECKPOINT, self.timeout_seconds)
         time.sleep(random.uniform(0, 0.1))
@@ -210,7 +220,7 @@ class TaskConformance:
 
     def _resumes_exactly(self, job: TinyJob, finished: Trace, interrupted: Trace) -> None:
         spec = job.write_spec(attempt=2, resume=tuple(_resume_points(interrupted)))
-        trace = traced(self.manifest.module, spec, self.timeout_seconds)
+        trace = self.traced(spec)
         tells_its_story_in_order(trace)
         stays_offline(trace)
         assert trace.events[0].data["resumed_from_step"] == interrupted.checkpoints[-1].step

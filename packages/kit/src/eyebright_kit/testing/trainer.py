@@ -73,20 +73,20 @@ class TrainerConformance(TaskConformance):
         assert "image.jpg" in answer.stderr
 
     def test_the_same_seed_gives_the_same_weights(self, finished: Trace, job: TinyJob) -> None:
-        again = traced(self.manifest.module, job.write_spec(), self.timeout_seconds)
+        again = self.traced(job.write_spec())
         assert weights_of(again, self.weights) == weights_of(finished, self.weights)
 
     def test_cancelled_by_the_answer_to_an_event_it_stops(self, tmp_path: Path) -> None:
         with IngestServer() as server:
             server.cancel_after = EventKind.PROGRESS
             job = TinyJob(tmp_path, self.manifest, self.slow, server.url, 0.05, self.task)
-            trace = traced(self.manifest.module, job.write_spec(), self.timeout_seconds)
+            trace = self.traced(job.write_spec())
         assert trace.exit_code == ExitCode.DONE, trace.summary()
         assert server.kinds[-1] == EventKind.CANCELLED, trace.summary()
 
     def test_memory_that_runs_out_is_told_with_the_settings_to_lower(self, job: TinyJob) -> None:
         config = job.spec().config
-        trace = traced(self.manifest.module, job.write_spec(), self.timeout_seconds, fault="memory")
+        trace = self.traced(job.write_spec(), fault="memory")
         assert (trace.exit_code, trace.failed.code) == (ExitCode.TRAINER_ERROR, ErrorCode.OUT_OF_MEMORY), (
             trace.summary()
         )
