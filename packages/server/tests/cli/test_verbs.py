@@ -20,6 +20,13 @@ from eyebright_wire.resources import JobView
 Cli = Callable[..., Ran]
 
 
+def test_a_list_of_all_kinds_names_the_kind(cli: Cli, done: JobView) -> None:
+    shown = cli("jobs", "list", "--kind", "all").out
+    assert "kind" in shown
+    assert "training" in next(line for line in shown.splitlines() if done.id in line)
+    assert "kind" not in cli("jobs", "list").out
+
+
 def test_jobs_are_listed(cli: Cli, done: JobView) -> None:
     found = cli("jobs", "list", "--state", "succeeded", "--label", "team=vision", "--json").document
     assert [job["id"] for job in found] == [done.id]
@@ -517,9 +524,10 @@ def test_broken_files_can_be_left_out_from_afar(live: LiveServer, client: Client
 
 
 def test_a_link_that_is_not_sent_is_told(live: LiveServer, client: Client, photos: Path, tmp_path: Path) -> None:
-    (photos / "cat" / "away.png").symlink_to("/etc/hostname")
+    folder = shutil.copytree(photos, tmp_path / "linked")  # the pictures are every test's
+    (folder / "cat" / "away.png").symlink_to("/etc/hostname")
     where = {"EYEBRIGHT_URL": client.url, "EYEBRIGHT_TOKEN": live.token}
-    done = eyebright(tmp_path, "datasets", "import", photos, "--name", "unlinked", "--leave-out-broken", **where)
+    done = eyebright(tmp_path, "datasets", "import", folder, "--name", "unlinked", "--leave-out-broken", **where)
     assert done.code == Exit.DONE
     assert "not sent: " in done.err
     assert "away.png is a link to /etc/hostname" in " ".join(done.err.split())

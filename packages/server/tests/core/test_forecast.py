@@ -56,6 +56,22 @@ def test_what_lies_above_the_fixed_part_grows_with_the_pixels_of_a_batch():
     assert "job_1" in found.how
 
 
+def test_a_run_of_another_order_of_size_tells_less_than_the_rule():
+    past = [peak("job_1", 1, 32, 900 * MIB)]  # of an eighth of the images, and a quarter of the pixels of each
+    by_rule = forecast.memory(1000, CONFIG, past, "main", None)
+    assert by_rule is not None
+    assert by_rule.basis == "rule"
+    without = forecast.memory(None, CONFIG, past, "main", None)
+    assert without is not None
+    assert without.basis == "scaled"  # better than nothing
+
+
+def test_no_batch_is_larger_than_the_images():
+    assert forecast.memory(1000, {**CONFIG, "batch": 65536}, (), "main", None, images=8) == forecast.memory(
+        1000, CONFIG, (), "main", None
+    )
+
+
 @pytest.mark.parametrize("config", [{}, {"batch": 8}])
 def test_where_there_is_nothing_to_go_by_nothing_is_said(config: dict[str, int]):
     assert forecast.memory(1000, config, (), "main", None) is None

@@ -96,7 +96,7 @@ def use(facts: Facts, output: str) -> str:
 def exports(facts: Facts, difference: str, metric: str) -> str:
     """`difference` names what was compared, `metric` what was scored again."""
     if not facts.exports:
-        return "## Exports\n\nNone were asked for."
+        return "## Exports\n\nNone were made with the training. One made later has its certificate, `parity.json`, beside it."
     rows = (
         (
             export.path,

@@ -17,7 +17,7 @@ INPUT = "images"
 def session(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
     """An onnxruntime session on the CPU; `threads=0` takes all cores."""
     if not path.is_file():
-        raise ConfigInvalid(f"{path.parent} has no {path.name}; train with exports=[onnx], then predict")
+        raise ConfigInvalid(f"the model has no {path.name}, which predicting needs: export it as onnx first")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3

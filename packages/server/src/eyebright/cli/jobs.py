@@ -104,10 +104,10 @@ def list_jobs(
     if as_json:
         emit(jobs)
     else:
+        kinds = ("kind",) if only is None else ()
+        rows = ((job.id, *(str(job.kind) for _ in kinds), *_row(job)) for job in jobs)
         show_table(
-            ("job", "name", "state", "model", "progress", "created"),
-            map(_row, jobs),
-            "No jobs yet. Try `eyebright demo`.",
+            ("job", *kinds, "name", "state", "model", "progress", "created"), rows, "No jobs yet. Try `eyebright demo`."
         )
 
 
@@ -329,7 +329,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _row(job: JobView) -> tuple[object, ...]:
-    return job.id, job.name, state_text(job.state), job.model, _standing(job), moment(job.created_at_ms)
+    return job.name, state_text(job.state), job.model, _standing(job), moment(job.created_at_ms)
 
 
 def _standing(job: JobView) -> str:

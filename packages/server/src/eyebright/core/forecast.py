@@ -22,6 +22,8 @@ _PROGRAM_BYTES = 500 * 2**20
 #: What is kept besides the newest few checkpoints: the best one, and the one that is being written.
 _OTHER_CHECKPOINTS = 2
 _KEPT = 2
+#: A run with more or fewer pixels in a batch, by this factor, tells less than the rule: what it held besides is not known well.
+_FAR = 4
 _MIB = 2**20
 
 
@@ -35,6 +37,10 @@ class Shape:
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "Shape":
         return cls(_whole(config.get("batch")), _whole(config.get("imgsz")))
+
+    def within(self, images: int | None) -> "Shape":
+        """No batch is larger than the images that there are."""
+        return self if self.batch is None or not images else Shape(min(self.batch, images), self.imgsz)
 
     @property
     def pixels(self) -> int | None:
@@ -73,13 +79,25 @@ def result_bytes(parameters: int | None, config: Mapping[str, Any]) -> int:
 
 
 def memory(
-    parameters: int | None, config: Mapping[str, Any], past: Iterable[Peak], place: str, free_bytes: int | None
+    parameters: int | None,
+    config: Mapping[str, Any],
+    past: Iterable[Peak],
+    place: str,
+    free_bytes: int | None,
+    *,
+    images: int | None = None,
 ) -> MemoryForecast | None:
-    """By the most like of the earlier runs, or by rule; None where there is nothing to go by."""
-    shape = Shape.of(config)
+    """By the most like of the earlier runs, or by rule; None where there is nothing to go by. `images` are there to train on."""
+    asked = Shape.of(config)
+    shape = asked.within(images)
     fixed = _PROGRAM_BYTES + _weights_bytes(parameters, config)
     peaks = list(past)
-    found = _measured(shape, peaks) or _scaled(shape, peaks, fixed) or _by_rule(shape, parameters, fixed)
+    found = (
+        _measured(asked, peaks)
+        or _scaled(shape, _near(shape, peaks), fixed)
+        or _by_rule(shape, parameters, fixed)
+        or _scaled(shape, peaks, fixed)
+    )
     if found is None:
         return None
     basis, needed, how = found
@@ -97,6 +115,11 @@ def _measured(shape: Shape, peaks: list[Peak]) -> _Found | None:
         return None
     most = max(alike, key=lambda peak: peak.size_bytes)
     return "measured", most.size_bytes, f"the most that {_jobs(len(alike))} held, in {most.job_id}"
+
+
+def _near(shape: Shape, peaks: list[Peak]) -> list[Peak]:
+    pixels = shape.pixels or 0
+    return [peak for peak in peaks if pixels <= _FAR * (peak.shape.pixels or 0) <= _FAR**2 * pixels]
 
 
 def _scaled(shape: Shape, peaks: list[Peak], fixed: int) -> _Found | None:

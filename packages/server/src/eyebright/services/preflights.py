@@ -19,6 +19,7 @@ from eyebright.ports.executor import Environment, Executor
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore
 from eyebright.ports.objects import BLOBS, ObjectStore
 from eyebright.services.orders import Orders, as_of, report_of
+from eyebright_wire.datasets import Split
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobState, PreflightRequest
@@ -66,11 +67,12 @@ class Preflights:
         disk: tuple[DiskForecast, ...] = ()
         memory = None
         executor = self._executors.get(request.executor)
+        report = version and report_of(version)
         if environment and task and model and resolved and executor:
             found.idle(resolved)
             disk = await self._disk(environment, task, model, resolved.config, version, executor, found)
-            memory = await self._memory(environment, task, model, resolved.config, executor, found)
-        report = version and report_of(version)
+            images = report.images.get(Split.TRAIN) if report else None
+            memory = await self._memory(environment, task, model, resolved.config, images, executor, found)
         return Preflight(
             trainer=environment.trainer if environment else request.trainer or "",
             task=request.task,
@@ -138,6 +140,7 @@ class Preflights:
         task: TaskInfo,
         model: str,
         config: Mapping[str, Any],
+        images: int | None,
         executor: Executor,
         found: "_Found",
     ) -> MemoryForecast | None:
@@ -146,7 +149,7 @@ class Preflights:
         key = _ON_GPU if on_gpu else _IN_MAIN
         past = await self._past(environment.trainer, task.name, model, key)
         place, free = ("gpu", room.device_bytes) if on_gpu else ("main", room.memory_bytes)
-        memory = forecast.memory(forecast.parameters_of(task, model), config, past, place, free)
+        memory = forecast.memory(forecast.parameters_of(task, model), config, past, place, free, images=images)
         if memory and memory.free_bytes is not None and memory.needed_bytes > memory.free_bytes:
             found.findings.append(_short_of_memory(memory))
         return memory

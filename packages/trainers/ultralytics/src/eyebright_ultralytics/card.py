@@ -75,7 +75,7 @@ def _use(facts: Facts) -> str:
 
 def _parity(facts: Facts) -> str:
     if not facts.exports:
-        return "## Exports\n\nNone were asked for."
+        return "## Exports\n\nNone were made with the training. One made later has its certificate, `parity.json`, beside it."
     names = ("file", "runtime", "images", "greatest difference", "same best answer", "metric", "native / exported")
     return (
         "## Exports\n\nScored again in their own runtime on the validation split. Differences are shares of the greatest "
