@@ -131,6 +131,19 @@ def test_a_task_may_take_models_beyond_its_list_but_no_address():
         model_of(task, "hub:somebody")
 
 
+def test_a_known_model_that_cannot_be_trained_is_refused_with_the_reason():
+    task = TASK.model_copy(update={"model_pattern": ".+", "refused_models": {"swim": "needs water"}})
+    with pytest.raises(ConfigInvalid, match=r"^swim needs water$"):
+        model_of(task, "swim")
+
+
+def test_a_name_with_a_dot_of_its_own_is_a_name():
+    task = TASK.model_copy(update={"model_pattern": ".+", "more_models": ("net-3.2GF",)})
+    assert model_of(task, "net-3.2GF") == "net-3.2GF"
+    with pytest.raises(ConfigInvalid, match=r"Did you mean 'net-3\.2GF'"):
+        model_of(task, "net-3.2G")
+
+
 AGPL = ["AGPL-3.0", "AGPL-3.0-only", "AGPL-3.0-or-later", "agpl-3.0-only"]
 
 

@@ -32,6 +32,9 @@ class TaskInfo(WireModel):
         default=(),
         description="All those others, where their names are known; a dot and the tag of weights may follow one",
     )
+    refused_models: dict[str, str] = Field(
+        default_factory=dict, description="Known models that it cannot train: why, in words that follow the name"
+    )
     default_model: str
     config_schema: dict[str, Any]
     recipe: dict[str, Any]  # the base config: every field with its default
@@ -52,7 +55,7 @@ class TaskInfo(WireModel):
     def _takes(self, model: str) -> bool:
         if not self.model_pattern or re.fullmatch(self.model_pattern, model) is None:
             return False
-        return not self.more_models or model.partition(".")[0] in self.more_models
+        return not self.more_models or model in self.more_models or model.partition(".")[0] in self.more_models
 
 
 class TrainerManifest(WireModel):

@@ -49,6 +49,8 @@ def model_of(task: TaskInfo, name: str | None) -> str:
     """The model by name, or the task's default."""
     if name is None:
         return task.default_model
+    if reason := task.refused_models.get(name):
+        raise ConfigInvalid(f"{name} {reason}")
     if not task.offers(name):
         known = [model.name for model in task.models]
         close = get_close_matches(name.partition(".")[0], [*known, *task.more_models], n=1)

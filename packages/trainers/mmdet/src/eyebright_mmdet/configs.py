@@ -69,6 +69,11 @@ def _entry(name: str) -> Mapping[str, Any]:
     return next((entry for entry in listed if Path(entry["Config"]).name == file.name), {})
 
 
+def names() -> list[str]:
+    """All that MMDetection ships."""
+    return sorted(_index())
+
+
 @cache
 def _index() -> Mapping[str, Path]:
     """Every name is one file's; nothing that a person writes becomes a path."""

@@ -36,8 +36,18 @@ MODELS = (
 )
 
 
+def _text(name: str) -> str:
+    return (files("eyebright_mmdet") / "recipes" / name).read_text(encoding="utf-8")
+
+
 def _recipe(task: str) -> dict[str, Any]:
-    return yaml.safe_load((files("eyebright_mmdet") / "recipes" / f"{task}.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load(_text(f"{task}.yaml"))
+
+
+def _refused() -> dict[str, str]:
+    """What `survey` found."""
+    found: dict[str, list[str]] = yaml.load(_text("refused.yaml"), yaml.CSafeLoader)
+    return {name: reason for reason, names in found.items() for name in names}
 
 
 MANIFEST = TrainerManifest(
@@ -51,6 +61,8 @@ MANIFEST = TrainerManifest(
             name="detection",
             models=MODELS,
             # the name of a configuration that MMDetection ships; never an address or a path
+            more_models=tuple(_text("names.txt").split()),
+            refused_models=_refused(),
             model_pattern=r"[A-Za-z0-9]+([_.+-][A-Za-z0-9]+)*",
             default_model="rtmdet_tiny",
             config_schema=MMDetConfig.model_json_schema(),

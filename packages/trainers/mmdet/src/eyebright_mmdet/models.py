@@ -26,16 +26,27 @@ def build(name: str, classes: int, config: MMDetConfig = _SMALL, pretrained: Pre
     """For so many classes. All but what depends on those begins from `pretrained` if there is any. Raises ConfigInvalid for what
     cannot be had here, and for weights of another model."""
     told = configs.model(name, classes)
-    try:
-        model = MODELS.build(told)
-    except (ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise ConfigInvalid(f"MMDetection cannot build {name} here ({error}); choose a listed model") from error
-    _check_operators(name, model)
+    model = _bare(name, told)
     detector = _detector(name, model, config.imgsz, swaps=not told.data_preprocessor.get("bgr_to_rgb", False))
     _begin(model)
     if pretrained:
         _take(model, pretrained, dependent(model, lambda: _imagined(name, classes + 1)))
     return detector
+
+
+def check(name: str) -> None:
+    """Raises ConfigInvalid for a model that cannot be trained here, whatever the settings."""
+    _reader(name, _bare(name, configs.model(name, 1)))
+
+
+def _bare(name: str, told: Any) -> Any:
+    """MMDetection's own model, before its weights begin."""
+    try:
+        model = MODELS.build(told)
+    except (ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise ConfigInvalid(f"{name} cannot be built here ({error}); choose a listed model") from error
+    _check_operators(name, model)
+    return model
 
 
 def stages(_name: str, detector: nn.Module) -> Stages:
