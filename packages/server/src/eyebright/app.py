@@ -48,6 +48,7 @@ from eyebright.services.dispatch import Dispatch
 from eyebright.services.export_files import ExportFiles
 from eyebright.services.exports import Exports
 from eyebright.services.finalise import Finaliser
+from eyebright.services.forecasts import Forecasts
 from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
 from eyebright.services.jobs import Jobs
@@ -293,7 +294,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     project_tree = ProjectTree(settings.projects, database.jobs, history)
     return Services(
         jobs=jobs,
-        preflights=Preflights(orders, database.jobs, database.history, objects, parts.executors),
+        preflights=Preflights(orders, Forecasts(database.jobs, database.history, objects), parts.executors),
         history=history,
         ingest=ingest,
         watch=Watch(jobs, history, announcer),

@@ -13,6 +13,7 @@ from eyebright.services.dispatch import Dispatch
 from eyebright.services.export_files import ExportFiles
 from eyebright.services.exports import Exports
 from eyebright.services.finalise import Finaliser
+from eyebright.services.forecasts import Forecasts
 from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
 from eyebright.services.jobs import Jobs
@@ -69,7 +70,8 @@ class Platform:
             database.models, database.jobs, self.catalog, clock, announcer, licence_deny=self.licence_deny
         )
         self.jobs = Jobs(database.jobs, database.history, self.orders, self.exports, self.catalog, clock, announcer)
-        self.preflights = Preflights(self.orders, database.jobs, database.history, self.objects, executors)
+        forecasts = Forecasts(database.jobs, database.history, self.objects)
+        self.preflights = Preflights(self.orders, forecasts, executors)
         self.watch = Watch(self.jobs, self.history, announcer)
         self.ingest = Ingest(database.jobs, clock, announcer, lease_ms=LEASE_MS, limits=self.limits)
         seal = Seal(
