@@ -326,7 +326,7 @@ async def test_a_trainer_sees_its_share_of_the_machine_and_no_secrets(
     assert seen["HOME"] == "/home/me"
     assert (seen["LC_ALL"], seen["NVIDIA_DRIVER_CAPABILITIES"]) == ("C.UTF-8", "compute")
     assert (seen["CUDA_VISIBLE_DEVICES"], seen["CUDA_DEVICE_ORDER"]) == ("1,3", "PCI_BUS_ID")
-    assert (seen["OMP_NUM_THREADS"], seen["MKL_NUM_THREADS"], seen["OMP_WAIT_POLICY"]) == ("5", "5", "passive")
+    assert (seen["OMP_NUM_THREADS"], seen["MKL_NUM_THREADS"], seen["GOMP_SPINCOUNT"]) == ("5", "5", "2000")
     assert laboratory.note("cwd.json") == str(laboratory.folder())
     assert laboratory.note("stdin.json") == ""
     assert laboratory.note("session.json") == laboratory.note("group.json") == laboratory.note("process.json")["pid"]

@@ -139,5 +139,5 @@ def test_prediction_names_what_is_missing_or_unreadable(delivered, tmp_path: Pat
         predict(delivered.output, tmp_path / "text.jpg")
     (tmp_path / "labels.json").write_text((delivered.output / "labels.json").read_text())
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    with pytest.raises(ConfigInvalid, match=r"exports=\[onnx\]"):
+    with pytest.raises(ConfigInvalid, match=r"no model\.onnx.*export it as onnx"):
         predict(tmp_path, tmp_path / "a.png")
