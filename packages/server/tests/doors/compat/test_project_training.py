@@ -18,7 +18,7 @@ from harness.site import Site
 from harness.site import site as make_site
 from structlog.testing import capture_logs
 
-from eyebright.doors.compat.project_training import door
+from eyebright.doors.compat.project_training import trainings
 from eyebright.errors import NotFound
 from eyebright.ports.executor import Handle
 from eyebright.services import releases
@@ -342,7 +342,7 @@ async def test_a_log_that_is_larger_than_memory_should_be_is_copied_a_part_at_a_
 
 
 async def test_a_training_that_is_run_again_elsewhere_leaves_the_outputs_of_the_first(site: Site, monkeypatch) -> None:
-    monkeypatch.setattr(door, "_PAGE", 1)
+    monkeypatch.setattr(trainings, "_PAGE", 1)
     handle = await train(site)
     await site.succeed(handle)
     await site.context.services.relay.tick()
