@@ -3,7 +3,7 @@ from pydantic import ValidationError
 
 from eyebright_wire.datasets import DatasetPlan
 from eyebright_wire.names import dataset_name
-from eyebright_wire.resources import DatasetImport
+from eyebright_wire.resources import MOST_IMAGES, DatasetImport
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,29 @@ def test_a_class_is_not_both_renamed_and_dropped():
 @pytest.mark.parametrize("name", ["x", "pick-up truck", "猫", "l'été"])
 def test_a_class_is_renamed_to_whatever_can_be_read(name: str):
     assert DatasetPlan(rename={"cats": name}).rename == {"cats": name}
+
+
+def test_images_listed_one_by_one_are_a_source_like_any_other():
+    order = DatasetImport.model_validate(
+        {"images": [{"url": "https://a/1.jpg"}, {"url": "s3://b/2", "caption": "a cat"}]}
+    )
+    assert [image.caption for image in order.images] == [None, "a cat"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "found"),
+    [
+        ({}, "none"),
+        ({"images": ()}, "none"),
+        ({"url": "https://a/b.zip", "images": ({"url": "https://a/b"},)}, "url and images"),
+    ],
+)
+def test_an_import_has_exactly_one_source(sources: dict[str, object], found: str):
+    with pytest.raises(ValidationError, match=rf"found {found}; expected exactly one of path, upload, url, images and"):
+        DatasetImport.model_validate(sources)
+
+
+def test_a_list_has_its_limit():
+    images = [{"url": "https://a/b.jpg"}] * (MOST_IMAGES + 1)
+    with pytest.raises(ValidationError, match=r"at most 10000 items"):
+        DatasetImport.model_validate({"images": images})

@@ -26,6 +26,9 @@ class TaskInfo(WireModel):
     """
 
     name: str  # "classification"
+    aliases: tuple[str, ...] = Field(
+        default=(), description="What else the task is called; answers always tell its name"
+    )
     models: tuple[ModelInfo, ...]
     model_pattern: str = Field(default="", description="What other models are called that it takes; empty: none")
     more_models: tuple[str, ...] = Field(
@@ -77,4 +80,5 @@ class TrainerManifest(WireModel):
     )
 
     def task(self, name: str) -> TaskInfo | None:
-        return next((task for task in self.tasks if task.name == name), None)
+        """By its name, or by one of its aliases."""
+        return next((task for task in self.tasks if name in (task.name, *task.aliases)), None)

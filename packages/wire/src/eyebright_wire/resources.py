@@ -198,12 +198,29 @@ class DatasetView(WireModel):
     versions: tuple[DatasetVersionView, ...] = ()
 
 
+_SOURCES = ("path", "upload", "url", "images", "version")
+#: Images that one order may list. What is larger lies better in one folder, which is one address.
+MOST_IMAGES = 10_000
+
+
+class ImageSource(RequestModel):
+    """An image that lies elsewhere, by itself."""
+
+    url: Line = Field(description="https://…, s3://…, gs://… or az://…, fetched by the server")
+    caption: Line | None = Field(default=None, description="What it shows, in words")
+
+
 class DatasetSource(RequestModel):
-    """Where the data are: exactly one of `path`, `upload`, `url` and `version`."""
+    """Where the data are: exactly one of `path`, `upload`, `url`, `images` and `version`."""
 
     path: Line | None = Field(default=None, description="A folder or zip that the server itself can read; absolute")
     upload: Line | None = Field(default=None, description="The id of a finished upload")
     url: Line | None = Field(default=None, description="https://…, s3://…, gs://… or az://…, fetched by the server")
+    images: tuple[ImageSource, ...] = Field(
+        default=(),
+        max_length=MOST_IMAGES,
+        description="Each by its own address, fetched by the server; their schemes and hosts may differ",
+    )
     version: Line | None = Field(default=None, description="The id of a stored version, of which a plan makes another")
     leave_out_broken: bool = Field(
         default=False,
@@ -213,11 +230,10 @@ class DatasetSource(RequestModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [name for name in ("path", "upload", "url", "version") if getattr(self, name) is not None]
+        given = [name for name in _SOURCES if getattr(self, name) not in (None, ())]
         if len(given) != 1:
-            raise ValueError(
-                f"found {' and '.join(given) or 'none'}; expected exactly one of path, upload, url and version"
-            )
+            expected = f"{', '.join(_SOURCES[:-1])} and {_SOURCES[-1]}"
+            raise ValueError(f"found {' and '.join(given) or 'none'}; expected exactly one of {expected}")
         return self
 
 

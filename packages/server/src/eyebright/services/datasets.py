@@ -159,6 +159,10 @@ class Datasets:
             _require_classes(version, order.plan or DatasetPlan())
             blobs = await self._objects.local(BLOBS)
             return Source(version.id, version.dataset, blobs, manifest=version.manifest_sha256)
+        if order.images:
+            raise InvalidRequest(
+                "this server fetches no images by a list; put them into one zip or folder, and give `url`"
+            )
         return await asyncio.to_thread(_on_this_machine, Path(order.path or ""))
 
     def _job(self, order: DatasetImport | DatasetInspection, source: Source) -> Job:
