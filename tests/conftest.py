@@ -1,5 +1,6 @@
 """The whole product: real processes over real databases."""
 
 from databases import fresh_url, postgres
+from harness.rabbitmq import broker_url, rabbitmq
 
-__all__ = ["fresh_url", "postgres"]
+__all__ = ["broker_url", "fresh_url", "postgres", "rabbitmq"]
