@@ -197,5 +197,6 @@ def _view(manifest: TrainerManifest) -> TrainerView:
         licence=manifest.licence,
         description=manifest.description,
         tasks={task.name: tuple(model.name for model in task.models) for task in manifest.tasks},
+        aliases={task.name: task.aliases for task in manifest.tasks if task.aliases},
         environment="/nowhere",
     )

@@ -90,10 +90,11 @@ async def test_what_is_not_installed_is_told_by_its_project(trainers: Trainers) 
     project = trainers.add("toy")
     (project / "pyproject.toml").write_text(
         '[project]\nname = "toy"\ndescription = "Honest"\nlicense = "MIT"\n[tool.eyebright]\ntasks = ["classification"]\n'
+        'aliases = { classification = ["sorting"] }\n'
     )
     (view,) = await trainers.catalog().list()
-    assert (view.installed, view.licence, view.description, view.tasks) == (
-        False, "MIT", "Honest", {"classification": ()},
+    assert (view.installed, view.licence, view.description, view.tasks, view.aliases) == (
+        False, "MIT", "Honest", {"classification": ()}, {"classification": ("sorting",)},
     )  # fmt: skip
 
 
@@ -109,7 +110,7 @@ async def test_each_project_tells_what_its_trainer_says_once_it_is_installed(nam
     (view,) = await TrainerCatalog([source], CatalogSettings(environment=process_environment())).list()
     assert view.installed, view.problem
     told = TrainerProject(source, CHECKOUT / source.project).promise()
-    assert (told.licence, set(told.tasks)) == (view.licence, set(view.tasks))
+    assert (told.licence, set(told.tasks), told.aliases) == (view.licence, set(view.tasks), view.aliases)
     assert told.description
 
 

@@ -369,14 +369,20 @@ class TrainerView(WireModel):
     tasks: dict[str, tuple[str, ...]] = Field(
         default_factory=dict
     )  # task -> models, which are told once it is installed
+    aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="What else a task is called")
     environment: str = ""  # where it is, or would be
     problem: str = ""  # why it cannot be used, and what to do
+
+    def task_called(self, name: str) -> str | None:
+        """The task of that name or alias, by its name."""
+        return next((task for task in self.tasks if name in (task, *self.aliases.get(task, ()))), None)
 
 
 class RecipeView(WireModel):
     name: str  # "torchvision/classification"
     trainer: str
     task: str
+    aliases: tuple[str, ...] = Field(default=(), description="What else the task is called")
     models: tuple[str, ...]
     default_model: str
     config: dict[str, Any]

@@ -100,7 +100,7 @@ def check_order(spec: JobSpec, manifest: TrainerManifest) -> None:
     """Raises ConfigInvalid when the order is not for this trainer, or for a task or model that it does not know."""
     if spec.trainer != manifest.name:
         raise ConfigInvalid(f"the order is for the trainer {spec.trainer!r}; this is {manifest.name!r}")
-    if (task := manifest.task(spec.task)) is None:
+    if (task := manifest.task(spec.task)) is None or task.name != spec.task:  # whoever seals an order knows the name
         raise ConfigInvalid(_unknown("task", spec.task, [task.name for task in manifest.tasks]))
     if not task.offers(spec.model):
         raise ConfigInvalid(_unknown("model", spec.model, [model.name for model in task.models]))

@@ -24,6 +24,7 @@ class Promise:
     description: str
     licence: str | None  # SPDX
     tasks: tuple[str, ...]
+    aliases: dict[str, tuple[str, ...]]  # task -> what else it is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class TrainerProject:
     def promise(self) -> Promise:
         told = self._pyproject()
         project, ours = told.get("project", {}), told.get("tool", {}).get("eyebright", {})
-        return Promise(project.get("description", ""), project.get("license"), tuple(ours.get("tasks", ())))
+        aliases = {task: tuple(others) for task, others in ours.get("aliases", {}).items()}
+        return Promise(project.get("description", ""), project.get("license"), tuple(ours.get("tasks", ())), aliases)
 
     def fingerprint(self) -> str:
         """Changes with whatever may change the manifest: the lock, the trainer's own files, those of packages beside it that it

@@ -100,6 +100,7 @@ class TrainerCatalog:
                 licence=told.licence,
                 description=told.description,
                 tasks=dict.fromkeys(told.tasks, ()),
+                aliases=told.aliases,
                 environment=place,
                 problem=error.message,
             )
@@ -110,6 +111,7 @@ class TrainerCatalog:
             licence=manifest.licence,
             description=manifest.description,
             tasks={task.name: tuple(model.name for model in task.models) for task in manifest.tasks},
+            aliases={task.name: task.aliases for task in manifest.tasks if task.aliases},
             environment=place,
         )
 

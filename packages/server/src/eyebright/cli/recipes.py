@@ -68,7 +68,15 @@ def show_recipe(
     if as_json:
         emit(recipe)
         return
-    show_facts([("recipe", recipe.name), ("models", ", ".join(recipe.models)), ("default", recipe.default_model)])
+    also = ", ".join(f"{recipe.trainer}/{alias}" for alias in recipe.aliases)
+    show_facts(
+        [
+            ("recipe", recipe.name),
+            ("also called", also),
+            ("models", ", ".join(recipe.models)),
+            ("default", recipe.default_model),
+        ]
+    )
     show("")
     properties: dict[str, Any] = recipe.config_schema.get("properties", {})
     settings = {key: properties.get(key, {}) for key in {**recipe.config, **properties}}

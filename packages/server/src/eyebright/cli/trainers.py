@@ -1,6 +1,7 @@
 """`eyebright trainers …`: works without a server."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -68,4 +69,11 @@ def check(
 
 def _row(view: TrainerView) -> tuple[object, ...]:
     """Its models are for `eyebright recipes list`: some have dozens."""
-    return view.name, view.version or "", view.licence or "", ", ".join(view.tasks), view.problem
+    return view.name, view.version or "", view.licence or "", ", ".join(_tasks(view)), view.problem
+
+
+def _tasks(view: TrainerView) -> Iterator[str]:
+    """`text_to_image (lora)`"""
+    for task in view.tasks:
+        others = view.aliases.get(task, ())
+        yield f"{task} ({', '.join(others)})" if others else task

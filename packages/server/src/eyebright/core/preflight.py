@@ -39,9 +39,8 @@ def refused_by_licence(trainer: str, licence: str) -> str:
 def task_of(manifest: TrainerManifest, name: str) -> TaskInfo:
     task = manifest.task(name)
     if task is None:
-        raise ConfigInvalid(
-            f"trainer {manifest.name} has no task {name!r}.{nearest(name, [t.name for t in manifest.tasks])}"
-        )
+        known = [word for task in manifest.tasks for word in (task.name, *task.aliases)]
+        raise ConfigInvalid(f"trainer {manifest.name} has no task {name!r}.{nearest(name, known)}")
     return task
 
 

@@ -70,7 +70,7 @@ class Source:
     manifest: str | None = None  # the sha256 of a stored version's, whose blobs lie at `path`
 
 
-async def nothing_is_trained(request: PreflightRequest) -> None:
+async def nothing_is_trained(request: PreflightRequest) -> PreflightRequest:
     raise InvalidRequest(f"this server trains nothing (task {request.task}); import without `train`")
 
 
@@ -90,10 +90,10 @@ class Datasets:
         *,
         uploads: UploadedFiles,
         remote: Callable[[str], Source] = nothing_is_fetched,
-        check: Callable[[PreflightRequest], Awaitable[object]] = nothing_is_trained,
+        check: Callable[[PreflightRequest], Awaitable[PreflightRequest]] = nothing_is_trained,
     ) -> None:
         """`remote` is asked what there is to say of an address before anybody is sent there; it raises InvalidRequest. `check`
-        raises what is wrong with the training that is to follow an import."""
+        answers the training that is to follow an import, in the names that it is kept by; it raises what is wrong with it."""
         self._store = store
         self._jobs = jobs
         self._history = history
@@ -113,7 +113,7 @@ class Datasets:
         if key is not None and (known := await self._taken(source, key, body_sha256)):
             return job_view((await self._jobs.get(known)).job)
         if isinstance(order, DatasetImport) and order.train is not None:
-            await self._check(order.train)
+            order = order.model_copy(update={"train": await self._check(order.train)})
         job = self._job(order, await self._source(order))
         receipt = Receipt(source=source, key=key, body_sha256=body_sha256, job_id=job.id) if key else None
         return await self._insert(job, receipt)

@@ -71,7 +71,7 @@ class Jobs:
             id=self._clock.new_id("job"),
             name=request.name or request.dataset,
             trainer=request.trainer or "",
-            task=request.task,
+            task=await self._orders.task_name(request.task),
             model=request.model or "",
             dataset_version=request.dataset,
             config=request.config,

@@ -48,11 +48,13 @@ class Orders:
         self._executors = tuple(executors)
         self._licence_deny = frozenset(licence_deny)
 
-    async def check(self, request: PreflightRequest) -> None:
-        """Raises what an order would be refused with; without a data set, all but that."""
+    async def check(self, request: PreflightRequest) -> PreflightRequest:
+        """The order with its task by name, not by an alias. Raises what it would be refused with; without a data set, all but
+        that."""
         settled = await self.settle(request)
         if request.dataset is not None:
             await self.ready_version(request.dataset, settled.task)
+        return with_task(request, settled.task)
 
     async def settle(self, request: JobRequest) -> Settled:
         """Everything about an order but its data. Raises the first thing that does not fit."""
@@ -72,6 +74,11 @@ class Orders:
     async def parent(self, request: JobRequest) -> Model | None:
         """The model to begin from, if one is named. Raises NotFound."""
         return await find_model(self._models, request.parent) if request.parent else None
+
+    async def task_name(self, called: str) -> str:
+        """What the task is called whose alias this may be; that itself when no trainer knows it."""
+        found = (view.task_called(called) for view in await self._catalog.list())
+        return next((name for name in found if name), called)
 
     def check_executor(self, executor: str) -> None:
         if executor not in self._executors:
@@ -115,19 +122,24 @@ def as_of(request: Request, parent: Model) -> Request:
     return request.model_copy(update={name: value for name, value in known.items() if name not in given})
 
 
+def with_task(request: Request, task: str) -> Request:
+    """What was left open stays open: only a task that was named is named otherwise."""
+    return request.model_copy(update={"task": task}) if "task" in request.model_fields_set else request
+
+
 def report_of(version: Version) -> DatasetReport:
     return DatasetReport.model_validate(version.report)
 
 
 def _nobody_can(task: str, trainers: Sequence[TrainerView], denied: Collection[str]) -> EyebrightError:
     """With the way to one that can, or else to the one that is preferred."""
-    can = [view for view in trainers if task in view.tasks and not preflight.is_denied(view.licence or "", denied)]
+    can = [view for view in trainers if view.task_called(task) and not preflight.is_denied(view.licence or "", denied)]
     if can:
         others = ", ".join(f"{view.name} ({view.licence})" for view in can[1:])
         more = f". Others that have it: {others}" if others else ""
         return TrainerUnavailable(f"no installed trainer has a task {task!r}: {can[0].problem}{more}")
     if any(view.installed for view in trainers):
-        known = {name for view in trainers for name in view.tasks}
+        known = {word for view in trainers for name in view.tasks for word in (name, *view.aliases.get(name, ()))}
         return ConfigInvalid(f"no trainer has a task {task!r}.{nearest(task, known)}")
     return TrainerUnavailable(f"no trainer can be used: {trainers[0].problem if trainers else 'none is registered'}")
 

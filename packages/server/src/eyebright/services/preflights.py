@@ -10,7 +10,7 @@ from eyebright.core.resolve import Resolved, resolve
 from eyebright.errors import EyebrightError
 from eyebright.ports.executor import Environment, Executor
 from eyebright.services.forecasts import Forecasts, Plan
-from eyebright.services.orders import Orders, as_of, report_of
+from eyebright.services.orders import Orders, as_of, report_of, with_task
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import PreflightRequest
 from eyebright_wire.manifest import TaskInfo
@@ -39,6 +39,7 @@ class Preflights:
         resolved = task and found.tried(lambda: resolve(task, request.config))
         if parent and environment and task and model and resolved:
             found.tried(lambda: check_parent(parent, environment.trainer, task, model, resolved.config))
+        request = with_task(request, task.name if task else await self._orders.task_name(request.task))
         version = await self._version(request, found)
         report = version and report_of(version)
         disk: tuple[DiskForecast, ...] = ()

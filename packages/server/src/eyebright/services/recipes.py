@@ -25,7 +25,8 @@ class Recipes:
         return tuple(_recipe(environment, task) for environment in allowed for task in environment.manifest.tasks)
 
     async def get(self, name: str) -> RecipeView:
-        """By `trainer/task`. Raises NotFound with the nearest name, TrainerUnavailable or LicenceDenied."""
+        """By `trainer/task`, where the task may go by an alias. Raises NotFound with the nearest name, TrainerUnavailable or
+        LicenceDenied."""
         return _recipe(*await self._find(name))
 
     async def resolve(self, name: str, request: ResolutionRequest) -> Resolution:
@@ -34,7 +35,7 @@ class Recipes:
         model = model_of(task, request.model)
         resolved = resolve(task, request.config)
         return Resolution(
-            recipe=name,
+            recipe=_name(environment, task),
             model=model,
             config=dict(resolved.config),
             changes=dict(resolved.changes),
@@ -58,16 +59,21 @@ class Recipes:
         check_licence(environment.manifest, self._licence_deny)
         task = environment.manifest.task(task_name)
         if task is None:
-            known = [f"{trainer}/{task.name}" for task in environment.manifest.tasks]
+            known = [f"{trainer}/{word}" for task in environment.manifest.tasks for word in (task.name, *task.aliases)]
             raise NotFound(f"there is no recipe {name!r}.{nearest(name, known)}")
         return environment, task
 
 
+def _name(environment: Environment, task: TaskInfo) -> str:
+    return f"{environment.trainer}/{task.name}"
+
+
 def _recipe(environment: Environment, task: TaskInfo) -> RecipeView:
     return RecipeView(
-        name=f"{environment.trainer}/{task.name}",
+        name=_name(environment, task),
         trainer=environment.trainer,
         task=task.name,
+        aliases=task.aliases,
         models=tuple(model.name for model in task.models),
         default_model=task.default_model,
         config=task.recipe,
