@@ -4,7 +4,7 @@
 words what a pattern says to machines.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -39,34 +39,29 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Jitter = Annotated[float, Field(ge=0, le=1)]
 
 
-class RunConfig(BaseModel):
-    """What the loop and everything around it reads. Unknown names are refused, because a typo must not be dropped in silence."""
+class LoopConfig(BaseModel):
+    """What the loop reads, whatever learns in it. Unknown names are refused, because a typo must not be dropped in silence.
+
+    Derived settings may call the learning rate and the side of a picture as their own field does.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    rate_name: ClassVar[str] = "lr0"
+    side_name: ClassVar[str] = "imgsz"
 
     # The run
     epochs: int = user("How often every training image is seen", default=30, ge=1, le=10_000)
-    batch: int = user(
-        "Images per optimiser step, over all processes; all there are, if they are fewer",
-        "images",
-        default=32,
-        ge=2,
-        le=65_536,
-    )
-    imgsz: int = user("Side of the square that the model sees", "pixels", default=224, ge=32, le=1024)
+    batch: int = user("Images per optimiser step", "images", default=32, ge=1, le=65_536)
     patience: int = user("Stop after so many epochs without a better model; 0: never", "epochs", default=20, ge=0)
     seed: int = user("The same seed gives the same numbers on the same machine", default=0, ge=0, lt=2**63)
 
     # The optimiser
-    optimizer: Literal["Adam", "AdamW", "SGD"] = user("How weights follow gradients", default="AdamW")
-    lr0: float = user(
-        "Learning rate after warm-up; about 0.001 for Adam and AdamW, 0.05 for SGD", default=0.001, gt=0, le=10
+    lrf: float = developer(
+        "Last learning rate of the cosine schedule, as a share of the first", default=0.01, ge=0, le=1
     )
-    lrf: float = developer("Last learning rate of the cosine schedule, as a share of lr0", default=0.01, ge=0, le=1)
-    momentum: float = developer("SGD's momentum; Adam's beta1", default=0.9, ge=0, lt=1)
     weight_decay: float = user("Weight decay; biases and normalisation are spared", default=0.01, ge=0, le=1)
     schedule: Literal["cosine", "step", "constant"] = user("How the learning rate falls", default="cosine")
-    warmup_epochs: float = user("The learning rate climbs to lr0 during these", "epochs", default=1.0, ge=0)
+    warmup_epochs: float = user("The learning rate climbs during these", "epochs", default=1.0, ge=0)
     step_every: int = developer("Schedule step: epochs between drops; 0: a third of all", "epochs", default=0, ge=0)
     step_gamma: float = developer("Schedule step: what each drop multiplies by", default=0.1, gt=0, le=1)
     grad_clip: float = developer("Greatest norm of a step's gradient; 0: no limit", default=0.0, ge=0)
@@ -79,21 +74,61 @@ class RunConfig(BaseModel):
         expected="auto, cpu, cuda, mps or CUDA indices such as 0,1",
         default="auto",
     )
-    processes: int = developer("Training processes; 0: one for each device", default=0, ge=0, le=256)
     amp: Literal["auto", "off", "bf16", "fp16"] = user(
         "Mixed precision; auto chooses by what the hardware has", default="auto"
-    )
-    workers: int = developer("Threads that decode images; 0: as many as the job has cores", default=0, ge=0, le=256)
-    cache: Literal["auto", "off"] = developer(
-        "auto decodes each image once and keeps it resized, in memory or on disk, where it fits", default="auto"
     )
     deterministic: bool = developer("Ask CUDA for repeatable kernels too; slower", default=False)
 
     # What is kept
     save_every_steps: int = developer(
-        "Checkpoint every so many steps besides each epoch; 0: never", "steps", default=0, ge=0
+        "Checkpoint every so many steps besides those after epochs; 0: never", "steps", default=0, ge=0
     )
     keep_checkpoints: int = developer("Newest checkpoints kept besides the best one", default=2, ge=1, le=1000)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate after warm-up."""
+        return getattr(self, self.rate_name)
+
+    @property
+    def side(self) -> int:
+        """Of the pictures that the model sees, in pixels."""
+        return getattr(self, self.side_name)
+
+    @property
+    def closing_epochs(self) -> int:
+        """An evaluation and a checkpoint come after every so many epochs, and after the last one."""
+        return 1
+
+
+class RunConfig(LoopConfig):
+    """What every run has that trains a model on images of one size and exports it."""
+
+    # The run
+    batch: int = user(
+        "Images per optimiser step, over all processes; all there are, if they are fewer",
+        "images",
+        default=32,
+        ge=2,
+        le=65_536,
+    )
+    imgsz: int = user("Side of the square that the model sees", "pixels", default=224, ge=32, le=1024)
+
+    # The optimiser
+    optimizer: Literal["Adam", "AdamW", "SGD"] = user("How weights follow gradients", default="AdamW")
+    lr0: float = user(
+        "Learning rate after warm-up; about 0.001 for Adam and AdamW, 0.05 for SGD", default=0.001, gt=0, le=10
+    )
+    momentum: float = developer("SGD's momentum; Adam's beta1", default=0.9, ge=0, lt=1)
+
+    # Machine
+    processes: int = developer("Training processes; 0: one for each device", default=0, ge=0, le=256)
+    workers: int = developer("Threads that decode images; 0: as many as the job has cores", default=0, ge=0, le=256)
+    cache: Literal["auto", "off"] = developer(
+        "auto decodes each image once and keeps it resized, in memory or on disk, where it fits", default="auto"
+    )
+
+    # What is kept
     exports: tuple[Literal["onnx"], ...] = user("Deployable forms to make", default=("onnx",))
     export_tolerance: float = developer(
         "Greatest difference of a raw output between the model and its export", default=0.001, gt=0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from eyebright_kit.errors import ConfigInvalid
-from eyebright_torch.config import RunConfig
+from eyebright_torch.config import LoopConfig
 from eyebright_torch.launch import cuda_indices
 from eyebright_wire.jobs import Resources
 
@@ -35,7 +35,7 @@ class Hardware:
         return torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision is not None)
 
 
-def choose(config: RunConfig, resources: Resources, local_rank: int, local_world: int) -> Hardware:
+def choose(config: LoopConfig, resources: Resources, local_rank: int, local_world: int) -> Hardware:
     """Raises ConfigInvalid when the config asks for what this machine lacks."""
     device = _device(config, resources, local_rank)
     return Hardware(device, _precision(config, device), max(1, resources.threads // local_world))
@@ -60,7 +60,7 @@ def exactly() -> AbstractContextManager[None]:
     )
 
 
-def _device(config: RunConfig, resources: Resources, local_rank: int) -> torch.device:
+def _device(config: LoopConfig, resources: Resources, local_rank: int) -> torch.device:
     if config.device == "mps" or (config.device == "auto" and not resources.devices and sys.platform == "darwin"):
         return _mps(config.device)
     indices = cuda_indices(config, resources)
@@ -96,7 +96,7 @@ def _visible(asked: str, index: int, given: tuple[int, ...]) -> int:
     return number
 
 
-def _precision(config: RunConfig, device: torch.device) -> torch.dtype | None:
+def _precision(config: LoopConfig, device: torch.device) -> torch.dtype | None:
     match config.amp:
         case "off":
             return None

@@ -8,7 +8,7 @@ from typing import NoReturn
 from pydantic import ValidationError
 
 from eyebright_kit.errors import ConfigInvalid
-from eyebright_torch.config import RunConfig
+from eyebright_torch.config import LoopConfig, RunConfig
 from eyebright_wire.jobs import JobSpec, Resources
 
 
@@ -52,7 +52,7 @@ def processes(config: RunConfig, resources: Resources) -> int:
     return count
 
 
-def cuda_indices(config: RunConfig, resources: Resources) -> tuple[int, ...]:
+def cuda_indices(config: LoopConfig, resources: Resources) -> tuple[int, ...]:
     """The CUDA devices of the run, as numbered on this machine; none for CPU and mps.
 
     `auto` is what the job was given; `cuda` is that, or the first device when a run by hand was given none. Raises
@@ -79,7 +79,7 @@ def _granted(listed: tuple[int, ...], given: tuple[int, ...]) -> tuple[int, ...]
     return _once(listed)
 
 
-def _unassigned(config: RunConfig, indices: tuple[int, ...]) -> tuple[int, ...]:
+def _unassigned(config: LoopConfig, indices: tuple[int, ...]) -> tuple[int, ...]:
     """A run by hand may take any device. An executor whose slot has none hides all of them."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
         raise ConfigInvalid(

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from eyebright_torch.config import RunConfig
+from eyebright_torch.config import LoopConfig
 from eyebright_torch.distributed import Ranks
 from eyebright_torch.ema import Ema
 from eyebright_torch.freezing import Part, train_mode
@@ -27,7 +27,7 @@ class Learner:
         frozen: list[Part],
         optimizer: Callable[[nn.Module], Optimizer],
         tallies: tuple[str, ...],
-        config: RunConfig,
+        config: LoopConfig,
         hardware: Hardware,
         ranks: Ranks,
         steps_per_epoch: int,

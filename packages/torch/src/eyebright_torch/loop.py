@@ -9,7 +9,7 @@ from typing import Generic
 from eyebright_kit.errors import NanLoss
 from eyebright_kit.runtime import Context, Stopped
 from eyebright_torch import resume
-from eyebright_torch.config import RunConfig
+from eyebright_torch.config import LoopConfig
 from eyebright_torch.distributed import Ranks
 from eyebright_torch.draws import Purpose, generator, seed_torch
 from eyebright_torch.hardware import Hardware
@@ -29,7 +29,7 @@ class Loop(Generic[Batch]):
     """
 
     ctx: Context
-    config: RunConfig
+    config: LoopConfig
     hardware: Hardware
     ranks: Ranks
     learner: Learner
@@ -146,7 +146,8 @@ class Loop(Generic[Batch]):
     def _refuse_nan(self, loss: float) -> None:
         if math.isfinite(loss):
             return
-        advice = f"lower lr0 (now {self.config.lr0:g}; try {self.config.lr0 / 10:g}) or set grad_clip=1"
+        rate = self.config.rate
+        advice = f"lower {self.config.rate_name} (now {rate:g}; try {rate / 10:g}) or set grad_clip=1"
         if self.hardware.precision is not None:
             advice += ", or set amp=off"
         raise NanLoss(

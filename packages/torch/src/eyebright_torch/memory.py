@@ -11,8 +11,9 @@ from torch import nn
 from eyebright_kit.cgroup import Cgroup
 from eyebright_kit.errors import OutOfMemory
 from eyebright_kit.runtime.failure import is_out_of_memory
-from eyebright_torch.config import RunConfig
+from eyebright_torch.config import LoopConfig, RunConfig
 from eyebright_torch.hardware import Hardware
+from eyebright_wire.advice import memory_ran_out
 
 _MIB = 1 << 20
 
@@ -90,14 +91,11 @@ def available_bytes(device: torch.device) -> int:
 
 
 @contextlib.contextmanager
-def explained(config: RunConfig) -> Iterator[None]:
+def explained(config: LoopConfig) -> Iterator[None]:
     """Turns torch's ways of saying that memory ran out into one that names the settings."""
     try:
         yield
     except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise OutOfMemory(
-            f"memory ran out with batch={config.batch} at imgsz={config.imgsz}; set batch={max(2, config.batch // 2)}, "
-            f"or a smaller imgsz, and start again"
-        ) from error
+        raise OutOfMemory(memory_ran_out(config.model_dump())) from error

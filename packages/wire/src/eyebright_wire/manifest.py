@@ -39,6 +39,9 @@ class TaskInfo(WireModel):
         default_factory=dict, description="Known models that it cannot train: why, in words that follow the name"
     )
     default_model: str
+    tried_model: str = Field(
+        default="", description="The model of the tiniest honest run, where the default one is too large; empty: that"
+    )
     config_schema: dict[str, Any]
     recipe: dict[str, Any]  # the base config: every field with its default
     exports: tuple[str, ...] = ()
@@ -49,6 +52,7 @@ class TaskInfo(WireModel):
     takes_parent: bool = Field(
         default=False, description="Training may begin from the weights of a model that this trainer has made"
     )
+    predicts: bool = Field(default=True, description="Its models answer about single images")
     primary_metric: str = "top1"
 
     def offers(self, model: str) -> bool:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from eyebright_kit.runtime.tinyjob import TinyJob
 from eyebright_kit.runtime.trace import (
+    answers,
     artifacts_are_true,
     hands_over_its_papers,
     leaves_the_images_alone,
-    predicts,
     reports_each_epoch,
     run_verb,
     stays_offline,
@@ -44,7 +44,7 @@ def _promises(manifest: TrainerManifest, folder: Path) -> list[CheckedPromise]:
         _kept("settings and licence lie beside the model", lambda: hands_over_its_papers(trace)),
         _kept("leaves the stored images alone", lambda: leaves_the_images_alone(trace)),
         _kept("stays offline", lambda: stays_offline(trace)),
-        _kept("predicts", lambda: predicts(manifest.module, trace, job.data)),
+        _kept("predicts", lambda: answers(manifest.module, job.task, trace, job.data)),
     ]
 
 

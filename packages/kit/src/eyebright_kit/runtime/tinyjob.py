@@ -63,7 +63,7 @@ class TinyJob:
             attempt=attempt,
             trainer=self.manifest.name,
             task=task.name,
-            model=task.default_model,
+            model=task.tried_model or task.default_model,
             config={**task.recipe, **self.manifest.conformance, **self.config, **config},
             dataset=DatasetGrant(
                 version_id="tiny@1",

@@ -39,6 +39,7 @@ from eyebright_wire.events import (
     Succeeded,
 )
 from eyebright_wire.jobs import JobSpec, Stage
+from eyebright_wire.manifest import TaskInfo
 from eyebright_wire.predictions import ClassMask, ClassScore, FoundObject
 
 #: Installed into each Python of a run before anything else runs: it knows the names that are looked up, and works on any system.
@@ -298,12 +299,16 @@ def leaves_the_images_alone(trace: Trace) -> None:
     _expect(not changed, f"wrote into stored images, though its manifest says `reads_only`: {changed[:3]}")
 
 
-def predicts(module: str, trace: Trace, data: TinySet) -> None:
-    """Asks it about a picture like those that it was trained on."""
+def answers(module: str, task: TaskInfo, trace: Trace, data: TinySet) -> None:
+    """Asks it about a picture like those that it was trained on. A task whose models answer nothing refuses, and says why."""
     image = trace.folder / "picture.png"
     picture = data.picture()
     picture.save(image)
     done = run_verb(module, "predict", str(trace.output), str(image))
+    if not task.predicts:
+        refused = done.returncode == ExitCode.BAD_CONFIG and bool(done.stderr.strip()) and not done.stdout
+        _expect(refused, f"expected predict to be refused, it ended with {done.returncode}: {done.stderr[-2000:]}")
+        return
     _expect(done.returncode == 0, f"predict ended with {done.returncode}: {done.stderr[-2000:]}")
     answer = PredictionAnswer.model_validate_json(done.stdout)
     if data.is_painted:

@@ -24,11 +24,11 @@ from eyebright_kit.runtime.tinyjob import TinyJob
 from eyebright_kit.runtime.trace import (
     Trace,
     TracedRun,
+    answers,
     artifacts_are_true,
     cold,
     hands_over_its_papers,
     leaves_the_images_alone,
-    predicts,
     reports_each_epoch,
     stays_offline,
     tells_its_story_in_order,
@@ -106,7 +106,7 @@ class TaskConformance:
         stays_offline(finished)
 
     def test_it_predicts_from_its_artifacts_alone(self, finished: Trace, job: TinyJob) -> None:
-        predicts(self.manifest.module, finished, job.data)
+        answers(self.manifest.module, job.task, finished, job.data)
 
     def test_it_leaves_its_spool_in_the_output_and_no_scratch(self, finished: Trace) -> None:
         assert (finished.output / "spool.jsonl").read_bytes() == (finished.folder / "spool.jsonl").read_bytes()
@@ -181,7 +181,7 @@ class TaskConformance:
     def test_a_data_set_that_attacks_harms_nobody(self, tmp_path: Path) -> None:
         job = TinyJob(tmp_path, self.manifest, self.slow, task_name=self.task, altered=hostile)
         spec, home = job.write_spec(), tmp_path / "home"
-        canary, model = tmp_path / CANARY, job.task.default_model
+        canary, model = tmp_path / CANARY, job.spec().model
         plant(home, canary, ("data.yaml", "train.cache", "labels.cache", *(f"{model}.{kind}" for kind in _WEIGHTS)))
         plant(job.blobs, canary, ("train.cache", "val.cache", "labels.cache"))
         ours = (job.run_folder(), job.output())
@@ -193,7 +193,7 @@ class TaskConformance:
         changed = {path for path, _ in listing(tmp_path, besides=ours).items() ^ before.items()}
         assert not changed, f"outside of its own folders it changed or left {sorted(changed)}"
         keeps_names_as_they_are(trace)
-        predicts(self.manifest.module, trace, job.data)
+        answers(self.manifest.module, job.task, trace, job.data)
 
     def _begun(self, finished: Trace, job: TinyJob, classes: tuple[str, ...]) -> Trace:
         """From what `finished` made, as if that knew these classes."""

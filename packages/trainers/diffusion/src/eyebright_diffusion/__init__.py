@@ -1,0 +1,3 @@
+"""Eyebright's diffusion trainer: LoRA for Stable Diffusion."""
+
+__version__ = "0.1.0"
