@@ -8,7 +8,7 @@ from harness.scripted import event, job
 from rich.console import Console
 from rich.spinner import Spinner
 
-from eyebright.cli.display import Bars, Display, display, epoch_line, fraction, headline, latest, picture
+from eyebright.cli.display import Bars, Display, display, epoch_line, headline, latest, picture
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Progress
 from eyebright_wire.jobs import JobState, Stage
@@ -90,19 +90,6 @@ def test_a_waiting_job_shows_its_place() -> None:
 )
 def test_headlines(view: Any, words: str) -> None:
     assert headline(view) == words
-
-
-@pytest.mark.parametrize(
-    ("progress", "done"),
-    [
-        (MIDWAY, 0.6),
-        (Progress(epoch=1, epochs=4), 0.0),
-        (Progress(epoch=1, epochs=4, epoch_finished=True), 0.25),
-        (Progress(epoch=4, epochs=4, step=999, steps=100), 1.0),
-    ],
-)
-def test_how_much_is_done(progress: Progress, done: float) -> None:
-    assert fraction(progress) == done
 
 
 def test_a_report_between_epochs_keeps_what_the_last_epoch_measured() -> None:

@@ -31,7 +31,8 @@ def test_a_folder_becomes_a_model(cli: Cli, photos: Path) -> None:
 
 
 def test_a_script_gets_one_document(cli: Cli, photos: Path) -> None:
-    done = cli("train", photos, *TOY, "--set", "epochs=2", "--priority", "3", "--max-duration", "5m", "--json")
+    more = ("--priority", "3", "--max-duration", "5m", "--label", "team=a=b", "--label", "style_id=7")
+    done = cli("train", photos, *TOY, "--set", "epochs=2", *more, "--json")
     assert list(done.document) == ["job", "metrics", "model", "exports", "timings"]
     job = done.document["job"]
     assert (job["state"], job["priority"], job["max_duration_seconds"], job["config"]) == (
@@ -40,8 +41,23 @@ def test_a_script_gets_one_document(cli: Cli, photos: Path) -> None:
         300,
         {"epochs": 2},
     )
+    assert job["labels"] == {"team": "a=b", "style_id": "7"}
     assert done.document["model"]["job_id"] == job["id"]
     assert done.document["metrics"]["top1"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("labels", "why"),
+    [
+        (("team",), "'team' is no label; expected KEY=VALUE"),
+        (("=a",), "'=a' is no label"),
+        (("team=a", "team=b"), "the label team is given twice"),
+    ],
+)
+def test_what_is_no_label_is_said(cli: Cli, photos: Path, labels: tuple[str, ...], why: str) -> None:
+    done = cli("train", photos, *TOY, *(word for label in labels for word in ("--label", label)))
+    assert done.code == Exit.USAGE
+    assert why in done.err
 
 
 def test_a_zip_and_a_name_work_too(cli: Cli, photos: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eyebright.cli.terminal import duration, metrics_line, notes, number, size, state_text
+from eyebright.core.pace import fraction
 from eyebright_wire.events import EventKind, Progress, Unit
 from eyebright_wire.jobs import JobState
 from eyebright_wire.resources import EventView, JobView
@@ -182,13 +183,6 @@ def latest(before: Progress | None, now: Progress | None) -> Progress | None:
             "images_per_second": now.images_per_second or before.images_per_second,
         }
     )
-
-
-def fraction(progress: Progress) -> float:
-    """How much of the training is done, 0…1."""
-    if progress.steps:
-        return min(1.0, progress.step / progress.steps)
-    return min(1.0, (progress.epoch - (0 if progress.epoch_finished else 1)) / progress.epochs)
 
 
 def picture(job: JobView, progress: Progress | None, width: int, spinner: Spinner) -> RenderableType:

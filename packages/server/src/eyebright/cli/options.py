@@ -36,6 +36,12 @@ Parent = Annotated[
     typer.Option("--from", metavar="MODEL", help="Begin from a trained model: NAME@ALIAS, NAME@3, NAME or an id."),
 ]
 JobName = Annotated[str | None, typer.Option(help="A name to remember the job by.")]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label", metavar="KEY=VALUE", help="A mark to find the job by, or to tell others of it. Repeatable."
+    ),
+]
 Priority = Annotated[int, typer.Option(min=-100, max=100, help="Higher runs first.")]
 MaxDuration = Annotated[str | None, typer.Option(metavar="TIME", help="Stop it after 90s, 30m, 2h, 1d.")]
 

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from inspect import Parameter, signature
 from itertools import chain
@@ -14,6 +14,7 @@ from eyebright.cli.importing import imported
 from eyebright.cli.options import (
     Architecture,
     JobName,
+    Labels,
     MaxDuration,
     Parent,
     Priority,
@@ -124,6 +125,7 @@ def wanted(
     settings: Settings = None,
     config: SettingsFile = None,
     name: JobName = None,
+    labels: Labels = None,
     priority: Priority = 0,
     max_duration: MaxDuration = None,
 ) -> PreflightRequest:
@@ -134,6 +136,7 @@ def wanted(
         model=model,
         parent=parent,
         config=settings_of(settings, config),
+        labels=labels_of(labels),
         priority=priority,
         max_duration_seconds=seconds_of(max_duration),
     )
@@ -159,6 +162,18 @@ def submit(client: Client, wanted: PreflightRequest, dataset: str) -> JobView:
     """One order, even if the answer is lost on the way and it has to be sent again."""
     order = JobRequest(**{**wanted.model_dump(exclude_unset=True), "dataset": dataset})
     return client.submit(order, key=str(uuid.uuid4()))
+
+
+def labels_of(said: Iterable[str] | None) -> dict[str, str]:
+    """`["style_id=1"]` → `{"style_id": "1"}`."""
+    found: dict[str, str] = {}
+    for label in said or ():
+        key, equals, value = label.partition("=")
+        if not equals or not key:
+            raise InvalidRequest(f"{label!r} is no label; expected KEY=VALUE, such as --label team=a")
+        if found.setdefault(key, value) != value:
+            raise InvalidRequest(f"the label {key} is given twice, as {found[key]!r} and as {value!r}; expected one")
+    return found
 
 
 def seconds_of(text: str | None) -> int | None:

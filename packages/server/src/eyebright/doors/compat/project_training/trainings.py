@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+from eyebright.core.pace import fraction
 from eyebright.doors.compat.project_training.bodies import AiModel, Named, Start, Status
 from eyebright.doors.compat.project_training.configuration import UNKNOWN, Plan
 from eyebright.doors.compat.project_training.words import STATUS, framework_word, task_of, task_word, trainer_of
@@ -130,9 +131,7 @@ def percent_of(job: JobView) -> float:
         return 100.0
     if job.kind is JobKind.IMPORT or job.progress is None:
         return 0.0
-    progress = job.progress
-    share = progress.step / progress.steps if progress.steps else progress.epoch / max(1, progress.epochs)
-    return round(100 * min(1.0, share), 1)
+    return round(100 * fraction(job.progress), 1)
 
 
 def place(job: JobView) -> Training:
