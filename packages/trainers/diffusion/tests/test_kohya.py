@@ -1,53 +1,14 @@
 from pathlib import Path
 
 import torch
-from diffusers import StableDiffusionPipeline, UNet2DConditionModel
-from peft import LoraConfig, get_peft_model_state_dict
+from diffusers import StableDiffusionPipeline
+from peft import get_peft_model_state_dict
 from safetensors import safe_open
 from safetensors.torch import save_file
+from tiny import ALPHA, RANK, a_text_encoder, a_unet, adapted
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel
 
 from eyebright_diffusion import kohya
-
-RANK, ALPHA = 4, 12.0
-
-
-def a_unet() -> UNet2DConditionModel:
-    torch.manual_seed(1)
-    return UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(32, 64),
-        layers_per_block=1,
-        cross_attention_dim=32,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        attention_head_dim=4,
-        norm_num_groups=8,
-    ).eval()
-
-
-def a_text_encoder() -> CLIPTextModel:
-    torch.manual_seed(2)
-    config = CLIPTextConfig(
-        vocab_size=50,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        bos_token_id=48,
-        eos_token_id=49,
-    )
-    return CLIPTextModel(config).eval()
-
-
-def adapted(model: nn.Module, *targets: str) -> nn.Module:
-    """With adapters that change what it answers: they are made with zeroes."""
-    model.add_adapter(LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=list(targets)))
-    for name, weights in model.named_parameters():
-        if "lora" in name:
-            nn.init.normal_(weights, std=0.3)
-    return model
 
 
 def a_lora() -> tuple[nn.Module, nn.Module, dict[str, torch.Tensor]]:

@@ -1,25 +1,11 @@
 import pytest
 import torch
 from diffusers import DDPMScheduler
+from tiny import a_scheduler
 
 from eyebright_diffusion.objective import Objective
 
 PREDICTIONS = ("epsilon", "v_prediction")
-
-
-def a_scheduler(prediction: str = "epsilon", **given: object) -> DDPMScheduler:
-    """Stable Diffusion's own noise schedule."""
-    return DDPMScheduler(
-        **{
-            "beta_start": 0.00085,
-            "beta_end": 0.012,
-            "beta_schedule": "scaled_linear",
-            "num_train_timesteps": 1000,
-            "clip_sample": False,
-            "prediction_type": prediction,
-            **given,
-        }
-    )
 
 
 def rng(seed: int = 0) -> torch.Generator:
