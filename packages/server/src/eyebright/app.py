@@ -52,6 +52,7 @@ from eyebright.services.finalise import Finaliser
 from eyebright.services.forecasts import Forecasts
 from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
+from eyebright.services.intake import Intake
 from eyebright.services.jobs import Jobs
 from eyebright.services.models import Models
 from eyebright.services.orders import Orders
@@ -297,28 +298,30 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     )
     project_tree = ProjectTree(settings.projects, database.jobs, history)
     publishing = Publishing(shelf(settings), database.jobs, history)
+    datasets = Datasets(
+        database.datasets,
+        database.jobs,
+        database.history,
+        objects,
+        clock,
+        announcer,
+        uploads=uploads,
+        remote=remote(settings),
+        check=orders.check,
+    )
     return Services(
         jobs=jobs,
         preflights=Preflights(orders, Forecasts(database.jobs, database.history, objects), parts.executors),
         history=history,
         ingest=ingest,
         watch=Watch(jobs, history, announcer),
-        datasets=Datasets(
-            database.datasets,
-            database.jobs,
-            database.history,
-            objects,
-            clock,
-            announcer,
-            uploads=uploads,
-            remote=remote(settings),
-            check=orders.check,
-        ),
+        datasets=datasets,
         pictures=Pictures(database.datasets, objects),
         uploads=uploads,
         models=Models(database.models, database.jobs, objects, catalog, parts.predictor, clock),
         exports=exports,
         recipes=Recipes(catalog, settings.licence_deny),
+        intake=Intake(database.jobs, jobs, datasets, database.parked, clock),
         dispatch=dispatch,
         sweep=sweep,
         releases=Releases(settings.projects),

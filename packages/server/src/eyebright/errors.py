@@ -163,6 +163,12 @@ def no_model(model_id: str) -> NotFound:
     return NotFound(f"there is no model {model_id}; `eyebright models list` (GET /api/v1/models) shows which there are")
 
 
+def no_parked(parked_id: str) -> NotFound:
+    return NotFound(
+        f"there is no parked message {parked_id}; `eyebright queue parked` (GET /api/v1/queue/parked) shows which there are"
+    )
+
+
 def model_deleted(model_id: str, title: str, deleted_at_ms: int) -> NotFound:
     day = datetime.fromtimestamp(deleted_at_ms / 1000, UTC)
     return NotFound(f"model {model_id} ({title}) was deleted on {day:%Y-%m-%d at %H:%M} UTC, and its files with it")

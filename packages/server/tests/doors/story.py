@@ -27,6 +27,7 @@ async def tell(site: Site) -> Telling:
         _project_training,
         _versions,
         _a_rehearsal,
+        _a_queue,
     ):
         async for name, answer in chapter(site):
             yield name, answer
@@ -329,3 +330,26 @@ async def _first(site: Site) -> dict[str, Any]:
     jobs = (await site.get(f"{API}/jobs?label=team:blue")).json()["items"]
     job = next(job for job in jobs if job["rerun_of"] is None)
     return {"id": job["id"], "handle": next(h for h in site.executor.runs if h.job_id == job["id"])}
+
+
+async def _a_queue(site: Site) -> Telling:
+    messages, parked = f"{API}/queue/messages", f"{API}/queue/parked"
+    data = {"style_id": 7, "dataset": "pets", "task": "classification", "parameters": {"epochs": 2}}
+    order = {"task_id": "task-1", "type": "model_training", "data": data}
+    yield "take_message", await site.post(messages, json=order)
+    yield "take_message--again", await site.post(messages, json=order)
+    yield "take_message--key-reused", await site.post(messages, json={**order, "data": {**data, "dataset": "zoo"}})
+    wrong = {**order, "task_id": "task-2", "data": {**data, "parameters": {"epocs": 2}}}
+    yield "take_message--refused", await site.post(messages, json=wrong)
+    unreadable = await site.post(messages, content=b'{"task_id": ')
+    yield "take_message--no-json", unreadable
+    yield "take_message--too-large", await site.post(f"{messages}?size_bytes=52428800", content=b'{"task_id": ')
+    yield "list_parked", await site.get(f"{parked}?limit=2")
+    path = f"{parked}/{unreadable.json()['parked_id']}"
+    yield "get_parked", await site.get(path)
+    yield "get_parked--unknown", await site.get(f"{parked}/msg_0")
+    yield "replay_parked", await site.post(f"{path}:replay")
+    too_large = next(each["id"] for each in (await site.get(parked)).json()["items"] if not each["complete"])
+    yield "replay_parked--incomplete", await site.post(f"{parked}/{too_large}:replay")
+    yield "discard_parked", await site.http.delete(path)
+    yield "discard_parked--unknown", await site.http.delete(path)

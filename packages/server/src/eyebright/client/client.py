@@ -29,6 +29,7 @@ from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest
 from eyebright_wire.model import WireModel
 from eyebright_wire.names import dataset_name
+from eyebright_wire.queue import ParkedView, QueueAnswer
 from eyebright_wire.rehearsals import REPORT, RehearsalReport
 from eyebright_wire.resources import (
     ArtifactView,
@@ -235,6 +236,29 @@ class Client:
 
     def trainers(self) -> tuple[TrainerView, ...]:
         return self._list(route("trainers"), TrainerView)
+
+    # -- queue
+
+    def deliver(self, body: bytes, size_bytes: int | None = None) -> QueueAnswer:
+        """Hand over a message of a queue; once this has returned, it is settled. `size_bytes`: of the whole, where `body` is only
+        its beginning."""
+        params = _given({"size_bytes": size_bytes})
+        return self._post(route("queue", "messages"), QueueAnswer, content=body, params=params)
+
+    def parked(self) -> Iterator[ParkedView]:
+        """Messages that were put aside, newest first."""
+        return self._pages(route("queue", "parked"), ParkedView)
+
+    def parked_message(self, parked_id: str) -> ParkedView:
+        return self._get(route("queue", "parked", parked_id), ParkedView)
+
+    def replay(self, parked_id: str) -> QueueAnswer:
+        """Have it taken as if it came now. Raises Conflict for one of which only the beginning is kept."""
+        return self._post(f"{route('queue', 'parked', parked_id)}:replay", QueueAnswer)
+
+    def discard(self, parked_id: str) -> None:
+        """For good."""
+        self._transport.ask("DELETE", route("queue", "parked", parked_id), again=False)
 
     # -- jobs
 

@@ -7,6 +7,7 @@ from eyebright.services.dispatch import Dispatch
 from eyebright.services.exports import Exports
 from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
+from eyebright.services.intake import Intake
 from eyebright.services.jobs import Jobs
 from eyebright.services.models import Models
 from eyebright.services.pictures import Pictures
@@ -39,6 +40,7 @@ class Services:
     releases: Releases
     project_tree: ProjectTree
     publishing: Publishing
+    intake: Intake
     dispatch: Dispatch
     sweep: Sweep
     relay: Relay

@@ -64,8 +64,13 @@ class Jobs:
         """Check an order as `submit` does, and queue a rehearsal of it. Raises as `submit` does."""
         return await self._ordered(request, source, key, lambda job: rehearsal_of(job, request.webhook))
 
-    async def refuse(self, request: JobRequest, why: EyebrightError, *, source: str, key: str) -> JobView:
-        """Keep an order that cannot be carried out as a job that failed, for those who were not there to hear why."""
+    async def refuse(
+        self, request: JobRequest, why: EyebrightError, *, source: str, key: str, body_sha256: str | None = None
+    ) -> JobView:
+        """Keep an order that cannot be carried out as a job that failed, for those who were not there to hear why.
+
+        `body_sha256` tells the order apart from another one of its key, where `request` does not say all of it.
+        """
         now_ms = self._clock.now_ms()
         queued = Job(
             id=self._clock.new_id("job"),
@@ -81,12 +86,14 @@ class Jobs:
         )
         code = ErrorCode(why.code) if why.code in set(ErrorCode) else ErrorCode.INTERNAL_ERROR
         failed = lifecycle.move(queued, JobState.FAILED, now_ms, reason=code, message=why.message)
-        receipt = Receipt(source=source, key=key, body_sha256=sha256_of(request), job_id=queued.id)
+        body_sha256 = body_sha256 or sha256_of(request)
+        receipt = Receipt(source=source, key=key, body_sha256=body_sha256, job_id=queued.id)
         async with self._store.transaction() as transaction:
-            known = await known_order(transaction, source, key, receipt.body_sha256)
+            known = await known_order(transaction, source, key, body_sha256)
             if known is None:
                 await transaction.insert(queued, receipt)
                 await transaction.save([changed(Run(queued, None), Run(failed, None), now_ms)])
+        self._announcer.submitted(queued.id)
         return await self.get(known or queued.id)
 
     async def get(self, job_id: str) -> JobView:

@@ -14,6 +14,7 @@ from typing import Any
 
 from eyebright.core.job import Attempt, Job, Run, places
 from eyebright.core.lifecycle import TRANSITIONS
+from eyebright.core.parked import Parked
 from eyebright.core.records import (
     Artifact,
     Change,
@@ -29,8 +30,9 @@ from eyebright.core.records import (
     transition_to,
     with_exports,
 )
-from eyebright.errors import Conflict, GuardViolated, NotFound, model_deleted, model_in_use, no_job, no_model
+from eyebright.errors import Conflict, GuardViolated, NotFound, model_deleted, model_in_use, no_job, no_model, no_parked
 from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
+from eyebright.ports.parked import MOST
 from eyebright_wire.jobs import JobState
 
 Table = MutableMapping[Any, Any]
@@ -58,6 +60,7 @@ class State:
     inbox: MutableMapping[tuple[str, str], Receipt] = field(default_factory=dict[tuple[str, str], Receipt])
     versions: MutableMapping[tuple[str, str], Version] = field(default_factory=dict[tuple[str, str], Version])
     markers: MutableMapping[str, int] = field(default_factory=dict[str, int])
+    parked: MutableMapping[str, Parked] = field(default_factory=dict[str, Parked])
 
     def overlay(self) -> "State":
         """The same tables to read and to write; what is written stays in the overlay."""
@@ -84,6 +87,7 @@ class MemoryDatabase:
         self.markers = MemoryMarkers(self.state)
         self.datasets = MemoryDatasets(self.state)
         self.models = MemoryModels(self.state)
+        self.parked = MemoryParked(self.state)
 
     @classmethod
     async def open(cls, url: str = "memory://") -> "MemoryDatabase":
@@ -266,6 +270,40 @@ class MemoryMarkers:
 
     async def write(self, name: str, value: int) -> None:
         self._state.markers[name] = value
+
+
+class MemoryParked:
+    """ParkedStore."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def keep(self, parked: Parked) -> None:
+        self._state.parked[parked.id] = parked
+        for each in self._newest_first()[MOST:]:
+            del self._state.parked[each.id]
+
+    async def get(self, parked_id: str) -> Parked:
+        if parked_id not in self._state.parked:
+            raise no_parked(parked_id)
+        return self._state.parked[parked_id]
+
+    async def list(self, after: str | None = None, limit: int = 50) -> list[Parked]:
+        found = self._newest_first()
+        if after is not None:
+            last = self._state.parked.get(after)
+            found = [each for each in found if last is not None and _place(each) < _place(last)]
+        return [*found[:limit]]
+
+    async def remove(self, parked_id: str) -> bool:
+        return self._state.parked.pop(parked_id, None) is not None
+
+    def _newest_first(self) -> Sequence[Parked]:
+        return sorted(self._state.parked.values(), key=_place, reverse=True)
+
+
+def _place(parked: Parked) -> tuple[int, str]:
+    return (parked.parked_at_ms, parked.id)
 
 
 class MemoryDatasets:

@@ -9,6 +9,7 @@ from eyebright.doors.http import (
     models,
     outcome,
     pictures,
+    queue,
     recipes,
     resumable,
     stream,
@@ -24,6 +25,7 @@ _RESOURCES = (
     resumable,
     models,
     recipes,
+    queue,
     health,
     documents,
 )  # the busiest are matched first

@@ -27,6 +27,7 @@ _NEXT = Query(max_length=200, description="`next` of the page before")
 After = Annotated[str | None, _NEXT]
 AfterJob = Annotated[Annotated[str, _begins_with("job_")] | None, _NEXT]
 AfterModel = Annotated[Annotated[str, _begins_with("mdl_")] | None, _NEXT]
+AfterParked = Annotated[Annotated[str, _begins_with("msg_")] | None, _NEXT]
 JobId = Annotated[str, Path(description="Such as job_0192f3…", max_length=200)]
 ModelName = Annotated[
     str, Path(description="An id such as mdl_0192f3…, NAME@ALIAS, NAME@3, or NAME, which is its newest", max_length=300)

@@ -10,6 +10,7 @@ from eyebright.stores.sql.jobs import SqlJobs
 from eyebright.stores.sql.markers import SqlMarkers
 from eyebright.stores.sql.outbox import SqlOutbox
 from eyebright.stores.sql.ownership import owned
+from eyebright.stores.sql.parked import SqlParked
 from eyebright.stores.sql.registry import SqlDatasets, SqlModels
 
 
@@ -24,6 +25,7 @@ class Database:
         self.markers = SqlMarkers(engine)
         self.datasets = SqlDatasets(engine)
         self.models = SqlModels(engine)
+        self.parked = SqlParked(engine)
 
     @classmethod
     async def open(cls, url: str) -> Self:

@@ -338,3 +338,16 @@ markers = Table(
     Column("value", Long, nullable=False),
     sqlite_strict=True,
 )
+
+parked_messages = Table(
+    "parked_messages",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("body", Text, nullable=False),  # base64
+    Column("size_bytes", Long, nullable=False),
+    Column("parked_at_ms", Ms, nullable=False),
+    Index("parked_messages_by_time", "parked_at_ms", "id"),
+    sqlite_strict=True,
+)

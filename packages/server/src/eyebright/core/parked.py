@@ -1,0 +1,38 @@
+"""Messages that were put aside because nobody can be told what is wrong with them."""
+
+import hashlib
+from dataclasses import dataclass
+
+from eyebright_wire.queue import ParkedReason
+
+#: A message is kept as it came up to here; of a larger one only its beginning, and it is never parsed.
+WHOLE_BYTES = 2**20
+HEAD_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """`id` follows from the bytes: the same message parked again is still one."""
+
+    id: str
+    reason: ParkedReason
+    message: str
+    body: bytes
+    size_bytes: int
+    parked_at_ms: int
+
+    @property
+    def complete(self) -> bool:
+        return len(self.body) == self.size_bytes
+
+
+def kept_of(body: bytes) -> bytes:
+    """What of a message is looked at, passed on and kept."""
+    return body if len(body) <= WHOLE_BYTES else body[:HEAD_BYTES]
+
+
+def parked_id(body: bytes, size_bytes: int) -> str:
+    digest = hashlib.sha256(body)
+    if size_bytes != len(body):
+        digest.update(f"… of {size_bytes}".encode())
+    return f"msg_{digest.hexdigest()[:24]}"

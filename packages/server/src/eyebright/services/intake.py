@@ -1,0 +1,178 @@
+"""Take in what a queue delivers. Once a verb here has returned, its answer is committed, and the message may be acknowledged."""
+
+import structlog
+
+from eyebright.core.parked import Parked, parked_id
+from eyebright.errors import (
+    ConfigInvalid,
+    Conflict,
+    EyebrightError,
+    KeyReused,
+    StorageFull,
+    TrainerUnavailable,
+)
+from eyebright.ports.clock import Clock
+from eyebright.ports.jobs import JobStore, Receipt
+from eyebright.ports.parked import ParkedStore
+from eyebright.services.datasets import Datasets
+from eyebright.services.jobs import Jobs
+from eyebright.services.messages import Letter, Unreadable, opened, order_of
+from eyebright.services.receipts import sha256_of
+from eyebright_wire.errors import ErrorCode
+from eyebright_wire.jobs import JobRequest
+from eyebright_wire.queue import ParkedReason, ParkedView, QueueAnswer, QueueOutcome
+from eyebright_wire.resources import DatasetImport, JobView, Page
+
+log = structlog.stdlib.get_logger(__name__)
+
+#: In the inbox beside the caller's `task_id`.
+SOURCE = "amqp"
+
+
+class Intake:
+    """Every message has one end: a job, the job that it made before, a job that failed, or a place among those put aside."""
+
+    def __init__(self, store: JobStore, jobs: Jobs, datasets: Datasets, parked: ParkedStore, clock: Clock) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._datasets = datasets
+        self._parked = parked
+        self._clock = clock
+
+    async def take(self, body: bytes, size_bytes: int | None = None) -> QueueAnswer:
+        """Settle one message, however often it comes. `size_bytes`: of the whole, where `body` is only its beginning.
+
+        Raises what passes by itself (Unavailable, StorageFull) and what is our own mistake: nothing is settled then.
+        """
+        size_bytes = len(body) if size_bytes is None else size_bytes
+        try:
+            letter = opened(body, size_bytes)
+        except Unreadable as why:
+            return await self.park(body, why.reason, str(why), size_bytes=size_bytes)
+        try:
+            return await self._settle(letter)
+        except KeyReused:
+            message = "its task_id stands for another order already; expected the same order, or a new task_id"
+            return await self.park(body, ParkedReason.KEY_REUSED, message, task_id=letter.task.task_id)
+
+    async def park(
+        self,
+        body: bytes,
+        reason: ParkedReason,
+        message: str,
+        *,
+        size_bytes: int | None = None,
+        task_id: str | None = None,
+    ) -> QueueAnswer:
+        """Put a message aside."""
+        size_bytes = len(body) if size_bytes is None else size_bytes
+        parked = Parked(
+            id=parked_id(body, size_bytes),
+            reason=reason,
+            message=message,
+            body=body,
+            size_bytes=size_bytes,
+            parked_at_ms=self._clock.now_ms(),
+        )
+        await self._parked.keep(parked)
+        log.warning("message parked", id=parked.id, reason=reason, detail=message)
+        return QueueAnswer(
+            outcome=QueueOutcome.PARKED, task_id=task_id, parked_id=parked.id, reason=reason, message=message
+        )
+
+    async def list(self, after: str | None = None, limit: int = 50) -> Page[ParkedView]:
+        """Messages that were put aside, newest first."""
+        found = await self._parked.list(after, limit + 1)
+        page = found[:limit]
+        more = page[-1].id if len(found) > limit else None
+        return Page[ParkedView](items=tuple(_view(parked) for parked in page), next=more)
+
+    async def get(self, parked_id: str) -> ParkedView:
+        """Raises NotFound."""
+        return _view(await self._parked.get(parked_id))
+
+    async def replay(self, parked_id: str) -> QueueAnswer:
+        """Take it as if it came now; it stays where it is unless it is settled otherwise.
+
+        Raises NotFound; Conflict for one of which only the beginning is kept; and what `take` raises.
+        """
+        parked = await self._parked.get(parked_id)
+        if not parked.complete:
+            raise Conflict(
+                f"of message {parked_id} only the first {len(parked.body):,} of {parked.size_bytes:,} bytes are kept; "
+                "it cannot be replayed. Have its sender send a smaller one, and discard this one"
+            )
+        answer = await self.take(parked.body)
+        if answer.outcome is not QueueOutcome.PARKED:
+            await self._parked.remove(parked_id)
+        return answer
+
+    async def discard(self, parked_id: str) -> None:
+        """For good. Raises NotFound."""
+        parked = await self._parked.get(parked_id)
+        await self._parked.remove(parked.id)
+
+    async def _settle(self, letter: Letter) -> QueueAnswer:
+        """Raises KeyReused."""
+        task_id = letter.task.task_id
+        receipt = await self._receipt(task_id)
+        try:
+            order = order_of(letter)
+            if receipt is not None:
+                return self._known(letter, receipt, sha256_of(order))
+            job = await self._place(order, task_id)
+        except (KeyReused, StorageFull):
+            raise
+        except EyebrightError as why:
+            if receipt is not None:
+                return self._known(letter, receipt)
+            if _passes(why):
+                raise
+            return await self._refuse(letter, _reason(why))
+        return QueueAnswer(outcome=QueueOutcome.TAKEN, task_id=task_id, job_id=job.id)
+
+    async def _receipt(self, task_id: str) -> Receipt | None:
+        async with self._store.transaction() as transaction:
+            return await transaction.receipt(SOURCE, task_id)
+
+    def _known(self, letter: Letter, receipt: Receipt, *fingerprints: str) -> QueueAnswer:
+        """By its order, or by its words where no order came of it. Raises KeyReused for another one."""
+        if receipt.body_sha256 not in (letter.sha256, *fingerprints):
+            raise KeyReused
+        return QueueAnswer(outcome=QueueOutcome.KNOWN, task_id=letter.task.task_id, job_id=receipt.job_id)
+
+    async def _place(self, order: DatasetImport | JobRequest, key: str) -> JobView:
+        if isinstance(order, JobRequest):
+            return (await self._jobs.submit(order, source=SOURCE, key=key)).view
+        return await self._datasets.order(order, source=SOURCE, key=key)
+
+    async def _refuse(self, letter: Letter, why: EyebrightError) -> QueueAnswer:
+        """Kept as a job that failed, so that the caller hears of it as of every other end of a job."""
+        task = letter.task
+        order = JobRequest(dataset=task.folder, task=letter.wanted, config=letter.parameters, labels=task.labels)
+        job = await self._jobs.refuse(order, why, source=SOURCE, key=task.task_id, body_sha256=letter.sha256)
+        return QueueAnswer(
+            outcome=QueueOutcome.REFUSED, task_id=task.task_id, job_id=job.id, reason=why.code, message=why.message
+        )
+
+
+def _passes(why: EyebrightError) -> bool:
+    """Will it be otherwise by itself? A trainer that is not installed stays so, and its orders would hold up all others."""
+    return why.status >= 500 and not isinstance(why, TrainerUnavailable)
+
+
+def _reason(why: EyebrightError) -> EyebrightError:
+    """As a job's end can have it."""
+    return why if why.code in set(ErrorCode) else ConfigInvalid(why.message)
+
+
+def _view(parked: Parked) -> ParkedView:
+    return ParkedView(
+        id=parked.id,
+        reason=parked.reason,
+        message=parked.message,
+        size_bytes=parked.size_bytes,
+        parked_at_ms=parked.parked_at_ms,
+        complete=parked.complete,
+        body=parked.body.decode(errors="replace"),
+    )

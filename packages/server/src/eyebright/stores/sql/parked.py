@@ -1,0 +1,72 @@
+"""ParkedStore on SQLite and Postgres. Bodies are kept as base64, because no text column takes every byte."""
+
+import base64
+from typing import Any
+
+from sqlalchemy import delete, select, tuple_
+
+from eyebright.core.parked import Parked
+from eyebright.errors import no_parked
+from eyebright.ports.parked import MOST
+from eyebright.stores.sql.batch import Batch, write
+from eyebright.stores.sql.engine import Engine
+from eyebright.stores.sql.tables import parked_messages as table
+from eyebright_wire.queue import ParkedReason
+
+_PLACE = tuple_(table.c.parked_at_ms, table.c.id)
+_NEWEST_FIRST = (table.c.parked_at_ms.desc(), table.c.id.desc())
+
+
+class SqlParked:
+    """ParkedStore."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._batch = Batch(table, engine.dialect)
+
+    async def keep(self, parked: Parked) -> None:
+        too_many = select(table.c.id).order_by(*_NEWEST_FIRST).offset(MOST).limit(MOST)
+        async with self._engine.writing() as connection:
+            await write(connection, self._batch.upsert, [_row(parked)])
+            await connection.execute(delete(table).where(table.c.id.in_(too_many.scalar_subquery())))
+
+    async def get(self, parked_id: str) -> Parked:
+        async with self._engine.reading() as connection:
+            found = (await connection.execute(select(table).where(table.c.id == parked_id))).mappings().one_or_none()
+        if found is None:
+            raise no_parked(parked_id)
+        return _parked(found)
+
+    async def list(self, after: str | None = None, limit: int = 50) -> list[Parked]:
+        query = select(table).order_by(*_NEWEST_FIRST).limit(limit)
+        if after is not None:
+            then = select(table.c.parked_at_ms).where(table.c.id == after).scalar_subquery()
+            query = query.where(tuple_(then, after) > _PLACE)
+        async with self._engine.reading() as connection:
+            return [_parked(row) for row in (await connection.execute(query)).mappings()]
+
+    async def remove(self, parked_id: str) -> bool:
+        async with self._engine.writing() as connection:
+            return (await connection.execute(delete(table).where(table.c.id == parked_id))).rowcount > 0
+
+
+def _row(parked: Parked) -> dict[str, Any]:
+    return {
+        "id": parked.id,
+        "reason": parked.reason,
+        "message": parked.message,
+        "body": base64.b64encode(parked.body).decode(),
+        "size_bytes": parked.size_bytes,
+        "parked_at_ms": parked.parked_at_ms,
+    }
+
+
+def _parked(row: Any) -> Parked:
+    return Parked(
+        id=row["id"],
+        reason=ParkedReason(row["reason"]),
+        message=row["message"],
+        body=base64.b64decode(row["body"]),
+        size_bytes=row["size_bytes"],
+        parked_at_ms=row["parked_at_ms"],
+    )
