@@ -2,8 +2,10 @@
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,31 @@ async def test_a_store_that_is_away_is_said_to_be(scheme: str, monkeypatch: pyte
         await shelf.put("a", b"")
     with pytest.raises(Unavailable):
         await shelf.read("a")
+
+
+class Forbidding(BaseHTTPRequestHandler):
+    """A store that takes what is put, and shows nobody anything."""
+
+    def do_GET(self) -> None:
+        self.send_response(403)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Tests are quiet."""
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+async def test_whoever_may_only_put_finds_nothing(scheme: str, monkeypatch: pytest.MonkeyPatch):
+    give_credentials(monkeypatch)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forbidding) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        assert (
+            await shelf_at(f"{scheme}://bucket", {scheme: f"http://127.0.0.1:{server.server_port}"}).read("a") is None
+        )
+        server.shutdown()
+        thread.join()
 
 
 async def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path):

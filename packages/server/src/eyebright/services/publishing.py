@@ -89,7 +89,7 @@ class Publishing:
         """
         job = (await self._store.get(job_id)).job
         task = StyleTask.of(job.labels)
-        if task is None or job.kind is not JobKind.TRAINING or job.state is not JobState.SUCCEEDED:
+        if task is None or job.kind is not JobKind.TRAINING:
             return None
         weights = weights_of(await self._history.artifacts(job_id))
         if weights is None:

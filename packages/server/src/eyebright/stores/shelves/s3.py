@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 #: A store hides whether there is such a key from those who may not list them.
-_NOTHING_TO_READ = frozenset({"NoSuchKey", "AccessDenied"})
+_NOTHING_TO_READ = frozenset({403, 404})
 
 
 class S3Shelf(BucketShelf):
@@ -27,7 +27,7 @@ class S3Shelf(BucketShelf):
                 with closing(client.get_object(Bucket=self._bucket, Key=key)["Body"]) as body:
                     return body.read()
             except ClientError as error:
-                if _found(error)[0] in _NOTHING_TO_READ:
+                if _found(error)[1] in _NOTHING_TO_READ:
                     return None
                 raise
 
