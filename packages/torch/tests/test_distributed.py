@@ -36,9 +36,8 @@ def learn(model, ranks, rank, world):
     learner = Learner(model, [], lambda model: optim.optimizer(config, model), (), config, cpu, ranks, 3)
     learner.begin_epoch()
     mine = slice(rank, None, world)
-    weight = len(labels[mine]) * world / len(labels)
     for number in range(3):
-        learner.step(lambda network: loss(network, mine), number=number, rate=0.1, weight=weight)
+        learner.step(lambda network: loss(network, mine), number=number, rate=0.1, images=len(labels) / world)
     return learner
 
 def loss(network, mine):

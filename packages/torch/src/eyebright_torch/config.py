@@ -95,10 +95,9 @@ class LoopConfig(BaseModel):
         """Of the pictures that the model sees, in pixels."""
         return getattr(self, self.side_name)
 
-    @property
-    def closing_epochs(self) -> int:
-        """An evaluation and a checkpoint come after every so many epochs, and after the last one."""
-        return 1
+    def closes(self, epoch: int) -> bool:
+        """Whether an evaluation and a checkpoint come after this epoch."""
+        return True
 
 
 class RunConfig(LoopConfig):

@@ -1,6 +1,6 @@
 """The part of a run that learns: model, optimiser, average and the sums of the epoch under way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -50,19 +50,23 @@ class Learner:
     def begin_epoch(self) -> None:
         train_mode(self.network, self._frozen)
 
-    def step(self, learn: Callable[[nn.Module], Learned], *, number: int, rate: float, weight: float) -> None:
-        """One optimiser step from what `learn` makes of the network. `number` counts from 0 over the run; `weight` is this rank's
-        share of the step's images times the number of ranks, so that averaging over ranks gives the mean over images."""
+    def step(
+        self, learn: Callable[[nn.Module], Learned | Iterator[Learned]], *, number: int, rate: float, images: float
+    ) -> None:
+        """One optimiser step from what `learn` makes of the network. `number` counts from 0 over the run; `images` are those of
+        the step on an average rank, so that averaging over ranks gives the mean over images."""
         set_rate(self.optimizer, rate)
         learned = learn(self.network)
-        self.scaler.scale(learned.loss * weight if weight != 1 else learned.loss).backward()
+        for part in (learned,) if isinstance(learned, Learned) else learned:
+            weight = part.images / images
+            self.scaler.scale(part.loss * weight if weight != 1 else part.loss).backward()
+            self._count(part)
         self._clip()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         if self.ema:
             self.ema.update(number)
-        self._count(learned)
 
     def means(self, sums: torch.Tensor) -> Metrics:
         """Over the images of the epoch so far, on this rank or on all. Waits for the device."""

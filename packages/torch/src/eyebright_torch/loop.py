@@ -73,7 +73,7 @@ class Loop(Generic[Batch]):
             lambda network: self.task.learn(network, batch, rng),
             number=self.step,
             rate=self.rate(self.step),
-            weight=len(self.order.share(step)) * self.ranks.world_size / len(step),
+            images=len(step) / self.ranks.world_size,
         )
         self.state.done += 1
         self._after_step(len(step))
@@ -95,14 +95,16 @@ class Loop(Generic[Batch]):
     def _close_epoch(self) -> None:
         means = self.learner.means(self.ranks.total(self.learner.sums.clone()))
         self._refuse_nan(means["loss"])
-        verdict = self._judge()
+        closes = self.config.closes(self.state.epoch)
+        verdict = self._judge() if closes else {}
         self._refuse_nan(verdict.get("val_loss", 0.0))
         record = EpochRecord(self.state.epoch, {**means, **verdict, "lr": self.rate(self.step - 1)})
         self._progress(record.metrics, epoch_finished=True)
         self.learner.sums.zero_()
-        if best := self.state.close_epoch(record, verdict, self.task.goal):
+        if best := self.state.close_epoch(record, verdict if closes else None, self.task.goal):
             self.best = stored(self.learner.judged)
-        self._save(verdict, best)
+        if closes:
+            self._save(verdict, best)
 
     def _judge(self) -> Metrics:
         self.ranks.share_buffers(self.learner.judged)

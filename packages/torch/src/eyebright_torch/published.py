@@ -52,8 +52,7 @@ class Published:
     def _download(self) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with _timeout(_TIMEOUT_SECONDS):
-                torch.hub.download_url_to_file(self.url, str(self.file), progress=False)  # beside it, then renamed
+            download(self.url, self.file)
         except OSError as error:  # URLError and time-outs are OSErrors
             if is_full(error):
                 raise DiskFull(
@@ -73,6 +72,12 @@ class Published:
             f"the pretrained weights at {self.file} cannot be used ({error}). Delete that file; then it is downloaded again, "
             f"or put a fresh copy of {self.url} there, or train with pretrained=false"
         )
+
+
+def download(url: str, file: Path) -> None:
+    """To a file that is there whole or not at all. Raises OSError, soon where no network answers."""
+    with _timeout(_TIMEOUT_SECONDS):
+        torch.hub.download_url_to_file(url, str(file), progress=False)  # beside it, then renamed
 
 
 def _tensors(file: Path) -> Weights:

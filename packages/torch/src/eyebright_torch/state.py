@@ -25,9 +25,9 @@ class RunState:
     stale: int = 0  # epochs since the best one
     history: list[EpochRecord] = field(default_factory=list)
 
-    def close_epoch(self, record: EpochRecord, verdict: Metrics, goal: Goal) -> bool:
-        """Writes an epoch down and goes to the next; answers whether it was the best so far."""
-        best = goal.reached_better(verdict, self.best)
+    def close_epoch(self, record: EpochRecord, verdict: Metrics | None, goal: Goal) -> bool:
+        """Writes an epoch down and goes to the next; answers whether it was the best so far. None: it was not judged."""
+        best = verdict is not None and goal.reached_better(verdict, self.best)
         if best:
             self.best, self.best_epoch, self.stale = verdict, record.epoch, 0
         else:

@@ -1,6 +1,6 @@
 """What the loop does not know: the data, what is learned from a batch, and what a model is worth."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -25,9 +25,10 @@ class Goal:
 
     metric: str
     higher_is_better: bool = True
+    newest: bool = False  # whatever was learned last: of a task that sets nothing aside to judge by
 
     def reached_better(self, new: Metrics, old: Metrics | None) -> bool:
-        if old is None or self._rank(new) > self._rank(old):
+        if self.newest or old is None or self._rank(new) > self._rank(old):
             return True
         return self._worth_nothing(new) and self._worth_nothing(old)
 
@@ -59,10 +60,14 @@ class Task(Protocol[Batch]):
         """Each step's images on the device, in order, prepared ahead; closing the generator ends that."""
         ...
 
-    def learn(self, network: nn.Module, batch: Batch, rng: np.random.Generator) -> Learned:
-        """Augments by what `rng` gives alone, and makes one forward pass in the run's precision. Must not wait for the device."""
+    def learn(self, network: nn.Module, batch: Batch, rng: np.random.Generator) -> Learned | Iterator[Learned]:
+        """Augments by what `rng` gives alone, and makes one forward pass in the run's precision. Must not wait for the device.
+
+        A batch that is too large for one pass is learned from in several, one after the other; their gradients add up.
+        """
         ...
 
     def judge(self, model: nn.Module, tick: Tick) -> Metrics:
-        """What the model is worth on the validation split, over all ranks; with the goal's metric among it."""
+        """What the model is worth on the validation split, over all ranks; with the goal's metric among it. After each epoch
+        that the config closes."""
         ...

@@ -33,6 +33,7 @@ class Drawn:
     label: int | None = None
     instances: tuple[Instance, ...] = ()
     mask: Image.Image | None = None  # its pixels are class indices
+    caption: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,13 @@ def _sprinkle(pen: ImageDraw.ImageDraw, side: int, dots: int, numbers: random.Ra
         pen.point(place, fill=tuple(numbers.randrange(256) for _ in range(3)))
 
 
+def _captioned(label: int, numbers: random.Random) -> Drawn:
+    """Every second one has no caption, as in a folder that somebody has half described."""
+    image, shapes = _shapes(label, numbers)
+    shown = " and ".join(f"a {_SHAPES[which]}" for which, _ in shapes)
+    return Drawn(image, caption=f"{shown} on a noisy ground" if numbers.random() < 0.5 else None)
+
+
 _SKELETON = Skeleton(keypoints=_POINTS, edges=((0, 1), (0, 2)))
 _SETS: Mapping[str, TinySet] = MappingProxyType(
     {
@@ -189,6 +197,7 @@ _SETS: Mapping[str, TinySet] = MappingProxyType(
         "keypoint_detection": TinySet(_SHAPES, _scene(_jointed), dict.fromkeys(range(len(_SHAPES)), _SKELETON)),
         "oriented_detection": TinySet(_SHAPES, _scene(_turned)),
         "semantic_segmentation": TinySet(("ground", *_SHAPES), _painted),
+        "text_to_image": TinySet(_SHAPES, _captioned, images={Split.TRAIN: 3}),
     }
 )
 
@@ -206,6 +215,7 @@ def _stored(blobs: Path, split: Split, drawn: Drawn, source: str) -> Sample:
         source=source,
         instances=drawn.instances,
         mask=_stored_mask(blobs, drawn.mask) if drawn.mask else None,
+        caption=drawn.caption,
     )
 
 

@@ -65,6 +65,7 @@ def _renamed(drawn: Drawn, old: int, new: int) -> Drawn:
         label=None if drawn.label is None else new,
         instances=tuple(changed(thing, label=labels.get(thing.label, (new + 1) % 8)) for thing in drawn.instances),
         mask=drawn.mask and drawn.mask.point([labels.get(value, value) for value in range(256)]),
+        caption=drawn.caption and CLASSES[new],
     )
 
 

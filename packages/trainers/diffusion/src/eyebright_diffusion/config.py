@@ -18,7 +18,7 @@ class LoraConfig(LoopConfig):
 
     # What is learned
     base_model: Line = user(
-        "The weights to begin from: a hub's id, the name of a folder among the operator's base models, s3:// or gs://; "
+        "The weights to begin from: a hub's id, or the name of a folder among the operator's base models; "
         "empty: the model's own",
         default="",
     )
@@ -91,9 +91,13 @@ class LoraConfig(LoopConfig):
         "Evaluate and checkpoint after every so many epochs, and at the end", "epochs", default=10, ge=1
     )
 
-    @property
-    def closing_epochs(self) -> int:
-        return self.save_every_epochs
+    def closes(self, epoch: int) -> bool:
+        return epoch == self.epochs or epoch % self.save_every_epochs == 0 or self.draws(epoch)
+
+    def draws(self, epoch: int) -> bool:
+        """Whether pictures are drawn after this epoch."""
+        every = self.validation_every_epochs if self.validation_prompts else 0
+        return every > 0 and epoch % every == 0
 
     @model_validator(mode="after")
     def _patient_enough(self) -> Self:

@@ -1,0 +1,83 @@
+"""Pictures of the prompts, drawn with what has been learned so far."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline
+from PIL import Image
+
+from eyebright_diffusion.adapters import Adapters
+from eyebright_diffusion.base import Parts
+from eyebright_diffusion.config import LoraConfig
+from eyebright_kit.runtime import Context
+from eyebright_torch.artifacts import Artifacts
+from eyebright_torch.hardware import Hardware
+from eyebright_torch.task import Tick
+from eyebright_wire.artifacts import ArtifactKind
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Hands over one PNG each time it is asked, the prompts from left to right. Autoencoder and text encoder are loaded for that
+    and gone again; each prompt has the same noise every time, so that what changes is what was learned."""
+
+    ctx: Context
+    config: LoraConfig
+    hardware: Hardware
+    parts: Parts
+
+    def draw(self, model: Adapters, name: str, tick: Tick) -> None:
+        """By these weights. Nothing where there are no prompts."""
+        if not self.config.validation_prompts:
+            return
+        with model.worn(), self.hardware.autocast():
+            row = _in_a_row(self._pictures(self._pipeline(model), tick))
+        Artifacts(self.ctx).made(name, row.save, ArtifactKind.PICTURE, "image/png")
+
+    def _pipeline(self, model: Adapters) -> StableDiffusionPipeline:
+        encoder = model.networks.get("text_encoder") or self.parts.text_encoder()
+        pipeline = StableDiffusionPipeline(
+            vae=self.parts.vae().to(self.hardware.device),
+            text_encoder=encoder.to(self.hardware.device),
+            tokenizer=self.parts.tokenizer(),
+            unet=model.networks["unet"],
+            scheduler=DDIMScheduler.from_config(self.parts.scheduler().config),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline
+
+    def _pictures(self, pipeline: StableDiffusionPipeline, tick: Tick) -> list[Image.Image]:
+        return [
+            pipeline(
+                prompt,
+                height=self.config.resolution,
+                width=self.config.resolution,
+                num_inference_steps=self.config.validation_steps,
+                guidance_scale=self.config.guidance_scale,
+                generator=torch.Generator().manual_seed(self.config.seed % 2**63 + place),
+                callback_on_step_end=_ticking(tick),
+            ).images[0]
+            for place, prompt in enumerate(self.config.validation_prompts)
+        ]
+
+
+def _ticking(tick: Tick) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
+    def told(_pipeline: Any, _step: int, _timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+        tick()
+        return values
+
+    return told
+
+
+def _in_a_row(pictures: list[Image.Image]) -> Image.Image:
+    row = Image.new("RGB", (sum(picture.width for picture in pictures), max(picture.height for picture in pictures)))
+    left = 0
+    for picture in pictures:
+        row.paste(picture, (left, 0))
+        left += picture.width
+    return row

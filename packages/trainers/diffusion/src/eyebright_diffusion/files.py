@@ -1,0 +1,43 @@
+"""A LoRA as files that other programs read: diffusers' own form with its strength, and kohya's."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
+from safetensors.torch import save_file
+
+from eyebright_diffusion import kohya
+from eyebright_diffusion.adapters import Adapters, placing
+from eyebright_diffusion.config import LoraConfig
+from eyebright_torch.weights import Weights
+
+DIFFUSERS, KOHYA = "pytorch_lora_weights.safetensors", "kohya_lora.safetensors"
+
+
+def write_diffusers(path: Path, model: Adapters, config: LoraConfig) -> None:
+    """As `load_lora_weights` reads it. Plain `save_lora_weights` would lose alpha, and with it the strength.
+
+    Written here because that writes two entries of metadata, in an order that differs from run to run.
+    """
+    told = json.dumps(_told(model, config), indent=2, sort_keys=True)
+    save_file(named(model), path, metadata={LORA_ADAPTER_METADATA_KEY: told})
+
+
+def write_kohya(path: Path, model: Adapters, config: LoraConfig, title: str) -> None:
+    header = kohya.metadata(config.rank, config.alpha, title=title, trigger=config.trigger)
+    save_file(kohya.converted(named(model), config.alpha), path, metadata=header)
+
+
+def named(model: Adapters) -> Weights:
+    """On the CPU, by the names that other programs know."""
+    return {kohya.compatible(name): tensor.cpu().contiguous() for name, tensor in model.weights.items()}
+
+
+def _told(model: Adapters, config: LoraConfig) -> dict[str, Any]:
+    """How the adapters of each network are placed and scaled, as peft's own settings say it."""
+    return {
+        f"{network}.{key}": sorted(value) if isinstance(value, set) else value
+        for network in model.networks
+        for key, value in placing(config, network).to_dict().items()
+    }

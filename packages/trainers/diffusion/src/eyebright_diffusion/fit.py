@@ -1,0 +1,128 @@
+"""One run from its order to its result. Imported only when something is trained, because the framework takes seconds."""
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from transformers import CLIPTextModel
+
+from eyebright_diffusion import bases, captions, latents, texts
+from eyebright_diffusion.adapters import Adapters, adapted
+from eyebright_diffusion.base import Base
+from eyebright_diffusion.buckets import BucketOrder, closest, sizes
+from eyebright_diffusion.config import LoraConfig
+from eyebright_diffusion.delivery import Delivery
+from eyebright_diffusion.drawing import Drawing
+from eyebright_diffusion.latents import Latents
+from eyebright_diffusion.objective import Objective
+from eyebright_diffusion.optim import optimizer
+from eyebright_diffusion.task import Pictured, TextToImage
+from eyebright_diffusion.texts import Texts
+from eyebright_kit.errors import DatasetInvalid
+from eyebright_kit.runtime import Context, Result, Stopped
+from eyebright_torch import hardware as machine
+from eyebright_torch import memory
+from eyebright_torch.distributed import Ranks
+from eyebright_torch.hardware import Hardware
+from eyebright_torch.learner import Learner
+from eyebright_torch.loop import Loop
+from eyebright_torch.schedule import learning_rate
+from eyebright_torch.weights import load
+from eyebright_wire.datasets import Split
+from eyebright_wire.jobs import Stage
+
+
+def fit(ctx: Context) -> Result:
+    """Raises a TrainerFailure with what to change, or Stopped with a checkpoint left behind."""
+    config = ctx.config_as(LoraConfig)
+    hardware = machine.choose(config, ctx.resources, 0, 1)
+    machine.settle(hardware, config.deterministic)
+    with memory.explained(config):
+        ctx.stage(Stage.VALIDATING)
+        _check(ctx)
+        base = bases.find(ctx.model, config.base_model)
+        ctx.log.info("base model %s, sha256 %s", base.name, base.sha256)
+        return _Run(ctx, config, hardware, base).result()
+
+
+def _check(ctx: Context) -> None:
+    if not ctx.data.samples(Split.TRAIN):
+        raise DatasetInvalid("the data set has no training images; put some pictures into it and import it again")
+
+
+@dataclass(frozen=True)
+class _Run:
+    ctx: Context
+    config: LoraConfig
+    hardware: Hardware
+    base: Base
+
+    def result(self) -> Result:
+        text = self._text_encoder() if self.config.train_text_encoder else None
+        drawing = Drawing(self.ctx, self.config, self.hardware, self.base.parts)
+        train, val = self._pictured(Split.TRAIN, text), self._pictured(Split.VAL, text)
+        assert train
+        model = self._adapters(text)
+        objective = Objective(self.base.parts.scheduler(), self.config.min_snr_gamma, self.config.noise_offset)
+        task = TextToImage(self.config, self.hardware, objective, train, val, drawing)
+        loop = self._loop(model, task)
+        self.ctx.stage(Stage.TRAINING)
+        loop.run()
+        load(model, loop.best or {})
+        return Delivery(self.ctx, self.config, self.hardware, self.base, model, loop.state, drawing).everything()
+
+    def _loop(self, model: Adapters, task: TextToImage) -> Loop[object]:
+        order = task.train.order
+        learner = Learner(
+            model, [], partial(optimizer, self.config), task.tallies, self.config, self.hardware, Ranks(), order.steps
+        )
+        rate = learning_rate(self.config, order.steps)
+        return Loop(self.ctx, self.config, self.hardware, Ranks(), learner, task, order, rate)
+
+    def _text_encoder(self) -> CLIPTextModel:
+        return self.base.parts.text_encoder(self.hardware.precision or torch.float32)
+
+    def _adapters(self, text: CLIPTextModel | None) -> Adapters:
+        unet = self.base.parts.unet(self.hardware.precision or torch.float32)
+        model = adapted(self.config, self.base, unet, text)
+        for network in model.networks.values():
+            network.to(self.hardware.device)
+        return model
+
+    def _pictured(self, split: Split, text: CLIPTextModel | None) -> Pictured | None:
+        """What the autoencoder and the text encoder have to say of a split's images, once for the whole run. Both are gone
+        afterwards, but for a text encoder that learns. None: the split has no images."""
+        samples = list(self.ctx.data.samples(split))
+        if not samples:
+            return None
+        said = captions.texts(samples, self.config.trigger)
+        known = sizes(self.config.resolution)
+        buckets = tuple(closest(known, sample.width, sample.height) for sample in samples)
+        told = self._texts(said, text)
+        kept = latents.encoded(
+            self.base.parts.vae(), samples, (known[bucket] for bucket in buckets), self.hardware, self._tick
+        )
+        self._let_go()
+        repeats = tuple(sample.repeats for sample in samples)
+        order = BucketOrder(buckets, repeats, self.config.batch, self.config.seed, self.config.accumulate)
+        return Pictured(kept, told, order)
+
+    def _texts(self, said: list[str], text: CLIPTextModel | None) -> Texts:
+        tokenizer = self.base.parts.tokenizer()
+        captions.tell_cut(said, tokenizer, self.ctx.log)
+        if text:
+            return texts.Fresh(texts.tokens_of(said, tokenizer), text, self.hardware.device)
+        return texts.kept(said, tokenizer, self.base.parts.text_encoder(), self.hardware, self._tick)
+
+    def _tick(self) -> None:
+        self.ctx.step()
+        if self.ctx.stopping:
+            raise Stopped
+
+    def _let_go(self) -> None:
+        """What nobody refers to any more leaves the device, too."""
+        gc.collect()
+        if self.hardware.device.type == "cuda":
+            torch.cuda.empty_cache()
