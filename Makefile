@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 UV ?= $(CURDIR)/.uv/bin/uv
-TRAINERS := toy torchvision timm transformers mmdet ultralytics
+TRAINERS := toy torchvision timm transformers mmdet ultralytics diffusion
 APART := packages/torch $(TRAINERS:%=packages/trainers/%)  # each with a lock and an environment of its own
 unexport UV_PROJECT_ENVIRONMENT VIRTUAL_ENV
 

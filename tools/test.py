@@ -20,7 +20,7 @@ WORKERS = ["-n", "2", "--dist", "worksteal"]
 #: Much of a trainer's tests is one core that imports a framework, so two suites go on side by side.
 SIDE_BY_SIDE = 2
 #: Those that take longest begin first, so that every core is busy to the end.
-LONGEST = ("transformers", "ultralytics", "mmdet", "timm")
+LONGEST = ("transformers", "ultralytics", "mmdet", "diffusion", "timm")
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+#: Tells a trainer the operator's folder of base models.
+BASE_MODELS = "EYEBRIGHT_BASE_MODELS"
 _ALLOWED = frozenset(
     {
         *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH"),
         *("XDG_CACHE_HOME", "TORCH_HOME", "HF_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+        BASE_MODELS,
     }
 )
 _ALLOWED_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "NCCL_")

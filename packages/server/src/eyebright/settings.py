@@ -261,6 +261,11 @@ class Settings(BaseSettings):
         default=None, description="What holds `projects/<Project>/…` of Project Training; default: data_dir"
     )
 
+    base_models: Folder | None = Field(
+        default=None,
+        description="Base models that a LoRA may begin from, a folder each, as diffusers saves them; default: in data_dir",
+    )
+
     host: str = Field(default="127.0.0.1", description="The address to listen on")
     port: int = Field(default=8765, ge=0, le=65535, description="0 takes a free one; server.json tells which")
     allowed_hosts: Words = Field(default=(), description="Names this server is called by, beside loopback; * = any")
@@ -336,6 +341,10 @@ class Settings(BaseSettings):
     def resumable_dir(self) -> Path:
         """Uploads in pieces, which outlive requests and servers."""
         return self.data_dir / "resumable"
+
+    @property
+    def base_models_dir(self) -> Path:
+        return self.base_models or self.data_dir / "base-models"
 
 
 def process_environment() -> Mapping[str, str]:

@@ -1,9 +1,5 @@
 """One run in this process, from its order to its files."""
 
-import pytest
-import torch
-from safetensors.torch import load_file
-
 from eyebright_diffusion.trainer import DiffusionTrainer
 
 fit = DiffusionTrainer().fit
@@ -12,5 +8,4 @@ fit = DiffusionTrainer().fit
 def test_a_run_tells_its_loss_and_its_epochs(job):
     context = job.context(validation_prompts=["sks"], validation_steps=2)
     result = fit(context)
-    print(result, context.desk.artifacts, context.desk.epochs)
     assert result.metrics["epochs"] == 2

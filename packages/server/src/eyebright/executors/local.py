@@ -22,6 +22,7 @@ from eyebright.executors.local_run import LocalRun, Manners
 from eyebright.executors.log_file import read_log, trim_log
 from eyebright.executors.run_directory import RunDirectory
 from eyebright.executors.slots import cuda_devices, free_on, plan_slots, usable_cores
+from eyebright.inheritance import BASE_MODELS
 from eyebright.ports.clock import Clock, SystemClock
 from eyebright.ports.executor import Environment, Handle, Liveness, Room, Slot, Vital
 from eyebright.settings import Settings, process_environment
@@ -66,7 +67,8 @@ class LocalExecutor:
     def configured(cls, settings: Settings) -> Self:
         """As the server's settings ask for; every executor plug-in has this constructor."""
         section = settings.local.model_dump()
-        return cls(LocalExecutorSettings(runs_dir=settings.runs_dir, environment=process_environment(), **section))
+        environment = {**process_environment(), BASE_MODELS: str(settings.base_models_dir)}
+        return cls(LocalExecutorSettings(runs_dir=settings.runs_dir, environment=environment, **section))
 
     @classmethod
     def for_imports(cls, settings: Settings) -> Self:

@@ -1,5 +1,5 @@
-"""What a LoRA is learned on: the parts of a Stable Diffusion, each made when it is asked for, so that none is in memory for longer
-than it is needed."""
+"""What a LoRA is learned on: the parts of a Stable Diffusion, each made when it is asked for, so that none is in memory for
+longer than it is needed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,6 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
-
 
 Part = TypeVar("Part", bound=nn.Module)
 

@@ -1,7 +1,6 @@
 """One run from its order to its result. Imported only when something is trained, because the framework takes seconds."""
 
 import gc
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +14,6 @@ from eyebright_diffusion.buckets import BucketOrder, closest, sizes
 from eyebright_diffusion.config import LoraConfig
 from eyebright_diffusion.delivery import Delivery
 from eyebright_diffusion.drawing import Drawing
-from eyebright_diffusion.latents import Latents
 from eyebright_diffusion.objective import Objective
 from eyebright_diffusion.optim import optimizer
 from eyebright_diffusion.task import Pictured, TextToImage

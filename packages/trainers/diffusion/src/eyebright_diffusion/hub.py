@@ -59,8 +59,9 @@ class Repository:
                 raise DiskFull(
                     f"no room left in {to.parent} for {file} of {self.name}; free space there and retry"
                 ) from error
+            why = getattr(error, "reason", error)
             raise ConfigInvalid(
-                f"the base model {self.name} is not on this machine and cannot be downloaded ({getattr(error, 'reason', error)}). "
+                f"the base model {self.name} is not on this machine and cannot be downloaded ({why}). "
                 f"Put these files of https://huggingface.co/{self.name} below {into}: {', '.join(FILES)}; "
                 f"or try everything out with model=tiny, which needs none"
             ) from error

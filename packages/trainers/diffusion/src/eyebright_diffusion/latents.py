@@ -1,7 +1,7 @@
 """What the autoencoder makes of each image, computed once: the mean and the deviation that latents are drawn with.
 
-The published example draws latents anew whenever an image is seen. So do we, from what is kept; only the network that would say the
-same each time is asked once, and then leaves memory.
+The published example draws latents anew whenever an image is seen. So do we, from what is kept; only the network that would say
+the same each time is asked once, and then leaves memory.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -36,6 +36,7 @@ MANIFEST = TrainerManifest(
     tasks=(
         TaskInfo(
             name="text_to_image",
+            aliases=("lora",),
             models=MODELS,
             default_model="sd15",
             tried_model="tiny",
