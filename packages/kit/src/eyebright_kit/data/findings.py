@@ -380,6 +380,18 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             "{n} classes have fewer than 10 training examples",
             "used; expect little. Add examples",
         ),
+        "few_images": Kind(
+            _WARNING,
+            "there are fewer than 5 captioned images to learn from",
+            "there are fewer than 5 captioned images to learn from",
+            "used; a model that draws repeats such images rather than what they have in common. Add some",
+        ),
+        "small_images": Kind(
+            _INFO,
+            "a captioned image has fewer pixels than 512 × 512",
+            "{n} captioned images have fewer pixels than 512 × 512",
+            "used; enlarged where a model draws larger pictures, which teaches blur",
+        ),
         "mixed_sizes": Kind(
             _INFO,
             "the images differ more than fourfold in size",

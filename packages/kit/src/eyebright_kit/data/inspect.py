@@ -26,6 +26,8 @@ from eyebright_wire.datasets import DatasetPlan, DatasetReport, Fix, Readiness, 
 UNKNOWN_FORMAT = "unknown"
 _RARE = 0.1  # of the most frequent class
 _FEW = 10
+_FEW_TO_DRAW = 5
+_SMALL_TO_DRAW = 512 * 512  # pixels; Stable Diffusion draws as many
 _MIXED = 4
 
 
@@ -187,7 +189,10 @@ class _Reporter:
         tally = Tally()
         for picture in pictures:
             assert picture.split is not None
-            tally.add(with_split(place.spool.sample(picture.place), picture.split))
+            sample = with_split(place.spool.sample(picture.place), picture.split)
+            tally.add(sample)
+            if sample.caption is not None and sample.width * sample.height < _SMALL_TO_DRAW:
+                record.found("small_images", sample.source, f"{sample.width}×{sample.height}")
         self._note_balance(tally, record)
         header = Header(
             format=self._form.name,
@@ -248,6 +253,8 @@ class _Reporter:
             record.found("similar_class_names", name, f"like {twin}")
         for code, label, detail in _balance(tally, len(self._classes)):
             record.found(code, self._classes[label], detail)
+        if tally.captions and tally.images[Split.TRAIN] < _FEW_TO_DRAW:
+            record.found("few_images", f"{tally.images[Split.TRAIN]} in train")
         if tally.longest_sides and tally.longest_sides[1] > _MIXED * tally.longest_sides[0]:
             record.found(
                 "mixed_sizes", f"longer sides from {tally.longest_sides[0]} to {tally.longest_sides[1]} pixels"

@@ -198,6 +198,25 @@ def test_a_long_caption_is_told(tmp_path: Path) -> None:
     assert findings(tmp_path)["long_caption"] == ("1.png",)
 
 
+def test_images_too_small_to_draw_larger_pictures_from_are_told(tmp_path: Path) -> None:
+    for name, size in (("1", 511), ("2", 512)):
+        write_image(tmp_path / f"{name}.png", 1, size)
+        write(tmp_path / f"{name}.txt", "a dog")
+    assert findings(tmp_path)["small_images"] == ("1.png",)
+
+
+def test_too_few_images_to_see_what_they_have_in_common_are_told(tmp_path: Path) -> None:
+    write_captioned(tmp_path, {f"train/{number}": "a dog" for number in range(4)})
+    assert findings(tmp_path)["few_images"] == ("4 in train",)
+    write_captioned(tmp_path, {"train/4": "a cat"})
+    assert "few_images" not in findings(tmp_path)
+
+
+def test_images_of_classes_are_not_judged_as_pictures_to_draw(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"train": {"cats": 2, "dogs": 2}})
+    assert not {"few_images", "small_images"} & findings(tmp_path).keys()
+
+
 def test_a_text_in_another_encoding_is_broken_with_its_line(tmp_path: Path) -> None:
     write_captioned(tmp_path, {"1": "a dog", "2": "a\nK\xf6ter".encode("latin-1")})
     assert findings(tmp_path)["broken_annotations"] == ("2.txt:2",)
