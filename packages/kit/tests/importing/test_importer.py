@@ -20,9 +20,10 @@ import psutil
 import pytest
 from PIL import Image
 
+from eyebright_kit.data.manifest import Manifest
 from eyebright_kit.data.version import prepare
 from eyebright_kit.errors import TrainerFailure
-from eyebright_kit.importing.handover import REPORT, WORK, read_blobs
+from eyebright_kit.importing.handover import REPORT, WORK, read_blobs, read_report
 from eyebright_kit.importing.manifest import MODEL, TASK
 from eyebright_kit.importing.messages import Enclosed, Moved
 from eyebright_kit.importing.order import WorkerLimits, WorkOrder
@@ -30,6 +31,7 @@ from eyebright_kit.importing.supervision import Supervision
 from eyebright_kit.runtime import Stopped
 from eyebright_kit.testing.ingest import IngestServer
 from eyebright_wire.artifacts import Grant
+from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.errors import ErrorCode, ExitCode
 from eyebright_wire.events import Event, Failed, Succeeded
 from eyebright_wire.jobs import IMPORTER, JobSpec
@@ -295,6 +297,161 @@ def test_what_the_operator_does_not_permit_is_not_called(tmp_path: Path, site: t
 class QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Tests are quiet."""
+
+
+# Images by a list
+
+
+PICTURES = ("red", "green", "blue")
+
+
+def hung(folder: Path) -> list[str]:
+    """Pictures to be listed, under names that say nothing of what they are."""
+    folder.mkdir()
+    for number, colour in enumerate(PICTURES):
+        Image.new("RGB", (32, 32), colour).save(folder / f"{colour}", "PNG" if number else "JPEG")
+    return [f"{folder.name}/{colour}" for colour in PICTURES]
+
+
+def order_of(
+    tmp_path: Path, url: str, rules: dict[str, Any], paths: list[str], *, signature: str = "secret", **config: Any
+) -> Import:
+    """Each with a caption but the last."""
+    listed = tmp_path / "images.jsonl"
+    captions = [f"a {path.rpartition('/')[2]} wall" for path in paths[:-1]] + [None]
+    rows = [
+        {"url": f"{url}/{path}?sig={signature}", "caption": text} for path, text in zip(paths, captions, strict=True)
+    ]
+    listed.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return Import(tmp_path / "job", {"images": str(listed), "fetching": rules, **config})
+
+
+def report_of(done: Import) -> DatasetReport:
+    """What the server keeps; the artifact says the same."""
+    report = read_report(done.work)
+    assert json.loads((done.folder / "output" / REPORT).read_text()) == report.model_dump(mode="json")
+    return report
+
+
+def test_a_list_becomes_a_set_of_images_with_their_captions(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
+    done = order_of(tmp_path, *site, hung(tmp_path / "walls"))
+    assert done.run() == ExitCode.DONE, done.log
+    fetched = next(event.data for event in done.events if event.kind == "progress")
+    assert (fetched["step"], fetched["steps"], fetched["unit"]) == (3, 3, "images")
+    samples = {sample.source: sample.caption for sample in Manifest(done.work / "manifest").samples()}
+    assert samples == {"00001.jpg": "a red wall", "00002.png": "a green wall", "00003.png": ""}
+    report = report_of(done)
+    assert (report.format, report.captions) == ("captions", 2)
+    (uncaptioned,) = [finding for finding in report.findings if finding.code == "missing_caption"]
+    assert uncaptioned.examples == (f"00003.png ({site[0]}/walls/blue)",)
+    assert "secret" not in done.log
+    assert "secret" not in (done.folder / "run" / "spool.jsonl").read_text()
+
+
+def test_the_same_list_is_the_same_version_whatever_it_was_signed_with(
+    tmp_path: Path, site: tuple[str, dict[str, Any]]
+) -> None:
+    paths, versions = hung(tmp_path / "walls"), set[str]()
+    for signature in ("monday", "tuesday"):
+        done = order_of(tmp_path, *site, paths, signature=signature)
+        assert done.run() == ExitCode.DONE, done.log
+        succeeded = Succeeded.model_validate(done.events[-1].data)
+        assert succeeded.dataset is not None
+        versions.add(succeeded.dataset.manifest_sha256)
+        shutil.rmtree(done.folder)
+    assert len(versions) == 1
+
+
+def test_an_image_that_is_not_there_fails_the_import_by_its_address(
+    tmp_path: Path, site: tuple[str, dict[str, Any]]
+) -> None:
+    paths = [*hung(tmp_path / "walls"), *(f"walls/none-{number}" for number in range(12))]
+    done = order_of(tmp_path, *site, paths)
+    assert done.run() == ExitCode.BAD_DATA
+    assert done.failed.message.startswith(
+        "12 of 15 images could not be fetched; mend the list, or import again leaving"
+    )
+    assert done.failed.message.count("there is nothing at") == 10
+    assert done.failed.message.endswith("; and 2 more")
+    assert done.failed.errors is not None
+    assert [error["field"] for error in done.failed.errors] == [f"images.{place}" for place in range(3, 15)]
+    assert done.log.count("there is nothing at") >= 12
+    assert "secret" not in done.failed.model_dump_json()
+
+
+def test_what_did_not_come_is_left_out_when_it_may_be_and_is_on_the_list(
+    tmp_path: Path, site: tuple[str, dict[str, Any]]
+) -> None:
+    paths = ["walls/none", *hung(tmp_path / "walls")]
+    done = order_of(tmp_path, *site, paths, leave_out_broken=True)
+    assert done.run() == ExitCode.DONE, done.log
+    report = report_of(done)
+    (missing,) = [finding for finding in report.findings if finding.code == "missing_image"]
+    assert (missing.count, missing.examples) == (1, (f"{site[0]}/walls/none",))
+    assert report.changes is not None
+    assert report.changes.by_code == {"missing_image": 1}
+    sources = {sample.source for sample in Manifest(done.work / "manifest").samples()}
+    assert sources == {"00002.jpg", "00003.png", "00004.png"}
+
+
+def test_an_inspection_of_a_list_tells_what_is_missing(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
+    done = order_of(tmp_path, *site, [*hung(tmp_path / "walls"), "walls/none"], keep=False)
+    assert done.run() == ExitCode.DONE, done.log
+    report = report_of(done)
+    assert [(one.code, one.severity) for one in report.findings if one.severity == "error"] == [
+        ("missing_image", "error")
+    ]
+    assert "none is listed but not there" in report.ready_for("text_to_image").missing[0]
+
+
+def test_a_list_of_which_nothing_came_is_no_set_even_if_some_may_be_left_out(
+    tmp_path: Path, site: tuple[str, dict[str, Any]]
+) -> None:
+    done = order_of(tmp_path, *site, ["none"], leave_out_broken=True)
+    assert done.run() == ExitCode.BAD_DATA
+    assert done.failed.message.startswith("1 of 1 images could not be fetched")
+
+
+def test_what_came_and_is_no_image_is_refused_by_its_address(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
+    (tmp_path / "page.webp").write_text("<!doctype html><p>Sign in")
+    done = order_of(tmp_path, *site, [*hung(tmp_path / "walls"), "page.webp"])
+    assert done.run() == ExitCode.BAD_DATA
+    shown = f"00004.webp ({site[0]}/page.webp)"
+    assert done.failed.message.startswith(f"{shown} is named like an image but is none: it is a web page")
+    assert done.failed.errors is not None
+    assert done.failed.errors[0]["examples"] == [shown]
+
+
+def test_places_that_stay_away_say_nothing_against_the_list(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
+    rules = {**site[1], "egress": {**site[1]["egress"], "ports": [9]}}
+    done = order_of(tmp_path, "http://127.0.0.1:9", rules, ["a", "b"])
+    done.run()
+    assert (done.failed.code, done.failed.retryable) == (ErrorCode.STORAGE_ERROR, False)
+
+
+def test_an_import_that_was_killed_while_it_fetched_begins_anew(
+    tmp_path: Path, site: tuple[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = hung(tmp_path / "walls")
+    seen, waiting = threading.Event(), threading.Event()
+
+    def linger(self: QuietHandler) -> None:
+        if self.path.startswith("/walls/blue") and not waiting.is_set():
+            seen.set()
+            waiting.wait(SECONDS)
+        SimpleHTTPRequestHandler.do_GET(self)
+
+    monkeypatch.setattr(QuietHandler, "do_GET", linger)
+    one = order_of(tmp_path, *site, paths)
+    process = one.start()
+    assert seen.wait(SECONDS)
+    process.kill()
+    process.wait()
+    waiting.set()
+    assert (one.work / "fetched").is_dir()
+    shutil.rmtree(one.folder / "run")
+    assert one.run() == ExitCode.DONE, one.log
+    assert sum(report_of(one).images.values()) == 3
 
 
 # A worker that was taken over, or breaks

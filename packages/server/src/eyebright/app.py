@@ -307,6 +307,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         announcer,
         uploads=uploads,
         remote=remote(settings),
+        remote_image=remote_image(settings),
         check=orders.check,
     )
     return Services(
@@ -363,6 +364,22 @@ def shelf(settings: Settings) -> Shelf:
     return shelf_at(settings.models, {"s3": settings.sources.s3_endpoint, "gs": settings.sources.gs_endpoint})
 
 
+def remote_image(settings: Settings) -> Callable[[str], str]:
+    """The same of the address of one image."""
+
+    def look(url: str) -> str:
+        from eyebright.fetching import egress_rules, sources
+        from eyebright_kit.remote.fetch import FetchFailed
+        from eyebright_kit.remote.images import require_image
+
+        try:
+            return require_image(url, rules=egress_rules(settings.egress), sources=sources(settings.sources)).shown
+        except FetchFailed as error:
+            raise InvalidRequest(error.message) from None
+
+    return look
+
+
 def egress(settings: Settings) -> dict[str, Any]:
     """What a rehearsal that is to try an address is told."""
     from eyebright import fetching
@@ -375,7 +392,7 @@ def import_rules(settings: Settings) -> Callable[[Mapping[str, Any]], Mapping[st
 
     def told(order: Mapping[str, Any]) -> dict[str, Any]:
         limits = {"limits": settings.imports.model_dump(exclude={"at_once"})}
-        if order.get("url") is None:
+        if order.get("url") is None and order.get("images") is None:
             return limits
         from eyebright.fetching import rules
 

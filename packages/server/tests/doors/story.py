@@ -70,6 +70,9 @@ async def _datasets(site: Site) -> Telling:
     yield "import_dataset", await site.post(f"{API}/datasets:import", json=order)
     yield "import_dataset--missing", await site.post(f"{API}/datasets:import", json={"path": "/nowhere/at/all"})
     yield "import_dataset--two-sources", await site.post(f"{API}/datasets:import", json={**order, "url": "https://x/y"})
+    listed = [{"url": f"https://pictures.example/{number}.jpg?signature=secret", "caption": "a cat"} for number in "12"]
+    denied = [*listed, {"url": "http://pictures.example/3.jpg?signature=secret"}, {"url": "s3://pictures/"}]
+    yield "import_dataset--images-denied", await site.post(f"{API}/datasets:import", json={"images": denied})
     yield "import_dataset--no-upload", await site.post(f"{API}/datasets:import", json={"upload": "upl_1"})
     yield "inspect_dataset", await site.post(f"{API}/datasets:inspect", json={"path": str(archive)})
     asynchronous = await site.post(f"{API}/datasets:import", json=order, headers={"Prefer": "wait=1, respond-async"})

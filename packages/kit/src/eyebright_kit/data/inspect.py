@@ -38,6 +38,7 @@ class Rules:
     images: ImageLimits = field(default_factory=ImageLimits)
     holdout: HoldoutRule = field(default_factory=HoldoutRule)
     leave_out_broken: bool = False  # train without the files that mean to be images and cannot be used
+    missing: tuple[tuple[str, str], ...] = ()  # images that should be there and are not: what to call them, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,8 @@ def inspect_reading(
     rules, plan = rules or Rules(), plan or DatasetPlan()
     found = survey(root, reading, place, Wishes(rules.images, plan), progress)
     record = Record(root, found.findings, place.changes)
+    for image, why in rules.missing:
+        record.found("missing_image", image, why)
     for code, what, detail in _of_the_whole(plan):
         record.wished(code, what, detail)
     pictures = _arranged(found, rules, plan, record)

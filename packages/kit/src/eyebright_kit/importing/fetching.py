@@ -1,6 +1,9 @@
 """The first stage of an import whose data lie elsewhere: bring them here, as the operator's rules allow."""
 
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -17,23 +20,43 @@ _OF_THE_DATA = frozenset({FetchCode.NOT_A_ZIP, FetchCode.UNSAFE_NAME, FetchCode.
 
 def fetched(ctx: Context, url: str, rules: Fetching, into: Path) -> Path:
     """The zip or folder that lies below `into` now. Raises TrainerFailure with what the person can do, or Stopped."""
-    from eyebright_kit.disk import is_full
-    from eyebright_kit.egress import EgressRules
-    from eyebright_kit.remote import fetch as remote  # here, because most imports call nobody
+    from eyebright_kit.remote.fetch import fetch  # here, because most imports call nobody
 
     def told(done: int, total: int | None) -> None:
         ctx.progress(epoch=1, epochs=1, step=done, steps=total, unit=Unit.BYTES)
 
+    with _explained(into):
+        return fetch(url, into, **_ruled(rules), progress=told, stop=lambda: ctx.stopping is not None)
+
+
+def images_fetched(ctx: Context, urls: Sequence[str], rules: Fetching, into: Path) -> list[Path | FetchFailed]:
+    """The file below `into` that came of each address, or why none did. Raises as `fetched` does when nothing more can come."""
+    from eyebright_kit.remote.images import fetch_images
+
+    def told(done: int, total: int) -> None:
+        ctx.progress(epoch=1, epochs=1, step=done, steps=total, unit=Unit.IMAGES)
+
+    with _explained(into):
+        return fetch_images(urls, into, **_ruled(rules), progress=told, stop=lambda: ctx.stopping is not None)
+
+
+def _ruled(rules: Fetching) -> dict[str, Any]:
+    from eyebright_kit.egress import EgressRules
+    from eyebright_kit.remote.fetch import FetchLimits, Sources
+
+    return {
+        "rules": TypeAdapter(EgressRules).validate_python(rules.egress),
+        "sources": TypeAdapter(Sources).validate_python(rules.sources),
+        "limits": TypeAdapter(FetchLimits).validate_python(rules.limits),
+    }
+
+
+@contextmanager
+def _explained(into: Path) -> Generator[None]:
+    from eyebright_kit.disk import is_full
+
     try:
-        return remote.fetch(
-            url,
-            into,
-            rules=TypeAdapter(EgressRules).validate_python(rules.egress),
-            sources=TypeAdapter(remote.Sources).validate_python(rules.sources),
-            limits=TypeAdapter(remote.FetchLimits).validate_python(rules.limits),
-            progress=told,
-            stop=lambda: ctx.stopping is not None,
-        )
+        yield
     except FetchStopped:
         raise Stopped from None
     except FetchFailed as error:

@@ -10,7 +10,8 @@ from eyebright_kit.importing.handover import REPORT, WORK, NotWhole, read_report
 from eyebright_kit.importing.manifest import MANIFEST
 from eyebright_kit.importing.messages import Enclosed, Moved, Prepared
 from eyebright_kit.importing.order import Fetching, ImportOrder, WorkOrder
-from eyebright_kit.importing.supervision import Supervision
+from eyebright_kit.importing.source import Source
+from eyebright_kit.importing.supervision import ImportRefused, Supervision
 from eyebright_kit.runtime import Context, Result
 from eyebright_kit.runtime.transfer import local_folder
 from eyebright_wire.artifacts import ArtifactKind
@@ -35,8 +36,12 @@ class Importer:
         work = _fresh(local_folder(ctx.spec.output) / WORK)
         source = _source(ctx, order, work)
         ctx.stage(Stage.VALIDATING)
-        prepared = self._read(ctx, order, source, work)
-        (ctx.output / REPORT).write_text(_report(work).model_dump_json())
+        try:
+            prepared = self._read(ctx, order, source, work)
+        except ImportRefused as refused:
+            source.told_again(refused)
+            raise
+        (ctx.output / REPORT).write_text(_retold(work, source))
         ctx.artifact(REPORT, ArtifactKind.METRICS, "application/json")
         metrics = {"images": float(prepared.images), "size_bytes": float(prepared.size_bytes)}
         return Result(metrics=metrics, dataset=prepared.dataset if order.keep else None)
@@ -47,7 +52,7 @@ class Importer:
     def relaunch(self, spec: JobSpec) -> list[str] | None:
         return None
 
-    def _read(self, ctx: Context, order: ImportOrder, source: Path, work: Path) -> Prepared:
+    def _read(self, ctx: Context, order: ImportOrder, source: Source, work: Path) -> Prepared:
         def heard(message: Enclosed | Moved) -> None:
             if isinstance(message, Enclosed):
                 ctx.log.info("the worker is shut in: %s", _listed(message.layers))
@@ -57,10 +62,11 @@ class Importer:
         with Supervision(self._worker, order.limits) as worker:
             return worker.carry_out(
                 WorkOrder(
-                    source=str(source),
+                    source=str(source.path),
+                    missing=source.missing,
                     manifest=order.manifest,
                     work=str(work),
-                    shown=order.shown or str(source),
+                    shown=order.shown or str(source.path),
                     leave_out_broken=order.leave_out_broken,
                     keep=order.keep,
                     plan=order.plan,
@@ -79,15 +85,33 @@ def _fresh(work: Path) -> Path:
     return work
 
 
-def _source(ctx: Context, order: ImportOrder, work: Path) -> Path:
+def _source(ctx: Context, order: ImportOrder, work: Path) -> Source:
+    rules = order.fetching or Fetching()
     if order.url is not None:
-        return fetched(ctx, order.url, order.fetching or Fetching(), work / "fetched")
+        return Source(fetched(ctx, order.url, rules, work / "fetched"))
+    if order.images is not None:
+        from eyebright_kit.importing.listed import listed, read_list  # here, because few imports list any
+
+        return listed(
+            ctx, read_list(Path(order.images)), rules, work, leave_out=order.leave_out_broken or not order.keep
+        )
     if order.path is None:
         raise ConfigInvalid("the order names no source; expected a path or an address")
     path = Path(order.path)
     if not path.exists():
         raise ConfigInvalid(f"there is no file or folder {path} any more; import it again once it is there")
-    return path.resolve()
+    return Source(path.resolve())
+
+
+def _retold(work: Path, source: Source) -> str:
+    """The worker's report in the words of whoever gave the source, which from now on is what lies in the work folder too."""
+    report = _report(work)
+    if source.addresses:
+        report = source.retold(report)
+        (work / REPORT).unlink()
+        with (work / REPORT).open("x") as file:  # the worker has gone, but may have left links
+            file.write(report.model_dump_json())
+    return report.model_dump_json()
 
 
 def _report(work: Path) -> DatasetReport:

@@ -31,7 +31,8 @@ class ImportOrder(RequestModel):
     path: str | None = None  # where it lies on this machine; for an upload, where that lies
     manifest: str | None = None  # the sha256 of a stored version's, whose blobs lie at `path`
     url: str | None = None
-    fetching: Fetching | None = None  # of a URL
+    images: str | None = None  # a file of this machine that lists them: an ImageSource in each line
+    fetching: Fetching | None = None  # of what lies elsewhere
     shown: str = ""  # what people call the source
     leave_out_broken: bool = False
     keep: bool = True  # False: only the report is wanted
@@ -44,6 +45,7 @@ class WorkOrder(RequestModel):
 
     source: str
     manifest: str | None = None
+    missing: tuple[tuple[str, str], ...] = Field(default=(), description="Images that did not come, and why")
     work: str
     shown: str
     leave_out_broken: bool

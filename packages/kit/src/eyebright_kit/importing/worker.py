@@ -61,7 +61,7 @@ def outcome(order: WorkOrder, progress: "Telling | None" = None) -> Prepared | R
     """Read the source and leave the result in the work folder, or say why not."""
     source, work = Path(order.source), Path(order.work)
     try:
-        rules = Rules(leave_out_broken=order.leave_out_broken)
+        rules = Rules(leave_out_broken=order.leave_out_broken, missing=order.missing)
         if order.manifest:
             stored = Manifest(blob_path(source, order.manifest))
             prepared = derive(stored, source, order.plan or DatasetPlan(), work=work, rules=rules, progress=progress)

@@ -29,7 +29,7 @@ from eyebright_wire.names import dataset_name
 
 __all__ = [
     "FetchCode", "FetchFailed", "FetchLimits", "Progress", "Sources", "Stop", "Stopped",
-    "default_name", "fetch", "require_fetchable",
+    "default_name", "fetch", "permitted", "require_fetchable", "require_fresh",
 ]  # fmt: skip
 
 
@@ -64,9 +64,9 @@ def fetch(
     answering True, OSError when the disk is full or cannot be written.
     """
     rules, sources, limits = rules or EgressRules(), sources or Sources(), limits or FetchLimits()
-    address = _permitted(url, rules, sources)
+    address = permitted(url, rules, sources)
     access = Access(rules, sources.endpoints.get(address.scheme))
-    _require_fresh(into)
+    require_fresh(into)
 
     def errand(ledger: Ledger) -> Path:
         with closing(source_for(address.scheme, access)) as source:
@@ -77,7 +77,7 @@ def fetch(
 
 def require_fetchable(url: str, *, rules: EgressRules | None = None, sources: Sources | None = None) -> None:
     """What can be said of an address without calling anybody, for a door that wants to refuse at once. Raises FetchFailed."""
-    _permitted(url, rules or EgressRules(), sources or Sources())
+    permitted(url, rules or EgressRules(), sources or Sources())
 
 
 def default_name(url: str) -> str:
@@ -89,7 +89,9 @@ def default_name(url: str) -> str:
     return dataset_name(address.key.rstrip("/").rpartition("/")[2] or address.place)
 
 
-def _permitted(url: str, rules: EgressRules, sources: Sources) -> Address:
+def permitted(url: str, rules: EgressRules, sources: Sources) -> Address:
+    """An address taken apart that the operator's rules let pass, as far as it can be told without calling anybody. Raises
+    FetchFailed."""
     if (scheme := scheme_of(url)) and scheme not in installed():  # first: what the rest must look like depends on it
         raise FetchFailed(
             FetchCode.SCHEME_UNKNOWN, f"{shown(url)} has an unknown scheme; expected {schemes_in_words()}"
@@ -114,7 +116,8 @@ def _require_permitted(address: Address, rules: EgressRules) -> None:
         raise FetchFailed(FetchCode.ADDRESS_DENIED, str(error)) from None
 
 
-def _require_fresh(into: Path) -> None:
+def require_fresh(into: Path) -> None:
+    """Makes the folder. Raises FileExistsError when there is something in it."""
     into.mkdir(parents=True, exist_ok=True)
     if any(into.iterdir()):
         raise FileExistsError(f"a data set is only fetched into a new or empty folder, and {into} is not empty")

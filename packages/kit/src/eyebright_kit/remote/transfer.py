@@ -80,7 +80,9 @@ def require_space(folder: Path, needed: int, limits: FetchLimits) -> None:
 
 
 def too_large(what: str, most: int) -> FetchFailed:
-    return FetchFailed(FetchCode.TOO_LARGE, f"{what} has more than {most:,} bytes, the most that is accepted; split it")
+    return FetchFailed(
+        FetchCode.TOO_LARGE, f"{what} has more than {most:,} bytes, the most that is accepted; make it smaller"
+    )
 
 
 @dataclass(slots=True)

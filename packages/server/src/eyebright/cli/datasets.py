@@ -1,11 +1,13 @@
 """`eyebright datasets …`."""
 
+import asyncio
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from eyebright.cli.catalogue import catalog_of
 from eyebright.cli.connection import connected
 from eyebright.cli.converting import converted
 from eyebright.cli.exits import Exit
@@ -21,6 +23,7 @@ from eyebright.cli.verbs import example, group
 from eyebright.client import Client
 from eyebright.core.resolve import nearest
 from eyebright.errors import Conflict, InvalidRequest
+from eyebright.settings import Settings
 from eyebright_kit.data.readiness import TASKS
 from eyebright_kit.data.writing import Renamed
 from eyebright_wire.datasets import DatasetPlan, Fix
@@ -130,14 +133,24 @@ def show_changes(
 @app.command(
     "import",
     epilog=example(
-        "eyebright datasets import photos/ --name flowers\neyebright datasets import s3://bucket/photos.zip"
+        "eyebright datasets import photos/ --name flowers\neyebright datasets import s3://bucket/photos.zip\n"
+        "eyebright datasets import --list photos.jsonl"
     ),
 )
 @with_plan
 def import_dataset(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A folder, a zip, or an address: https://, s3://, gs:// or az://.")
-    ],
+        str | None,
+        typer.Argument(metavar="SOURCE", help="A folder, a zip, or an address: https://, s3://, gs:// or az://."),
+    ] = None,
+    listed: Annotated[
+        Path | None,
+        typer.Option(
+            "--list",
+            metavar="FILE",
+            help='Instead: images by their addresses, one in each line, or {"url": …, "caption": …}.',
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Default: the name of the folder or file.")] = None,
     leave_out_broken: LeaveOutBroken = False,
     wishes: DatasetPlan = NO_PLAN,
@@ -148,10 +161,13 @@ def import_dataset(
 
     A file that means to be an image and cannot be used is refused, with its path; --leave-out-broken goes on without it.
     A server of this machine reads in place. Any other is sent the files, and after an interruption the same command goes on.
-    An address is fetched by the server.
+    An address is fetched by the server, and so is each of a list.
     """
+    if (source is None) == (listed is None):
+        raise InvalidRequest("name one source: a folder, a zip or an address, or a list with --list FILE")
     with connected(server=server) as client:
-        version = bring(client, source, name, leave_out_broken=leave_out_broken, plan=wishes)
+        brought = {"leave_out_broken": leave_out_broken, "plan": wishes, "listed": listed is not None}
+        version = bring(client, listed or source or "", name, **brought)
     if as_json:
         emit(version)
     else:
@@ -221,8 +237,7 @@ def inspect(
 
     Exit status 0: ready for the task, or for at least one; 1: not ready, or refused.
     """
-    if task is not None and task not in TASKS:
-        raise InvalidRequest(f"unknown task {task!r}.{nearest(task, list(TASKS))}")
+    task = task and _task_called(task)
     report = inspected(path.expanduser(), wishes, leave_out_broken=leave_out_broken)
     verdicts = (report.ready_for(task),) if task else report.readiness
     ready = any(verdict.ready for verdict in verdicts)
@@ -234,6 +249,18 @@ def inspect(
         show("")
         show_readiness(verdicts, str(path))
     return Exit.DONE if ready else Exit.NO
+
+
+def _task_called(name: str) -> str:
+    """By its name, or as a trainer of this machine calls it too. Raises InvalidRequest."""
+    if name in TASKS:
+        return name
+    trainers = asyncio.run(catalog_of(Settings()).list())
+    others = {alias for view in trainers for aliases in view.aliases.values() for alias in aliases}
+    found = next((task for view in trainers if (task := view.task_called(name)) in TASKS), None)
+    if found is None:
+        raise InvalidRequest(f"unknown task {name!r}.{nearest(name, [*TASKS, *sorted(others)])}")
+    return found
 
 
 @app.command("convert", epilog=example("eyebright datasets convert street/ street-yolo/ --format yolo"))

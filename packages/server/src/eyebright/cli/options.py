@@ -23,7 +23,10 @@ SettingsFile = Annotated[
 ]
 # What an order says
 DataSource = Annotated[
-    str, typer.Argument(metavar="PATH_OR_DATASET", help="A folder, a zip, or a data set's name or version.")
+    str,
+    typer.Argument(
+        metavar="PATH_OR_DATASET", help="A folder, a zip, a list of addresses (.txt, .jsonl), or a data set's name."
+    ),
 ]
 Task = Annotated[
     str | None,

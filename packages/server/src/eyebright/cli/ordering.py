@@ -11,6 +11,7 @@ from typing import Any
 
 from eyebright.cli.findings import tell_findings
 from eyebright.cli.importing import imported
+from eyebright.cli.listing import images_of, is_list
 from eyebright.cli.options import (
     Architecture,
     JobName,
@@ -31,6 +32,7 @@ from eyebright.errors import DatasetInvalid, InvalidRequest, NotFound
 from eyebright_kit.data.tree import printable
 from eyebright_wire.datasets import DatasetPlan, DatasetReport, Readiness, Severity
 from eyebright_wire.jobs import JobRequest, PreflightRequest
+from eyebright_wire.names import dataset_name
 from eyebright_wire.resources import DatasetImport, DatasetVersionView, JobView
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9]+://", re.IGNORECASE)
@@ -59,17 +61,24 @@ def bring(
     *,
     leave_out_broken: bool = False,
     plan: DatasetPlan | None = None,
+    listed: bool = False,
 ) -> DatasetVersionView:
-    """Import: read in place by a server of this machine, sent as a zip to any other, or fetched by the server from an address.
-    Tells what was left out. Raises NotFound for a path where nothing is."""
+    """Import: read in place by a server of this machine, sent as a zip to any other, or fetched by the server from an address, or
+    from each that a file lists. Tells what was left out. Raises NotFound for a path where nothing is."""
     how = {"name": name, "leave_out_broken": leave_out_broken, "plan": plan}
-    order = DatasetImport.model_validate({**_place(client, source, leave_out_broken), **how})
+    where = _listed(Path(source), name) if listed or is_list(Path(source).expanduser()) else None
+    order = DatasetImport.model_validate({**how, **(where or _place(client, source, leave_out_broken))})
     version = imported(client, order, source)
     say(f"{version.dataset} version {version.number}: {images_line(version.report)}")
     if (first := client.dataset_version(version.id)).dataset != version.dataset:
         say(f"The same content as {first.dataset} version {first.number}: stored once, and jobs show it by that name.")
     tell_findings(finding for finding in version.report.findings if finding.severity is Severity.WARNING)
     return version
+
+
+def _listed(file: Path, name: str | None) -> dict[str, Any]:
+    file = file.expanduser()
+    return {"images": images_of(file), "name": name or dataset_name(file.stem)}
 
 
 def _place(client: Client, source: str | Path, leave_out_broken: bool) -> dict[str, str]:

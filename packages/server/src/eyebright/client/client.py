@@ -40,6 +40,7 @@ from eyebright_wire.resources import (
     DatasetView,
     EventView,
     HealthView,
+    ImageSource,
     JobView,
     LogChunk,
     MetricSeries,
@@ -140,6 +141,16 @@ class Client:
             path=str(Path(path).expanduser().absolute()), name=name, leave_out_broken=leave_out_broken
         )
         return self.imported(self.order_import(order))
+
+    def import_images(
+        self, images: Iterable[str | ImageSource], name: str | None = None, *, leave_out_broken: bool = False
+    ) -> DatasetVersionView:
+        """Have the server fetch images by their addresses, in this order. Raises as `import_dataset` does, and DatasetInvalid for
+        those that are not there."""
+        listed = tuple(ImageSource(url=image) if isinstance(image, str) else image for image in images)
+        return self.imported(
+            self.order_import(DatasetImport(images=listed, name=name, leave_out_broken=leave_out_broken))
+        )
 
     def derive_dataset(self, version_id: str, plan: DatasetPlan, name: str | None = None) -> DatasetVersionView:
         """What the plan makes of a stored version, as the next version of its data set or of `name`."""

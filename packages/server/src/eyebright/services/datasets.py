@@ -1,11 +1,11 @@
 """Order imports, wait for what they bring, and look at data sets. The work itself is a job like any other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from eyebright.core.job import Job
 from eyebright.core.records import Dataset, Version
@@ -17,6 +17,7 @@ from eyebright.ports.jobs import JobHistory, JobStore, Receipt
 from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
 from eyebright.ports.registry import DatasetStore
 from eyebright.services.announce import Announcer
+from eyebright.services.lists import kept, list_key
 from eyebright.services.receipts import known_order, sha256_of
 from eyebright.services.views import dataset_view, job_view, version_view
 from eyebright_kit.data.relabel import PlanInvalid, relabelling
@@ -32,6 +33,7 @@ from eyebright_wire.resources import (
     DatasetSource,
     DatasetVersionView,
     DatasetView,
+    ImageSource,
     JobView,
     Page,
 )
@@ -40,6 +42,8 @@ from eyebright_wire.resources import (
 IMPORTS = "imports"
 #: Data sets among which a mistyped name is looked for.
 NAMES_LOOKED_AT = 200
+#: Addresses of a list that are named in a message.
+SHOWN = 10
 #: Whoever waits looks again without having been called: another process may have written the end.
 LOOK_SECONDS = 2.0
 
@@ -68,6 +72,7 @@ class Source:
     path: Path | None = None
     url: str | None = None
     manifest: str | None = None  # the sha256 of a stored version's, whose blobs lie at `path`
+    images: tuple[str, ...] = ()  # of a list, what people may see of the addresses
 
 
 async def nothing_is_trained(request: PreflightRequest) -> PreflightRequest:
@@ -76,6 +81,10 @@ async def nothing_is_trained(request: PreflightRequest) -> PreflightRequest:
 
 def nothing_is_fetched(url: str) -> Source:
     raise InvalidRequest("this server fetches nothing; upload the data, or name a path on the server")
+
+
+def no_image_is_fetched(url: str) -> str:
+    return nothing_is_fetched(url).shown
 
 
 class Datasets:
@@ -90,9 +99,11 @@ class Datasets:
         *,
         uploads: UploadedFiles,
         remote: Callable[[str], Source] = nothing_is_fetched,
+        remote_image: Callable[[str], str] = no_image_is_fetched,
         check: Callable[[PreflightRequest], Awaitable[PreflightRequest]] = nothing_is_trained,
     ) -> None:
-        """`remote` is asked what there is to say of an address before anybody is sent there; it raises InvalidRequest. `check`
+        """`remote` is asked what there is to say of an address before anybody is sent there; it raises InvalidRequest. So is
+        `remote_image` of the address of a single image; it answers what people may see of it. `check`
         answers the training that is to follow an import, in the names that it is kept by; it raises what is wrong with it."""
         self._store = store
         self._jobs = jobs
@@ -102,6 +113,7 @@ class Datasets:
         self._announcer = announcer
         self._uploads = uploads
         self._remote = remote
+        self._remote_image = remote_image
         self._check = check
 
     async def order(
@@ -116,7 +128,9 @@ class Datasets:
             order = order.model_copy(update={"train": await self._check(order.train)})
         job = self._job(order, await self._source(order))
         receipt = Receipt(source=source, key=key, body_sha256=body_sha256, job_id=job.id) if key else None
-        return await self._insert(job, receipt)
+        return await (
+            self._insert_with_list(job, receipt, order.images) if order.images else self._insert(job, receipt)
+        )
 
     async def imported(self, job_id: str) -> DatasetVersionView:
         """The version that an import brings, once it has ended.
@@ -160,15 +174,26 @@ class Datasets:
             blobs = await self._objects.local(BLOBS)
             return Source(version.id, version.dataset, blobs, manifest=version.manifest_sha256)
         if order.images:
-            raise InvalidRequest(
-                "this server fetches no images by a list; put them into one zip or folder, and give `url`"
-            )
+            return await asyncio.to_thread(self._listed, order.images)
         return await asyncio.to_thread(_on_this_machine, Path(order.path or ""))
+
+    def _listed(self, images: Sequence[ImageSource]) -> Source:
+        """Raises InvalidRequest with every address that may not be called."""
+        shown: list[str] = []
+        refused: list[dict[str, Any]] = []
+        for place, image in enumerate(images):
+            try:
+                shown.append(self._remote_image(image.url))
+            except InvalidRequest as error:
+                refused.append({"field": f"images.{place}.url", "message": error.message})
+        if refused:
+            raise InvalidRequest(_all_refused(refused, len(images)), errors=refused)
+        return Source(f"{len(images):,} image{'s' if len(images) > 1 else ''} by list", "images", images=tuple(shown))
 
     def _job(self, order: DatasetImport | DatasetInspection, source: Source) -> Job:
         """`config` is for people, and shows of an address no more than they may see; `resolved` for the importer."""
         keep = isinstance(order, DatasetImport)
-        shown = {"path": source.shown, "upload": order.upload, "url": source.shown}
+        shown = {"path": source.shown, "upload": order.upload, "url": source.shown, "images": _some_of(source.images)}
         asked = order.model_dump(mode="json", exclude_defaults=True)
         return Job(
             id=self._clock.new_id("job"),
@@ -206,6 +231,13 @@ class Datasets:
         self._announcer.submitted(job.id)
         return job_view(job)
 
+    async def _insert_with_list(self, job: Job, receipt: Receipt | None, images: Sequence[ImageSource]) -> JobView:
+        async with kept(self._objects, job.id, images) as file:
+            view = await self._insert(replace(job, resolved={**job.resolved, "images": str(file)}), receipt)
+        if view.id != job.id:  # somebody else placed the same order meanwhile
+            await self._objects.remove([list_key(job.id)])
+        return view
+
     async def _succeeded(self, job_id: str) -> Job:
         job = await self._ended(job_id)
         if job.state is JobState.SUCCEEDED:
@@ -233,6 +265,20 @@ async def find(store: DatasetStore, name: str) -> Dataset:
     except NotFound as error:
         known = [dataset.name for dataset in await store.list(None, NAMES_LOOKED_AT)]
         raise NotFound(f"{error.message}.{nearest(name, known)}") from None
+
+
+def _all_refused(refused: Sequence[Mapping[str, str]], count: int) -> str:
+    if len(refused) == count == 1:
+        return refused[0]["message"]
+    more = f"; and {len(refused) - SHOWN:,} more" if len(refused) > SHOWN else ""
+    first = "; ".join(each["message"] for each in refused[:SHOWN])
+    return f"{len(refused):,} of {count:,} addresses of images are refused: {first}{more}"
+
+
+def _some_of(addresses: Sequence[str]) -> list[str]:
+    """So that looking at a job costs no more for a long list."""
+    rest = len(addresses) - SHOWN
+    return [*addresses[:SHOWN], *([f"and {rest:,} more"] if rest > 0 else [])]
 
 
 def _require_classes(version: Version, plan: DatasetPlan) -> None:

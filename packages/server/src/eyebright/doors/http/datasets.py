@@ -74,7 +74,7 @@ async def upload_dataset(
 @router.post(
     "/datasets:import",
     operation_id="import_dataset",
-    summary="Import a folder or zip: one on the server, one that was uploaded, or one to be fetched",
+    summary="Import a folder or zip (on the server, uploaded, or to be fetched), or images by their addresses",
     status_code=201,
     responses={**ACCEPTED, **refusals(404, 409, 413, 503, 507)},
     response_model=DatasetVersionView,
@@ -86,7 +86,9 @@ async def import_dataset(
     prefer: Prefer = None,
     idempotency_key: IdempotencyKey = None,
 ) -> DatasetVersionView | JSONResponse:
-    """Exactly one of `path`, `upload` and `url`. Nothing is moved or changed at `path`.
+    """Exactly one of `path`, `upload`, `url`, `images` and `version`. Nothing is moved or changed at `path`.
+
+    `images` are fetched one by one, wherever each lies. One that cannot be had fails the import, unless `leave_out_broken`.
 
     An import is a job. The answer comes once that has ended, or, with `Prefer: respond-async`, at once with the job, which can
     be watched and cancelled like any other; its `imported_version` names the version in the end.
