@@ -29,6 +29,7 @@ _ADDRESSES_TRIED = 4
 #: Less than this, while somebody waits, is no transfer but a way to hold the connection.
 _TRICKLE_BYTES_PER_SECOND = 1024
 _LONGEST_SHOWN = 200
+_CONNECTIONS = 10
 
 
 class EgressDenied(ValueError):
@@ -62,9 +63,11 @@ def client(rules: EgressRules, *, max_bytes: int | None = 1 << 20) -> httpx.Clie
     return httpx.Client(transport=_Transport(rules, max_bytes), **_manners(rules))
 
 
-def async_client(rules: EgressRules, *, max_bytes: int | None = 1 << 20) -> httpx.AsyncClient:
-    """`client` for coroutines."""
-    return httpx.AsyncClient(transport=_AsyncTransport(rules, max_bytes), **_manners(rules))
+def async_client(
+    rules: EgressRules, *, max_bytes: int | None = 1 << 20, connections: int = _CONNECTIONS
+) -> httpx.AsyncClient:
+    """`client` for coroutines, with at most so many connections at once."""
+    return httpx.AsyncClient(transport=_AsyncTransport(rules, max_bytes, connections), **_manners(rules))
 
 
 def require_permitted(url: httpx.URL, rules: EgressRules) -> None:
@@ -77,6 +80,22 @@ def require_permitted(url: httpx.URL, rules: EgressRules) -> None:
         _deny(url, "names no host")
     if (port := _port(url)) not in rules.ports:
         _deny(url, f"has port {port}; this server may call {', '.join(map(str, rules.ports))}")
+
+
+def require_callable(url: str, rules: EgressRules) -> None:
+    """What can be said of an address without asking anybody, a resolver neither: scheme, port, credentials, and the host where it
+    is a number in whatever spelling, or this machine's own name. Raises EgressDenied, for what is no URL too."""
+    try:
+        asked = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise EgressDenied(f"{shown(url)} is no URL: {error}") from None
+    require_permitted(asked, rules)
+    host, port = asked.host.rstrip(".").lower(), _port(asked)
+    if host == "localhost" or host.endswith(".localhost"):
+        host = "127.0.0.1"
+    with suppress(socket.gaierror, UnicodeError):  # a name: whoever connects to it looks
+        numeric = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        _require_each(asked.host, (ip_address(place[0]) for *_, place in numeric), rules)
 
 
 def reach(url: str, rules: EgressRules) -> None:
@@ -100,13 +119,17 @@ def permitted(host: str, port: int, rules: EgressRules) -> tuple[Address, ...]:
     Raises EgressDenied; OSError or UnicodeError when the name cannot be resolved.
     """
     found = dict.fromkeys(_resolve(host, port))
-    for address in found:
+    _require_each(host, found, rules)
+    return tuple(found)
+
+
+def _require_each(host: str, addresses: Iterable[Address], rules: EgressRules) -> None:
+    for address in addresses:
         if (kind := denied(address, rules)) is not None:
             raise EgressDenied(
                 f"{printable(host)} is at {address} ({kind}), and this server calls public addresses only; "
                 "whoever runs it can permit that network with EYEBRIGHT_EGRESS__ALLOW"
             )
-    return tuple(found)
 
 
 def _connected(addresses: tuple[Address, ...], port: int, seconds: float) -> socket.socket:
@@ -179,10 +202,12 @@ class _Transport(httpx.HTTPTransport):
 
 
 class _AsyncTransport(httpx.AsyncHTTPTransport):
-    def __init__(self, rules: EgressRules, max_bytes: int | None) -> None:
+    def __init__(self, rules: EgressRules, max_bytes: int | None, connections: int) -> None:
         self._rules = rules
         self._max_bytes = max_bytes
-        self._pool = httpcore.AsyncConnectionPool(ssl_context=_trust(rules), network_backend=_AsyncBackend(rules))
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=_trust(rules), max_connections=connections, network_backend=_AsyncBackend(rules)
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         require_permitted(request.url, self._rules)

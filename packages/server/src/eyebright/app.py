@@ -42,6 +42,7 @@ from eyebright.ports.executor import Environment, Executor, Predictor
 from eyebright.ports.objects import ObjectStore
 from eyebright.ports.shelf import Shelf
 from eyebright.ports.subscriber import Subscriber
+from eyebright.ports.webhooks import Sender
 from eyebright.services import Services
 from eyebright.services.announce import Announcer
 from eyebright.services.datasets import IMPORTS, Datasets, Source
@@ -71,6 +72,11 @@ from eyebright.services.staging import Staging
 from eyebright.services.sweep import Patience, Sweep
 from eyebright.services.uploads import Uploads
 from eyebright.services.watch import Watch
+from eyebright.services.webhooks.deliverer import Deliverer, Limits
+from eyebright.services.webhooks.deliveries import Deliveries
+from eyebright.services.webhooks.dialects import STANDARD, Dialect, Standard
+from eyebright.services.webhooks.endpoints import Declared, Endpoints
+from eyebright.services.webhooks.telling import Telling
 from eyebright.settings import Settings, process_environment, unknown_variables
 from eyebright.stores.shelves import shelf_at
 from eyebright_kit.importing.manifest import MANIFEST
@@ -85,7 +91,8 @@ DOORS, EXECUTORS, SUBSCRIBERS, TRAINERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The adapters behind the sockets. `database` has the attributes jobs, history, outbox, markers, datasets and models."""
+    """The adapters behind the sockets. `database` has the attributes jobs, history, outbox, markers, datasets, models and
+    webhooks."""
 
     database: Any
     objects: ObjectStore
@@ -93,6 +100,7 @@ class Parts:
     executors: Mapping[str, Executor]
     imports: Executor
     predictor: Predictor
+    sender: Sender | None = None  # None: one that obeys settings.egress
     subscribers: Mapping[str, Subscriber] = field(default_factory=dict[str, Subscriber])
     clock: Clock = field(default_factory=SystemClock)
     instruments: telemetry.Instruments = field(default_factory=telemetry.Instruments.make)
@@ -236,6 +244,7 @@ async def running(
     )
     app = web(settings, token, parts)
     app.state.context = context
+    await services.webhooks.declare(declared(settings))
     if loops:
         turning.start()
     try:
@@ -244,6 +253,7 @@ async def running(
         await turning.stop()
         await services.sweep.close()
         await services.publishing.close()
+        await services.deliverer.close()
 
 
 def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: str) -> Services:
@@ -310,6 +320,9 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         remote_image=remote_image(settings),
         check=orders.check,
     )
+    webhooks, spoken, wake = database.webhooks, dialects(settings), announcer.webhooks
+    sender = parts.sender or posting(settings)
+    deliverer = Deliverer(webhooks, sender, spoken, clock, wake, delivery_limits(settings))
     return Services(
         jobs=jobs,
         preflights=Preflights(orders, Forecasts(database.jobs, database.history, objects), parts.executors),
@@ -335,10 +348,48 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
                 "project journal": ProjectJournal(database.jobs),
                 "project tree": project_tree,
                 "publishing": publishing,
+                "webhooks": Telling(webhooks, database.jobs, database.datasets, database.models, spoken, clock, wake),
                 **parts.subscribers,
             },
             clock,
         ),
+        webhooks=Endpoints(webhooks, sender, spoken, clock, changed=deliverer.forgive),
+        deliveries=Deliveries(
+            webhooks,
+            deliverer,
+            clock,
+            wake,
+            delivered_kept_seconds=settings.webhooks.delivered_kept_seconds,
+            dead_kept_seconds=settings.webhooks.dead_kept_seconds,
+        ),
+        deliverer=deliverer,
+    )
+
+
+def dialects(settings: Settings) -> dict[str, Dialect]:
+    """In which words webhooks can be told, by name."""
+    del settings  # the standard has none
+    return {STANDARD: Standard()}
+
+
+def declared(settings: Settings) -> list[Declared]:
+    """The webhooks that the settings themselves ask for."""
+    del settings
+    return []
+
+
+def posting(settings: Settings) -> Sender:
+    from eyebright.fetching import egress_rules
+    from eyebright.posting import EgressSender
+
+    chosen = settings.webhooks
+    return EgressSender(egress_rules(settings.egress), timeout_seconds=chosen.timeout_seconds, at_once=chosen.at_once)
+
+
+def delivery_limits(settings: Settings) -> Limits:
+    chosen = settings.webhooks
+    return Limits(
+        at_once=chosen.at_once, at_once_each=chosen.at_once_each, give_up_ms=int(1000 * chosen.give_up_seconds)
     )
 
 

@@ -169,6 +169,16 @@ def no_parked(parked_id: str) -> NotFound:
     )
 
 
+def no_webhook(endpoint_id: str) -> NotFound:
+    return NotFound(
+        f"there is no webhook {endpoint_id}; `eyebright webhooks list` (GET /api/v1/webhooks) shows which there are"
+    )
+
+
+def no_delivery(delivery_id: str) -> NotFound:
+    return NotFound(f"there is no delivery {delivery_id}; those that ended long ago are forgotten")
+
+
 def model_deleted(model_id: str, title: str, deleted_at_ms: int) -> NotFound:
     day = datetime.fromtimestamp(deleted_at_ms / 1000, UTC)
     return NotFound(f"model {model_id} ({title}) was deleted on {day:%Y-%m-%d at %H:%M} UTC, and its files with it")

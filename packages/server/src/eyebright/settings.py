@@ -236,6 +236,21 @@ class TrainingServerSettings(Section):
     )
 
 
+class WebhookSettings(Section):
+    """How outgoing webhooks are sent. What may be called is `egress`."""
+
+    timeout_seconds: float = Field(default=15, gt=0, le=300, description="Longest wait for a receiver's answer")
+    at_once: int = Field(default=256, ge=1, le=10_000, description="Most requests at once")
+    at_once_each: int = Field(default=4, ge=1, le=100, description="Most requests at once to one endpoint")
+    give_up_seconds: float = Field(
+        default=5 * 86_400, gt=0, description="An endpoint that only fails for so long is disabled"
+    )
+    delivered_kept_seconds: float = Field(default=7 * 86_400, gt=0, description="How long deliveries are remembered")
+    dead_kept_seconds: float = Field(
+        default=30 * 86_400, gt=0, description="How long those can be replayed that were given up"
+    )
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = Field(default="console", description="For a person, or for a collector")
@@ -299,6 +314,7 @@ class Settings(BaseSettings):
     egress: EgressSettings = EgressSettings()
     sources: SourceSettings = SourceSettings()
     training_server: TrainingServerSettings = TrainingServerSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     log: LogSettings = LogSettings()
 
     def __init__(self, **values: Any) -> None:

@@ -28,6 +28,7 @@ async def tell(site: Site) -> Telling:
         _versions,
         _a_rehearsal,
         _a_queue,
+        _webhooks,
     ):
         async for name, answer in chapter(site):
             yield name, answer
@@ -356,3 +357,42 @@ async def _a_queue(site: Site) -> Telling:
     yield "replay_parked--incomplete", await site.post(f"{parked}/{too_large}:replay")
     yield "discard_parked", await site.http.delete(path)
     yield "discard_parked--unknown", await site.http.delete(path)
+
+
+async def _webhooks(site: Site) -> Telling:
+    hooks = f"{API}/webhooks"
+    order = {
+        "url": "https://hooks.example/eyebright",
+        "events": ["job.*", "model.registered"],
+        "labels": {"team": "blue"},
+    }
+    made = await site.post(hooks, json=order)
+    yield "create_webhook", made
+    yield "create_webhook--private", await site.post(hooks, json={"url": "https://2130706433/"})
+    yield "create_webhook--port", await site.post(hooks, json={"url": "https://hooks.example:22/"})
+    yield "create_webhook--no-such-event", await site.post(hooks, json={**order, "events": ["job.finished"]})
+    yield "create_webhook--no-such-dialect", await site.post(hooks, json={**order, "dialect": "standart"})
+    path = f"{hooks}/{made.json()['id']}"
+    yield "list_webhooks", await site.get(hooks)
+    yield "get_webhook", await site.get(path)
+    yield "get_webhook--unknown", await site.get(f"{hooks}/whe_0")
+    yield "update_webhook", await site.http.patch(path, json={"events": ["job.created"], "labels": {}})
+    yield "rotate_webhook", await site.post(f"{path}:rotate")
+    yield "test_webhook", await site.post(f"{path}:test")
+    await site.order(name="told")
+    services = site.context.services
+    await services.relay.tick()
+    await services.deliverer.tick()
+    await services.deliverer.settle()
+    deliveries = await site.get(f"{path}/deliveries?event=job.created&limit=1")
+    yield "list_deliveries", deliveries
+    yield "list_deliveries--bad-page", await site.get(f"{path}/deliveries?after=job_1")
+    delivery = deliveries.json()["items"][0]["id"]
+    yield "replay_delivery", await site.post(f"{path}/deliveries/{delivery}:replay")
+    yield "replay_delivery--unknown", await site.post(f"{path}/deliveries/msg_0:replay")
+    yield "update_webhook--disabled", await site.http.patch(path, json={"enabled": False})
+    yield "replay_deliveries--disabled", await site.post(f"{path}:replay", json={})
+    await site.http.patch(path, json={"enabled": True})
+    yield "replay_deliveries", await site.post(f"{path}:replay", json={"since_ms": 0})
+    yield "delete_webhook", await site.http.delete(path)
+    yield "delete_webhook--unknown", await site.http.delete(path)

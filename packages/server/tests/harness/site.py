@@ -6,7 +6,7 @@ import io
 import random
 import struct
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,14 @@ from eyebright.app import Parts, running
 from eyebright.doors.door import DoorContext
 from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
+from eyebright.ports.webhooks import Answer
+from eyebright.posting import EgressSender
 from eyebright.services.datasets import IMPORTS
 from eyebright.settings import Settings
 from eyebright.stores.memory import MemoryDatabase
 from eyebright.stores.objects.files import FileObjectStore
 from eyebright.testing import FakeCatalog, FakeExecutor, FakePredictor, ManualClock
+from eyebright_kit.egress import EgressRules
 from eyebright_wire.resources import JobView
 from harness.importing import InlineImports
 
@@ -110,6 +113,13 @@ class Site:
             await self.context.services.sweep.settle()
 
 
+class Mailbox(EgressSender):
+    """Checks addresses like the real one, and sends nothing."""
+
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return Answer(204)
+
+
 @asynccontextmanager
 async def site(folder: Path, database: Any = None, **settings: Any) -> AsyncIterator[Site]:
     clock, executor, imports = ManualClock(), FakeExecutor(), InlineImports()
@@ -120,6 +130,7 @@ async def site(folder: Path, database: Any = None, **settings: Any) -> AsyncIter
         executors={"local": executor},
         imports=imports,
         predictor=FakePredictor(),
+        sender=Mailbox(EgressRules(), timeout_seconds=1, at_once=1),
         clock=clock,
     )
     chosen = Settings(data_dir=folder, **settings)

@@ -48,7 +48,7 @@ async def test_expired_uploads_are_removed_at_the_start_and_every_minute(tmp_pat
     await uploads.create(Announced(length=1, filename="old"))
     clock.advance(90)
     await uploads.create(Announced(length=1, filename="new"))
-    turning = asyncio.create_task(retention.run(uploads, models, Pulse("retention", 0), clock))
+    turning = asyncio.create_task(retention.run((uploads.expire, models.clear), Pulse("retention", 0), clock))
     found = [await uploads.rounds.get()]
     for _ in range(2):
         await lies_down()
@@ -69,7 +69,7 @@ async def test_files_of_deleted_models_are_removed_even_while_uploads_cannot_be(
     assert await platform.objects.keys("jobs/")
     uploads = Broken(Path("/nowhere"), platform.clock, UploadSettings())
     pulse = Pulse("retention", 0)
-    turning = asyncio.create_task(retention.run(uploads, platform.models, pulse, platform.clock))
+    turning = asyncio.create_task(retention.run((uploads.expire, platform.models.clear), pulse, platform.clock))
     await lies_down()
     turning.cancel()
     assert pulse.failures == 1

@@ -25,6 +25,9 @@ class Service:
     async def clear(self) -> int:
         return await self.tick()
 
+    async def rest(self) -> None:
+        await asyncio.Event().wait()
+
     async def tick(self, *_: object) -> int:
         self.rounds += 1
         return 0
@@ -34,6 +37,7 @@ class Services:
     def __init__(self) -> None:
         self.dispatch, self.sweep, self.relay = Service(), Service(), Service()
         self.uploads, self.models = Service(), Service()
+        self.deliverer, self.deliveries = Service(), Service()
 
 
 class Markers:

@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from eyebright.loops import dispatcher, outbox, retention, sweeper
+from eyebright.loops import dispatcher, outbox, retention, sweeper, webhooks
 from eyebright.loops.pulse import Pulse
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import Markers
@@ -14,7 +14,7 @@ from eyebright.services.announce import Announcer
 from eyebright.telemetry import Instruments
 from eyebright_wire.resources import HealthView
 
-NAMES: tuple[str, ...] = ("dispatcher", "sweeper", "outbox", "retention")
+NAMES: tuple[str, ...] = ("dispatcher", "sweeper", "outbox", "webhooks", "retention")
 DATABASE_SECONDS = 5.0
 CANCEL_AGAIN_SECONDS = 1.0
 
@@ -66,7 +66,10 @@ class Loops:
             "dispatcher": dispatcher.run(services.dispatch, pulses["dispatcher"], clock, news.dispatcher),
             "sweeper": sweeper.run(services.sweep, pulses["sweeper"], clock, news.sweeper),
             "outbox": outbox.run(services.relay, pulses["outbox"], clock, news.outbox),
-            "retention": retention.run(services.uploads, services.models, pulses["retention"], clock),
+            "webhooks": webhooks.run(services.deliverer, pulses["webhooks"], clock),
+            "retention": retention.run(
+                (services.uploads.expire, services.models.clear, services.deliveries.expire), pulses["retention"], clock
+            ),
         }
 
     def _condition(self, name: str, now_ms: int) -> str:

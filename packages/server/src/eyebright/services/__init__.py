@@ -20,6 +20,9 @@ from eyebright.services.releases import Releases
 from eyebright.services.sweep import Sweep
 from eyebright.services.uploads import Uploads
 from eyebright.services.watch import Watch
+from eyebright.services.webhooks.deliverer import Deliverer
+from eyebright.services.webhooks.deliveries import Deliveries
+from eyebright.services.webhooks.endpoints import Endpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +47,6 @@ class Services:
     dispatch: Dispatch
     sweep: Sweep
     relay: Relay
+    webhooks: Endpoints
+    deliveries: Deliveries
+    deliverer: Deliverer

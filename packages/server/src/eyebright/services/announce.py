@@ -13,6 +13,7 @@ class Announcer:
     dispatcher: Signal = field(default_factory=Signal)
     sweeper: Signal = field(default_factory=Signal)
     outbox: Signal = field(default_factory=Signal)
+    webhooks: Signal = field(default_factory=Signal)
     jobs: Topics = field(default_factory=Topics)
 
     def submitted(self, job_id: str) -> None:

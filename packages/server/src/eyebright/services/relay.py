@@ -1,6 +1,7 @@
 """Tell the subscribers what has been committed: each one at least once, and in order for each job."""
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -8,7 +9,7 @@ import structlog
 from eyebright.core.records import Message
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import Outbox
-from eyebright.ports.subscriber import Subscriber
+from eyebright.ports.subscriber import Gatherer, Subscriber
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -43,7 +44,7 @@ class Relay:
         self._outbox = outbox
         self._subscribers = subscribers
         self._clock = clock
-        self._cursors: dict[str, _Cursors] = {}  # of the jobs that are not even
+        self._cursors: defaultdict[str, _Cursors] = defaultdict(_Cursors)  # of the jobs that are not even
 
     async def tick(self, limit: int = 1000) -> int:
         """Tell everybody what is due; how many messages there were."""
@@ -51,17 +52,34 @@ class Relay:
         resting = {job: each for job, each in self._cursors.items() if each.resting}
         told = {job: cursors.told(self._subscribers.keys()) for job, cursors in resting.items()}
         messages = await self._outbox.pending(limit, told)
+        await self._deliver_together(messages)
         delivered = [message for message in messages if await self._deliver(message)]
         if delivered:
             await self._outbox.delivered(delivered)
         self._forget({message.job_id for message in messages})
         return len(messages)
 
+    async def _deliver_together(self, messages: Sequence[Message]) -> None:
+        """To those who take many at once. What fails so is told one by one afterwards, so that one job spoils no other."""
+        for name, subscriber in self._subscribers.items():
+            if isinstance(subscriber, Gatherer) and (due := [each for each in messages if self._is_due(name, each)]):
+                try:
+                    await subscriber.notify_all(due)
+                except Exception as error:
+                    log.warning("told one by one instead", subscriber=name, problem=f"{type(error).__name__}: {error}")
+                    continue
+                for message in due:
+                    self._cursors[message.job_id].heard[name] = message.version
+
+    def _is_due(self, name: str, message: Message) -> bool:
+        cursors = self._cursors[message.job_id]
+        return name not in cursors.resting and cursors.heard.get(name, 0) < message.version
+
     async def _deliver(self, message: Message) -> bool:
         """Has every subscriber taken it by now?"""
-        cursors = self._cursors.setdefault(message.job_id, _Cursors())
+        cursors = self._cursors[message.job_id]
         for name, subscriber in self._subscribers.items():
-            if name in cursors.resting or cursors.heard.get(name, 0) >= message.version:
+            if not self._is_due(name, message):
                 continue
             if await _told(name, subscriber, message):
                 cursors.heard[name] = message.version
@@ -78,11 +96,12 @@ class Relay:
 
     def _forget(self, seen: Collection[str]) -> None:
         """What the outbox knows by itself: nothing of these jobs is left, or nobody has heard more of it than another."""
-        self._cursors = {
+        kept = {
             job: cursors
             for job, cursors in self._cursors.items()
             if cursors.resting or (job in seen and not cursors.even)
         }
+        self._cursors = defaultdict(_Cursors, kept)
 
 
 async def _told(name: str, subscriber: Subscriber, message: Message) -> bool:

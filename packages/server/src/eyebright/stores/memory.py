@@ -33,6 +33,7 @@ from eyebright.core.records import (
 from eyebright.errors import Conflict, GuardViolated, NotFound, model_deleted, model_in_use, no_job, no_model, no_parked
 from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
 from eyebright.ports.parked import MOST
+from eyebright.stores.memory_webhooks import MemoryWebhooks
 from eyebright_wire.jobs import JobState
 
 Table = MutableMapping[Any, Any]
@@ -88,6 +89,7 @@ class MemoryDatabase:
         self.datasets = MemoryDatasets(self.state)
         self.models = MemoryModels(self.state)
         self.parked = MemoryParked(self.state)
+        self.webhooks = MemoryWebhooks()
 
     @classmethod
     async def open(cls, url: str = "memory://") -> "MemoryDatabase":

@@ -13,6 +13,7 @@ from eyebright.doors.http import (
     recipes,
     resumable,
     stream,
+    webhooks,
 )
 
 _RESOURCES = (
@@ -26,6 +27,7 @@ _RESOURCES = (
     models,
     recipes,
     queue,
+    webhooks,
     health,
     documents,
 )  # the busiest are matched first

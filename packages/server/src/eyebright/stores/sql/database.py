@@ -12,6 +12,7 @@ from eyebright.stores.sql.outbox import SqlOutbox
 from eyebright.stores.sql.ownership import owned
 from eyebright.stores.sql.parked import SqlParked
 from eyebright.stores.sql.registry import SqlDatasets, SqlModels
+from eyebright.stores.sql.webhooks import SqlWebhooks
 
 
 class Database:
@@ -26,6 +27,7 @@ class Database:
         self.datasets = SqlDatasets(engine)
         self.models = SqlModels(engine)
         self.parked = SqlParked(engine)
+        self.webhooks = SqlWebhooks(engine)
 
     @classmethod
     async def open(cls, url: str) -> Self:

@@ -8,10 +8,12 @@ once and never read again by whoever has read it before.
 from functools import cache
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -34,6 +36,7 @@ metadata = MetaData(
 Id = Text().with_variant(Text(collation="C"), "postgresql")
 Long = BigInteger().with_variant(Integer(), "sqlite")
 Ms = Long
+Seconds = Double().with_variant(REAL(), "sqlite")
 Flag = Boolean().with_variant(Integer(), "sqlite")
 
 
@@ -349,5 +352,64 @@ parked_messages = Table(
     Column("size_bytes", Long, nullable=False),
     Column("parked_at_ms", Ms, nullable=False),
     Index("parked_messages_by_time", "parked_at_ms", "id"),
+    sqlite_strict=True,
+)
+
+_PENDING = "status = 'pending'"
+
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("previous_secret", Text),
+    Column("previous_until_ms", Ms, nullable=False),
+    Column("events", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("progress_seconds", Seconds),
+    Column("enabled", Flag, nullable=False),
+    Column("disabled_reason", Text, nullable=False),
+    Column("managed", Flag, nullable=False),
+    Column("failing_since_ms", Ms),
+    Column("created_at_ms", Ms, nullable=False),
+    sqlite_strict=True,
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("endpoint_id", Id, ForeignKey("webhook_endpoints.id"), nullable=False),
+    Column("subject", Id, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("event", Id, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("status", Id, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at_ms", Ms, nullable=False),
+    Column("tried_at_ms", Ms),
+    Column("answer", Integer),
+    Column("reason", Text, nullable=False),
+    Column("ended_at_ms", Ms),
+    Column("created_at_ms", Ms, nullable=False),
+    UniqueConstraint("endpoint_id", "subject", "version", "ordinal", name="ux_webhook_deliveries_version"),
+    CheckConstraint("(ended_at_ms IS NULL) = (status = 'pending')", name="ended"),
+    CheckConstraint("status IN ('dead', 'delivered', 'pending')", name="status"),
+    Index("ix_webhook_deliveries_due", "next_at_ms", sqlite_where=text(_PENDING), postgresql_where=text(_PENDING)),
+    Index(
+        "ix_webhook_deliveries_lanes",
+        *("endpoint_id", "subject", "version", "ordinal"),
+        sqlite_where=text(_PENDING),
+        postgresql_where=text(_PENDING),
+    ),
+    Index("ix_webhook_deliveries_subject", "subject"),
+    Index("ix_webhook_deliveries_ended", "status", "ended_at_ms"),
     sqlite_strict=True,
 )

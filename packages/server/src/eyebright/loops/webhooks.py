@@ -1,0 +1,18 @@
+"""Sends what webhooks are owed: at once when something is new, else when it comes due."""
+
+from eyebright.loops.pulse import Pulse, keep
+from eyebright.ports.clock import Clock
+from eyebright.services.webhooks.deliverer import Deliverer
+
+#: Between two rounds, so that what comes back together is noted with one commit.
+PAUSE_SECONDS = 0.02
+
+
+async def run(deliverer: Deliverer, pulse: Pulse, clock: Clock) -> None:
+    """Never returns; ends when its task is cancelled."""
+
+    async def rest() -> None:
+        await clock.sleep(PAUSE_SECONDS)
+        await deliverer.rest()
+
+    await keep(pulse, clock, deliverer.tick, rest)

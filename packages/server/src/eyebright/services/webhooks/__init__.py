@@ -1,0 +1,1 @@
+"""Outgoing webhooks: who is told (`endpoints`), in which words (`dialects`), of what (`telling`), and how often (`deliverer`)."""

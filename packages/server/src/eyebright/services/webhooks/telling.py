@@ -1,0 +1,158 @@
+"""What has happened becomes deliveries: one for each message and each endpoint that wants it, however often it is told."""
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from eyebright.core.records import PROGRESS_TOPIC, Message
+from eyebright.core.webhook import Delivery, Endpoint, Happening, as_told, event_of
+from eyebright.ports.clock import Clock
+from eyebright.ports.jobs import JobStore
+from eyebright.ports.registry import DatasetStore, ModelStore
+from eyebright.ports.webhooks import WebhookStore
+from eyebright.services.signal import Signal
+from eyebright.services.views import job_view, model_view, version_view
+from eyebright.services.webhooks.dialects import Dialect
+from eyebright.services.webhooks.endpoints import progress_seconds
+from eyebright_wire.jobs import JobKind, JobState, kind_of
+from eyebright_wire.resources import DatasetVersionView, JobView, ModelView
+from eyebright_wire.webhooks import WebhookEvent, wanted
+
+log = structlog.stdlib.get_logger(__name__)
+
+#: What the success of a job brings about besides.
+_BROUGHT = {
+    JobKind.IMPORT: WebhookEvent.DATASET_VALIDATED,
+    JobKind.TRAINING: WebhookEvent.MODEL_REGISTERED,
+    JobKind.EXPORT: WebhookEvent.MODEL_EXPORTED,
+}
+
+
+class Telling:
+    """A subscriber that is told many messages at once, and writes them with one commit."""
+
+    def __init__(
+        self,
+        store: WebhookStore,
+        jobs: JobStore,
+        datasets: DatasetStore,
+        models: ModelStore,
+        dialects: Mapping[str, Dialect],
+        clock: Clock,
+        wake: Signal,
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._datasets = datasets
+        self._models = models
+        self._dialects = dialects
+        self._clock = clock
+        self._wake = wake
+        self._paced: dict[tuple[str, str], int] = {}  # when the newest progress of a lane goes out, or went out
+
+    async def notify(self, message: Message) -> None:
+        await self.notify_all([message])
+
+    async def notify_all(self, messages: Sequence[Message]) -> None:
+        """Raises what a dialect raised, once everything else is written down: to be told again."""
+        endpoints = [endpoint for endpoint in await self._store.endpoints() if endpoint.enabled]
+        made: list[Delivery] = []
+        failed: dict[tuple[str, str], Exception] = {}
+        for message in _newest(messages):
+            for happening, ordinal, endpoint in await self._happenings(message, endpoints):
+                lane = (endpoint.id, message.job_id)
+                if lane in failed:
+                    continue
+                try:
+                    made += await self._worded(happening, ordinal, endpoint)
+                except Exception as error:
+                    failed[lane] = error
+        if made:
+            await self._store.add(made)
+            self._wake.set()
+        for error in failed.values():
+            raise error
+
+    async def _happenings(
+        self, message: Message, endpoints: Sequence[Endpoint]
+    ) -> list[tuple[Happening, int, Endpoint]]:
+        """What of a message which endpoint wants, without looking at the job where nobody does."""
+        events = _events(message)
+        asked = [
+            (event, ordinal, endpoint)
+            for ordinal, event in enumerate(events)
+            for endpoint in endpoints
+            if wanted(event, endpoint.events)
+        ]
+        if not asked:
+            return []
+        job = as_told(job_view((await self._jobs.get(message.job_id)).job), message)
+        resource = await self._resource(job) if len(events) > 1 else None
+        return [
+            (
+                Happening(event=event, message=message, job=job, resource=resource if ordinal else None),
+                ordinal,
+                endpoint,
+            )
+            for event, ordinal, endpoint in asked
+            if endpoint.labels.items() <= job.labels.items() and (resource or not ordinal)
+        ]
+
+    async def _resource(self, job: JobView) -> DatasetVersionView | ModelView | None:
+        """What a job that succeeded has made."""
+        if job.imported_version:
+            return version_view(await self._datasets.version(job.imported_version))
+        model_id = job.parent if job.kind is JobKind.EXPORT else job.model_id
+        return model_view(await self._models.get(model_id)) if model_id else None
+
+    async def _worded(self, happening: Happening, ordinal: int, endpoint: Endpoint) -> list[Delivery]:
+        dialect = self._dialects.get(endpoint.dialect)
+        if dialect is None:
+            log.error("nobody speaks this dialect; not told", webhook=endpoint.id, dialect=endpoint.dialect)
+            return []
+        outgoing = await dialect.request(happening, endpoint)
+        if outgoing is None:
+            return []
+        now_ms = self._clock.now_ms()
+        message = happening.message
+        return [
+            Delivery(
+                id=self._clock.new_id("msg"),
+                endpoint_id=endpoint.id,
+                subject=message.job_id,
+                version=message.version,
+                ordinal=ordinal,
+                event=happening.event,
+                outgoing=outgoing,
+                next_at_ms=self._pace(message, endpoint, now_ms),
+                created_at_ms=now_ms,
+            )
+        ]
+
+    def _pace(self, message: Message, endpoint: Endpoint, now_ms: int) -> int:
+        """When it may go out: at once, except for progress. Only this process knows; after a restart progress may be early."""
+        lane = (endpoint.id, message.job_id)
+        if message.topic != PROGRESS_TOPIC:
+            if message.state.final:
+                self._paced.pop(lane, None)
+            return now_ms
+        paced = self._paced.get(lane)
+        if paced is None:
+            self._paced[lane] = now_ms
+        elif paced <= now_ms:
+            self._paced[lane] = max(now_ms, paced + int(1000 * progress_seconds(endpoint, self._dialects)))
+        return self._paced[lane]
+
+
+def _newest(messages: Sequence[Message]) -> list[Message]:
+    """Without the progress that the next message about the same job is ahead of."""
+    last = {message.job_id: message.version for message in messages}
+    return [m for m in messages if m.topic != PROGRESS_TOPIC or last[m.job_id] == m.version]
+
+
+def _events(message: Message) -> list[WebhookEvent]:
+    """The change itself, then what it brought about."""
+    events = [event_of(message)]
+    if message.state is JobState.SUCCEEDED and (brought := _BROUGHT.get(kind_of(message.trainer))):
+        events.append(brought)
+    return events

@@ -1,0 +1,140 @@
+"""WebhookStore in memory."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from eyebright.core.webhook import Delivery, Endpoint
+from eyebright.errors import GuardViolated, no_delivery, no_webhook
+from eyebright.ports.webhooks import DeliveryQuery
+from eyebright_wire.webhooks import DeliveryStatus
+
+
+class MemoryWebhooks:
+    """WebhookStore."""
+
+    def __init__(self) -> None:
+        self._endpoints: dict[str, Endpoint] = {}
+        self._deliveries: dict[str, Delivery] = {}
+
+    async def add_endpoint(self, endpoint: Endpoint) -> None:
+        self._endpoints[endpoint.id] = endpoint
+
+    async def endpoints(self) -> Sequence[Endpoint]:
+        return sorted(self._endpoints.values(), key=lambda each: (each.created_at_ms, each.id))
+
+    async def endpoint(self, endpoint_id: str) -> Endpoint:
+        if endpoint_id not in self._endpoints:
+            raise no_webhook(endpoint_id)
+        return self._endpoints[endpoint_id]
+
+    async def change_endpoint(self, endpoint_id: str, changes: Mapping[str, Any]) -> Endpoint:
+        self._endpoints[endpoint_id] = replace(await self.endpoint(endpoint_id), **changes)
+        return self._endpoints[endpoint_id]
+
+    async def disable_endpoint(self, endpoint_id: str, reason: str, now_ms: int) -> Endpoint:
+        for each in self._pending():
+            if each.endpoint_id == endpoint_id:
+                dead = replace(each, status=DeliveryStatus.DEAD, reason=reason, ended_at_ms=now_ms)
+                self._deliveries[each.id] = dead
+        return await self.change_endpoint(endpoint_id, {"enabled": False, "disabled_reason": reason})
+
+    async def delete_endpoint(self, endpoint_id: str) -> None:
+        await self.endpoint(endpoint_id)
+        self._remove(lambda each: each.endpoint_id == endpoint_id)
+        del self._endpoints[endpoint_id]
+
+    async def add(self, new: Sequence[Delivery]) -> None:
+        if any(each.endpoint_id not in self._endpoints for each in new):
+            raise GuardViolated("a delivery is for an endpoint that is not there")
+        reached: defaultdict[tuple[str, str], int] = defaultdict(lambda: -1)
+        for each in self._deliveries.values():
+            reached[each.lane] = max(reached[each.lane], each.version)
+        for each in new:
+            self._add(each, reached[each.lane])
+
+    async def due(self, now_ms: int, *, each: int, limit: int, skip: Collection[str] = ()) -> list[Delivery]:
+        ranked: list[tuple[int, int, str, Delivery]] = []
+        seen: defaultdict[str, int] = defaultdict(int)
+        for found in sorted(self._firsts(), key=lambda delivery: (delivery.next_at_ms, delivery.id)):
+            if found.next_at_ms <= now_ms and found.endpoint_id not in skip:
+                seen[found.endpoint_id] += 1
+                ranked.append((seen[found.endpoint_id], found.next_at_ms, found.id, found))
+        return [found for rank, _, _, found in sorted(ranked, key=lambda one: one[:3]) if rank <= each][:limit]
+
+    async def next_at_ms(self, now_ms: int) -> int | None:
+        return min((each.next_at_ms for each in self._pending() if each.next_at_ms > now_ms), default=None)
+
+    async def mark(self, tried: Sequence[Delivery]) -> None:
+        for each in tried:
+            known = self._deliveries.get(each.id)
+            delivered = each.status is DeliveryStatus.DELIVERED
+            if known and (delivered or known.status is DeliveryStatus.PENDING):
+                self._deliveries[each.id] = each
+
+    async def delivery(self, delivery_id: str) -> Delivery:
+        if delivery_id not in self._deliveries:
+            raise no_delivery(delivery_id)
+        return self._deliveries[delivery_id]
+
+    async def find(self, query: DeliveryQuery) -> list[Delivery]:
+        newest_first = sorted(self._deliveries.values(), key=lambda each: each.id, reverse=True)
+        return list(islice((each for each in newest_first if _matches(each, query)), query.limit))
+
+    async def replay(self, delivery_id: str, now_ms: int) -> Delivery:
+        self._deliveries[delivery_id] = _revived(await self.delivery(delivery_id), now_ms)
+        return self._deliveries[delivery_id]
+
+    async def replay_dead(self, endpoint_id: str, since_ms: int, now_ms: int) -> int:
+        dead = await self.find(DeliveryQuery(endpoint_id=endpoint_id, status=DeliveryStatus.DEAD, limit=2**62))
+        found = [each for each in dead if each.created_at_ms >= since_ms]
+        self._deliveries |= {each.id: _revived(each, now_ms) for each in found}
+        return len(found)
+
+    async def forget(self, *, delivered_before_ms: int, dead_before_ms: int) -> int:
+        before = {DeliveryStatus.DELIVERED: delivered_before_ms, DeliveryStatus.DEAD: dead_before_ms}
+        return self._remove(lambda each: each.ended_at_ms is not None and each.ended_at_ms < before[each.status])
+
+    def _add(self, delivery: Delivery, reached: int) -> None:
+        known = any(each.key == delivery.key for each in self._deliveries.values())
+        if known or (delivery.fleeting and delivery.version <= reached):
+            return
+        waiting = [each.next_at_ms for each in self._pending() if each.lane == delivery.lane and each.fleeting]
+        if delivery.fleeting and waiting:
+            delivery = replace(delivery, next_at_ms=min(waiting))
+        self._deliveries[delivery.id] = delivery
+        newest = max(each.version for each in self._deliveries.values() if each.lane == delivery.lane)
+        overtaken = {each.id for each in self._pending() if each.lane == delivery.lane and each.version < newest}
+        self._remove(lambda each: each.fleeting and each.id in overtaken)
+
+    def _pending(self) -> list[Delivery]:
+        return [each for each in self._deliveries.values() if each.status is DeliveryStatus.PENDING]
+
+    def _firsts(self) -> Collection[Delivery]:
+        """The first pending one of each lane."""
+        lanes: dict[tuple[str, str], Delivery] = {}
+        for each in sorted(self._pending(), key=lambda each: (each.version, each.ordinal)):
+            lanes.setdefault(each.lane, each)
+        return lanes.values()
+
+    def _remove(self, which: Callable[[Delivery], bool]) -> int:
+        doomed = [each.id for each in self._deliveries.values() if which(each)]
+        for delivery_id in doomed:
+            del self._deliveries[delivery_id]
+        return len(doomed)
+
+
+def _matches(delivery: Delivery, query: DeliveryQuery) -> bool:
+    return (
+        query.endpoint_id in (None, delivery.endpoint_id)
+        and query.status in (None, delivery.status)
+        and query.event in (None, delivery.event)
+        and query.job_id in (None, delivery.subject)
+        and (query.after is None or delivery.id < query.after)
+    )
+
+
+def _revived(delivery: Delivery, now_ms: int) -> Delivery:
+    return replace(delivery, status=DeliveryStatus.PENDING, attempts=0, next_at_ms=now_ms, ended_at_ms=None, reason="")
