@@ -100,7 +100,7 @@ def adapted(config: LoraConfig, base: Base, unet: UNet2DConditionModel, text: CL
     if config.gradient_checkpointing:
         unet.enable_gradient_checkpointing()
         if text:
-            text.gradient_checkpointing_enable()
+            text.activation_checkpointing_enable()
     for _, parameter in _learning(networks):
         parameter.data = parameter.data.float()
     return Adapters(networks, base)

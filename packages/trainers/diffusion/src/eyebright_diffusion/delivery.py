@@ -34,7 +34,7 @@ class Delivery:
 
     def everything(self) -> Result:
         self.ctx.stage(Stage.EVALUATING)
-        self.drawing.draw(self.model, "prompts.png", self._artifacts.tick)
+        self.drawing.draw(self.model, "prompts.png", f"Epoch {self.state.best_epoch}", self._artifacts.tick)
         self.ctx.stage(Stage.EXPORTING)
         self._weights()
         self._artifacts.papers(self._labels(), self.config)

@@ -1,7 +1,9 @@
 """Pictures of the prompts, drawn with what has been learned so far."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -11,16 +13,20 @@ from PIL import Image
 from eyebright_diffusion.adapters import Adapters
 from eyebright_diffusion.base import Parts
 from eyebright_diffusion.config import LoraConfig
+from eyebright_diffusion.sheet import draw_sheet
 from eyebright_kit.runtime import Context
 from eyebright_torch.artifacts import Artifacts
 from eyebright_torch.hardware import Hardware
 from eyebright_torch.task import Tick
 from eyebright_wire.artifacts import ArtifactKind
 
+#: As Stable Diffusion's own description of its sampler has it; a schedule for training says nothing of that.
+_SAMPLED: Mapping[str, Any] = MappingProxyType({"steps_offset": 1, "clip_sample": False, "set_alpha_to_one": False})
+
 
 @dataclass(frozen=True)
 class Drawing:
-    """Hands over one PNG each time it is asked, the prompts from left to right. Autoencoder and text encoder are loaded for that
+    """Hands over one PNG each time it is asked, with a picture of each prompt. Autoencoder and text encoder are loaded for that
     and gone again; each prompt has the same noise every time, so that what changes is what was learned."""
 
     ctx: Context
@@ -28,13 +34,18 @@ class Drawing:
     hardware: Hardware
     parts: Parts
 
-    def draw(self, model: Adapters, name: str, tick: Tick) -> None:
+    def draw(self, model: Adapters, name: str, title: str, tick: Tick) -> None:
         """By these weights. Nothing where there are no prompts."""
-        if not self.config.validation_prompts:
+        prompts = self.config.validation_prompts
+        if not prompts:
             return
         with model.worn(), self.hardware.autocast():
-            row = _in_a_row(self._pictures(self._pipeline(model), tick))
-        Artifacts(self.ctx).made(name, row.save, ArtifactKind.PICTURE, "image/png")
+            pictures = self._pictures(self._pipeline(model), tick)
+
+        def write(path: Path) -> None:
+            draw_sheet(path, prompts, pictures, title)
+
+        Artifacts(self.ctx).made(name, write, ArtifactKind.PICTURE, "image/png")
 
     def _pipeline(self, model: Adapters) -> StableDiffusionPipeline:
         encoder = model.networks.get("text_encoder") or self.parts.text_encoder()
@@ -43,7 +54,7 @@ class Drawing:
             text_encoder=encoder.to(self.hardware.device),
             tokenizer=self.parts.tokenizer(),
             unet=model.networks["unet"],
-            scheduler=DDIMScheduler.from_config(self.parts.scheduler().config),
+            scheduler=DDIMScheduler.from_config(self.parts.scheduler().config, **_SAMPLED),
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
@@ -59,10 +70,10 @@ class Drawing:
                 width=self.config.resolution,
                 num_inference_steps=self.config.validation_steps,
                 guidance_scale=self.config.guidance_scale,
-                generator=torch.Generator().manual_seed(self.config.seed % 2**63 + place),
+                generator=torch.Generator().manual_seed(self.config.seed),
                 callback_on_step_end=_ticking(tick),
             ).images[0]
-            for place, prompt in enumerate(self.config.validation_prompts)
+            for prompt in self.config.validation_prompts
         ]
 
 
@@ -72,12 +83,3 @@ def _ticking(tick: Tick) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, 
         return values
 
     return told
-
-
-def _in_a_row(pictures: list[Image.Image]) -> Image.Image:
-    row = Image.new("RGB", (sum(picture.width for picture in pictures), max(picture.height for picture in pictures)))
-    left = 0
-    for picture in pictures:
-        row.paste(picture, (left, 0))
-        left += picture.width
-    return row

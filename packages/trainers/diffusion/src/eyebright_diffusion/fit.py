@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from transformers import CLIPTextModel
 
-from eyebright_diffusion import bases, captions, latents, texts
+from eyebright_diffusion import bases, captions, latents, readiness, texts
 from eyebright_diffusion.adapters import Adapters, adapted
 from eyebright_diffusion.base import Base
 from eyebright_diffusion.buckets import BucketOrder, closest, sizes
@@ -18,7 +18,6 @@ from eyebright_diffusion.objective import Objective
 from eyebright_diffusion.optim import optimizer
 from eyebright_diffusion.task import Pictured, TextToImage
 from eyebright_diffusion.texts import Texts
-from eyebright_kit.errors import DatasetInvalid
 from eyebright_kit.runtime import Context, Result, Stopped
 from eyebright_torch import hardware as machine
 from eyebright_torch import memory
@@ -39,15 +38,17 @@ def fit(ctx: Context) -> Result:
     machine.settle(hardware, config.deterministic)
     with memory.explained(config):
         ctx.stage(Stage.VALIDATING)
-        _check(ctx)
+        _check(ctx, config)
         base = bases.find(ctx.model, config.base_model)
         ctx.log.info("base model %s, sha256 %s", base.name, base.sha256)
         return _Run(ctx, config, hardware, base).result()
 
 
-def _check(ctx: Context) -> None:
-    if not ctx.data.samples(Split.TRAIN):
-        raise DatasetInvalid("the data set has no training images; put some pictures into it and import it again")
+def _check(ctx: Context, config: LoraConfig) -> None:
+    samples = ctx.data.samples(Split.TRAIN)
+    readiness.check(samples)
+    for remark in readiness.remarks(samples, config.resolution):
+        ctx.log.warning("%s", remark)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class TextToImage:
         with model.worn():
             metrics = self._validated(model, tick) if self.val else self._watched(model, tick)
         if self.config.draws(self.epoch):
-            self.drawing.draw(model, f"prompts-epoch-{self.epoch:04d}.png", tick)
+            self.drawing.draw(model, f"prompts-epoch-{self.epoch:04d}.png", f"Epoch {self.epoch}", tick)
         return metrics
 
     def _validated(self, model: Adapters, tick: Tick) -> Metrics:

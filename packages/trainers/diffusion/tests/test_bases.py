@@ -1,0 +1,154 @@
+"""Base models: found by name, in safetensors only, and never by a path."""
+
+import json
+import shutil
+import socket
+import time
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+import torch
+
+from eyebright_diffusion import bases, hub
+from eyebright_diffusion.base import pipeline
+from eyebright_diffusion.built import TINY
+from eyebright_diffusion.trainer import DiffusionTrainer
+from eyebright_kit.errors import ConfigInvalid, DiskFull
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As diffusers saves one."""
+    folder = tmp_path_factory.mktemp("saved")
+    pipeline(TINY).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The operator's folder, with nothing in any cache."""
+    monkeypatch.setenv(bases.FOLDER, str(tmp_path))
+    monkeypatch.setattr(hub.Repository, "cached", lambda _: None)
+    return tmp_path
+
+
+def test_a_folder_of_the_operators_is_a_base_model(root: Path, saved: Path):
+    shutil.copytree(saved, root / "ours")
+    base = bases.find("sd15", "ours")
+    assert base.source == str(root / "ours")
+    assert set(base.hashes) == {
+        "unet/diffusion_pytorch_model.safetensors",
+        "vae/diffusion_pytorch_model.safetensors",
+        "text_encoder/model.safetensors",
+    }
+    for part in ("unet", "vae", "text_encoder"):
+        mine, theirs = getattr(base.parts, part)().state_dict(), getattr(TINY, part)().state_dict()
+        assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+    assert base.parts.tokenizer()("a cat").input_ids == TINY.tokenizer()("a cat").input_ids
+    assert base.parts.scheduler().config["beta_end"] == 0.012
+
+
+def test_it_is_trained_on_and_told_in_the_card(job, root: Path, saved: Path):
+    shutil.copytree(saved, root / "ours")
+    context = job.context(model="sd15", base_model="ours", epochs=1)
+    DiffusionTrainer().fit(context)
+    assert f"| base model | ours, {root / 'ours'}, sha256 " in (context.output / "model_card.md").read_text().replace(
+        "\\", ""
+    )
+
+
+def test_other_weights_have_another_hash(root: Path, saved: Path):
+    for name in ("one", "other"):
+        shutil.copytree(saved, root / name)
+    file = root / "other" / "unet" / "diffusion_pytorch_model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert bases.find("sd15", "one").sha256 != bases.find("sd15", "other").sha256
+
+
+@pytest.mark.parametrize(
+    "name", ["../ours", "/etc", "a/b/c", "..", ".hidden", "a/../b", "s3://bucket/model", "ours\\x", "~"]
+)
+def test_a_name_never_becomes_a_path(root: Path, name: str):
+    with pytest.raises(ConfigInvalid, match="no name of a base model"):
+        bases.find("sd15", name)
+
+
+def test_an_unknown_name_is_told_with_those_that_are_there(root: Path, saved: Path):
+    shutil.copytree(saved, root / "ours")
+    with pytest.raises(ConfigInvalid, match=r"no folder .*/theirs; there are ours"):
+        bases.find("sd15", "theirs")
+
+
+def test_a_pickle_is_refused(root: Path, saved: Path):
+    shutil.copytree(saved, root / "ours")
+    (root / "ours" / "unet" / "diffusion_pytorch_model.safetensors").rename(
+        root / "ours" / "unet" / "diffusion_pytorch_model.bin"
+    )
+    with pytest.raises(ConfigInvalid, match=r"has no diffusion_pytorch_model.safetensors.*a pickle may run code"):
+        bases.find("sd15", "ours")
+
+
+def test_half_precision_is_read_where_there_is_nothing_else(root: Path, saved: Path):
+    pipeline(TINY).save_pretrained(root / "half", variant="fp16")
+    unet = bases.find("sd15", "half").parts.unet()
+    assert torch.equal(unet.conv_in.weight, TINY.unet().conv_in.weight)
+
+
+def test_another_kind_of_model_is_refused(root: Path, saved: Path):
+    shutil.copytree(saved, root / "xl")
+    config = root / "xl" / "unet" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "addition_embed_type": "text_time"}))
+    with pytest.raises(ConfigInvalid, match=r"not a Stable Diffusion 1\.x"):
+        bases.find("sd15", "xl")
+
+
+def test_without_a_network_the_error_says_what_belongs_where(root: Path, monkeypatch: pytest.MonkeyPatch):
+    def refused(*_given: object) -> None:
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
+    began = time.monotonic()
+    with pytest.raises(ConfigInvalid) as told:
+        bases.find("sd15", "")
+    assert time.monotonic() - began < 5
+    for fact in (str(root / "stable-diffusion-v1-5--stable-diffusion-v1-5"), "unet/config.json", "model=tiny"):
+        assert fact in str(told.value)
+
+
+def test_what_is_fetched_is_there_whole_or_not_at_all(root: Path, saved: Path, monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+
+    def fetched(url: str, file: Path) -> None:
+        asked.append(url)
+        part = Path(url).parts[-2:]
+        if url.endswith("merges.txt") and asked.count(url) == 1:
+            raise URLError("the line is down")
+        source = saved.joinpath(*part)
+        shutil.copy(source, file) if source.exists() else file.write_text("#version: 0.2\n")
+
+    monkeypatch.setattr(hub, "download", fetched)
+    with pytest.raises(ConfigInvalid, match="the line is down"):
+        hub.Repository("them/theirs").fetch(root / "them--theirs")
+    assert not (root / "them--theirs").exists()
+    hub.Repository("them/theirs").fetch(root / "them--theirs")
+    assert {str(path.relative_to(root / "them--theirs")) for path in (root / "them--theirs").rglob("*.*")} == set(
+        hub.FILES
+    )
+    assert len(asked) == len(set(asked)) + 1
+
+
+def test_a_full_disk_is_told_as_that(root: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(hub, "download", full)
+    with pytest.raises(DiskFull, match="no room left"):
+        bases.find("sd15", "")
+
+
+def test_the_tiny_model_takes_no_other_base(root: Path):
+    with pytest.raises(ConfigInvalid, match="leave base_model empty"):
+        bases.find("tiny", "ours")
