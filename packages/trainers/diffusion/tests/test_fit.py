@@ -202,7 +202,7 @@ def test_a_caption_that_is_too_long_is_told_once(job, images, caplog):
 def test_a_broken_picture_is_named(job, images, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG no")
     broken = replace(images.samples(Split.TRAIN)[0], path=tmp_path / "broken.png", source="broken.png")
-    with pytest.raises(DatasetInvalid, match="broken.png cannot be decoded"):
+    with pytest.raises(DatasetInvalid, match=r"broken\.png cannot be decoded"):
         fit(with_data(job.context(), LocalDataset(images.root, (), {Split.TRAIN: (broken,)})))
 
 
