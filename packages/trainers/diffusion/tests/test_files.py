@@ -72,4 +72,6 @@ def test_without_alpha_the_pictures_would_be_others(tmp_path):
 def test_the_same_weights_are_the_same_bytes(tmp_path):
     for name in ("first", "second"):
         files.write_diffusers(tmp_path / name, learned(True), CONFIG)
-    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+        files.write_kohya(tmp_path / f"kohya's {name}", learned(True), CONFIG, "Größe")
+    for kind in ("", "kohya's "):
+        assert (tmp_path / f"{kind}first").read_bytes() == (tmp_path / f"{kind}second").read_bytes()

@@ -5,28 +5,38 @@ from pathlib import Path
 from typing import Any
 
 from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from eyebright_diffusion import kohya
 from eyebright_diffusion.adapters import Adapters, placing
 from eyebright_diffusion.config import LoraConfig
 from eyebright_torch.weights import Weights
 
+_LENGTH = 8
 DIFFUSERS, KOHYA = "pytorch_lora_weights.safetensors", "kohya_lora.safetensors"
 
 
 def write_diffusers(path: Path, model: Adapters, config: LoraConfig) -> None:
-    """As `load_lora_weights` reads it. Plain `save_lora_weights` would lose alpha, and with it the strength.
-
-    Written here because that writes two entries of metadata, in an order that differs from run to run.
-    """
+    """As `load_lora_weights` reads it. Plain `save_lora_weights` would lose alpha, and with it the strength."""
     told = json.dumps(_told(model, config), indent=2, sort_keys=True)
-    save_file(named(model), path, metadata={LORA_ADAPTER_METADATA_KEY: told})
+    _write(path, named(model), {"format": "pt", LORA_ADAPTER_METADATA_KEY: told})
 
 
 def write_kohya(path: Path, model: Adapters, config: LoraConfig, title: str) -> None:
     header = kohya.metadata(config.rank, config.alpha, title=title, trigger=config.trigger)
-    save_file(kohya.converted(named(model), config.alpha), path, metadata=header)
+    _write(path, kohya.converted(named(model), config.alpha), header)
+
+
+def _write(path: Path, tensors: Weights, metadata: dict[str, str]) -> None:
+    """The same bytes each time: safetensors itself writes metadata in an order that differs from run to run.
+
+    A file is the length of its header, the header as JSON, and the tensors, whose places are told from the end of the header.
+    """
+    content = save(tensors)
+    begin = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
+    told = json.dumps({"__metadata__": metadata, **json.loads(content[_LENGTH:begin])}, separators=(",", ":")).encode()
+    header = told.ljust(-(-len(told) // _LENGTH) * _LENGTH)  # tensors begin at a multiple of eight
+    path.write_bytes(len(header).to_bytes(_LENGTH, "little") + header + content[begin:])
 
 
 def named(model: Adapters) -> Weights:
