@@ -69,8 +69,11 @@ def _refused_here(error: Exception) -> EyebrightError | None:
     from eyebright.core.misfit import misfit
     from eyebright_wire.jobs import PreflightRequest
     from eyebright_wire.resources import DatasetImport
+    from eyebright_wire.webhooks import WebhookCreate
 
-    if isinstance(error, ValidationError) and error.title in {PreflightRequest.__name__, DatasetImport.__name__}:
+    if isinstance(error, ValidationError) and error.title in {
+        each.__name__ for each in (PreflightRequest, DatasetImport, WebhookCreate)
+    }:
         return misfit(error.errors())
     return None
 

@@ -22,6 +22,7 @@ VERBS = {
     "jobs": Verb("eyebright.cli.jobs", "Show, watch, cancel and retry trainings; read their results."),
     "datasets": Verb("eyebright.cli.datasets", "Inspect, import, list and show data sets."),
     "models": Verb("eyebright.cli.models", "List, show, compare, export and try trained models."),
+    "webhooks": Verb("eyebright.cli.webhooks", "Have other programs told of jobs, data sets and models."),
     "queue": Verb("eyebright.cli.queue", "Show, replay and discard messages that were put aside."),
     "recipes": Verb("eyebright.cli.recipes", "What can be trained, and every setting with its default."),
     "trainers": Verb("eyebright.cli.trainers", "List, install and check the training frameworks."),

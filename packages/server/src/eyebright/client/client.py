@@ -55,6 +55,16 @@ from eyebright_wire.resources import (
     ResolutionRequest,
     TrainerView,
 )
+from eyebright_wire.webhooks import (
+    DeliveryStatus,
+    DeliveryView,
+    ReplayReport,
+    WebhookCreate,
+    WebhookEvent,
+    WebhookSecret,
+    WebhookUpdate,
+    WebhookView,
+)
 
 V = TypeVar("V", bound=WireModel)
 
@@ -270,6 +280,56 @@ class Client:
     def discard(self, parked_id: str) -> None:
         """For good."""
         self._transport.ask("DELETE", route("queue", "parked", parked_id), again=False)
+
+    # -- webhooks
+
+    def create_webhook(self, order: WebhookCreate) -> WebhookSecret:
+        """Have somebody told. The secret is in this answer only."""
+        asked = order.model_dump(mode="json", exclude_defaults=True)
+        return self._post(route("webhooks"), WebhookSecret, again=False, json=asked)
+
+    def webhooks(self) -> tuple[WebhookView, ...]:
+        return self._list(route("webhooks"), WebhookView)
+
+    def webhook(self, webhook_id: str) -> WebhookView:
+        return self._get(route("webhooks", webhook_id), WebhookView)
+
+    def update_webhook(self, webhook_id: str, order: WebhookUpdate) -> WebhookView:
+        """What was not set stays as it is. Raises Conflict for one that the server's settings declare."""
+        asked = order.model_dump(mode="json", exclude_unset=True)
+        return read(WebhookView, self._transport.ask("PATCH", route("webhooks", webhook_id), json=asked))
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """With its deliveries, for good."""
+        self._transport.ask("DELETE", route("webhooks", webhook_id), again=False)
+
+    def rotate_webhook(self, webhook_id: str) -> WebhookSecret:
+        """A new secret; for 24 hours deliveries are signed with the old one, too."""
+        return self._post(f"{route('webhooks', webhook_id)}:rotate", WebhookSecret, again=False)
+
+    def test_webhook(self, webhook_id: str) -> DeliveryView:
+        """Send webhook.test now, once; what came of it."""
+        return self._post(f"{route('webhooks', webhook_id)}:test", DeliveryView, again=False)
+
+    def deliveries(
+        self,
+        webhook_id: str,
+        *,
+        status: DeliveryStatus | None = None,
+        event: WebhookEvent | None = None,
+        job_id: str | None = None,
+    ) -> Iterator[DeliveryView]:
+        """Newest first."""
+        wanted = {"status": status, "event": event, "job_id": job_id}
+        return self._pages(route("webhooks", webhook_id, "deliveries"), DeliveryView, **wanted)
+
+    def replay_delivery(self, webhook_id: str, delivery_id: str) -> DeliveryView:
+        """Send it again, the same bytes under the same webhook-id. Raises Conflict while the webhook is disabled."""
+        return self._post(f"{route('webhooks', webhook_id, 'deliveries', delivery_id)}:replay", DeliveryView)
+
+    def replay_deliveries(self, webhook_id: str, since_ms: int = 0) -> ReplayReport:
+        """All that were given up, of those created since. Raises Conflict while the webhook is disabled."""
+        return self._post(f"{route('webhooks', webhook_id)}:replay", ReplayReport, json={"since_ms": since_ms})
 
     # -- jobs
 
