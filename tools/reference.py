@@ -1,6 +1,7 @@
 """Write docs/reference anew from the code: `python -m tools.reference`. A test compares, so the pages never lag behind."""
 
 import inspect
+import json
 from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import or_
@@ -8,15 +9,20 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from pydantic import BaseModel
+
 from eyebright import errors
 from eyebright.app import openapi
 from eyebright.cli.reference import page as cli_page
+from eyebright.doors.amqp import asyncapi
+from eyebright.services.messages import SETTINGS
 from eyebright.settings import Settings, variables
 from eyebright_kit.archive import Refusal
 from eyebright_kit.data.findings import CATALOGUE
 from eyebright_kit.remote.failure import PASSING, FetchCode
 from eyebright_wire.errors import RETRYABLE, ErrorCode
 from eyebright_wire.events import BODIES
+from eyebright_wire.queue import ParkedReason, QueueAnswer, QueuedImage, QueueMessage, QueueOutcome, StyleData
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 WRITTEN = "<!-- Written by `make reference` from the code; a test fails when it differs. -->\n"
@@ -32,6 +38,12 @@ ERRORS = """\
 ## Of requests
 
 Answers are `application/problem+json` with `code`, `status`, `detail` and, where several things are wrong, `errors`.
+"""
+QUEUE = """\
+# The message queue
+
+What a message says, and what becomes of it. The same for machines: [asyncapi.json](asyncapi.json) (AsyncAPI 3.0); how to run it:
+[the guide](../guide/queue.md). Fields that are not listed are ignored.
 """
 API = """\
 # HTTP API
@@ -49,8 +61,14 @@ def pages() -> dict[str, str]:
         "errors.md": error_codes,
         "api.md": api,
         "datasets.md": data_sets,
+        "queue.md": queue,
     }
-    return {"cli.md": cli_page(), **{name: "\n".join(make()) + "\n" for name, make in makers.items()}}
+    messages = json.dumps(asyncapi.document(), indent=2, ensure_ascii=False) + "\n"
+    return {
+        "cli.md": cli_page(),
+        "asyncapi.json": messages,
+        **{name: "\n".join(make()) + "\n" for name, make in makers.items()},
+    }
 
 
 def settings() -> Iterator[str]:
@@ -82,11 +100,33 @@ def events() -> Iterator[str]:
     for kind, body in BODIES.items():
         yield f"## `{kind}`\n"
         yield f"{inspect.getdoc(body) or ''}\n" if body.__dict__.get("__doc__") else ""
-        yield "| field | type | |\n|---|---|---|"
-        for name, field in body.model_fields.items():
-            needed = "" if field.is_required() else "optional. "
-            yield f"| `{name}` | `{_type(field.annotation)}` | {needed}{field.description or ''} |"
-        yield ""
+        yield from _fields(body)
+
+
+def _fields(body: type[BaseModel]) -> Iterator[str]:
+    yield "| field | type | |\n|---|---|---|"
+    for name, field in body.model_fields.items():
+        needed = "" if field.is_required() else "optional. "
+        yield f"| `{name}` | `{_type(field.annotation)}` | {needed}{field.description or ''} |"
+    yield ""
+
+
+def queue() -> Iterator[str]:
+    yield WRITTEN + QUEUE
+    for title, body in {
+        "A message": QueueMessage,
+        "Its `data`": StyleData,
+        "An image as an object": QueuedImage,
+        "The answer": QueueAnswer,
+    }.items():
+        yield f"## {title}\n"
+        yield from _fields(body)
+    yield "## Names of parameters\n\nThese are understood beside the settings of the recipe.\n"
+    yield "| parameter | setting |\n|---|---|"
+    yield from (f"| `{name}` | `{ours}` |" for name, ours in SETTINGS.items())
+    yield "\n## Outcomes and reasons\n"
+    yield f"A message is {', '.join(f'`{outcome}`' for outcome in QueueOutcome)}; one is parked because of\n"
+    yield from (f"- `{reason}`" for reason in ParkedReason)
 
 
 def _type(annotation: Any) -> str:
@@ -94,7 +134,13 @@ def _type(annotation: Any) -> str:
     text = (
         annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
     )
-    for noise in ("eyebright_wire.artifacts.", "eyebright_wire.errors.", "eyebright_wire.jobs.", "typing."):
+    for noise in (
+        "eyebright_wire.artifacts.",
+        "eyebright_wire.errors.",
+        "eyebright_wire.jobs.",
+        "eyebright_wire.queue.",
+        "typing.",
+    ):
         text = text.replace(noise, "")
     return text.replace("|", "\\|")
 

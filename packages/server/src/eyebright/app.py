@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -27,7 +27,7 @@ from eyebright import plugins, telemetry
 from eyebright.core.retry import RetryLimits
 from eyebright.doors import problems
 from eyebright.doors.document import document
-from eyebright.doors.door import Door, DoorContext
+from eyebright.doors.door import Door, DoorContext, RunningDoor
 from eyebright.doors.gate import Gate, Rules, own_names
 from eyebright.doors.limit import BodyLimit
 from eyebright.doors.traffic import Footfall, Traffic
@@ -81,6 +81,7 @@ from eyebright.settings import Settings, process_environment, unknown_variables
 from eyebright.stores.shelves import shelf_at
 from eyebright_kit.importing.manifest import MANIFEST
 from eyebright_wire.jobs import IMPORTER
+from eyebright_wire.resources import HealthView
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -234,21 +235,23 @@ async def running(
     announcer = Announcer()
     services = compose(settings, parts, announcer, base_url)
     turning = Loops(services, announcer, parts.clock, parts.database.markers, parts.instruments)
+    doors = installed_doors(settings)
     context = DoorContext(
         services=services,
         settings=settings,
         clock=parts.clock,
         instruments=parts.instruments,
-        health=turning.health,
+        health=lambda: _health(turning, doors),
         measure=lambda: _measure(parts, turning),
     )
-    app = web(settings, token, parts)
+    app = web(settings, token, parts, doors)
     app.state.context = context
     await services.webhooks.declare(declared(settings))
     if loops:
         turning.start()
     try:
-        yield app
+        async with _run(doors, context):
+            yield app
     finally:
         await turning.stop()
         await services.sweep.close()
@@ -466,9 +469,8 @@ def patience(settings: Settings) -> Patience:
     )
 
 
-def web(settings: Settings, token: str, parts: Parts) -> FastAPI:
+def web(settings: Settings, token: str, parts: Parts, doors: Sequence[Door]) -> FastAPI:
     """The doors behind the gate."""
-    doors = installed_doors(settings)
     rules = Rules(
         token=token,
         public=frozenset[str]().union(*(door.public for door in doors)),
@@ -496,7 +498,7 @@ def installed_doors(settings: Settings) -> list[Door]:
     return [plugins.load(DOORS, name)() for name in settings.doors or plugins.names(DOORS)]
 
 
-def _bare(doors: list[Door]) -> FastAPI:
+def _bare(doors: Sequence[Door]) -> FastAPI:
     app = FastAPI(
         title="Eyebright",
         version=version("eyebright"),
@@ -529,6 +531,38 @@ async def _measure(parts: Parts, turning: Loops) -> None:
     runs = await parts.database.jobs.unfinished()
     parts.instruments.live.set(sum(run.current for run in runs))
     turning.measure()
+
+
+@asynccontextmanager
+async def _run(doors: Sequence[Door], context: DoorContext) -> AsyncIterator[None]:
+    """Those that have a life of their own."""
+    running = [asyncio.create_task(_kept(door, context)) for door in doors if isinstance(door, RunningDoor)]
+    try:
+        yield
+    finally:
+        for task in running:
+            await _cancelled(task)
+
+
+async def _kept(door: RunningDoor, context: DoorContext) -> None:
+    """The server goes on without one that fails."""
+    try:
+        await door.run(context)
+    except Exception:
+        log.exception("a door has failed; it is closed until the next start", door=type(door).__name__)
+
+
+async def _health(turning: Loops, doors: Sequence[Door]) -> HealthView:
+    """Doors are told of, but the server takes work through the others too."""
+    view = await turning.health()
+    conditions = {name_of(door): door.condition() for door in doors if isinstance(door, RunningDoor)}
+    told = {name: condition for name, condition in conditions.items() if condition is not None}
+    return view.model_copy(update={"checks": {**view.checks, **told}})
+
+
+def name_of(door: Door) -> str:
+    """`AmqpDoor` → `amqp`."""
+    return type(door).__name__.removesuffix("Door").lower()
 
 
 async def _leave_when_idle(settings: Settings, parts: Parts, listener: Listener) -> None:

@@ -35,9 +35,9 @@ PREFIX = "EYEBRIGHT_"
 _MIB = 2**20
 #: Two heartbeats may be lost or late before a trainer that lives loses its attempt.
 _HEARTBEATS_PER_LEASE = 3
-_USERINFO, _UNPRINTABLE = "userinfo_in_url", "unprintable_secret"
+_USERINFO, _UNPRINTABLE, _BROKER = "userinfo_in_url", "unprintable_secret", "no_broker"
 #: What is wrong with these is said without showing them.
-_NOT_SHOWN = frozenset({_USERINFO, _UNPRINTABLE})
+_NOT_SHOWN = frozenset({_USERINFO, _UNPRINTABLE, _BROKER})
 _BUCKET = re.compile(r"(?:gs|s3)://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._=-]+)*/?")
 
 
@@ -72,6 +72,13 @@ def _server(url: str, elsewhere: str = "set EYEBRIGHT_TOKEN") -> str:
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise PydanticCustomError("no_server", "expected http://… or https://…")
+    return url
+
+
+def _broker(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
+        raise PydanticCustomError(_BROKER, "is no address of a broker; expected amqp://… or amqps://…")
     return url
 
 
@@ -251,6 +258,34 @@ class WebhookSettings(Section):
     )
 
 
+class AmqpSettings(Section):
+    """The message queue that orders come through: RabbitMQ, or another broker that speaks AMQP 0-9-1."""
+
+    consume: bool = Field(default=False, description="Take orders within the server; `eyebright serve --amqp`")
+    url: Annotated[str, AfterValidator(_broker)] | None = Field(
+        default=None,
+        repr=False,
+        description="amqp://user:password@host/vhost, with amqps for TLS; default: what the next five say",
+    )
+    host: str = Field(default="localhost", description="The broker")
+    port: int = Field(default=5672, ge=1, le=65535, description="Of the broker")
+    user: str = Field(default="guest", description="Of the broker")
+    password_file: Annotated[FilePath, AfterValidator(_absolute)] | None = Field(
+        default=None, description="File with that user's password; default: RabbitMQ's own for guest"
+    )
+    vhost: str = Field(default="/", description="Virtual host of the broker")
+    queue: str = Field(
+        default="model_training", min_length=1, max_length=200, description="Made as a durable one if it is missing"
+    )
+    prefetch: int = Field(default=10, ge=1, le=1000, description="Messages in hand at once")
+    dead_letters: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Exchange for what is parked, made with a queue if it is missing; default: the queue's name and .dead",
+    )
+    replies: bool = Field(default=True, description="Answer to the queue that a message's `reply_to` names")
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = Field(default="console", description="For a person, or for a collector")
@@ -313,6 +348,7 @@ class Settings(BaseSettings):
     local: LocalSettings = LocalSettings()
     egress: EgressSettings = EgressSettings()
     sources: SourceSettings = SourceSettings()
+    amqp: AmqpSettings = AmqpSettings()
     training_server: TrainingServerSettings = TrainingServerSettings()
     webhooks: WebhookSettings = WebhookSettings()
     log: LogSettings = LogSettings()

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +33,12 @@ listeners.tcp.default = 127.0.0.1:{port}
 disk_free_limit.absolute = 16MB
 vm_memory_high_watermark.absolute = 1GB
 """
+#: Each run of rabbitmqctl takes a second or more, so it makes several.
+MAKE_VHOSTS = """
+[{rabbit_vhost:add(Name, <<"guest">>),
+  rabbit_auth_backend_internal:set_permissions(<<"guest">>, Name, <<".*">>, <<".*">>, <<".*">>, <<"guest">>)}
+ || Name <- [%s]].
+"""
 
 T = TypeVar("T")
 
@@ -42,7 +49,9 @@ class RabbitMQ:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = count(1)
+        self._vhosts: list[str] = []
         self._broker: subprocess.Popen[bytes] | None = None
+        self._starter = ThreadPoolExecutor(1)  # children die with the very thread that started them
         self.port, self._peers, self._names = _free_ports(3)
         (folder / "plugins").write_text("[].")
         (folder / "rabbitmq.conf").write_text(CONFIGURATION.format(port=self.port))
@@ -75,6 +84,7 @@ class RabbitMQ:
         self._end(signal.SIGKILL)
         self._epmd.kill()
         self._epmd.wait(30)
+        self._starter.shutdown()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def control(self, *arguments: str) -> str:
@@ -84,12 +94,15 @@ class RabbitMQ:
 
     def vhost(self) -> str:
         """A new one, with no queue in it."""
-        name = f"test{next(self._numbers)}"
-        self.control("add_vhost", name)
-        self.control("set_permissions", "--vhost", name, "guest", ".*", ".*", ".*")
-        return name
+        if not self._vhosts:
+            self._vhosts = [f"test{next(self._numbers)}" for _ in range(8)]
+            self.control("eval", MAKE_VHOSTS % ", ".join(f'<<"{name}">>' for name in self._vhosts))
+        return self._vhosts.pop()
 
     def _child(self, *command: str) -> "subprocess.Popen[bytes]":
+        return self._starter.submit(self._started, command).result()
+
+    def _started(self, command: tuple[str, ...]) -> "subprocess.Popen[bytes]":
         with (self._folder / "output").open("ab") as output:
             return subprocess.Popen(
                 command, env=self._environment, stdout=output, stderr=output, preexec_fn=_die_with_parent

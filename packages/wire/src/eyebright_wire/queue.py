@@ -44,7 +44,7 @@ class StyleName(WireModel):
 class StyleData(StyleName):
     """What is to be trained: on `images`, or on a data set that the server has."""
 
-    images: tuple[Line | QueuedImage, ...] = Field(default=(), description="Addresses, or objects with a caption each")
+    images: tuple[str | QueuedImage, ...] = Field(default=(), description="Addresses, or objects with a caption each")
     dataset: Line | None = Field(
         default=None,
         validation_alias=AliasChoices("dataset", "dataset_id", "dataset_version"),

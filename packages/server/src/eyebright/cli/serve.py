@@ -21,6 +21,7 @@ GRACE_SECONDS = 30
 EXAMPLES = """
 eyebright serve                                    on this machine only, http://127.0.0.1:8765/docs
 eyebright serve --host 0.0.0.0 --port 8000         for other machines too; they need the token
+eyebright serve --amqp                             take orders from the message queue too
 EYEBRIGHT_DATA_DIR=/srv/eyebright eyebright serve  keep everything in another folder
 """
 
@@ -36,6 +37,10 @@ def serve(
     embedded: Annotated[
         bool, typer.Option("--embedded", help="End once nothing is left to do and nobody calls.")
     ] = False,
+    amqp: Annotated[
+        bool,
+        typer.Option("--amqp", help="Take orders from the message queue that EYEBRIGHT_AMQP__URL names."),
+    ] = False,
 ) -> None:
     """Run the server: HTTP API, scheduler and everything else in one process.
 
@@ -46,6 +51,8 @@ def serve(
     from eyebright.app import serve as serve_forever
 
     given: dict[str, Any] = {"host": host, "port": port, "embedded": embedded or None}
+    if amqp:
+        given["amqp"] = {"consume": True}
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
     if not settings.embedded:
         take_over(settings)

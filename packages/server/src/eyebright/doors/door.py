@@ -12,12 +12,14 @@ paths need no operator token. Its endpoints take what they need as a parameter o
         routes = router.routes
         public = frozenset({"/hello"})
         job_paths = ()
+
+A door that does not wait for requests but goes to get them is a `RunningDoor` besides.
 """
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, runtime_checkable
 
 from fastapi import Depends, Request
 from starlette.routing import BaseRoute
@@ -48,6 +50,19 @@ class Door(Protocol):
     public: frozenset[str]
     #: Paths whose bearer token is not the operator's: the service behind them checks it itself.
     job_paths: Sequence[re.Pattern[str]]
+
+
+@runtime_checkable
+class RunningDoor(Protocol):
+    """A door with a life of its own, for as long as the server has one."""
+
+    async def run(self, context: DoorContext) -> None:
+        """Started with the server and cancelled at its end. One that fails or returns is not started again."""
+        ...
+
+    def condition(self) -> str | None:
+        """For `/ready`: "ok", or what is wrong; it does not keep the server from taking work. None: nothing to tell."""
+        ...
 
 
 async def given(request: Request) -> DoorContext:

@@ -10,6 +10,7 @@ from eyebright.errors import (
     KeyReused,
     StorageFull,
     TrainerUnavailable,
+    Unavailable,
 )
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobStore, Receipt
@@ -42,7 +43,7 @@ class Intake:
     async def take(self, body: bytes, size_bytes: int | None = None) -> QueueAnswer:
         """Settle one message, however often it comes. `size_bytes`: of the whole, where `body` is only its beginning.
 
-        Raises what passes by itself (Unavailable, StorageFull) and what is our own mistake: nothing is settled then.
+        Raises what passes by itself (Unavailable, StorageFull, OSError): nothing is settled then.
         """
         size_bytes = len(body) if size_bytes is None else size_bytes
         try:
@@ -54,6 +55,14 @@ class Intake:
         except KeyReused:
             message = "its task_id stands for another order already; expected the same order, or a new task_id"
             return await self.park(body, ParkedReason.KEY_REUSED, message, task_id=letter.task.task_id)
+        except (Unavailable, StorageFull, OSError):
+            raise
+        except Exception:
+            log.exception("a message met a mistake of Eyebright's own", task_id=letter.task.task_id)
+            message = (
+                "it met a mistake of Eyebright's own; the server's log has the details. Replay it after an upgrade"
+            )
+            return await self.park(body, ParkedReason.INTERNAL_ERROR, message, task_id=letter.task.task_id)
 
     async def park(
         self,
@@ -126,7 +135,7 @@ class Intake:
         except EyebrightError as why:
             if receipt is not None:
                 return self._known(letter, receipt)
-            if _passes(why):
+            if not _is_final(why):
                 raise
             return await self._refuse(letter, _reason(why))
         return QueueAnswer(outcome=QueueOutcome.TAKEN, task_id=task_id, job_id=job.id)
@@ -156,9 +165,9 @@ class Intake:
         )
 
 
-def _passes(why: EyebrightError) -> bool:
-    """Will it be otherwise by itself? A trainer that is not installed stays so, and its orders would hold up all others."""
-    return why.status >= 500 and not isinstance(why, TrainerUnavailable)
+def _is_final(why: EyebrightError) -> bool:
+    """Is it the order's fault? A trainer that is not installed stays so, and its orders would hold up all others."""
+    return why.status < 500 or isinstance(why, TrainerUnavailable)
 
 
 def _reason(why: EyebrightError) -> EyebrightError:

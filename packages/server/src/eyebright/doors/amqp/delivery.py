@@ -1,0 +1,117 @@
+"""One message: settled by the intake, then answered, and only then acknowledged."""
+
+from typing import Protocol
+
+import structlog
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.exceptions import DeliveryError
+
+from eyebright.core.parked import kept_of
+from eyebright.doors.amqp.pause import Pause
+from eyebright.ports.clock import Clock
+from eyebright_wire.queue import QueueAnswer, QueueOutcome
+
+log = structlog.stdlib.get_logger(__name__)
+
+#: While nothing can be settled, a message is held for so long and then given back: to another consumer, perhaps. The broker
+#: would take it back after half an hour, and count every return.
+HOLD_SECONDS = 300
+PUBLISH_SECONDS = 30
+_SHOWN_CHARACTERS = 500
+_SHORT_BYTES = 255
+
+
+class MessageIntake(Protocol):
+    """Who settles messages: the services of this process, or a server over HTTP."""
+
+    async def take(self, body: bytes, size_bytes: int | None = None) -> QueueAnswer:
+        """Once it has returned, the answer is committed. Whatever it raises, nothing is settled."""
+        ...
+
+
+class Delivery:
+    """What is done with each message of one session with the broker."""
+
+    def __init__(
+        self,
+        intake: MessageIntake,
+        publishing: AbstractChannel,
+        dead_letters: str | None,
+        clock: Clock,
+        *,
+        replies: bool,
+    ) -> None:
+        """`publishing`: with confirms, and raising for what reaches no queue."""
+        self._intake = intake
+        self._publishing = publishing
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._replies = replies
+
+    async def settle(self, message: AbstractIncomingMessage) -> QueueAnswer | None:
+        """None: it was given back. Raises what ends the session; the broker delivers the message again then."""
+        answer = await self._taken(message)
+        if answer is None:
+            await message.nack(requeue=True)
+            return None
+        if answer.outcome is QueueOutcome.PARKED:
+            await self._pass_on(message, answer)
+        if self._replies and message.reply_to:
+            await self._reply(message, answer)
+        await message.ack()
+        return answer
+
+    async def _taken(self, message: AbstractIncomingMessage) -> QueueAnswer | None:
+        """Trouble that passes is waited for, ever more patiently."""
+        body, pause = kept_of(message.body), Pause()
+        give_back_ms = self._clock.now_ms() + 1000 * HOLD_SECONDS
+        while True:
+            try:
+                return await self._intake.take(body, message.body_size or len(message.body))
+            except Exception as error:
+                log.warning(
+                    "a message cannot be settled at present; it is held", why=str(error) or type(error).__name__
+                )
+            if self._clock.now_ms() >= give_back_ms:
+                return None
+            await self._clock.sleep(pause.next())
+
+    async def _pass_on(self, message: AbstractIncomingMessage, answer: QueueAnswer) -> None:
+        """To the dead letters as it came, with the reason."""
+        if self._dead_letters is None:
+            return
+        exchange = await self._publishing.get_exchange(self._dead_letters, ensure=False)
+        copy = Message(
+            message.body,
+            headers={
+                "x-eyebright-reason": answer.reason or "",
+                "x-eyebright-message": answer.message[:_SHOWN_CHARACTERS],
+                "x-eyebright-parked-id": answer.parked_id or "",
+            },
+            content_type=_fitting(message.content_type),
+            correlation_id=_fitting(message.correlation_id),
+            message_id=_fitting(message.message_id),
+            reply_to=_fitting(message.reply_to),
+            delivery_mode=DeliveryMode.PERSISTENT,
+        )
+        await exchange.publish(copy, _fitting(message.routing_key) or "", mandatory=False, timeout=PUBLISH_SECONDS)
+
+    async def _reply(self, message: AbstractIncomingMessage, answer: QueueAnswer) -> None:
+        """A caller who has gone needs no answer."""
+        reply = Message(
+            answer.model_dump_json().encode(),
+            content_type="application/json",
+            correlation_id=_fitting(message.correlation_id),
+            delivery_mode=DeliveryMode.PERSISTENT,
+        )
+        try:
+            exchange = self._publishing.default_exchange
+            await exchange.publish(reply, _fitting(message.reply_to) or "", timeout=PUBLISH_SECONDS)
+        except DeliveryError:
+            log.info("nobody waits for the answer", reply_to=message.reply_to, task_id=answer.task_id)
+
+
+def _fitting(text: str | None) -> str | None:
+    """As a property can be: what was no UTF-8 has become longer."""
+    return text and text.encode(errors="replace")[:_SHORT_BYTES].decode(errors="ignore")
