@@ -157,7 +157,7 @@ def _whole(images: int, batch: int) -> int:
     return images // batch
 
 
-def _sealed(turns: Turns, folder: Path) -> Path:
+def sealed(turns: Turns, folder: Path) -> Path:
     """The data set as a version in a blob store, and the order of the training."""
     prepared = prepare(Path(turns.data), work=folder)
     blobs = folder / "blobs"
@@ -181,7 +181,7 @@ def _spec(turns: Turns, folder: Path, blobs: Path, manifest_sha256: str) -> JobS
         trainer=manifest.name,
         task=task.name,
         model=turns.model,
-        config={**task.recipe, "epochs": turns.rounds + 1, "exports": [], **turns.config},
+        config={**task.recipe, "epochs": turns.rounds + 1, **turns.config},
         dataset=DatasetGrant(
             version_id="bench", name="bench", manifest_sha256=manifest_sha256, blobs=Grant(uri=blobs.as_uri() + "/")
         ),
@@ -193,7 +193,7 @@ def _spec(turns: Turns, folder: Path, blobs: Path, manifest_sha256: str) -> JobS
 def measure(turns: Turns, folder: Path) -> Mapping[str, Any]:
     """Raises RuntimeError when the training did not succeed."""
     clock = Clock()
-    spec = _sealed(turns, folder)
+    spec = sealed(turns, folder)
     trainer = TrainerInTurns(turns, clock, _part(turns, "__main__").load())
     code = main(trainer.manifest, lambda: trainer, ["run", str(spec)])
     if code:

@@ -1,6 +1,6 @@
 """Which figures there are, in the order in which they are printed: the quick ones first."""
 
-from benchmarks import answers, gpu, importing, ingest, overhead, startup, training, yolo
+from benchmarks import answers, gpu, importing, ingest, lora, overhead, startup, training, yolo
 from benchmarks.figure import Family, Figure
 
 FAMILIES: tuple[Family, ...] = (
@@ -11,7 +11,9 @@ FAMILIES: tuple[Family, ...] = (
     *importing.FAMILIES,
     *training.FAMILIES,
     *yolo.FAMILIES,
+    *lora.FAMILIES,
     *gpu.FAMILIES,
+    *lora.GPU_FAMILIES,
 )
 
 

@@ -46,10 +46,6 @@ class Training:
     task: str = "classification"
     config: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def python(self) -> Path:
-        return TRAINERS / self.trainer / ".venv/bin/python"
-
 
 SMALL = Training("resnet18", 64, 32, train=1440, val=352, size=(160, 120), rounds=8)  # as many as the demo has
 LARGE = Training("resnet18", 224, 32, train=384, val=64, size=(500, 375), rounds=5)
@@ -73,16 +69,13 @@ TRANSFORMERS = Training(
 
 def took(training: Training) -> Mapping[str, Any]:
     """Seconds of each contender's epochs. Raises NotHere without the trainer or its device."""
-    if not training.python.exists():
-        raise NotHere(f"the {training.trainer} trainer is not installed: `make trainers`")
+    python = python_of(training.trainer)
     with tempfile.TemporaryDirectory(prefix="eyebright-bench-") as scratch:
         folder = Path(scratch)
         draw = photographed_objects if training.task == "detection" else photographs
         data = draw(folder / "pictures", train=training.train, val=training.val, size=training.size)
-        found = _in_turn(folder, training, _turns(training, data))
-    if "absent" in found:
-        raise NotHere(found["absent"])
-    return found
+        order = _turns(training, data)
+        return in_environment(python, "benchmarks.in_turn", folder, order, device=training.device)
 
 
 def ratio(found: Mapping[str, Any], training: Training, rival: str) -> float:
@@ -99,7 +92,7 @@ def _turns(training: Training, data: Path) -> dict[str, Any]:
         "trainer": training.trainer,
         "data": str(data),
         "model": training.model,
-        "config": {"imgsz": training.imgsz, "batch": training.batch, **training.config},
+        "config": {"imgsz": training.imgsz, "batch": training.batch, "exports": [], **training.config},
         "rounds": training.rounds,
         "workers": training.workers,
         "device": training.device,
@@ -108,20 +101,32 @@ def _turns(training: Training, data: Path) -> dict[str, Any]:
     }
 
 
-def _in_turn(folder: Path, training: Training, turns: Mapping[str, Any]) -> Mapping[str, Any]:
-    order, result = folder / "order.json", folder / "result.json"
-    order.write_text(json.dumps(turns))
-    command = [str(training.python), "-m", "benchmarks.in_turn", str(order), str(result)]
-    subprocess.run(command, cwd=ROOT, env=_as_launched(training), stdout=sys.stderr, check=True)
-    return json.loads(result.read_text())
+def python_of(trainer: str) -> Path:
+    """Of its environment. Raises NotHere when there is none."""
+    python = TRAINERS / trainer / ".venv/bin/python"
+    if not python.exists():
+        raise NotHere(f"the {trainer} trainer is not installed: `make trainers`")
+    return python
 
 
-def _as_launched(training: Training) -> dict[str, str]:
+def in_environment(
+    python: Path, module: str, folder: Path, order: Mapping[str, Any], *, device: str
+) -> Mapping[str, Any]:
+    """What a module of ours answers to an order in a trainer's environment. Raises NotHere without the device."""
+    asked, result = folder / "order.json", folder / "result.json"
+    asked.write_text(json.dumps(order))
+    command = [str(python), "-m", module, str(asked), str(result)]
+    subprocess.run(command, cwd=ROOT, env=_as_launched(python, device), stdout=sys.stderr, check=True)
+    found = json.loads(result.read_text())
+    if "absent" in found:
+        raise NotHere(found["absent"])
+    return found
+
+
+def _as_launched(python: Path, device: str) -> dict[str, str]:
     """What the local executor would let a trainer see on a machine of its own."""
     threads = len(os.sched_getaffinity(0))
-    return child_environment(
-        os.environ, training.python, threads=threads, devices=(0,) if training.device == "cuda" else ()
-    )
+    return child_environment(os.environ, python, threads=threads, devices=(0,) if device == "cuda" else ())
 
 
 def _measure(training: Training, of_compute: Figure, of_plain_loop: Figure) -> Mapping[str, float]:
