@@ -28,6 +28,17 @@ def test_checkpoints_hold_weights_moments_average_and_the_best_weights():
     assert forecast.checkpoint_bytes(None, CONFIG) == 0
 
 
+def test_weights_that_stay_as_they_are_are_held_once():
+    without, found = (forecast.memory(1000, CONFIG, (), "main", None, frozen=frozen) for frozen in (0, MIB))
+    assert without
+    assert found
+    assert found.needed_bytes == without.needed_bytes + 4 * MIB
+
+
+def test_the_side_of_an_image_goes_by_either_name():
+    assert Shape.of({"batch": 2, "resolution": 512}) == Shape.of({"batch": 2, "imgsz": 512}) == Shape(2, 512)
+
+
 def test_each_export_is_as_large_as_the_weights():
     assert forecast.result_bytes(1000, CONFIG) == 1000 * 4 * 2
     assert forecast.result_bytes(1000, {}) == 1000 * 4

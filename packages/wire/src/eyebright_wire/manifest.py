@@ -13,7 +13,8 @@ class ModelInfo(WireModel):
     """One architecture that a trainer offers."""
 
     name: str
-    parameters: int | None = None  # with 1000 classes
+    parameters: int | None = None  # that learn, with 1000 classes
+    frozen: int = Field(default=0, description="Further parameters, which stay as they are and are in no checkpoint")
     description: str = ""
 
 

@@ -25,6 +25,7 @@ _KEPT = 2
 #: A run with more or fewer pixels in a batch, by this factor, tells less than the rule: what it held besides is not known well.
 _FAR = 4
 _MIB = 2**20
+_SIDES = ("imgsz", "resolution")  # what trainers call the side of an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Shape:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "Shape":
-        return cls(_whole(config.get("batch")), _whole(config.get("imgsz")))
+        side = next((whole for name in _SIDES if (whole := _whole(config.get(name)))), None)
+        return cls(_whole(config.get("batch")), side)
 
     def within(self, images: int | None) -> "Shape":
         """No batch is larger than the images that there are."""
@@ -58,7 +60,12 @@ class Peak:
 
 
 def parameters_of(task: TaskInfo, model: str) -> int | None:
+    """Those that learn."""
     return next((known.parameters for known in task.models if known.name == model), None)
+
+
+def frozen_of(task: TaskInfo, model: str) -> int:
+    return next((known.frozen for known in task.models if known.name == model), 0)
 
 
 def dataset_bytes(manifest: TrainerManifest, size_bytes: int, *, same_disk: bool) -> int:
@@ -86,11 +93,13 @@ def memory(
     free_bytes: int | None,
     *,
     images: int | None = None,
+    frozen: int = 0,
 ) -> MemoryForecast | None:
-    """By the most like of the earlier runs, or by rule; None where there is nothing to go by. `images` are there to train on."""
+    """By the most like of the earlier runs, or by rule; None where there is nothing to go by. `images` are there to train on;
+    `frozen` weights are kept as they are."""
     asked = Shape.of(config)
     shape = asked.within(images)
-    fixed = _PROGRAM_BYTES + _weights_bytes(parameters, config)
+    fixed = _PROGRAM_BYTES + frozen * _NUMBER_BYTES + _weights_bytes(parameters, config)
     peaks = list(past)
     found = (
         _measured(asked, peaks)

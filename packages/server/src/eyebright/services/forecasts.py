@@ -81,7 +81,8 @@ class Forecasts:
         on_gpu = room.device_bytes is not None and plan.config.get("device") != "cpu"
         past = await self._past(plan, _ON_GPU if on_gpu else _IN_MAIN)
         place, free = ("gpu", room.device_bytes) if on_gpu else ("main", room.memory_bytes)
-        return forecast.memory(plan.parameters, plan.config, past, place, free, images=plan.images)
+        frozen = forecast.frozen_of(plan.task, plan.model)
+        return forecast.memory(plan.parameters, plan.config, past, place, free, images=plan.images, frozen=frozen)
 
     async def _kept(self) -> Path | None:
         """Where what a run makes is stored; None while nothing is, or where that is no disk of ours."""

@@ -129,6 +129,6 @@ def _short_of_memory(memory: MemoryForecast) -> PreflightFinding:
     where = "on the emptiest GPU" if memory.place == "gpu" else "of memory"
     message = (
         f"the run is likely to hold about {memory.needed_bytes // _MIB:,} MiB, and {(memory.free_bytes or 0) // _MIB:,} MiB "
-        f"{where} are free ({memory.how}); lower batch or imgsz, or rehearse it to be sure"
+        f"{where} are free ({memory.how}); lower batch or the size of images, or rehearse it to be sure"
     )
     return PreflightFinding(severity="warning", code=ErrorCode.OUT_OF_MEMORY, message=message, field="batch")

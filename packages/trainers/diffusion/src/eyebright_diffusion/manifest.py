@@ -12,12 +12,14 @@ from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
 MODELS = (
     ModelInfo(
         name="sd15",
-        parameters=1_066_235_307,
+        parameters=1_594_368,  # adapters of rank 8
+        frozen=859_520_964,  # of the network that carries them
         description="Stable Diffusion 1.5; its weights come from a hub or a folder",
     ),
     ModelInfo(
         name="tiny",
-        parameters=1_000_000,
+        parameters=19_968,
+        frozen=792_964,
         description="The same architecture, tiny, with random weights: to try everything out without a download",
     ),
 )
