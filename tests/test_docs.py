@@ -1,5 +1,6 @@
 """The documentation says what the product does."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import pytest
 import yaml
 from tools.reference import REFERENCE, pages
 
+from eyebright.services.messages import SETTINGS
+from eyebright.services.webhooks.training_server import ERROR_CODES, VERBS
 from eyebright_wire.datasets import DatasetPlan
 
 ROOT = Path(__file__).parent.parent
@@ -72,3 +75,21 @@ def test_the_plan_in_the_guide_is_one_and_shows_every_wish():
     (block,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
     plan = DatasetPlan.model_validate(yaml.safe_load(block))
     assert plan.model_fields_set == set(DatasetPlan.model_fields)
+
+
+def test_callers_of_a_training_server_get_what_the_guide_shows():
+    guide = (ROOT / "docs/guide/training-server.md").read_text()
+    shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", guide, re.DOTALL)]
+    golden = ROOT / "packages/server/tests/services/golden/training_server"
+    said = [json.loads((golden / f"{verb}.json").read_text()) for verb in VERBS]
+    assert shown == [each["body"] for each in said]
+    for each in said:
+        assert f"`{each['method']} {each['path']}`" in guide
+
+
+def test_the_guide_to_a_training_server_lists_every_code_and_every_name_of_a_setting():
+    guide = (ROOT / "docs/guide/training-server.md").read_text()
+    codes = re.findall(r"^\| `([A-Z_]+)` \| ([a-z_, ]+) \|", guide, re.MULTILINE)
+    assert {reason: code for code, reasons in codes for reason in reasons.split(", ")} == ERROR_CODES
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| `(\w+)` \|$", guide, re.MULTILINE)
+    assert {name: ours for names, ours in rows for name in re.findall(r"\w+", names)} == SETTINGS

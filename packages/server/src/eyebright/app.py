@@ -72,6 +72,7 @@ from eyebright.services.staging import Staging
 from eyebright.services.sweep import Patience, Sweep
 from eyebright.services.uploads import Uploads
 from eyebright.services.watch import Watch
+from eyebright.services.webhooks import training_server
 from eyebright.services.webhooks.deliverer import Deliverer, Limits
 from eyebright.services.webhooks.deliveries import Deliveries
 from eyebright.services.webhooks.dialects import STANDARD, Dialect, Standard
@@ -323,7 +324,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         remote_image=remote_image(settings),
         check=orders.check,
     )
-    webhooks, spoken, wake = database.webhooks, dialects(settings), announcer.webhooks
+    webhooks, spoken, wake = database.webhooks, dialects(publishing), announcer.webhooks
     sender = parts.sender or posting(settings)
     deliverer = Deliverer(webhooks, sender, spoken, clock, wake, delivery_limits(settings))
     return Services(
@@ -369,24 +370,32 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     )
 
 
-def dialects(settings: Settings) -> dict[str, Dialect]:
+def dialects(publishing: Publishing) -> dict[str, Dialect]:
     """In which words webhooks can be told, by name."""
-    del settings  # the standard has none
-    return {STANDARD: Standard()}
+    return {STANDARD: Standard(), training_server.NAME: training_server.TrainingServer(publishing.soon)}
 
 
 def declared(settings: Settings) -> list[Declared]:
     """The webhooks that the settings themselves ask for."""
-    del settings
-    return []
+    chosen = settings.training_server
+    if chosen.backend_url is None:
+        return []
+    return [
+        Declared(
+            name=training_server.NAME,
+            url=chosen.backend_url,
+            events=training_server.EVENTS,
+            description="The callers of a Training Server",
+            dialect=training_server.NAME,
+            progress_seconds=chosen.progress_seconds,
+        )
+    ]
 
 
 def posting(settings: Settings) -> Sender:
-    from eyebright.fetching import egress_rules
-    from eyebright.posting import EgressSender
+    from eyebright.posting import sender  # here, because it brings an HTTP client
 
-    chosen = settings.webhooks
-    return EgressSender(egress_rules(settings.egress), timeout_seconds=chosen.timeout_seconds, at_once=chosen.at_once)
+    return sender(settings)
 
 
 def delivery_limits(settings: Settings) -> Limits:

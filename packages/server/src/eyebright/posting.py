@@ -2,18 +2,47 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
+from ipaddress import ip_network
+from typing import Literal
+from urllib.parse import urlsplit
 
 import httpx
 
 from eyebright.errors import InvalidRequest
-from eyebright.ports.webhooks import Answer
+from eyebright.fetching import egress_rules
+from eyebright.ports.webhooks import Answer, Sender
+from eyebright.services.webhooks import training_server
+from eyebright.settings import Settings, WebhookSettings
 from eyebright_kit.egress import AnswerTooLarge, EgressDenied, EgressRules, async_client, require_callable
 
+_ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 #: What a receiver says beside its status is read so far, to use the connection again, and then forgotten.
 _READ_BYTES = 64 * 1024
 _READ_SECONDS = 1.0
 _LONGEST_PROBLEM = 300
+
+
+def sender(settings: Settings) -> Sender:
+    """As the settings say: whom a stranger named is called under the egress rules."""
+    guarded, theirs = egress_rules(settings.egress), settings.training_server
+    if theirs.backend_url is None:
+        return _egress_sender(guarded, settings.webhooks)
+    backend = _egress_sender(_rules_for(theirs.backend_url, guarded), settings.webhooks)
+    return BackendSender(theirs.backend_url, theirs.token, backend, others=_egress_sender(guarded, settings.webhooks))
+
+
+def _egress_sender(rules: EgressRules, settings: WebhookSettings) -> "EgressSender":
+    return EgressSender(rules, timeout_seconds=settings.timeout_seconds, at_once=settings.at_once)
+
+
+def _rules_for(url: str, others: EgressRules) -> EgressRules:
+    """To call a server that the operator named himself: by its scheme and port, in whatever network it is."""
+    parts = urlsplit(url)
+    scheme: Literal["https", "http"] = "https" if parts.scheme == "https" else "http"
+    port = parts.port or {"https": 443, "http": 80}[scheme]
+    return replace(others, schemes=(scheme,), ports=(port,), allow=_ANYWHERE)
 
 
 class EgressSender:
@@ -52,6 +81,31 @@ class EgressSender:
         async with self._client.stream(method, url, headers=dict(headers), content=body) as response:
             await _drain(response)
             return Answer(response.status_code, retry_after=response.headers.get("retry-after"))
+
+
+class BackendSender:
+    """Sender. The address that the operator's own settings name is called with its token, wherever it lies; all others are not.
+
+    So a backend in a private network opens that network to nobody else's addresses.
+    """
+
+    def __init__(self, url: str, token: str | None, backend: Sender, *, others: Sender) -> None:
+        self._urls = {url, *(f"{url}{training_server.PATH}/{verb}" for verb in training_server.VERBS)}
+        self._credentials = {"Authorization": f"Bearer {token}"} if token else {}
+        self._backend = backend
+        self._others = others
+
+    def check(self, url: str) -> None:
+        (self._backend if url in self._urls else self._others).check(url)
+
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        if url in self._urls:
+            return await self._backend.send(method, url, {**headers, **self._credentials}, body)
+        return await self._others.send(method, url, headers, body)
+
+    async def close(self) -> None:
+        await self._backend.close()
+        await self._others.close()
 
 
 async def _drain(response: httpx.Response) -> None:
