@@ -188,6 +188,15 @@ async def waiting(url: str, queue: str = "model_training") -> int:
     return await on_channel(url, look)
 
 
+async def until_declared(url: str, queue: str = "model_training", within_seconds: float = 60) -> None:
+    """A consumer has made it. Raises TimeoutError."""
+    async with asyncio.timeout(within_seconds):
+        while True:
+            if await waiting(url, queue) >= 0:
+                return
+            await asyncio.sleep(0.05)
+
+
 async def take(url: str, queue: str, within_seconds: float = 20) -> Any:
     """The next message of a queue, acknowledged. Raises TimeoutError."""
 
