@@ -47,6 +47,10 @@ def test_a_model_is_named_by_its_number_or_an_alias(cli: Cli, photos: Path, tmp_
     refused = cli("models", "predict", "my/pets", photos / "cat/3.png", "--mask", tmp_path / "mask.png")
     assert (refused.code, "answers no mask" in refused.err) == (Exit.USAGE, True)
     assert cli("models", "download", "my/pets@2", "--to", tmp_path / "files", "--json").document["files"]
+    one = cli("models", "download", "my/pets@2", "--file", "labels.json", "--to", tmp_path / "one", "--json").document
+    assert one["files"] == [str(tmp_path / "one" / "labels.json")]
+    none = cli("models", "download", "my/pets@2", "--file", "label.json", "--to", tmp_path / "none")
+    assert "has no file 'label.json'. Did you mean 'labels.json'?" in none.err
     assert cli("models", "alias", "my/pets@2", "production", "--json").document["aliases"] == ["production"]
     assert cli("models", "show", "my/pets@1", "--json").document["aliases"] == []
     refused = cli("models", "unalias", "my/pets@1", "production")

@@ -1,12 +1,16 @@
-"""What a failed training is told to do next."""
+"""What a training is told to have come to, and what to do next."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from harness.scripted import job
 
 from eyebright.cli.summary import ORDER_AT_FAULT, Outcome, parity_line, show_outcome
-from eyebright_wire.artifacts import ExportRef, ParityCertificate
+from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, ExportRef, ParityCertificate
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobState
+from eyebright_wire.resources import ModelView
 
 OUTSIDE = {ErrorCode.DISK_FULL, ErrorCode.WORKER_LOST, ErrorCode.STORAGE_ERROR, ErrorCode.TRAINER_ERROR}
 
@@ -57,3 +61,26 @@ def test_a_certificate_of_a_model_that_finds_nothing_says_so(native: float, prov
     line = parity_line(ExportRef(format="onnx", path="model.onnx", parity=proof), None)
     assert proves in line
     assert line.endswith("runtime 1") == bool(native)
+
+
+def _lora(tmp_path: Path) -> Outcome:
+    done = job(JobState.SUCCEEDED, model_id="mdl_1", metrics={"loss": 0.1})
+    weights = ArtifactRef(path="lora.safetensors", size_bytes=9, sha256="a" * 64, kind=ArtifactKind.MODEL)
+    model = ModelView(
+        id="mdl_1", name="style", number=2, job_id=done.id, attempt=1, trainer="diffusion", task="text_to_image",
+        architecture="sd15", dataset_version="dsv_1", artifacts=(weights,), created_at_ms=1,
+    )  # fmt: skip
+    return Outcome(done, model, folder=tmp_path)
+
+
+def test_of_a_model_without_exports_its_weights_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    show_outcome(_lora(tmp_path))
+    shown = capsys.readouterr().out
+    assert "lora.safetensors" in shown
+    assert "classes" not in shown
+    assert "models download" not in shown
+
+
+def test_from_afar_it_is_told_how_they_are_fetched(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    show_outcome(replace(_lora(tmp_path), folder=None))
+    assert "eyebright models download style@2 --file lora.safetensors" in capsys.readouterr().out

@@ -3,9 +3,10 @@
 import pytest
 from harness.platform import Platform
 
-from eyebright.errors import Conflict, NotFound, Unavailable
+from eyebright.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from eyebright.ports.executor import Handle, Liveness, Vital
 from eyebright.ports.objects import attempt_prefix
+from eyebright.testing import toy_manifest
 from eyebright_wire.resources import ModelView
 
 
@@ -185,3 +186,13 @@ async def test_two_models_are_compared(platform):
     assert [(each.name, each.left, each.right, each.only) for each in found.settings] == [("epochs", 2, 7, None)]
     assert (found.classes_only_left, found.classes_only_right) == ((), ("cat", "owl"))
     assert (await platform.models.compare("cats@1", left.id)).settings == ()
+
+
+async def test_a_model_that_answers_nothing_about_images_is_not_asked(platform):
+    task = toy_manifest().tasks[0].model_copy(update={"predicts": False})
+    platform.catalog.manifests["toy"] = toy_manifest(tasks=(task,))
+    model = await trained(platform)
+    with pytest.raises(
+        InvalidRequest, match=r"cats@1 is of classification and answers nothing.*models download cats@1"
+    ):
+        await platform.models.predict(model.id, b"picture")

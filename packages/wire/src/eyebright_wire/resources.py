@@ -110,7 +110,7 @@ class MemoryForecast(WireModel):
     needed_bytes: Whole
     free_bytes: Whole | None = Field(default=None, description="Now; none: it is not known")
     basis: Literal["measured", "scaled", "rule"] = Field(
-        description="Measured in a run with the same model, imgsz and batch; scaled from one with others; or by a rule of thumb"
+        description="Measured in a run with the same model, image size and batch; scaled from another; or by a rule of thumb"
     )
     how: str = Field(description="How it was found, in words")
 

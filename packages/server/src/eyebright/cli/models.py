@@ -152,17 +152,28 @@ def export(
         show(str(written))
 
 
-@app.command(epilog=example("eyebright models download MODEL\neyebright models download MODEL --to flowers-model/"))
+@app.command(
+    epilog=example(
+        "eyebright models download MODEL\neyebright models download MODEL --to flowers-model/\n"
+        "eyebright models download MODEL --file pytorch_lora_weights.safetensors --to loras/"
+    )
+)
 def download(
     model_name: ModelName,
     to: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Default: a folder named like the model.")] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file", metavar="NAME", help="This file alone, as `eyebright models show` lists it; repeatable."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fetch every file of a model; each is checked against its sha256."""
     folder = (to or Path(model_name.replace("/", "-"))).expanduser()
     with connected() as client:
         model = client.model(model_name)
-        paths = client.download_model(model.id, folder)
+        paths = client.download_model(model.id, folder, files=files or ())
     if as_json:
         emit({"model_id": model.id, "folder": str(folder), "files": [str(path) for path in paths]})
         return
@@ -232,7 +243,7 @@ def _agreed(model: ModelView) -> bool:
 
 def _row(model: ModelView) -> tuple[object, ...]:
     metrics = metrics_line(_first(model.metrics))
-    known = (model.architecture, len(model.classes), metrics, moment(model.created_at_ms))
+    known = (model.architecture, len(model.classes) or "", metrics, moment(model.created_at_ms))
     return model.id, title(model), ", ".join(model.aliases), *known
 
 

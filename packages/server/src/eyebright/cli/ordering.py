@@ -122,7 +122,13 @@ def not_ready_message(report: DatasetReport, readiness: Readiness, source: str) 
 
 def images_line(report: DatasetReport) -> str:
     splits = ", ".join(f"{count} {split}" for split, count in report.images.items())
-    return f"{len(report.classes)} classes, images: {splits or 'none'}"
+    return f"{_labels(report)}, images: {splits or 'none'}"
+
+
+def _labels(report: DatasetReport) -> str:
+    if report.classes or not report.captions:
+        return f"{len(report.classes) or 'no'} classes"
+    return f"{report.captions:,} caption{'' if report.captions == 1 else 's'}"
 
 
 def wanted(

@@ -102,12 +102,17 @@ def _show(answer: Answer) -> None:
 
 
 def _facts(found: Preflight) -> Iterator[tuple[str, object]]:
-    splits = ", ".join(f"{count} {split}" for split, count in found.images.items())
     yield "trainer", f"{found.trainer}  {found.task}  {found.model}"
-    yield "data set", f"{found.dataset_version}  {len(found.classes)} classes, images: {splits}" if splits else ""
+    yield "data set", _data_line(found) if found.images else ""
     for disk in found.disk:
         yield "disk", _disk_line(disk)
     yield "memory", _memory_line(found.memory) if found.memory else ""
+
+
+def _data_line(found: Preflight) -> str:
+    splits = ", ".join(f"{count} {split}" for split, count in found.images.items())
+    classes = f"{len(found.classes)} classes, " if found.classes else ""
+    return f"{found.dataset_version}  {classes}images: {splits}"
 
 
 def _disk_line(disk: DiskForecast) -> str:

@@ -17,13 +17,14 @@ def show_report(report: DatasetReport) -> None:
         ("images", _counted(images)),
         ("objects", _counted(objects)),
         ("captions", f"{report.captions:,}" if report.captions else ""),
-        ("classes", f"{len(report.classes):,}"),
+        ("classes", f"{len(report.classes):,}" if report.classes else ""),
         ("changes", changes_line(report.changes)),
     ]
     show_facts(facts)
     columns = [(split, f"{split} {what}", counts) for split in images for what, counts in _tables(report)]
     rows = [(name, *(counts.get(split, {}).get(name, 0) for split, _, counts in columns)) for name in report.classes]
-    show_table(("class", *(heading for _, heading, _ in columns)), rows, "No classes.")
+    if rows or not report.captions:
+        show_table(("class", *(heading for _, heading, _ in columns)), rows, "No classes.")
     tell_findings(report.findings)
 
 

@@ -1,6 +1,6 @@
 """What a finished training left behind: shown to people, or as the one document of `--json`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,11 +139,25 @@ def _facts(outcome: Outcome) -> list[tuple[str, object]]:
     ]
     if model:
         facts += [
-            ("model", f"{model.id}  {model.architecture}, {len(model.classes)} classes"),
+            ("model", f"{model.id}  {_kind(model)}"),
             ("files", outcome.folder or ""),
         ]
         facts += [(export.format, parity_line(export, outcome.folder)) for export in model.exports]
+        facts += [] if model.exports else list(_weights(model, outcome.folder))
     return facts + [("picture" if index == 0 else " ", str(path)) for index, path in enumerate(outcome.pictures)]
+
+
+def _kind(model: ModelView) -> str:
+    return f"{model.architecture}, {len(model.classes)} classes" if model.classes else model.architecture
+
+
+def _weights(model: ModelView, folder: Path | None) -> Iterator[tuple[str, object]]:
+    """What is used as it is where nothing was made of it; from afar, how it is fetched."""
+    paths = [artifact.path for artifact in model.artifacts if artifact.kind is ArtifactKind.MODEL]
+    for place, path in enumerate(paths):
+        yield "" if place else "weights", folder / path if folder else path
+    if paths and not folder:
+        yield "fetch", f"eyebright models download {model.name}@{model.number} --file {paths[0]}"
 
 
 def parity_line(export: ExportRef, folder: Path | None) -> str:

@@ -4,7 +4,7 @@ import json
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -20,8 +20,9 @@ from eyebright.client.transport import TRIES, Transport, is_same
 from eyebright.client.unfinished import Unfinished
 from eyebright.client.uploading import Uploading
 from eyebright.client.watching import Watching
+from eyebright.core.resolve import nearest
 from eyebright.core.unsuccessful import error_of, errors_of
-from eyebright.errors import Unauthenticated, Unavailable
+from eyebright.errors import NotFound, Unauthenticated, Unavailable
 from eyebright.settings import Settings
 from eyebright_wire.artifacts import ArtifactRef
 from eyebright_wire.datasets import DatasetPlan, DatasetReport, PictureView
@@ -457,10 +458,16 @@ class Client:
         """For good, with its files. Raises Conflict while an alias points to it."""
         self._transport.ask("DELETE", model_route(model), again=False)
 
-    def download_model(self, model: str, folder: Path, *, told: Told = untold) -> tuple[Path, ...]:
-        """Every file of the model, verified by its sha256."""
+    def download_model(
+        self, model: str, folder: Path, *, files: Collection[str] = (), told: Told = untold
+    ) -> tuple[Path, ...]:
+        """Every file of the model, or `files` alone, verified by its sha256. Raises NotFound for one that it does not have."""
         found = self.model(model)
-        return self._fetch(found, found.artifacts, folder, told)
+        known = {artifact.path: artifact for artifact in found.artifacts}
+        for file in files:
+            if file not in known:
+                raise NotFound(f"model {found.id} has no file {file!r}.{nearest(file, known)}")
+        return self._fetch(found, [known[file] for file in files or known], folder, told)
 
     def order_export(self, model: str, form: str) -> ModelExport:
         """Have a form made that the model lacks; asked twice, it is one job. `exported` says what came of it."""

@@ -141,7 +141,7 @@ def _scaled(shape: Shape, peaks: list[Peak], fixed: int) -> _Found | None:
         return None
     peak, known = min(sized, key=lambda item: abs(item[1] - pixels))
     grown = max(0, peak.size_bytes - fixed) * pixels // known
-    shown = f"batch={peak.shape.batch} and imgsz={peak.shape.imgsz}"
+    shown = f"{peak.shape.batch} images of {peak.shape.imgsz}² in a batch"
     return "scaled", min(fixed, peak.size_bytes) + grown, f"scaled from {peak.job_id}, which ran with {shown}"
 
 
@@ -175,4 +175,8 @@ def _whole(value: object) -> int | None:
 
 
 def _jobs(count: int) -> str:
-    return "an earlier job with the same model, imgsz and batch" if count == 1 else f"{count} earlier jobs of this kind"
+    return (
+        "an earlier job with the same model, image size and batch"
+        if count == 1
+        else f"{count} earlier jobs of this kind"
+    )

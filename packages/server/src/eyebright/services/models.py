@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from eyebright.core.records import Model
-from eyebright.errors import EyebrightError, NotFound
+from eyebright.errors import EyebrightError, InvalidRequest, NotFound
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Predictor
@@ -20,6 +20,7 @@ from eyebright.services.comparison import compared
 from eyebright.services.lineage import lineage
 from eyebright.services.reference import find
 from eyebright.services.views import model_view
+from eyebright_wire.manifest import TaskInfo
 from eyebright_wire.resources import ModelComparison, ModelView, Page, Prediction
 
 log = structlog.stdlib.get_logger(__name__)
@@ -115,9 +116,11 @@ class Models:
         return await self._objects.local(attempt_prefix(model.job_id, model.attempt) + path)
 
     async def predict(self, reference: str, image: bytes) -> Prediction:
-        """Scores, objects (best first) or the mask of one encoded image (JPEG, PNG, …), by the model's own trainer in a child."""
+        """Scores, objects (best first) or the mask of one encoded image (JPEG, PNG, …), by the model's own trainer in a child.
+        Raises InvalidRequest for a model that answers nothing about images."""
         model = await find(self._store, reference)
         environment = await self._catalog.environment(model.trainer)
+        _require_answers(model, environment.manifest.task(model.task))
         folder = await self._objects.local(attempt_prefix(model.job_id, model.attempt))
         began = perf_counter()
         answer = await self._predictor.predict(environment, folder, image)
@@ -144,3 +147,11 @@ class Models:
         holder = await self._store.find(model.name, alias)
         whose = f"it points to {holder.title}" if holder else f"nothing named {model.name} has it"
         return NotFound(f"{model.title} has no alias {alias}; {whose}")
+
+
+def _require_answers(model: Model, task: TaskInfo | None) -> None:
+    if task is not None and not task.predicts:
+        raise InvalidRequest(
+            f"{model.title} is of {model.task} and answers nothing about an image; `eyebright models download {model.title}` "
+            "fetches its files"
+        )
