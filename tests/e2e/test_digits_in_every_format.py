@@ -1,5 +1,6 @@
 """Real scans of digits, as class folders and pasted on textures with boxes, outlines, masks and captions: what one format holds
-comes out of every other that can carry it, and trainers train a few steps on what gives them classes, boxes, outlines, masks."""
+comes out of every other that can carry it, and trainers train a few steps on what gives them classes, boxes, outlines, masks or
+captions."""
 
 import hashlib
 import io
@@ -27,6 +28,7 @@ CLASSES = tuple(f"digit {number}" for number in range(10))
 WITH_OBJECTS = ("coco", "cvat", "datumaro", "labelme", "metadata", "voc", "yolo")
 WITH_OUTLINES = ("coco", "cvat", "datumaro", "labelme", "yolo")
 WITH_MASKS = tuple(form.name for form in formats() if "semantic_segmentation" in form.tasks)
+WITH_CAPTIONS = tuple(form.name for form in formats() if "text_to_image" in form.tasks)
 WITH_CLASSES = ("datumaro", "imagefolder", "metadata")
 
 
@@ -230,3 +232,20 @@ def test_a_segmenter_trains_on_digits_in_any_format_that_has_masks(
     with Image.open(tmp_path / "mask.png") as mask:
         counts = mask.histogram()
     assert areas == {value: count / SIDE**2 for value, count in enumerate(counts) if count}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", WITH_CAPTIONS)
+def test_a_lora_is_learned_from_digits_in_any_format_that_has_captions(
+    street: Street, platform: Path, tmp_path: Path, name: str
+) -> None:
+    convert(street.manifest, stored_at(street.blobs), _form(name), tmp_path / name)
+    few = {"epochs": 1, "resolution": 64, "batch": 3, "rank": 2}
+    settings = [part for key, value in few.items() for part in ("--set", f"{key}={value}")]
+    order = ("train", tmp_path / name, "--task", "lora", "--model", "tiny", *settings, "--json")
+    trained = eyebright(platform, *order, timeout=240)
+    assert trained.code == 0, trained.err
+    job, files = trained.document["job"], {file["path"] for file in trained.document["model"]["artifacts"]}
+    assert (job["state"], job["trainer"], job["task"]) == ("succeeded", "diffusion", "text_to_image")
+    assert {"pytorch_lora_weights.safetensors", "kohya_lora.safetensors"} <= files
+    assert {"loss", "epochs"} <= set(trained.document["metrics"])

@@ -78,7 +78,8 @@ def test_a_name_never_becomes_a_path(root: Path, name: str):
 
 def test_an_unknown_name_is_told_with_those_that_are_there(root: Path, saved: Path):
     shutil.copytree(saved, root / "ours")
-    with pytest.raises(ConfigInvalid, match=r"no folder .*/theirs; there are ours"):
+    shutil.copytree(saved, root / ".half.part")
+    with pytest.raises(ConfigInvalid, match=r"no folder .*/theirs; there are ours\. Put"):
         bases.find("sd15", "theirs")
 
 

@@ -76,5 +76,6 @@ def _terms(name: str) -> str:
 
 
 def _known() -> str:
-    found = sorted(folder.name for folder in root().glob("*/") if (folder / "unet").is_dir())
+    folders = (folder for folder in root().glob("*/") if _NAME.fullmatch(folder.name))
+    found = sorted(folder.name for folder in folders if (folder / "unet").is_dir())
     return f"there are {', '.join(found)}" if found else "there are none"

@@ -1,6 +1,5 @@
 """A Stable Diffusion in a repository of Hugging Face's hub: fetched once, file by file, or found where it was fetched before."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +45,11 @@ class Repository:
         for file in FILES:
             if not (halfway / file).exists():
                 self._fetch(file, halfway / file, into)
-        shutil.move(halfway, into)
+        try:
+            halfway.rename(into)
+        except OSError:  # another run was quicker
+            if not into.is_dir():
+                raise
         return into
 
     def _fetch(self, file: str, to: Path, into: Path) -> None:
