@@ -49,19 +49,21 @@ _API = "/api/v1"
 
 
 def ingest() -> Mapping[str, float]:
-    with two_cores(), tempfile.TemporaryDirectory(prefix="eyebright-bench-") as folder:
-        plug_in = _plug_in(Path(folder))
-        with serving({"EYEBRIGHT_EXECUTORS": "silent", "PYTHONPATH": f"{plug_in}{os.pathsep}{ROOT}"}) as server:
-            return _figures(reported(server, Path(folder)))
+    with (
+        two_cores(),
+        tempfile.TemporaryDirectory(prefix="eyebright-bench-") as folder,
+        serving(silent(Path(folder))) as server,
+    ):
+        return _figures(reported(server, Path(folder)))
 
 
 def reported(server: Server, folder: Path) -> dict[str, object]:
     """What the load generator saw of this server, checked against what the server holds."""
     with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.token}"}, timeout=60) as http:
-        specs = _launched(http, server, _pictures(folder / "pictures"))
+        specs = launched(http, server, folder / "pictures", JOBS)
         control_plane = psutil.Process(server.process.pid)
         before = sum(control_plane.cpu_times()[:2])
-        outcome = _load(folder, specs)
+        outcome = load(folder, specs, PER_SECOND, SECONDS)
         used = sum(control_plane.cpu_times()[:2]) - before
         say(f"processor seconds: server {used:.1f}, reporters {outcome['cpu_seconds']:.1f}; {outcome['posts']} posts")
         _check(http, outcome)
@@ -88,6 +90,11 @@ def two_cores() -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
+def silent(folder: Path) -> dict[str, str]:
+    """The variables of a server whose executor starts nothing."""
+    return {"EYEBRIGHT_EXECUTORS": "silent", "PYTHONPATH": f"{_plug_in(folder)}{os.pathsep}{ROOT}"}
+
+
 def _plug_in(folder: Path) -> Path:
     """A folder for PYTHONPATH that holds the metadata of an installed distribution with one executor."""
     metadata = folder / "plug-in" / "eyebright_bench-1.dist-info"
@@ -108,23 +115,24 @@ def _pictures(folder: Path) -> Path:
     return folder
 
 
-def _launched(http: httpx.Client, server: Server, pictures: Path) -> list[Path]:
+def launched(http: httpx.Client, server: Server, pictures: Path, jobs: int) -> list[Path]:
     """The sealed orders of as many live attempts as there shall be."""
-    version = _asked(http.post(f"{_API}/datasets:import", json={"path": str(pictures), "name": "bench"}))
-    for _ in range(JOBS):
+    version = _asked(http.post(f"{_API}/datasets:import", json={"path": str(_pictures(pictures)), "name": "bench"}))
+    for _ in range(jobs):
         _asked(http.post(f"{_API}/jobs", json={"dataset": version["id"], "trainer": "toy", "executor": "silent"}))
     deadline = time.monotonic() + 60
-    while len(found := sorted((server.data_dir / "runs").glob("*/a1/spec.json"))) < JOBS:
+    while len(found := sorted((server.data_dir / "runs").glob("*/a1/spec.json"))) < jobs:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{len(found)} of {JOBS} jobs were launched within a minute")
+            raise TimeoutError(f"{len(found)} of {jobs} jobs were launched within a minute")
         time.sleep(0.1)
     time.sleep(1)  # the last one is noted
     return found
 
 
-def _load(folder: Path, specs: list[Path]) -> dict[str, object]:
+def load(folder: Path, specs: list[Path], per_second: float, seconds: float) -> dict[str, object]:
+    """The jobs report, each so many events a second, in a process of its own; what it saw."""
     plan, result = folder / "plan.json", folder / "result.json"
-    shape = {"events_per_second": PER_SECOND, "warm_seconds": WARM_SECONDS, "seconds": SECONDS}
+    shape = {"events_per_second": per_second, "warm_seconds": WARM_SECONDS, "seconds": seconds}
     plan.write_text(json.dumps({"specs": [str(spec) for spec in specs], **shape}))
     command = [sys.executable, "-m", "benchmarks.ingest_load", str(plan), str(result)]
     subprocess.run(command, cwd=ROOT, env=environment(folder), check=True, stdout=sys.stderr)

@@ -1,6 +1,6 @@
 """Which figures there are, in the order in which they are printed: the quick ones first."""
 
-from benchmarks import answers, gpu, importing, ingest, lora, overhead, startup, training, yolo
+from benchmarks import answers, gpu, importing, ingest, lora, overhead, startup, training, webhooks, yolo
 from benchmarks.figure import Family, Figure
 
 FAMILIES: tuple[Family, ...] = (
@@ -8,6 +8,7 @@ FAMILIES: tuple[Family, ...] = (
     *answers.FAMILIES,
     *overhead.FAMILIES,
     *ingest.FAMILIES,
+    *webhooks.FAMILIES,
     *importing.FAMILIES,
     *training.FAMILIES,
     *yolo.FAMILIES,
