@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 
 from eyebright_diffusion.files import DIFFUSERS
@@ -37,6 +38,25 @@ def test_noise_is_taken_away_from_the_images_better_and_better(given: dict[str, 
     fit(context)
     halfway, end = [told["fixed_loss"] for told in context.desk.epochs if "fixed_loss" in told]
     assert end < 0.95 * halfway
+
+
+@pytest.mark.parametrize("with_text", [False, True], ids=["unet", "unet and text encoder"])
+def test_half_precision_learns_keeps_and_draws_in_full(with_text: bool, job, monkeypatch):
+    """As on a GPU: the base in halves, the adapters, the autoencoder and what is delivered in float32."""
+    decoded = []
+    decode = AutoencoderKL.decode
+
+    def watched(self, latents, *rest, **more):
+        found = decode(self, latents, *rest, **more)
+        decoded.append((latents.dtype, found.sample.dtype))
+        return found
+
+    monkeypatch.setattr(AutoencoderKL, "decode", watched)
+    drawing = {"validation_prompts": ["sks"], "validation_steps": 2, "validation_every_epochs": 0}
+    context = job.context(amp="bf16", epochs=2, train_text_encoder=with_text, **drawing)
+    assert 0.1 < fit(context).metrics["loss"] < 10
+    assert decoded == [(torch.float32, torch.float32)]
+    assert {tensor.dtype for tensor in weights(context).values()} == {torch.float32}
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(job):

@@ -39,8 +39,9 @@ class Drawing:
         prompts = self.config.validation_prompts
         if not prompts:
             return
-        with model.worn(), self.hardware.autocast():
-            pictures = self._pictures(self._pipeline(model), tick)
+        with model.worn():
+            pipeline = self._pipeline(model)
+            pictures = [self._picture(pipeline, prompt, tick) for prompt in prompts]
 
         def write(path: Path) -> None:
             draw_sheet(path, prompts, pictures, title)
@@ -62,9 +63,9 @@ class Drawing:
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
-    def _pictures(self, pipeline: StableDiffusionPipeline, tick: Tick) -> list[Image.Image]:
-        return [
-            pipeline(
+    def _picture(self, pipeline: StableDiffusionPipeline, prompt: str, tick: Tick) -> Image.Image:
+        with self.hardware.autocast():
+            latents = pipeline(
                 prompt,
                 height=self.config.resolution,
                 width=self.config.resolution,
@@ -72,9 +73,16 @@ class Drawing:
                 guidance_scale=self.config.guidance_scale,
                 generator=torch.Generator().manual_seed(self.config.seed),
                 callback_on_step_end=_ticking(tick),
-            ).images[0]
-            for prompt in self.config.validation_prompts
-        ]
+                output_type="latent",
+            ).images
+        return _decoded(pipeline, latents)
+
+
+def _decoded(pipeline: StableDiffusionPipeline, latents: torch.Tensor) -> Image.Image:
+    """In float32 whatever the UNet computes in, as images are encoded: a picture must not come out black."""
+    vae = pipeline.vae
+    scaled = latents.float() / vae.config["scaling_factor"] + (vae.config.get("shift_factor") or 0.0)
+    return pipeline.image_processor.postprocess(vae.decode(scaled).sample)[0]
 
 
 def _ticking(tick: Tick) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
