@@ -6,6 +6,7 @@ The fixture `rabbitmq` is one broker per test process; `broker_url` is an empty 
 import asyncio
 import ctypes
 import os
+import random
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +27,7 @@ import pytest
 #: Debian's package puts wrappers on PATH that insist on the system's own broker; these don't.
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 READY_SECONDS = 90
+_PORTS = (10_000, 32_000)
 #: RabbitMQ notes on disk by then that a quorum queue was declared.
 SETTLED_SECONDS = 1.5
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
@@ -132,6 +135,7 @@ class RabbitMQ:
             "RUNNING_UNDER_SYSTEMD": "1",  # no shell around it: the process that we started is the broker
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(self._names),
+            "ERL_CRASH_DUMP": str(self._folder / "crash"),
             "RABBITMQ_NODENAME": f"eyebright{self.port}@localhost",
             "RABBITMQ_DIST_PORT": str(self._peers),
             "RABBITMQ_MNESIA_BASE": str(self._folder / "data"),
@@ -213,14 +217,14 @@ async def take(url: str, queue: str, within_seconds: float = 20) -> Any:
 
 
 def _free_ports(number: int) -> list[int]:
-    probes = [socket.socket() for _ in range(number)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Below those that the system lends to outgoing connections: one of these could have it while the broker is down."""
+    found: list[int] = []
+    while len(found) < number:
+        port = random.SystemRandom().randrange(*_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
 def _die_with_parent() -> None:
