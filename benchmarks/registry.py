@@ -1,6 +1,6 @@
 """Which figures there are, in the order in which they are printed: the quick ones first."""
 
-from benchmarks import answers, gpu, importing, ingest, lora, overhead, startup, training, webhooks, yolo
+from benchmarks import answers, gpu, importing, ingest, lora, overhead, queue, startup, training, webhooks, yolo
 from benchmarks.figure import Family, Figure
 
 FAMILIES: tuple[Family, ...] = (
@@ -9,6 +9,7 @@ FAMILIES: tuple[Family, ...] = (
     *overhead.FAMILIES,
     *ingest.FAMILIES,
     *webhooks.FAMILIES,
+    *queue.FAMILIES,
     *importing.FAMILIES,
     *training.FAMILIES,
     *yolo.FAMILIES,

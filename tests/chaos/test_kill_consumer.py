@@ -6,15 +6,14 @@ A real RabbitMQ, a real server, `eyebright consume` as a process. CHAOS_MESSAGES
 import asyncio
 import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.live import LiveServer, environment
+from harness.consumers import Consumers
+from harness.live import LiveServer
 from harness.orders import busy, order, ordered
 from harness.rabbitmq import SETTLED_SECONDS, RabbitMQ, publish, until_declared, waiting
 
@@ -24,31 +23,6 @@ SEED = int(os.environ.get("CHAOS_SEED", "7"))
 LIVES_SECONDS = (1.5, 3.5)
 KILLS = 4
 DEADLINE_SECONDS = 240
-
-
-class Consumers:
-    """One at a time."""
-
-    def __init__(self, server: LiveServer, url: str) -> None:
-        self._variables = environment(server.data_dir, EYEBRIGHT_AMQP__URL=url)
-        self._log = (server.data_dir / "consumer.log").open("ab")
-        self.kills = 0
-        self._start()
-
-    def replace(self) -> None:
-        self._process.kill()
-        self._process.wait(30)
-        self.kills += 1
-        self._start()
-
-    def end(self) -> None:
-        self._process.terminate()
-        self._process.wait(30)
-        self._log.close()
-
-    def _start(self) -> None:
-        command = [sys.executable, "-m", "eyebright", "consume"]
-        self._process = subprocess.Popen(command, env=self._variables, stdout=self._log, stderr=self._log)
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from eyebright.ports.parked import ParkedStore
 from eyebright.services.datasets import Datasets
 from eyebright.services.jobs import Jobs
 from eyebright.services.messages import Letter, Unreadable, opened, order_of
-from eyebright.services.receipts import sha256_of
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobRequest
 from eyebright_wire.queue import ParkedReason, ParkedView, QueueAnswer, QueueOutcome
@@ -123,37 +122,33 @@ class Intake:
 
     async def _settle(self, letter: Letter) -> QueueAnswer:
         """Raises KeyReused."""
-        task_id = letter.task.task_id
-        receipt = await self._receipt(task_id)
         try:
-            order = order_of(letter)
-            if receipt is not None:
-                return self._known(letter, receipt, sha256_of(order))
-            job = await self._place(order, task_id)
-        except (KeyReused, StorageFull):
-            raise
+            outcome, job = await self._place(order_of(letter), letter.task.task_id)
         except EyebrightError as why:
-            if receipt is not None:
-                return self._known(letter, receipt)
             if not _is_final(why):
                 raise
+            if (receipt := await self._receipt(letter.task.task_id)) is not None:
+                return self._known(letter, receipt)
             return await self._refuse(letter, _reason(why))
-        return QueueAnswer(outcome=QueueOutcome.TAKEN, task_id=task_id, job_id=job.id)
+        return QueueAnswer(outcome=outcome, task_id=letter.task.task_id, job_id=job.id)
+
+    async def _place(self, order: DatasetImport | JobRequest, key: str) -> tuple[QueueOutcome, JobView]:
+        if isinstance(order, JobRequest):
+            submitted = await self._jobs.submit(order, source=SOURCE, key=key)
+            return (QueueOutcome.TAKEN if submitted.created else QueueOutcome.KNOWN), submitted.view
+        known = await self._receipt(key)
+        job = await self._datasets.order(order, source=SOURCE, key=key)
+        return (QueueOutcome.KNOWN if known else QueueOutcome.TAKEN), job
 
     async def _receipt(self, task_id: str) -> Receipt | None:
         async with self._store.transaction() as transaction:
             return await transaction.receipt(SOURCE, task_id)
 
-    def _known(self, letter: Letter, receipt: Receipt, *fingerprints: str) -> QueueAnswer:
-        """By its order, or by its words where no order came of it. Raises KeyReused for another one."""
-        if receipt.body_sha256 not in (letter.sha256, *fingerprints):
+    def _known(self, letter: Letter, receipt: Receipt) -> QueueAnswer:
+        """An order that was refused when it came first, told by its words. Raises KeyReused for other ones."""
+        if receipt.body_sha256 != letter.sha256:
             raise KeyReused
         return QueueAnswer(outcome=QueueOutcome.KNOWN, task_id=letter.task.task_id, job_id=receipt.job_id)
-
-    async def _place(self, order: DatasetImport | JobRequest, key: str) -> JobView:
-        if isinstance(order, JobRequest):
-            return (await self._jobs.submit(order, source=SOURCE, key=key)).view
-        return await self._datasets.order(order, source=SOURCE, key=key)
 
     async def _refuse(self, letter: Letter, why: EyebrightError) -> QueueAnswer:
         """Kept as a job that failed, so that the caller hears of it as of every other end of a job."""
