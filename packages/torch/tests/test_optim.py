@@ -49,3 +49,27 @@ def test_a_group_may_learn_at_a_share_of_the_rate():
     )
     set_rate(optimizer, 0.2)
     assert [group["lr"] for group in optimizer.param_groups] == [0.2, 0.1]
+
+
+class _Coarse(Optimizer):
+    """Remembers one byte for each weight, and keeps it so when it is given back, as optimisers of 8 bits do."""
+
+    def __init__(self, parameters) -> None:
+        super().__init__(parameters, {"lr": 0.1})
+
+    def step(self, closure=None) -> None:
+        for parameter in self.param_groups[0]["params"]:
+            self.state[parameter]["bytes"] = (parameter.detach() * 10).to(torch.uint8)
+
+    def load_state_dict(self, state_dict) -> None:
+        parameters = self.param_groups[0]["params"]
+        self.state.update({parameters[place]: memory for place, memory in state_dict["state"].items()})
+
+
+def test_a_memory_of_bytes_is_put_back_as_bytes():
+    weight = nn.Parameter(torch.arange(4.0))
+    first, second = _Coarse([weight]), _Coarse([weight])
+    first.step()
+    load_state(second, state_tensors(first), state_numbers(first))
+    assert second.state[weight]["bytes"].dtype is torch.uint8
+    assert second.state[weight]["bytes"].tolist() == [0, 10, 20, 30]

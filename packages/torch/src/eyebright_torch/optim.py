@@ -83,7 +83,7 @@ def _laid_out_like(parameter: torch.Tensor, value: torch.Tensor | float) -> torc
     """Fused kernels walk weights and memory side by side, so a contiguous memory of a channels-last weight would be read in
     the wrong order, without any error."""
     if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
-        return torch.empty_like(parameter).copy_(value)
+        return torch.empty_like(parameter, dtype=value.dtype).copy_(value)  # some remember in 8 bits
     return value
 
 
