@@ -220,3 +220,18 @@ def test_the_callers_api_is_named_without_its_last_slash_and_without_a_password(
     with pytest.raises(InvalidRequest, match="leave it out and set EYEBRIGHT_TRAINING_SERVER__TOKEN") as caught:
         Settings()
     assert "swordfish" not in caught.value.message
+
+
+@pytest.mark.parametrize("url", ["http://user:very-secret@mq/", "amqp:user:very-secret@mq", "very-secret"])
+def test_the_address_of_a_broker_is_not_shown_when_it_is_refused(monkeypatch, url):
+    monkeypatch.setenv("EYEBRIGHT_AMQP__URL", url)
+    with pytest.raises(InvalidRequest, match="EYEBRIGHT_AMQP__URL is no address of a broker") as refused:
+        Settings()
+    assert "secret" not in str(refused.value)
+
+
+def test_the_password_of_a_broker_is_not_shown_with_the_settings(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_AMQP__URL", "amqp://user:very-secret@mq/")
+    settings = Settings(amqp={"consume": True})
+    assert settings.amqp.url == "amqp://user:very-secret@mq/", "what a command says leaves what the environment says"
+    assert "secret" not in repr(settings)

@@ -9,7 +9,7 @@ from harness.platform import Platform
 from eyebright.core.parked import HEAD_BYTES, WHOLE_BYTES, kept_of
 from eyebright.errors import Conflict, InvalidRequest, NotFound, StorageFull, Unavailable
 from eyebright.ports.jobs import JobQuery
-from eyebright.services.datasets import Datasets, Source
+from eyebright.services.datasets import Datasets
 from eyebright.services.intake import Intake
 from eyebright.testing import FakeCatalog, toy_manifest
 from eyebright_wire.errors import ErrorCode
@@ -59,14 +59,14 @@ class Desk:
         self.denied: set[str] = set()
         self.datasets = Datasets(
             database.datasets, database.jobs, database.history, platform.objects, platform.clock, platform.announcer,
-            uploads=None, remote=self.source, check=platform.orders.check,
+            uploads=None, remote_image=self.image, check=platform.orders.check,
         )  # fmt: skip
         self.intake = Intake(database.jobs, platform.jobs, self.datasets, database.parked, platform.clock)
 
-    def source(self, url: str) -> Source:
+    def image(self, url: str) -> str:
         if url in self.denied:
             raise InvalidRequest(f"{url} is not allowed")
-        return Source(url, "images", url=url)
+        return url
 
     async def take(self, message: Any, **changes: Any) -> QueueAnswer:
         return await self.intake.take(json.dumps({**message, **changes}).encode())
@@ -105,6 +105,37 @@ async def test_an_order_on_a_data_set_is_a_training_with_the_callers_names(desk:
         {"task_id": "task-2", "style_id": "fox"},
     )
     assert job.config == {"epochs": 2}
+
+
+async def test_the_callers_own_message_is_an_import_that_a_training_follows(desk: Desk):
+    answer = await desk.take(SEED)
+    (job,) = await desk.jobs()
+    assert (answer.outcome, answer.job_id, job.kind) == (QueueOutcome.TAKEN, job.id, JobKind.IMPORT)
+    assert (job.name, job.labels) == ("style-7", {"task_id": "task-1", "style_id": "7"})
+    assert job.config["train"]["config"] == {"epochs": 200, "learning_rate": 1e-4, "rank": 8, "alpha": 32}
+    assert (await desk.take(SEED)).outcome is QueueOutcome.KNOWN
+    assert (await desk.take(trained(SEED["data"], images=["gs://bucket/other.png"]))).reason == ParkedReason.KEY_REUSED
+    assert len(await desk.jobs()) == 1
+
+
+async def test_an_address_that_may_not_be_fetched_refuses_the_order(desk: Desk):
+    desk.denied.add("https://images.example/2.png")
+    answer = await desk.take(SEED)
+    assert (answer.outcome, answer.reason) == (QueueOutcome.REFUSED, "config_invalid")
+    assert "https://images.example/2.png is not allowed" in answer.message
+
+
+@pytest.mark.parametrize("kind", ["memory"])
+async def test_our_own_mistake_parks_the_message_for_a_later_version(desk: Desk, monkeypatch):
+    async def stumble(*_: Any, **__: Any) -> None:
+        raise KeyError("a bug")
+
+    await desk.platform.add_dataset()
+    monkeypatch.setattr(desk.platform.jobs, "submit", stumble)
+    answer = await desk.take(ON_PETS)
+    assert (answer.outcome, answer.reason) == (QueueOutcome.PARKED, ParkedReason.INTERNAL_ERROR)
+    monkeypatch.undo()
+    assert (await desk.intake.replay(answer.parked_id)).outcome is QueueOutcome.TAKEN
 
 
 async def test_the_same_message_again_is_the_same_job(desk: Desk):
