@@ -41,6 +41,8 @@ def test_a_receiver_may_put_a_delivery_off_but_not_hasten_it_nor_for_ever():
         ("Tue, 14 Nov 2023 22:14:20 GMT", 60.0),
         ("Tue, 14 Nov 2023 22:13:00 GMT", None),
         ("9" * 400, 999_999_999_999.0),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", None),
         ("-5", None),
         ("1e3", None),
         ("²", None),

@@ -38,7 +38,7 @@ def retry_after_seconds(value: str | None, now_ms: int) -> float | None:
         return float(value.strip()[:12])
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year, or a distance from UTC, of twenty digits
         return None
     seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now_ms / 1000
     return seconds if seconds > 0 else None
