@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -81,6 +81,16 @@ class RabbitMQ:
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """There, and silent: as behind a network that lost it."""
+        assert self._broker is not None
+        self._broker.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._broker.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """For good: nobody will want the data again."""

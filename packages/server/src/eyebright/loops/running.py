@@ -81,5 +81,5 @@ class Loops:
             async with asyncio.timeout(DATABASE_SECONDS):
                 await self._markers.read("health")
         except Exception as error:
-            return f"cannot be read: {error or type(error).__name__}"
+            return f"cannot be read: {str(error) or type(error).__name__}"
         return "ok"

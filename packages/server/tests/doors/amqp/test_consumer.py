@@ -272,6 +272,51 @@ async def test_what_is_in_hand_at_the_end_is_settled(broker_url: str):
     assert await waiting(broker_url) == 0
 
 
+async def test_a_consumer_that_is_to_end_ends_although_the_broker_goes_at_the_same_moment(monkeypatch):
+    begun = asyncio.Event()
+
+    async def session(_self: Consumer, _pause: Any) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ConnectionError("the broker is gone")
+
+    monkeypatch.setattr(Consumer, "_session", session)
+    running = asyncio.create_task(Consumer(AmqpSettings(), Clerk(), SystemClock()).run())
+    await begun.wait()
+    running.cancel()
+    await asyncio.wait([running], timeout=5)
+    assert running.cancelled()
+
+
+async def test_a_cancel_that_nobody_asked_for_is_a_lost_session(monkeypatch):
+    sessions = 0
+
+    async def session(_self: Consumer, _pause: Any) -> None:
+        nonlocal sessions
+        sessions += 1
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Consumer, "_session", session)
+    async with consuming("amqp://127.0.0.1/", Clerk()) as consumer:
+        await until(lambda: sessions == 2)
+        assert consumer.condition == "not connected to amqp://127.0.0.1:5672: CancelledError"
+
+
+async def test_a_broker_that_says_nothing_more_keeps_nobody_from_ending(rabbitmq: RabbitMQ, broker_url: str):
+    clerk = Clerk()
+    consumer = Consumer(AmqpSettings(url=broker_url), clerk, SystemClock())
+    running = asyncio.create_task(consumer.run())
+    await until(lambda: consumer.condition == "ok")
+    with rabbitmq.frozen():
+        running.cancel()
+        await asyncio.wait([running], timeout=20)
+        ended = running.cancelled()
+    await asyncio.wait([running], timeout=60)
+    assert ended
+
+
 @pytest.mark.parametrize("name", ["correlation_id", "header"])
 async def test_properties_that_are_no_text_stop_no_consumer(rabbitmq: RabbitMQ, broker_url: str, name: str):
     """The library may refuse such a message again and again: then the broker's delivery limit ends it."""

@@ -51,12 +51,15 @@ class Consumer:
         while True:
             try:
                 await self._session(pause)
-            except Exception as error:
-                self.condition = f"not connected to {where}: {error or type(error).__name__}"
-                wait = pause.next()
-                log.warning(
-                    "the queue cannot be read; trying again", broker=where, why=str(error), seconds=round(wait, 1)
-                )
+            except (
+                Exception,
+                asyncio.CancelledError,
+            ) as error:  # the library cancels what waits for a broker that goes
+                if _asked_to_end():
+                    raise asyncio.CancelledError from error
+                why, wait = _in_words(error), pause.next()
+                self.condition = f"not connected to {where}: {why}"
+                log.warning("the queue cannot be read; trying again", broker=where, why=why, seconds=round(wait, 1))
                 await self._clock.sleep(wait)
 
     async def _session(self, pause: Pause) -> None:
@@ -104,7 +107,7 @@ class Consumer:
             yield over
         finally:
             if not over.done():
-                await queue.cancel(tag)
+                await _no_more(queue, tag)
                 await _ended(in_hand)
             for task in in_hand:
                 task.cancel()
@@ -114,10 +117,27 @@ class Consumer:
         try:
             answer = await delivery.settle(message)
         except Exception as error:
-            end(f"a message could not be answered: {error or type(error).__name__}")
+            end(f"a message could not be answered: {_in_words(error)}")
             return
         if answer is not None:
             self._settled(answer, (self._clock.now_ms() - begun_ms) / 1000)
+
+
+def _asked_to_end() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _no_more(queue: AbstractQueue, tag: str) -> None:
+    """A broker that is going too need not answer."""
+    try:
+        await queue.cancel(tag, timeout=LEAVE_SECONDS)
+    except Exception as error:
+        log.info("the broker did not hear the goodbye", why=_in_words(error))
+
+
+def _in_words(error: BaseException) -> str:
+    return str(error) or type(error).__name__
 
 
 async def _ended(tasks: set[asyncio.Task[None]]) -> None:
