@@ -233,3 +233,28 @@ async def test_an_order_under_a_name_of_former_days_can_be_run_again(platform):
     old = (await platform.jobs.submit(order)).view
     await platform.jobs.cancel(old.id)
     assert (await platform.jobs.retry(old.id)).name == "my cats@home"
+
+
+def _called(captions: int, trigger: str = "") -> tuple[TrainerManifest, DatasetReport, dict[str, str]]:
+    """A trainer that needs a word for images without a caption, a set of eight and two, and an order."""
+    task = toy_manifest().tasks[0]
+    schema = {"type": "object", "properties": {"trigger": {"type": "string", "x-needed-without": "captions"}}}
+    task = task.model_copy(update={"recipe": {"trigger": ""}, "config_schema": schema})
+    ready = (Readiness(task="classification", ready=True),)
+    report = BARE.model_copy(update={"images": {"train": 8, "val": 2}, "captions": captions, "readiness": ready})
+    return toy_manifest(tasks=(task,)), report, {"trigger": trigger} if trigger else {}
+
+
+@pytest.mark.parametrize(
+    ("captions", "trigger", "fits"), [(7, "", False), (8, "", True), (0, "sks", True), (0, "", False)]
+)
+async def test_images_without_captions_need_what_they_are_to_be_called_by(platform, captions, trigger, fits):
+    platform.catalog.manifests["toy"], report, config = _called(captions, trigger)
+    await platform.add_dataset("pictures", report)
+    found = await platform.preflights.preflight(PreflightRequest(dataset="pictures", config=config))
+    assert [finding.field for finding in found.errors] == ([] if fits else ["trigger"])
+    if fits:
+        await platform.submit(dataset="pictures", config=config)
+    else:
+        with pytest.raises(ConfigInvalid, match=f"trigger is needed, as {10 - captions} of 10 images have no caption"):
+            await platform.submit(dataset="pictures", config=config)

@@ -10,7 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def user(text: str, unit: str = "", **limits: Any) -> Any:
-    """A setting that everybody meets. `limits` are pydantic's: default, ge, lt, pattern …; `expected` says a pattern in words."""
+    """A setting that everybody meets. `limits` are pydantic's: default, ge, lt, pattern …; `expected` says a pattern in words,
+    `needed_without` what of the data it stands in for."""
     return _setting("user", text, unit, **limits)
 
 
@@ -19,8 +20,8 @@ def developer(text: str, unit: str = "", **limits: Any) -> Any:
     return _setting("developer", text, unit, **limits)
 
 
-def _setting(view: str, text: str, unit: str, expected: str = "", **limits: Any) -> Any:
-    told = {"x-view": view, "x-unit": unit, "x-expected": expected}
+def _setting(view: str, text: str, unit: str, expected: str = "", needed_without: str = "", **limits: Any) -> Any:
+    told = {"x-view": view, "x-unit": unit, "x-expected": expected, "x-needed-without": needed_without}
     extra = {key: value for key, value in told.items() if value}
     return Field(description=text, json_schema_extra=extra, **limits)
 

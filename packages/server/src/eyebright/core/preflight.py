@@ -8,7 +8,7 @@ from typing import Any
 from eyebright.core.records import Model
 from eyebright.core.resolve import nearest
 from eyebright.errors import ConfigInvalid, DatasetInvalid, LicenceDenied
-from eyebright_wire.datasets import DatasetReport
+from eyebright_wire.datasets import DatasetReport, Split
 from eyebright_wire.manifest import TaskInfo, TrainerManifest
 
 
@@ -95,3 +95,16 @@ def check_ready(report: DatasetReport, task: str, version_id: str) -> None:
         problems = [{"field": "dataset", "message": condition} for condition in readiness.missing]
         other = f". It is ready for {', '.join(report.ready_tasks)}" if report.ready_tasks else ""
         raise DatasetInvalid(f"data set {version_id} is not ready for {task}: {missing}{other}", errors=problems)
+
+
+def check_captions(report: DatasetReport, needed: Collection[str]) -> None:
+    """Raises ConfigInvalid when images to train on have no caption and settings that would do instead are empty."""
+    total = sum(report.images.values())
+    silent = total - report.captions
+    if needed and silent > total - report.images.get(Split.TRAIN, 0):  # more than there are in other splits
+        problems = [{"field": key, "message": _needed(key, silent, total)} for key in needed]
+        raise ConfigInvalid("; ".join(problem["message"] for problem in problems), errors=problems)
+
+
+def _needed(key: str, silent: int, total: int) -> str:
+    return f"{key} is needed, as {silent:,} of {total:,} images have no caption; set {key}, or caption every image"

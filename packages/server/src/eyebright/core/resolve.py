@@ -17,11 +17,13 @@ MANY = 40
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """`config` has every field; `changes` only what differs from the recipe; `idle` was given and changes nothing, and why."""
+    """`config` has every field; `changes` only what differs from the recipe; `idle` was given and changes nothing, and why;
+    `needed_without_captions` is empty, and may not stay so where an image has no caption."""
 
     config: Mapping[str, Any]
     changes: Mapping[str, Any]
     idle: Mapping[str, str] = field(default_factory=dict[str, str])
+    needed_without_captions: tuple[str, ...] = ()
 
 
 def resolve(task: TaskInfo, overrides: Mapping[str, Any]) -> Resolved:
@@ -34,7 +36,8 @@ def resolve(task: TaskInfo, overrides: Mapping[str, Any]) -> Resolved:
     changes = {key: value for key, value in overrides.items() if task.recipe.get(key) != value}
     config = {**task.recipe, **changes}
     idle = {key: why for key in overrides if (why := _idle(task, key, key in changes, config))}
-    return Resolved(config=config, changes=changes, idle=idle)
+    needed = (key for key in known if known[key].get("x-needed-without") == "captions" and not config.get(key))
+    return Resolved(config=config, changes=changes, idle=idle, needed_without_captions=tuple(needed))
 
 
 def _as_meant(value: Any, schema: Mapping[str, Any]) -> Any:

@@ -203,7 +203,7 @@ class Jobs:
 
     async def _plan(self, request: JobRequest) -> Job:
         settled = await self._orders.settle(request)
-        version = await self._orders.ready_version(request.dataset, settled.task)
+        version = await self._orders.ready_version(request.dataset, settled)
         return Job(
             id=self._clock.new_id("job"),
             name=request.name or f"{settled.model}-{version.dataset}",

@@ -53,7 +53,7 @@ class Orders:
         that."""
         settled = await self.settle(request)
         if request.dataset is not None:
-            await self.ready_version(request.dataset, settled.task)
+            await self.ready_version(request.dataset, settled)
         return with_task(request, settled.task)
 
     async def settle(self, request: JobRequest) -> Settled:
@@ -101,10 +101,11 @@ class Orders:
     def _is_denied(self, environment: Environment) -> bool:
         return preflight.is_denied(environment.manifest.licence, self._licence_deny)
 
-    async def ready_version(self, dataset: str, task: str) -> Version:
-        """Raises DatasetInvalid for one that is not ready for the task."""
-        version = await self.version(dataset, task)
-        preflight.check_ready(report_of(version), task, version.id)
+    async def ready_version(self, dataset: str, settled: Settled) -> Version:
+        """Raises DatasetInvalid for one that is not ready for the task, ConfigInvalid for one that needs other settings."""
+        version = await self.version(dataset, settled.task)
+        preflight.check_ready(report_of(version), settled.task, version.id)
+        preflight.check_captions(report_of(version), settled.resolved.needed_without_captions)
         return version
 
     async def version(self, dataset: str, task: str) -> Version:

@@ -22,7 +22,11 @@ class LoraConfig(LoopConfig):
         "empty: the model's own",
         default="",
     )
-    trigger: Line = user("The word that calls what is learned; an image without a caption is called by it", default="")
+    trigger: Line = user(
+        "The word that calls what is learned; an image without a caption is called by it",
+        default="",
+        needed_without="captions",
+    )
     rank: int = user("How many directions each adapted matrix may move in", default=8, ge=1, le=512)
     alpha: float = user("Strength: what is learned is scaled by alpha / rank", default=32.0, gt=0, le=4096)
     train_text_encoder: bool = user(
