@@ -327,6 +327,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     webhooks, spoken, wake = database.webhooks, dialects(publishing), announcer.webhooks
     sender = parts.sender or posting(settings)
     deliverer = Deliverer(webhooks, sender, spoken, clock, wake, delivery_limits(settings))
+    telling = Telling(webhooks, database.jobs, database.datasets, database.models, spoken, clock, wake)
     return Services(
         jobs=jobs,
         preflights=Preflights(orders, Forecasts(database.jobs, database.history, objects), parts.executors),
@@ -352,7 +353,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
                 "project journal": ProjectJournal(database.jobs),
                 "project tree": project_tree,
                 "publishing": publishing,
-                "webhooks": Telling(webhooks, database.jobs, database.datasets, database.models, spoken, clock, wake),
+                "webhooks": telling,
                 **parts.subscribers,
             },
             clock,
@@ -367,6 +368,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
             dead_kept_seconds=settings.webhooks.dead_kept_seconds,
         ),
         deliverer=deliverer,
+        telling=telling,
     )
 
 

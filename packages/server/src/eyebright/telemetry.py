@@ -35,6 +35,8 @@ def configure(settings: LogSettings) -> None:
         cache_logger_on_first_use=False,
     )
     logging.config.dictConfig(_logging(settings, shared))
+    if settings.level != "debug":
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every webhook
 
 
 def redact(_logger: Any, _method: str, event: Any) -> Any:

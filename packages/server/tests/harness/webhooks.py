@@ -89,6 +89,7 @@ class Webhooks:
         """Until everything that is due now has been told and sent."""
         for _ in range(rounds):
             await self.platform.relay.tick()
+            await self.telling.flush()
             await self.deliverer.tick()
             await self.deliverer.settle()
 

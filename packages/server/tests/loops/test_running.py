@@ -25,7 +25,13 @@ class Service:
     async def clear(self) -> int:
         return await self.tick()
 
-    async def rest(self) -> None:
+    async def flush(self) -> None:
+        pass
+
+    def next_ms(self) -> None:
+        pass
+
+    async def rest(self, _until_ms: object) -> None:
         await asyncio.Event().wait()
 
     async def tick(self, *_: object) -> int:
@@ -37,7 +43,7 @@ class Services:
     def __init__(self) -> None:
         self.dispatch, self.sweep, self.relay = Service(), Service(), Service()
         self.uploads, self.models = Service(), Service()
-        self.deliverer, self.deliveries = Service(), Service()
+        self.deliverer, self.deliveries, self.telling = Service(), Service(), Service()
 
 
 class Markers:

@@ -66,7 +66,7 @@ class Loops:
             "dispatcher": dispatcher.run(services.dispatch, pulses["dispatcher"], clock, news.dispatcher),
             "sweeper": sweeper.run(services.sweep, pulses["sweeper"], clock, news.sweeper),
             "outbox": outbox.run(services.relay, pulses["outbox"], clock, news.outbox),
-            "webhooks": webhooks.run(services.deliverer, pulses["webhooks"], clock),
+            "webhooks": webhooks.run(services.telling, services.deliverer, pulses["webhooks"], clock),
             "retention": retention.run(
                 (services.uploads.expire, services.models.clear, services.deliveries.expire), pulses["retention"], clock
             ),

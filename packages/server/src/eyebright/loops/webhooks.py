@@ -3,16 +3,21 @@
 from eyebright.loops.pulse import Pulse, keep
 from eyebright.ports.clock import Clock
 from eyebright.services.webhooks.deliverer import Deliverer
+from eyebright.services.webhooks.telling import Telling
 
 #: Between two rounds, so that what comes back together is noted with one commit.
 PAUSE_SECONDS = 0.02
 
 
-async def run(deliverer: Deliverer, pulse: Pulse, clock: Clock) -> None:
+async def run(telling: Telling, deliverer: Deliverer, pulse: Pulse, clock: Clock) -> None:
     """Never returns; ends when its task is cancelled."""
+
+    async def tick() -> None:
+        await telling.flush()
+        await deliverer.tick()
 
     async def rest() -> None:
         await clock.sleep(PAUSE_SECONDS)
-        await deliverer.rest()
+        await deliverer.rest(telling.next_ms())
 
-    await keep(pulse, clock, deliverer.tick, rest)
+    await keep(pulse, clock, tick, rest)

@@ -23,6 +23,7 @@ from eyebright.services.watch import Watch
 from eyebright.services.webhooks.deliverer import Deliverer
 from eyebright.services.webhooks.deliveries import Deliveries
 from eyebright.services.webhooks.endpoints import Endpoints
+from eyebright.services.webhooks.telling import Telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,4 @@ class Services:
     webhooks: Endpoints
     deliveries: Deliveries
     deliverer: Deliverer
+    telling: Telling

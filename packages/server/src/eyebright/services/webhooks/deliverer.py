@@ -89,12 +89,13 @@ class Deliverer:
                 room[endpoint.id], free = room[endpoint.id] - 1, free - 1
                 self._flying[delivery.lane] = asyncio.create_task(self._try(delivery, endpoint))
 
-    async def rest(self) -> None:
-        """Until something has come back, something new is there, or something comes due."""
+    async def rest(self, until_ms: int | None = None) -> None:
+        """Until something has come back, something new is there, or something comes due; not longer than `until_ms`."""
         now_ms = self._clock.now_ms()
         opening: list[int] = [breaker.open_until_ms for breaker in self._breakers.values() if breaker.resting(now_ms)]
         due = await self._store.next_at_ms(now_ms)
         latest = now_ms + int(1000 * LONGEST_REST_SECONDS)
+        latest = latest if until_ms is None else min(latest, max(now_ms, until_ms))
         soonest: int = min(latest, latest if due is None else due, *opening)
         await self._wake.wait((soonest - now_ms) / 1000)
 

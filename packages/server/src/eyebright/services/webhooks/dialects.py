@@ -39,9 +39,16 @@ class Standard:
     first_waits_seconds: Sequence[float] = ()
     headers: Mapping[str, str] = {}
 
+    def __init__(self) -> None:
+        self._last: tuple[Happening, Outgoing] | None = None
+
     async def request(self, happening: Happening, endpoint: Endpoint) -> Outgoing | None:
+        """The same for every endpoint, so that it is worded once."""
         del endpoint
-        return Outgoing(body=payload(happening.event, happening.message.at_ms, _data(happening)), headers=_JSON)
+        if self._last is None or self._last[0] is not happening:
+            body = payload(happening.event, happening.message.at_ms, _data(happening))
+            self._last = (happening, Outgoing(body=body, headers=_JSON))
+        return self._last[1]
 
 
 def payload(event: str, at_ms: int, data: Any) -> bytes:

@@ -1,6 +1,6 @@
 """What has happened becomes deliveries: one for each message and each endpoint that wants it, however often it is told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -20,6 +20,8 @@ from eyebright_wire.webhooks import WebhookEvent, wanted
 
 log = structlog.stdlib.get_logger(__name__)
 
+#: An endpoint and a job.
+Lane = tuple[str, str]
 #: What the success of a job brings about besides.
 _BROUGHT = {
     JobKind.IMPORT: WebhookEvent.DATASET_VALIDATED,
@@ -48,18 +50,34 @@ class Telling:
         self._dialects = dialects
         self._clock = clock
         self._wake = wake
-        self._paced: dict[tuple[str, str], int] = {}  # when the newest progress of a lane goes out, or went out
+        self._next_ms: dict[Lane, int] = {}  # when progress may go out again
+        self._held: dict[Lane, Message] = {}  # the newest progress of those whose hour has not come
 
     async def notify(self, message: Message) -> None:
         await self.notify_all([message])
 
     async def notify_all(self, messages: Sequence[Message]) -> None:
         """Raises what a dialect raised, once everything else is written down: to be told again."""
+        await self._tell(_newest(messages), self._goes_out)
+
+    async def flush(self) -> None:
+        """Tell the progress whose hour has come. What is held is known to this process alone: a crash leaves it out."""
+        now_ms = self._clock.now_ms()
+        due = {lane: message for lane, message in self._held.items() if self._next_ms.get(lane, 0) <= now_ms}
+        if due:
+            newest = {message.job_id: message for message in due.values()}
+            await self._tell(list(newest.values()), lambda message, endpoint: self._is_due(message, endpoint, due))
+
+    def next_ms(self) -> int | None:
+        """When `flush` has something to tell."""
+        return min((self._next_ms.get(lane, 0) for lane in self._held), default=None)
+
+    async def _tell(self, messages: Sequence[Message], may_go: Callable[[Message, Endpoint], bool]) -> None:
         endpoints = [endpoint for endpoint in await self._store.endpoints() if endpoint.enabled]
         made: list[Delivery] = []
-        failed: dict[tuple[str, str], Exception] = {}
-        for message in _newest(messages):
-            for happening, ordinal, endpoint in await self._happenings(message, endpoints):
+        failed: dict[Lane, Exception] = {}
+        for message in messages:
+            for happening, ordinal, endpoint in await self._happenings(message, endpoints, may_go):
                 lane = (endpoint.id, message.job_id)
                 if lane in failed:
                     continue
@@ -73,8 +91,33 @@ class Telling:
         for error in failed.values():
             raise error
 
+    def _goes_out(self, message: Message, endpoint: Endpoint) -> bool:
+        """A change of state always; progress if its hour has come, else it is held."""
+        lane = (endpoint.id, message.job_id)
+        if message.topic != PROGRESS_TOPIC:
+            self._held.pop(lane, None)
+            if message.state.final:
+                self._next_ms.pop(lane, None)
+            return True
+        now_ms = self._clock.now_ms()
+        if now_ms < self._next_ms.get(lane, 0):
+            self._held[lane] = message
+            return False
+        self._sets_out(lane, endpoint, now_ms)
+        return True
+
+    def _is_due(self, message: Message, endpoint: Endpoint, due: Mapping[Lane, Message]) -> bool:
+        lane = (endpoint.id, message.job_id)
+        if lane in due:
+            self._sets_out(lane, endpoint, self._clock.now_ms())
+        return lane in due
+
+    def _sets_out(self, lane: Lane, endpoint: Endpoint, now_ms: int) -> None:
+        self._held.pop(lane, None)
+        self._next_ms[lane] = now_ms + int(1000 * progress_seconds(endpoint, self._dialects))
+
     async def _happenings(
-        self, message: Message, endpoints: Sequence[Endpoint]
+        self, message: Message, endpoints: Sequence[Endpoint], may_go: Callable[[Message, Endpoint], bool]
     ) -> list[tuple[Happening, int, Endpoint]]:
         """What of a message which endpoint wants, without looking at the job where nobody does."""
         events = _events(message)
@@ -82,7 +125,7 @@ class Telling:
             (event, ordinal, endpoint)
             for ordinal, event in enumerate(events)
             for endpoint in endpoints
-            if wanted(event, endpoint.events)
+            if wanted(event, endpoint.events) and may_go(message, endpoint)
         ]
         if not asked:
             return []
@@ -124,24 +167,10 @@ class Telling:
                 ordinal=ordinal,
                 event=happening.event,
                 outgoing=outgoing,
-                next_at_ms=self._pace(message, endpoint, now_ms),
+                next_at_ms=now_ms,
                 created_at_ms=now_ms,
             )
         ]
-
-    def _pace(self, message: Message, endpoint: Endpoint, now_ms: int) -> int:
-        """When it may go out: at once, except for progress. Only this process knows; after a restart progress may be early."""
-        lane = (endpoint.id, message.job_id)
-        if message.topic != PROGRESS_TOPIC:
-            if message.state.final:
-                self._paced.pop(lane, None)
-            return now_ms
-        paced = self._paced.get(lane)
-        if paced is None:
-            self._paced[lane] = now_ms
-        elif paced <= now_ms:
-            self._paced[lane] = max(now_ms, paced + int(1000 * progress_seconds(endpoint, self._dialects)))
-        return self._paced[lane]
 
 
 def _newest(messages: Sequence[Message]) -> list[Message]:
