@@ -20,7 +20,8 @@ def order(task_id: str, **parameters: Any) -> bytes:
 @contextmanager
 def busy(data_dir: Path, **variables: str) -> Iterator[LiveServer]:
     """Its only slot is taken for as long as the context lasts, so that whatever is ordered stays queued."""
-    with LiveServer(data_dir, EYEBRIGHT_LOCAL__CPU_SLOTS="1", **variables) as server:
+    slot = {"EYEBRIGHT_LOCAL__CPU_SLOTS": "1", "EYEBRIGHT_JOBS__STOP_GRACE_SECONDS": "1"}
+    with LiveServer(data_dir, **slot, **variables) as server:
         with Client(settings=server.settings) as client:
             version = client.import_dataset(pets(data_dir.parent / "pets"))
             request = JobRequest(dataset=version.id, trainer="toy", priority=100, config={"step_seconds": 600})
@@ -30,6 +31,7 @@ def busy(data_dir: Path, **variables: str) -> Iterator[LiveServer]:
         finally:
             with Client(settings=server.settings) as client:
                 client.cancel(blocking.id)
+                client.wait(blocking.id, timeout_seconds=60)  # else its trainer would outlive us
 
 
 def ordered(server: LiveServer) -> Counter[str]:
