@@ -9,6 +9,7 @@ from harness.platform import Platform
 from eyebright.core.parked import HEAD_BYTES, WHOLE_BYTES, kept_of
 from eyebright.errors import Conflict, InvalidRequest, NotFound, StorageFull, Unavailable
 from eyebright.ports.jobs import JobQuery
+from eyebright.services import messages
 from eyebright.services.datasets import Datasets
 from eyebright.services.intake import Intake
 from eyebright.testing import FakeCatalog, toy_manifest
@@ -112,7 +113,13 @@ async def test_the_callers_own_message_is_an_import_that_a_training_follows(desk
     (job,) = await desk.jobs()
     assert (answer.outcome, answer.job_id, job.kind) == (QueueOutcome.TAKEN, job.id, JobKind.IMPORT)
     assert (job.name, job.labels) == ("style-7", {"task_id": "task-1", "style_id": "7"})
-    assert job.config["train"]["config"] == {"epochs": 200, "learning_rate": 1e-4, "rank": 8, "alpha": 32}
+    assert job.config["train"]["config"] == {
+        "epochs": 200,
+        "learning_rate": 1e-4,
+        "rank": 8,
+        "alpha": 32,
+        "trigger": "style-7",
+    }
     assert (await desk.take(SEED)).outcome is QueueOutcome.KNOWN
     assert (await desk.take(trained(SEED["data"], images=["gs://bucket/other.png"]))).reason == ParkedReason.KEY_REUSED
     assert len(await desk.jobs()) == 1
@@ -136,6 +143,20 @@ async def test_our_own_mistake_parks_the_message_for_a_later_version(desk: Desk,
     assert (answer.outcome, answer.reason) == (QueueOutcome.PARKED, ParkedReason.INTERNAL_ERROR)
     monkeypatch.undo()
     assert (await desk.intake.replay(answer.parked_id)).outcome is QueueOutcome.TAKEN
+
+
+@pytest.mark.parametrize(
+    ("image", "said", "config"),
+    [
+        ("gs://bucket/1.png", {}, {"trigger": "style-7"}),
+        ("gs://bucket/1.png", {"trigger_word": "sks"}, {"trigger": "sks"}),
+        ({"url": "gs://bucket/1.png", "caption": "a fox"}, {}, {}),
+    ],
+)
+def test_pictures_without_captions_are_learned_by_the_name_of_their_style(image: Any, said: Any, config: Any):
+    message = json.dumps(trained(SEED["data"], images=[image], parameters=said)).encode()
+    order = messages.order_of(messages.opened(message, len(message)))
+    assert order.train.config == config
 
 
 async def test_the_same_message_again_is_the_same_job(desk: Desk):

@@ -35,7 +35,7 @@ def test_images_are_imported_and_trained_on_under_the_callers_names():
         labels=LABELS,
         train=PreflightRequest(
             task="lora",
-            config={"epochs": 200, "learning_rate": 1e-4, "rank": 8, "alpha": 32, "batch": 1},
+            config={"epochs": 200, "learning_rate": 1e-4, "rank": 8, "alpha": 32, "batch": 1, "trigger": "style-7"},
             labels=LABELS,
         ),
     )

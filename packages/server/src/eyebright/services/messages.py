@@ -108,9 +108,10 @@ def order_of(letter: Letter) -> DatasetImport | JobRequest:
 def _on_images(task: StyleTask, data: StyleData) -> DatasetImport:
     if not data.images:
         raise ConfigInvalid("data.images has no image; expected addresses, or a data set by name or id in data.dataset")
-    train = PreflightRequest(**_training(task, data))
-    images = tuple(_source(image) for image in data.images)
-    return DatasetImport(images=images, name=task.folder, train=train, labels=task.labels)
+    images, training = tuple(_source(image) for image in data.images), _training(task, data)
+    if data.task == DEFAULT_TASK and not all(image.caption for image in images):
+        training["config"].setdefault("trigger", task.folder)  # what has no caption must be called by something
+    return DatasetImport(images=images, name=task.folder, train=PreflightRequest(**training), labels=task.labels)
 
 
 def _on_a_dataset(task: StyleTask, data: StyleData) -> JobRequest:
