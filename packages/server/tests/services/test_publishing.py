@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -183,6 +184,23 @@ async def test_a_slow_store_keeps_nobody_waiting(style: Style, monkeypatch: pyte
     await arrived.wait()
     await asyncio.sleep(0.01)
     assert await style.publishing.soon(job) == style.shelf.address("style-7/lora_weights.safetensors")
+
+
+async def test_a_store_that_is_slow_for_one_is_not_waited_for_by_the_next(
+    style: Style, monkeypatch: pytest.MonkeyPatch
+):
+    async def never(name: str, content: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(style.shelf, "put", never)
+    jobs = [await style.trained(str(number)) for number in range(5)]
+    monkeypatch.setattr("eyebright.services.publishing.PATIENCE_SECONDS", 0.3)
+    began = time.monotonic()
+    for job in jobs:
+        with pytest.raises(Unavailable):
+            await style.publishing.soon(job)
+    await style.publishing.close()
+    assert time.monotonic() - began < 0.9
 
 
 async def test_what_is_under_way_at_the_end_is_left(style: Style, monkeypatch: pytest.MonkeyPatch):

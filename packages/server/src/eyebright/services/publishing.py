@@ -63,9 +63,11 @@ class Publishing:
             await self.soon(message.job_id)
 
     async def soon(self, job_id: str) -> str | None:
-        """As `publish`, for those who cannot wait: raises Unavailable after some seconds, while it goes on by itself."""
+        """As `publish`, for those who cannot wait: raises Unavailable after some seconds, while it goes on by itself; at once
+        while others are late already, so that many finished styles wait for a slow store no longer than one."""
         task = self._under_way.get(job_id)
-        patience = PATIENCE_SECONDS if task is None else 0
+        slow = any(not other.done() for other in self._under_way.values())
+        patience = PATIENCE_SECONDS if task is None and not slow else 0
         if task is None:
             task = self._under_way[job_id] = asyncio.create_task(self.publish(job_id))
         await asyncio.wait([task], timeout=patience)
