@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_network
 
+import httpx
 import pytest
 from harness.dns import NameServer
 from harness.receiver import Receiver
@@ -69,6 +70,14 @@ async def test_what_is_no_http_is_a_failure_in_words(sender, receiver):
     answer = await post(sender, receiver.url("/garbage"))
     assert answer.status is None
     assert answer.problem
+
+
+async def test_what_went_wrong_is_said_in_what_a_database_takes(sender, receiver, monkeypatch):
+    async def fails(*_: object) -> None:
+        raise httpx.RemoteProtocolError("illegal \0 line \udcff")
+
+    monkeypatch.setattr(EgressSender, "_exchange", fails)
+    assert (await post(sender, receiver.url("/200"))).problem == "illegal ? line ?"
 
 
 async def test_a_body_without_an_end_costs_nothing(sender, receiver):

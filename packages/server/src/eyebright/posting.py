@@ -119,5 +119,6 @@ async def _drain(response: httpx.Response) -> None:
 
 
 def _in_words(error: Exception) -> str:
-    said = str(error) or type(error).__name__
+    """In what every database takes: a receiver may have chosen the words."""
+    said = "".join(letter if letter.isprintable() else "?" for letter in str(error)) or type(error).__name__
     return said if len(said) <= _LONGEST_PROBLEM else f"{said[:_LONGEST_PROBLEM]}…"
