@@ -222,7 +222,10 @@ def test_the_callers_api_is_named_without_its_last_slash_and_without_a_password(
     assert "swordfish" not in caught.value.message
 
 
-@pytest.mark.parametrize("url", ["http://user:very-secret@mq/", "amqp:user:very-secret@mq", "very-secret"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://user:very-secret@mq/", "amqp://user:very-secret/word@mq/", "amqp:user:very-secret@mq", "very-secret"],
+)
 def test_the_address_of_a_broker_is_not_shown_when_it_is_refused(monkeypatch, url):
     monkeypatch.setenv("EYEBRIGHT_AMQP__URL", url)
     with pytest.raises(InvalidRequest, match="EYEBRIGHT_AMQP__URL is no address of a broker") as refused:

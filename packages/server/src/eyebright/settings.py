@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
@@ -77,9 +77,17 @@ def _server(url: str, elsewhere: str = "set EYEBRIGHT_TOKEN") -> str:
 
 def _broker(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
+    if parts.scheme not in {"amqp", "amqps"} or not parts.hostname or not _has_port(parts):
         raise PydanticCustomError(_BROKER, "is no address of a broker; expected amqp://… or amqps://…")
     return url
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Or the usual one. Where a password holds a slash, its beginning stands in the place of the port."""
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def _store(url: str) -> str:
