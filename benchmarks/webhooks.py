@@ -3,7 +3,7 @@
 The server is a real `eyebright serve` on SQLite; its jobs are those of `ingest`, which report one progress event a second each.
 Twenty endpoints hear of all of them, at most every 10 s of each job's progress: 200 deliveries a second. One of the twenty
 answers 500, one takes the request and never answers. Counted is what the others hear, from the moment at which the change was
-decided (the `timestamp` of the body) to its arrival, in 20 s that begin when all have heard that all jobs began. The same once more
+decided (the `timestamp` of the body) to its arrival, in 20 s that begin when all have heard that all jobs began. The same again
 with twenty that are well tells what the dead ones cost.
 """
 
