@@ -100,6 +100,32 @@ async def test_progress_goes_out_at_most_so_often_and_the_newest_wins(webhooks):
     assert [sent.told["data"]["progress"]["epoch"] for sent in webhooks.sender.sent[:4]] == [1, 31, 61, 91]
 
 
+async def test_nothing_is_held_of_a_job_that_has_ended(webhooks):
+    await webhooks.create(events=("job.progress",), progress_seconds=HOUR)
+    handle = await webhooks.platform.running()
+    for epoch in (1, 2):
+        await webhooks.platform.say(handle, "progress", epoch=epoch, epochs=2)
+        await webhooks.turn()
+    await webhooks.platform.succeed(handle)
+    await webhooks.turn()
+    assert [sent.told["data"]["progress"]["epoch"] for sent in webhooks.sender.sent] == [1, 2]
+    assert (vars(webhooks.telling)["_next_ms"], vars(webhooks.telling)["_held"]) == ({}, {})
+
+
+@pytest.mark.parametrize("order", [{"enabled": False}, {"events": ("job.failed",)}])
+async def test_progress_that_nobody_wants_any_more_is_not_held(webhooks, order):
+    made = await webhooks.create(events=("job.progress",), progress_seconds=30)
+    handle = await webhooks.platform.running()
+    for epoch in (1, 2):
+        await webhooks.platform.say(handle, "progress", epoch=epoch, epochs=3)
+        await webhooks.turn()
+    await webhooks.endpoints.update(made.id, WebhookUpdate(**order))
+    webhooks.clock.advance(30)
+    await webhooks.turn()
+    assert len(webhooks.sender.sent) == 1
+    assert webhooks.telling.next_ms() is None, "or the loop would never rest again"
+
+
 async def test_the_end_of_a_job_does_not_wait_for_progress(webhooks):
     await webhooks.create(events=("job.*",), progress_seconds=HOUR)
     handle = await webhooks.platform.running()

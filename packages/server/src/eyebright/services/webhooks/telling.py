@@ -58,6 +58,9 @@ class Telling:
 
     async def notify_all(self, messages: Sequence[Message]) -> None:
         """Raises what a dialect raised, once everything else is written down: to be told again."""
+        for message in messages:
+            if message.state.final:
+                self._hurry(message.job_id)
         await self._tell(_newest(messages), self._goes_out)
 
     async def flush(self) -> None:
@@ -67,6 +70,9 @@ class Telling:
         if due:
             newest = {message.job_id: message for message in due.values()}
             await self._tell(list(newest.values()), lambda message, endpoint: self._is_due(message, endpoint, due))
+            self._held = {
+                lane: held for lane, held in self._held.items() if due.get(lane) is not held
+            }  # nobody's by now
 
     def next_ms(self) -> int | None:
         """When `flush` has something to tell."""
@@ -96,8 +102,6 @@ class Telling:
         lane = (endpoint.id, message.job_id)
         if message.topic != PROGRESS_TOPIC:
             self._held.pop(lane, None)
-            if message.state.final:
-                self._next_ms.pop(lane, None)
             return True
         now_ms = self._clock.now_ms()
         if now_ms < self._next_ms.get(lane, 0):
@@ -108,9 +112,17 @@ class Telling:
 
     def _is_due(self, message: Message, endpoint: Endpoint, due: Mapping[Lane, Message]) -> bool:
         lane = (endpoint.id, message.job_id)
-        if lane in due:
+        if lane not in due:
+            return False
+        if lane in self._next_ms:
             self._sets_out(lane, endpoint, self._clock.now_ms())
-        return lane in due
+        else:
+            self._held.pop(lane, None)  # its job has ended
+        return True
+
+    def _hurry(self, job_id: str) -> None:
+        """Of a job that has ended nothing more will come: who hears of progress alone gets the last of it now."""
+        self._next_ms = {lane: at_ms for lane, at_ms in self._next_ms.items() if lane[1] != job_id}
 
     def _sets_out(self, lane: Lane, endpoint: Endpoint, now_ms: int) -> None:
         self._held.pop(lane, None)
