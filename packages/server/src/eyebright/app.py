@@ -280,6 +280,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         models=database.models,
         rules=import_rules(settings),
         egress=lambda: egress(settings),
+        fetching=lambda: fetching_rules(settings),
         base_url=lambda: base_url,
         heartbeat_seconds=settings.jobs.heartbeat_seconds,
     )
@@ -450,6 +451,13 @@ def egress(settings: Settings) -> dict[str, Any]:
     from eyebright import fetching
 
     return fetching.egress(settings)
+
+
+def fetching_rules(settings: Settings) -> dict[str, Any]:
+    """What a trainer is told that fetches what its orders name."""
+    from eyebright import fetching
+
+    return fetching.rules(settings)
 
 
 def import_rules(settings: Settings) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:

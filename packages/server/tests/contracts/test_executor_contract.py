@@ -332,8 +332,9 @@ async def test_a_trainer_sees_its_share_of_the_machine_and_no_secrets(
     assert laboratory.note("session.json") == laboratory.note("group.json") == laboratory.note("process.json")["pid"]
 
 
-async def test_an_importer_may_know_where_the_credentials_of_buckets_are_and_nothing_else(
-    laboratory: Laboratory,
+@pytest.mark.parametrize("who", ["an importer", "a trainer that fetches"])
+async def test_who_fetches_may_know_where_the_credentials_of_buckets_are_and_nothing_else(
+    laboratory: Laboratory, who: str
 ) -> None:
     served = {
         "PATH": os.defpath,
@@ -342,9 +343,12 @@ async def test_an_importer_may_know_where_the_credentials_of_buckets_are_and_not
         "EYEBRIGHT_DATABASE_URL": "secret",
         "HTTPS_PROXY": "secret",
     }
-    settings = LocalExecutorSettings(runs_dir=laboratory.runs_dir, environment=served, devices=(), passed=CREDENTIALS)
+    fetches = who == "a trainer that fetches"
+    passed = () if fetches else CREDENTIALS
+    settings = LocalExecutorSettings(runs_dir=laboratory.runs_dir, environment=served, devices=(), passed=passed)
     executor = LocalExecutor(settings)
-    await executor.launch(spec(do="tell"), laboratory.environment())
+    order = spec(do="tell").model_copy(update={"fetching": {} if fetches else None})
+    await executor.launch(order, laboratory.environment())
     seen = laboratory.note("environ.json")
     assert (seen["AWS_SECRET_ACCESS_KEY"], seen["GOOGLE_APPLICATION_CREDENTIALS"]) == ("for the bucket", "/key.json")
     assert "secret" not in json.dumps(seen)

@@ -182,5 +182,6 @@ class JobSpec(WireModel):
     events_url: str | None = None  # POST batches here; None = spool only
     token: str = Field(default="", repr=False)  # this attempt's own; good for nothing else
     heartbeat_seconds: float = 15.0
+    fetching: dict[str, Any] | None = None  # the operator's rules, for a trainer that fetches what its order names
     rehearsal: RehearsalOrder | None = None  # None: it is meant
     provenance: dict[str, str] = Field(default_factory=dict)  # environment lock hash, server version, …

@@ -79,6 +79,10 @@ class TrainerManifest(WireModel):
         default=False,
         description="It never writes into a file of its data set, so these may be hard links to the stored images",
     )
+    fetches: bool = Field(
+        default=False,
+        description="Its orders may name what lies in a bucket: it is told where it may fetch from, and the buckets' credentials",
+    )
     conformance: dict[str, Any] = Field(default_factory=dict, description="Overrides that make the tiniest honest run")
     rehearsal: dict[str, Any] = Field(
         default_factory=dict, description="Overrides that make the first batches of an order quick to try"

@@ -45,7 +45,8 @@ class LocalExecutorSettings:
     passed: tuple[str, ...] = ()  # beginnings of further variables that its processes may know
 
 
-#: Where the clients of buckets look for credentials. An importer fetches with them; the worker that it starts never sees them.
+#: Where the clients of buckets look for credentials. An importer fetches with them, and a trainer whose manifest says so; the
+#: worker that an importer starts never sees them.
 CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")
 
 
@@ -138,7 +139,7 @@ class LocalExecutor:
         """One object per attempt while it may run, because it is the one that knows its child."""
         run = self._runs.get(handle)
         if run is None:
-            manners = Manners(niceness=self._settings.niceness, passed=self._settings.passed)
+            manners = Manners(niceness=self._settings.niceness, passed=self._settings.passed, to_fetch=CREDENTIALS)
             run = LocalRun(self._directory(handle), self._clock, self._settings.environment, manners, self._cgroup)
             self._runs[handle] = run
         return run

@@ -40,6 +40,7 @@ class Manners:
     niceness: int = 5  # the control plane must answer while trainers take every core
     oom_score_adj: int = 500  # when memory runs out, the kernel takes a trainer rather than the control plane
     passed: tuple[str, ...] = ()  # beginnings of variables that it may know besides what every trainer does
+    to_fetch: tuple[str, ...] = ()  # and of those that only a trainer may know that fetches
 
 
 class LocalRun:
@@ -150,9 +151,8 @@ class LocalRun:
         variables = child_environment(
             self._server_environment, python, threads=granted.threads, devices=granted.devices
         )
-        passed = {
-            name: value for name, value in self._server_environment.items() if name.startswith(self._manners.passed)
-        }
+        beginnings = self._manners.passed + (self._manners.to_fetch if spec.fetching is not None else ())
+        passed = {name: value for name, value in self._server_environment.items() if name.startswith(beginnings)}
         return {**variables, **passed, RUN_MARK: self._mark}
 
     def _note_start(self, pid: int) -> None:

@@ -32,6 +32,7 @@ class Seal:
         models: ModelStore,
         rules: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {},
         egress: Callable[[], Mapping[str, Any]] = dict,
+        fetching: Callable[[], Mapping[str, Any]] = dict,
         base_url: Callable[[], str | None],
         heartbeat_seconds: float,
     ) -> None:
@@ -43,6 +44,7 @@ class Seal:
         self._models = models
         self._rules = rules  # what the operator has to say to an import besides
         self._egress = egress  # and which addresses may be called
+        self._fetching = fetching  # and where a trainer may fetch from that does
         self._base_url = base_url  # known only once the server listens
         self._heartbeat_seconds = heartbeat_seconds
 
@@ -67,6 +69,7 @@ class Seal:
             events_url=self._events_url(job.id, job.attempt),
             token=token,
             heartbeat_seconds=self._heartbeat_seconds,
+            fetching=dict(self._fetching()) if environment.manifest.fetches else None,
             rehearsal=self._rehearsal(run.job),
             provenance={
                 "eyebright_version": version("eyebright"),

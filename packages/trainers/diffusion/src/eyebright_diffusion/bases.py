@@ -1,11 +1,12 @@
-"""Base models by what people call them: a hub's id, or the name of a folder among those of the operator."""
+"""Base models by what people call them: a hub's id, the address of a bucket, or the name of a folder of the operator's."""
 
 import os
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from eyebright_diffusion import built
+from eyebright_diffusion import bucket, built
 from eyebright_diffusion.base import Base
 from eyebright_diffusion.folder import base_in
 from eyebright_diffusion.hub import Repository
@@ -21,12 +22,17 @@ _TERMS = {
 }
 
 
-def find(model: str, asked: str) -> Base:
-    """`asked` is the setting `base_model`; empty: the model's own. Raises ConfigInvalid that says what to put where."""
+def find(model: str, asked: str, fetch: Callable[[str, Path], None]) -> Base:
+    """`asked` is the setting `base_model`; empty: the model's own. `fetch(address, folder)` brings one out of a bucket.
+
+    Raises ConfigInvalid that says what to put where, or what fetching raises.
+    """
     if model == "tiny":
         _refuse_another(asked)
         return built.base_of(built.TINY, "tiny")
     name = asked or SD15
+    if bucket.is_address(name):
+        return _in_bucket(name, fetch)
     _check(name)
     for folder in _places(name):
         if folder.is_dir():
@@ -37,6 +43,17 @@ def find(model: str, asked: str) -> Base:
             f"it, or name one of a hub, such as {SD15}"
         )
     return base_in(Repository(name).fetch(root() / _flat(name)), name, _terms(name))
+
+
+def _in_bucket(address: str, fetch: Callable[[str, Path], None]) -> Base:
+    folder = root() / bucket.folder_name(address)
+    if not folder.is_dir():
+        fetch(address, folder)
+    try:
+        return base_in(folder, address, _terms(address))
+    except ConfigInvalid:
+        shutil.rmtree(folder)  # the next run is to look again
+        raise
 
 
 def root() -> Path:
@@ -57,7 +74,8 @@ def _check(name: str) -> None:
     parts = name.split("/")
     if len(parts) > 2 or not all(_NAME.fullmatch(part) and ".." not in part for part in parts):
         raise ConfigInvalid(
-            f"base_model={name!r} is no name of a base model; expected a folder's name below {root()}, or owner/name of a hub"
+            f"base_model={name!r} is no name of a base model; expected a folder's name below {root()}, owner/name of a "
+            "hub, or a folder in a bucket, such as s3://bucket/folder/"
         )
 
 

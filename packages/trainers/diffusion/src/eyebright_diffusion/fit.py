@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from transformers import CLIPTextModel
 
-from eyebright_diffusion import bases, captions, latents, readiness, texts
+from eyebright_diffusion import bases, bucket, captions, latents, readiness, texts
 from eyebright_diffusion.adapters import Adapters, adapted
 from eyebright_diffusion.base import Base
 from eyebright_diffusion.buckets import BucketOrder, closest, sizes
@@ -39,7 +39,7 @@ def fit(ctx: Context) -> Result:
     with memory.explained(config):
         ctx.stage(Stage.VALIDATING)
         _check(ctx, config)
-        base = bases.find(ctx.model, config.base_model)
+        base = bases.find(ctx.model, config.base_model, partial(bucket.fetch, ctx))
         ctx.log.info("base model %s, sha256 %s", base.name, base.sha256)
         return _Run(ctx, config, hardware, base).result()
 

@@ -50,6 +50,7 @@ MANIFEST = TrainerManifest(
     ),
     layouts=("captions", "metadata", "imagefolder"),
     reads_only=True,
+    fetches=True,
     conformance={"epochs": 2, "batch": 2, "resolution": 64, "rank": 2, "trigger": "sks", "save_every_epochs": 1},
     rehearsal={"save_every_epochs": 1, "validation_steps": 2},
 )
