@@ -25,6 +25,13 @@ def test_a_parked_message_is_listed_and_shown_with_the_reason(cli: Cli, client: 
     assert cli("queue", "show", parked, "--json").document == found
 
 
+def test_a_message_moves_nothing_in_the_terminal(cli: Cli, client: Client):
+    parked = client.deliver(b'{"task_id": "\x1b]0;mine\x07", \n\x1b[2J').parked_id
+    shown = cli("queue", "show", parked).out
+    assert "\x1b" not in shown
+    assert "\\x1b[2J" in shown
+
+
 def test_a_replayed_message_that_is_parked_again_is_no_success(cli: Cli, client: Client):
     parked = client.deliver(b"no better today").parked_id
     again = cli("queue", "replay", parked)

@@ -10,6 +10,7 @@ from eyebright.cli.exits import Exit
 from eyebright.cli.options import Json
 from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
+from eyebright_kit.data.tree import printable
 from eyebright_wire.queue import QueueAnswer, QueueOutcome
 
 ParkedId = Annotated[str, typer.Argument(metavar="MESSAGE", help="As `eyebright queue parked` names it.")]
@@ -34,23 +35,24 @@ def list_parked(
     if as_json:
         emit(found)
         return
-    rows = ((p.id, p.reason, size(p.size_bytes), moment(p.parked_at_ms), p.message) for p in found)
+    rows = ((p.id, p.reason, size(p.size_bytes), moment(p.parked_at_ms), printable(p.message)) for p in found)
     show_table(("message", "reason", "size", "parked", "why"), rows, "No message is parked.")
 
 
 @app.command("show", epilog=example("eyebright queue show MESSAGE\neyebright queue show MESSAGE --json | jq -r .body"))
 def show_parked(message: ParkedId, as_json: Json = False) -> None:
-    """A parked message, as it came."""
+    """A parked message, as it came; what a terminal would obey is escaped."""
     with connected() as client:
         parked = client.parked_message(message)
     if as_json:
         emit(parked)
         return
     kept = size(parked.size_bytes) + ("" if parked.complete else ", of which the beginning is kept")
-    facts = [("message", parked.id), ("reason", parked.reason), ("why", parked.message), ("size", kept)]
+    facts = [("message", parked.id), ("reason", parked.reason), ("why", printable(parked.message)), ("size", kept)]
     show_facts([*facts, ("parked", moment(parked.parked_at_ms))])
     show("")
-    show(parked.body)
+    for line in parked.body.splitlines():
+        show(printable(line))
 
 
 @app.command("replay", epilog=example("eyebright queue replay MESSAGE"))
