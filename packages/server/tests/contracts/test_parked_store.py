@@ -1,7 +1,7 @@
 import pytest
 from samples import NOW_MS
 
-from eyebright.core.parked import Parked
+from eyebright.core.parked import HEAD_BYTES, Parked
 from eyebright.errors import NotFound
 from eyebright.ports import parked as port
 from eyebright_wire.queue import ParkedReason
@@ -15,6 +15,7 @@ def parked(number: int, **changes) -> Parked:
         "body": b"\x00\xff{",
         "size_bytes": 3,
         "parked_at_ms": NOW_MS + number,
+        "complete": True,
     }
     return Parked(**{**fields, **changes})
 
@@ -40,6 +41,16 @@ async def test_the_list_is_newest_first_in_pages(database):
     assert [each.id for each in first] == ["msg_0004", "msg_0003", "msg_0002"]
     assert [each.id for each in await database.parked.list(after="msg_0002")] == ["msg_0001"]
     assert await database.parked.list(after="msg_9999") == []
+
+
+async def test_a_list_has_of_long_messages_the_beginning(database):
+    body = bytes(range(256)) * 17
+    await database.parked.keep(parked(1, body=body, size_bytes=len(body)))
+    await database.parked.keep(parked(2, body=body[:HEAD_BYTES], size_bytes=2**20 + 1, complete=False))
+    cut, whole = await database.parked.list()
+    assert (cut.body, cut.complete) == (body[:HEAD_BYTES], False)
+    assert (whole.body, whole.complete) == (body[:HEAD_BYTES], True)
+    assert await database.parked.get("msg_0001") == parked(1, body=body, size_bytes=len(body))
 
 
 async def test_messages_of_one_instant_are_on_one_page_each(database):

@@ -114,4 +114,4 @@ class ParkedView(WireModel):
     size_bytes: Whole
     parked_at_ms: Whole
     complete: bool = Field(description="Else only its beginning is kept, and it cannot be replayed")
-    body: str = Field(description="As UTF-8; what is none shows as U+FFFD")
+    body: str = Field(description="As UTF-8; what is none shows as U+FFFD. In a list, of a long one the beginning")

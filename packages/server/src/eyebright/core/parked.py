@@ -20,10 +20,7 @@ class Parked:
     body: bytes
     size_bytes: int
     parked_at_ms: int
-
-    @property
-    def complete(self) -> bool:
-        return len(self.body) == self.size_bytes
+    complete: bool  # else only its beginning is kept
 
 
 def kept_of(body: bytes) -> bytes:

@@ -15,7 +15,7 @@ class ParkedStore(Protocol):
         ...
 
     async def list(self, after: str | None = None, limit: int = 50) -> list[Parked]:
-        """Newest first; `after` is the id of the last of the page before."""
+        """Newest first, each with the first `HEAD_BYTES` of its body; `after` is the id of the last of the page before."""
         ...
 
     async def remove(self, parked_id: str) -> bool:

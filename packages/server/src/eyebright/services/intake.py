@@ -81,6 +81,7 @@ class Intake:
             body=body,
             size_bytes=size_bytes,
             parked_at_ms=self._clock.now_ms(),
+            complete=len(body) == size_bytes,
         )
         await self._parked.keep(parked)
         log.warning("message parked", id=parked.id, reason=reason, detail=message)
@@ -89,7 +90,7 @@ class Intake:
         )
 
     async def list(self, after: str | None = None, limit: int = 50) -> Page[ParkedView]:
-        """Messages that were put aside, newest first."""
+        """Messages that were put aside, newest first; of long ones the beginning."""
         found = await self._parked.list(after, limit + 1)
         page = found[:limit]
         more = page[-1].id if len(found) > limit else None

@@ -14,7 +14,7 @@ from typing import Any
 
 from eyebright.core.job import Attempt, Job, Run, places
 from eyebright.core.lifecycle import TRANSITIONS
-from eyebright.core.parked import Parked
+from eyebright.core.parked import HEAD_BYTES, Parked
 from eyebright.core.records import (
     Artifact,
     Change,
@@ -295,7 +295,7 @@ class MemoryParked:
         if after is not None:
             last = self._state.parked.get(after)
             found = [each for each in found if last is not None and _place(each) < _place(last)]
-        return [*found[:limit]]
+        return [replace(each, body=each.body[:HEAD_BYTES]) for each in found[:limit]]
 
     async def remove(self, parked_id: str) -> bool:
         return self._state.parked.pop(parked_id, None) is not None

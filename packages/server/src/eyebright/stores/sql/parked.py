@@ -3,9 +3,9 @@
 import base64
 from typing import Any
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, func, select, tuple_
 
-from eyebright.core.parked import Parked
+from eyebright.core.parked import HEAD_BYTES, Parked
 from eyebright.errors import no_parked
 from eyebright.ports.parked import MOST
 from eyebright.stores.sql.batch import Batch, write
@@ -13,7 +13,19 @@ from eyebright.stores.sql.engine import Engine
 from eyebright.stores.sql.tables import parked_messages as table
 from eyebright_wire.queue import ParkedReason
 
+
+def _length(size_bytes: int) -> int:
+    """Of so many bytes as base64."""
+    return 4 * ((size_bytes + 2) // 3)
+
+
 _PLACE = tuple_(table.c.parked_at_ms, table.c.id)
+#: A page of whole bodies would have hundreds of megabytes.
+_BEGINNING = (
+    *(column for column in table.c if column.name != "body"),
+    func.substr(table.c.body, 1, _length(HEAD_BYTES)).label("body"),
+    func.length(table.c.body).label("length"),
+)
 _NEWEST_FIRST = (table.c.parked_at_ms.desc(), table.c.id.desc())
 
 
@@ -35,15 +47,18 @@ class SqlParked:
             found = (await connection.execute(select(table).where(table.c.id == parked_id))).mappings().one_or_none()
         if found is None:
             raise no_parked(parked_id)
-        return _parked(found)
+        return _parked(found, base64.b64decode(found["body"]), len(found["body"]))
 
     async def list(self, after: str | None = None, limit: int = 50) -> list[Parked]:
-        query = select(table).order_by(*_NEWEST_FIRST).limit(limit)
+        query = select(*_BEGINNING).order_by(*_NEWEST_FIRST).limit(limit)
         if after is not None:
             then = select(table.c.parked_at_ms).where(table.c.id == after).scalar_subquery()
             query = query.where(tuple_(then, after) > _PLACE)
         async with self._engine.reading() as connection:
-            return [_parked(row) for row in (await connection.execute(query)).mappings()]
+            return [
+                _parked(row, base64.b64decode(row["body"])[:HEAD_BYTES], row["length"])
+                for row in (await connection.execute(query)).mappings()
+            ]
 
     async def remove(self, parked_id: str) -> bool:
         async with self._engine.writing() as connection:
@@ -61,12 +76,13 @@ def _row(parked: Parked) -> dict[str, Any]:
     }
 
 
-def _parked(row: Any) -> Parked:
+def _parked(row: Any, body: bytes, length: int) -> Parked:
     return Parked(
         id=row["id"],
         reason=ParkedReason(row["reason"]),
         message=row["message"],
-        body=base64.b64decode(row["body"]),
+        body=body,
         size_bytes=row["size_bytes"],
         parked_at_ms=row["parked_at_ms"],
+        complete=length == _length(row["size_bytes"]),
     )
