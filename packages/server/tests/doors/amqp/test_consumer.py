@@ -20,6 +20,11 @@ from eyebright_wire.queue import ParkedReason, QueueAnswer, QueueOutcome
 
 QUEUE = "model_training"
 DEAD = f"{QUEUE}.dead"
+#: A user who may read and declare, and write nowhere.
+MAKE_MUTE = """
+rabbit_auth_backend_internal:add_user(<<"mute">>, <<"mute">>, <<"guest">>),
+rabbit_auth_backend_internal:set_permissions(<<"mute">>, <<"%(vhost)s">>, <<".*">>, <<"^$">>, <<".*">>, <<"guest">>).
+"""
 
 
 class Clerk:
@@ -152,6 +157,23 @@ async def test_a_caller_who_has_gone_holds_up_nobody(broker_url: str):
         await publish(broker_url, b"third")
         await until(lambda: len(clerk.taken) == 3)
     assert await waiting(broker_url) == 0
+
+
+async def test_who_may_answer_nobody_still_takes_each_message_once(rabbitmq: RabbitMQ, broker_url: str):
+    vhost = broker_url.rsplit("/", 1)[1]
+    rabbitmq.control("eval", MAKE_MUTE % {"vhost": vhost})
+    await declared(broker_url)
+    await on_channel(broker_url, lambda channel: channel.declare_exchange(DEAD, "fanout", durable=True))
+    clerk = Clerk()
+    async with consuming(broker_url.replace("guest:guest", "mute:mute"), clerk) as consumer:
+        await until(lambda: consumer.condition == "ok")
+        await publish(broker_url, b"order", b"poison", reply_to="nobody-listens")
+        await until(lambda: set(clerk.taken) == {b"order", b"poison"})
+        await until_empty(broker_url)
+        await asyncio.sleep(1.5)
+        tries = clerk.tries
+    assert await waiting(broker_url) == 0, "nothing comes back when the consumer has gone"
+    assert tries <= 4
 
 
 async def test_with_replies_off_nobody_is_answered(broker_url: str):

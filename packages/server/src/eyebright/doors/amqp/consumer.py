@@ -106,7 +106,7 @@ class Consumer:
         try:
             yield over
         finally:
-            if not over.done():
+            if not queue.channel.is_closed and not connection.is_closed:  # acknowledgements still get through
                 await _no_more(queue, tag)
                 await _ended(in_hand)
             for task in in_hand:

@@ -6,6 +6,7 @@ import structlog
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import DeliveryError
+from aiormq.exceptions import ChannelAccessRefused
 
 from eyebright.core.parked import kept_of
 from eyebright.doors.amqp.pause import Pause
@@ -50,15 +51,21 @@ class Delivery:
         self._replies = replies
 
     async def settle(self, message: AbstractIncomingMessage) -> QueueAnswer | None:
-        """None: it was given back. Raises what ends the session; the broker delivers the message again then."""
+        """None: it was given back. Raises what ends the session; the broker delivers the message again then.
+
+        What this user may not publish is no reason: it would be refused at every delivery, and the message come for ever.
+        """
         answer = await self._taken(message)
         if answer is None:
             await message.nack(requeue=True)
             return None
-        if answer.outcome is QueueOutcome.PARKED:
-            await self._pass_on(message, answer)
-        if self._replies and message.reply_to:
-            await self._reply(message, answer)
+        try:
+            if answer.outcome is QueueOutcome.PARKED:
+                await self._pass_on(message, answer)
+            if self._replies and message.reply_to:
+                await self._reply(message, answer)
+        except ChannelAccessRefused as error:
+            log.warning("this user may not publish that", task_id=answer.task_id, id=answer.parked_id, why=str(error))
         await message.ack()
         return answer
 
