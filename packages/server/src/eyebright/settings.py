@@ -260,7 +260,9 @@ class WebhookSettings(Section):
     give_up_seconds: float = Field(
         default=5 * 86_400, gt=0, description="An endpoint that only fails for so long is disabled"
     )
-    delivered_kept_seconds: float = Field(default=7 * 86_400, gt=0, description="How long deliveries are remembered")
+    delivered_kept_seconds: float = Field(
+        default=7 * 86_400, gt=0, description="How long deliveries are remembered; those of progress an hour at most"
+    )
     dead_kept_seconds: float = Field(
         default=30 * 86_400, gt=0, description="How long those can be replayed that were given up"
     )

@@ -238,9 +238,21 @@ async def test_what_ended_long_ago_is_forgotten(store):
     await store.add(each)
     ended = [done(each[0]), done(each[1], DEAD), replace(done(each[2]), ended_at_ms=NOW_MS + 9)]
     await store.mark([*ended, replace(done(each[3], DEAD), ended_at_ms=NOW_MS + 9)])
-    assert await store.forget(delivered_before_ms=NOW_MS + 1, dead_before_ms=NOW_MS + 1) == 0
-    assert await store.forget(delivered_before_ms=NOW_MS + 5, dead_before_ms=NOW_MS + 5) == 2
+    before_ms = NOW_MS + 1
+    assert await store.forget(delivered_before_ms=before_ms, dead_before_ms=before_ms, progress_before_ms=0) == 0
+    before_ms = NOW_MS + 5
+    assert await store.forget(delivered_before_ms=before_ms, dead_before_ms=before_ms, progress_before_ms=0) == 2
     assert await stored(store) == ["msg_005", "msg_004", "msg_003"]
+
+
+async def test_delivered_progress_is_forgotten_before_the_rest(store):
+    each = [progress(1), progress(2, subject="job_2"), progress(3, subject="job_3"), delivery(4, subject="job_4")]
+    await store.add(each)
+    await store.mark(
+        [done(each[0]), replace(done(each[1]), ended_at_ms=NOW_MS + 9), done(each[2], DEAD), done(each[3])]
+    )
+    assert await store.forget(delivered_before_ms=0, dead_before_ms=0, progress_before_ms=NOW_MS + 5) == 1
+    assert await stored(store) == ["msg_004", "msg_003", "msg_002"]
 
 
 async def test_an_endpoint_goes_with_its_deliveries(store):

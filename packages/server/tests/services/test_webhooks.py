@@ -404,6 +404,17 @@ async def test_a_dialect_that_cannot_say_it_yet_is_asked_again_and_holds_up_no_o
     assert [each for each in webhooks.types(TWO) if each != "job.progress"] == WHOLE_LIFE
 
 
+async def test_progress_of_an_hour_ago_is_forgotten(webhooks):
+    await webhooks.create(events=("job.progress", "job.created"))
+    handle = await webhooks.platform.running()
+    await webhooks.platform.say(handle, "progress", epoch=1, epochs=2)
+    await webhooks.turn()
+    assert len(await webhooks.all()) == 2
+    webhooks.clock.advance(HOUR + 1)
+    await webhooks.deliveries.expire()
+    assert [each.event for each in await webhooks.all()] == ["job.created"]
+
+
 async def test_what_was_delivered_a_week_ago_is_forgotten(webhooks):
     await webhooks.create(events=("job.created",))
     await webhooks.platform.submit()

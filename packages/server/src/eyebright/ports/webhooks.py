@@ -75,8 +75,8 @@ class WebhookStore(Protocol):
         """All that were given up, of those created since; how many."""
         ...
 
-    async def forget(self, *, delivered_before_ms: int, dead_before_ms: int) -> int:
-        """Remove those that ended before; how many."""
+    async def forget(self, *, delivered_before_ms: int, dead_before_ms: int, progress_before_ms: int) -> int:
+        """Remove those that ended before; how many. `progress_before_ms`: of delivered progress."""
         ...
 
 

@@ -93,9 +93,13 @@ class MemoryWebhooks:
         self._deliveries |= {each.id: _revived(each, now_ms) for each in found}
         return len(found)
 
-    async def forget(self, *, delivered_before_ms: int, dead_before_ms: int) -> int:
-        before = {DeliveryStatus.DELIVERED: delivered_before_ms, DeliveryStatus.DEAD: dead_before_ms}
-        return self._remove(lambda each: each.ended_at_ms is not None and each.ended_at_ms < before[each.status])
+    async def forget(self, *, delivered_before_ms: int, dead_before_ms: int, progress_before_ms: int) -> int:
+        def until_ms(each: Delivery) -> int:
+            if each.status is DeliveryStatus.DEAD:
+                return dead_before_ms
+            return max(delivered_before_ms, progress_before_ms) if each.fleeting else delivered_before_ms
+
+        return self._remove(lambda each: each.ended_at_ms is not None and each.ended_at_ms < until_ms(each))
 
     def _add(self, delivery: Delivery, reached: int) -> None:
         known = any(each.key == delivery.key for each in self._deliveries.values())

@@ -13,6 +13,8 @@ from eyebright_wire.webhooks import DeliveryStatus, DeliveryView, ReplayReport, 
 
 DELIVERED_KEPT_SECONDS = 7 * 86_400.0
 DEAD_KEPT_SECONDS = 30 * 86_400.0
+#: What was said of progress is soon of no use, and of a long training it is much.
+PROGRESS_KEPT_SECONDS = 3600.0
 
 
 class Deliveries:
@@ -68,7 +70,9 @@ class Deliveries:
         """Forget what ended long ago."""
         now_ms = self._clock.now_ms()
         await self._store.forget(
-            delivered_before_ms=now_ms - self._delivered_kept_ms, dead_before_ms=now_ms - self._dead_kept_ms
+            delivered_before_ms=now_ms - self._delivered_kept_ms,
+            dead_before_ms=now_ms - self._dead_kept_ms,
+            progress_before_ms=now_ms - int(1000 * PROGRESS_KEPT_SECONDS),
         )
 
     async def _enabled(self, endpoint_id: str) -> None:

@@ -152,9 +152,10 @@ class SqlWebhooks:
         async with self._engine.writing() as connection:
             return await _revive(connection, and_(dead, deliveries.c.created_at_ms >= since_ms), now_ms)
 
-    async def forget(self, *, delivered_before_ms: int, dead_before_ms: int) -> int:
+    async def forget(self, *, delivered_before_ms: int, dead_before_ms: int, progress_before_ms: int) -> int:
         status, ended = deliveries.c.status, deliveries.c.ended_at_ms
-        done = and_(status == DeliveryStatus.DELIVERED, ended < delivered_before_ms)
+        fleeting = and_(deliveries.c.event == WebhookEvent.JOB_PROGRESS, ended < progress_before_ms)
+        done = and_(status == DeliveryStatus.DELIVERED, or_(ended < delivered_before_ms, fleeting))
         dead = and_(status == DeliveryStatus.DEAD, ended < dead_before_ms)
         async with self._engine.reading() as connection:  # mostly there are none, and no commit is needed to see that
             if await connection.scalar(select(deliveries.c.id).where(or_(done, dead)).limit(1)) is None:
