@@ -70,6 +70,14 @@ def test_learning_goes_on_where_it_was_after_another_was_worn(model: Adapters):
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
+def test_weights_stay_their_own_while_others_are_worn(model: Adapters):
+    """A run that is stopped while its average is judged writes down what it learned, not the average."""
+    before, other = {name: tensor.clone() for name, tensor in distinct(model).items()}, copy.deepcopy(model)
+    moved(other, 0.1)
+    with other.worn():
+        assert all(torch.equal(tensor, before[name]) for name, tensor in distinct(model).items())
+
+
 def test_its_state_is_put_back(model: Adapters):
     before = {name: tensor.clone() for name, tensor in distinct(model).items()}
     moved(model, 0.1)

@@ -82,6 +82,19 @@ def test_stopped_between_its_checkpoints_it_leaves_one(job):
     assert [saved.step for saved in context.desk.saved] == [2]
 
 
+def test_stopped_while_its_average_is_judged_and_resumed_it_ends_with_the_same_weights(job):
+    given = {"ema": True, "learning_rate": 0.05}
+    whole, first = job.context(**given), job.context(stop_at=3, **given)
+    fit(whole)
+    with pytest.raises(Stopped):
+        fit(first)
+    stopped = first.desk.saved[-1]
+    assert (stopped.epoch, stopped.step) == (0, 3)  # all steps of the first epoch are made, and it is not yet told
+    again = job.context(restored=stopped, **given)
+    fit(again)
+    assert (again.output / DIFFUSERS).read_bytes() == (whole.output / DIFFUSERS).read_bytes()
+
+
 def test_a_checkpoint_holds_the_adapters_and_nothing_of_the_base(job):
     context = job.context(ema=True)
     fit(context)

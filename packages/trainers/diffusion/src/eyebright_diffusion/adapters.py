@@ -57,20 +57,20 @@ class Adapters(nn.Module):
 
     @contextmanager
     def worn(self) -> Iterator[None]:
-        """The networks compute with these weights meanwhile, in evaluation mode and without gradients."""
-        others = [(theirs, self.get_parameter(_flat(name))) for name, theirs in _learning(self.networks)]
-        before = [(theirs, theirs.data) for theirs, _ in others]
+        """The networks compute with these weights meanwhile, in evaluation mode and without gradients.
+
+        They are given other parameters and no parameter other numbers: whose weights were there keeps them, and may be saved.
+        """
+        theirs = dict(_learning(self.networks))
         modes = {name: network.training for name, network in self.networks.items()}
-        for theirs, mine in others:
-            theirs.data = mine.data
+        _put(self.networks, {name: self.get_parameter(_flat(name)) for name in theirs})
         for network in self.networks.values():
             network.eval()
         try:
             with torch.no_grad():
                 yield
         finally:
-            for theirs, data in before:
-                theirs.data = data
+            _put(self.networks, theirs)
             for name, network in self.networks.items():
                 network.train(modes[name])
 
@@ -117,10 +117,19 @@ def placing(config: LoraConfig, network: str) -> Placing:
 
 
 def _learning(networks: dict[str, nn.Module]) -> Iterator[tuple[str, nn.Parameter]]:
+    """By their names, which say nothing of what peft calls the adapters."""
     for prefix, network in networks.items():
         for name, parameter in network.named_parameters():
             if ".lora_" in name:
                 yield f"{prefix}.{name.replace(f'.{_NAME}.', '.')}", parameter
+
+
+def _put(networks: dict[str, nn.Module], parameters: dict[str, nn.Parameter]) -> None:
+    """In the places of those that `_learning` tells by the same names."""
+    for name, parameter in parameters.items():
+        prefix, _, path = name.partition(".")
+        owner, _, leaf = path.rpartition(".")
+        setattr(networks[prefix].get_submodule(f"{owner}.{_NAME}"), leaf, parameter)
 
 
 def _flat(name: str) -> str:
