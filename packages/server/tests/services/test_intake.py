@@ -138,7 +138,7 @@ async def test_our_own_mistake_parks_the_message_for_a_later_version(desk: Desk,
         raise KeyError("a bug")
 
     await desk.platform.add_dataset()
-    monkeypatch.setattr(desk.platform.jobs, "submit", stumble)
+    monkeypatch.setattr(desk.platform.jobs, "place", stumble)
     answer = await desk.take(ON_PETS)
     assert (answer.outcome, answer.reason) == (QueueOutcome.PARKED, ParkedReason.INTERNAL_ERROR)
     monkeypatch.undo()
@@ -306,7 +306,7 @@ async def test_trouble_that_passes_settles_nothing(desk: Desk, monkeypatch, trou
         raise trouble
 
     await desk.platform.add_dataset()
-    monkeypatch.setattr(desk.platform.jobs, "submit", fail)
+    monkeypatch.setattr(desk.platform.jobs, "place", fail)
     with pytest.raises(type(trouble)):
         await desk.take(ON_PETS)
     assert await desk.jobs() == await desk.parked() == []

@@ -16,12 +16,12 @@ from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobStore, Receipt
 from eyebright.ports.parked import ParkedStore
 from eyebright.services.datasets import Datasets
-from eyebright.services.jobs import Jobs
+from eyebright.services.jobs import Jobs, Placed
 from eyebright.services.messages import Letter, Unreadable, opened, order_of
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobRequest
 from eyebright_wire.queue import ParkedReason, ParkedView, QueueAnswer, QueueOutcome
-from eyebright_wire.resources import DatasetImport, JobView, Page
+from eyebright_wire.resources import DatasetImport, Page
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -124,22 +124,22 @@ class Intake:
     async def _settle(self, letter: Letter) -> QueueAnswer:
         """Raises KeyReused."""
         try:
-            outcome, job = await self._place(order_of(letter), letter.task.task_id)
+            placed = await self._place(order_of(letter), letter.task.task_id)
         except EyebrightError as why:
             if not _is_final(why):
                 raise
             if (receipt := await self._receipt(letter.task.task_id)) is not None:
                 return self._known(letter, receipt)
             return await self._refuse(letter, _reason(why))
-        return QueueAnswer(outcome=outcome, task_id=letter.task.task_id, job_id=job.id)
+        outcome = QueueOutcome.TAKEN if placed.created else QueueOutcome.KNOWN
+        return QueueAnswer(outcome=outcome, task_id=letter.task.task_id, job_id=placed.job_id)
 
-    async def _place(self, order: DatasetImport | JobRequest, key: str) -> tuple[QueueOutcome, JobView]:
+    async def _place(self, order: DatasetImport | JobRequest, key: str) -> Placed:
         if isinstance(order, JobRequest):
-            submitted = await self._jobs.submit(order, source=SOURCE, key=key)
-            return (QueueOutcome.TAKEN if submitted.created else QueueOutcome.KNOWN), submitted.view
+            return await self._jobs.place(order, source=SOURCE, key=key)
         known = await self._receipt(key)
         job = await self._datasets.order(order, source=SOURCE, key=key)
-        return (QueueOutcome.KNOWN if known else QueueOutcome.TAKEN), job
+        return Placed(job.id, created=known is None)
 
     async def _receipt(self, task_id: str) -> Receipt | None:
         async with self._store.transaction() as transaction:

@@ -27,6 +27,14 @@ HANDING_OVER = frozenset({"exports", "export_tolerance"})
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """`created` is False when the same order was already taken."""
+
+    job_id: str
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
     """`created` is False when the same order was already taken."""
 
@@ -58,11 +66,17 @@ class Jobs:
 
         Raises KeyReused, NotFound, ConfigInvalid, DatasetInvalid, LicenceDenied or TrainerUnavailable; nothing is kept then.
         """
+        return await self._submitted(await self.place(request, source=source, key=key))
+
+    async def place(self, request: JobRequest, *, source: str, key: str | None) -> Placed:
+        """`submit` for many orders at once: without the look at the queue that a view takes."""
         return await self._ordered(request, source, key, lambda job: job)
 
     async def rehearse(self, request: RehearsalRequest, *, source: str = "api", key: str | None = None) -> Submitted:
         """Check an order as `submit` does, and queue a rehearsal of it. Raises as `submit` does."""
-        return await self._ordered(request, source, key, lambda job: rehearsal_of(job, request.webhook))
+        return await self._submitted(
+            await self._ordered(request, source, key, lambda job: rehearsal_of(job, request.webhook))
+        )
 
     async def refuse(
         self, request: JobRequest, why: EyebrightError, *, source: str, key: str, body_sha256: str | None = None
@@ -142,7 +156,8 @@ class Jobs:
             return await self._exports.again(old)
         job = await self._repeated(old, config)
         resume_from = None if fresh else await self._resumable(old)
-        return (await self._insert(replace(job, rerun_of=job_id, resume_from=resume_from), "retry", None, "")).view
+        placed = await self._insert(replace(job, rerun_of=job_id, resume_from=resume_from), "retry", None, "")
+        return await self.get(placed.job_id)
 
     async def resume(self, job_id: str) -> JobView:
         """A training that was cancelled or failed goes on as a new job; asked again, it is the same one.
@@ -157,7 +172,7 @@ class Jobs:
                 "understands. Start without resume to begin anew"
             )
         job = replace(await self._plan(_request_of(old)), rerun_of=job_id, resume_from=source)
-        return (await self._insert(job, "resume", job_id, "")).view
+        return await self.get((await self._insert(job, "resume", job_id, "")).job_id)
 
     async def _resumable(self, old: Job) -> str | None:
         """The job whose checkpoints a retry of this one goes on from: its own, or those that it was to go on from itself."""
@@ -193,13 +208,15 @@ class Jobs:
             created_at_ms=self._clock.now_ms(),
         )
 
-    async def _ordered(
-        self, request: JobRequest, source: str, key: str | None, meant: Callable[[Job], Job]
-    ) -> Submitted:
+    async def _ordered(self, request: JobRequest, source: str, key: str | None, meant: Callable[[Job], Job]) -> Placed:
         body_sha256 = sha256_of(request)
-        if key is not None and (known := await self._taken(source, key, body_sha256)):
-            return Submitted(await self.get(known), created=False)
-        return await self._insert(meant(await self._plan(request)), source, key, body_sha256)
+        try:
+            job = meant(await self._plan(request))
+        except EyebrightError:  # what was taken once stays taken, though it could not be ordered any more
+            if key is None or (known := await self._taken(source, key, body_sha256)) is None:
+                raise
+            return Placed(known, created=False)
+        return await self._insert(job, source, key, body_sha256)
 
     async def _plan(self, request: JobRequest) -> Job:
         settled = await self._orders.settle(request)
@@ -222,14 +239,17 @@ class Jobs:
             created_at_ms=self._clock.now_ms(),
         )
 
-    async def _insert(self, job: Job, source: str, key: str | None, body_sha256: str) -> Submitted:
+    async def _insert(self, job: Job, source: str, key: str | None, body_sha256: str) -> Placed:
         receipt = key and Receipt(source=source, key=key, body_sha256=body_sha256, job_id=job.id)
         async with self._store.transaction() as transaction:
             known = await known_order(transaction, source, key, body_sha256) if key else None
             if known is None:
                 await transaction.insert(job, receipt or None)
         self._announcer.submitted(job.id)
-        return Submitted(await self.get(known or job.id), created=known is None)
+        return Placed(known or job.id, created=known is None)
+
+    async def _submitted(self, placed: Placed) -> Submitted:
+        return Submitted(await self.get(placed.job_id), placed.created)
 
     async def _taken(self, source: str, key: str, body_sha256: str) -> str | None:
         async with self._store.transaction() as transaction:
