@@ -1,6 +1,7 @@
 """An import whose order says what to train on it."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from harness.live import pets
 from harness.site import API, Site
 from harness.site import site as make_site
 
-from eyebright.errors import TrainerUnavailable
+from eyebright.errors import StorageFull, TrainerUnavailable
 from eyebright.services.datasets import IMPORTS
 from eyebright.services.relay import REST_SECONDS
 from eyebright_wire.errors import ErrorCode
@@ -53,6 +54,34 @@ async def test_however_often_the_import_is_told_of_there_is_one_training(site: S
     for message in pending:
         await sequel.notify(message)
     assert len(await trainings(site)) == 1
+
+
+async def test_a_training_that_an_older_server_placed_in_other_words_is_the_one(site: Site, tmp_path: Path) -> None:
+    await bring(site, pets(tmp_path / "photos"))
+    pending = await site.parts.database.outbox.pending(100)
+    await site.context.services.relay.tick()
+    inbox = site.parts.database.state.inbox
+    inbox.update({key: replace(receipt, body_sha256="otherwise") for key, receipt in inbox.items()})
+    sequel = site.context.services.relay._subscribers["sequel"]
+    for message in pending:
+        await sequel.notify(message)
+    assert [job.state for job in await trainings(site)] == [JobState.QUEUED]
+
+
+async def test_while_the_disk_is_full_the_training_waits(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: Any, **__: Any) -> None:
+        raise StorageFull
+
+    await bring(site, pets(tmp_path / "photos"))
+    with monkeypatch.context() as patched:
+        patched.setattr(site.context.services.jobs, "submit", full)
+        await site.context.services.relay.tick()
+    assert await trainings(site) == []
+    site.clock.advance(REST_SECONDS)
+    await site.context.services.relay.tick()
+    assert [job.state for job in await trainings(site)] == [JobState.QUEUED]
 
 
 async def test_an_import_that_had_succeeded_when_it_was_to_stop_is_followed_by_no_training(
