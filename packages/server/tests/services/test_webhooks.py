@@ -354,6 +354,20 @@ async def test_the_settings_can_declare_endpoints(webhooks):
     assert (await webhooks.endpoints.get(view.id)).enabled
 
 
+async def test_a_declared_endpoint_that_was_gone_is_told_again_at_another_address(webhooks):
+    await webhooks.endpoints.declare([Declared(name="backend", url=ONE)])
+    webhooks.sender.answers[ONE] = Answer(410)
+    await finished(webhooks)
+    await webhooks.endpoints.declare([Declared(name="backend", url=ONE)])
+    assert not (await webhooks.endpoints.get("whe_backend")).enabled, "the same settings change nothing"
+    await webhooks.endpoints.declare([Declared(name="backend", url=TWO)])
+    found = await webhooks.endpoints.get("whe_backend")
+    assert (found.enabled, found.disabled_reason, found.failing_since_ms) == (True, "", None)
+    await webhooks.endpoints.update("whe_backend", WebhookUpdate(enabled=False))
+    await webhooks.endpoints.declare([Declared(name="backend", url=ONE)])
+    assert not (await webhooks.endpoints.get("whe_backend")).enabled, "by hand is for good"
+
+
 async def test_a_dialect_words_method_path_and_body(webhooks):
     class Seeds(Standard):
         progress_interval_seconds = 30.0

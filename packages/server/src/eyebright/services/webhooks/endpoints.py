@@ -121,7 +121,9 @@ class Endpoints:
             endpoint = Endpoint(id=f"whe_{each.name}", secret=secret, managed=True, created_at_ms=now_ms, **said)
             await self._store.add_endpoint(endpoint)
             return
-        again = {"enabled": True, "disabled_reason": ""} if known.disabled_reason == UNDECLARED else {}
+        moved = known.url != each.url and known.disabled_reason != BY_HAND  # what failed was at the address before
+        anew = {"enabled": True, "disabled_reason": "", "failing_since_ms": None}
+        again = anew if moved or known.disabled_reason == UNDECLARED else {}
         secret = {"secret": each.secret} if each.secret else {}
         await self._store.change_endpoint(known.id, {**said, **again, **secret})
 
