@@ -105,6 +105,39 @@ def test_half_precision_is_read_where_there_is_nothing_else(root: Path, saved: P
     assert torch.equal(unet.conv_in.weight, TINY.unet().conv_in.weight)
 
 
+def test_what_is_not_read_is_not_hashed(root: Path, saved: Path):
+    """Otherwise a run that rests could not go on, once somebody has put more beside its base model."""
+    shutil.copytree(saved, root / "ours")
+    before = find("sd15", "ours")
+    for beside in ("non_ema", "fp16"):
+        (root / "ours" / "unet" / f"diffusion_pytorch_model.{beside}.safetensors").write_bytes(b"other weights")
+    assert find("sd15", "ours").hashes == before.hashes
+
+
+@pytest.mark.parametrize("variant", [None, "fp16"])
+def test_weights_in_pieces_are_read_and_hashed_as_such(root: Path, variant: str | None):
+    """With others beside them, which would be read were they asked for."""
+    pipeline(TINY).save_pretrained(root / "cut", variant=variant, max_shard_size="100KB")
+    if not variant:
+        (root / "cut" / "unet" / "diffusion_pytorch_model.fp16.safetensors").write_bytes(b"other weights")
+    base = find("sd15", "cut")
+    pieces = [name for name in base.hashes if name.startswith("unet/")]
+    assert len(pieces) > 1
+    assert all("-of-" in name for name in pieces)
+    assert torch.equal(base.parts.unet().conv_in.weight, TINY.unet().conv_in.weight)
+    assert base.parts.text_encoder().config.hidden_size == 32
+
+
+@pytest.mark.parametrize("name", ["unet.bin", "../vae/diffusion_pytorch_model.safetensors", "gone.safetensors"])
+def test_an_index_names_only_safetensors_beside_it(root: Path, saved: Path, name: str):
+    shutil.copytree(saved, root / "ours")
+    unet = root / "ours" / "unet"
+    (unet / "unet.bin").write_bytes(b"a pickle")
+    (unet / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": name}}))
+    with pytest.raises(ConfigInvalid, match="expected names of safetensors files that lie beside it"):
+        find("sd15", "ours")
+
+
 def test_another_kind_of_model_is_refused(root: Path, saved: Path):
     shutil.copytree(saved, root / "xl")
     config = root / "xl" / "unet" / "config.json"
@@ -146,6 +179,31 @@ def test_what_is_fetched_is_there_whole_or_not_at_all(root: Path, saved: Path, m
         hub.FILES
     )
     assert len(asked) == len(set(asked)) + 1
+
+
+def test_what_came_incomplete_is_fetched_again(root: Path, saved: Path, monkeypatch: pytest.MonkeyPatch):
+    lengths = [100, None]
+
+    def fetched(url: str, file: Path) -> None:
+        source = saved.joinpath(*Path(url).parts[-2:])
+        content = source.read_bytes() if source.exists() else b""
+        file.write_bytes(
+            content[: lengths.pop(0)] if url.endswith("unet/diffusion_pytorch_model.safetensors") else content
+        )
+
+    monkeypatch.setattr(hub, "download", fetched)
+    with pytest.raises(ConfigInvalid, match="came incomplete"):
+        hub.Repository("them/theirs").fetch(root / "them--theirs")
+    assert hub.Repository("them/theirs").fetch(root / "them--theirs").is_dir()
+
+
+def test_a_run_that_another_one_overtakes_takes_what_that_fetched(root: Path, monkeypatch: pytest.MonkeyPatch):
+    def overtaken(*_given: object) -> None:
+        (root / ".them--theirs.part").rename(root / "them--theirs")
+        raise FileNotFoundError("the folder has gone")
+
+    monkeypatch.setattr(hub, "download", overtaken)
+    assert hub.Repository("them/theirs").fetch(root / "them--theirs") == root / "them--theirs"
 
 
 def test_a_full_disk_is_told_as_that(root: Path, monkeypatch: pytest.MonkeyPatch):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from eyebright_kit.errors import ConfigInvalid
 #: The parts that have weights, and what their files are called before the ending.
 WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 _HALF = "fp16"
+_PIECE = re.compile(r"[\w-][\w.-]*\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Folder:
         self._check_kind()
 
     def _check_kind(self) -> None:
-        unet, text = _settings(self.root / "unet"), _settings(self.root / "text_encoder")
+        unet, text = (_settings(self.root / part / "config.json") for part in ("unet", "text_encoder"))
         latents, cross = unet.get("in_channels", 4), unet.get("cross_attention_dim")
         if unet.get("addition_embed_type") or latents != 4 or cross != text.get("hidden_size"):
             raise ConfigInvalid(
@@ -72,16 +74,16 @@ class Folder:
             )
 
     def _how(self, part: str) -> Mapping[str, Any]:
-        plain = (self.root / part / f"{WEIGHTS[part]}.safetensors").exists() or not list(
-            (self.root / part).glob(f"*.{_HALF}*.safetensors")
-        )
-        return {"use_safetensors": True, "local_files_only": True, "variant": None if plain else _HALF}
+        return {"use_safetensors": True, "local_files_only": True, "variant": self._variant(part)}
+
+    def _variant(self, part: str) -> str | None:
+        """Half precision where there is nothing else."""
+        folder, stem = self.root / part, WEIGHTS[part]
+        return _HALF if not _files(folder, stem) and _files(folder, stem, _HALF) else None
 
     def _weights(self, part: str) -> list[Path]:
-        """The whole ones, or those in half precision where there are no others; in several pieces, all of them."""
-        found = list((self.root / part).glob(f"{WEIGHTS[part]}*.safetensors"))
-        half = [file for file in found if f".{_HALF}" in file.name]
-        return [file for file in found if file not in half] or half
+        """All that is read, and nothing that only lies beside it: other files may come and go while a run rests."""
+        return _files(self.root / part, WEIGHTS[part], self._variant(part))
 
 
 def base_in(root: Path, name: str, terms: str) -> Base:
@@ -93,11 +95,27 @@ def base_in(root: Path, name: str, terms: str) -> Base:
     return Base(name, str(root), terms, together, folder, hashes)
 
 
-def _settings(part: Path) -> dict[str, Any]:
+def _files(folder: Path, stem: str, variant: str | None = None) -> list[Path]:
+    """Weights in one file, or in the pieces that an index beside them names."""
+    mark = f".{variant}" if variant else ""
+    whole, index = folder / f"{stem}{mark}.safetensors", folder / f"{stem}.safetensors.index{mark}.json"
+    pieces = _pieces(index) if index.exists() else []
+    return sorted({*pieces, *([whole] if whole.exists() else [])})
+
+
+def _pieces(index: Path) -> list[Path]:
+    """An index is read by libraries that would follow it anywhere, and take a pickle for a piece."""
+    names = {str(name) for name in dict(_settings(index).get("weight_map", {})).values()}
+    if strange := sorted(name for name in names if not _PIECE.fullmatch(name) or not (index.parent / name).is_file()):
+        raise ConfigInvalid(f"{index} names {strange[0]!r}; expected names of safetensors files that lie beside it")
+    return [index.parent / name for name in names]
+
+
+def _settings(file: Path) -> dict[str, Any]:
     try:
-        return json.loads((part / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigInvalid(f"{part / 'config.json'} cannot be read ({error}); put a fresh copy there") from error
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigInvalid(f"{file} cannot be read ({error}); put a fresh copy there") from error
 
 
 def _sha256(file: Path) -> str:

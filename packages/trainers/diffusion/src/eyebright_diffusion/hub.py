@@ -5,6 +5,7 @@ from pathlib import Path
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from safetensors import SafetensorError, safe_open
 
 from eyebright_kit.disk import is_full
 from eyebright_kit.errors import ConfigInvalid, DiskFull
@@ -43,7 +44,7 @@ class Repository:
         """
         halfway = into.with_name(f".{into.name}.part")
         for file in FILES:
-            if not (halfway / file).exists():
+            if not (halfway / file).exists() and not into.is_dir():  # another run may be quicker
                 self._fetch(file, halfway / file, into)
         try:
             halfway.rename(into)
@@ -57,7 +58,10 @@ class Repository:
         try:
             to.parent.mkdir(parents=True, exist_ok=True)
             download(url, to)
+            _check_whole(to)
         except OSError as error:  # URLError and time-outs are OSErrors
+            if into.is_dir():
+                return
             if is_full(error):
                 raise DiskFull(
                     f"no room left in {to.parent} for {file} of {self.name}; free space there and retry"
@@ -68,3 +72,16 @@ class Repository:
                 f"Put these files of https://huggingface.co/{self.name} below {into}: {', '.join(FILES)}; "
                 f"or try everything out with model=tiny, which needs none"
             ) from error
+
+
+def _check_whole(file: Path) -> None:
+    """Raises ConnectionError, and takes away a file that is shorter than it says: what is left of a line that broke looks whole
+    to the client, which counts no bytes."""
+    if file.suffix != ".safetensors":
+        return
+    try:
+        with safe_open(file, framework="pt"):
+            pass
+    except SafetensorError as error:
+        file.unlink()
+        raise ConnectionError(f"{file.name} came incomplete: {error}") from error
