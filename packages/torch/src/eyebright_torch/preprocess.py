@@ -65,13 +65,22 @@ def read_square(path: Path, rule: Preprocessing) -> Pixels:
     with Image.open(path) as image:
         size = _upright(image)
         image.draft("RGB", enough)  # JPEG only: decode at 1/2, 1/4 or 1/8 where that is still enough
-        return np.asarray(square(_rgb(ImageOps.exif_transpose(image)), rule, size), dtype=np.uint8)
+        return np.asarray(square(rgb(ImageOps.exif_transpose(image)), rule, size), dtype=np.uint8)
 
 
 def upright_size(path: Path) -> tuple[int, int]:
     """Width and height of the image as it is to be held, without decoding it."""
     with Image.open(path) as image:
         return _upright(image)
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """Of an image in any mode: 16 bits become 8, what is transparent is seen on white."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        return _from_16_bit(image)
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        return _on_white(image)
+    return image.convert("RGB")
 
 
 def square(image: Image.Image, rule: Preprocessing, size: tuple[int, int] | None = None) -> Image.Image:
@@ -148,14 +157,6 @@ def normalise(pixels: Pixels, rule: Preprocessing) -> NDArray[np.float32]:
 def _upright(image: Image.Image) -> tuple[int, int]:
     turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _ON_ITS_SIDE
     return (image.height, image.width) if turned else image.size
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":
-        return _from_16_bit(image)
-    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
-        return _on_white(image)
-    return image.convert("RGB")
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:

@@ -17,7 +17,7 @@ from eyebright_kit.data.local import LocalSample
 from eyebright_kit.errors import DatasetInvalid
 from eyebright_torch.hardware import Hardware
 from eyebright_torch.order import Indices
-from eyebright_torch.preprocess import UNREADABLE
+from eyebright_torch.preprocess import UNREADABLE, rgb
 
 
 @dataclass(frozen=True)
@@ -73,19 +73,10 @@ def _pixels(sample: LocalSample, size: Size) -> torch.Tensor:
     """[1, 3, height, width], from -1 to 1."""
     try:
         with Image.open(sample.path) as opened:
-            image = fitted(_plain(ImageOps.exif_transpose(opened)), size)
+            image = fitted(rgb(ImageOps.exif_transpose(opened)), size)
     except UNREADABLE as error:
         raise DatasetInvalid(
             f"{sample.source or sample.path.name} cannot be decoded ({error}); replace or remove it and import again"
         ) from error
     pixels = torch.from_numpy(np.array(image, dtype=np.float32))
     return (pixels / 127.5 - 1).permute(2, 0, 1).unsqueeze(0)
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """RGB; what is transparent is seen on white."""
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(ground, image)
-    return image.convert("RGB")
