@@ -6,21 +6,26 @@ import logging
 from dataclasses import replace
 from weakref import ref
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from eyebright_diffusion import adapters, built, optim
+from eyebright_diffusion import adapters, built, latents, optim
+from eyebright_diffusion.buckets import Size
 from eyebright_diffusion.files import DIFFUSERS
 from eyebright_diffusion.task import TextToImage
 from eyebright_diffusion.trainer import DiffusionTrainer
 from eyebright_kit.data.local import LocalDataset
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, OutOfMemory
 from eyebright_kit.runtime import Stopped
+from eyebright_torch import hardware
+from eyebright_torch.hardware import Hardware
 from eyebright_torch.learner import Learner
 from eyebright_torch.testing import Killed
 from eyebright_wire.datasets import Split
+from eyebright_wire.jobs import Resources
 
 EVERYTHING = {
     "epochs": 3,
@@ -146,23 +151,22 @@ def test_each_image_and_each_text_is_encoded_once(job, monkeypatch):
 
 
 def test_batches_that_are_accumulated_make_one_step(job, monkeypatch):
-    """Six images in three shapes: at least three passes, of which none has images of two shapes."""
+    """Six images in three shapes, of which no pass has two."""
     passes = []
     forward = adapters.Adapters.forward
-    monkeypatch.setattr(
-        adapters.Adapters,
-        "forward",
-        lambda self, noisy, *rest: (passes.append((torch.is_grad_enabled(), len(noisy))), forward(self, noisy, *rest))[
-            1
-        ],
-    )
-    context = job.context(batch=2, accumulate=9, epochs=1)
+
+    def watched(self, noisy, *rest):
+        if torch.is_grad_enabled():
+            passes.append(noisy.shape)
+        return forward(self, noisy, *rest)
+
+    monkeypatch.setattr(adapters.Adapters, "forward", watched)
+    context = job.context(batch=2, accumulate=9, epochs=1, resolution=192)
     fit(context)
-    learned_from = [images for learning, images in passes if learning]
     assert context.desk.progress_made[-1].steps == 1
-    assert sum(learned_from) == 6
-    assert len(learned_from) >= 3
-    assert max(learned_from) <= 2
+    assert sum(images for images, *_ in passes) == 6
+    assert len({shape[2:] for shape in passes}) == 3
+    assert max(images for images, *_ in passes) <= 2
 
 
 def test_an_image_is_shown_as_often_as_its_folder_says(job, images):
@@ -226,6 +230,25 @@ def test_a_broken_picture_is_named(job, images, tmp_path):
     broken = replace(images.samples(Split.TRAIN)[0], path=tmp_path / "broken.png", source="broken.png")
     with pytest.raises(DatasetInvalid, match=r"broken\.png cannot be decoded"):
         fit(with_data(job.context(), LocalDataset(images.root, (), {Split.TRAIN: (broken,)})))
+
+
+def test_a_scan_of_16_bits_is_learned_from_as_the_same_of_8(images, tmp_path):
+    grey = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) // 16
+    for name, values in (("16.png", grey * 256), ("8.png", grey.astype(np.uint8))):
+        Image.fromarray(values).save(tmp_path / name)
+    sample, cpu = images.samples(Split.TRAIN)[0], Hardware(torch.device("cpu"), None, 1)
+    scans = [replace(sample, path=tmp_path / name) for name in ("16.png", "8.png")]
+    sixteen, eight = latents.encoded(built.TINY.vae(), scans, [Size(64, 64)] * 2, cpu, lambda: None).kept
+    assert torch.equal(sixteen, eight)
+
+
+def test_devices_that_wait_are_told(job, caplog, monkeypatch):
+    monkeypatch.setattr(hardware.torch.cuda, "is_available", lambda: False)
+    context = job.context()
+    two = context.spec.model_copy(update={"resources": Resources(threads=1, devices=(0, 1))})
+    with pytest.raises(ConfigInvalid, match="no CUDA device"):
+        fit(replace(context, spec=two))
+    assert "CUDA device 0 learns, and 1 waits" in caplog.text
 
 
 def test_memory_that_runs_out_is_told_with_the_settings_to_lower(job, monkeypatch):

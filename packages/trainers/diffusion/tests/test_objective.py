@@ -4,6 +4,7 @@ from diffusers import DDPMScheduler
 from tiny import a_scheduler
 
 from eyebright_diffusion.objective import Objective
+from eyebright_kit.errors import ConfigInvalid
 
 PREDICTIONS = ("epsilon", "v_prediction")
 
@@ -102,5 +103,5 @@ def test_halves_are_asked_in_full_precision(latents: torch.Tensor):
 
 
 def test_a_base_model_that_predicts_something_else_is_refused():
-    with pytest.raises(ValueError, match="predicts 'sample'; known are epsilon and v_prediction"):
+    with pytest.raises(ConfigInvalid, match="predicts 'sample'; known are epsilon and v_prediction"):
         Objective(a_scheduler("sample"))

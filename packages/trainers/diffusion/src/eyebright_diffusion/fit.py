@@ -23,6 +23,7 @@ from eyebright_torch import hardware as machine
 from eyebright_torch import memory
 from eyebright_torch.distributed import Ranks
 from eyebright_torch.hardware import Hardware
+from eyebright_torch.launch import cuda_indices
 from eyebright_torch.learner import Learner
 from eyebright_torch.loop import Loop
 from eyebright_torch.schedule import learning_rate
@@ -34,6 +35,7 @@ from eyebright_wire.jobs import Stage
 def fit(ctx: Context) -> Result:
     """Raises a TrainerFailure with what to change, or Stopped with a checkpoint left behind."""
     config = ctx.config_as(LoraConfig)
+    _tell_idle(ctx, config)
     hardware = machine.choose(config, ctx.resources, 0, 1)
     machine.settle(hardware, config.deterministic)
     with memory.explained(config):
@@ -42,6 +44,14 @@ def fit(ctx: Context) -> Result:
         base = bases.find(ctx.model, config.base_model, partial(bucket.fetch, ctx))
         ctx.log.info("base model %s, sha256 %s", base.name, base.sha256)
         return _Run(ctx, config, hardware, base).result()
+
+
+def _tell_idle(ctx: Context, config: LoraConfig) -> None:
+    mine, *idle = cuda_indices(config, ctx.resources) or (None,)
+    if idle:
+        ctx.log.warning(
+            "a LoRA is learned on one device: CUDA device %s learns, and %s waits", mine, ", ".join(map(str, idle))
+        )
 
 
 def _check(ctx: Context, config: LoraConfig) -> None:
@@ -59,12 +69,12 @@ class _Run:
     base: Base
 
     def result(self) -> Result:
+        objective = Objective(self.base.parts.scheduler(), self.config.min_snr_gamma, self.config.noise_offset)
         text = self._text_encoder() if self.config.train_text_encoder else None
         drawing = Drawing(self.ctx, self.config, self.hardware, self.base.parts)
         train, val = self._pictured(Split.TRAIN, text), self._pictured(Split.VAL, text)
         assert train
         model = self._adapters(text)
-        objective = Objective(self.base.parts.scheduler(), self.config.min_snr_gamma, self.config.noise_offset)
         task = TextToImage(self.config, self.hardware, objective, train, val, drawing)
         loop = self._loop(model, task)
         self.ctx.stage(Stage.TRAINING)

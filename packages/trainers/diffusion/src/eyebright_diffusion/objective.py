@@ -13,6 +13,8 @@ from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 from torch.nn import functional
 
+from eyebright_kit.errors import ConfigInvalid
+
 PREDICTIONS = ("epsilon", "v_prediction")
 
 
@@ -43,7 +45,9 @@ class Objective:
 
     def __post_init__(self) -> None:
         if self._prediction not in PREDICTIONS:
-            raise ValueError(f"the base model predicts {self._prediction!r}; known are {' and '.join(PREDICTIONS)}")
+            raise ConfigInvalid(
+                f"the base model predicts {self._prediction!r}; known are {' and '.join(PREDICTIONS)}. Take another base_model"
+            )
 
     def ask(self, latents: torch.Tensor, rng: torch.Generator) -> Question:
         """Latents [N, C, H, W] as the UNet knows them, that is times the autoencoder's scaling factor. Draws from `rng` alone,
