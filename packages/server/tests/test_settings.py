@@ -213,6 +213,24 @@ def test_a_token_that_fits_no_header_is_refused_and_not_repeated(monkeypatch, to
     assert "fish" not in caught.value.message
 
 
+def test_the_secret_that_the_callers_api_verifies_with_is_never_shown(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_TRAINING_SERVER__SECRET", "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldY\n")
+    found = Settings()
+    assert found.training_server.secret == "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldY"
+    assert "QUJD" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "key", ["=", "QUJD", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYü", "QUJD" * 30, "QUJDREVGR0hJSktMTU5PUFFSU1RVVld"]
+)
+@pytest.mark.parametrize("prefix", ["", "whsec_"])
+def test_a_secret_that_nobody_could_verify_with_is_refused_and_not_repeated(monkeypatch, prefix, key):
+    monkeypatch.setenv("EYEBRIGHT_TRAINING_SERVER__SECRET", prefix + key)
+    with pytest.raises(InvalidRequest, match=r"EYEBRIGHT_TRAINING_SERVER__SECRET is no secret.* whsec_") as caught:
+        Settings()
+    assert "QUJD" not in caught.value.message
+
+
 def test_the_callers_api_is_named_without_its_last_slash_and_without_a_password(monkeypatch):
     monkeypatch.setenv("EYEBRIGHT_TRAINING_SERVER__BACKEND_URL", "http://backend:8000/")
     assert Settings().training_server.backend_url == "http://backend:8000"

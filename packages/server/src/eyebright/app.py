@@ -387,6 +387,7 @@ def declared(settings: Settings) -> list[Declared]:
         Declared(
             name=training_server.NAME,
             url=chosen.backend_url,
+            secret=chosen.secret,
             events=training_server.EVENTS,
             description="The callers of a Training Server",
             dialect=training_server.NAME,

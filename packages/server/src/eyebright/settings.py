@@ -6,6 +6,7 @@
 
 import os
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -35,9 +36,10 @@ PREFIX = "EYEBRIGHT_"
 _MIB = 2**20
 #: Two heartbeats may be lost or late before a trainer that lives loses its attempt.
 _HEARTBEATS_PER_LEASE = 3
-_USERINFO, _UNPRINTABLE, _BROKER = "userinfo_in_url", "unprintable_secret", "no_broker"
+_USERINFO, _UNPRINTABLE, _BROKER, _UNSIGNED = "userinfo_in_url", "unprintable_secret", "no_broker", "not_to_sign_with"
 #: What is wrong with these is said without showing them.
-_NOT_SHOWN = frozenset({_USERINFO, _UNPRINTABLE, _BROKER})
+_NOT_SHOWN = frozenset({_USERINFO, _UNPRINTABLE, _BROKER, _UNSIGNED})
+_WHSEC = "whsec_"
 _BUCKET = re.compile(r"(?:gs|s3)://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._=-]+)*/?")
 
 
@@ -127,6 +129,22 @@ def _printable(secret: str) -> str:
     """It goes into a header as it is; the line's end of a file that it came from does not."""
     if not (text := secret.strip()).isascii() or not text.isprintable() or " " in text:
         raise PydanticCustomError(_UNPRINTABLE, "holds what no header may hold; expected letters, digits and signs")
+    return text
+
+
+def _signing(secret: str) -> str:
+    """As Standard Webhooks has it, so that the receiver's library takes the same one."""
+    text = secret.strip()
+    try:
+        key = b64decode(text.removeprefix(_WHSEC), validate=True)
+    except ValueError:
+        key = b""
+    if not text.startswith(_WHSEC) or not 24 <= len(key) <= 64:
+        raise PydanticCustomError(
+            _UNSIGNED,
+            "is no secret of Standard Webhooks; expected whsec_ and then 24 to 64 random bytes in base64, "
+            'such as "whsec_$(openssl rand -base64 32)"',
+        )
     return text
 
 
@@ -240,6 +258,11 @@ class TrainingServerSettings(Section):
     )
     token: Annotated[str, AfterValidator(_printable)] | None = Field(
         default=None, repr=False, description="Sent to their API as `Authorization: Bearer …`"
+    )
+    secret: Annotated[str, AfterValidator(_signing)] | None = Field(
+        default=None,
+        repr=False,
+        description="whsec_…: what their API is told is signed with it, after Standard Webhooks; default: it is not signed",
     )
     progress_seconds: float = Field(
         default=30, ge=1, description="How often their API is told of a training's progress"

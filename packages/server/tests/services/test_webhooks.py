@@ -368,6 +368,17 @@ async def test_a_declared_endpoint_that_was_gone_is_told_again_at_another_addres
     assert not (await webhooks.endpoints.get("whe_backend")).enabled, "by hand is for good"
 
 
+async def test_what_the_settings_declare_is_signed_with_their_secret_or_not_at_all(webhooks, monkeypatch):
+    secret = "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldY"
+    for signing in (secret, None):
+        await webhooks.endpoints.declare([Declared(name="backend", url=ONE, secret=signing, events=("job.created",))])
+        await webhooks.platform.submit()
+        await webhooks.turn()
+    signed, unsigned = webhooks.sender.sent
+    verify(signed, secret, monkeypatch)
+    assert [name for name in unsigned.headers if name.startswith("webhook-")] == ["webhook-id"]
+
+
 async def test_a_dialect_words_method_path_and_body(webhooks):
     class Seeds(Standard):
         progress_interval_seconds = 30.0

@@ -15,7 +15,7 @@ ROTATION_MS = 24 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Somebody who wants to be told. A managed one is declared by the settings."""
+    """Somebody who wants to be told. A managed one is declared by the settings; without a secret it is not signed."""
 
     id: str
     url: str
@@ -36,7 +36,7 @@ class Endpoint:
     def secrets(self, now_ms: int) -> tuple[str, ...]:
         """Those that are signed with, the newest first."""
         old = self.previous_secret if now_ms < self.previous_until_ms else None
-        return (self.secret, old) if old else (self.secret,)
+        return tuple(each for each in (self.secret, old) if each)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ class Declared:
 
     name: str
     url: str
-    secret: str | None = field(default=None, repr=False)  # None: one is made at first
+    secret: str | None = field(default=None, repr=False)  # None: it is not signed
     events: tuple[str, ...] = ("*",)
     description: str = ""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -109,6 +109,7 @@ class Endpoints:
     async def _declare(self, each: Declared, known: Endpoint | None) -> None:
         said: dict[str, Any] = {
             "url": each.url,
+            "secret": each.secret or "",
             "events": each.events,
             "description": each.description,
             "labels": dict(each.labels),
@@ -116,16 +117,14 @@ class Endpoints:
             "progress_seconds": each.progress_seconds,
         }
         if known is None:
-            secret = each.secret or new_secret(self._clock)
             now_ms = self._clock.now_ms()
-            endpoint = Endpoint(id=f"whe_{each.name}", secret=secret, managed=True, created_at_ms=now_ms, **said)
+            endpoint = Endpoint(id=f"whe_{each.name}", managed=True, created_at_ms=now_ms, **said)
             await self._store.add_endpoint(endpoint)
             return
         moved = known.url != each.url and known.disabled_reason != BY_HAND  # what failed was at the address before
         anew = {"enabled": True, "disabled_reason": "", "failing_since_ms": None}
         again = anew if moved or known.disabled_reason == UNDECLARED else {}
-        secret = {"secret": each.secret} if each.secret else {}
-        await self._store.change_endpoint(known.id, {**said, **again, **secret})
+        await self._store.change_endpoint(known.id, {**said, **again})
 
     async def _changeable(self, endpoint_id: str, advice: str) -> Endpoint:
         endpoint = await self._store.endpoint(endpoint_id)
