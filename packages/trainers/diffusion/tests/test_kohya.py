@@ -107,3 +107,10 @@ def test_the_header_tells_rank_alpha_base_and_trigger(tmp_path: Path):
     assert (told["ss_network_dim"], told["ss_network_alpha"], told["ss_base_model_version"]) == ("4", "12.0", "sd_v1")
     assert (told["modelspec.title"], told["modelspec.trigger_phrase"]) == ("Watercolour", "sks")
     assert "modelspec.trigger_phrase" not in kohya.metadata(RANK, ALPHA, title="Watercolour")
+
+
+def test_the_second_generation_is_not_called_the_first():
+    told = kohya.metadata(RANK, ALPHA, title="Watercolour", text_width=1024)
+    assert (told["ss_v2"], told["ss_base_model_version"]) == ("True", "sd_v2")
+    assert told["modelspec.architecture"] == "stable-diffusion-v2-512/lora"
+    assert kohya.metadata(RANK, ALPHA, title="Watercolour")["ss_v2"] == "False"

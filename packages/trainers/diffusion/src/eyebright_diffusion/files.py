@@ -23,7 +23,8 @@ def write_diffusers(path: Path, model: Adapters, config: LoraConfig) -> None:
 
 
 def write_kohya(path: Path, model: Adapters, config: LoraConfig, title: str) -> None:
-    header = kohya.metadata(config.rank, config.alpha, title=title, trigger=config.trigger)
+    width = model.networks["unet"].config["cross_attention_dim"]
+    header = kohya.metadata(config.rank, config.alpha, title=title, trigger=config.trigger, text_width=width)
     _write(path, kohya.converted(named(model), config.alpha), header)
 
 

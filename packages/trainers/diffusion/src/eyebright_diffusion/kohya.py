@@ -14,6 +14,7 @@ import torch
 from diffusers.utils import convert_state_dict_to_kohya
 
 _ENCODER, _OF_OLD = "text_encoder.", "text_encoder.text_model."
+_SECOND = 1024  # numbers to each token in Stable Diffusion 2.x
 
 
 def converted(lora: Mapping[str, torch.Tensor], alpha: float) -> dict[str, torch.Tensor]:
@@ -37,17 +38,19 @@ def compatible(name: str) -> str:
     return name
 
 
-def metadata(rank: int, alpha: float, *, title: str, trigger: str = "") -> dict[str, str]:
-    """What such programs show about a file, for Stable Diffusion 1.x: kohya's names, and those of the model specification
-    (https://github.com/Stability-AI/ModelSpec)."""
+def metadata(rank: int, alpha: float, *, title: str, trigger: str = "", text_width: int = 768) -> dict[str, str]:
+    """What such programs show about a file: kohya's names, and those of the model specification
+    (https://github.com/Stability-AI/ModelSpec). By the base's generation some hide what does not fit: the second one is known by
+    the width of its texts (`text_width`)."""
+    second = text_width == _SECOND
     said = {
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(rank),
         "ss_network_alpha": str(float(alpha)),
-        "ss_base_model_version": "sd_v1",
-        "ss_v2": "False",
+        "ss_base_model_version": "sd_v2" if second else "sd_v1",
+        "ss_v2": str(second),
         "modelspec.sai_model_spec": "1.0.0",
-        "modelspec.architecture": "stable-diffusion-v1/lora",
+        "modelspec.architecture": "stable-diffusion-v2-512/lora" if second else "stable-diffusion-v1/lora",
         "modelspec.implementation": "https://github.com/huggingface/diffusers",
         "modelspec.title": title,
     }
