@@ -16,3 +16,16 @@ def test_text_that_is_too_long_is_told_with_its_limit():
     (problem,) = misfit(refused.value.errors()).errors
     assert problem["field"] == "text"
     assert problem["message"].startswith("must be text of 200 characters or fewer, not 'nn")
+
+
+class _Notes(BaseModel):
+    notes: tuple[_Note, ...] = Field(min_length=1)
+
+
+def test_a_list_is_not_too_short_for_what_is_wrong_in_it():
+    with pytest.raises(ValidationError) as refused:
+        _Notes.model_validate({"notes": [{"text": 3}]})
+    assert [each["field"] for each in misfit(refused.value.errors()).errors or []] == ["notes.0.text"]
+    with pytest.raises(ValidationError) as refused:
+        _Notes.model_validate({"notes": []})
+    assert [each["field"] for each in misfit(refused.value.errors()).errors or []] == ["notes"]

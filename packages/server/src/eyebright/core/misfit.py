@@ -40,8 +40,17 @@ _SHOWN_CHARACTERS = 60
 def misfit(errors: Iterable[Mapping[str, Any]], known: Collection[str] = ()) -> InvalidRequest:
     """What does not fit, from pydantic's `errors()`. `known` are the fields that the request may have, of which a mistyped one is
     told the nearest."""
-    found = [_misfit(each, known) for each in errors]
+    found = [_misfit(each, known) for each in _causes(list(errors))]
     return InvalidRequest("; ".join(_sentence(each) for each in found), errors=found)
+
+
+def _causes(errors: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Without the list that is too short because what is in it does not fit."""
+    places = [tuple(each["loc"]) for each in errors]
+    around = {place[:depth] for place in places for depth in range(len(place))}
+    return [
+        each for each, place in zip(errors, places, strict=True) if each["type"] != "too_short" or place not in around
+    ]
 
 
 def _misfit(error: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
