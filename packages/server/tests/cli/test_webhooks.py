@@ -1,5 +1,6 @@
 """`eyebright webhooks …`, against a real server whose rules let it call this machine's receivers."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def test_a_webhook_from_its_birth_to_its_end(cli: Cli, client: Client, receiver:
     with pytest.raises(Conflict, match="enable"):
         client.replay_deliveries(made["id"])
     assert cli("webhooks", "enable", made["id"], "--json").document["enabled"] is True
-    assert cli("webhooks", "replay", made["id"], "--since", "1h").out == "0 deliveries are sent again\n"
+    assert cli("webhooks", "replay", made["id"], "--since", "1h").out.startswith("None was given up.")
     assert cli("webhooks", "delete", made["id"]).code == Exit.USAGE
     assert cli("webhooks", "delete", made["id"], "--yes", "--json").document == {"deleted": made["id"]}
     assert cli("webhooks", "show", made["id"]).code == Exit.NOT_FOUND
@@ -70,6 +71,22 @@ def test_a_receiver_that_refuses_is_told_of(cli: Cli, client: Client, receiver: 
     assert (tried.code, "answered 418" in tried.out) == (Exit.NO, True)
     (dead,) = client.deliveries(made["id"], status=DeliveryStatus.DEAD)
     assert dead.answer == 418
+    client.delete_webhook(made["id"])
+
+
+def test_what_waits_is_listed_with_what_it_waits_for(
+    cli: Cli, client: Client, receiver: Receiver, tmp_path: Path
+) -> None:
+    made = cli("webhooks", "create", receiver.url("/500"), "--event", "job.*", "--json").document
+    client.import_dataset(pets(tmp_path / "pets"))
+    deadline = time.monotonic() + 20
+    while "after job.created" not in (listed := " ".join(cli("webhooks", "deliveries", made["id"]).out.split())):
+        assert time.monotonic() < deadline, listed
+    assert "None there is like that." in cli("webhooks", "deliveries", made["id"], "--status", "dead").err
+    assert cli("webhooks", "replay", made["id"]).out.startswith("None was given up.")
+    cli("webhooks", "disable", made["id"])
+    cli("webhooks", "enable", made["id"])
+    assert "deliveries are sent again" in cli("webhooks", "replay", made["id"]).out
     client.delete_webhook(made["id"])
 
 

@@ -1,6 +1,7 @@
 """`eyebright webhooks …`."""
 
 import time
+from collections.abc import Sequence
 from itertools import islice
 from typing import Annotated
 
@@ -137,7 +138,7 @@ def delete(
     """Delete it with its deliveries, for good."""
     with connected() as client:
         found = client.webhook(webhook)
-        if not yes and not _agreed(found):
+        if not (yes or found.managed or _agreed(found)):  # a managed one: the server says why not
             say("Nothing was deleted.")
             return Exit.NO
         client.delete_webhook(webhook)
@@ -164,7 +165,8 @@ def deliveries(
         emit(found)
         return
     columns = ("delivery", "event", "job", "status", "tries", "created", "next", "reason")
-    show_table(columns, map(_row, found), "Nothing was sent there yet.")
+    narrowed = status or event or job
+    show_table(columns, _rows(found), "None there is like that." if narrowed else "Nothing was sent there yet.")
 
 
 @app.command(epilog=example("eyebright webhooks replay WEBHOOK DELIVERY\neyebright webhooks replay WEBHOOK --since 2h"))
@@ -185,7 +187,7 @@ def replay(
             words = f"{again.id} is sent again"
         else:
             again = client.replay_deliveries(webhook, _since_ms(since))
-            words = f"{again.replayed} deliveries are sent again"
+            words = _sent_again(again.replayed)
     if as_json:
         emit(again)
     else:
@@ -245,6 +247,23 @@ def _facts(webhook: WebhookView) -> list[tuple[str, object]]:
     ]
 
 
-def _row(delivery: DeliveryView) -> tuple[object, ...]:
-    told = (delivery.id, delivery.event, delivery.job_id or "", delivery.status, delivery.attempts)
-    return *told, moment(delivery.created_at_ms), moment(delivery.next_at_ms), delivery.reason
+def _sent_again(count: int) -> str:
+    if count == 0:
+        return "None was given up. One that still waits is tried at once by its id: `eyebright webhooks replay WEBHOOK DELIVERY`"
+    return "1 delivery is sent again" if count == 1 else f"{count} deliveries are sent again"
+
+
+def _rows(newest_first: Sequence[DeliveryView]) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    first: dict[str | None, DeliveryView] = {}  # by job: the oldest that waits, of those listed
+    for each in reversed(newest_first):
+        told = (each.id, each.event, each.job_id or "", each.status, each.attempts, moment(each.created_at_ms))
+        before = each if each.next_at_ms is None else first.setdefault(each.job_id, each)
+        waits = _next(each.next_at_ms) if before is each else f"after {before.event}"
+        rows.append((*told, waits, each.reason))
+    return rows[::-1]
+
+
+def _next(at_ms: int | None) -> str:
+    """By the clock of whoever asks. One whose time has come may have to wait for its turn."""
+    return "in its turn" if at_ms is not None and at_ms <= time.time_ns() // 1_000_000 else moment(at_ms)
