@@ -11,7 +11,7 @@ from harness.webhooks import Webhooks
 
 from eyebright.core.records import PROGRESS_TOPIC, Message
 from eyebright.core.webhook import Endpoint, Happening, Outgoing
-from eyebright.errors import Unavailable
+from eyebright.errors import Conflict, Unavailable
 from eyebright.ports.executor import Handle
 from eyebright.ports.webhooks import Answer
 from eyebright.services.relay import REST_SECONDS
@@ -251,3 +251,9 @@ async def test_a_store_that_is_away_keeps_other_jobs_news_from_nobody(told: Told
     await told.webhooks.turn()
     assert told.said() == ["failed"]
     assert told.webhooks.sender.sent[0].told["task_id"] == "t-2"
+
+
+async def test_their_words_have_none_for_a_test(told: Told):
+    with pytest.raises(Conflict, match=f"webhooks deliveries whe_{NAME}"):
+        await told.webhooks.deliveries.test(f"whe_{NAME}")
+    assert told.said() == []

@@ -343,6 +343,7 @@ async def test_the_settings_can_declare_endpoints(webhooks):
     assert (view.id, view.managed, view.events) == ("whe_backend", True, ("job.*",))
     for asked in (
         webhooks.endpoints.update(view.id, WebhookUpdate(url=TWO)),
+        webhooks.endpoints.update(view.id, WebhookUpdate(enabled=False)),
         webhooks.endpoints.delete(view.id),
         webhooks.endpoints.rotate(view.id),
     ):
@@ -363,9 +364,13 @@ async def test_a_declared_endpoint_that_was_gone_is_told_again_at_another_addres
     await webhooks.endpoints.declare([Declared(name="backend", url=TWO)])
     found = await webhooks.endpoints.get("whe_backend")
     assert (found.enabled, found.disabled_reason, found.failing_since_ms) == (True, "", None)
-    await webhooks.endpoints.update("whe_backend", WebhookUpdate(enabled=False))
+
+
+async def test_a_declared_endpoint_that_was_gone_can_be_enabled_by_hand(webhooks):
     await webhooks.endpoints.declare([Declared(name="backend", url=ONE)])
-    assert not (await webhooks.endpoints.get("whe_backend")).enabled, "by hand is for good"
+    webhooks.sender.answers[ONE] = Answer(410)
+    await finished(webhooks)
+    assert (await webhooks.endpoints.update("whe_backend", WebhookUpdate(enabled=True))).enabled
 
 
 async def test_what_the_settings_declare_is_signed_with_their_secret_or_not_at_all(webhooks, monkeypatch):

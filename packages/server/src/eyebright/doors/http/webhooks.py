@@ -74,7 +74,8 @@ async def get_webhook(webhook_id: WebhookId, verbs: Verbs) -> WebhookView:
     responses=refusals(404, 409),
 )
 async def update_webhook(webhook_id: WebhookId, order: WebhookUpdate, verbs: Verbs) -> WebhookView:
-    """What the body leaves out stays as it is. One that the server's settings declare can only be enabled or disabled."""
+    """What the body leaves out stays as it is. One that the server's settings declare can only be enabled, after it
+    was disabled for failing."""
     return await verbs.webhooks.update(webhook_id, order)
 
 
@@ -104,7 +105,7 @@ async def rotate_webhook(webhook_id: WebhookId, verbs: Verbs) -> WebhookSecret:
     "/webhooks/{webhook_id}:test",
     operation_id="test_webhook",
     summary="Send webhook.test now",
-    responses=refusals(404),
+    responses=refusals(404, 409),
 )
 async def test_webhook(webhook_id: WebhookId, verbs: Verbs) -> DeliveryView:
     """Sent once, whether it is enabled or not. The answer says what became of it."""

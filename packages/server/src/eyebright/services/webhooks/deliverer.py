@@ -14,11 +14,11 @@ import structlog
 from eyebright.core.breaker import Breaker
 from eyebright.core.redelivery import next_wait_seconds, retry_after_seconds, waits
 from eyebright.core.webhook import Delivery, Endpoint, address
-from eyebright.errors import NotFound
+from eyebright.errors import Conflict, NotFound
 from eyebright.ports.clock import Clock
 from eyebright.ports.webhooks import Answer, Sender, WebhookStore
 from eyebright.services.signal import Signal
-from eyebright.services.webhooks.dialects import Dialect, trial
+from eyebright.services.webhooks.dialects import Dialect
 from eyebright.services.webhooks.signature import signed
 from eyebright_wire.webhooks import DeliveryStatus, WebhookEvent
 
@@ -114,8 +114,16 @@ class Deliverer:
         await self._sender.close()
 
     async def test(self, endpoint_id: str) -> Delivery:
-        """Send `webhook.test` now, once, to an endpoint that is disabled too. Raises NotFound."""
+        """Send `webhook.test` now, once, to an endpoint that is disabled too. Raises NotFound, or Conflict if its
+        dialect has no such word."""
         endpoint = await self._store.endpoint(endpoint_id)
+        dialect = self._dialects.get(endpoint.dialect)
+        outgoing = dialect.trial(endpoint, self._clock.now_ms()) if dialect else None
+        if outgoing is None:
+            raise Conflict(
+                f"webhook {endpoint_id} speaks {endpoint.dialect}, which has no word for a test; "
+                f"`eyebright webhooks deliveries {endpoint_id}` shows what became of what was told"
+            )
         now_ms, new_id = self._clock.now_ms(), self._clock.new_id("msg")
         delivery = Delivery(
             id=new_id,
@@ -123,7 +131,7 @@ class Deliverer:
             subject=new_id,
             version=0,
             event=WebhookEvent.WEBHOOK_TEST,
-            outgoing=trial(now_ms, endpoint.id),
+            outgoing=outgoing,
             next_at_ms=now_ms,
             created_at_ms=now_ms,
         )

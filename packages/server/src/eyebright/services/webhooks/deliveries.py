@@ -45,7 +45,7 @@ class Deliveries:
         return Page[DeliveryView](items=tuple(map(delivery_view, page)), next=more)
 
     async def test(self, endpoint_id: str) -> DeliveryView:
-        """`webhook.test`, sent once and now; what came of it. Raises NotFound."""
+        """`webhook.test`, sent once and now; what came of it. Raises NotFound, or Conflict if its dialect knows no test."""
         return delivery_view(await self._deliverer.test(endpoint_id))
 
     async def replay(self, endpoint_id: str, delivery_id: str) -> DeliveryView:

@@ -31,6 +31,10 @@ class Dialect(Protocol):
         """
         ...
 
+    def trial(self, endpoint: Endpoint, at_ms: int) -> Outgoing | None:
+        """What `webhook.test` says. None: who hears this dialect would not understand one."""
+        ...
+
 
 class Standard:
     """Standard Webhooks: `{"type", "timestamp", "data"}`, of which `data` is the resource as the API shows it."""
@@ -50,15 +54,13 @@ class Standard:
             self._last = (happening, Outgoing(body=body, headers=_JSON))
         return self._last[1]
 
+    def trial(self, endpoint: Endpoint, at_ms: int) -> Outgoing | None:
+        return Outgoing(body=payload("webhook.test", at_ms, {"webhook_id": endpoint.id}), headers=_JSON)
+
 
 def payload(event: str, at_ms: int, data: Any) -> bytes:
     """The body of the standard dialect."""
     return orjson.dumps({"type": event, "timestamp": moment(at_ms), "data": data})
-
-
-def trial(at_ms: int, endpoint_id: str) -> Outgoing:
-    """What `webhook.test` says, in every dialect: it asks whether the way there is open, nothing else."""
-    return Outgoing(body=payload("webhook.test", at_ms, {"webhook_id": endpoint_id}), headers=_JSON)
 
 
 def _data(happening: Happening) -> dict[str, Any]:

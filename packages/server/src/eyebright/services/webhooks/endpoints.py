@@ -70,12 +70,14 @@ class Endpoints:
         return self._view(await self._store.endpoint(endpoint_id))
 
     async def update(self, endpoint_id: str, order: WebhookUpdate) -> WebhookView:
-        """Raises NotFound, InvalidRequest as `create` does, and Conflict for a managed one, which can only be enabled or
-        disabled."""
+        """Raises NotFound, InvalidRequest as `create` does, and Conflict for a managed one, which can only be enabled, after
+        it was disabled for failing."""
         changes = order.model_dump(exclude_unset=True, exclude={"enabled"})
         if changes:
             await self._changeable(endpoint_id, "change it there")
             await self._change(endpoint_id, changes)
+        if order.enabled is False:
+            await self._changeable(endpoint_id, "take it out there to have nobody told")
         if order.enabled is not None:
             await self._enable(endpoint_id, order.enabled)
         self._changed(endpoint_id)
@@ -121,7 +123,7 @@ class Endpoints:
             endpoint = Endpoint(id=f"whe_{each.name}", managed=True, created_at_ms=now_ms, **said)
             await self._store.add_endpoint(endpoint)
             return
-        moved = known.url != each.url and known.disabled_reason != BY_HAND  # what failed was at the address before
+        moved = known.url != each.url  # what failed was at the address before
         anew = {"enabled": True, "disabled_reason": "", "failing_since_ms": None}
         again = anew if moved or known.disabled_reason == UNDECLARED else {}
         await self._store.change_endpoint(known.id, {**said, **again})

@@ -77,6 +77,10 @@ class TrainingServer:
             case _:
                 return None
 
+    def trial(self, endpoint: Endpoint, at_ms: int) -> Outgoing | None:
+        """Each of their three words is about a style, and would be taken for one."""
+        return None
+
     async def _complete(self, task: StyleTask, job: JobView) -> Outgoing:
         path = await self._published(job.id)
         if path is None:
