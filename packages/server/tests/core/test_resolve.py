@@ -117,6 +117,23 @@ def test_a_setting_that_says_what_it_expects_is_taken_at_its_word(choice):
         resolve(task, {"device": "gpu0"})
 
 
+def test_what_is_wrong_with_one_value_is_said_in_one_sentence():
+    schema = {"properties": {"resolution": {"type": "integer", "minimum": 64, "multipleOf": 64}}}
+    task = TASK.model_copy(update={"config_schema": schema, "recipe": {"resolution": 512}})
+    with pytest.raises(ConfigInvalid, match=r"^resolution=50: expected at least 64 and a multiple of 64$") as refused:
+        resolve(task, {"resolution": 50})
+    assert len(refused.value.errors) == 1
+
+
+def test_a_setting_is_refused_with_a_model_that_does_not_have_it():
+    schema = {"properties": {"base_model": {"type": "string", "x-not-with-models": ["tiny"]}}}
+    task = TASK.model_copy(update={"config_schema": schema, "recipe": {"base_model": ""}})
+    assert resolve(task, {"base_model": "our-own"}, "sd15").changes
+    assert not resolve(task, {"base_model": ""}, "tiny").changes
+    with pytest.raises(ConfigInvalid, match="base_model='our-own': the model tiny has its own"):
+        resolve(task, {"base_model": "our-own"}, "tiny")
+
+
 def test_unknown_models_and_tasks_name_the_nearest():
     with pytest.raises(ConfigInvalid, match="Did you mean 'median'"):
         model_of(TASK, "medan")

@@ -246,7 +246,7 @@ def _called(captions: int, trigger: str = "") -> tuple[TrainerManifest, DatasetR
 
 
 @pytest.mark.parametrize(
-    ("captions", "trigger", "fits"), [(7, "", False), (8, "", True), (0, "sks", True), (0, "", False)]
+    ("captions", "trigger", "fits"), [(7, "", False), (7, " ", False), (8, "", True), (0, "sks", True), (0, "", False)]
 )
 async def test_images_without_captions_need_what_they_are_to_be_called_by(platform, captions, trigger, fits):
     platform.catalog.manifests["toy"], report, config = _called(captions, trigger)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 def user(text: str, unit: str = "", **limits: Any) -> Any:
     """A setting that everybody meets. `limits` are pydantic's: default, ge, lt, pattern …; `expected` says a pattern in words,
-    `needed_without` what of the data it stands in for."""
+    `needed_without` what of the data it stands in for, `not_with_models` which models leave it no meaning."""
     return _setting("user", text, unit, **limits)
 
 
@@ -20,8 +20,22 @@ def developer(text: str, unit: str = "", **limits: Any) -> Any:
     return _setting("developer", text, unit, **limits)
 
 
-def _setting(view: str, text: str, unit: str, expected: str = "", needed_without: str = "", **limits: Any) -> Any:
-    told = {"x-view": view, "x-unit": unit, "x-expected": expected, "x-needed-without": needed_without}
+def _setting(
+    view: str,
+    text: str,
+    unit: str,
+    expected: str = "",
+    needed_without: str = "",
+    not_with_models: tuple[str, ...] = (),
+    **limits: Any,
+) -> Any:
+    told = {
+        "x-view": view,
+        "x-unit": unit,
+        "x-expected": expected,
+        "x-needed-without": needed_without,
+        "x-not-with-models": list(not_with_models),
+    }
     extra = {key: value for key, value in told.items() if value}
     return Field(description=text, json_schema_extra=extra, **limits)
 

@@ -23,7 +23,8 @@ class TaskInfo(WireModel):
 
     In `config_schema` a property may carry `x-view` (user | developer), `x-unit`, and `x-expected`: what it
     takes, as a refusal says it. `x-ignored-when` names a setting and its value that make this one mean nothing:
-    `{"optimizer": "auto"}`; `x-needed-without: captions`, that this one may not be empty where an image has no caption.
+    `{"optimizer": "auto"}`; `x-needed-without: captions`, that this one may not be empty where an image has no caption;
+    `x-not-with-models` lists those with which it must keep the recipe's value.
     """
 
     name: str  # "classification"

@@ -114,7 +114,7 @@ def _report(failure: Failure, *, as_json: bool) -> None:
 
 def _line(item: dict[str, Any], message: str) -> str:
     """Where, what and which; nothing for one that the message already tells."""
-    said = str(item.get("msg") or item.get("message") or "")
+    said = typed(str(item.get("msg") or item.get("message") or ""))
     examples: Sequence[str] = item.get("examples") or ()
     if len(examples) < 2 and said in message:
         return ""

@@ -1,7 +1,7 @@
 """Lay a person's overrides on a trainer's recipe, or say exactly which ones do not fit."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -26,17 +26,18 @@ class Resolved:
     needed_without_captions: tuple[str, ...] = ()
 
 
-def resolve(task: TaskInfo, overrides: Mapping[str, Any]) -> Resolved:
-    """Raises ConfigInvalid naming every problem: unknown keys with the nearest known one, values with what was expected."""
+def resolve(task: TaskInfo, overrides: Mapping[str, Any], model: str = "") -> Resolved:
+    """Raises ConfigInvalid naming every problem: unknown keys with the nearest known one, values with what was expected, and
+    settings that the model, where one is named, does not have."""
     known = _properties(task)
     overrides = {key: _as_meant(value, known.get(key, {})) for key, value in overrides.items()}
-    problems = [*_unknown(task, overrides), *_unfit(task, overrides)]
+    problems = [*_unknown(task, overrides), *_unfit(task, overrides), *_foreign(task, overrides, model)]
     if problems:
         raise ConfigInvalid("; ".join(problem["message"] for problem in problems), errors=problems)
     changes = {key: value for key, value in overrides.items() if task.recipe.get(key) != value}
     config = {**task.recipe, **changes}
     idle = {key: why for key in overrides if (why := _idle(task, key, key in changes, config))}
-    needed = (key for key in known if known[key].get("x-needed-without") == "captions" and not config.get(key))
+    needed = (key for key in known if known[key].get("x-needed-without") == "captions" and _is_empty(config.get(key)))
     return Resolved(config=config, changes=changes, idle=idle, needed_without_captions=tuple(needed))
 
 
@@ -82,17 +83,33 @@ def _unknown(task: TaskInfo, overrides: Mapping[str, Any]) -> list[dict[str, Any
     ]
 
 
+def _foreign(task: TaskInfo, overrides: Mapping[str, Any], model: str) -> Iterator[dict[str, Any]]:
+    known = _properties(task)
+    for key, value in overrides.items():
+        if model in known.get(key, {}).get("x-not-with-models", ()) and value != task.recipe.get(key):
+            message = f"{key}={value!r}: the model {model} has its own; leave {key} out, or choose another model"
+            yield {"field": key, "message": message}
+
+
+def _is_empty(value: Any) -> bool:
+    return not (value.strip() if isinstance(value, str) else value)
+
+
 def _unfit(task: TaskInfo, overrides: Mapping[str, Any]) -> list[dict[str, Any]]:
     known = _properties(task)
     fitting = {**task.recipe, **{key: value for key, value in overrides.items() if key in known}}
     validator = Draft202012Validator(task.config_schema)
     found = cast(Iterable[ValidationError], validator.iter_errors(fitting))  # pyright: ignore[reportUnknownMemberType]
-    return [_problem(error) for error in found]
+    faults: dict[str, list[ValidationError]] = {}
+    for error in found:
+        faults.setdefault(".".join(map(str, error.absolute_path)) or "config", []).append(error)
+    return [_problem(field, errors) for field, errors in faults.items()]
 
 
-def _problem(error: ValidationError) -> dict[str, Any]:
-    field = ".".join(str(part) for part in error.absolute_path) or "config"
-    return {"field": field, "message": f"{field}={error.instance!r}: {_expectation(error)}"}
+def _problem(field: str, errors: Sequence[ValidationError]) -> dict[str, Any]:
+    """One for all that is wrong with a value."""
+    told = " and ".join(dict.fromkeys(map(_expectation, errors)))
+    return {"field": field, "message": f"{field}={errors[0].instance!r}: {told.replace(' and expected ', ' and ')}"}
 
 
 def _expectation(error: ValidationError) -> str:
@@ -106,6 +123,7 @@ def _expectation(error: ValidationError) -> str:
         "maximum": f"expected at most {allowed}",
         "exclusiveMinimum": f"expected more than {allowed}",
         "exclusiveMaximum": f"expected less than {allowed}",
+        "multipleOf": f"expected a multiple of {allowed}",
         "type": f"expected {allowed}",
     }
     if error.validator == "anyOf":

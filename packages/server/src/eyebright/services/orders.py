@@ -65,7 +65,7 @@ class Orders:
         self.check_licence(environment.manifest)
         task = preflight.task_of(environment.manifest, request.task)
         model = preflight.model_of(task, request.model)
-        resolved = resolve(task, request.config)
+        resolved = resolve(task, request.config, model)
         if parent:
             preflight.check_parent(parent, environment.trainer, task, model, resolved.config)
         licence = environment.manifest.licence

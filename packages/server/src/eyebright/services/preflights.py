@@ -36,7 +36,7 @@ class Preflights:
         environment = await found.awaited(self._orders.environment(request))
         task = environment and found.tried(lambda: self._task(environment, request.task))
         model = task and found.tried(lambda: model_of(task, request.model))
-        resolved = task and found.tried(lambda: resolve(task, request.config))
+        resolved = task and found.tried(lambda: resolve(task, request.config, model or ""))
         if parent and environment and task and model and resolved:
             found.tried(lambda: check_parent(parent, environment.trainer, task, model, resolved.config))
         request = with_task(request, task.name if task else await self._orders.task_name(request.task))

@@ -33,7 +33,7 @@ class Recipes:
         """What would run, with every setting; nothing is kept. Raises as `get` does, and ConfigInvalid naming every problem."""
         environment, task = await self._find(name)
         model = model_of(task, request.model)
-        resolved = resolve(task, request.config)
+        resolved = resolve(task, request.config, model)
         return Resolution(
             recipe=_name(environment, task),
             model=model,

@@ -6,7 +6,11 @@ from pydantic import ConfigDict, Field, model_validator
 
 from eyebright_torch.config import LoopConfig, Probability, developer, user
 
-Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=300)]
+_LINE = {"x-expected": "one line of at most 300 characters"}
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=300, json_schema_extra=_LINE)]
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"  # two points are never side by side, so that no name climbs
+_BASE_MODEL = rf"^(|{_NAME}(/{_NAME})?|(s3|gs|az)://[^\x00-\x1f\x7f]+)$"
 
 
 class LoraConfig(LoopConfig):
@@ -17,10 +21,15 @@ class LoraConfig(LoopConfig):
     side_name: ClassVar[str] = "resolution"
 
     # What is learned
-    base_model: Line = user(
+    base_model: str = user(
         "The weights to begin from: a hub's id, or the name of a folder among the operator's base models; "
         "empty: the model's own",
         default="",
+        pattern=_BASE_MODEL,
+        max_length=300,
+        expected="a folder's name among the base models, owner/name of a hub, or a folder in a bucket, such as "
+        "s3://bucket/folder/",
+        not_with_models=("tiny",),
     )
     trigger: Line = user(
         "The word that calls what is learned; an image without a caption is called by it",
