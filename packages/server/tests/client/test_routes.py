@@ -15,26 +15,31 @@ from eyebright.client import Client
 from eyebright.errors import EyebrightError, InvalidRequest, NotFound
 from eyebright.settings import Settings
 from eyebright_wire.resources import ResolutionRequest
+from eyebright_wire.webhooks import WebhookUpdate
 
 #: The parameters that become part of a path.
-NAMES = {"job_id", "model", "alias", "version_id", "trainer", "task", "path"}
+NAMES = {
+    "job_id", "model", "alias", "version_id", "trainer", "task", "path", "webhook_id", "delivery_id", "parked_id",
+}  # fmt: skip
 #: What the other parameters are given.
 OTHERS: dict[str, Any] = {
     "form": "onnx", "folder": Path("nowhere"), "target": Path("nowhere"), "image": b"x", "number": 0,
-    "request": ResolutionRequest(),
+    "request": ResolutionRequest(), "order": WebhookUpdate(),
 }  # fmt: skip
 #: Paths on this machine, filters and orders: none of these becomes part of an address.
 ELSEWHERE = {
     "import_dataset", "derive_dataset", "upload_dataset", "upload", "models", "jobs", "compare_models", "order_import",
     "imported", "inspect_dataset", "preflight", "check", "submit", "rehearse", "exported", "close",
-    "health", "ready", "openapi", "prometheus", "datasets", "recipes", "trainers",
+    "health", "ready", "openapi", "prometheus", "datasets", "recipes", "trainers", "import_images", "deliver", "parked",
+    "create_webhook", "webhooks",
 }  # fmt: skip
 PLAIN, MARKED = "Plain", "Marked"
 
 
 def of_the_path(method: Callable[..., object]) -> list[str]:
     known = NAMES | ({"name"} if method.__name__ == "dataset" else set())
-    return [name for name in inspect.signature(method).parameters if name in known]
+    parameters = inspect.signature(method).parameters.values()
+    return [each.name for each in parameters if each.name in known and each.kind is not each.KEYWORD_ONLY]  # no filters
 
 
 METHODS = [

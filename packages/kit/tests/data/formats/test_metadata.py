@@ -192,7 +192,8 @@ def test_images_of_which_nothing_is_said_lack_captions_as_images_alone_do(tmp_pa
         write_image(folder / "2.png", 2)
     write(tmp_path / "set" / "metadata.csv", text)
     assert captions(tmp_path / "set") == {"1.png": "", "2.png": ""}
-    assert findings(tmp_path / "set") == findings(alone) == {"missing_caption": ("1.png", "2.png")}
+    both = ("1.png", "2.png")
+    assert findings(tmp_path / "set") == findings(alone) == {"missing_caption": both, "small_images": both}
     for root in (tmp_path / "set", alone):
         assert inspect(root).ready_for("text_to_image").ready
 
