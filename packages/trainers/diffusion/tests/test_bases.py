@@ -218,3 +218,10 @@ def test_a_full_disk_is_told_as_that(root: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_tiny_model_takes_no_other_base(root: Path):
     with pytest.raises(ConfigInvalid, match="leave base_model empty"):
         find("tiny", "ours")
+
+
+def test_a_base_that_leads_to_another_one_is_refused(root: Path, saved: Path):
+    shutil.copytree(saved, root / "ours")
+    (root / "ours" / "text_encoder" / "adapter_config.json").write_text('{"base_model_name_or_path": "theirs/other"}')
+    with pytest.raises(ConfigInvalid, match="leads to weights elsewhere"):
+        find("sd15", "ours")

@@ -62,7 +62,13 @@ class Folder:
                     f"{self.root / part} has no {stem}.safetensors; other forms of weights are not read, because a pickle may "
                     f"run code. Convert it with diffusers' save_pretrained(…, safe_serialization=True)"
                 )
+        self._check_alone()
         self._check_kind()
+
+    def _check_alone(self) -> None:
+        """Its readers would follow an adapter's settings to another base, whose weights nobody has hashed."""
+        if found := next(self.root.glob("*/adapter_config.json"), None):
+            raise ConfigInvalid(f"{found} leads to weights elsewhere; take a base model that is whole without adapters")
 
     def _check_kind(self) -> None:
         unet, text = (_settings(self.root / part / "config.json") for part in ("unet", "text_encoder"))
