@@ -90,6 +90,15 @@ def test_what_waits_is_listed_with_what_it_waits_for(
     client.delete_webhook(made["id"])
 
 
+def test_what_the_settings_declare_is_not_deleted_or_disabled_here(cli: Cli, tmp_path: Path, monkeypatch) -> None:
+    backend = {"EYEBRIGHT_TRAINING_SERVER__BACKEND_URL": "http://127.0.0.1:9"}
+    with LiveServer(tmp_path / "declared", **backend) as server:
+        monkeypatch.setenv("EYEBRIGHT_DATA_DIR", str(server.data_dir))
+        for verb in ("delete", "disable", "rotate"):
+            refused = cli("webhooks", verb, "whe_training_server")
+            assert (refused.code, "declared by the settings" in refused.err) == (Exit.CONFLICT, True), verb
+
+
 def test_what_cannot_be_is_refused_with_the_way_out(cli: Cli) -> None:
     private = cli("webhooks", "create", "http://10.0.0.1/")
     assert (private.code, "EYEBRIGHT_EGRESS__" in private.err or "port" in private.err) == (Exit.USAGE, True)
