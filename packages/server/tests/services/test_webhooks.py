@@ -7,7 +7,7 @@ from harness.webhooks import Webhooks
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from eyebright.core.webhook import Outgoing
-from eyebright.errors import Conflict, InvalidRequest, NotFound
+from eyebright.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from eyebright.ports.webhooks import Answer
 from eyebright.services.webhooks.dialects import Standard
 from eyebright.services.webhooks.endpoints import Declared
@@ -432,6 +432,47 @@ async def test_a_dialect_that_cannot_say_it_yet_is_asked_again_and_holds_up_no_o
     await webhooks.turn()
     assert [each for each in webhooks.types(ONE) if each != "job.progress"] == WHOLE_LIFE
     assert [each for each in webhooks.types(TWO) if each != "job.progress"] == WHOLE_LIFE
+
+
+async def test_a_job_that_cannot_be_said_for_hours_holds_up_no_other_job(webhooks):
+    class Away(Standard):
+        stuck = None
+
+        async def request(self, happening, endpoint):
+            if happening.job.id == self.stuck and happening.job.state is JobState.SUCCEEDED:
+                raise Unavailable("the bucket is away")
+            return await super().request(happening, endpoint)
+
+    webhooks.dialects["away"] = away = Away()
+    await webhooks.create(dialect="away", events=("job.succeeded",))
+    handle = await webhooks.platform.running()
+    away.stuck = handle.job_id
+    await webhooks.platform.succeed(handle)
+    for told in range(1, 20):
+        await finished(webhooks)
+        assert len(webhooks.sender.sent) == told, "each as soon as it has ended"
+        webhooks.clock.advance(600)
+    away.stuck = None
+    await webhooks.turn()
+    assert webhooks.sender.sent[-1].told["data"]["id"] == handle.job_id
+
+
+async def test_what_comes_back_from_another_address_disables_nobody(webhooks):
+    made = await webhooks.create(events=("job.created",))
+    webhooks.sender.answers[ONE] = Answer(410)
+    await webhooks.platform.submit()
+    await webhooks.platform.relay.tick()
+    await webhooks.deliverer.tick()  # on its way
+    await webhooks.endpoints.update(made.id, WebhookUpdate(enabled=False))
+    await webhooks.endpoints.update(made.id, WebhookUpdate(enabled=True, url=TWO))
+    await webhooks.deliverer.settle()
+    found = await webhooks.endpoints.get(made.id)
+    assert (found.enabled, found.failing_since_ms) == (True, None)
+    (given_up,) = await webhooks.all()
+    assert (given_up.status, given_up.reason) == (DeliveryStatus.DEAD, "disabled by hand")
+    await webhooks.deliveries.replay_dead(made.id, 0)
+    await webhooks.turn()
+    assert [sent.url for sent in webhooks.sender.sent] == [ONE, TWO]
 
 
 async def test_progress_of_an_hour_ago_is_forgotten(webhooks):

@@ -207,9 +207,13 @@ class Deliverer:
                 self._breakers.pop(endpoint_id, None)  # deleted meanwhile
 
     async def _judge_endpoint(self, landed: list[_Tried]) -> None:
-        """Remember since when it only fails; disable one that is gone, or has failed for too long."""
+        """Remember since when it only fails; disable one that is gone, or has failed for too long. What another address
+        answered, before it was changed, says nothing."""
+        endpoint = await self._store.endpoint(landed[-1].endpoint.id)
+        landed = [tried for tried in landed if tried.endpoint.url == endpoint.url]
+        if not landed:
+            return
         last = landed[-1]
-        endpoint = await self._store.endpoint(last.endpoint.id)
         if any(tried.answer.taken for tried in landed):
             if endpoint.failing_since_ms is not None:
                 await self._store.change_endpoint(endpoint.id, {"failing_since_ms": None})
