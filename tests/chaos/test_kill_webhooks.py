@@ -20,7 +20,7 @@ from eyebright.client import Client
 from eyebright_wire.jobs import JobRequest
 from eyebright_wire.webhooks import WebhookCreate
 
-KILLS = {"sqlite": int(os.environ.get("CHAOS_KILLS", "12")), "postgresql": int(os.environ.get("CHAOS_KILLS", "6"))}
+KILLS = {"sqlite": int(os.environ.get("CHAOS_KILLS", "3")), "postgresql": int(os.environ.get("CHAOS_KILLS", "2"))}
 SEED = int(os.environ.get("CHAOS_SEED", "11"))
 ENDS = {"job.succeeded", "job.failed", "job.cancelled"}
 #: One takes everything; the other one lets some wait for their second try, so that much is on its way when a blow falls.
