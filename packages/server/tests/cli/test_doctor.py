@@ -13,6 +13,7 @@ from eyebright.cli.checks import CHECKS, Verdict, examine
 from eyebright.cli.entry import run
 from eyebright.cli.exits import Exit
 from eyebright.settings import Settings
+from eyebright_wire.resources import TrainerView
 
 
 def settings(tmp_path: Path, **fields: Any) -> Settings:
@@ -128,6 +129,19 @@ def test_without_uv_or_trainers_the_way_out_is_told(tmp_path: Path) -> None:
     assert found["trainers"].verdict is Verdict.FAIL
     assert f"no trainer project in {tmp_path / 'none' / 'torchvision'}" in found["trainers"].advice
     assert "set EYEBRIGHT_TRAINERS_DIR to" in found["trainers"].advice
+
+
+def test_a_stale_environment_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stale:
+        async def list(self) -> tuple[TrainerView, ...]:
+            absent = TrainerView(
+                name="a", installed=False, tasks={}, environment="", problem="'a' is not installed: run x"
+            )
+            return absent, absent.model_copy(update={"name": "b", "problem": "b is not what its lock says: run y"})
+
+    monkeypatch.setattr(checks, "catalog_of", lambda settings: Stale())
+    check = checks.trainers(settings(tmp_path))
+    assert (check.found, check.advice) == ("none can be used", "b is not what its lock says: run y")
 
 
 def test_a_trainer_that_only_lacks_its_environment_is_to_be_installed(tmp_path: Path) -> None:

@@ -119,6 +119,20 @@ def test_a_wrong_command_line_is_told_with_where_to_look(
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
 
 
+def test_what_the_message_tells_is_not_told_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(app: object) -> None:
+        raise ConfigInvalid(
+            "see `eyebright recipes list`", errors=[{"field": "lr", "message": "see `eyebright recipes list`"}]
+        )
+
+    monkeypatch.setattr("eyebright.cli.entry.get_command", refuse)
+    monkeypatch.setattr("eyebright.cli.program.program", lambda: ".venv/bin/eyebright")
+    assert run(["train"]) == Exit.USAGE
+    assert capsys.readouterr().err == "error: see `.venv/bin/eyebright recipes list`\n"
+
+
 def test_a_group_without_a_verb_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["jobs"]) == Exit.USAGE
     assert "Usage: eyebright jobs" in capsys.readouterr().err

@@ -243,6 +243,8 @@ async def test_a_queued_job_is_cancelled_at_once(platform):
 async def test_a_running_job_learns_of_its_cancelling_with_the_next_answer(platform):
     handle = await platform.running()
     await platform.jobs.cancel(handle.job_id)
+    with pytest.raises(Conflict, match="is being cancelled; only a finished job"):
+        await platform.jobs.retry(handle.job_id)
     assert (await platform.say(handle, "progress", epoch=1, epochs=3)).cancel
     await platform.say(handle, "cancelled")
     job = await platform.jobs.get(handle.job_id)

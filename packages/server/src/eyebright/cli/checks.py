@@ -126,9 +126,11 @@ def uv(settings: Settings) -> Check:
 def trainers(settings: Settings) -> Check:
     views = asyncio.run(catalog_of(settings).list())
     installed = [f"{view.name} {view.version}" for view in views if view.installed]
+    problems = [view.problem for view in views if not view.installed]
+    broken = [told for told in problems if "not installed" not in told and "no trainer project" not in told]
     if not installed:
-        return fail(name="trainers", found="none is installed", advice=views[0].problem if views else "")
-    broken = [view.problem for view in views if not view.installed and "not installed" not in view.problem]
+        found = "none can be used" if broken else "none is installed"
+        return fail(name="trainers", found=found, advice=next(iter([*broken, *problems]), ""))
     if broken:
         return warn(name="trainers", found="; ".join([*installed, *broken]), advice="install it again")
     return ok(name="trainers", found=", ".join(installed))

@@ -255,7 +255,7 @@ def artifacts(
     """The files that it made: weights, exports, pictures, the model card."""
     with connected() as client:
         found = client.artifacts(job_id)
-        nothing = "" if found else _deletion(client, job_id)
+        nothing = "" if found else _deletion(client, job_id) or _none_of(client.job(job_id))
         if download:
             for item in found:
                 client.download_artifact(job_id, item.path, download / item.path, sha256=item.sha256)
@@ -263,7 +263,7 @@ def artifacts(
         emit(found)
     else:
         rows = ((a.path, a.kind, size(a.size_bytes), a.sha256[:12]) for a in found)
-        show_table(("path", "kind", "size", "sha256"), rows, nothing or "No artifacts yet.")
+        show_table(("path", "kind", "size", "sha256"), rows, nothing)
     if download:
         say(f"{len(found)} files in {download}")
 
@@ -302,6 +302,11 @@ def _watch_lines(client: Client, job_id: str) -> int:
         emit_line({"kind": "job" if isinstance(item, JobView) else item.kind, "data": item})
         job = item if isinstance(item, JobView) else job
     return Exit.DONE if job.state is JobState.SUCCEEDED else Exit.NO
+
+
+def _none_of(job: JobView) -> str:
+    """Artifacts come at a run's end."""
+    return "No artifacts." if job.state.final else "No artifacts yet."
 
 
 def _deletion(client: Client, job_id: str) -> str:

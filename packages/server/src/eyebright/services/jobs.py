@@ -150,7 +150,8 @@ class Jobs:
         """
         old = (await self._store.get(job_id)).job
         if not old.state.final:
-            raise Conflict(f"job {job_id} is {old.state}; only a finished job can be run again")
+            state = "being cancelled" if old.cancel_requested else old.state
+            raise Conflict(f"job {job_id} is {state}; only a finished job can be run again")
         _check_handing_over(old, config)
         if old.kind is JobKind.EXPORT:
             return await self._exports.again(old)
