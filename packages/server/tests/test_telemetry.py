@@ -42,6 +42,14 @@ def test_a_secret_is_never_written(capsys, style):
     assert "too much" not in text
 
 
+def test_what_a_library_says_of_a_broker_that_is_away_is_not_said_twice(capsys):
+    telemetry.configure(LogSettings())
+    for name in ("aiormq.connection", "aio_pika.robust_connection", "httpx"):
+        logging.getLogger(name).info("trying %s", name)
+    logging.getLogger("aiormq.connection").error("Unexpected connection close", exc_info=OSError("reset"))
+    assert capsys.readouterr().err == ""
+
+
 def test_every_line_is_json_for_a_collector(capsys):
     lines = [json.loads(line) for line in said(capsys, format="json").splitlines()]
     assert [line["event"] for line in lines[:1]] == ["launched"]

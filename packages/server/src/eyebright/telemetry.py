@@ -138,6 +138,8 @@ def _logging(settings: LogSettings, shared: list[Any]) -> dict[str, Any]:
             "sqlalchemy": {"level": "WARNING"},
             "aiosqlite": {"level": "WARNING"},
             "alembic": {"level": "WARNING"},
+            "aiormq": {"level": "CRITICAL"},  # tracebacks of a broker that is away, which the consumer says in a line
+            "aio_pika": {"level": "CRITICAL"},
         },
     }
 

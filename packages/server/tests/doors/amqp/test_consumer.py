@@ -10,6 +10,7 @@ from typing import Any
 import aio_pika
 import pytest
 from harness.rabbitmq import SETTLED_SECONDS, RabbitMQ, on_channel, publish, take, waiting
+from structlog.testing import capture_logs
 
 from eyebright.core.parked import WHOLE_BYTES
 from eyebright.doors.amqp.consumer import Consumer
@@ -388,3 +389,22 @@ def publish_raw(port: int, vhost: str, name: str) -> None:
         )
         connection.sendall(method(1, (20, 40), b"\0\0" + short(b"") + b"\0\0\0\0"))
         connection.recv(65536)
+
+
+async def test_a_virtual_host_that_is_not_there_is_said_in_words(rabbitmq: RabbitMQ):
+    async with consuming(rabbitmq.url("nowhere"), Clerk()) as consumer:
+        await until(lambda: "no virtual host 'nowhere'" in consumer.condition)
+
+
+async def test_a_broker_that_nobody_named_is_told_with_the_variable_that_names_one():
+    for settings, told in (
+        (AmqpSettings(), 1),
+        (AmqpSettings(host="localhost"), 0),
+        (AmqpSettings(url="amqp://mq/"), 0),
+    ):
+        with capture_logs() as said:
+            running = asyncio.create_task(Consumer(settings, Clerk(), SystemClock()).run())
+            await asyncio.sleep(0)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert sum("EYEBRIGHT_AMQP__URL" in line["event"] for line in said) == told

@@ -3,6 +3,7 @@
 from aio_pika import connect
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import FieldTable
+from aiormq.exceptions import InvalidFrameError
 from pamqp import decode
 from yarl import URL
 
@@ -30,7 +31,17 @@ def shown(settings: AmqpSettings) -> str:
 async def connected(settings: AmqpSettings) -> AbstractConnection:
     """A plain connection: who loses it makes a new one. Raises OSError, AMQPError or TimeoutError."""
     properties: FieldTable = {"connection_name": f"eyebright {settings.queue}"}
-    return await connect(address(settings), timeout=CONNECT_SECONDS, client_properties=properties)
+    url = address(settings)
+    try:
+        return await connect(url, timeout=CONNECT_SECONDS, client_properties=properties)
+    except InvalidFrameError as error:  # where it should let us in it closes the connection, which the library hides
+        if "Connection.OpenOk" not in str(error):
+            raise
+        vhost = url.path.removeprefix("/") or "/"
+        raise ConnectionRefusedError(
+            f"the broker has no virtual host {vhost!r}, or this user may not enter it; it is what follows the host in "
+            "EYEBRIGHT_AMQP__URL, or EYEBRIGHT_AMQP__VHOST"
+        ) from error
 
 
 def _assembled(settings: AmqpSettings) -> URL:

@@ -48,6 +48,8 @@ class Consumer:
     async def run(self) -> None:
         """Never returns; ends when its task is cancelled. A broker that is absent or goes is waited for."""
         pause, where = Pause(), shown(self._settings)
+        if not self._settings.model_fields_set & {"url", "host"}:
+            log.info("no broker is named, so this machine's is taken; EYEBRIGHT_AMQP__URL names another", broker=where)
         while True:
             try:
                 await self._session(pause)
