@@ -479,18 +479,33 @@ async def test_a_claim_that_fails_does_not_take_the_ones_before_it_along(platfor
     assert not platform.dispatch.launching(Handle(platform.executor.launches[0].job_id, 1))
 
 
-async def test_a_trainer_that_cannot_be_asked_just_now_is_asked_again(platform):
-    """It is being installed anew, or the machine is too busy for it to answer: no reason to fail everything that waits."""
-    platform.executor.failure = TrainerUnavailable("`python -m eyebright_toy describe` did not answer within 60 s")
+@pytest.mark.parametrize(
+    "why", ["`python -m eyebright_toy describe` did not answer within 60 s", "trainer 'toy' is not installed: run …"]
+)
+async def test_a_job_waits_for_a_trainer_that_is_away_and_is_charged_nothing(platform, why):
+    """It is being installed anew, or its lock is newer than its environment: no reason to fail everything that waits."""
+    platform.executor.failure = TrainerUnavailable(why)
     handle = await platform.launched()
-    job = await platform.jobs.get(handle.job_id)
-    assert (job.state, job.reason) == (JobState.QUEUED, ErrorCode.NO_CAPACITY)
+    for wait in (10, 20, 40, 80, 160, 300, 300, 300):
+        job = await platform.jobs.get(handle.job_id)
+        assert (job.state, job.reason) == (JobState.QUEUED, ErrorCode.NO_CAPACITY)
+        assert job.message == f"{why}. The job waits for its trainer; the next look is in {wait} s"
+        await platform.settle()
+        platform.clock.advance(wait - 1)
+        assert await platform.dispatch.tick() == 0
+        assert (await platform.jobs.get(handle.job_id)).attempt == job.attempt
+        platform.clock.advance(1)
+        await platform.dispatch.tick()
     platform.executor.failure = None
-    assert again(handle) == await relaunch(platform, handle)
+    await platform.settle()
+    platform.clock.advance(300)
+    assert await platform.dispatch.tick() == 1
+    job = (await platform.database.jobs.get(handle.job_id)).job
+    assert (job.state, job.message, job.failures, job.losses, job.barren) == (JobState.STARTING, "", 0, 0, 0)
 
 
-async def test_a_trainer_that_stays_away_fails_the_job_in_the_end(platform):
-    platform.executor.failure = TrainerUnavailable("trainer 'toy' is not installed")
+async def test_a_machine_that_starts_no_process_fails_the_job_in_the_end(platform):
+    platform.executor.failure = Unavailable("this machine cannot start another process")
     handle = await platform.launched()
     for _ in range(RetryLimits().losses):
         await platform.settle()
@@ -498,7 +513,7 @@ async def test_a_trainer_that_stays_away_fails_the_job_in_the_end(platform):
         await platform.sweep.tick()
         await platform.dispatch.tick()
     job = await platform.jobs.get(handle.job_id)
-    assert (job.state, job.message.partition(";")[0]) == (JobState.FAILED, "trainer 'toy' is not installed")
+    assert (job.state, job.message.partition(";")[0]) == (JobState.FAILED, "this machine cannot start another process")
 
 
 async def test_an_order_is_the_same_in_whatever_order_its_settings_come(platform):

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import psutil
 from anyio import to_thread
 
-from eyebright.errors import EyebrightError, StorageFull, Unavailable, is_full
+from eyebright.errors import EyebrightError, StorageFull, TrainerUnavailable, Unavailable, is_full
 from eyebright.executors.local_run import LocalRun, Manners
 from eyebright.executors.log_file import read_log, trim_log
 from eyebright.executors.run_directory import RunDirectory
@@ -153,7 +153,7 @@ class LocalExecutor:
 
     def _explained(self, error: OSError, environment: Environment) -> EyebrightError:
         if error.filename is not None and Path(error.filename) == environment.python:
-            return Unavailable(
+            return TrainerUnavailable(
                 f"the environment of trainer {environment.trainer!r} is gone or broken: cannot run {environment.python} "
                 f"({error.strerror}). Run `eyebright trainers install {environment.trainer}`"
             )

@@ -9,7 +9,7 @@ from eyebright.core import lifecycle
 from eyebright.core.job import Job, Run
 from eyebright.core.records import changed
 from eyebright.core.retry import RetryLimits
-from eyebright.errors import Conflict, EyebrightError, StorageFull
+from eyebright.errors import Conflict, EyebrightError, StorageFull, TrainerUnavailable
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Executor, Handle, Slot
 from eyebright.ports.jobs import JobStore
@@ -24,6 +24,8 @@ log = structlog.stdlib.get_logger(__name__)
 BATCH = 16
 #: Until it is looked again whether somebody has made room on an executor's disk.
 FULL_DISK_SECONDS = 60.0
+#: Until a trainer that could not be used is looked at again: doubled with each attempt of the job, up to the second.
+TRAINER_SECONDS, LONGEST_TRAINER_SECONDS = 10, 300
 
 
 class Dispatch:
@@ -143,12 +145,16 @@ class Dispatch:
         self._announcer.committed([change])
 
     def _without_launch(self, run: Run, error: Exception, now_ms: int) -> Run:
-        """A full disk ends no job: neither those that wait nor their owners can do anything about it."""
+        """A full disk ends no job, and nor does a trainer that must be installed anew: neither those that wait nor their owners
+        can do anything about it."""
         if isinstance(error, StorageFull):
             wait_ms = int(1000 * FULL_DISK_SECONDS)
             self._rest_until_ms[run.job.executor] = now_ms + wait_ms
             return lifecycle.put_back(run, ErrorCode.DISK_FULL, error.message, now_ms, wait_ms=wait_ms)
-        # A trainer that cannot be asked too: it may be being installed anew.
+        if isinstance(error, TrainerUnavailable):
+            seconds = min(LONGEST_TRAINER_SECONDS, TRAINER_SECONDS * 2 ** min(run.job.attempt - 1, 10))
+            message = f"{error.message}. The job waits for its trainer; the next look is in {seconds} s"
+            return lifecycle.put_back(run, ErrorCode.NO_CAPACITY, message, now_ms, wait_ms=1000 * seconds)
         code = ErrorCode.NO_CAPACITY if isinstance(error, EyebrightError) else ErrorCode.INTERNAL_ERROR
         return lifecycle.end(run, code, str(error), now_ms, limits=self._limits, said_retryable=True)
 
