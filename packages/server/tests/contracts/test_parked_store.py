@@ -16,6 +16,7 @@ def parked(number: int, **changes) -> Parked:
         "size_bytes": 3,
         "parked_at_ms": NOW_MS + number,
         "complete": True,
+        "task_id": "task-1",
     }
     return Parked(**{**fields, **changes})
 

@@ -83,7 +83,7 @@ async def test_what_is_nearly_an_alias_is_told_which_one(studio: Platform):
 
 async def test_an_order_that_is_kept_as_refused_has_the_name_too(studio: Platform):
     request = JobRequest(dataset="flowers", task="lora", config={"epochs": -1})
-    job = await studio.jobs.refuse(request, ConfigInvalid("no"), source="test", key="1")
+    job = (await studio.jobs.refuse(request, ConfigInvalid("no"), source="test", key="1")).view
     assert (job.state, job.task) == (JobState.FAILED, "text_to_image")
 
 

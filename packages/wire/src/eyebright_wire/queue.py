@@ -52,11 +52,14 @@ class StyleData(StyleName):
     )
     task: str = DEFAULT_TASK
     trainer: str | None = Field(default=None, description="Default: the first installed one that knows the task")
+    leave_out_broken: bool = Field(
+        default=False, description="Go on without images that cannot be had or read, instead of failing"
+    )
     parameters: dict[str, Any] = Field(default_factory=dict, description="Settings; none that is unknown is dropped")
 
 
 class QueueEnvelope(WireModel):
-    """What every message says, whatever else is wrong with it: who is to be told."""
+    """What every message says. Who is to be told is read whatever else is wrong with it."""
 
     schema_version: int = Field(default=SCHEMA_VERSION, ge=1)
     task_id: Identifier = Field(description="The caller's own; the same id is the same order, however often it comes")
@@ -101,7 +104,7 @@ class QueueAnswer(WireModel):
         default=None, description="Of the import or the training that was ordered, or that failed"
     )
     parked_id: str | None = None
-    reason: str | None = Field(default=None, description="Why it was refused or parked")
+    reason: str | None = Field(default=None, description="Why it was refused, now or when it came before, or parked")
     message: str = ""
 
 
@@ -111,6 +114,7 @@ class ParkedView(WireModel):
     id: str
     reason: ParkedReason
     message: str
+    task_id: str | None = Field(default=None, description="None where the message does not say it")
     size_bytes: Whole
     parked_at_ms: Whole
     complete: bool = Field(description="Else only its beginning is kept, and it cannot be replayed")

@@ -11,7 +11,7 @@ from eyebright.cli.options import Json
 from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
 from eyebright_kit.data.tree import printable
-from eyebright_wire.queue import QueueAnswer, QueueOutcome
+from eyebright_wire.queue import ParkedView, QueueAnswer, QueueOutcome
 
 ParkedId = Annotated[str, typer.Argument(metavar="MESSAGE", help="As `eyebright queue parked` names it.")]
 
@@ -35,8 +35,10 @@ def list_parked(
     if as_json:
         emit(found)
         return
-    rows = ((p.id, p.reason, size(p.size_bytes), moment(p.parked_at_ms), printable(p.message)) for p in found)
-    show_table(("message", "reason", "size", "parked", "why"), rows, "No message is parked.")
+    rows = (
+        (p.id, _order(p), p.reason, size(p.size_bytes), moment(p.parked_at_ms), printable(p.message)) for p in found
+    )
+    show_table(("message", "order", "reason", "size", "parked", "why"), rows, "No message is parked.")
 
 
 @app.command("show", epilog=example("eyebright queue show MESSAGE\neyebright queue show MESSAGE --json | jq -r .body"))
@@ -48,8 +50,8 @@ def show_parked(message: ParkedId, as_json: Json = False) -> None:
         emit(parked)
         return
     kept = size(parked.size_bytes) + ("" if parked.complete else ", of which the beginning is kept")
-    facts = [("message", parked.id), ("reason", parked.reason), ("why", printable(parked.message)), ("size", kept)]
-    show_facts([*facts, ("parked", moment(parked.parked_at_ms))])
+    facts = [("message", parked.id), ("order", _order(parked)), ("reason", parked.reason)]
+    show_facts([*facts, ("why", printable(parked.message)), ("size", kept), ("parked", moment(parked.parked_at_ms))])
     show("")
     for line in parked.body.splitlines():
         show(printable(line))
@@ -79,10 +81,17 @@ def discard(message: ParkedId, as_json: Json = False) -> None:
         say(f"Discarded {message}.")
 
 
+def _order(parked: ParkedView) -> str:
+    """As its sender calls it, by `task_id`."""
+    return printable(parked.task_id) if parked.task_id else "-"
+
+
 def _words(answer: QueueAnswer) -> str:
     if answer.outcome is QueueOutcome.PARKED:
         return f"It is parked again ({answer.reason}): {answer.message}"
     if answer.outcome is QueueOutcome.REFUSED:
         return f"It was refused ({answer.reason}), and job {answer.job_id} tells its caller: {answer.message}"
+    if answer.outcome is QueueOutcome.KNOWN and answer.reason:
+        return f"It came before and was refused ({answer.reason}), as job {answer.job_id} says: {answer.message}"
     before = "It came before: see" if answer.outcome is QueueOutcome.KNOWN else "It was taken as"
     return f"{before} job {answer.job_id}."

@@ -21,6 +21,7 @@ class Parked:
     size_bytes: int
     parked_at_ms: int
     complete: bool  # else only its beginning is kept
+    task_id: str | None = None  # where it says one that can be read
 
 
 def kept_of(body: bytes) -> bytes:

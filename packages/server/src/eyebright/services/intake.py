@@ -21,7 +21,7 @@ from eyebright.services.messages import Letter, Unreadable, opened, order_of
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobRequest
 from eyebright_wire.queue import ParkedReason, ParkedView, QueueAnswer, QueueOutcome
-from eyebright_wire.resources import DatasetImport, Page
+from eyebright_wire.resources import DatasetImport, JobView, Page
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -48,7 +48,7 @@ class Intake:
         try:
             letter = opened(body, size_bytes)
         except Unreadable as why:
-            return await self.park(body, why.reason, str(why), size_bytes=size_bytes)
+            return await self.park(body, why.reason, str(why), size_bytes=size_bytes, task_id=why.task_id)
         try:
             return await self._settle(letter)
         except KeyReused:
@@ -82,9 +82,10 @@ class Intake:
             size_bytes=size_bytes,
             parked_at_ms=self._clock.now_ms(),
             complete=len(body) == size_bytes,
+            task_id=task_id,
         )
         await self._parked.keep(parked)
-        log.warning("message parked", id=parked.id, reason=reason, detail=message)
+        log.warning("message parked", id=parked.id, task_id=task_id, reason=reason, detail=message)
         return QueueAnswer(
             outcome=QueueOutcome.PARKED, task_id=task_id, parked_id=parked.id, reason=reason, message=message
         )
@@ -129,7 +130,7 @@ class Intake:
             if not _is_final(why):
                 raise
             if (receipt := await self._receipt(letter.task.task_id)) is not None:
-                return self._known(letter, receipt)
+                return await self._known(letter, receipt)
             return await self._refuse(letter, _reason(why))
         outcome = QueueOutcome.TAKEN if placed.created else QueueOutcome.KNOWN
         return QueueAnswer(outcome=outcome, task_id=letter.task.task_id, job_id=placed.job_id)
@@ -145,20 +146,18 @@ class Intake:
         async with self._store.transaction() as transaction:
             return await transaction.receipt(SOURCE, task_id)
 
-    def _known(self, letter: Letter, receipt: Receipt) -> QueueAnswer:
+    async def _known(self, letter: Letter, receipt: Receipt) -> QueueAnswer:
         """An order that was refused when it came first, told by its words. Raises KeyReused for other ones."""
         if receipt.body_sha256 != letter.sha256:
             raise KeyReused
-        return QueueAnswer(outcome=QueueOutcome.KNOWN, task_id=letter.task.task_id, job_id=receipt.job_id)
+        return _refused(letter, await self._jobs.get(receipt.job_id), created=False)
 
     async def _refuse(self, letter: Letter, why: EyebrightError) -> QueueAnswer:
         """Kept as a job that failed, so that the caller hears of it as of every other end of a job."""
         task = letter.task
         order = JobRequest(dataset=task.folder, task=letter.wanted, config=letter.parameters, labels=task.labels)
         job = await self._jobs.refuse(order, why, source=SOURCE, key=task.task_id, body_sha256=letter.sha256)
-        return QueueAnswer(
-            outcome=QueueOutcome.REFUSED, task_id=task.task_id, job_id=job.id, reason=why.code, message=why.message
-        )
+        return _refused(letter, job.view, created=job.created)
 
 
 def _is_final(why: EyebrightError) -> bool:
@@ -167,8 +166,19 @@ def _is_final(why: EyebrightError) -> bool:
 
 
 def _reason(why: EyebrightError) -> EyebrightError:
-    """As a job's end can have it."""
-    return why if why.code in set(ErrorCode) else ConfigInvalid(why.message)
+    """As a job's end can have it: what is missing here is not its caller's mistake."""
+    return why if why.code in set(ErrorCode) or isinstance(why, TrainerUnavailable) else ConfigInvalid(why.message)
+
+
+def _refused(letter: Letter, job: JobView, *, created: bool) -> QueueAnswer:
+    """Its job says why, the first time and every other time."""
+    return QueueAnswer(
+        outcome=QueueOutcome.REFUSED if created else QueueOutcome.KNOWN,
+        task_id=letter.task.task_id,
+        job_id=job.id,
+        reason=job.reason,
+        message=job.message,
+    )
 
 
 def _view(parked: Parked) -> ParkedView:
@@ -176,6 +186,7 @@ def _view(parked: Parked) -> ParkedView:
         id=parked.id,
         reason=parked.reason,
         message=parked.message,
+        task_id=parked.task_id,
         size_bytes=parked.size_bytes,
         parked_at_ms=parked.parked_at_ms,
         complete=parked.complete,

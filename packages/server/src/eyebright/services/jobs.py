@@ -8,7 +8,7 @@ from eyebright.core import lifecycle
 from eyebright.core.job import Job, Run
 from eyebright.core.records import changed
 from eyebright.core.rehearsal import rehearsal_of, rehearsed, webhook_of
-from eyebright.errors import ConfigInvalid, Conflict, EyebrightError, no_job
+from eyebright.errors import ConfigInvalid, Conflict, EyebrightError, TrainerUnavailable, no_job
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, Receipt
@@ -80,7 +80,7 @@ class Jobs:
 
     async def refuse(
         self, request: JobRequest, why: EyebrightError, *, source: str, key: str, body_sha256: str | None = None
-    ) -> JobView:
+    ) -> Submitted:
         """Keep an order that cannot be carried out as a job that failed, for those who were not there to hear why.
 
         `body_sha256` tells the order apart from another one of its key, where `request` does not say all of it.
@@ -98,8 +98,7 @@ class Jobs:
             labels=request.labels,
             created_at_ms=now_ms,
         )
-        code = ErrorCode(why.code) if why.code in set(ErrorCode) else ErrorCode.INTERNAL_ERROR
-        failed = lifecycle.move(queued, JobState.FAILED, now_ms, reason=code, message=why.message)
+        failed = lifecycle.move(queued, JobState.FAILED, now_ms, reason=_end_of(why), message=why.message)
         body_sha256 = body_sha256 or sha256_of(request)
         receipt = Receipt(source=source, key=key, body_sha256=body_sha256, job_id=queued.id)
         async with self._store.transaction() as transaction:
@@ -108,7 +107,7 @@ class Jobs:
                 await transaction.insert(queued, receipt)
                 await transaction.save([changed(Run(queued, None), Run(failed, None), now_ms)])
         self._announcer.submitted(queued.id)
-        return await self.get(known or queued.id)
+        return Submitted(await self.get(known or queued.id), created=known is None)
 
     async def get(self, job_id: str) -> JobView:
         job = (await self._store.get(job_id)).job
@@ -255,6 +254,12 @@ class Jobs:
     async def _taken(self, source: str, key: str, body_sha256: str) -> str | None:
         async with self._store.transaction() as transaction:
             return await known_order(transaction, source, key, body_sha256)
+
+
+def _end_of(why: EyebrightError) -> ErrorCode:
+    if isinstance(why, TrainerUnavailable):
+        return ErrorCode.NO_CAPACITY
+    return ErrorCode(why.code) if why.code in set(ErrorCode) else ErrorCode.INTERNAL_ERROR
 
 
 def _check_handing_over(old: Job, config: Mapping[str, Any]) -> None:

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from eyebright.core.misfit import misfit
@@ -18,6 +19,7 @@ from eyebright_wire.queue import (
     DEFAULT_TASK,
     MODEL_TRAINING,
     SCHEMA_VERSION,
+    Identifier,
     ParkedReason,
     QueuedImage,
     QueueEnvelope,
@@ -43,14 +45,16 @@ SETTINGS = {
 }
 #: Of the parameters, those that are no settings but choose what is trained.
 MODEL = "model"
+_IDENTIFIER = TypeAdapter[str](Identifier)
 
 
 class Unreadable(Exception):
     """Nobody can be told: the message does not even say whose it is, or is not for us."""
 
-    def __init__(self, reason: ParkedReason, message: str) -> None:
+    def __init__(self, reason: ParkedReason, message: str, task_id: str | None = None) -> None:
         super().__init__(message)
         self.reason = reason
+        self.task_id = task_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,10 @@ class Letter:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """As they came, for people."""
+        """As they came, for people; NaN, which no database takes, is a word."""
         data = self.document["data"]
         found = data.get("parameters")
-        return cast(dict[str, Any], found) if isinstance(found, dict) else {}
+        return json.loads(json.dumps(found), parse_constant=str) if isinstance(found, dict) else {}
 
     @property
     def wanted(self) -> str:
@@ -85,19 +89,27 @@ def opened(body: bytes, size_bytes: int) -> Letter:
             ParkedReason.TOO_LARGE, f"it has {size_bytes:,} bytes; expected at most {WHOLE_BYTES:,}, so it was not read"
         )
     document = _object(body)
-    if (version := document.get("schema_version", SCHEMA_VERSION)) != SCHEMA_VERSION:
-        _refuse_version(version)
-    if (kind := document.get("type")) is not None and kind != MODEL_TRAINING:
-        raise Unreadable(ParkedReason.UNKNOWN_TYPE, f"its type is {_shown(kind)}; expected {MODEL_TRAINING!r}")
-    try:
-        envelope = QueueEnvelope.model_validate(document)
+    task_id = _identifier(document.get("task_id"))
+    version, kind = document.get("schema_version"), document.get("type")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        why = f"its schema_version is {version}, and this server knows {SCHEMA_VERSION}; replay it after an upgrade"
+        raise Unreadable(ParkedReason.FUTURE_SCHEMA, why, task_id)
+    if kind is not None and kind != MODEL_TRAINING:
+        why = f"its type is {_shown(kind)}; expected {MODEL_TRAINING!r}"
+        raise Unreadable(ParkedReason.UNKNOWN_TYPE, why, task_id)
+    try:  # what else is wrong with it, its caller can be told
+        envelope = QueueEnvelope.model_validate({**document, "schema_version": SCHEMA_VERSION, "type": MODEL_TRAINING})
     except ValidationError as error:
-        raise Unreadable(ParkedReason.INVALID_MESSAGE, misfit(error.errors()).message) from None
+        raise Unreadable(ParkedReason.INVALID_MESSAGE, misfit(error.errors()).message, task_id) from None
     return Letter(StyleTask(style_id=envelope.data.style_id, task_id=envelope.task_id), document)
 
 
 def order_of(letter: Letter) -> DatasetImport | JobRequest:
     """Raises ConfigInvalid for what cannot be carried out whatever this server has."""
+    if (version := letter.document.get("schema_version", SCHEMA_VERSION)) != SCHEMA_VERSION:
+        raise ConfigInvalid(f"its schema_version is {_shown(version)}; expected {SCHEMA_VERSION}")
+    if endless := _endless(letter.document):
+        raise ConfigInvalid(f"{endless} is no finite number, and NaN and Infinity are no JSON")
     try:
         data = QueueMessage.model_validate(letter.document).data
         return _on_a_dataset(letter.task, data) if data.dataset is not None else _on_images(letter.task, data)
@@ -111,7 +123,13 @@ def _on_images(task: StyleTask, data: StyleData) -> DatasetImport:
     images, training = tuple(_source(image) for image in data.images), _training(task, data)
     if data.task == DEFAULT_TASK and not all(image.caption for image in images):
         training["config"].setdefault("trigger", task.folder)  # what has no caption must be called by something
-    return DatasetImport(images=images, name=task.folder, train=PreflightRequest(**training), labels=task.labels)
+    return DatasetImport(
+        images=images,
+        name=task.folder,
+        leave_out_broken=data.leave_out_broken,
+        train=PreflightRequest(**training),
+        labels=task.labels,
+    )
 
 
 def _on_a_dataset(task: StyleTask, data: StyleData) -> JobRequest:
@@ -146,8 +164,7 @@ def _object(body: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise Unreadable(ParkedReason.NOT_UTF8, f"byte {error.start} is not UTF-8 ({error.reason})") from None
     try:
-        document = from_json(body, allow_inf_nan=False)
-        json.dumps(document, allow_nan=False)  # 1e999 is written like a number
+        document = from_json(body)
     except ValueError as error:
         raise Unreadable(ParkedReason.NOT_JSON, f"it is no JSON: {error}") from None
     if not isinstance(document, dict):
@@ -155,15 +172,22 @@ def _object(body: bytes) -> dict[str, Any]:
     return cast(dict[str, Any], document)
 
 
-def _refuse_version(version: Any) -> NoReturn:
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise Unreadable(
-            ParkedReason.FUTURE_SCHEMA,
-            f"its schema_version is {version}, and this server knows {SCHEMA_VERSION}; replay it after an upgrade",
-        )
-    raise Unreadable(
-        ParkedReason.INVALID_MESSAGE, f"its schema_version is {_shown(version)}; expected {SCHEMA_VERSION}"
-    )
+def _identifier(value: Any) -> str | None:
+    try:
+        return _IDENTIFIER.validate_python(value)
+    except ValidationError:
+        return None
+
+
+def _endless(value: Any, place: str = "") -> str | None:
+    """Where there is a number without end, or none: many a sender writes NaN; and 1e999 is written like a number."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else place
+    if not isinstance(value, dict | list):
+        return None
+    named = cast(Mapping[Any, Any], value).items() if isinstance(value, dict) else enumerate(cast(list[Any], value))
+    found = (_endless(part, f"{place}.{name}" if place else str(name)) for name, part in named)
+    return next((each for each in found if each), None)
 
 
 def _shown(value: Any) -> str:

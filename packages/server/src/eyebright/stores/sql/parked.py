@@ -73,6 +73,7 @@ def _row(parked: Parked) -> dict[str, Any]:
         "body": base64.b64encode(parked.body).decode(),
         "size_bytes": parked.size_bytes,
         "parked_at_ms": parked.parked_at_ms,
+        "task_id": parked.task_id,
     }
 
 
@@ -85,4 +86,5 @@ def _parked(row: Any, body: bytes, length: int) -> Parked:
         size_bytes=row["size_bytes"],
         parked_at_ms=row["parked_at_ms"],
         complete=length == _length(row["size_bytes"]),
+        task_id=row["task_id"],
     )

@@ -351,6 +351,7 @@ parked_messages = Table(
     Column("body", Text, nullable=False),  # base64
     Column("size_bytes", Long, nullable=False),
     Column("parked_at_ms", Ms, nullable=False),
+    Column("task_id", Text),
     Index("parked_messages_by_time", "parked_at_ms", "id"),
     sqlite_strict=True,
 )
