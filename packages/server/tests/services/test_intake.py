@@ -10,7 +10,7 @@ from harness.platform import Platform
 from eyebright.core.parked import HEAD_BYTES, WHOLE_BYTES, kept_of
 from eyebright.errors import Conflict, InvalidRequest, NotFound, StorageFull, TrainerUnavailable, Unavailable
 from eyebright.ports.jobs import JobQuery
-from eyebright.services import messages
+from eyebright.services import intake, messages
 from eyebright.services.datasets import Datasets
 from eyebright.services.intake import Intake
 from eyebright.services.webhooks.training_server import ERROR_CODES
@@ -168,6 +168,22 @@ async def test_the_same_message_again_is_the_same_job(desk: Desk):
     again = await desk.take(extra)
     assert again == QueueAnswer(outcome=QueueOutcome.KNOWN, task_id="task-2", job_id=first.job_id)
     assert len(await desk.jobs()) == 1
+
+
+@pytest.mark.parametrize("message", [ON_PETS, SEED], ids=["training", "import"])
+async def test_the_same_message_is_the_same_job_though_it_means_more_since_an_upgrade(
+    desk: Desk, message: Any, monkeypatch: pytest.MonkeyPatch
+):
+    await desk.platform.add_dataset()
+    first = await desk.take(message)
+
+    def with_another_default(letter: messages.Letter) -> Any:
+        order = messages.order_of(letter)
+        return order.model_copy(update={"name": "another-default"})
+
+    monkeypatch.setattr(intake, "order_of", with_another_default)
+    again = await desk.take({**message, "data": {**message["data"], "sent_by": "somebody else"}})
+    assert again == first.model_copy(update={"outcome": QueueOutcome.KNOWN})
 
 
 async def test_the_same_id_with_another_order_is_parked(desk: Desk):

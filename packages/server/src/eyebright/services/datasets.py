@@ -117,11 +117,19 @@ class Datasets:
         self._check = check
 
     async def order(
-        self, order: DatasetImport | DatasetInspection, *, source: str = "api", key: str | None = None
+        self,
+        order: DatasetImport | DatasetInspection,
+        *,
+        source: str = "api",
+        key: str | None = None,
+        body_sha256: str | None = None,
     ) -> JobView:
         """Queue it; the same (source, key) is one job. Raises KeyReused; InvalidRequest or NotFound for a source that is not
-        there; and whatever a training that is to follow would be refused for but its data. Nothing is kept then."""
-        body_sha256 = sha256_of(order)
+        there; and whatever a training that is to follow would be refused for but its data. Nothing is kept then.
+
+        `body_sha256` tells the order apart from another one of its key, where its caller said it in other words.
+        """
+        body_sha256 = body_sha256 or sha256_of(order)
         if key is not None and (known := await self._taken(source, key, body_sha256)):
             return job_view((await self._jobs.get(known)).job)
         if isinstance(order, DatasetImport) and order.train is not None:

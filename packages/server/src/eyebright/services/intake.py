@@ -19,7 +19,7 @@ from eyebright.services.datasets import Datasets
 from eyebright.services.jobs import Jobs, Placed
 from eyebright.services.messages import Letter, Unreadable, opened, order_of
 from eyebright_wire.errors import ErrorCode
-from eyebright_wire.jobs import JobRequest
+from eyebright_wire.jobs import JobRequest, JobState
 from eyebright_wire.queue import ParkedReason, ParkedView, QueueAnswer, QueueOutcome
 from eyebright_wire.resources import DatasetImport, JobView, Page
 
@@ -125,32 +125,37 @@ class Intake:
     async def _settle(self, letter: Letter) -> QueueAnswer:
         """Raises KeyReused."""
         try:
-            placed = await self._place(order_of(letter), letter.task.task_id)
+            placed = await self._place(order_of(letter), letter)
         except EyebrightError as why:
             if not _is_final(why):
                 raise
-            if (receipt := await self._receipt(letter.task.task_id)) is not None:
-                return await self._known(letter, receipt)
-            return await self._refuse(letter, _reason(why))
-        outcome = QueueOutcome.TAKEN if placed.created else QueueOutcome.KNOWN
-        return QueueAnswer(outcome=outcome, task_id=letter.task.task_id, job_id=placed.job_id)
+            if (receipt := await self._receipt(letter.task.task_id)) is None:
+                return await self._refuse(letter, _reason(why))
+            if receipt.body_sha256 != letter.sha256:
+                raise KeyReused from why
+            placed = Placed(receipt.job_id, created=False)
+        if not placed.created:
+            return await self._known(letter, placed.job_id)
+        return QueueAnswer(outcome=QueueOutcome.TAKEN, task_id=letter.task.task_id, job_id=placed.job_id)
 
-    async def _place(self, order: DatasetImport | JobRequest, key: str) -> Placed:
+    async def _place(self, order: DatasetImport | JobRequest, letter: Letter) -> Placed:
+        key, body_sha256 = letter.task.task_id, letter.sha256
         if isinstance(order, JobRequest):
-            return await self._jobs.place(order, source=SOURCE, key=key)
+            return await self._jobs.place(order, source=SOURCE, key=key, body_sha256=body_sha256)
         known = await self._receipt(key)
-        job = await self._datasets.order(order, source=SOURCE, key=key)
+        job = await self._datasets.order(order, source=SOURCE, key=key, body_sha256=body_sha256)
         return Placed(job.id, created=known is None)
 
     async def _receipt(self, task_id: str) -> Receipt | None:
         async with self._store.transaction() as transaction:
             return await transaction.receipt(SOURCE, task_id)
 
-    async def _known(self, letter: Letter, receipt: Receipt) -> QueueAnswer:
-        """An order that was refused when it came first, told by its words. Raises KeyReused for other ones."""
-        if receipt.body_sha256 != letter.sha256:
-            raise KeyReused
-        return _refused(letter, await self._jobs.get(receipt.job_id), created=False)
+    async def _known(self, letter: Letter, job_id: str) -> QueueAnswer:
+        """One that was refused when it came first is told why, though it might be taken today."""
+        job = await self._jobs.get(job_id)
+        if job.state is JobState.FAILED and job.attempt == 0:
+            return _refused(letter, job, created=False)
+        return QueueAnswer(outcome=QueueOutcome.KNOWN, task_id=letter.task.task_id, job_id=job_id)
 
     async def _refuse(self, letter: Letter, why: EyebrightError) -> QueueAnswer:
         """Kept as a job that failed, so that the caller hears of it as of every other end of a job."""

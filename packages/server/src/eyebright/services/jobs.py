@@ -68,9 +68,14 @@ class Jobs:
         """
         return await self._submitted(await self.place(request, source=source, key=key))
 
-    async def place(self, request: JobRequest, *, source: str, key: str | None) -> Placed:
-        """`submit` for many orders at once: without the look at the queue that a view takes."""
-        return await self._ordered(request, source, key, lambda job: job)
+    async def place(
+        self, request: JobRequest, *, source: str, key: str | None, body_sha256: str | None = None
+    ) -> Placed:
+        """`submit` for many orders at once: without the look at the queue that a view takes.
+
+        `body_sha256` tells the order apart from another one of its key, where its caller said it in other words.
+        """
+        return await self._ordered(request, source, key, lambda job: job, body_sha256)
 
     async def rehearse(self, request: RehearsalRequest, *, source: str = "api", key: str | None = None) -> Submitted:
         """Check an order as `submit` does, and queue a rehearsal of it. Raises as `submit` does."""
@@ -208,8 +213,15 @@ class Jobs:
             created_at_ms=self._clock.now_ms(),
         )
 
-    async def _ordered(self, request: JobRequest, source: str, key: str | None, meant: Callable[[Job], Job]) -> Placed:
-        body_sha256 = sha256_of(request)
+    async def _ordered(
+        self,
+        request: JobRequest,
+        source: str,
+        key: str | None,
+        meant: Callable[[Job], Job],
+        body_sha256: str | None = None,
+    ) -> Placed:
+        body_sha256 = body_sha256 or sha256_of(request)
         try:
             job = meant(await self._plan(request))
         except EyebrightError:  # what was taken once stays taken, though it could not be ordered any more

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AliasChoices, BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import from_json
 
 from eyebright.core.misfit import misfit
@@ -66,8 +67,12 @@ class Letter:
 
     @property
     def sha256(self) -> str:
-        """The same for the same words, in whatever order they were written."""
-        return hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()
+        """The same for the same words, in whatever order they were written, and whatever is said that nobody reads.
+
+        Of what came, not of what it means: that changes with the server's version.
+        """
+        said = {**_read(QueueMessage, self.document), "data": _read(StyleData, self.document["data"])}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -170,6 +175,16 @@ def _object(body: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Unreadable(ParkedReason.INVALID_MESSAGE, f"it is {_shown(document)}; expected an object")
     return cast(dict[str, Any], document)
+
+
+def _read(model: type[BaseModel], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an object, what the model takes from it."""
+    known = {name for field, info in model.model_fields.items() for name in _names(field, info)}
+    return {name: value for name, value in document.items() if name in known}
+
+
+def _names(field: str, info: FieldInfo) -> Sequence[Any]:
+    return info.validation_alias.choices if isinstance(info.validation_alias, AliasChoices) else (field,)
 
 
 def _identifier(value: Any) -> str | None:
