@@ -14,7 +14,8 @@ from eyebright_diffusion import bases, hub
 from eyebright_diffusion.base import Base, pipeline
 from eyebright_diffusion.built import TINY
 from eyebright_diffusion.trainer import DiffusionTrainer
-from eyebright_kit.errors import ConfigInvalid, DiskFull
+from eyebright_kit.errors import ConfigInvalid, DiskFull, TrainerFailure
+from eyebright_wire.errors import ErrorCode
 
 
 @pytest.fixture(scope="session")
@@ -152,11 +153,21 @@ def test_without_a_network_the_error_says_what_belongs_where(root: Path, monkeyp
 
     monkeypatch.setattr(socket, "getaddrinfo", refused)
     began = time.monotonic()
-    with pytest.raises(ConfigInvalid) as told:
+    with pytest.raises(TrainerFailure) as told:
         find("sd15", "")
     assert time.monotonic() - began < 5
+    assert (told.value.code, told.value.retryable) == (ErrorCode.NO_CAPACITY, False)
     for fact in (str(root / "stable-diffusion-v1-5--stable-diffusion-v1-5"), "unet/config.json", "model=tiny"):
         assert fact in str(told.value)
+
+
+@pytest.mark.parametrize(("asked", "code"), [("", ErrorCode.NO_CAPACITY), (bases.SD15, ErrorCode.CONFIG_INVALID)])
+def test_a_base_that_nobody_asked_for_is_no_mistake_of_the_order(root: Path, saved: Path, asked: str, code: ErrorCode):
+    shutil.copytree(saved, root / bases.SD15.replace("/", "--"))
+    shutil.rmtree(root / bases.SD15.replace("/", "--") / "unet")
+    with pytest.raises(TrainerFailure, match="has no folder unet") as told:
+        find("sd15", asked)
+    assert told.value.code is code
 
 
 def test_what_is_fetched_is_there_whole_or_not_at_all(root: Path, saved: Path, monkeypatch: pytest.MonkeyPatch):

@@ -10,7 +10,8 @@ from eyebright_diffusion import bucket, built
 from eyebright_diffusion.base import Base
 from eyebright_diffusion.folder import base_in
 from eyebright_diffusion.hub import Repository
-from eyebright_kit.errors import ConfigInvalid
+from eyebright_kit.errors import ConfigInvalid, TrainerFailure
+from eyebright_wire.errors import ErrorCode
 
 #: Names the folder below which base models of the operator's lie.
 FOLDER = "EYEBRIGHT_BASE_MODELS"
@@ -25,12 +26,21 @@ _TERMS = {
 def find(model: str, asked: str, fetch: Callable[[str, Path], None]) -> Base:
     """`asked` is the setting `base_model`; empty: the model's own. `fetch(address, folder)` brings one out of a bucket.
 
-    Raises ConfigInvalid that says what to put where, or what fetching raises.
+    Raises ConfigInvalid that says what to put where, or what fetching raises. Where the model's own is not to be had it is
+    `no_capacity`: no setting of whoever placed the order is wrong.
     """
     if model == "tiny":
         _refuse_another(asked)
         return built.base_of(built.TINY, "tiny")
-    name = asked or SD15
+    if asked:
+        return _found(asked, fetch)
+    try:
+        return _found(SD15, fetch)
+    except ConfigInvalid as error:
+        raise TrainerFailure(ErrorCode.NO_CAPACITY, error.message, retryable=False) from error
+
+
+def _found(name: str, fetch: Callable[[str, Path], None]) -> Base:
     if bucket.is_address(name):
         return _in_bucket(name, fetch)
     _check(name)
