@@ -19,6 +19,7 @@ EyebrightError                500  internal
 ├── StorageFull               507  disk_full
 └── Unavailable               503  unavailable
     └── TrainerUnavailable    503  trainer_unavailable
+        └── TrainerMissing    503  trainer_missing
 
 `code` is the stable machine name; the docstring is the default message. A message says what was found, what was expected and
 what to do.
@@ -153,6 +154,12 @@ class TrainerUnavailable(Unavailable):
     """No installed trainer can do this."""
 
     code = "trainer_unavailable"
+
+
+class TrainerMissing(TrainerUnavailable):
+    """No trainer that could do this is installed."""
+
+    code = "trainer_missing"
 
 
 def no_job(job_id: str) -> NotFound:

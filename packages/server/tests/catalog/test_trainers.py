@@ -13,7 +13,7 @@ from eyebright import plugins
 from eyebright.catalog import builtin, uv
 from eyebright.catalog.project import TrainerProject
 from eyebright.catalog.trainers import CHECKOUT, CatalogSettings, TrainerCatalog
-from eyebright.errors import NotFound, StorageFull, TrainerUnavailable, Unavailable
+from eyebright.errors import NotFound, StorageFull, TrainerMissing, TrainerUnavailable, Unavailable
 from eyebright.settings import process_environment
 
 
@@ -29,8 +29,21 @@ async def test_an_unknown_trainer_is_answered_with_the_nearest_name(trainers: Tr
 
 async def test_a_trainer_without_environment_says_how_to_install_it(trainers: Trainers) -> None:
     trainers.add("toy")
-    with pytest.raises(TrainerUnavailable, match="run `eyebright trainers install toy`"):
+    with pytest.raises(TrainerMissing, match="run `eyebright trainers install toy`"):
         await trainers.catalog().environment("toy")
+    (view,) = await trainers.catalog().list()
+    assert (view.installed, view.stale) == (False, False)
+
+
+async def test_an_environment_whose_interpreter_was_uninstalled_is_stale(trainers: Trainers) -> None:
+    project = trainers.add("toy")
+    await trainers.catalog().install("toy", silent)
+    (project / ".venv" / "bin" / "python").unlink()
+    with pytest.raises(TrainerUnavailable, match="run `eyebright trainers install toy`") as told:
+        await trainers.catalog().environment("toy")
+    assert not isinstance(told.value, TrainerMissing)
+    (view,) = await trainers.catalog().list()
+    assert (view.installed, view.stale) == (False, True)
 
 
 async def test_a_missing_folder_of_trainers_names_the_setting(trainers: Trainers) -> None:

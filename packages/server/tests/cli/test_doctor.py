@@ -137,7 +137,8 @@ def test_a_stale_environment_is_told_as_such(tmp_path: Path, monkeypatch: pytest
             absent = TrainerView(
                 name="a", installed=False, tasks={}, environment="", problem="'a' is not installed: run x"
             )
-            return absent, absent.model_copy(update={"name": "b", "problem": "b is not what its lock says: run y"})
+            stale = {"name": "b", "problem": "b is not what its lock says: run y", "stale": True}
+            return absent, absent.model_copy(update=stale)
 
     monkeypatch.setattr(checks, "catalog_of", lambda settings: Stale())
     check = checks.trainers(settings(tmp_path))

@@ -98,7 +98,7 @@ async def test_a_trainer_that_is_not_installed_is_named_for_its_alias(studio: Pl
         await studio.submit(dataset="flowers", task="lora")
     found = await studio.preflights.preflight(PreflightRequest(dataset="flowers", task="lora"))
     assert found.task == "text_to_image"
-    assert [finding.code for finding in found.errors] == ["trainer_unavailable"]
+    assert [finding.code for finding in found.errors] == ["trainer_missing"]
 
 
 async def test_a_recipe_is_found_by_the_alias_and_answers_with_its_name(studio: Platform):

@@ -10,12 +10,13 @@ from harness.live import pets
 from harness.site import API, Site
 from harness.site import site as make_site
 
-from eyebright.errors import StorageFull, TrainerUnavailable
+from eyebright.errors import StorageFull, TrainerMissing, TrainerUnavailable
+from eyebright.ports.executor import Environment
 from eyebright.services.datasets import IMPORTS
 from eyebright.services.relay import REST_SECONDS
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobState, PreflightRequest
-from eyebright_wire.resources import DatasetImport, JobView
+from eyebright_wire.resources import DatasetImport, JobView, TrainerView
 
 
 @pytest.fixture
@@ -127,6 +128,51 @@ async def test_a_training_on_an_import_names_no_data_set_of_its_own(site: Site, 
     refused = await site.post(f"{API}/datasets:import", json=order)
     assert refused.status_code == 422
     assert "leave `dataset` out" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("train", [{}, {"trainer": "toy"}], ids=["any", "named"])
+async def test_a_trainer_that_was_removed_meanwhile_leaves_a_training_that_failed_and_the_way_to_install_it(
+    site: Site, tmp_path: Path, train: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bring(site, pets(tmp_path / "photos"), **train)
+    await uninstalled(site, monkeypatch, stale=False)
+    await site.context.services.relay.tick()
+    (job,) = await trainings(site)
+    assert (job.state, job.reason) == (JobState.FAILED, ErrorCode.NO_CAPACITY)
+    assert "run `eyebright trainers install toy`" in job.message
+
+
+@pytest.mark.parametrize("train", [{}, {"trainer": "toy"}], ids=["any", "named"])
+async def test_a_trainer_that_must_be_installed_anew_is_waited_for(
+    site: Site, tmp_path: Path, train: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bring(site, pets(tmp_path / "photos"), **train)
+    with monkeypatch.context() as patched:
+        await uninstalled(site, patched, stale=True)
+        await site.context.services.relay.tick()
+    assert await trainings(site) == []
+    site.clock.advance(REST_SECONDS)
+    await site.context.services.relay.tick()
+    assert [job.state for job in await trainings(site)] == [JobState.QUEUED]
+
+
+async def uninstalled(site: Site, patched: pytest.MonkeyPatch, *, stale: bool) -> None:
+    problem = "trainer 'toy' is not installed: run `eyebright trainers install toy`"
+    told = {"installed": False, "problem": problem, "stale": stale}
+    views = [view.model_copy(update=told) for view in await site.parts.catalog.list()]
+
+    async def listed() -> list[TrainerView]:
+        return views
+
+    async def installed() -> list[Environment]:
+        return []
+
+    async def environment(name: str) -> Environment:
+        raise (TrainerUnavailable if stale else TrainerMissing)(problem)
+
+    patched.setattr(site.parts.catalog, "list", listed)
+    patched.setattr(site.parts.catalog, "installed", installed)
+    patched.setattr(site.parts.catalog, "environment", environment)
 
 
 async def test_while_no_trainer_can_be_asked_the_training_waits(

@@ -372,6 +372,9 @@ class TrainerView(WireModel):
     aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="What else a task is called")
     environment: str = ""  # where it is, or would be
     problem: str = ""  # why it cannot be used, and what to do
+    stale: bool = Field(
+        default=False, description="Its environment is there, and must be installed anew before it can be used"
+    )
 
     def task_called(self, name: str) -> str | None:
         """The task of that name or alias, by its name."""

@@ -53,6 +53,10 @@ class TrainerProject:
     def installed(self) -> bool:
         return self.python.exists()  # False too when the interpreter that it links to was uninstalled
 
+    def begun(self) -> bool:
+        """Was it ever installed? Perhaps it must be anew."""
+        return self.found() and self.environment.is_dir()
+
     def lock_sha256(self) -> str:
         return hashlib.sha256(self.lock.read_bytes()).hexdigest()
 

@@ -16,7 +16,7 @@ from eyebright.catalog.source import TrainerSource
 from eyebright.catalog.uv import Uv
 from eyebright.catalog.verb import ask, last_line
 from eyebright.core.resolve import nearest
-from eyebright.errors import EyebrightError, NotFound, TrainerUnavailable, Unavailable
+from eyebright.errors import EyebrightError, NotFound, TrainerMissing, TrainerUnavailable, Unavailable
 from eyebright.ports.executor import Environment
 from eyebright_wire.answers import CheckReport
 from eyebright_wire.manifest import TrainerManifest
@@ -64,7 +64,7 @@ class TrainerCatalog:
         return [environment for environment in found if environment is not None]
 
     def require(self, name: str) -> None:
-        """Raises NotFound, with the nearest name, or TrainerUnavailable, for one that `install` could do nothing for."""
+        """Raises NotFound, with the nearest name, or TrainerMissing, for one that `install` could do nothing for."""
         _must_be_found(self._project(name))
 
     async def install(self, name: str, say: Callable[[str], None]) -> Environment:
@@ -103,6 +103,7 @@ class TrainerCatalog:
                 aliases=told.aliases,
                 environment=place,
                 problem=error.message,
+                stale=await to_thread.run_sync(project.begun),
             )
         return TrainerView(
             name=name,
@@ -173,7 +174,7 @@ class TrainerCatalog:
 
 def _must_be_found(project: TrainerProject) -> None:
     if not project.found():
-        raise TrainerUnavailable(
+        raise TrainerMissing(
             f"there is no trainer project in {project.path} (a folder with pyproject.toml and uv.lock): "
             "set EYEBRIGHT_TRAINERS_DIR to the folder packages/trainers of a checkout"
         )
@@ -182,5 +183,5 @@ def _must_be_found(project: TrainerProject) -> None:
 def _must_be_installed(project: TrainerProject) -> None:
     _must_be_found(project)
     if not project.installed():
-        name = project.source.name
-        raise TrainerUnavailable(f"trainer {name!r} is not installed: run `eyebright trainers install {name}`")
+        name, kind = project.source.name, TrainerUnavailable if project.begun() else TrainerMissing
+        raise kind(f"trainer {name!r} is not installed: run `eyebright trainers install {name}`")

@@ -127,7 +127,7 @@ def trainers(settings: Settings) -> Check:
     views = asyncio.run(catalog_of(settings).list())
     installed = [f"{view.name} {view.version}" for view in views if view.installed]
     problems = [view.problem for view in views if not view.installed]
-    broken = [told for told in problems if "not installed" not in told and "no trainer project" not in told]
+    broken = [view.problem for view in views if view.stale]
     if not installed:
         found = "none can be used" if broken else "none is installed"
         return fail(name="trainers", found=found, advice=next(iter([*broken, *problems]), ""))

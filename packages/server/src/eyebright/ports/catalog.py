@@ -13,7 +13,8 @@ class Catalog(Protocol):
         ...
 
     async def environment(self, name: str) -> Environment:
-        """An installed trainer. Raises NotFound (with the nearest name) or TrainerUnavailable (how to install it)."""
+        """An installed trainer. Raises NotFound (with the nearest name) or TrainerUnavailable (how to install it); of one that
+        was never installed, or no longer is, TrainerMissing."""
         ...
 
     async def installed(self) -> Sequence[Environment]:

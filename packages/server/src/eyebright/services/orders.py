@@ -7,7 +7,7 @@ from typing import TypeVar
 from eyebright.core import preflight
 from eyebright.core.records import Model, Version
 from eyebright.core.resolve import Resolved, nearest, resolve
-from eyebright.errors import ConfigInvalid, EyebrightError, InvalidRequest, TrainerUnavailable
+from eyebright.errors import ConfigInvalid, EyebrightError, InvalidRequest, TrainerMissing, TrainerUnavailable
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.executor import Environment
 from eyebright.ports.registry import DatasetStore, ModelStore
@@ -135,10 +135,12 @@ def report_of(version: Version) -> DatasetReport:
 def _nobody_can(task: str, trainers: Sequence[TrainerView], denied: Collection[str]) -> EyebrightError:
     """With the way to one that can, or else to the one that is preferred."""
     can = [view for view in trainers if view.task_called(task) and not preflight.is_denied(view.licence or "", denied)]
+    can.sort(key=lambda view: not view.stale)  # it was chosen before, and is to be again
+    kind = TrainerUnavailable if can and can[0].stale else TrainerMissing
     if can:
         others = ", ".join(f"{view.name} ({view.licence})" for view in can[1:])
         more = f". Others that have it: {others}" if others else ""
-        return TrainerUnavailable(f"no installed trainer has a task {task!r}: {can[0].problem}{more}")
+        return kind(f"no installed trainer has a task {task!r}: {can[0].problem}{more}")
     if any(view.installed for view in trainers):
         known = {word for view in trainers for name in view.tasks for word in (name, *view.aliases.get(name, ()))}
         return ConfigInvalid(f"no trainer has a task {task!r}.{nearest(task, known)}")

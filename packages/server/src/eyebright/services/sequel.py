@@ -2,7 +2,7 @@
 
 from eyebright.core.job import Job
 from eyebright.core.records import Message
-from eyebright.errors import EyebrightError, KeyReused, StorageFull, Unavailable
+from eyebright.errors import EyebrightError, KeyReused, StorageFull, TrainerMissing, Unavailable
 from eyebright.ports.jobs import JobStore
 from eyebright.services.jobs import Jobs
 from eyebright_wire.jobs import JobKind, JobRequest, JobState
@@ -22,7 +22,8 @@ class Sequel:
         """A training that cannot be ordered any more is kept as a job that failed, with the reason; one whose import was to stop
         and had succeeded by then, as one that was cancelled.
 
-        Raises Unavailable or StorageFull, to be told again, while nobody can say or write it down.
+        Raises Unavailable or StorageFull, to be told again, while nobody can say or write it down. That goes for a trainer that
+        must be installed anew, too, but not for one that is installed no longer: nobody may ever do that again.
         """
         if message.state is not JobState.SUCCEEDED:
             return
@@ -31,11 +32,11 @@ class Sequel:
             return
         try:
             training = (await self._jobs.submit(order, source=IMPORT, key=job.id)).view
-        except (Unavailable, StorageFull):
-            raise
         except KeyReused:  # a server before this one placed it, and wrote orders down otherwise
             return
         except EyebrightError as error:
+            if isinstance(error, Unavailable | StorageFull) and not isinstance(error, TrainerMissing):
+                raise
             await self._jobs.refuse(order, error, source=IMPORT, key=job.id)
             return
         if job.cancel_requested and not training.state.final:
