@@ -44,6 +44,27 @@ def test_a_real_server_starts_answers_and_ends_at_sigterm_with_status_0(tmp_path
     assert all(json.loads(line)["level"] == "info" for line in log.splitlines())
 
 
+def test_a_server_tells_at_its_start_which_trainers_must_be_installed_anew(tmp_path):
+    for name, made in (("toy", True), ("timm", True), ("diffusion", False)):
+        project = tmp_path / "trainers" / name
+        (project / ".venv" if made else project).mkdir(parents=True)
+        (project / "pyproject.toml").touch()
+        (project / "uv.lock").touch()
+    environment = {
+        **os.environ,
+        "EYEBRIGHT_DATA_DIR": str(tmp_path / "data"),
+        "EYEBRIGHT_TRAINERS_DIR": str(tmp_path / "trainers"),
+        "EYEBRIGHT_LOG__FORMAT": "json",
+    }
+    command = [sys.executable, "-m", "eyebright", "serve", "--port", "0"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
+        told = next(line for line in server.stderr if "installed anew" in line)
+        server.terminate()
+        server.stderr.read()
+    assert json.loads(told)["level"] == "warning"
+    assert json.loads(told)["run"] == "eyebright trainers install timm toy"
+
+
 @pytest.mark.parametrize(("number", "when"), [(signal.SIGTERM, "process_environment"), (signal.SIGINT, "web")])
 def test_a_signal_during_the_start_is_not_forgotten(tmp_path, number, when):
     """The adapters take seconds on a slow disk, and uvicorn only listens for signals after them."""

@@ -149,6 +149,8 @@ async def serve_in(
         app = await stack.enter_async_context(running(settings, parts, token=token, base_url=listener.url))
         if settings.embedded:
             stack.push_async_callback(_cancelled, asyncio.create_task(_leave_when_idle(settings, parts, listener)))
+        else:
+            stack.push_async_callback(_cancelled, asyncio.create_task(_tell_stale(parts.catalog)))
         ready = _Ready(settings, folder, listener)
         await listener.serve(app, ready=ready, asked_to_leave=asked_to_leave, access_log=settings.log.access)
         log.info("stopping; trainers go on by themselves")
@@ -597,6 +599,16 @@ async def _leave_when_idle(settings: Settings, parts: Parts, listener: Listener)
         parts.clock,
         patience_seconds=settings.embedded_idle_seconds,
     )
+
+
+async def _tell_stale(catalog: Catalog) -> None:
+    """Once, while the server answers already: trainers that have changed are asked about themselves, which takes seconds."""
+    if stale := [view.name for view in await catalog.list() if view.stale]:
+        log.warning(
+            "trainers must be installed anew; their jobs wait",
+            trainers=stale,
+            run=f"eyebright trainers install {' '.join(stale)}",
+        )
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
