@@ -192,6 +192,34 @@ def test_what_is_fetched_is_there_whole_or_not_at_all(root: Path, saved: Path, m
     assert len(asked) == len(set(asked)) + 1
 
 
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+        "text_encoder/model.safetensors",
+        "tokenizer/tokenizer.json",
+        "scheduler/scheduler_config.json",
+    ],
+)
+def test_what_the_hubs_client_has_in_part_only_is_not_there(
+    tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+):
+    shutil.copytree(saved, tmp_path / "snapshot")
+    monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: str(tmp_path / "snapshot"))
+    assert hub.Repository("them/theirs").cached() == tmp_path / "snapshot"
+    (tmp_path / "snapshot" / lacking).unlink()
+    assert hub.Repository("them/theirs").cached() is None
+
+
+def test_weights_whose_last_piece_has_not_come_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pipeline(TINY).save_pretrained(tmp_path, max_shard_size="100KB")
+    monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: str(tmp_path))
+    assert hub.Repository("them/theirs").cached() == tmp_path
+    max((tmp_path / "unet").glob("*-of-*.safetensors")).unlink()
+    assert hub.Repository("them/theirs").cached() is None
+
+
 def test_what_came_incomplete_is_fetched_again(root: Path, saved: Path, monkeypatch: pytest.MonkeyPatch):
     lengths = [100, None]
 

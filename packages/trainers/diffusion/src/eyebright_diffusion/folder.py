@@ -49,6 +49,16 @@ class Folder:
         """Those that weights are read from."""
         return [file for part in WEIGHTS for file in sorted(self._weights(part))]
 
+    def is_whole(self) -> bool:
+        """Whether all is there that any part is read from, of whichever kind it may be."""
+        try:
+            weights = all(self._weights(part) for part in WEIGHTS)
+        except ConfigInvalid:  # an index names what has not come
+            return False
+        words = self._has("tokenizer/tokenizer.json") or self._has("tokenizer/vocab.json", "tokenizer/merges.txt")
+        settings = (*(f"{part}/config.json" for part in WEIGHTS), "scheduler/scheduler_config.json")
+        return weights and words and self._has(*settings)
+
     def check(self) -> None:
         """Raises ConfigInvalid naming what is missing or of another kind than Stable Diffusion 1.x."""
         for part in (*WEIGHTS, "tokenizer", "scheduler"):
@@ -78,6 +88,9 @@ class Folder:
                 f"{self.root} is not a Stable Diffusion 1.x or 2.x: its UNet takes {latents} channels, texts of {cross} numbers "
                 f"and {unet.get('addition_embed_type') or 'nothing'} besides; take a base model of that kind"
             )
+
+    def _has(self, *files: str) -> bool:
+        return all((self.root / file).is_file() for file in files)
 
     def _how(self, part: str) -> Mapping[str, Any]:
         return {"use_safetensors": True, "local_files_only": True, "variant": self._variant(part)}

@@ -7,6 +7,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError, safe_open
 
+from eyebright_diffusion.folder import Folder
 from eyebright_kit.disk import is_full
 from eyebright_kit.errors import ConfigInvalid, DiskFull
 from eyebright_torch.published import download
@@ -31,11 +32,15 @@ class Repository:
     name: str  # "owner/name"
 
     def cached(self) -> Path | None:
-        """Where the hub's own client has put it, if it has. Never asks a network."""
+        """Where the hub's own client has put it, if it has. Never asks a network.
+
+        The client answers with its folder whatever has come, as after a download that broke or one of a single file.
+        """
         try:
-            return Path(snapshot_download(self.name, local_files_only=True))
+            found = Path(snapshot_download(self.name, local_files_only=True))
         except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
             return None
+        return found if Folder(found).is_whole() else None
 
     def fetch(self, into: Path) -> Path:
         """All files, below `into`, which is there whole or not at all; what was fetched before a failure is not fetched again.
