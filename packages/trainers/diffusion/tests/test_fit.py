@@ -19,7 +19,7 @@ from eyebright_diffusion.task import TextToImage
 from eyebright_diffusion.trainer import DiffusionTrainer
 from eyebright_kit.data.local import LocalDataset
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, OutOfMemory
-from eyebright_kit.runtime import Stopped
+from eyebright_kit.runtime import Stopped, StopReason
 from eyebright_torch import hardware
 from eyebright_torch.hardware import Hardware
 from eyebright_torch.learner import Learner
@@ -85,6 +85,13 @@ def test_stopped_between_its_checkpoints_it_leaves_one(job):
     with pytest.raises(Stopped):
         fit(context)
     assert [saved.step for saved in context.desk.saved] == [2]
+
+
+def test_stopped_while_the_framework_is_loaded_it_begins_nothing(job):
+    context = replace(job.context(), stop_reason=lambda: StopReason.CANCEL)
+    with pytest.raises(Stopped):
+        DiffusionTrainer().fit(context)
+    assert context.desk.stages == []
 
 
 def test_stopped_while_its_average_is_judged_and_resumed_it_ends_with_the_same_weights(job):

@@ -6,7 +6,7 @@ from pathlib import Path
 from eyebright_diffusion.config import LoraConfig
 from eyebright_diffusion.manifest import MANIFEST
 from eyebright_kit.errors import ConfigInvalid
-from eyebright_kit.runtime import Context, Result
+from eyebright_kit.runtime import Context, Result, Stopped
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.predictions import ClassScore
 
@@ -23,8 +23,11 @@ class DiffusionTrainer:
         """Raises a TrainerFailure with what to change, or Stopped with a checkpoint left behind."""
         ctx.config_as(LoraConfig)  # before the seconds that the framework takes
         os.environ.update(_ALONE)
+        ctx.log.info("loading diffusers; that takes some seconds")
         from eyebright_diffusion.fit import fit
 
+        if ctx.stopping:  # meanwhile
+            raise Stopped
         return fit(ctx)
 
     def predict(self, model: Path, image: Path) -> tuple[ClassScore, ...]:
