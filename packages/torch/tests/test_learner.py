@@ -59,11 +59,15 @@ def test_the_newest_is_the_best_where_nothing_is_set_aside_to_judge_by():
     assert goal.reached_better({}, {"loss": 1.0})
 
 
-def test_an_epoch_that_was_not_judged_is_not_the_best_and_counts_against_patience():
+def test_an_epoch_that_was_not_judged_is_not_the_best_and_ends_no_run():
     state, goal = RunState(), Goal("val_loss", higher_is_better=False)
     assert state.close_epoch(EpochRecord(1, {}), {"val_loss": 2.0}, goal)
     assert not state.close_epoch(EpochRecord(2, {}), None, goal)
-    assert (state.best_epoch, state.stale, state.best) == (1, 1, {"val_loss": 2.0})
+    assert (state.best_epoch, state.best) == (1, {"val_loss": 2.0})
+    assert not state.finished(epochs=9, patience=1)
+    assert not state.close_epoch(EpochRecord(3, {}), {"val_loss": 3.0}, goal)
+    assert state.stale == 2
+    assert state.finished(epochs=9, patience=2)
 
 
 def test_every_epoch_is_closed_unless_a_config_says_otherwise():

@@ -22,16 +22,16 @@ class RunState:
     done: int = 0
     best: Metrics | None = None
     best_epoch: int = 0
-    stale: int = 0  # epochs since the best one
+    stale: int = 0  # epochs from the best one to the last that was judged
     history: list[EpochRecord] = field(default_factory=list)
 
     def close_epoch(self, record: EpochRecord, verdict: Metrics | None, goal: Goal) -> bool:
         """Writes an epoch down and goes to the next; answers whether it was the best so far. None: it was not judged."""
         best = verdict is not None and goal.reached_better(verdict, self.best)
         if best:
-            self.best, self.best_epoch, self.stale = verdict, record.epoch, 0
-        else:
-            self.stale += 1
+            self.best, self.best_epoch = verdict, record.epoch
+        if verdict is not None:  # an epoch that nobody looked at ends no run: its model may be better
+            self.stale = record.epoch - self.best_epoch
         self.history.append(record)
         self.epoch += 1
         self.done = 0

@@ -56,7 +56,10 @@ class LoraConfig(LoopConfig):
         multiple_of=64,
     )
     patience: int = user(
-        "Stop after so many epochs without a better model on the validation split; 0: never", "epochs", default=0, ge=0
+        "Stop after so many epochs without a better model on the validation split, as of the last evaluation; 0: never",
+        "epochs",
+        default=0,
+        ge=0,
     )
 
     # The objective
