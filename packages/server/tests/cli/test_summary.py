@@ -41,7 +41,24 @@ def test_an_order_that_would_fail_again_is_offered_changed_instead(
     assert "use batch=16 or less" in shown.out
     assert "jobs retry" not in shown.err
     order = f"eyebright train {failed.dataset_version} --trainer {failed.trainer} --task {failed.task} --model {failed.model}"
-    assert f"`{order} --set epochs=20 --set amp=true --set 'note=two words' {ORDER_AT_FAULT[reason]}`" in shown.err
+    change = ORDER_AT_FAULT[reason].format(rate="lr0", size="batch")
+    assert f"`{order} --set epochs=20 --set amp=true --set 'note=two words' {change}`" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("reason", "config", "change"),
+    [
+        (ErrorCode.NAN_LOSS, {"epochs": 20, "lr0": 0.1}, "--set lr0=LESS"),
+        (ErrorCode.NAN_LOSS, {"epochs": 20, "learning_rate": 1}, "--set learning_rate=LESS"),
+        (ErrorCode.OUT_OF_MEMORY, {"batch": 8, "imgsz": 640}, "--set batch=LESS"),
+        (ErrorCode.OUT_OF_MEMORY, {"batch": 1, "resolution": 512}, "--set resolution=LESS"),
+    ],
+)
+def test_what_to_change_is_called_as_the_trainer_calls_it(
+    reason: ErrorCode, config: dict[str, object], change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_outcome(Outcome(job(JobState.FAILED, reason=reason, config=config)))
+    assert f"{change}`." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What a finished training left behind: shown to people, or as the one document of `--json`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ from eyebright_wire.resources import ArtifactView, JobView, ModelView
 #: Why a job failed if the same order would fail the same way, and what another one would change.
 ORDER_AT_FAULT: Mapping[ErrorCode | None, str] = {
     ErrorCode.CONFIG_INVALID: "--set KEY=VALUE",
-    ErrorCode.OUT_OF_MEMORY: "--set batch=LESS",
-    ErrorCode.NAN_LOSS: "--set lr0=LESS",
+    ErrorCode.OUT_OF_MEMORY: "--set {size}=LESS",
+    ErrorCode.NAN_LOSS: "--set {rate}=LESS",
     ErrorCode.NO_PROGRESS: "--set KEY=VALUE",
     ErrorCode.MAX_DURATION_EXCEEDED: "--max-duration LONGER",
 }
+#: What trainers call the settings in it.
+_RATES, _SIZES = ("lr0", "learning_rate"), ("batch", "imgsz", "resolution")
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,13 @@ def _way_on(job: JobView) -> str:
     if job.reason not in ORDER_AT_FAULT:
         return f"Once mended: `eyebright jobs retry {job.id}`."
     order = train_command(job.trainer, job.task, job.model, job.config, dataset=job.dataset_version)
-    return f"The same order would fail again; change it as said above: `{order} {ORDER_AT_FAULT[job.reason]}`."
+    change = ORDER_AT_FAULT[job.reason].format(rate=_own(_RATES, job.config), size=_own(_SIZES, job.config))
+    return f"The same order would fail again; change it as said above: `{order} {change}`."
+
+
+def _own(names: Sequence[str], config: Mapping[str, Any]) -> str:
+    """The trainer's own name for it; of a single image there can be no less."""
+    return next((name for name in names if name in config and (name, config[name]) != ("batch", 1)), names[0])
 
 
 def _facts(outcome: Outcome) -> list[tuple[str, object]]:
