@@ -28,11 +28,25 @@ def test_checkpoints_hold_weights_moments_average_and_the_best_weights():
     assert forecast.checkpoint_bytes(None, CONFIG) == 0
 
 
-def test_weights_that_stay_as_they_are_are_held_once():
-    without, found = (forecast.memory(1000, CONFIG, (), "main", None, frozen=frozen) for frozen in (0, MIB))
+@pytest.mark.parametrize(
+    ("amp", "place", "bytes_each"),
+    [
+        ("auto", "main", 4),
+        ("bf16", "main", 2),
+        ("auto", "gpu", 2),
+        ("fp16", "gpu", 2),
+        ("off", "gpu", 4),
+        (None, "gpu", 4),
+    ],
+)
+def test_weights_that_stay_as_they_are_are_held_once_as_they_are_computed_with(
+    amp: str | None, place: str, bytes_each: int
+):
+    config = {**CONFIG, "amp": amp}
+    without, found = (forecast.memory(1000, config, (), place, None, frozen=frozen) for frozen in (0, MIB))
     assert without
     assert found
-    assert found.needed_bytes == without.needed_bytes + 4 * MIB
+    assert found.needed_bytes == without.needed_bytes + bytes_each * MIB
 
 
 def test_the_side_of_an_image_goes_by_either_name():

@@ -1,7 +1,8 @@
 """What a run will take of the machine, before there is any: bytes on disks, and the most memory that it will hold.
 
 Numbers that a trainer keeps for each weight, four bytes each: the weight itself, its gradient, one or two moments of the
-optimiser, and its moving average. A layer's outputs are kept for the way back: their number grows with the pixels of a batch.
+optimiser, and its moving average. Weights that stay are held once, in the precision that is computed in. A layer's outputs are
+kept for the way back: their number grows with the pixels of a batch.
 """
 
 from collections.abc import Iterable, Mapping
@@ -99,7 +100,7 @@ def memory(
     `frozen` weights are kept as they are."""
     asked = Shape.of(config)
     shape = asked.within(images)
-    fixed = _PROGRAM_BYTES + frozen * _NUMBER_BYTES + _weights_bytes(parameters, config)
+    fixed = _PROGRAM_BYTES + frozen * _frozen_number_bytes(config, place) + _weights_bytes(parameters, config)
     peaks = list(past)
     found = (
         _measured(asked, peaks)
@@ -160,6 +161,12 @@ def _by_rule(shape: Shape, parameters: int | None, fixed: int) -> _Found | None:
 
 def _weights_bytes(parameters: int | None, config: Mapping[str, Any]) -> int:
     return (parameters or 0) * _NUMBER_BYTES * (2 + _moments(config) + _averaged(config))
+
+
+def _frozen_number_bytes(config: Mapping[str, Any], place: str) -> int:
+    """Half as many where precision is mixed, which only GPUs take to by themselves."""
+    amp = config.get("amp")
+    return _NUMBER_BYTES // 2 if amp in ("bf16", "fp16") or (amp == "auto" and place == "gpu") else _NUMBER_BYTES
 
 
 def _moments(config: Mapping[str, Any]) -> int:
