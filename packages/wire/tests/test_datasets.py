@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from eyebright_wire.datasets import DatasetPlan
+from eyebright_wire.datasets import DatasetPlan, DatasetReport
 from eyebright_wire.names import dataset_name
 from eyebright_wire.resources import MOST_IMAGES, DatasetImport
 
@@ -86,3 +86,13 @@ def test_a_list_has_its_limit():
     images = [{"url": "https://a/b.jpg"}] * (MOST_IMAGES + 1)
     with pytest.raises(ValidationError, match=r"at most 10000 items"):
         DatasetImport.model_validate({"images": images})
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(0, "tells classes, and"), (2, "tells classes (a, b), and"), (7, "tells classes (a, b, c, d, e and 2 more), and")],
+)
+def test_data_that_cannot_teach_a_lora_say_what_they_have_instead(count: int, told: str):
+    report = DatasetReport(format="coco", classes=tuple("abcdefg"[:count]), images={}, images_per_class={})
+    assert told in report.ready_for("text_to_image").missing[0]
+    assert report.ready_for("classification").missing == ("coco data cannot serve classification",)

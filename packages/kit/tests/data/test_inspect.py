@@ -61,6 +61,18 @@ def test_a_task_that_class_folders_cannot_teach_is_told(tmp_path: Path) -> None:
     assert inspect(tmp_path).ready_for("detection").missing == ("imagefolder data cannot serve detection",)
 
 
+def test_class_folders_that_are_to_teach_a_lora_are_told_what_it_needs(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"": {"cats": 2, "dogs": 2}})
+    (told,) = inspect(tmp_path).ready_for("text_to_image").missing
+    assert told.startswith(
+        "imagefolder data cannot serve text_to_image: it tells classes (cats, dogs), and a LoRA learns from"
+    )
+    (flat := tmp_path / "as-told").mkdir()
+    for number, image in enumerate(tmp_path.glob("*s/*.png")):
+        image.rename(flat / f"{number}.png")
+    assert inspect(flat).ready_for("text_to_image").ready
+
+
 # What blocks
 
 
@@ -118,7 +130,8 @@ def test_an_empty_folder_has_no_image(tmp_path: Path) -> None:
     assert report.format == "unknown"
     assert report.ready_for("classification").missing == (
         "no image was found; expected one folder per class, such as cats/1.jpg and dogs/1.jpg, "
-        "alone or inside train/, val/ and test/; or one of the layouts of captions, coco, cvat, datumaro, labelme, masks, "
+        "alone or inside train/, val/ and test/; for text to image (LoRA), images side by side: 1.jpg beside 1.txt, "
+        "folders such as 10_sks dog/, or a captions.jsonl; or one of the layouts of coco, cvat, datumaro, labelme, masks, "
         "metadata, voc, yolo",
     )
 

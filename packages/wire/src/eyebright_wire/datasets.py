@@ -8,6 +8,8 @@ from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
 from eyebright_wire.model import RequestModel, WireModel
 
+_NAMED = 5  # how many classes a message lists by name
+
 
 class Split(StrEnum):
     TRAIN = "train"
@@ -111,7 +113,20 @@ class DatasetReport(WireModel):
 
     def ready_for(self, task: str) -> Readiness:
         found = next((r for r in self.readiness if r.task == task), None)
-        return found or Readiness(task=task, ready=False, missing=(f"{self.format} data cannot serve {task}",))
+        return found or Readiness(task=task, ready=False, missing=(self._unserved(task),))
+
+    def _unserved(self, task: str) -> str:
+        """The same images could well be drawn after, so that is told how."""
+        said = f"{self.format} data cannot serve {task}"
+        if task != "text_to_image":
+            return said
+        more = f" and {len(self.classes) - _NAMED:,} more" if len(self.classes) > _NAMED else ""
+        classes = f" ({', '.join(self.classes[:_NAMED])}{more})" if self.classes else ""
+        return (
+            f"{said}: it tells classes{classes}, and a LoRA learns from captions; put the images side by side into one folder, "
+            "each with its caption beside it (1.txt beside 1.jpg) or all captions in a metadata.jsonl, and import that; "
+            "with a trigger word no image needs a caption"
+        )
 
     @property
     def ready_tasks(self) -> tuple[str, ...]:

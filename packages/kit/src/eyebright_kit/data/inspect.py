@@ -121,9 +121,12 @@ def _of_the_whole(plan: DatasetPlan) -> Iterator[tuple[str, str, str]]:
 
 def _unknown() -> Inspection:
     """No format knows the folder, so there is nothing in it that training could use."""
-    known = ", ".join(form.name for form in formats() if form.name != "imagefolder")
-    plainest = next(form.layout for form in formats() if form.name == "imagefolder")
-    missing = f"no image was found; expected {plainest}; or one of the layouts of {known}"
+    plainest = {form.name: form.layout for form in formats() if form.name in ("captions", "imagefolder")}
+    known = ", ".join(form.name for form in formats() if form.name not in plainest)
+    missing = (
+        f"no image was found; expected {plainest['imagefolder']}; for text to image (LoRA), images side by side: "
+        f"{plainest['captions']}; or one of the layouts of {known}"
+    )
     tasks = sorted({task for form in formats() for task in form.tasks})
     return _nothing(UNKNOWN_FORMAT, tasks, missing, Findings())
 
