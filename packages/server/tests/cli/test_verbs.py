@@ -15,8 +15,9 @@ from eyebright.cli.planning import planned
 from eyebright.client import Client
 from eyebright_kit.data.conformance import write_class_folders, write_image
 from eyebright_wire.datasets import Split, SplitPlan
+from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobRequest, JobState
-from eyebright_wire.resources import JobView
+from eyebright_wire.resources import EventView, JobView
 
 Cli = Callable[..., Ran]
 
@@ -78,6 +79,18 @@ def test_a_running_job_can_be_cancelled(cli: Cli, client: Client, done: JobView)
     job = client.submit(order)
     assert cli("jobs", "cancel", job.id, "--json").document["cancel_requested"] is True
     assert client.wait(job.id, timeout_seconds=60).state is JobState.CANCELLED
+
+
+def test_where_a_running_job_saves_is_told(cli: Cli, client: Client, done: JobView) -> None:
+    order = JobRequest(dataset=done.dataset_version, trainer="toy", config={"epochs": 1000, "step_seconds": 0.02})
+    job = client.submit(order)
+    next(event for event in client.watch(job.id) if isinstance(event, EventView) and event.kind == EventKind.CHECKPOINT)
+    told = cli("jobs", "artifacts", job.id).err.strip()
+    client.cancel(job.id)
+    folder = Path(told.removeprefix("No artifacts yet; what it has saved so far lies in "))
+    assert list((folder / "checkpoints").iterdir())
+    client.wait(job.id, timeout_seconds=60)
+    assert cli("jobs", "artifacts", job.id).err.strip() == "No artifacts."
 
 
 def test_a_job_is_repeated_as_a_new_one(cli: Cli, done: JobView) -> None:

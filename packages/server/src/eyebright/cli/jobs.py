@@ -255,7 +255,7 @@ def artifacts(
     """The files that it made: weights, exports, pictures, the model card."""
     with connected() as client:
         found = client.artifacts(job_id)
-        nothing = "" if found else _deletion(client, job_id) or _none_of(client.job(job_id))
+        nothing = "" if found else _deletion(client, job_id) or _none_of(client, client.job(job_id))
         if download:
             for item in found:
                 client.download_artifact(job_id, item.path, download / item.path, sha256=item.sha256)
@@ -304,9 +304,12 @@ def _watch_lines(client: Client, job_id: str) -> int:
     return Exit.DONE if job.state is JobState.SUCCEEDED else Exit.NO
 
 
-def _none_of(job: JobView) -> str:
-    """Artifacts come at a run's end."""
-    return "No artifacts." if job.state.final else "No artifacts yet."
+def _none_of(client: Client, job: JobView) -> str:
+    """Artifacts come at a run's end, verified; a picture that was drawn on the way can be looked at before."""
+    if job.state.final:
+        return "No artifacts."
+    folder = attempt_folder(client, job.id, job.attempt)
+    return f"No artifacts yet; what it has saved so far lies in {folder}" if folder else "No artifacts yet."
 
 
 def _deletion(client: Client, job_id: str) -> str:
