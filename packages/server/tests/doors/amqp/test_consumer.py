@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from eyebright.core.parked import WHOLE_BYTES
 from eyebright.doors.amqp.consumer import Consumer
+from eyebright.doors.amqp.delivery import ANSWER_TRIES, Delivery
 from eyebright.errors import Unavailable
 from eyebright.ports.clock import SystemClock
 from eyebright.settings import AmqpSettings
@@ -298,7 +299,7 @@ async def test_what_is_in_hand_at_the_end_is_settled(broker_url: str):
 async def test_a_consumer_that_is_to_end_ends_although_the_broker_goes_at_the_same_moment(monkeypatch):
     begun = asyncio.Event()
 
-    async def session(_self: Consumer, _pause: Any) -> None:
+    async def session(_self: Consumer) -> None:
         begun.set()
         try:
             await asyncio.Event().wait()
@@ -316,7 +317,7 @@ async def test_a_consumer_that_is_to_end_ends_although_the_broker_goes_at_the_sa
 async def test_a_cancel_that_nobody_asked_for_is_a_lost_session(monkeypatch):
     sessions = 0
 
-    async def session(_self: Consumer, _pause: Any) -> None:
+    async def session(_self: Consumer) -> None:
         nonlocal sessions
         sessions += 1
         raise asyncio.CancelledError
@@ -325,6 +326,65 @@ async def test_a_cancel_that_nobody_asked_for_is_a_lost_session(monkeypatch):
     async with consuming("amqp://127.0.0.1/", Clerk()) as consumer:
         await until(lambda: sessions == 2)
         assert consumer.condition == "not connected to amqp://127.0.0.1:5672: CancelledError"
+
+
+class Watch(SystemClock):
+    """Nobody sleeps, and what was to be slept is noted; the last but one session lasts."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+        self.gone_ms = 0
+
+    def now_ms(self) -> int:
+        return self.gone_ms
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        if len(self.waits) == 12:
+            await asyncio.Event().wait()
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("connects", "longest"), [(True, 5), (False, 30)])
+async def test_sessions_that_end_at_once_are_spaced_out(monkeypatch, connects: bool, longest: float):
+    """Whatever ends them: a message that the library cannot read, say, which the broker delivers again each time."""
+    clock = Watch()
+
+    async def session(self: Consumer) -> None:
+        if connects:
+            self.condition = "ok"
+        if len(clock.waits) == 11:
+            clock.gone_ms += 60_000
+        raise ConnectionError("the frame is broken")
+
+    monkeypatch.setattr(Consumer, "_session", session)
+    running = asyncio.create_task(Consumer(AmqpSettings(url="amqp://127.0.0.1/"), Clerk(), clock).run())
+    await until(lambda: len(clock.waits) == 12)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    for place, wait in enumerate(clock.waits[:11]):
+        assert min(longest, 0.5 * 2**place) / 2 <= wait <= min(longest, 0.5 * 2**place)
+    assert (clock.waits[11] <= 0.5) is connects, "one that lasted is followed at once"
+
+
+@pytest.mark.parametrize("body", [b"order", b"poison"])
+async def test_a_message_whose_answer_ends_each_session_is_settled_without(broker_url: str, body: bytes, monkeypatch):
+    clerk = Clerk()
+
+    async def fails(_self: Delivery, message: Any, _answer: QueueAnswer) -> None:
+        if message.body == body:
+            raise ConnectionError("the broker closed the channel")
+
+    monkeypatch.setattr(Delivery, "_reply", fails)
+    monkeypatch.setattr(Delivery, "_pass_on", fails)
+    async with consuming(broker_url, clerk) as consumer:
+        await until(lambda: consumer.condition == "ok")
+        await publish(broker_url, body, b"after", reply_to="somebody")
+        await until(lambda: clerk.taken.count(body) == ANSWER_TRIES + 1 and b"after" in clerk.taken)
+        await until_empty(broker_url)
+        if body == b"poison":
+            assert (await take(broker_url, DEAD)).body == body, "the broker puts it there itself"
+    assert await waiting(broker_url) == 0
 
 
 async def test_a_broker_that_says_nothing_more_keeps_nobody_from_ending(rabbitmq: RabbitMQ, broker_url: str):

@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 
 from eyebright.doors.amqp import topology
 from eyebright.doors.amqp.broker import connected, shown
-from eyebright.doors.amqp.delivery import Delivery, MessageIntake
+from eyebright.doors.amqp.delivery import Delivery, Failures, MessageIntake
 from eyebright.doors.amqp.pause import Pause
 from eyebright.ports.clock import Clock
 from eyebright.settings import AmqpSettings
@@ -19,6 +19,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 #: Messages in hand when it ends are settled within this time, or delivered again to the next consumer.
 LEAVE_SECONDS = 5.0
+#: A session that ends sooner may have met a message that ends each one. Such are spaced out up to so much: far enough to spare
+#: the broker, and near enough for its delivery limit to put the message aside within minutes.
+STEADY_SECONDS, LONGEST_BETWEEN_SECONDS = 60.0, 5.0
 
 Settled = Callable[[QueueAnswer, float], None]
 
@@ -43,34 +46,41 @@ class Consumer:
         self._intake = intake
         self._clock = clock
         self._settled = settled
+        self._failures = Failures()
         self.condition = "not connected yet"
 
     async def run(self) -> None:
         """Never returns; ends when its task is cancelled. A broker that is absent or goes is waited for."""
-        pause, where = Pause(), shown(self._settings)
+        absent, unsteady, where = Pause(), Pause(longest=LONGEST_BETWEEN_SECONDS), shown(self._settings)
         if not self._settings.model_fields_set & {"url", "host"}:
             log.info("no broker is named, so this machine's is taken; EYEBRIGHT_AMQP__URL names another", broker=where)
         while True:
+            began_ms = self._clock.now_ms()
             try:
-                await self._session(pause)
+                await self._session()
             except (
                 Exception,
                 asyncio.CancelledError,
             ) as error:  # the library cancels what waits for a broker that goes
                 if _asked_to_end():
                     raise asyncio.CancelledError from error
-                why, wait = _in_words(error), pause.next()
+                if self._clock.now_ms() - began_ms >= 1000 * STEADY_SECONDS:
+                    unsteady.reset()
+                if connected_before := self.condition == "ok":
+                    absent.reset()
+                why, wait = _in_words(error), (unsteady if connected_before else absent).next()
                 self.condition = f"not connected to {where}: {why}"
                 log.warning("the queue cannot be read; trying again", broker=where, why=why, seconds=round(wait, 1))
                 await self._clock.sleep(wait)
 
-    async def _session(self, pause: Pause) -> None:
+    async def _session(self) -> None:
         """Raises Lost, or what stood in its way."""
         async with await connected(self._settings) as connection:
             dead_letters = await topology.declare(connection, self._settings)
-            pause.reset()
             publishing = await connection.channel(on_return_raises=True)
-            delivery = Delivery(self._intake, publishing, dead_letters, self._clock, replies=self._settings.replies)
+            delivery = Delivery(
+                self._intake, publishing, dead_letters, self._clock, self._failures, replies=self._settings.replies
+            )
             receiving = await connection.channel()
             await receiving.set_qos(self._settings.prefetch)
             queue = await receiving.get_queue(self._settings.queue, ensure=False)

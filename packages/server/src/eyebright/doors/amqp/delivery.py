@@ -1,5 +1,6 @@
 """One message: settled by the intake, then answered, and only then acknowledged."""
 
+from collections import Counter
 from typing import Protocol
 
 import structlog
@@ -8,7 +9,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import DeliveryError
 from aiormq.exceptions import ChannelAccessRefused
 
-from eyebright.core.parked import kept_of
+from eyebright.core.parked import kept_of, parked_id
 from eyebright.doors.amqp.pause import Pause
 from eyebright.ports.clock import Clock
 from eyebright_wire.queue import QueueAnswer, QueueOutcome
@@ -19,6 +20,9 @@ log = structlog.stdlib.get_logger(__name__)
 #: would take it back after half an hour, and count every return.
 HOLD_SECONDS = 300
 PUBLISH_SECONDS = 30
+#: A message whose answer has ended so many sessions is settled without one: its job is committed, or it is parked here.
+ANSWER_TRIES = 3
+_REMEMBERED = 1000
 _SHOWN_CHARACTERS = 500
 _SHORT_BYTES = 255
 
@@ -31,6 +35,25 @@ class MessageIntake(Protocol):
         ...
 
 
+class Failures:
+    """How many sessions have ended over each message. Of the messages of a session that fail, the first one ended it."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def many(self, message: AbstractIncomingMessage) -> bool:
+        return bool(self._counts) and self._counts[_name(message)] >= ANSWER_TRIES
+
+    def note(self, message: AbstractIncomingMessage) -> None:
+        self._counts[_name(message)] += 1
+        while len(self._counts) > _REMEMBERED:
+            del self._counts[next(iter(self._counts))]
+
+    def forget(self, message: AbstractIncomingMessage) -> None:
+        if self._counts:
+            self._counts.pop(_name(message), None)
+
+
 class Delivery:
     """What is done with each message of one session with the broker."""
 
@@ -40,6 +63,7 @@ class Delivery:
         publishing: AbstractChannel,
         dead_letters: str | None,
         clock: Clock,
+        failures: Failures,
         *,
         replies: bool,
     ) -> None:
@@ -48,6 +72,8 @@ class Delivery:
         self._publishing = publishing
         self._dead_letters = dead_letters
         self._clock = clock
+        self._failures = failures
+        self._over = False
         self._replies = replies
 
     async def settle(self, message: AbstractIncomingMessage) -> QueueAnswer | None:
@@ -59,6 +85,15 @@ class Delivery:
         if answer is None:
             await message.nack(requeue=True)
             return None
+        if self._failures.many(message):
+            await self._end(message, answer)
+        else:
+            await self._answered(message, answer)
+            await message.ack()
+        self._failures.forget(message)
+        return answer
+
+    async def _answered(self, message: AbstractIncomingMessage, answer: QueueAnswer) -> None:
         try:
             if answer.outcome is QueueOutcome.PARKED:
                 await self._pass_on(message, answer)
@@ -66,8 +101,21 @@ class Delivery:
                 await self._reply(message, answer)
         except ChannelAccessRefused as error:
             log.warning("this user may not publish that", task_id=answer.task_id, id=answer.parked_id, why=str(error))
-        await message.ack()
-        return answer
+        except Exception:
+            if not self._over:
+                self._failures.note(message)
+            self._over = True
+            raise
+
+    async def _end(self, message: AbstractIncomingMessage, answer: QueueAnswer) -> None:
+        """Without us, the broker itself puts what is parked with its dead letters, where the queue has some."""
+        log.error(
+            "a message ends without an answer, which ended each session", task_id=answer.task_id, id=answer.parked_id
+        )
+        if answer.outcome is QueueOutcome.PARKED:
+            await message.reject(requeue=False)
+        else:
+            await message.ack()
 
     async def _taken(self, message: AbstractIncomingMessage) -> QueueAnswer | None:
         """Trouble that passes is waited for, ever more patiently."""
@@ -117,6 +165,10 @@ class Delivery:
             await exchange.publish(reply, _fitting(message.reply_to) or "", timeout=PUBLISH_SECONDS)
         except DeliveryError:
             log.info("nobody waits for the answer", reply_to=message.reply_to, task_id=answer.task_id)
+
+
+def _name(message: AbstractIncomingMessage) -> str:
+    return parked_id(kept_of(message.body), len(message.body))
 
 
 def _fitting(text: str | None) -> str | None:
