@@ -412,6 +412,20 @@ async def test_due_jobs_come_by_priority_then_age(database):
     }
 
 
+async def test_the_place_of_one_job_is_the_one_that_it_has_among_all(database):
+    orders = [
+        job(number, priority=number % 3, executor=("local", "ray")[number % 2], created_at_ms=NOW_MS + number % 4)
+        for number in range(1, 25)
+    ]
+    await submit(database, *orders)
+    await claim(database, "job_0001")
+    places = await database.jobs.queue_positions()
+    assert len(places) == 23
+    for order in orders:
+        assert await database.jobs.queue_position(order.id) == places.get(order.id)
+    assert await database.jobs.queue_position("job_none") is None
+
+
 async def test_a_job_is_due_when_its_time_has_come(database):
     await submit(database, job(not_before_ms=NOW_MS + 1))
     assert await database.jobs.due("local", NOW_MS, 9) == []

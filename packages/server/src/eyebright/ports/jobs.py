@@ -81,6 +81,10 @@ class JobStore(Protocol):
         """job id → place in the queue of its executor, 1 = next, by priority, then age."""
         ...
 
+    async def queue_position(self, job_id: str) -> int | None:
+        """The same of one job, without a look at all others; None when it does not wait."""
+        ...
+
     async def unfinished(self) -> list[Run]:
         """Every run whose attempt is live, or ended but not known to be gone."""
         ...

@@ -116,8 +116,8 @@ class Jobs:
 
     async def get(self, job_id: str) -> JobView:
         job = (await self._store.get(job_id)).job
-        positions = {} if job.state.final or job.state.live else await self._store.queue_positions()
-        return job_view(job, positions.get(job.id), await self._history.transitions(job_id))
+        position = await self._store.queue_position(job_id) if job.state is JobState.QUEUED else None
+        return job_view(job, position, await self._history.transitions(job_id))
 
     async def resolved(self, job_id: str) -> dict[str, Any]:
         """Every setting of a job with its value. Raises NotFound."""

@@ -139,6 +139,9 @@ class MemoryJobs:
     async def queue_positions(self) -> dict[str, int]:
         return places((job.id, job.executor) for job in self._queue())
 
+    async def queue_position(self, job_id: str) -> int | None:
+        return (await self.queue_positions()).get(job_id)
+
     async def unfinished(self) -> list[Run]:
         return [
             Run(self._state.jobs[attempt.job_id], attempt)

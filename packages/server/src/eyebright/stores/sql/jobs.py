@@ -4,7 +4,20 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.job import Job, Run, places
@@ -21,6 +34,15 @@ from eyebright_wire.jobs import LIVE_STATES, OWN_TRAINERS
 _QUEUED = jobs.c.state == literal_column("'queued'")
 _LIVE = jobs.c.state.in_([literal_column(f"'{state}'") for state in sorted(LIVE_STATES)])
 _BEST_FIRST = (jobs.c.priority.desc(), jobs.c.created_at_ms, jobs.c.id)
+_MINE = jobs.alias("mine")
+_NOT_LATER = tuple_(jobs.c.created_at_ms, jobs.c.id) <= tuple_(_MINE.c.created_at_ms, _MINE.c.id)
+#: Those that wait for the same executor and are no later in that order, this one too.
+_POSITION = (
+    select(func.count())
+    .select_from(jobs.join(_MINE, jobs.c.executor == _MINE.c.executor))
+    .where(_MINE.c.id == bindparam("job_id"), _MINE.c.state == literal_column("'queued'"), _QUEUED)
+    .where(or_(jobs.c.priority > _MINE.c.priority, and_(jobs.c.priority == _MINE.c.priority, _NOT_LATER)))
+)
 
 
 class SqlJobs:
@@ -62,6 +84,10 @@ class SqlJobs:
         async with self._engine.reading() as connection:
             queued = await connection.execute(select(jobs.c.id, jobs.c.executor).where(_QUEUED).order_by(*_BEST_FIRST))
             return places((row.id, row.executor) for row in queued)
+
+    async def queue_position(self, job_id: str) -> int | None:
+        async with self._engine.reading() as connection:
+            return await connection.scalar(_POSITION, {"job_id": job_id}) or None
 
     async def unfinished(self) -> list[Run]:
         joined = jobs.join(attempts, attempts.c.job_id == jobs.c.id)
