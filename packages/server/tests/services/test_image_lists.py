@@ -1,13 +1,15 @@
 """Images by their addresses: what is refused with the order, what is kept of it, and who gets to see it."""
 
 import json
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.site import Site
+from harness.site import API, Site
 from harness.site import site as make_site
+from structlog.testing import capture_logs
 
 from eyebright.errors import InvalidRequest, KeyReused, Unavailable
 from eyebright.services.datasets import IMPORTS
@@ -47,6 +49,28 @@ async def test_the_addresses_are_kept_from_everybody_but_the_importer(site: Site
     assert read_list(Path(kept["images"])) == images(12)
     assert Path(kept["images"]) == site.folder / "objects" / list_key(job.id)
     assert kept["shown"] == "12 images by list"
+
+
+async def test_a_list_is_for_the_servers_own_user_alone(site: Site):
+    await order(site, images())
+    (kept,) = site.folder.rglob("images.jsonl")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o400
+
+
+async def test_no_answer_and_no_log_shows_what_an_address_is_signed_with(site: Site):
+    data = {"images": [image.url for image in images()], "style_id": 7}
+    message = {"task_id": "task-1", "type": "model_training", "data": {**data, "task": "classification"}}
+    wrong = {**message, "task_id": "task-2", "data": {**data, "images": "https://a.example/1.png?sig=secret"}}
+    with capture_logs() as said:
+        taken, refused = [await site.post(f"{API}/queue/messages", json=each) for each in (message, wrong)]
+        job = f"{API}/jobs/{taken.json()['job_id']}"
+        await site.context.services.dispatch.fill([IMPORTS])
+        answers = [taken, refused, *[await site.get(path) for path in (job, f"{API}/jobs", f"{job}/events")]]
+    assert (taken.json()["outcome"], refused.json()["outcome"]) == ("taken", "refused")
+    assert "must be a list, not 'https://a.example/1.png'" in refused.json()["message"]
+    assert [answer.text for answer in answers if "secret" in answer.text] == []
+    assert "secret" not in str(said)
+    assert "secret" not in site.imports.launches[0].model_dump_json()
 
 
 async def test_the_importer_is_told_where_the_list_lies_and_how_it_may_be_fetched(site: Site):

@@ -79,6 +79,8 @@ def _found(value: Any) -> str:
     """A value that is worth showing: nobody wants a whole body back."""
     if isinstance(value, dict | list | tuple | None):
         return ""
+    if isinstance(value, str) and "://" in value:
+        value = value.partition("?")[0]  # what a signed address opens is nobody else's business
     shown = repr(value) if len(repr(value)) <= _SHOWN_CHARACTERS else f"{repr(value)[:_SHOWN_CHARACTERS]}…"
     return f", not {shown}"
 

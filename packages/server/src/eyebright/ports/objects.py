@@ -20,7 +20,8 @@ class ObjectStore(Protocol):
         """Store each (key, file) whole or not at all, all of them durable on return; how many were new.
 
         An existing key is left as it is. `owned` files will never be written again by anybody, so they may be linked
-        instead of copied. Raises StorageFull, or Conflict for a blob whose content is not what its key says.
+        instead of copied; nobody can read a copy who could not read the file. Raises StorageFull, or Conflict for a blob whose
+        content is not what its key says.
         """
         ...
 

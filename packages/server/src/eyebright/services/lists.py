@@ -1,6 +1,6 @@
 """The lists of images that imports are to fetch, each a file of its own: a job is read and written too often to carry one along.
 
-Whoever can read one can read what signed addresses open, so they lie where the database does.
+Whoever can read one can read what signed addresses open, so they lie where the database does, and are for this user alone.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ def list_key(job_id: str) -> str:
 
 
 def _written(images: Sequence[ImageSource], file: Path) -> Path:
+    file.touch(mode=0o600)  # and so is the copy that is kept
     with file.open("w", encoding="utf-8") as lines:
         lines.writelines(f"{image.model_dump_json(exclude_defaults=True)}\n" for image in images)
     return file

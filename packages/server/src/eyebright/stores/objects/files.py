@@ -178,7 +178,7 @@ def _whole(batch: Sequence[_Pair], owned: bool, passing: Path) -> list[_Pair]:
 def _sound(target: Path, source: Path, owned: bool, passing: Path) -> Path:
     file = source if owned else _copied(source, passing)
     _check_name(file, target, source)
-    file.chmod(_READ_ONLY)
+    file.chmod(_READ_ONLY if owned else 0o400 | _READ_ONLY & source.stat().st_mode)
     return file
 
 
