@@ -8,7 +8,7 @@ import pytest
 from harness.live import Ran
 from harness.scripted import job
 
-from eyebright.cli import exporting, models
+from eyebright.cli import exporting, terminal
 from eyebright.cli.exits import Exit
 from eyebright.client import Client
 from eyebright.errors import NotFound
@@ -123,7 +123,7 @@ def test_on_a_terminal_a_person_is_asked(
     order = JobRequest(dataset=client.import_dataset(photos).id, name="asked", trainer="toy", config={"epochs": 1})
     model_id = str(client.wait(client.submit(order).id, timeout_seconds=60).model_id)
     asked: list[str] = []
-    monkeypatch.setattr(models, "interactive", lambda: True)
+    monkeypatch.setattr(terminal, "interactive", lambda: True)
     monkeypatch.setattr("typer.confirm", lambda question, **_: bool(asked.append(question)) or answer)
     assert cli("models", "delete", model_id).code == code
     assert model_id in asked[0]

@@ -14,7 +14,7 @@ from eyebright.cli.exporting import target_of, with_export
 from eyebright.cli.options import Json, ModelName
 from eyebright.cli.seeing import show_prediction
 from eyebright.cli.summary import attempt_folder, parity_line
-from eyebright.cli.terminal import emit, interactive, metrics_line, moment, say, show, show_facts, show_table, size
+from eyebright.cli.terminal import agreed, emit, metrics_line, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
 from eyebright.errors import InvalidRequest
 from eyebright_wire.resources import ModelView, Prediction
@@ -116,7 +116,7 @@ def delete(
     """Delete a model with its files and checkpoints, for good. Refused while an alias points to it."""
     with connected() as client:
         model = client.model(model_name)
-        if not yes and not _agreed(model):
+        if not yes and not agreed(title(model), f"{title(model)} ({model.id}) and its files"):
             say("Nothing was deleted.")
             return Exit.NO
         client.delete_model(model.id)
@@ -232,13 +232,6 @@ def _picture(path: Path) -> bytes:
     if not (content := path.read_bytes()):
         raise InvalidRequest(f"{path} is empty; name a picture file")
     return content
-
-
-def _agreed(model: ModelView) -> bool:
-    """Ask; without a terminal somebody has to have said so before. Raises InvalidRequest."""
-    if not interactive():
-        raise InvalidRequest(f"{title(model)} would be deleted for good; add --yes to mean it")
-    return typer.confirm(f"Delete {title(model)} ({model.id}) and its files for good?", err=True)
 
 
 def _row(model: ModelView) -> tuple[object, ...]:

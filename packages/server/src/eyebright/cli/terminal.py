@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eyebright.cli.program import typed
+from eyebright.errors import InvalidRequest
 
 #: A table that goes into a file or pipe is not folded to a terminal that is not there.
 PIPE_WIDTH = 200
@@ -30,6 +31,13 @@ def notes() -> Console:
 def interactive() -> bool:
     """A person is there to be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def agreed(name: str, what: str) -> bool:
+    """Ask before `what` is deleted; without a terminal somebody has to have said so before. Raises InvalidRequest."""
+    if not interactive():
+        raise InvalidRequest(f"{name} would be deleted for good; add --yes to mean it")
+    return typer.confirm(f"Delete {what} for good?", err=True)
 
 
 def emit(document: Any) -> None:

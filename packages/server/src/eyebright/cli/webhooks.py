@@ -11,7 +11,7 @@ from eyebright.cli.connection import connected
 from eyebright.cli.exits import Exit
 from eyebright.cli.options import Json
 from eyebright.cli.ordering import labels_of, seconds_of
-from eyebright.cli.terminal import emit, interactive, moment, say, show, show_facts, show_table
+from eyebright.cli.terminal import agreed, emit, moment, say, show, show_facts, show_table
 from eyebright.cli.verbs import example, group
 from eyebright.errors import InvalidRequest
 from eyebright_wire.webhooks import (
@@ -138,7 +138,8 @@ def delete(
     """Delete it with its deliveries, for good."""
     with connected() as client:
         found = client.webhook(webhook)
-        if not (yes or found.managed or _agreed(found)):  # a managed one: the server says why not
+        asked = not (yes or found.managed)  # of a managed one the server says why not
+        if asked and not agreed(found.id, f"{found.id} ({found.url}) and its deliveries"):
             say("Nothing was deleted.")
             return Exit.NO
         client.delete_webhook(webhook)
@@ -215,13 +216,6 @@ def _show_secret(made: WebhookSecret, *, as_json: bool) -> None:
         return
     show_facts([*_facts(made), ("secret", made.secret)])
     say("The secret is not shown again.")
-
-
-def _agreed(webhook: WebhookView) -> bool:
-    """Ask; without a terminal somebody has to have said so before. Raises InvalidRequest."""
-    if not interactive():
-        raise InvalidRequest(f"{webhook.id} would be deleted for good; add --yes to mean it")
-    return typer.confirm(f"Delete {webhook.id} ({webhook.url}) and its deliveries for good?", err=True)
 
 
 def _condition(webhook: WebhookView) -> str:
