@@ -12,11 +12,11 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from eyebright import errors
-from eyebright.app import openapi
 from eyebright.cli.reference import page as cli_page
 from eyebright.doors.amqp import asyncapi
 from eyebright.services.messages import SETTINGS
 from eyebright.settings import Settings, variables
+from eyebright.website import openapi
 from eyebright_kit.archive import Refusal
 from eyebright_kit.data.findings import CATALOGUE
 from eyebright_kit.remote.failure import PASSING, FetchCode

@@ -15,12 +15,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from eyebright.app import openapi, patience, serve_in
+from eyebright.app import patience, serve_in
 from eyebright.errors import Conflict, InvalidRequest, StorageFull, Unavailable
 from eyebright.folder import DataFolder
 from eyebright.listener import Listener
 from eyebright.settings import Settings
 from eyebright.testing import ManualClock
+from eyebright.website import openapi
 
 
 def test_a_real_server_starts_answers_and_ends_at_sigterm_with_status_0(tmp_path):

@@ -1,7 +1,6 @@
 """The composition root: settings in, running product out. The only place where the pieces meet.
 
-`serve(settings)` is the whole server; `running(settings, parts, …)` is everything but its sockets and files, for tests;
-`openapi()` is the document of its API.
+`serve(settings)` is the whole server; `running(settings, parts, …)` is everything but its sockets and files, for tests.
 """
 
 import asyncio
@@ -20,17 +19,11 @@ from typing import Any
 import structlog
 import uvloop
 from fastapi import FastAPI
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from eyebright import plugins, telemetry
 from eyebright.core.retry import RetryLimits
-from eyebright.doors import problems
-from eyebright.doors.document import document
 from eyebright.doors.door import Door, DoorContext, RunningDoor
-from eyebright.doors.gate import Gate, Rules, own_names
-from eyebright.doors.limit import BodyLimit
-from eyebright.doors.traffic import Footfall, Traffic
+from eyebright.doors.traffic import Footfall
 from eyebright.errors import InvalidRequest
 from eyebright.folder import DataFolder
 from eyebright.listener import Listener
@@ -80,15 +73,14 @@ from eyebright.services.webhooks.endpoints import Declared, Endpoints
 from eyebright.services.webhooks.telling import Telling
 from eyebright.settings import Settings, process_environment, unknown_variables
 from eyebright.stores.shelves import shelf_at
+from eyebright.website import installed_doors, web
 from eyebright_kit.importing.manifest import MANIFEST
 from eyebright_wire.jobs import IMPORTER
 from eyebright_wire.resources import HealthView
 
 log = structlog.stdlib.get_logger(__name__)
 
-DOORS, EXECUTORS, SUBSCRIBERS, TRAINERS = (
-    f"eyebright.{group}" for group in ("doors", "executors", "subscribers", "trainers")
-)
+EXECUTORS, SUBSCRIBERS, TRAINERS = (f"eyebright.{group}" for group in ("executors", "subscribers", "trainers"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,19 +148,6 @@ async def serve_in(
         log.info("stopping; trainers go on by themselves")
 
 
-#: What pages of other servers may send and read besides, to upload in pieces.
-TUS_REQUEST_HEADERS = ("Tus-Resumable", "Upload-Length", "Upload-Metadata", "Upload-Offset", "X-HTTP-Method-Override")
-TUS_ANSWER_HEADERS = (
-    "Location",
-    "Tus-Extension",
-    "Tus-Max-Size",
-    "Tus-Resumable",
-    "Tus-Version",
-    "Upload-Expires",
-    "Upload-Length",
-    "Upload-Metadata",
-    "Upload-Offset",
-)
 #: Rarer than Python's own 700, 10, 10: with reporters at work that took a sixth of the time, and found next to nothing.
 _COLLECT = (50_000, 20, 20)
 
@@ -247,7 +226,7 @@ async def running(
         health=lambda: _health(turning, doors),
         measure=lambda: _measure(parts, turning),
     )
-    app = web(settings, token, parts, doors)
+    app = web(settings, token, doors, parts.instruments, parts.footfall)
     app.state.context = context
     await services.webhooks.declare(declared(settings))
     if loops:
@@ -489,63 +468,6 @@ def patience(settings: Settings) -> Patience:
         launch=settings.jobs.launch_seconds,
         stop_grace=settings.jobs.stop_grace_seconds,
     )
-
-
-def web(settings: Settings, token: str, parts: Parts, doors: Sequence[Door]) -> FastAPI:
-    """The doors behind the gate."""
-    rules = Rules(
-        token=token,
-        public=frozenset[str]().union(*(door.public for door in doors)),
-        job_paths=[pattern for door in doors for pattern in door.job_paths],
-        hosts=own_names(settings.host, settings.allowed_hosts),
-        origins=settings.allowed_origins,
-    )
-    app = _bare(doors)
-    app.user_middleware = [
-        Middleware(Traffic, parts.instruments, parts.footfall),
-        *_cors(settings),
-        Middleware(Gate, rules),
-        Middleware(BodyLimit, settings.uploads.json_bytes),
-    ]
-    return app
-
-
-def openapi() -> dict[str, Any]:
-    """The OpenAPI document. Opens nothing and needs no server."""
-    return document(_bare(installed_doors(Settings())))
-
-
-def installed_doors(settings: Settings) -> list[Door]:
-    """Every way in, or those that the settings name."""
-    return [plugins.load(DOORS, name)() for name in settings.doors or plugins.names(DOORS)]
-
-
-def _bare(doors: Sequence[Door]) -> FastAPI:
-    app = FastAPI(
-        title="Eyebright",
-        version=version("eyebright"),
-        routes=[route for door in doors for route in door.routes],
-        openapi_url=None,  # the documentation is a door's own page
-        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
-    )
-    problems.install(app)
-    app.openapi = lambda: document(app)
-    return app
-
-
-def _cors(settings: Settings) -> list[Middleware]:
-    if not settings.allowed_origins:
-        return []
-    allowed = ("Authorization", "Content-Type", "Idempotency-Key", *TUS_REQUEST_HEADERS)
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.allowed_origins,
-            allow_methods=("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH"),
-            allow_headers=allowed,
-            expose_headers=TUS_ANSWER_HEADERS,
-        )
-    ]
 
 
 async def _measure(parts: Parts, turning: Loops) -> None:

@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from eyebright.app import openapi
+from eyebright.website import openapi
 
 #: A 500 is documented nowhere, so conformance of the status finds every bug; a documented 503 or 507 is an honest answer.
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]

@@ -5,9 +5,9 @@ from harness.site import API, TOKEN, URL, bearer
 from harness.site import site as make_site
 from starlette.routing import Route
 
-from eyebright.app import installed_doors
 from eyebright.doors.gate import own_names
 from eyebright.settings import Settings
+from eyebright.website import installed_doors
 
 PUBLIC = {"/", "/health", "/ready", "/docs", "/openapi.json"}
 INGEST = f"{API}/jobs/{{job_id}}/attempts/{{attempt}}/events"

@@ -14,7 +14,7 @@ from harness.site import site as make_site
 from PIL import Image
 
 from doors.story import tell
-from eyebright.app import openapi
+from eyebright.website import openapi
 
 GOLDEN = Path(__file__).parent / "golden"
 #: Headers that are part of the contract.

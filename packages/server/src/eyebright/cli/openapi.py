@@ -9,6 +9,6 @@ app = single()
 @app.command(epilog=example("eyebright openapi > openapi.json\neyebright openapi | jq '.paths | keys'"))
 def openapi() -> None:
     """Print the OpenAPI document of the HTTP API. Needs no server."""
-    from eyebright.app import openapi as document
+    from eyebright.website import openapi as document
 
     emit(document())
