@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Never, cast
@@ -217,7 +218,9 @@ class _AsyncTransport(httpx.AsyncHTTPTransport):
         return answer
 
 
+@lru_cache(maxsize=8)
 def _trust(rules: EgressRules) -> ssl.SSLContext:
+    """Kept: to read the certificates takes some 30 ms."""
     context = httpx.create_ssl_context(trust_env=False)
     if rules.authorities:
         context.load_verify_locations(cafile=rules.authorities)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
 from ipaddress import ip_network
 from typing import Literal
 from urllib.parse import urlsplit
@@ -22,6 +21,8 @@ _ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 _READ_BYTES = 64 * 1024
 _READ_SECONDS = 1.0
 _LONGEST_PROBLEM = 300
+#: For each request httpcore looks at every connection of the pool: many small pools cost less than one that serves all.
+_POOLS = 256
 
 
 def sender(settings: Settings) -> Sender:
@@ -52,6 +53,7 @@ class EgressSender:
         self._rules = rules
         self._timeout_seconds = timeout_seconds
         self._at_once = at_once
+        self._clients: dict[int, httpx.AsyncClient] = {}
 
     def check(self, url: str) -> None:
         try:
@@ -69,16 +71,18 @@ class EgressSender:
             return Answer(problem=_in_words(error))
 
     async def close(self) -> None:
-        if "_client" in self.__dict__:
-            await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
-    @cached_property
-    def _client(self) -> httpx.AsyncClient:
-        """Made when somebody is to be told: to read the certificates takes some 30 ms."""
-        return async_client(self._rules, max_bytes=_READ_BYTES, connections=self._at_once)
+    def _client(self, url: str) -> httpx.AsyncClient:
+        """Always the same for an address, so that its connections are used again."""
+        number = hash(url) % _POOLS
+        if number not in self._clients:
+            self._clients[number] = async_client(self._rules, max_bytes=_READ_BYTES, connections=self._at_once)
+        return self._clients[number]
 
     async def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        async with self._client.stream(method, url, headers=dict(headers), content=body) as response:
+        async with self._client(url).stream(method, url, headers=dict(headers), content=body) as response:
             await _drain(response)
             return Answer(response.status_code, retry_after=response.headers.get("retry-after"))
 

@@ -7,6 +7,7 @@ with the same webhook-id.
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import structlog
@@ -200,19 +201,22 @@ class Deliverer:
         return replace(_noted(tried, reason), next_at_ms=tried.at_ms + int(1000 * wait))
 
     async def _judge_endpoints(self, landed: list[_Tried]) -> None:
+        known = {endpoint.id: endpoint for endpoint in await self._store.endpoints()}
         for endpoint_id in {tried.endpoint.id for tried in landed}:
-            try:
-                await self._judge_endpoint([tried for tried in landed if tried.endpoint.id == endpoint_id])
-            except NotFound:
+            endpoint = known.get(endpoint_id)
+            if endpoint is None:
                 self._breakers.pop(endpoint_id, None)  # deleted meanwhile
+                continue
+            # What another address answered, before it was changed, says nothing.
+            theirs = [
+                tried for tried in landed if tried.endpoint.id == endpoint_id and tried.endpoint.url == endpoint.url
+            ]
+            if theirs:
+                with suppress(NotFound):  # deleted this moment
+                    await self._judge_endpoint(endpoint, theirs)
 
-    async def _judge_endpoint(self, landed: list[_Tried]) -> None:
-        """Remember since when it only fails; disable one that is gone, or has failed for too long. What another address
-        answered, before it was changed, says nothing."""
-        endpoint = await self._store.endpoint(landed[-1].endpoint.id)
-        landed = [tried for tried in landed if tried.endpoint.url == endpoint.url]
-        if not landed:
-            return
+    async def _judge_endpoint(self, endpoint: Endpoint, landed: list[_Tried]) -> None:
+        """Remember since when it only fails; disable one that is gone, or has failed for too long."""
         last = landed[-1]
         if any(tried.answer.taken for tried in landed):
             if endpoint.failing_since_ms is not None:

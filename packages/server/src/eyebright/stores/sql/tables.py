@@ -356,7 +356,7 @@ parked_messages = Table(
     sqlite_strict=True,
 )
 
-_PENDING = "status = 'pending'"
+_PENDING, _ENDED = "status = 'pending'", "ended_at_ms IS NOT NULL"
 
 webhook_endpoints = Table(
     "webhook_endpoints",
@@ -411,6 +411,12 @@ webhook_deliveries = Table(
         postgresql_where=text(_PENDING),
     ),
     Index("ix_webhook_deliveries_subject", "subject"),
-    Index("ix_webhook_deliveries_ended", "status", "ended_at_ms"),
+    # Without those that wait: SQLite would take it for them, and sort them all.
+    Index(
+        "ix_webhook_deliveries_ended",
+        *("status", "ended_at_ms"),
+        sqlite_where=text(_ENDED),
+        postgresql_where=text(_ENDED),
+    ),
     sqlite_strict=True,
 )

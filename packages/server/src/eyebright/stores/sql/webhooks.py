@@ -18,6 +18,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal_column,
     or_,
     select,
     true,
@@ -40,7 +41,9 @@ from eyebright_wire.webhooks import DeliveryStatus, WebhookEvent
 #: What a try may change.
 _MOVING = ("status", "attempts", "next_at_ms", "tried_at_ms", "answer", "reason", "ended_at_ms")
 _FIXED = tuple(name for name in names(deliveries) if name not in {"id", *_MOVING})
-_PENDING = deliveries.c.status == DeliveryStatus.PENDING
+#: A literal, for which SQLite uses the partial indices.
+_PENDING_STATUS = literal_column(f"'{DeliveryStatus.PENDING}'")
+_PENDING = deliveries.c.status == _PENDING_STATUS
 _KEPT = tuple(each.name for each in fields(Delivery) if each.name != "outgoing")
 _OUTGOING = tuple(each.name for each in fields(Outgoing))
 
@@ -205,7 +208,7 @@ def _due(dialect: Dialect) -> Select[Any]:
     """Of every endpoint the oldest, then of every one the second oldest, …"""
     earlier = deliveries.alias("earlier")
     second = exists().where(
-        earlier.c.status == DeliveryStatus.PENDING,
+        earlier.c.status == _PENDING_STATUS,
         earlier.c.endpoint_id == deliveries.c.endpoint_id,
         earlier.c.subject == deliveries.c.subject,
         tuple_(earlier.c.version, earlier.c.ordinal) < tuple_(deliveries.c.version, deliveries.c.ordinal),
@@ -213,15 +216,16 @@ def _due(dialect: Dialect) -> Select[Any]:
     oldest = (deliveries.c.next_at_ms, deliveries.c.id)
     rank = func.row_number().over(partition_by=deliveries.c.endpoint_id, order_by=oldest).label("rank")
     ranked = (
-        select(deliveries, rank)
+        select(deliveries.c.id, rank)
         .where(_PENDING, deliveries.c.next_at_ms <= bindparam("now_ms", type_=Long), ~second)
         .where(~among(deliveries.c.endpoint_id, "skip", dialect))
         .subquery()
     )
-    columns = [ranked.c[column.name] for column in deliveries.columns]
+    # Their bodies are read afterwards: sorting carries no ballast.
     few = ranked.c.rank <= bindparam("each", type_=Integer)
-    in_turn = (ranked.c.rank, ranked.c.next_at_ms, ranked.c.id)
-    return select(*columns).where(few).order_by(*in_turn).limit(bindparam("limit", type_=Integer))
+    in_turn = (ranked.c.rank, *oldest)
+    found = select(deliveries).join(ranked, ranked.c.id == deliveries.c.id).where(few)
+    return found.order_by(*in_turn).limit(bindparam("limit", type_=Integer))
 
 
 async def _revive(connection: AsyncConnection, which: ColumnElement[bool], now_ms: int) -> int:
