@@ -2,17 +2,16 @@
 diffusion trainer's environment.
 
 As in `in_turn` the run is the product's own, and the checkpoint that closes an epoch returns late, because meanwhile the example
-makes as many steps. The base model is built in full size with random weights, which cost as much as trained ones. Both learn the
-same adapters on the same UNet: neither cares what the other made of them, and memory need not hold two.
+makes as many steps, on a network of its own. The base model is built in full size with random weights, which cost as much as
+trained ones.
 """
 
-import gc
 import json
 import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,10 @@ import torch
 from benchmarks.in_turn import Turns, sealed
 from benchmarks.lora_example import Example
 from eyebright_diffusion import bases, built
+from eyebright_diffusion.adapters import adapted
+from eyebright_diffusion.base import Base
 from eyebright_diffusion.config import LoraConfig
+from eyebright_diffusion.fit import hardware_for
 from eyebright_diffusion.manifest import MANIFEST
 from eyebright_diffusion.trainer import DiffusionTrainer
 from eyebright_kit.runtime import Context, Result, main
@@ -29,21 +31,6 @@ from eyebright_torch import hardware as machine
 from eyebright_torch.hardware import Hardware
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import Stage
-
-
-@dataclass
-class Parts:
-    """Those of the full size; remembers the UNet that it made last."""
-
-    real: Any = built.FULL_SIZE
-    made: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.real, name)
-
-    def unet(self, dtype: torch.dtype = torch.float32) -> Any:
-        self.made = self.real.unet(dtype)
-        return self.made
 
 
 @dataclass
@@ -89,16 +76,15 @@ class Measured:
     def __init__(self, order: Mapping[str, Any]) -> None:
         self._order = order
         self._real = DiffusionTrainer()
-        self._parts = Parts()
         self._example: Example | None = None
         self._steps: list[float] = []  # of the example
-        self._ours_at_peak = 0
+        self._peak = 0  # ours, before there was an example
 
     def fit(self, ctx: Context) -> Result:
-        base = replace(built.base_of(built.FULL_SIZE, "full size"), parts=self._parts)
+        base = built.base_of(built.FULL_SIZE, "full size")
         bases.find = lambda model, asked, fetch: base  # no such weights lie anywhere
-        hardware = machine.choose(ctx.config_as(LoraConfig), ctx.resources, 0, 1)
-        desk = StepDesk(ctx.desk, lambda: self._pause(ctx, hardware), lambda: _wait(hardware))
+        hardware = hardware_for(ctx.config_as(LoraConfig), ctx.resources)
+        desk = StepDesk(ctx.desk, lambda: self._pause(ctx, base), lambda: _wait(hardware))
         ctx.desk = desk
         began = time.perf_counter()
         result = self._real.fit(ctx)
@@ -106,7 +92,8 @@ class Measured:
             "seconds": time.perf_counter() - began,
             "ours": desk.took[self._order["images"] :],  # the first epoch warms up
             "example": self._steps,
-            "peak": {"ours": self._ours_at_peak or _peak(hardware), "example": _peak(hardware)},
+            "precision": str(hardware.precision or torch.float32).removeprefix("torch."),
+            "peak": self._peak or _peak(),
         }
         return result
 
@@ -116,19 +103,23 @@ class Measured:
     def predict(self, model: Path, image: Path) -> Any:
         return self._real.predict(model, image)
 
-    def _pause(self, ctx: Context, hardware: Hardware) -> None:
+    def _pause(self, ctx: Context, base: Base) -> None:
         if not self._order["rival"]:
             return
         if self._example is None:
-            self._ours_at_peak = _peak(hardware)
-            self._example = self._begun(ctx, hardware)
+            self._peak = _peak()
+            self._example = self._begun(ctx, base)
             return
         self._steps += [self._example.step() for _ in range(self._order["images"])]
 
-    def _begun(self, ctx: Context, hardware: Hardware) -> Example:
+    def _begun(self, ctx: Context, base: Base) -> Example:
+        """On the same device, in the precision that was asked for; on a CPU it takes float32 unasked."""
+        config = ctx.config_as(LoraConfig)
+        hardware = machine.choose(config, ctx.resources, 0, 1)
+        unet = base.parts.unet(hardware.precision or torch.float32)
+        adapted(config, base, unet, None)
         files = [sample.path for sample in ctx.data.samples(Split.TRAIN)]
-        _forget_peak(hardware)
-        example = Example(built.FULL_SIZE, self._parts.made, files, self._order["resolution"], hardware)
+        example = Example(base.parts, unet.to(hardware.device), files, self._order["resolution"], hardware)
         example.step()
         return example
 
@@ -138,19 +129,11 @@ def _wait(hardware: Hardware) -> None:
         torch.cuda.synchronize()
 
 
-def _peak(hardware: Hardware) -> int:
+def _peak() -> int:
     """Bytes: of the GPU what torch took, else of the process."""
-    if hardware.device.type == "cuda":
+    if torch.cuda.is_initialized():
         return torch.cuda.max_memory_reserved()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _forget_peak(hardware: Hardware) -> None:
-    """Of a GPU. A process's own peak only grows, and the example needs more."""
-    gc.collect()
-    if hardware.device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
 
 
 def measure(order: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:

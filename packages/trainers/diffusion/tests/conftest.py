@@ -15,7 +15,16 @@ from eyebright_wire.jobs import JobSpec
 
 pytest_plugins = ["eyebright_torch.testing.fixtures"]
 
-QUICK = {"epochs": 2, "batch": 2, "resolution": 64, "rank": 2, "alpha": 8.0, "trigger": "sks", "save_every_epochs": 1}
+QUICK = {
+    "amp": "off",  # what auto means is the machine's to say
+    "epochs": 2,
+    "batch": 2,
+    "resolution": 64,
+    "rank": 2,
+    "alpha": 8.0,
+    "trigger": "sks",
+    "save_every_epochs": 1,
+}
 SIZES = ((64, 64), (80, 64), (64, 128), (130, 64), (70, 70), (64, 64))
 
 

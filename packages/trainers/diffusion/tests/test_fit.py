@@ -14,7 +14,9 @@ from safetensors.torch import load_file
 
 from eyebright_diffusion import adapters, built, latents, optim
 from eyebright_diffusion.buckets import Size
+from eyebright_diffusion.config import LoraConfig
 from eyebright_diffusion.files import DIFFUSERS
+from eyebright_diffusion.fit import hardware_for
 from eyebright_diffusion.task import TextToImage
 from eyebright_diffusion.trainer import DiffusionTrainer
 from eyebright_kit.data.local import LocalDataset
@@ -334,3 +336,22 @@ def test_the_base_is_what_it_was(job):
     fit(job.context(learning_rate=0.1))
     after = built.TINY.unet().state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize(
+    ("can", "amp", "precision"),
+    [
+        ({"avx512_bf16": True}, "auto", torch.bfloat16),
+        ({"amx_bf16": True}, "auto", torch.bfloat16),
+        ({"avx512_f": True, "avx512_bf16": False}, "auto", None),
+        ({}, "auto", None),
+        ({"avx512_bf16": True}, "off", None),
+        ({}, "bf16", torch.bfloat16),
+    ],
+)
+def test_a_cpu_computes_in_bf16_if_it_has_instructions_for_it(
+    can: dict[str, bool], amp: str, precision: torch.dtype | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: can)
+    config = LoraConfig.model_validate({"amp": amp, "trigger": "sks", "device": "cpu"})
+    assert hardware_for(config, Resources()).precision is precision

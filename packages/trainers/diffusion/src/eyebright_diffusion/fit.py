@@ -1,7 +1,7 @@
 """One run from its order to its result. Imported only when something is trained, because the framework takes seconds."""
 
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -29,14 +29,14 @@ from eyebright_torch.loop import Loop
 from eyebright_torch.schedule import learning_rate
 from eyebright_torch.weights import load
 from eyebright_wire.datasets import Split
-from eyebright_wire.jobs import Stage
+from eyebright_wire.jobs import Resources, Stage
 
 
 def fit(ctx: Context) -> Result:
     """Raises a TrainerFailure with what to change, or Stopped with a checkpoint left behind."""
     config = ctx.config_as(LoraConfig)
     _tell_idle(ctx, config)
-    hardware = machine.choose(config, ctx.resources, 0, 1)
+    hardware = hardware_for(config, ctx.resources)
     machine.settle(hardware, config.deterministic)
     with memory.explained(config):
         ctx.stage(Stage.VALIDATING)
@@ -44,6 +44,20 @@ def fit(ctx: Context) -> Result:
         base = bases.find(ctx.model, config.base_model, partial(bucket.fetch, ctx))
         ctx.log.info("base model %s, sha256 %s", base.name, base.sha256)
         return _Run(ctx, config, hardware, base).result()
+
+
+def hardware_for(config: LoraConfig, resources: Resources) -> Hardware:
+    """With bf16 on a CPU that has instructions for it: almost all weights are frozen, and the step takes half the time. Without
+    them bf16 takes many times longer than float32. Raises ConfigInvalid when the config asks for what this machine lacks."""
+    chosen = machine.choose(config, resources, 0, 1)
+    if config.amp == "auto" and chosen.device.type == "cpu" and _cpu_computes_bf16():
+        return replace(chosen, precision=torch.bfloat16)
+    return chosen
+
+
+def _cpu_computes_bf16() -> bool:
+    can = torch.cpu.get_capabilities()
+    return can.get("avx512_bf16", False) or can.get("amx_bf16", False)
 
 
 def _tell_idle(ctx: Context, config: LoraConfig) -> None:
