@@ -100,12 +100,18 @@ async def test_progress_goes_out_at_most_so_often_and_the_newest_wins(webhooks):
     assert [sent.told["data"]["progress"]["epoch"] for sent in webhooks.sender.sent[:4]] == [1, 31, 61, 91]
 
 
-async def test_nothing_is_held_of_a_job_that_has_ended(webhooks):
-    await webhooks.create(events=("job.progress",), progress_seconds=HOUR)
+async def two_epochs(webhooks):
+    """Of a job that runs; whoever may hear of progress had the time to."""
     handle = await webhooks.platform.running()
     for epoch in (1, 2):
-        await webhooks.platform.say(handle, "progress", epoch=epoch, epochs=2)
+        await webhooks.platform.say(handle, "progress", epoch=epoch, epochs=3)
         await webhooks.turn()
+    return handle
+
+
+async def test_nothing_is_held_of_a_job_that_has_ended(webhooks):
+    await webhooks.create(events=("job.progress",), progress_seconds=HOUR)
+    handle = await two_epochs(webhooks)
     await webhooks.platform.succeed(handle)
     await webhooks.turn()
     assert [sent.told["data"]["progress"]["epoch"] for sent in webhooks.sender.sent] == [1, 2]
@@ -115,10 +121,7 @@ async def test_nothing_is_held_of_a_job_that_has_ended(webhooks):
 @pytest.mark.parametrize("order", [{"enabled": False}, {"events": ("job.failed",)}])
 async def test_progress_that_nobody_wants_any_more_is_not_held(webhooks, order):
     made = await webhooks.create(events=("job.progress",), progress_seconds=30)
-    handle = await webhooks.platform.running()
-    for epoch in (1, 2):
-        await webhooks.platform.say(handle, "progress", epoch=epoch, epochs=3)
-        await webhooks.turn()
+    await two_epochs(webhooks)
     await webhooks.endpoints.update(made.id, WebhookUpdate(**order))
     webhooks.clock.advance(30)
     await webhooks.turn()
@@ -128,10 +131,7 @@ async def test_progress_that_nobody_wants_any_more_is_not_held(webhooks, order):
 
 async def test_the_end_of_a_job_does_not_wait_for_progress(webhooks):
     await webhooks.create(events=("job.*",), progress_seconds=HOUR)
-    handle = await webhooks.platform.running()
-    for epoch in (1, 2):
-        await webhooks.platform.say(handle, "progress", epoch=epoch, epochs=2)
-        await webhooks.turn()
+    handle = await two_epochs(webhooks)
     await webhooks.platform.succeed(handle)
     await webhooks.turn()
     assert webhooks.types()[-2:] == ["job.progress", "job.succeeded"]
