@@ -1,5 +1,6 @@
 """A request that does not validate, in words for somebody who does not know pydantic: field by field, what was expected."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -35,6 +36,8 @@ _EXPECTED = {
 }
 _WORDS = {"missing": "is needed", "extra_forbidden": "is not a field that is known here."}
 _SHOWN_CHARACTERS = 60
+#: Of an address: a user with a password, whatever may stand in it, and what it is signed with.
+_SECRETS = re.compile(r"(?<=://).*@|[?#].*", re.DOTALL)
 
 
 def misfit(errors: Iterable[Mapping[str, Any]], known: Collection[str] = ()) -> InvalidRequest:
@@ -80,7 +83,7 @@ def _found(value: Any) -> str:
     if isinstance(value, dict | list | tuple | None):
         return ""
     if isinstance(value, str) and "://" in value:
-        value = value.partition("?")[0]  # what a signed address opens is nobody else's business
+        value = _SECRETS.sub("", value)  # what they open is nobody else's business
     shown = repr(value) if len(repr(value)) <= _SHOWN_CHARACTERS else f"{repr(value)[:_SHOWN_CHARACTERS]}…"
     return f", not {shown}"
 
