@@ -11,6 +11,7 @@ from eyebright.errors import (
     InvalidRequest,
     LicenceDenied,
     NotFound,
+    TrainerMissing,
     TrainerUnavailable,
 )
 from eyebright.ports.executor import Handle, Room
@@ -61,17 +62,21 @@ async def test_what_is_refused_is_refused_as_an_order_would_be(
     assert placed.value.message == checked.value.message
 
 
-async def test_without_any_trainer_the_way_to_one_is_told(platform):
+@pytest.mark.parametrize(("stale", "kind"), [(False, TrainerMissing), (True, TrainerUnavailable)])
+async def test_without_any_trainer_the_way_to_one_is_told(platform, stale: bool, kind: type[TrainerUnavailable]):
     async def none() -> list[object]:
         return []
 
     async def views() -> list[TrainerView]:
         names = {"best": "there is no trainer project in /empty/best", "toy": "not installed"}
-        return [TrainerView(name=name, installed=False, problem=problem) for name, problem in names.items()]
+        return [TrainerView(name=name, installed=False, problem=told, stale=stale) for name, told in names.items()]
 
     platform.catalog.installed, platform.catalog.list = none, views
-    with pytest.raises(TrainerUnavailable, match="no trainer can be used: there is no trainer project in /empty/best"):
+    with pytest.raises(
+        TrainerUnavailable, match="no trainer can be used: there is no trainer project in /empty/best"
+    ) as told:
         await platform.orders.check(PreflightRequest())
+    assert type(told.value) is kind
 
 
 async def test_a_task_that_no_installed_trainer_has_names_those_that_would(platform):

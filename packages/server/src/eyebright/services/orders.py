@@ -136,7 +136,7 @@ def _nobody_can(task: str, trainers: Sequence[TrainerView], denied: Collection[s
     """With the way to one that can, or else to the one that is preferred."""
     can = [view for view in trainers if view.task_called(task) and not preflight.is_denied(view.licence or "", denied)]
     can.sort(key=lambda view: not view.stale)  # it was chosen before, and is to be again
-    kind = TrainerUnavailable if can and can[0].stale else TrainerMissing
+    kind = TrainerUnavailable if any(view.stale for view in can or trainers) else TrainerMissing
     if can:
         others = ", ".join(f"{view.name} ({view.licence})" for view in can[1:])
         more = f". Others that have it: {others}" if others else ""
@@ -144,7 +144,7 @@ def _nobody_can(task: str, trainers: Sequence[TrainerView], denied: Collection[s
     if any(view.installed for view in trainers):
         known = {word for view in trainers for name in view.tasks for word in (name, *view.aliases.get(name, ()))}
         return ConfigInvalid(f"no trainer has a task {task!r}.{nearest(task, known)}")
-    return TrainerUnavailable(f"no trainer can be used: {trainers[0].problem if trainers else 'none is registered'}")
+    return kind(f"no trainer can be used: {trainers[0].problem if trainers else 'none is registered'}")
 
 
 def _offers(environment: Environment, request: JobRequest) -> bool:
