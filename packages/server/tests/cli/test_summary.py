@@ -3,14 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
-from harness.scripted import job
+from harness.scripted import Scripted, job, ok, problem
 
-from eyebright.cli.summary import ORDER_AT_FAULT, Outcome, parity_line, show_outcome
+from eyebright.cli.summary import ORDER_AT_FAULT, Outcome, outcome_of, parity_line, show_outcome
+from eyebright.client import Client
+from eyebright.settings import Settings
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, ExportRef, ParityCertificate
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobState
-from eyebright_wire.resources import ModelView
+from eyebright_wire.resources import ModelView, RecipeView
 
 OUTSIDE = {ErrorCode.DISK_FULL, ErrorCode.WORKER_LOST, ErrorCode.STORAGE_ERROR, ErrorCode.TRAINER_ERROR}
 
@@ -59,6 +62,24 @@ def test_what_to_change_is_called_as_the_trainer_calls_it(
 ) -> None:
     show_outcome(Outcome(job(JobState.FAILED, reason=reason, config=config)))
     assert f"{change}`." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("known", "change"), [(True, "--set learning_rate=LESS"), (False, "--set lr0=LESS")])
+def test_what_the_order_left_to_the_recipe_has_its_name_too(
+    known: bool, change: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"epochs": 100, "learning_rate": 1e-4}
+    recipe = RecipeView(
+        name="x/lora", trainer="x", task="lora", models=("m",), default_model="m", config=settings, config_schema={}
+    )
+    failed = job(JobState.FAILED, reason=ErrorCode.NAN_LOSS, config={"epochs": 20})
+    server = Scripted()
+    server.answers = [httpx.Response(200, json=[]), ok(recipe) if known else problem(404, "not_found")]
+    here = Settings(data_dir=tmp_path, state_dir=tmp_path, url="http://eyebright.test", token="secret")
+    with Client(settings=here, through=httpx.MockTransport(server), sleep=server.slept.append) as client:
+        show_outcome(outcome_of(client, failed))
+    order = f"eyebright train dsv_1 --trainer toy --task classification --model tiny --set epochs=20 {change}"
+    assert f"`{order}`." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from eyebright.cli.following import LeftRunning
 from eyebright.cli.terminal import duration, emit, number, say, show, show_facts, show_table, state_text
 from eyebright.client import Client
 from eyebright.core.assignment import train_command
-from eyebright.errors import NotFound
+from eyebright.errors import EyebrightError, NotFound
 from eyebright.ports.objects import attempt_prefix
 from eyebright_wire.artifacts import ArtifactKind, ExportRef, ParityCertificate
 from eyebright_wire.errors import ErrorCode
@@ -32,13 +32,15 @@ _RATES, _SIZES = ("lr0", "learning_rate"), ("batch", "imgsz", "resolution")
 
 @dataclass(frozen=True)
 class Outcome:
-    """A job that has ended, and everything that came of it. `folder` holds the files, if they are on this machine."""
+    """A job that has ended, and everything that came of it. `folder` holds the files, if they are on this machine; `recipe` are
+    the settings that the order left as they are, of one that must be changed."""
 
     job: JobView
     model: ModelView | None = None
     artifacts: tuple[ArtifactView, ...] = ()
     folder: Path | None = None
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
+    recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def succeeded(self) -> bool:
@@ -68,6 +70,7 @@ def outcome_of(client: Client, job: JobView) -> Outcome:
         client.artifacts(job.id),
         attempt_folder(client, job.id, job.attempt),
         spans_of(job),
+        _recipe(client, job),
     )
 
 
@@ -77,6 +80,15 @@ def _model(client: Client, job: JobView) -> ModelView | None:
     except NotFound as deleted:  # somebody looks once more at how an old training went
         say(f"{deleted}.")
         return None
+
+
+def _recipe(client: Client, job: JobView) -> Mapping[str, Any]:
+    if job.kind is not JobKind.TRAINING or job.reason not in ORDER_AT_FAULT:
+        return {}
+    try:
+        return client.recipe(job.trainer, job.task).config
+    except EyebrightError:  # its trainer is not here any more; the failure is told all the same
+        return {}
 
 
 def attempt_folder(client: Client, job_id: str, attempt: int) -> Path | None:
@@ -106,7 +118,7 @@ def show_outcome(outcome: Outcome) -> None:
     job = outcome.job
     show("")
     if not outcome.succeeded:
-        _show_failure(job)
+        _show_failure(outcome)
         return
     show_facts(_facts(outcome))
     if job.metrics:
@@ -114,13 +126,14 @@ def show_outcome(outcome: Outcome) -> None:
         show_table(("metric", "value"), [(name, number(value)) for name, value in job.metrics.items()], "")
 
 
-def _show_failure(job: JobView) -> None:
+def _show_failure(outcome: Outcome) -> None:
+    job = outcome.job
     show_facts([("job", f"{job.id}  {job.name}"), ("state", state_text(job.state)), ("why", headline(job))])
     if job.state is JobState.FAILED:
-        say(f"What it printed: `eyebright jobs logs {job.id}`. {_way_on(job)}")
+        say(f"What it printed: `eyebright jobs logs {job.id}`. {_way_on(job, {**outcome.recipe, **job.config})}")
 
 
-def _way_on(job: JobView) -> str:
+def _way_on(job: JobView, settings: Mapping[str, Any]) -> str:
     """The same order again, or another where the order itself is what failed."""
     if job.kind is JobKind.TRAINING and job.reason is ErrorCode.EXPORT_FAILED:
         again = f"eyebright jobs retry {job.id} --set"
@@ -128,13 +141,13 @@ def _way_on(job: JobView) -> str:
     if job.reason not in ORDER_AT_FAULT:
         return f"Once mended: `eyebright jobs retry {job.id}`."
     order = train_command(job.trainer, job.task, job.model, job.config, dataset=job.dataset_version)
-    change = ORDER_AT_FAULT[job.reason].format(rate=_own(_RATES, job.config), size=_own(_SIZES, job.config))
+    change = ORDER_AT_FAULT[job.reason].format(rate=_own(_RATES, settings), size=_own(_SIZES, settings))
     return f"The same order would fail again; change it as said above: `{order} {change}`."
 
 
-def _own(names: Sequence[str], config: Mapping[str, Any]) -> str:
+def _own(names: Sequence[str], settings: Mapping[str, Any]) -> str:
     """The trainer's own name for it; of a single image there can be no less."""
-    return next((name for name in names if name in config and (name, config[name]) != ("batch", 1)), names[0])
+    return next((name for name in names if name in settings and (name, settings[name]) != ("batch", 1)), names[0])
 
 
 def _facts(outcome: Outcome) -> list[tuple[str, object]]:
