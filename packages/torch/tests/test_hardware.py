@@ -82,7 +82,7 @@ def test_a_gpu_gets_bf16_if_it_has_it_and_fp16_with_scaling_if_not(two_gpus: Non
         ({"device": "cuda"}, "no CUDA device"),
         ({"device": "0,1"}, r"was given the CPU with 1 thread\(s\), and torch sees no CUDA device"),
         ({"device": "mps"}, "no Metal GPU"),
-        ({"amp": "fp16"}, "amp=fp16 needs a GPU"),
+        ({"amp": "fp16"}, "amp=fp16 needs a GPU; on the CPU set amp=auto"),
     ],
 )
 def test_what_the_machine_lacks_is_refused_by_name(

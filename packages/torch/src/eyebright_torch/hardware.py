@@ -104,7 +104,7 @@ def _precision(config: LoopConfig, device: torch.device) -> torch.dtype | None:
             return torch.bfloat16
         case "fp16":
             if device.type == "cpu":
-                raise ConfigInvalid("amp=fp16 needs a GPU; on the CPU set amp=off, which is also the fastest there")
+                raise ConfigInvalid("amp=fp16 needs a GPU; on the CPU set amp=auto, which takes what is fastest there")
             return torch.float16
         case "auto":
             return _best_precision(device)
