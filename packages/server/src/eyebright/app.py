@@ -40,6 +40,7 @@ from eyebright.services import Services
 from eyebright.services.announce import Announcer
 from eyebright.services.datasets import IMPORTS, Datasets, Source
 from eyebright.services.dispatch import Dispatch
+from eyebright.services.durations import Durations
 from eyebright.services.export_files import ExportFiles
 from eyebright.services.exports import Exports
 from eyebright.services.finalise import Finaliser
@@ -250,7 +251,8 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     history = History(database.jobs, database.history, database.models, objects, executors)
     orders = Orders(database.datasets, database.models, catalog, parts.executors, settings.licence_deny)
     exports = Exports(database.models, database.jobs, catalog, clock, announcer, licence_deny=settings.licence_deny)
-    jobs = Jobs(database.jobs, database.history, orders, exports, catalog, clock, announcer)
+    durations = Durations(database.jobs, database.history, database.datasets, parts.executors, clock)
+    jobs = Jobs(database.jobs, database.history, orders, exports, durations, catalog, clock, announcer)
     ingest = Ingest(database.jobs, clock, announcer, lease_ms=lease_ms, limits=limits)
     seal = Seal(
         database.history,
@@ -294,6 +296,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     )
     project_tree = ProjectTree(settings.projects, database.jobs, history)
     publishing = Publishing(shelf(settings), database.jobs, history)
+    forecasts = Forecasts(database.jobs, database.history, objects)
     datasets = Datasets(
         database.datasets,
         database.jobs,
@@ -312,7 +315,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     telling = Telling(webhooks, database.jobs, database.datasets, database.models, spoken, clock, wake)
     return Services(
         jobs=jobs,
-        preflights=Preflights(orders, Forecasts(database.jobs, database.history, objects), parts.executors),
+        preflights=Preflights(orders, forecasts, durations, parts.executors),
         history=history,
         ingest=ingest,
         watch=Watch(jobs, history, announcer),

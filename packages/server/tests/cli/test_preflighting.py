@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.live import Ran
 
 from eyebright.cli.exits import Exit
+from eyebright_wire.resources import JobView
 
 Cli = Callable[..., Ran]
 TOY = ("--trainer", "toy")
@@ -19,6 +20,38 @@ def test_an_order_that_can_be_placed_is_told_with_what_it_takes(cli: Cli, photos
     assert "2 classes" in done.out
     assert "free below" in done.out
     assert done.out.rstrip().endswith("Ready.")
+
+
+def test_the_time_is_learned_from_earlier_trainings(cli: Cli, photos: Path, done: JobView) -> None:
+    told = cli("jobs", "preflight", photos, *TOY)
+    assert "time" in told.out
+    assert " to " in told.out
+    assert "(measured: " in told.out
+    time = cli("jobs", "preflight", photos, *TOY, "--json").document["preflight"]["time"]
+    assert time["basis"] == "measured"
+    assert time["runs"] >= 1
+    assert 0 <= time["low_seconds"] <= time["seconds"] <= time["high_seconds"]
+    far = cli("jobs", "preflight", photos, *TOY, "--set", "batch=4096", "--json").document["preflight"]["time"]
+    assert (far["basis"], far["seconds"]) == ("unknown", None)
+
+
+def test_an_order_tells_how_long_it_is_to_take_and_in_the_end_how_long_it_took(
+    cli: Cli, photos: Path, done: JobView
+) -> None:
+    assert cli("jobs", "preflight", photos, *TOY).code == Exit.DONE
+    trained = cli("train", photos, *TOY, "--set", "epochs=3")
+    assert "Takes about " in trained.err
+    assert ", foretold 0:" in trained.out
+    job = cli("train", photos, *TOY, "--set", "epochs=3", "--json").document["job"]
+    assert job["forecast"]["seconds"] > 0
+    assert ", foretold 0:" in cli("jobs", "show", job["id"]).out
+    assert cli("jobs", "preflight", photos, *TOY, "--json").document["preflight"]["time"]["tested"] >= 2
+
+
+def test_an_order_of_which_nothing_is_known_says_so(cli: Cli, photos: Path) -> None:
+    trained = cli("train", photos, *TOY, "--set", "batch=4096", "--set", "epochs=1")
+    assert "Nobody knows yet how long it takes" in trained.err
+    assert "foretold" not in trained.out
 
 
 def test_what_is_wrong_is_told_at_once_and_nothing_is_imported(cli: Cli, photos: Path, tmp_path: Path) -> None:

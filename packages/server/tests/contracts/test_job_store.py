@@ -29,6 +29,7 @@ from eyebright.ports.jobs import JobQuery, Receipt
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Heartbeat, Progress
 from eyebright_wire.jobs import JobKind, JobState, Stage
+from eyebright_wire.resources import TimeForecast
 
 ID = "job_0001"
 
@@ -46,6 +47,7 @@ async def test_a_new_job_is_read_back_whole(database):
         max_duration_seconds=3600,
         labels={"team": "eyes", "empty": ""},
         rerun_of="job_0000",
+        forecast=TimeForecast(seconds=0.1 + 0.2, low_seconds=0, basis="scaled", how="ünïcode", error=1e-9, tested=1),
     )
     await submit(database, order)
     assert await database.jobs.get(ID) == Run(order, None)

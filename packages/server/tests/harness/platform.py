@@ -10,6 +10,7 @@ from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
 from eyebright.services.announce import Announcer
 from eyebright.services.dispatch import Dispatch
+from eyebright.services.durations import Durations
 from eyebright.services.export_files import ExportFiles
 from eyebright.services.exports import Exports
 from eyebright.services.finalise import Finaliser
@@ -69,9 +70,12 @@ class Platform:
         self.exports = Exports(
             database.models, database.jobs, self.catalog, clock, announcer, licence_deny=self.licence_deny
         )
-        self.jobs = Jobs(database.jobs, database.history, self.orders, self.exports, self.catalog, clock, announcer)
+        durations = Durations(database.jobs, database.history, database.datasets, executors, clock)
+        self.jobs = Jobs(
+            database.jobs, database.history, self.orders, self.exports, durations, self.catalog, clock, announcer
+        )
         forecasts = Forecasts(database.jobs, database.history, self.objects)
-        self.preflights = Preflights(self.orders, forecasts, executors)
+        self.preflights = Preflights(self.orders, forecasts, durations, executors)
         self.watch = Watch(self.jobs, self.history, announcer)
         self.ingest = Ingest(database.jobs, clock, announcer, lease_ms=LEASE_MS, limits=self.limits)
         seal = Seal(

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, computed_field, model_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, computed_field, model_validator
 
 from eyebright_wire.artifacts import ArtifactRef, ExportRef
 from eyebright_wire.datasets import DatasetPlan, DatasetReport
@@ -32,6 +32,29 @@ class Transition(WireModel):
     at_ms: int
     reason: ErrorCode | None = None
     message: str = ""
+
+
+class TimeForecast(WireModel):
+    """How long a training is likely to run once it has started, by what earlier ones of the same model took on this machine."""
+
+    seconds: NonNegativeFloat | None = Field(
+        default=None, description="None while nothing is known; at most, if it may stop early"
+    )
+    low_seconds: NonNegativeFloat | None = None
+    high_seconds: NonNegativeFloat | None = None
+    fixed_seconds: NonNegativeFloat | None = Field(
+        default=None, description="The part that grows with neither images nor epochs: start, data, exports"
+    )
+    runs: Whole = Field(default=0, description="Earlier trainings that it rests on")
+    basis: Literal["measured", "scaled", "unknown"] = Field(
+        description="Measured with the same image size, batch and device; or scaled from others that are not far from that"
+    )
+    how: str = Field(description="How it was found, or why nothing is known, in words")
+    error: NonNegativeFloat | None = Field(
+        default=None,
+        description="By what share of the time that was taken past forecasts of this model were wrong, in the middle of them",
+    )
+    tested: Whole = Field(default=0, description="How many past forecasts that is said of")
 
 
 class JobView(WireModel):
@@ -64,6 +87,9 @@ class JobView(WireModel):
     resume_from: str | None = Field(default=None, description="The ended job whose checkpoints it goes on from")
     model_id: str | None = None  # once registered
     imported_version: str | None = Field(default=None, description="The data set version that an import has made")
+    forecast: TimeForecast | None = Field(
+        default=None, description="How long it was to take, as foretold when it was ordered; none: nothing was known"
+    )
     created_at_ms: int
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
@@ -128,6 +154,7 @@ class Preflight(WireModel):
     findings: tuple[PreflightFinding, ...] = ()
     disk: tuple[DiskForecast, ...] = ()
     memory: MemoryForecast | None = None
+    time: TimeForecast | None = Field(default=None, description="Once a data set is named")
 
     @computed_field
     @property

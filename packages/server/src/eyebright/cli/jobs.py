@@ -17,9 +17,8 @@ from eyebright.cli.exits import Exit
 from eyebright.cli.options import JobId, Json
 from eyebright.cli.preflighting import preflight
 from eyebright.cli.scalars import parse_settings
-from eyebright.cli.summary import attempt_folder, spans_of
+from eyebright.cli.summary import attempt_folder, took_line
 from eyebright.cli.terminal import (
-    duration,
     emit,
     emit_line,
     metrics_line,
@@ -363,7 +362,7 @@ def _facts(job: JobView, folder: Path | None) -> list[tuple[str, object]]:
         ("settings", "  ".join(f"{key}={value}" for key, value in job.config.items())),
         ("labels", "  ".join(f"{key}={value}" for key, value in job.labels.items())),
         ("attempt", job.attempt or ""),
-        ("took", duration(spans_of(job).get("training_seconds"))),
+        ("took", took_line(job)),
         ("model", job.model_id or ""),
         ("rerun of", job.rerun_of or ""),
         ("resumes", job.resume_from or ""),

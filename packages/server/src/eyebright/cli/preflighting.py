@@ -11,6 +11,7 @@ from eyebright.cli.connection import connected
 from eyebright.cli.display import display, headline
 from eyebright.cli.exits import Exit
 from eyebright.cli.following import LeftRunning, follow
+from eyebright.cli.foretelling import forecast_line
 from eyebright.cli.options import DataSource, Json, LeaveOutBroken
 from eyebright.cli.ordering import dataset_for, takes_order
 from eyebright.cli.terminal import duration, emit, say, show, show_facts, show_table, size
@@ -53,7 +54,7 @@ def preflight(
     as_json: Json = False,
 ) -> int:
     """Check an order as `eyebright train` takes it, without placing it: everything that is wrong with it, at once, and what it
-    would take of disk and memory.
+    would take of disk, memory and time.
 
     With --rehearse its trainer carries out the first batch, the largest one, a validation, a checkpoint that is gone on from, and
     each export, within a minute; no model comes of it. A path is imported, and stays imported for the training that follows.
@@ -107,6 +108,7 @@ def _facts(found: Preflight) -> Iterator[tuple[str, object]]:
     for disk in found.disk:
         yield "disk", _disk_line(disk)
     yield "memory", _memory_line(found.memory) if found.memory else ""
+    yield "time", forecast_line(found.time) if found.time else ""
 
 
 def _data_line(found: Preflight) -> str:

@@ -155,7 +155,7 @@ def _facts(outcome: Outcome) -> list[tuple[str, object]]:
     facts: list[tuple[str, object]] = [
         ("job", f"{job.id}  {job.name}"),
         ("state", state_text(job.state)),
-        ("took", duration(outcome.timings.get("training_seconds"))),
+        ("took", took_line(job)),
         ("accuracy", f"{job.metrics['top1']:.2%} on the validation images" if "top1" in job.metrics else ""),
     ]
     if model:
@@ -196,6 +196,12 @@ def _emptiness(proof: ParityCertificate) -> str:
     if proof.native or proof.exported:
         return ""
     return f"; but {proof.metric} is 0: the model finds nothing right, so this proves little"
+
+
+def took_line(job: JobView) -> str:
+    """`0:41, foretold 0:38`."""
+    took = duration(spans_of(job).get("training_seconds"))
+    return f"{took}, foretold {duration(job.forecast.seconds)}" if took and job.forecast else took
 
 
 def spans_of(job: JobView) -> dict[str, float]:

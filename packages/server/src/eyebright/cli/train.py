@@ -8,6 +8,7 @@ from eyebright.cli.connection import connected
 from eyebright.cli.display import display
 from eyebright.cli.exits import Exit
 from eyebright.cli.following import follow
+from eyebright.cli.foretelling import forecast_line
 from eyebright.cli.options import DataSource, Json, LeaveOutBroken
 from eyebright.cli.ordering import dataset_for, submit, takes_order
 from eyebright.cli.summary import Outcome, conclude, outcome_of
@@ -18,6 +19,8 @@ from eyebright_wire.jobs import PreflightRequest
 from eyebright_wire.resources import JobView
 
 app = single()
+
+UNKNOWN = "Nobody knows yet how long it takes: no training like it has succeeded here."
 
 EXAMPLES = """
 eyebright train photos/                                       a folder with one sub-folder per class
@@ -49,6 +52,7 @@ def train(
         plan = client.check(order)  # before an import that a refused order would leave behind
         dataset = dataset_for(client, source, plan.task, leave_out_broken=leave_out_broken)
         job = submit(client, order, dataset)
+        say(f"Takes {forecast_line(job.forecast)}." if job.forecast else UNKNOWN)
         return _leave(job, as_json) if detach else accompany(client, job, as_json)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Progress, Succeeded
 from eyebright_wire.jobs import JobKind, JobState, Stage, kind_of
+from eyebright_wire.resources import TimeForecast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Job:
     licence: str | None = None  # SPDX, of the trainer that took the order
     parent: str | None = None  # the model that training begins from
     resume_from: str | None = None  # the ended job whose checkpoints it goes on from, until it has its own
+    forecast: TimeForecast | None = None  # of how long it takes; none where nothing was known
     created_at_ms: int
 
     state: JobState = JobState.QUEUED

@@ -6,17 +6,19 @@ from typing import Any
 
 from eyebright.core import lifecycle
 from eyebright.core.job import Job, Run
-from eyebright.core.records import changed
+from eyebright.core.records import Version, changed
 from eyebright.core.rehearsal import rehearsal_of, rehearsed, webhook_of
 from eyebright.errors import ConfigInvalid, Conflict, EyebrightError, TrainerUnavailable, no_job
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, Receipt
 from eyebright.services.announce import Announcer
+from eyebright.services.durations import Durations, Training
 from eyebright.services.exports import Exports
-from eyebright.services.orders import Orders
+from eyebright.services.orders import Orders, Settled, report_of
 from eyebright.services.receipts import known_order, sha256_of
 from eyebright.services.views import job_view
+from eyebright_wire.datasets import Split
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobRequest, JobState, RehearsalRequest
@@ -49,6 +51,7 @@ class Jobs:
         history: JobHistory,
         orders: Orders,
         exports: Exports,
+        durations: Durations,
         catalog: Catalog,
         clock: Clock,
         announcer: Announcer,
@@ -57,6 +60,7 @@ class Jobs:
         self._history = history
         self._orders = orders
         self._exports = exports
+        self._durations = durations
         self._catalog = catalog
         self._clock = clock
         self._announcer = announcer
@@ -161,7 +165,7 @@ class Jobs:
             return await self._exports.again(old)
         job = await self._repeated(old, config)
         resume_from = None if fresh else await self._resumable(old)
-        placed = await self._insert(replace(job, rerun_of=job_id, resume_from=resume_from), "retry", None, "")
+        placed = await self._insert(_following(job, old, resume_from), "retry", None, "")
         return await self.get(placed.job_id)
 
     async def resume(self, job_id: str) -> JobView:
@@ -176,7 +180,7 @@ class Jobs:
                 f"job {job_id} is {old.state} and has left nothing to go on from: no checkpoint that this version of its trainer "
                 "understands. Start without resume to begin anew"
             )
-        job = replace(await self._plan(_request_of(old)), rerun_of=job_id, resume_from=source)
+        job = _following(await self._plan(_request_of(old)), old, source)
         return await self.get((await self._insert(job, "resume", job_id, "")).job_id)
 
     async def _resumable(self, old: Job) -> str | None:
@@ -233,6 +237,7 @@ class Jobs:
     async def _plan(self, request: JobRequest) -> Job:
         settled = await self._orders.settle(request)
         version = await self._orders.ready_version(request.dataset, settled)
+        forecast = await self._durations.forecast(_training(settled, request.executor, version), at_once=True)
         return Job(
             id=self._clock.new_id("job"),
             name=request.name or f"{settled.model}-{version.dataset}",
@@ -248,6 +253,7 @@ class Jobs:
             labels=request.labels,
             licence=settled.licence,
             parent=settled.parent,
+            forecast=forecast if forecast and forecast.seconds is not None else None,
             created_at_ms=self._clock.now_ms(),
         )
 
@@ -266,6 +272,22 @@ class Jobs:
     async def _taken(self, source: str, key: str, body_sha256: str) -> str | None:
         async with self._store.transaction() as transaction:
             return await known_order(transaction, source, key, body_sha256)
+
+
+def _training(settled: Settled, executor: str, version: Version) -> Training:
+    return Training(
+        trainer=settled.trainer,
+        task=settled.task,
+        model=settled.model,
+        executor=executor,
+        config=settled.resolved.config,
+        images=report_of(version).images.get(Split.TRAIN, 0),
+    )
+
+
+def _following(job: Job, old: Job, resume_from: str | None) -> Job:
+    """What goes on from another job's checkpoints takes less than was foretold of the whole."""
+    return replace(job, rerun_of=old.id, resume_from=resume_from, forecast=None if resume_from else job.forecast)
 
 
 def _end_of(why: EyebrightError) -> ErrorCode:

@@ -9,6 +9,7 @@ from eyebright.core.records import Version
 from eyebright.core.resolve import Resolved, resolve
 from eyebright.errors import EyebrightError
 from eyebright.ports.executor import Environment, Executor
+from eyebright.services.durations import Durations, Training
 from eyebright.services.forecasts import Forecasts, Plan
 from eyebright.services.orders import Orders, as_of, report_of, with_task
 from eyebright_wire.errors import ErrorCode
@@ -22,9 +23,12 @@ _MIB = 2**20
 
 
 class Preflights:
-    def __init__(self, orders: Orders, forecasts: Forecasts, executors: Mapping[str, Executor]) -> None:
+    def __init__(
+        self, orders: Orders, forecasts: Forecasts, durations: Durations, executors: Mapping[str, Executor]
+    ) -> None:
         self._orders = orders
         self._forecasts = forecasts
+        self._durations = durations
         self._executors = executors
 
     async def preflight(self, request: PreflightRequest) -> Preflight:
@@ -43,13 +47,14 @@ class Preflights:
         version = await self._version(request, resolved, found)
         report = version and report_of(version)
         disk: tuple[DiskForecast, ...] = ()
-        memory = None
+        memory = time = None
         executor = self._executors.get(request.executor)
         if environment and task and model and resolved and executor:
             found.idle(resolved)
             plan = Plan(environment, task, model, resolved.config, report)
             disk = await self._forecasts.disk(plan, executor)
             memory = await self._forecasts.memory(plan, executor)
+            time = await self._durations.forecast(_training(plan, request.executor))
         return Preflight(
             trainer=environment.trainer if environment else request.trainer or "",
             task=request.task,
@@ -61,6 +66,7 @@ class Preflights:
             findings=(*found.findings, *_shortages(disk, memory)),
             disk=disk,
             memory=memory,
+            time=time,
         )
 
     def _task(self, environment: Environment, name: str) -> TaskInfo:
@@ -77,6 +83,17 @@ class Preflights:
             needed = resolved.needed_without_captions if resolved else ()
             found.tried(lambda: check_captions(report, needed))
         return version
+
+
+def _training(plan: Plan, executor: str) -> Training:
+    return Training(
+        trainer=plan.environment.trainer,
+        task=plan.task.name,
+        model=plan.model,
+        executor=executor,
+        config=plan.config,
+        images=plan.images or 0,
+    )
 
 
 @dataclass

@@ -55,7 +55,7 @@ async def submit_job(
 )
 async def preflight_job(order: PreflightRequest, verbs: Verbs) -> Preflight:
     """Everything that is wrong with an order, at once: trainer, model, settings, and the data set if one is named; and a forecast
-    of the disk space and the memory that it would take. Nothing is kept."""
+    of the disk space, the memory and the time that it would take. Nothing is kept."""
     return await verbs.preflights.preflight(order)
 
 

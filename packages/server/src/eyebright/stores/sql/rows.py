@@ -15,6 +15,7 @@ from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, ExportRef
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Progress, Succeeded
 from eyebright_wire.jobs import JobState, Stage
+from eyebright_wire.resources import TimeForecast
 
 JOB = tables.names(tables.jobs)
 ORDER = tuple(name for name in tables.names(tables.orders) if name != "job_id")
@@ -41,6 +42,7 @@ def order_row(job: Job) -> Row:
     row: Row = {name: getattr(job, name) for name in ORDER}
     for name in ("config", "resolved", "labels"):
         row[name] = dump(dict(row[name]))
+    row["forecast"] = None if job.forecast is None else dump(job.forecast.model_dump())
     return {"job_id": job.id, **row}
 
 
@@ -53,6 +55,7 @@ def order(values: Sequence[Any]) -> Row:
     row: Row = dict(zip(ORDER, values, strict=True))
     for name in ("config", "resolved", "labels"):
         row[name] = json.loads(row[name])
+    row["forecast"] = row["forecast"] and TimeForecast.model_validate_json(row["forecast"])
     return row
 
 

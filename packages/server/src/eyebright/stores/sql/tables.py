@@ -124,6 +124,7 @@ orders = Table(
     Column("licence", Text),
     Column("parent", Id),
     Column("resume_from", Id),
+    Column("forecast", Text),
     Index("ix_orders_parent", "parent", sqlite_where=text(_BEGOTTEN), postgresql_where=text(_BEGOTTEN)),
     Index("ix_orders_trainer", "trainer", "job_id"),
     Index("ix_orders_dataset_version", "dataset_version", "job_id"),

@@ -1,0 +1,101 @@
+"""How long an order will take: learned from the trainings of the same model that this place to run has carried out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eyebright.core import duration
+from eyebright.core.duration import Circumstances, Took
+from eyebright.core.job import Job
+from eyebright.errors import NotFound
+from eyebright.ports.clock import Clock
+from eyebright.ports.executor import Executor
+from eyebright.ports.jobs import JobHistory, JobQuery, JobStore
+from eyebright.ports.registry import DatasetStore
+from eyebright.services.orders import report_of
+from eyebright_wire.datasets import Split
+from eyebright_wire.jobs import JobKind, JobState
+from eyebright_wire.resources import TimeForecast
+
+#: How many of the newest trainings of a trainer are asked.
+_LOOKED_AT = 50
+#: A trainer tells of fewer stages in one attempt; of one that tells of more only the first count.
+_MOST_STAGES = 1000
+#: For as long an order goes by what was found for the one before: a queue hands over hundreds in a second.
+RECENT_MS = 10_000
+#: How many models that is remembered of.
+_REMEMBERED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """As ordered, every setting with its value."""
+
+    trainer: str
+    task: str
+    model: str
+    executor: str
+    config: Mapping[str, Any]
+    images: int  # to train on
+
+    @property
+    def kind(self) -> tuple[str, str, str, str]:
+        return self.trainer, self.task, self.model, self.executor
+
+
+class Durations:
+    def __init__(
+        self,
+        store: JobStore,
+        history: JobHistory,
+        datasets: DatasetStore,
+        executors: Mapping[str, Executor],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._history = history
+        self._datasets = datasets
+        self._executors = executors
+        self._clock = clock
+        self._known: dict[tuple[str, str, str, str], tuple[int, Sequence[Took]]] = {}
+
+    async def forecast(self, training: Training, *, at_once: bool = False) -> TimeForecast | None:
+        """None for what has no images or no epochs. `at_once` may miss a training that ended a moment ago."""
+        epochs = duration.epochs_of(training.config)
+        if not epochs or not training.images:
+            return None
+        past = self._recent(training) if at_once else None
+        if past is None:
+            past = await self._past(training)
+        asked = Circumstances.of(training.config, on_gpu=self._on_gpu(training))
+        return duration.forecast(training.images * epochs, asked, past)
+
+    def _recent(self, training: Training) -> Sequence[Took] | None:
+        at_ms, past = self._known.get(training.kind, (0, ()))
+        return past if self._clock.now_ms() - at_ms < RECENT_MS else None
+
+    async def _past(self, training: Training) -> Sequence[Took]:
+        succeeded = frozenset({JobState.SUCCEEDED})
+        query = JobQuery(kind=JobKind.TRAINING, states=succeeded, trainer=training.trainer, limit=_LOOKED_AT)
+        now_ms, found = self._clock.now_ms(), await self._store.find(query)
+        alike = [job for job in found if (job.trainer, job.task, job.model, job.executor) == training.kind]
+        images = {version: await self._images(version) for version in {job.dataset_version for job in alike}}
+        taken = [await self._took(job, images[job.dataset_version]) for job in alike]
+        past = tuple(each for each in taken if each is not None)
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[training.kind] = now_ms, past
+        return past
+
+    async def _took(self, job: Job, images: int) -> Took | None:
+        return duration.took(job, images, await self._history.events(job.id, 0, _MOST_STAGES, duration.TOLD))
+
+    async def _images(self, version: str) -> int:
+        try:
+            return report_of(await self._datasets.version(version)).images.get(Split.TRAIN, 0)
+        except NotFound:
+            return 0
+
+    def _on_gpu(self, training: Training) -> bool:
+        slots = self._executors[training.executor].slots() or ()
+        return training.config.get("device") != "cpu" and any(slot.resources.devices for slot in slots)
