@@ -319,6 +319,15 @@ class AmqpSettings(Section):
     replies: bool = Field(default=True, description="Answer to the queue that a message's `reply_to` names")
 
 
+class McpSettings(Section):
+    """Agents that speak the Model Context Protocol, at /mcp."""
+
+    persona: Literal["reader", "operator"] = Field(
+        default="reader",
+        description="reader: agents may look at everything and change nothing; operator: they may import, train, cancel, …",
+    )
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = Field(default="console", description="For a person, or for a collector")
@@ -382,6 +391,7 @@ class Settings(BaseSettings):
     egress: EgressSettings = EgressSettings()
     sources: SourceSettings = SourceSettings()
     amqp: AmqpSettings = AmqpSettings()
+    mcp: McpSettings = McpSettings()
     training_server: TrainingServerSettings = TrainingServerSettings()
     webhooks: WebhookSettings = WebhookSettings()
     log: LogSettings = LogSettings()

@@ -140,6 +140,12 @@ class Datasets:
             self._insert_with_list(job, receipt, order.images) if order.images else self._insert(job, receipt)
         )
 
+    async def check(self, order: DatasetImport) -> Source:
+        """What an import would read. Raises as `order` does, but not for its key; nothing is kept."""
+        if order.train is not None:
+            await self._check(order.train)
+        return await self._source(order)
+
     async def imported(self, job_id: str) -> DatasetVersionView:
         """The version that an import brings, once it has ended.
 

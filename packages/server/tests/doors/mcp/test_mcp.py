@@ -1,0 +1,226 @@
+"""The door for agents: who may come in, what they are told, and what they never learn."""
+
+import asyncio
+import re
+import subprocess
+import sys
+
+import pytest
+from harness.site import TOKEN, URL, bearer
+from harness.site import site as make_site
+
+from doors.mcp.agent import agent, call, refused
+from eyebright.doors.mcp.answers import LONGEST, MOST, within_limits
+from eyebright_wire.resources import JobView
+
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+}
+ACCEPT = {"Accept": "application/json, text/event-stream"}
+
+
+@pytest.fixture
+async def operated(tmp_path):
+    async with make_site(tmp_path, mcp={"persona": "operator"}) as site:
+        yield site
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Authorization": ""}, 401),
+        (bearer("guessed"), 401),
+        (bearer(f"{TOKEN}x"), 401),
+        ({"Host": "evil.example"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": URL}, 200),
+    ],
+)
+async def test_the_gate_is_the_same_as_everywhere(site, headers, status):
+    answer = await site.post("/mcp", json=INITIALIZE, headers={**ACCEPT, **headers})
+    assert answer.status_code == status, answer.text
+
+
+async def test_a_body_that_is_too_large_is_refused(tmp_path):
+    async with make_site(tmp_path, uploads={"json_bytes": 10_000}) as site:
+        answer = await site.post("/mcp", json={**INITIALIZE, "more": "x" * 10_000}, headers=ACCEPT)
+        assert answer.status_code == 413
+
+
+async def test_there_is_no_session_to_open_or_to_end(site):
+    assert (await site.get("/mcp", headers=ACCEPT)).status_code == 405
+    answer = await site.post("/mcp", json=INITIALIZE, headers=ACCEPT)
+    assert "mcp-session-id" not in answer.headers
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_clients_of_every_generation_are_answered(site, mode):
+    async with agent(site, mode=mode) as client:
+        assert client.server_info.name == "eyebright"
+        assert "confirm=true" in client.instructions
+        assert (await call(client, "list_recipes"))["data"]["items"][0]["name"] == "toy/classification"
+
+
+async def test_a_server_that_no_agent_uses_never_loads_the_sdk():
+    modules = "eyebright.app, eyebright.website, eyebright.settings"
+    look = (
+        f"import sys, {modules}; eyebright.website.installed_doors(eyebright.settings.Settings()); "
+        "print('eyebright.doors.mcp.door' in sys.modules, 'mcp' in sys.modules, 'mcp_types' in sys.modules)"
+    )
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", look], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "False", "False"]
+
+
+async def test_a_door_that_cannot_open_says_so(tmp_path, monkeypatch):
+    def broken(context):
+        raise RuntimeError("no SDK")
+
+    monkeypatch.setattr("eyebright.doors.mcp.server.answering", broken)
+    async with make_site(tmp_path) as site:
+        answer = await site.post("/mcp", json=INITIALIZE, headers=ACCEPT)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert (await site.get("/api/v1/jobs")).status_code == 200
+
+
+async def test_what_an_agent_sees_is_what_the_api_shows(site):
+    version = await site.add_dataset()
+    handle = await site.launch()
+    await site.say(handle, site.event(1, "progress", epoch=1, epochs=2, step=10, metrics={"loss": 0.5}))
+    site.executor.outputs[handle] = b"epoch 1\nepoch 2\n"
+    job = (await site.get(f"/api/v1/jobs/{handle.job_id}")).json()
+    async with agent(site) as client:
+        told = await call(client, "describe_job", job_id=handle.job_id)
+        assert told == {"data": job, "cut": []}
+        listed = (await call(client, "list_jobs", kind="training"))["data"]["items"]
+        assert [each["id"] for each in listed] == [handle.job_id]
+        curves = await call(client, "read_metrics", job_id=handle.job_id)
+        assert curves["data"] == {"metrics": {"loss": [[1, 10, 0.5]]}}
+        first = (await call(client, "read_log", job_id=handle.job_id, lines=1))["data"]
+        assert first["lines"] == ["epoch 1"]
+        rest = await call(client, "read_log", job_id=handle.job_id, offset=first["next_offset"])
+        assert rest["data"]["lines"] == ["epoch 2"]
+        (summary,) = (await call(client, "describe_dataset", name="pets"))["data"]["versions"]
+        assert (summary["id"], summary["classes"], summary["ready_for"]) == (version, 2, ["classification"])
+        report = await call(client, "describe_dataset_version", version_id=version)
+        assert report["data"] == (await site.get(f"/api/v1/dataset-versions/{version}")).json()
+
+
+async def test_cards_are_the_same_views(site):
+    await site.add_dataset()
+    job = await site.order()
+    async with agent(site) as client:
+        templates = (await client.list_resource_templates()).resource_templates
+        assert {each.uri_template.split("/")[2] for each in templates} == {"jobs", "models", "datasets"}
+        (card,) = (await client.read_resource(f"eyebright://jobs/{job.id}")).contents
+        assert card.mime_type == "application/json"
+        assert f'"id":"{job.id}"' in card.text
+        with pytest.raises(Exception, match=r"not_found: .*petz"):
+            await client.read_resource("eyebright://datasets/petz")
+
+
+async def test_journeys_name_only_tools_that_there_are(operated):
+    async with agent(operated) as client:
+        tools = {tool.name for tool in (await client.list_tools()).tools}
+        journeys = (await client.list_prompts()).prompts
+        assert {journey.name for journey in journeys} == {"train_from_folder", "diagnose_job", "choose_model"}
+        for journey in journeys:
+            prompt = await client.get_prompt(journey.name, {each.name: "x" for each in journey.arguments})
+            text = prompt.messages[0].content.text
+            named = set(re.findall(r"(?<!`)\b[a-z]+_[a-z_]+", text))
+            assert named, journey.name
+            assert named <= tools, journey.name
+
+
+async def test_watching_tells_of_progress_until_the_job_has_ended(site):
+    await site.add_dataset()
+    handle = await site.launch()
+    heard = []
+
+    async def hear(progress, total, message):
+        heard.append((progress, total, message))
+
+    async def train():
+        await asyncio.sleep(0.3)
+        started = site.event(1, "started", pid=7, host="here")
+        await site.say(handle, started, site.event(2, "progress", epoch=1, epochs=2, step=10))
+        await asyncio.sleep(0.3)
+        await site.succeed(handle, 3)
+
+    async with agent(site) as client:
+        training = asyncio.create_task(train())
+        answer = await client.call_tool("watch_job", {"job_id": handle.job_id}, progress_callback=hear)
+        await training
+    assert answer.structured_content["data"]["state"] == "succeeded"
+    assert heard[0] == (1, 2, "running, epoch 1")
+
+
+async def test_watching_ends_when_its_time_is_over(site):
+    await site.add_dataset()
+    job = await site.order()
+    async with agent(site) as client:
+        assert (await call(client, "watch_job", job_id=job.id, seconds=0.1))["data"]["state"] == "queued"
+
+
+async def test_a_refusal_says_what_was_found_and_the_way_out(operated):
+    async with agent(operated) as client:
+        why = await refused(client, "start_training", order={"dataset": "petz"}, confirm=True)
+        assert "not_found: " in why
+        assert "config_invalid" in await refused(
+            client, "start_training", order={"dataset": "petz", "config": {"epocs": 1}}, confirm=True
+        )
+        assert "invalid_request: there is no file or folder /nowhere" in await refused(
+            client, "import_dataset", order={"path": "/nowhere"}
+        )
+        both = await refused(client, "predict", model="pets", path="/a", image="aaaa")
+        assert "exactly one of path and image" in both
+        assert "not in base64" in await refused(client, "predict", model="pets", image="ümlaut")
+        assert "absolute path" in await refused(client, "predict", model="pets", path="../token")
+
+
+async def test_of_a_mistake_of_ours_an_agent_learns_nothing(site, monkeypatch):
+    async def broken(*_):
+        raise RuntimeError("the password is 1234")
+
+    monkeypatch.setattr(type(site.context.services.jobs), "get", broken)
+    async with agent(site) as client:
+        assert "1234" not in await refused(client, "describe_job", job_id="job_1")
+
+
+async def test_an_image_that_is_too_large_is_refused(tmp_path):
+    (tmp_path / "large.png").write_bytes(bytes(2_000))
+    settings = {"mcp": {"persona": "operator"}, "uploads": {"image_bytes": 1_000}}
+    async with make_site(tmp_path, **settings) as site, agent(site) as client:
+        assert "1000 bytes" in await refused(client, "predict", model="x", path=str(tmp_path / "large.png"))
+        assert "1000 bytes" in await refused(client, "predict", model="x", image="A" * 2_000)
+
+
+async def test_the_same_key_is_one_job(operated):
+    await operated.add_dataset()
+    order = {"order": {"dataset": "pets"}, "confirm": True, "key": "once"}
+    async with agent(operated) as client:
+        jobs = [(await call(client, "start_training", **order))["result"]["id"] for _ in range(2)]
+    assert jobs[0] == jobs[1]
+
+
+def test_what_is_long_is_cut_and_said_so():
+    view = JobView(
+        id="job_1", name="x", state="failed", message="y" * (LONGEST + 5), trainer="toy", task="t", model="m",
+        dataset_version="v", labels={f"{n:04}": "z" for n in range(MOST + 1)}, created_at_ms=0,
+    )  # fmt: skip
+    kept, cut = within_limits(view)
+    assert len(kept.message) == LONGEST
+    assert len(kept.labels) == MOST
+    assert cut == ("message: 5 of 2,005 characters", "labels: 1 of 201 entries")
+
+
+def test_what_is_short_is_not_touched():
+    view = JobView(
+        id="job_1", name="x", state="failed", trainer="toy", task="t", model="m", dataset_version="v", created_at_ms=0
+    )
+    assert within_limits(view) == (view, ())

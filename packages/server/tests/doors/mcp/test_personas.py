@@ -1,0 +1,148 @@
+"""Tools × personas: what an agent may do, and that nothing else changes the database."""
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.site import Site, bmp
+from harness.site import site as make_site
+from sqlalchemy import Connection, MetaData, select
+
+from doors.mcp.agent import agent, call, refused
+from eyebright.doors.mcp.changing import Changing
+from eyebright.doors.mcp.reading import Reading
+from eyebright.doors.mcp.tools import tools_of
+from eyebright.stores.sql.database import Database
+from eyebright_wire.jobs import JobState
+
+READING = [verb.__name__ for verb, _ in tools_of(Reading(None))]
+CHANGING = [verb.__name__ for verb, _ in tools_of(Changing(None, 0))]
+#: It asks a model, and keeps nothing.
+KEEPS_NOTHING = {"predict"}
+
+
+async def arguments(site: Site) -> dict[str, dict[str, Any]]:
+    """For each tool some that it can carry out: there are a data set, an ended job with its model, a failed and a queued one."""
+    version = await site.add_dataset()
+    handle = await site.launch()
+    await site.say(handle, site.event(1, "started", pid=7, host="here"))
+    await site.succeed(handle, 2)
+    model = (await site.context.services.jobs.get(handle.job_id)).model_id
+    failed = await site.launch(name="failing")
+    started = site.event(1, "started", pid=8, host="here")
+    await site.say(failed, started, site.event(2, "failed", code="config_invalid", message="no", retryable=False))
+    site.executor.exit(failed, 1)
+    await site.context.services.sweep.tick()
+    await site.context.services.sweep.settle()
+    assert (await site.context.services.jobs.get(failed.job_id)).state is JobState.FAILED
+    queued = await site.order(name="waiting")
+    archive = site.folder / "zoo.zip"
+    archive.write_bytes(b"a zip, to be looked at later")
+    job, one = {"job_id": handle.job_id}, {"model": model}
+    return {
+        "estimate_training": {"order": {"dataset": "pets"}},
+        "list_trainers": {},
+        "list_recipes": {},
+        "describe_recipe": {"recipe": "toy/classification"},
+        "list_datasets": {},
+        "describe_dataset": {"name": "pets"},
+        "describe_dataset_version": {"version_id": version},
+        "list_jobs": {"states": ["queued"]},
+        "describe_job": job,
+        "watch_job": {"job_id": queued.id, "seconds": 0.2},
+        "read_log": job,
+        "read_metrics": job,
+        "list_models": {},
+        "describe_model": one,
+        "compare_models": {"left": model, "right": model},
+        "import_dataset": {"order": {"path": str(archive)}},
+        "start_training": {"order": {"dataset": "pets"}},
+        "cancel_job": {"job_id": queued.id},
+        "retry_job": {"job_id": failed.job_id},
+        "export_model": {**one, "form": "csv"},
+        "predict": {**one, "image": base64.b64encode(bmp(1)).decode()},
+    }
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def stored(request, fresh_url):
+    """A database, and a look at all that is in it."""
+    database = await Database.open(fresh_url(request.param))
+    yield database, lambda: everything(database)
+    await database.close()
+
+
+async def everything(database: Database) -> dict[str, list[str]]:
+    def read(connection: Connection) -> dict[str, list[str]]:
+        found = MetaData()
+        found.reflect(connection)
+        return {name: sorted(map(repr, connection.execute(select(table)))) for name, table in found.tables.items()}
+
+    async with database.engine.reading() as connection:
+        return await connection.run_sync(read)
+
+
+@pytest.mark.parametrize("persona", ["reader", "operator"])
+async def test_only_a_confirmed_change_of_an_operator_changes_the_database(stored, tmp_path, persona):
+    database, look = stored
+    async with make_site(tmp_path, database, mcp={"persona": persona}) as site:
+        asked = await arguments(site)
+        assert set(asked) == {*READING, *CHANGING}
+        async with agent(site) as client:
+            offered = {tool.name for tool in (await client.list_tools()).tools}
+            assert offered == {*READING, *(CHANGING if persona == "operator" else [])}
+            before = await look()
+            assert before["jobs"]
+            for tool in READING:
+                assert (await call(client, tool, **asked[tool]))["data"], tool
+                assert await look() == before, tool
+            for tool in CHANGING:
+                if persona == "reader":
+                    await refused(client, tool, **asked[tool], confirm=True)
+                    assert await look() == before, tool
+                    continue
+                preview = await call(client, tool, **asked[tool])
+                assert (preview["done"], preview["result"]) == (False, None), tool
+                assert preview["preview"], tool
+                assert await look() == before, tool
+                result = await call(client, tool, **asked[tool], confirm=True)
+                assert result["done"], tool
+                assert result["result"], tool
+                assert (await look() == before) == (tool in KEEPS_NOTHING), tool
+                before = await look()
+
+
+@pytest.mark.parametrize("persona", ["reader", "operator"])
+async def test_every_tool_says_whether_it_changes_something(tmp_path, persona):
+    async with make_site(tmp_path, mcp={"persona": persona}) as site, agent(site) as client:
+        for tool in (await client.list_tools()).tools:
+            assert tool.annotations.read_only_hint is (tool.name in READING), tool.name
+            assert tool.annotations.destructive_hint is (tool.name == "cancel_job"), tool.name
+            assert tool.annotations.title
+            assert tool.description
+            assert tool.output_schema
+            assert ("confirm" in tool.input_schema["properties"]) is (tool.name in CHANGING), tool.name
+
+
+async def test_agents_may_only_read_unless_the_setting_says_more(tmp_path):
+    async with make_site(tmp_path) as site, agent(site) as client:
+        assert {tool.name for tool in (await client.list_tools()).tools} == set(READING)
+
+
+def test_the_guide_names_every_tool_in_its_place():
+    guide = (Path(__file__).parents[5] / "docs/guide/mcp.md").read_text()
+    rows = [row.split("|")[1:4] for row in guide.splitlines() if row.startswith("| ") and "---" not in row][1:]
+    named = [
+        (name, phase.strip(), changes)
+        for phase, *cells in rows
+        for changes, cell in enumerate(cells)
+        for name in re.findall(r"`(\w+)`", cell)
+    ]
+    tools = [*tools_of(Reading(None)), *tools_of(Changing(None, 0))]
+    assert sorted(named) == sorted((verb.__name__, kind.phase, kind.changes) for verb, kind in tools)
+    assert json.loads(re.search(r"```json\n(.*?)```", guide, re.DOTALL)[1])["mcpServers"]["eyebright"]["url"].endswith(
+        "/mcp"
+    )

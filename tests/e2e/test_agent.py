@@ -1,0 +1,71 @@
+"""An agent goes from a folder of images to a trained model by tools alone, with the real toy trainer and a real server."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from harness.live import LiveServer, pets
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from eyebright.client import running_server
+
+
+async def test_an_agent_goes_from_a_folder_to_a_model_that_predicts(tmp_path: Path) -> None:
+    folder = pets(tmp_path / "pets")
+    with LiveServer(tmp_path / "server", EYEBRIGHT_MCP__PERSONA="operator") as live:
+        local = running_server(live.settings)
+        assert local
+        headers = {"Authorization": f"Bearer {live.token}"}
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=120) as http,
+            Client(streamable_http_client(f"{local.url}/mcp", http_client=http)) as client,
+        ):
+            await journey(client, folder)
+
+
+async def journey(client: Client, folder: Path) -> None:
+    recipes = (await call(client, "list_recipes"))["data"]["items"]
+    assert "toy/classification" in {recipe["name"] for recipe in recipes}
+
+    order = {"order": {"path": str(folder)}}
+    assert (await call(client, "import_dataset", **order))["preview"] == {"source": str(folder), "name": "pets"}
+    imported = await ended(client, (await call(client, "import_dataset", **order, confirm=True))["result"])
+    version = (await call(client, "describe_dataset_version", version_id=imported["imported_version"]))["data"]
+    assert version["report"]["classes"] == ["cat", "dog"]
+
+    order = {"order": {"dataset": version["id"], "trainer": "toy", "config": {"epochs": 3}}}
+    assert (await call(client, "estimate_training", **order))["data"]["ok"]
+    preview = (await call(client, "start_training", **order))["preview"]
+    assert (preview["ok"], preview["config"]["epochs"]) == (True, 3)
+    heard: list[float] = []
+    job = await ended(client, (await call(client, "start_training", **order, confirm=True, key="1"))["result"], heard)
+    assert heard[-1:] in ([], [3])  # a training of three epochs may end between two looks
+    curves = (await call(client, "read_metrics", job_id=job["id"]))["data"]["metrics"]
+    assert curves["loss"][-1][2] < curves["loss"][0][2]
+    assert (await call(client, "read_log", job_id=job["id"]))["data"]["next_offset"]
+
+    model = (await call(client, "describe_model", model=job["model_id"]))["data"]
+    assert model["dataset_version"] == version["id"]
+    asked = {"model": model["id"], "path": str(folder / "cat" / "0.png")}
+    prediction = (await call(client, "predict", **asked, confirm=True))["result"]
+    assert {score["label"] for score in prediction["scores"]} == {"cat", "dog"}
+
+
+async def ended(client: Client, job: dict[str, Any], heard: list[float] | None = None) -> dict[str, Any]:
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        if heard is not None:
+            heard.append(progress)
+
+    answer = await client.call_tool("watch_job", {"job_id": job["id"], "seconds": 90}, progress_callback=hear)
+    assert answer.structured_content
+    found = answer.structured_content["data"]
+    assert found["state"] == "succeeded", found["message"]
+    return found
+
+
+async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    answer = await client.call_tool(tool, arguments)
+    assert not answer.is_error, answer.content
+    assert answer.structured_content
+    return answer.structured_content
