@@ -42,7 +42,7 @@ def test_an_empty_list_is_an_empty_document_and_a_word_to_people(cli: Cli) -> No
     assert cli("jobs", "list", "--trainer", "nobody", "--json").document == []
     shown = cli("jobs", "list", "--trainer", "nobody")
     assert shown.out == ""
-    assert "eyebright demo" in shown.err
+    assert "No job is like that" in shown.err
 
 
 def test_a_label_without_a_value_is_refused(cli: Cli) -> None:

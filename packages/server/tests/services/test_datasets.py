@@ -254,7 +254,15 @@ async def test_an_import_that_is_repeated_goes_by_the_rules_of_the_day(tmp_path:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://store.example/x.zip", "http://store.example/x.zip", "https://me:pass@store.example/x"]
+    "url",
+    [
+        "ftp://store.example/x.zip",
+        "http://store.example/x.zip",
+        "https://me:pass@store.example/x",
+        "https://10.0.0.5/x.zip",
+        "https://2130706433/x.zip",
+        "https://localhost/x.zip",
+    ],
 )
 async def test_an_address_that_this_server_does_not_call_is_refused_at_once(desk: Desk, url: str) -> None:
     with pytest.raises(InvalidRequest):

@@ -34,6 +34,7 @@ def test_images_are_imported_and_trained_on_under_the_callers_names():
         ),
         labels=LABELS,
         train=PreflightRequest(
+            name="style-7",
             task="lora",
             config={"epochs": 200, "learning_rate": 1e-4, "rank": 8, "alpha": 32, "batch": 1, "trigger": "style-7"},
             labels=LABELS,
@@ -44,7 +45,8 @@ def test_images_are_imported_and_trained_on_under_the_callers_names():
 @pytest.mark.parametrize("name", ["dataset", "dataset_id", "dataset_version"])
 def test_a_data_set_is_trained_on_as_it_is(name: str):
     order = ordered(**{name: "foxes"}, parameters={"model": "tiny", "trigger_word": "sks"})
-    assert order == JobRequest(dataset="foxes", task="lora", model="tiny", config={"trigger": "sks"}, labels=LABELS)
+    config = {"trigger": "sks"}
+    assert order == JobRequest(dataset="foxes", name="style-7", task="lora", model="tiny", config=config, labels=LABELS)
 
 
 def test_parameters_of_another_task_keep_their_names():

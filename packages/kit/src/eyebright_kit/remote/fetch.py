@@ -5,9 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-
-from eyebright_kit.egress import EgressDenied, EgressRules, require_permitted, shown
+from eyebright_kit.egress import EgressDenied, EgressRules, require_callable, shown
 from eyebright_kit.names import NameRefused, Names, safe_parts
 from eyebright_kit.remote.address import Address, scheme_of
 from eyebright_kit.remote.failure import FetchCode, FetchFailed, Stopped
@@ -111,7 +109,7 @@ def permitted(url: str, rules: EgressRules, sources: Sources) -> Address:
 
 def _require_permitted(address: Address, rules: EgressRules) -> None:
     try:
-        require_permitted(httpx.URL(address.url), rules)
+        require_callable(address.url, rules)
     except EgressDenied as error:
         raise FetchFailed(FetchCode.ADDRESS_DENIED, str(error)) from None
 

@@ -105,9 +105,13 @@ def list_jobs(
     else:
         kinds = ("kind",) if only is None else ()
         rows = ((job.id, *(str(job.kind) for _ in kinds), *_row(job)) for job in jobs)
-        show_table(
-            ("job", *kinds, "name", "state", "model", "progress", "created"), rows, "No jobs yet. Try `eyebright demo`."
+        narrowed = state or trainer or dataset_version or label
+        none = (
+            "No job is like that; `--kind all` looks at imports too."
+            if narrowed
+            else "No jobs yet. Try `eyebright demo`."
         )
+        show_table(("job", *kinds, "name", "state", "model", "progress", "created"), rows, none)
 
 
 @app.command("show", epilog=example("eyebright jobs show JOB\neyebright jobs show JOB --json | jq .state"))

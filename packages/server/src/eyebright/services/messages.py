@@ -150,7 +150,8 @@ def _source(image: str | QueuedImage) -> ImageSource:
 def _training(task: StyleTask, data: StyleData) -> dict[str, Any]:
     config = _settings(data.parameters) if data.task == DEFAULT_TASK else dict(data.parameters)
     model = config.pop(MODEL, None)
-    return {"task": data.task, "trainer": data.trainer, "model": model, "config": config, "labels": task.labels}
+    order = {"task": data.task, "trainer": data.trainer, "model": model, "config": config, "labels": task.labels}
+    return {**order, "name": task.folder}  # or what has the same images would be called by their first style
 
 
 def _settings(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,10 +41,10 @@ async def _dead_letters(connection: AbstractConnection, name: str) -> None:
 
     async def make(channel: AbstractChannel) -> None:
         exchange = await channel.declare_exchange(name, "fanout", durable=True)
-        queue = await channel.declare_queue(name, durable=True)
-        await queue.bind(exchange)
+        await (await channel.get_queue(name, ensure=False)).bind(exchange)
 
     if not await _exists(connection, lambda channel: channel.declare_exchange(name, passive=True)):
+        await _queue(connection, name, {})
         await _on_channel(connection, make)
 
 
