@@ -10,6 +10,7 @@ EyebrightError                500  internal
 ├── Forbidden                 403  forbidden
 ├── NotFound                  404  not_found
 ├── Conflict                  409  conflict
+│   ├── FolderTaken           409  conflict
 │   ├── EventGap              409  gap
 │   ├── Fenced                409  fenced
 │   ├── EventConflict         409  event_conflict
@@ -96,6 +97,10 @@ class Conflict(EyebrightError):
     """The present state does not allow that."""
 
     code, status = "conflict", 409
+
+
+class FolderTaken(Conflict):
+    """Another server works on the data folder."""
 
 
 class EventGap(Conflict):

@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from eyebright.errors import Conflict, EyebrightError, StorageFull, Unavailable, is_full, is_quota
+from eyebright.errors import EyebrightError, FolderTaken, StorageFull, Unavailable, is_full, is_quota
 from eyebright.ports.clock import Clock
 from eyebright_kit.disk import replace_durably
 
@@ -22,7 +22,7 @@ LOCK = "server.lock"
 class DataFolder:
     """Use as `with DataFolder(path):`; only one process at a time can be inside.
 
-    Raises Conflict when another server works on it, Unavailable when it can't be written.
+    Raises FolderTaken when another server works on it, Unavailable when it can't be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +34,7 @@ class DataFolder:
         try:
             self._lock.acquire()
         except Timeout:
-            raise Conflict(self._taken()) from None
+            raise FolderTaken(self._taken()) from None
         except OSError as error:
             raise _unwritable(self.path, error) from error
         (self.path / SERVER).unlink(missing_ok=True)  # left by a server that was killed

@@ -13,10 +13,12 @@ import psutil
 import pytest
 from harness.live import environment, eyebright, pets
 
+from eyebright import app
 from eyebright.cli import serve
 from eyebright.cli.exits import Exit
 from eyebright.client import Client, running_server
 from eyebright.errors import Conflict
+from eyebright.folder import DataFolder
 from eyebright.settings import Settings
 from eyebright_wire.jobs import JobState
 
@@ -55,6 +57,32 @@ def test_it_takes_over_from_an_embedded_server_while_a_training_goes_on(tmp_path
         assert (job.state, job.attempt) == (JobState.SUCCEEDED, 1)
     server.send_signal(signal.SIGTERM)
     assert server.wait(30) == 0
+
+
+def test_an_embedded_server_that_came_in_between_is_taken_over_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    take_over, others = serve.take_over, list[subprocess.Popen[str]]()
+
+    def outrun(settings: Settings) -> None:
+        take_over(settings)
+        if not others:
+            others.append(_start(data, "serve", "--embedded", "--port", "0"))
+            _until(lambda: running_server(settings) is not None)
+
+    served: list[bool] = []
+
+    def serve_forever(settings: Settings) -> None:
+        with DataFolder(settings.data_dir):
+            served.append(settings.embedded)
+
+    monkeypatch.setenv("EYEBRIGHT_DATA_DIR", str(data))
+    monkeypatch.setattr(serve, "take_over", outrun)
+    monkeypatch.setattr(app, "serve", serve_forever)
+    serve.serve(port=0)
+    assert served == [False]
+    assert others[0].wait(30) == 0
 
 
 def test_a_server_of_its_own_right_is_not_asked_to_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

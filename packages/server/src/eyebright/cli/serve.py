@@ -11,12 +11,15 @@ import typer
 from eyebright.cli.terminal import say
 from eyebright.cli.verbs import example, single
 from eyebright.client import LocalServer, running_server
+from eyebright.errors import FolderTaken
 from eyebright.settings import Settings
 
 app = single()
 
 #: A server that leaves gives the requests under way 5 s.
 GRACE_SECONDS = 30
+#: From taking the folder until it can be asked, a server that starts takes about one.
+ANNOUNCED_SECONDS = 10
 
 EXAMPLES = """
 eyebright serve                                    on this machine only, http://127.0.0.1:8765/docs
@@ -54,9 +57,23 @@ def serve(
     if amqp:
         given["amqp"] = {"consume": True}
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    if not settings.embedded:
+    if settings.embedded:
+        return serve_forever(settings)
+    while True:
         take_over(settings)
-    serve_forever(settings)
+        try:
+            return serve_forever(settings)
+        except FolderTaken:
+            if not embedded_came_first(settings):
+                raise
+
+
+def embedded_came_first(settings: Settings) -> bool:
+    """A command that missed the one that left may have started another one before we had the folder."""
+    deadline = time.monotonic() + ANNOUNCED_SECONDS
+    while (local := running_server(settings)) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return local is not None and local.embedded
 
 
 def take_over(settings: Settings) -> None:
