@@ -10,7 +10,7 @@ EyebrightError                500  internal
 ├── Forbidden                 403  forbidden
 ├── NotFound                  404  not_found
 ├── Conflict                  409  conflict
-│   ├── FolderTaken           409  conflict
+│   ├── FolderTaken           409  folder_taken
 │   ├── EventGap              409  gap
 │   ├── Fenced                409  fenced
 │   ├── EventConflict         409  event_conflict
@@ -101,6 +101,8 @@ class Conflict(EyebrightError):
 
 class FolderTaken(Conflict):
     """Another server works on the data folder."""
+
+    code = "folder_taken"
 
 
 class EventGap(Conflict):
