@@ -1,0 +1,35 @@
+"""The database that the callers of a Training Agent keep: theirs, so that only the rows of one project at a time are touched."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from eyebright.core.callers import CallersDataset, CallersModel, CallersProject, LogLine
+
+
+class CallersDatabase(Protocol):
+    """All raise Unavailable, within seconds, while it cannot be reached or refuses us. Ids are UUIDs in their usual form.
+
+    What is written is written once, however often it is asked for: who was left without an answer asks again.
+    """
+
+    async def project(self, project_id: str) -> CallersProject:
+        """Raises NotFound."""
+        ...
+
+    async def dataset(self, project_id: str) -> CallersDataset:
+        """The project's one. Raises NotFound; Conflict where it has several, as nobody says which is meant."""
+        ...
+
+    async def change_status(self, project_id: str, status: str, *, before: Collection[str]) -> bool:
+        """Only if it is one of `before` now; whether the project has the status on return. Raises NotFound."""
+        ...
+
+    async def add_model(self, model: CallersModel) -> None: ...
+
+    async def add_logs(self, lines: Sequence[LogLine]) -> None: ...
+
+    async def recent_logs(self, project_id: str, limit: int) -> Sequence[LogLine]:
+        """Those of the agent `training`, the newest first."""
+        ...
+
+    async def close(self) -> None: ...
