@@ -412,7 +412,8 @@ def remote(settings: Settings) -> Callable[[str], Source]:
 
 def shelf(settings: Settings) -> Shelf:
     """Where finished LoRAs are put. The operator's stores are the same as those that data sets come from."""
-    return shelf_at(settings.models, {"s3": settings.sources.s3_endpoint, "gs": settings.sources.gs_endpoint})
+    endpoints = {"s3": settings.sources.s3_endpoint, "gs": settings.sources.gs_endpoint}
+    return shelf_at(settings.models, endpoints, "EYEBRIGHT_TRAINING_SERVER__MODELS")
 
 
 def remote_image(settings: Settings) -> Callable[[str], str]:

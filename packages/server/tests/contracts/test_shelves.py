@@ -1,6 +1,8 @@
 """What every shelf of finished models must do: a folder, moto's S3, gcp-storage-emulator's Google."""
 
+import asyncio
 import errno
+import hashlib
 import os
 import threading
 from collections.abc import Iterator
@@ -14,14 +16,20 @@ import google.cloud.storage
 import pytest
 from buckets import free_port, give_credentials, google_emulator, moto
 from google.auth.credentials import AnonymousCredentials
+from harness.line import line_to
 
-from eyebright.errors import StorageFull, Unavailable
+from eyebright.errors import Conflict, StorageFull, Unavailable
 from eyebright.ports.shelf import Shelf
 from eyebright.stores.shelves import shelf_at
 
 NAME = "style-7/lora_weights.safetensors"
+SETTING = "EYEBRIGHT_MODELS_LIE_HERE"
 #: More than Google's library sends in one request.
 LARGE = bytes(range(256)) * (9 << 12)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +56,18 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def shelf(place: str, endpoints: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Shelf:
     give_credentials(monkeypatch)
-    return shelf_at(place, endpoints)
+    return shelf_at(place, endpoints, SETTING)
 
 
-async def test_what_was_put_is_read_from_its_address(shelf: Shelf, place: str, tmp_path: Path):
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
     file = tmp_path / "weights"
     file.write_bytes(LARGE)
-    await shelf.put(NAME, file)
+    return file
+
+
+async def test_what_was_put_is_read_from_its_address(shelf: Shelf, place: str, weights: Path):
+    await shelf.put(NAME, weights)
     await shelf.put("style-7/training.json", b"{}")
     assert await shelf.read(NAME) == LARGE
     assert await shelf.read("style-7/training.json") == b"{}"
@@ -71,22 +84,75 @@ async def test_nothing_there_is_no_error(shelf: Shelf):
     assert await shelf.read("style-9/training.json") is None
 
 
+@pytest.mark.parametrize("content", [b"", b"small", LARGE], ids=["empty", "small", "large"])
+async def test_what_is_created_lies_there_however_often_it_is_asked(shelf: Shelf, tmp_path: Path, content: bytes):
+    name, weights = f"created/{len(content)}", tmp_path / "weights"
+    weights.write_bytes(content)
+    assert await shelf.create(name, weights, sha256(content))
+    assert await shelf.create(name, weights, sha256(content))
+    assert await shelf.read(name) == content
+
+
+async def test_what_is_created_never_takes_the_place_of_other_bytes(shelf: Shelf, weights: Path, tmp_path: Path):
+    await shelf.put("taken/a", b"anybody's")
+    assert not await shelf.create("taken/a", weights, sha256(LARGE))
+    assert await shelf.read("taken/a") == b"anybody's"
+    (tmp_path / "first").write_bytes(b"first")
+    assert await shelf.create("taken/b", tmp_path / "first", sha256(b"first"))
+    assert not await shelf.create("taken/b", weights, sha256(LARGE))
+    assert await shelf.read("taken/b") == b"first"
+
+
+async def test_a_file_that_is_not_what_it_should_be_is_not_put(shelf: Shelf, weights: Path):
+    with pytest.raises(Conflict, match="was changed since"):
+        await shelf.create("changed", weights, sha256(b"as it was"))
+    assert await shelf.read("changed") is None
+
+
+@pytest.mark.parametrize("place", ["folder", "s3://bucket/race"], indirect=True)
+@pytest.mark.parametrize("padding", [b"", LARGE], ids=["small", "large"])
+async def test_of_many_at_once_one_gets_the_name(shelf: Shelf, tmp_path: Path, padding: bytes):
+    """Google's emulator passes over the condition that decides it there."""
+    contents = [b"%d" % number + padding for number in range(4)]
+    for number, content in enumerate(contents):
+        (tmp_path / str(number)).write_bytes(content)
+    name = f"raced-for/{len(padding)}"
+    got = await asyncio.gather(
+        *(shelf.create(name, tmp_path / str(number), sha256(content)) for number, content in enumerate(contents))
+    )
+    assert sum(got) == 1
+    assert await shelf.read(name) == contents[got.index(True)]
+
+
+@pytest.mark.parametrize(("scheme", "cuts"), [("s3", [len(LARGE) // 3, len(LARGE)]), ("gs", [1000])])
+async def test_a_line_that_breaks_and_a_busy_store_are_outlasted(
+    scheme: str, cuts: list[int], endpoints: dict[str, str], weights: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Google's emulator takes no piece again that it has a part of, as Google does."""
+    give_credentials(monkeypatch)
+    with line_to(endpoints[scheme]) as line:
+        line.busy, line.up.cuts = 1, [*cuts]
+        shelf = shelf_at(f"{scheme}://bucket/broken", {scheme: line.url}, SETTING)
+        assert await shelf.create(NAME, weights, sha256(LARGE))
+        assert not line.up.cuts
+        assert line.up.passed < 2 * len(LARGE)
+    assert await shelf_at(f"{scheme}://bucket/broken", endpoints, SETTING).read(NAME) == LARGE
+
+
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
 async def test_a_bucket_that_is_not_there_can_be_mended(
     scheme: str, endpoints: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ):
     give_credentials(monkeypatch)
-    shelf = shelf_at(f"{scheme}://missing/models", endpoints)
-    with pytest.raises(
-        Unavailable, match=rf"{scheme}://missing/models/a .*HTTP 404.*EYEBRIGHT_TRAINING_SERVER__MODELS"
-    ):
+    shelf = shelf_at(f"{scheme}://missing/models", endpoints, SETTING)
+    with pytest.raises(Unavailable, match=rf"{scheme}://missing/models/a .*HTTP 404.*EYEBRIGHT_MODELS_LIE_HERE"):
         await shelf.put("a", b"")
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
 async def test_a_store_that_is_away_is_said_to_be(scheme: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     give_credentials(monkeypatch)
-    shelf = shelf_at(f"{scheme}://bucket", {scheme: f"http://127.0.0.1:{free_port()}"})
+    shelf = shelf_at(f"{scheme}://bucket", {scheme: f"http://127.0.0.1:{free_port()}"}, SETTING)
     with pytest.raises(Unavailable, match=f"{scheme}://bucket/a could not be"):
         await shelf.put("a", b"")
     with pytest.raises(Unavailable):
@@ -111,9 +177,8 @@ async def test_whoever_may_only_put_finds_nothing(scheme: str, monkeypatch: pyte
     with ThreadingHTTPServer(("127.0.0.1", 0), Forbidding) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        assert (
-            await shelf_at(f"{scheme}://bucket", {scheme: f"http://127.0.0.1:{server.server_port}"}).read("a") is None
-        )
+        shelf = shelf_at(f"{scheme}://bucket", {scheme: f"http://127.0.0.1:{server.server_port}"}, SETTING)
+        assert await shelf.read("a") is None
         server.shutdown()
         thread.join()
 
@@ -121,11 +186,11 @@ async def test_whoever_may_only_put_finds_nothing(scheme: str, monkeypatch: pyte
 async def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path):
     (tmp_path / "models").write_text("a file")
     with pytest.raises(Unavailable, match="Not a directory"):
-        await shelf_at(str(tmp_path / "models"), {}).put(NAME, b"")
+        await shelf_at(str(tmp_path / "models"), {}, SETTING).put(NAME, b"")
 
 
 async def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    shelf = shelf_at(str(tmp_path), {})
+    shelf = shelf_at(str(tmp_path), {}, SETTING)
     await shelf.put(NAME, b"old")
 
     def full(_: int) -> None:

@@ -33,7 +33,7 @@ class Style:
         self.platform.objects = FileObjectStore(folder.parent / "objects")
         self.platform.restart()
         self.folder = folder
-        self.shelf = shelf_at(str(folder), {})
+        self.shelf = shelf_at(str(folder), {}, "MODELS")
         self.publishing = Publishing(self.shelf, self.platform.database.jobs, self.platform.history)
 
     async def trained(self, style_id: str = "7", content: bytes = b"weights", **fields: Any) -> str:

@@ -21,3 +21,12 @@ class Shelf(Protocol):
     async def put(self, name: str, content: bytes | Path) -> None:
         """Whole or not at all, in place of what had the name; there on return."""
         ...
+
+    async def create(self, name: str, content: Path, sha256: str) -> bool:
+        """Put a file of that sha256 where nothing has the name yet, whole or not at all.
+
+        True when exactly these bytes lie there on return, also when an earlier call had put them; False where the name holds
+        others, which stay. In a bucket, what somebody else put counts as other bytes. Raises Conflict for a file that is not
+        what its sha256 says.
+        """
+        ...

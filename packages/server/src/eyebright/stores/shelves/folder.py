@@ -1,12 +1,14 @@
 """Finished models in a folder of this machine, or of a disk that it shares."""
 
 import asyncio
+import os
+import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eyebright.errors import StorageFull, Unavailable, is_full
-from eyebright_kit.disk import copy_durably, publish_durably
+from eyebright.errors import Conflict, StorageFull, Unavailable, is_full
+from eyebright_kit.disk import copy_durably, publish_durably, sha256_of, sync
 
 
 class FolderShelf:
@@ -21,6 +23,9 @@ class FolderShelf:
 
     async def put(self, name: str, content: bytes | Path) -> None:
         await asyncio.to_thread(self._put, self._root / name, content)
+
+    async def create(self, name: str, content: Path, sha256: str) -> bool:
+        return await asyncio.to_thread(self._create, self._root / name, content, sha256)
 
     def _read(self, path: Path) -> bytes | None:
         with self._explained(path):
@@ -37,6 +42,13 @@ class FolderShelf:
             else:
                 publish_durably(path, content)
 
+    def _create(self, path: Path, content: Path, sha256: str) -> bool:
+        with self._explained(path):
+            try:
+                return sha256_of(path) == sha256
+            except FileNotFoundError:
+                return _linked(path, content, sha256)
+
     @contextmanager
     def _explained(self, path: Path) -> Generator[None]:
         try:
@@ -47,3 +59,18 @@ class FolderShelf:
             raise Unavailable(
                 f"{path} cannot be written or read: {error.strerror}; put that right, and it is tried again"
             ) from error
+
+
+def _linked(path: Path, content: Path, sha256: str) -> bool:
+    """A copy that gets its name by a link, which never takes one that is taken."""
+    copy = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.new")
+    try:
+        if copy_durably(content, copy)[1] != sha256:
+            raise Conflict(f"{content} is not the file that was to be put: it was changed since; try again")
+        os.link(copy, path)
+    except FileExistsError:
+        return sha256_of(path) == sha256
+    finally:
+        copy.unlink(missing_ok=True)
+    sync(path.parent)
+    return True

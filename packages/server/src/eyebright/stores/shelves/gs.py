@@ -6,19 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import google.auth
-from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound
+from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound, PreconditionFailed
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud.storage import Client  # pyright: ignore[reportMissingTypeStubs]
 from google.cloud.storage.exceptions import DataCorruption  # pyright: ignore[reportMissingTypeStubs]
+from google.cloud.storage.retry import DEFAULT_RETRY  # pyright: ignore[reportMissingTypeStubs]
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from eyebright.stores.shelves.bucket import CONNECT_SECONDS, IDLE_SECONDS, BucketShelf
+from eyebright.stores.shelves.bucket import CONNECT_SECONDS, IDLE_SECONDS, PIECE_BYTES, SHA256, BucketShelf
 
 _SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
 #: How every request is made: whoever asked tries again himself.
 _ONCE = {"timeout": (CONNECT_SECONDS, IDLE_SECONDS), "retry": None}
+#: The same for what may be asked again without harm: each piece for so many seconds, with growing pauses of random length.
+_PATIENTLY: dict[str, Any] = {**_ONCE, "retry": DEFAULT_RETRY.with_timeout(60)}
 
 
 class GoogleShelf(BucketShelf):
@@ -39,6 +42,31 @@ class GoogleShelf(BucketShelf):
                 blob.upload_from_filename(
                     str(content), content_type="application/octet-stream", checksum="md5", **_ONCE
                 )
+
+    def _kept(self, key: str) -> str | None:
+        with self._blob(key) as blob:
+            try:
+                blob.reload(**_PATIENTLY)
+            except (NotFound, Forbidden):
+                return None
+            return (blob.metadata or {}).get(SHA256, "")
+
+    def _put_new(self, key: str, content: Path, sha256: str) -> bool:
+        """In pieces, each sent again by itself; an answer that got lost makes our own object the one that has the key."""
+        with self._blob(key) as blob:
+            blob.metadata = {SHA256: sha256}
+            blob.chunk_size = PIECE_BYTES
+            try:
+                blob.upload_from_filename(
+                    str(content),
+                    content_type="application/octet-stream",
+                    checksum="crc32c",
+                    if_generation_match=0,
+                    **_PATIENTLY,
+                )
+            except PreconditionFailed:
+                return False
+            return True
 
     @contextmanager
     def _blob(self, key: str) -> Generator[Any]:
