@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable
-from eyebright.ports.objects import BLOBS, attempt_prefix, blob_key
+from eyebright.errors import Conflict, InvalidRequest, NotFound, StorageFull, Unavailable
+from eyebright.ports.objects import BLOBS, Signing, attempt_prefix, blob_key
 from eyebright.stores.objects import files
 from eyebright.stores.objects.files import FileObjectStore
 
@@ -199,6 +199,11 @@ def test_a_grant_is_the_uri_of_a_folder(store, root):
     assert store.grant(attempt_prefix("job_1", 2)).uri.endswith("/jobs/job_1/a2/")
     with pytest.raises(ValueError, match="slash"):
         store.grant("jobs/job_1")
+
+
+async def test_no_url_reaches_a_file(store):
+    with pytest.raises(InvalidRequest, match="by their grants"):
+        await store.signed([Signing("GET", "k")])
 
 
 async def test_a_full_disk_says_so_and_leaves_nothing_half_written(store, source, root, monkeypatch):

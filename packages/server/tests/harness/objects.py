@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from eyebright.errors import NotFound
-from eyebright.ports.objects import ObjectInfo
+from eyebright.errors import InvalidRequest, NotFound
+from eyebright.ports.objects import ObjectInfo, Signing
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, Grant
 
 _ROOT = Path("/memory")
@@ -47,6 +47,12 @@ class MemoryObjects:
 
     def grant(self, prefix: str) -> Grant:
         return Grant(uri=f"file:///memory/{prefix}")
+
+    async def signed(self, wanted: Sequence[Signing]) -> Sequence[str]:
+        raise InvalidRequest(f"{len(wanted)} URLs of what is in memory")
+
+    def workplace(self, prefix: str) -> Grant:
+        return self.grant(prefix)
 
     def _read(self, path: Path) -> bytes:
         """A file, or what `local` gave."""

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from eyebright_wire.artifacts import Grant
 
@@ -13,6 +13,17 @@ class ObjectInfo:
     key: str
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """One request that somebody without credentials is to be let make. What is known of the bytes to be put is signed with it:
+    others are refused, as far as the store can tell."""
+
+    method: Literal["GET", "PUT"]
+    key: str
+    size_bytes: int | None = None
+    sha256: str | None = None
 
 
 class ObjectStore(Protocol):
@@ -50,7 +61,18 @@ class ObjectStore(Protocol):
         ...
 
     def grant(self, prefix: str) -> Grant:
-        """The right for one attempt to read or write below a prefix (which ends in `/`)."""
+        """The right for one attempt to read or write below a prefix (which ends in `/`): `file:///…/`, `s3://bucket/…/` or
+        `gs://bucket/…/`. The last two are no more than names: their bytes move by what is `signed`."""
+        ...
+
+    async def signed(self, wanted: Sequence[Signing]) -> Sequence[str]:
+        """A URL for each, which lets its holder make that one request for a limited time. Raises InvalidRequest where objects
+        are files, which no URL reaches."""
+        ...
+
+    def workplace(self, prefix: str) -> Grant:
+        """As `grant`, but always a folder of this machine (`file:///…/`), for work that is done beside the server. `local`,
+        `open` and `stat` look there first; `put` from there and `remove` clear it."""
         ...
 
 

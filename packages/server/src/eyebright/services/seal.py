@@ -13,6 +13,7 @@ from eyebright.ports.executor import Environment, Slot
 from eyebright.ports.jobs import JobHistory
 from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
 from eyebright.ports.registry import DatasetStore, ModelStore
+from eyebright_wire.artifacts import Grant
 from eyebright_wire.jobs import MODEL_FILES, DatasetGrant, JobKind, JobSpec, ModelGrant, Resources, ResumePoint
 from eyebright_wire.rehearsals import RehearsalOrder
 
@@ -63,7 +64,7 @@ class Seal:
             dataset=grant,
             parent=await self._parent(job),
             export=export_order(run.job),
-            output=self._objects.grant(attempt_prefix(job.id, job.attempt)),
+            output=self._output(job),
             resume=await self._resume_points(job),
             resources=slot.resources if slot else Resources(),
             events_url=self._events_url(job.id, job.attempt),
@@ -83,6 +84,11 @@ class Seal:
             },
         )
         return spec, environment
+
+    def _output(self, job: Job) -> Grant:
+        """An import works beside the server, whatever keeps its version in the end."""
+        place = self._objects.workplace if job.kind is JobKind.IMPORT else self._objects.grant
+        return place(attempt_prefix(job.id, job.attempt))
 
     def _rehearsal(self, job: Job) -> RehearsalOrder | None:
         if job.kind is not JobKind.REHEARSAL:

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable, is_full
-from eyebright.ports.objects import ObjectInfo
+from eyebright.errors import Conflict, InvalidRequest, NotFound, StorageFull, Unavailable, is_full
+from eyebright.ports.objects import ObjectInfo, Signing
 from eyebright_kit.disk import sha256_of, sync
 from eyebright_wire.artifacts import Grant
 
@@ -75,6 +75,14 @@ class FileObjectStore:
         if not prefix.endswith("/"):
             raise ValueError(f"a grant opens a folder: {prefix!r} must end with a slash")
         return Grant(uri=f"{self._path(prefix).as_uri()}/")
+
+    async def signed(self, wanted: Sequence[Signing]) -> Sequence[str]:
+        raise InvalidRequest(
+            f"{len(wanted)} URLs were asked for, but objects are files of this machine; read and write them by their grants"
+        )
+
+    def workplace(self, prefix: str) -> Grant:
+        return self.grant(prefix)
 
     def _path(self, key: str) -> Path:
         """Where a key lies. Raises ValueError for anything that is not a plain relative path."""
