@@ -227,7 +227,7 @@ async def running(
         health=lambda: _health(turning, doors),
         measure=lambda: _measure(parts, turning),
     )
-    app = web(settings, token, doors, parts.instruments, parts.footfall)
+    app = web(settings, token, doors, parts.instruments, parts.footfall, parts.clock)
     app.state.context = context
     await services.webhooks.declare(declared(settings))
     if loops:

@@ -324,8 +324,10 @@ class McpSettings(Section):
 
     persona: Literal["reader", "operator"] = Field(
         default="reader",
-        description="reader: agents may look at everything and change nothing; operator: they may import, train, cancel, …",
+        description="What an agent with the operator's own token may do. reader: look at everything and change nothing; "
+        "operator: import, train, cancel, … too. Tokens of `eyebright token` say it themselves",
     )
+    revoked: Words = Field(default=(), description="Ids of agents' tokens that count for nothing any more")
 
 
 class LogSettings(Section):

@@ -11,10 +11,11 @@ from starlette.middleware.cors import CORSMiddleware
 from eyebright import plugins
 from eyebright.doors import problems
 from eyebright.doors.document import document
-from eyebright.doors.door import Door
+from eyebright.doors.door import AgentDoor, Door
 from eyebright.doors.gate import Gate, Rules, own_names
 from eyebright.doors.limit import BodyLimit
 from eyebright.doors.traffic import Footfall, Traffic
+from eyebright.ports.clock import Clock
 from eyebright.settings import Settings
 from eyebright.telemetry import Instruments
 
@@ -34,14 +35,19 @@ TUS_ANSWER_HEADERS = (
 )
 
 
-def web(settings: Settings, token: str, doors: Sequence[Door], instruments: Instruments, footfall: Footfall) -> FastAPI:
+def web(
+    settings: Settings, token: str, doors: Sequence[Door], instruments: Instruments, footfall: Footfall, clock: Clock
+) -> FastAPI:
     """The doors behind the gate."""
     rules = Rules(
         token=token,
         public=frozenset[str]().union(*(door.public for door in doors)),
         job_paths=[pattern for door in doors for pattern in door.job_paths],
         hosts=own_names(settings.host, settings.allowed_hosts),
+        now_ms=clock.now_ms,
         origins=settings.allowed_origins,
+        agent_paths=frozenset[str]().union(*(door.agent_paths for door in doors if isinstance(door, AgentDoor))),
+        revoked=settings.mcp.revoked,
     )
     app = _bare(doors)
     app.user_middleware = [

@@ -5,6 +5,7 @@ from harness.site import API, TOKEN, URL, bearer
 from harness.site import site as make_site
 from starlette.routing import Route
 
+from eyebright.core.agent_token import AgentToken, Persona
 from eyebright.doors.gate import own_names
 from eyebright.settings import Settings
 from eyebright.website import installed_doors
@@ -48,6 +49,25 @@ async def test_a_wrong_token_opens_nothing_either(site, method, path):
         assert answer.status_code == (422 if path.startswith(INGEST) else 401)
 
 
+@pytest.mark.parametrize("persona", Persona)
+@pytest.mark.parametrize(("method", "path"), every_route())
+async def test_an_agents_token_opens_its_own_door_and_no_other(site, method, path, persona):
+    token = AgentToken("0123456789abcdef", persona, site.clock.now_ms() // 1000 + 60).signed(TOKEN)
+    answer = await site.http.request(method, concrete(path), headers=bearer(token))
+    if path in PUBLIC:
+        assert answer.status_code == 200
+    elif path == "/mcp":
+        assert answer.status_code == 400, answer.text  # it came in, and said nothing
+    else:
+        assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/mcp/", "/mcp/jobs", "/MCP", "/mcp%2f..%2fapi"])
+async def test_what_only_looks_like_the_agents_door_is_closed_to_its_token(site, path):
+    token = AgentToken("0123456789abcdef", Persona.OPERATOR, site.clock.now_ms() // 1000 + 60).signed(TOKEN)
+    assert (await site.post(path, headers=bearer(token))).status_code == 403
+
+
 @pytest.mark.parametrize("path", ["/nothing/here", "/api/v2/jobs", "/docs/../token", "/docs/redoc.standalone.js"])
 async def test_what_does_not_exist_is_closed_too(site, path):
     assert (await site.get(path, headers={"Authorization": ""})).status_code == 401
@@ -75,6 +95,7 @@ async def test_a_job_token_opens_only_its_own_attempt(site):
     assert (await site.say(other, started, token=token)).status_code == 403
     for path in (f"{API}/jobs", f"{API}/jobs/{mine.job_id}", f"{API}/jobs/{mine.job_id}/events", "/metrics"):
         assert (await site.get(path, headers=token)).status_code == 401
+    assert (await site.post("/mcp", headers=token)).status_code == 401
     assert (await site.post(f"{API}/jobs/{mine.job_id}:cancel", headers=token)).status_code == 401
 
 

@@ -13,7 +13,7 @@ paths need no operator token. Its endpoints take what they need as a parameter o
         public = frozenset({"/hello"})
         job_paths = ()
 
-A door that does not wait for requests but goes to get them is a `RunningDoor` besides.
+A door that does not wait for requests but goes to get them is a `RunningDoor` besides; one for agents is an `AgentDoor`.
 """
 
 import re
@@ -50,6 +50,14 @@ class Door(Protocol):
     public: frozenset[str]
     #: Paths whose bearer token is not the operator's: the service behind them checks it itself.
     job_paths: Sequence[re.Pattern[str]]
+
+
+@runtime_checkable
+class AgentDoor(Protocol):
+    """A door that agents' tokens open too."""
+
+    #: Exact paths; `gate.persona_of` tells what the token lets its agent do.
+    agent_paths: frozenset[str]
 
 
 @runtime_checkable

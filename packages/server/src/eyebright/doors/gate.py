@@ -1,41 +1,48 @@
 """Who may come in: outside of every route and mount, closed unless opened.
 
 Three questions, in this order. Is the server called by one of its own names (else a page that re-bound its DNS name to this
-address could speak to it)? Does a browser's request come from a page that may call us? Is the operator's token there?
+address could speak to it)? Does a browser's request come from a page that may call us? Is the operator's token there, or, for
+an agent's door, one that was made of it?
 """
 
 import hmac
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from eyebright.core import agent_token
+from eyebright.core.agent_token import Persona
 from eyebright.doors import problems
 from eyebright.errors import EyebrightError, Forbidden, Unauthenticated
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, never bound
+_PERSONA = "eyebright.persona"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """`public` paths need no token; those that match `job_paths` carry one that the service behind them checks."""
+    """`public` paths need no token; those that match `job_paths` carry one that the service behind them checks; `agent_paths` are
+    open to agents' tokens too, but for those whose ids are `revoked`."""
 
     token: str
     public: Collection[str]
     job_paths: Sequence[re.Pattern[str]]
     hosts: Collection[str]
+    now_ms: Callable[[], int]
     origins: Collection[str] = ()
+    agent_paths: Collection[str] = ()
+    revoked: Collection[str] = ()
 
-    def check(self, path: str, headers: Headers) -> None:
-        """Raises Forbidden or Unauthenticated."""
+    def check(self, path: str, headers: Headers) -> Persona | None:
+        """What an agent's token lets it do; None for any other caller. Raises Forbidden or Unauthenticated."""
         host = headers.get("host", "")
         self._check_host(host)
         self._check_origin(headers.get("origin"), host)
-        if path not in self.public:
-            self._check_token(path, bearer(headers))
+        return None if path in self.public else self._check_token(path, bearer(headers))
 
     def _check_host(self, host: str) -> None:
         name = _without_port(host).lower()
@@ -47,13 +54,24 @@ class Rules:
             return
         raise Forbidden(f"pages from {origin} may not call this server; if they should, see EYEBRIGHT_ALLOWED_ORIGINS")
 
-    def _check_token(self, path: str, token: str | None) -> None:
+    def _check_token(self, path: str, token: str | None) -> Persona | None:
         if token is None:
             raise Unauthenticated
+        if agent_token.read(token) is not None:
+            return self._persona(path, token)
         if any(pattern.fullmatch(path) for pattern in self.job_paths):
-            return
+            return None
         if not hmac.compare_digest(token.encode(), self.token.encode()):
             raise Unauthenticated("this is not the operator's token; it is in the file `token` of the data folder")
+        return None
+
+    def _persona(self, path: str, token: str) -> Persona:
+        if path not in self.agent_paths:
+            raise Forbidden("this token is an agent's: it opens the door for agents and nothing else")
+        known = agent_token.verified(token, self.token, self.now_ms() // 1000)
+        if known.id in self.revoked:
+            raise Unauthenticated(f"this agent's token ({known.id}) was revoked by EYEBRIGHT_MCP__REVOKED")
+        return known.persona
 
 
 class Gate:
@@ -69,10 +87,15 @@ class Gate:
         if scope["type"] != "http":
             return await send({"type": "websocket.close", "code": 1008})
         try:
-            self._rules.check(scope["path"], Headers(scope=scope))
+            scope[_PERSONA] = self._rules.check(scope["path"], Headers(scope=scope))
         except EyebrightError as error:
             return await problems.answer(error)(scope, receive, send)
         return await self._app(scope, receive, send)
+
+
+def persona_of(scope: Scope) -> Persona | None:
+    """What the token of an agent's request lets it do; None where the operator calls."""
+    return scope[_PERSONA]
 
 
 def bearer(headers: Headers) -> str | None:

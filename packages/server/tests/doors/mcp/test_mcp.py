@@ -78,7 +78,7 @@ async def test_a_server_that_no_agent_uses_never_loads_the_sdk():
 
 
 async def test_a_door_that_cannot_open_says_so(tmp_path, monkeypatch):
-    def broken(context):
+    def broken(context, persona):
         raise RuntimeError("no SDK")
 
     monkeypatch.setattr("eyebright.doors.mcp.server.answering", broken)

@@ -4,22 +4,25 @@ import base64
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
-from harness.site import Site, bmp
+from harness.site import TOKEN, Site, bearer, bmp
 from harness.site import site as make_site
 from sqlalchemy import Connection, MetaData, select
 
 from doors.mcp.agent import agent, call, refused
+from eyebright.core.agent_token import AgentToken, Persona
 from eyebright.doors.mcp.changing import Changing
 from eyebright.doors.mcp.reading import Reading
 from eyebright.doors.mcp.tools import tools_of
+from eyebright.settings import McpSettings
 from eyebright.stores.sql.database import Database
 from eyebright_wire.jobs import JobState
 
 READING = [verb.__name__ for verb, _ in tools_of(Reading(None))]
 CHANGING = [verb.__name__ for verb, _ in tools_of(Changing(None, 0))]
+ID = "0123456789abcdef"
 #: It asks a model, and keeps nothing.
 KEEPS_NOTHING = {"predict"}
 
@@ -85,13 +88,21 @@ async def everything(database: Database) -> dict[str, list[str]]:
         return await connection.run_sync(read)
 
 
-@pytest.mark.parametrize("persona", ["reader", "operator"])
-async def test_only_a_confirmed_change_of_an_operator_changes_the_database(stored, tmp_path, persona):
+def token_for(site: Site, persona: str, **claims: Any) -> str:
+    expires_s = site.clock.now_ms() // 1000 + 3600
+    return AgentToken(**{"id": ID, "persona": Persona(persona), "expires_s": expires_s, **claims}).signed(TOKEN)
+
+
+@pytest.mark.parametrize("persona", Persona)
+@pytest.mark.parametrize("by", ["setting", "token"])
+async def test_only_a_confirmed_change_of_an_operator_changes_the_database(stored, tmp_path, persona, by):
+    """Whichever says who the agent is; of the two the token's own word counts, whatever the setting."""
     database, look = stored
-    async with make_site(tmp_path, database, mcp={"persona": persona}) as site:
+    other = next(each for each in Persona if each is not persona)
+    async with make_site(tmp_path, database, mcp={"persona": persona if by == "setting" else other}) as site:
         asked = await arguments(site)
         assert set(asked) == {*READING, *CHANGING}
-        async with agent(site) as client:
+        async with agent(site, TOKEN if by == "setting" else token_for(site, persona)) as client:
             offered = {tool.name for tool in (await client.list_tools()).tools}
             assert offered == {*READING, *(CHANGING if persona == "operator" else [])}
             before = await look()
@@ -115,7 +126,7 @@ async def test_only_a_confirmed_change_of_an_operator_changes_the_database(store
                 before = await look()
 
 
-@pytest.mark.parametrize("persona", ["reader", "operator"])
+@pytest.mark.parametrize("persona", Persona)
 async def test_every_tool_says_whether_it_changes_something(tmp_path, persona):
     async with make_site(tmp_path, mcp={"persona": persona}) as site, agent(site) as client:
         for tool in (await client.list_tools()).tools:
@@ -130,6 +141,39 @@ async def test_every_tool_says_whether_it_changes_something(tmp_path, persona):
 async def test_agents_may_only_read_unless_the_setting_says_more(tmp_path):
     async with make_site(tmp_path) as site, agent(site) as client:
         assert {tool.name for tool in (await client.list_tools()).tools} == set(READING)
+
+
+def test_the_setting_names_the_same_personas():
+    assert set(get_args(McpSettings.model_fields["persona"].annotation)) == set(Persona)
+
+
+@pytest.mark.parametrize(
+    ("claims", "settings", "why"),
+    [
+        ({"expires_s": 1_700_000_000}, {}, "expired on 2023-11-14 at 22:13 UTC"),
+        ({}, {"revoked": f"aaaa, {ID}"}, f"{ID}.* was revoked by EYEBRIGHT_MCP__REVOKED"),
+    ],
+)
+async def test_a_token_that_is_over_opens_nothing(tmp_path, claims, settings, why):
+    async with make_site(tmp_path, mcp=settings) as site:
+        answer = await site.post("/mcp", headers=bearer(token_for(site, "reader", **claims)))
+        assert answer.status_code == 401
+        assert re.search(why, answer.json()["detail"])
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_only_the_one_that_was_revoked_is_over(tmp_path):
+    async with (
+        make_site(tmp_path, mcp={"revoked": ID}) as site,
+        agent(site, token_for(site, "reader", id="f" * 16)) as client,
+    ):
+        assert await client.list_tools()
+
+
+async def test_a_token_of_another_server_opens_nothing(site):
+    token = AgentToken(ID, Persona.OPERATOR, site.clock.now_ms() // 1000 + 60).signed("another operator's")
+    answer = await site.post("/mcp", headers=bearer(token))
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
 
 def test_the_guide_names_every_tool_in_its_place():

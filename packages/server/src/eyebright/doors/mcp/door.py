@@ -4,12 +4,15 @@ The SDK is imported when the first agent calls: a server that no agent uses star
 """
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from eyebright.core.agent_token import Persona
 from eyebright.doors import problems
 from eyebright.doors.door import DoorContext
+from eyebright.doors.gate import persona_of
 from eyebright.errors import Unavailable
 
 PATH = "/mcp"
@@ -18,11 +21,12 @@ PATH = "/mcp"
 class McpDoor:
     public = frozenset[str]()
     job_paths = ()
+    agent_paths = frozenset({PATH})
 
     def __init__(self) -> None:
         self._wanted = asyncio.Event()
         self._opened = asyncio.Event()
-        self._answer: ASGIApp | None = None
+        self._answers: dict[Persona | None, ASGIApp] = {}
         self.routes = (Route(PATH, _Endpoint(self), methods=["POST"], include_in_schema=False),)
 
     async def run(self, context: DoorContext) -> None:
@@ -31,13 +35,16 @@ class McpDoor:
         try:
             from eyebright.doors.mcp.server import answering
 
-            server = await asyncio.to_thread(answering, context)
-            async with server.session_manager.run():
-                self._answer = server.session_manager.handle_request
+            async with AsyncExitStack() as stack:
+                for persona in Persona:
+                    manager = (await asyncio.to_thread(answering, context, persona)).session_manager
+                    await stack.enter_async_context(manager.run())
+                    self._answers[persona] = manager.handle_request
+                self._answers[None] = self._answers[Persona(context.settings.mcp.persona)]
                 self._opened.set()
                 await asyncio.Event().wait()
         finally:
-            self._answer = None
+            self._answers.clear()
             self._opened.set()
 
     def condition(self) -> str | None:
@@ -46,8 +53,8 @@ class McpDoor:
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._wanted.set()
         await self._opened.wait()
-        answer = self._answer or problems.answer(Unavailable("this door is closed; the server's log tells why"))
-        await answer(scope, receive, send)
+        closed = problems.answer(Unavailable("this door is closed; the server's log tells why"))
+        await self._answers.get(persona_of(scope), closed)(scope, receive, send)
 
 
 class _Endpoint:
