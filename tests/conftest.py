@@ -1,6 +1,11 @@
 """The whole product: real processes over real databases."""
 
+import os
+
 from databases import fresh_url, postgres
 from harness.rabbitmq import broker_url, rabbitmq
 
 __all__ = ["broker_url", "fresh_url", "postgres", "rabbitmq"]
+
+#: A server that a test starts in this folder takes nothing from a file that somebody keeps there.
+os.environ["EYEBRIGHT_ENV_FILE"] = os.devnull

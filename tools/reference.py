@@ -15,7 +15,7 @@ from eyebright import errors
 from eyebright.cli.reference import page as cli_page
 from eyebright.doors.amqp import asyncapi
 from eyebright.services.messages import SETTINGS
-from eyebright.settings import Settings, variables
+from eyebright.settings import Settings, alias_of, variables
 from eyebright.website import openapi
 from eyebright_kit.archive import Refusal
 from eyebright_kit.data.findings import CATALOGUE
@@ -76,7 +76,8 @@ def settings() -> Iterator[str]:
     yield "| variable | default | what it decides |\n|---|---|---|"
     defaults = _defaults(Settings.model_fields)
     for name, help_text in variables().items():
-        yield f"| `{name}` | {defaults.get(name, '')} | {help_text} |"
+        named = f"`{name}` or `{alias_of(name)}`" if alias_of(name) else f"`{name}`"
+        yield f"| {named} | {defaults.get(name, '')} | {help_text} |"
 
 
 def _defaults(fields: dict[str, Any], prefix: str = "EYEBRIGHT_") -> dict[str, str]:

@@ -1,6 +1,11 @@
 """Fixtures for every test of the server."""
 
+import os
+
 from databases import database, fresh_url, kind, postgres
 from harness.rabbitmq import broker_url, rabbitmq
 
 __all__ = ["broker_url", "database", "fresh_url", "kind", "postgres", "rabbitmq"]
+
+#: A server that a test starts in this folder takes nothing from a file that somebody keeps there.
+os.environ["EYEBRIGHT_ENV_FILE"] = os.devnull

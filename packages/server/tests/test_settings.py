@@ -1,5 +1,6 @@
 """Every knob, and the only reader of the environment."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,13 +10,13 @@ import pytest
 
 from eyebright import settings
 from eyebright.errors import InvalidRequest
-from eyebright.settings import Settings, unknown_variables, variables
+from eyebright.settings import ALIASES, Settings, adopt, alias_of, unknown_variables, variables
 
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch):
     for name in list(settings.process_environment()):
-        if name.startswith("EYEBRIGHT_"):
+        if name.startswith("EYEBRIGHT_") or name in settings.ALIASES:
             monkeypatch.delenv(name)
 
 
@@ -256,3 +257,119 @@ def test_the_password_of_a_broker_is_not_shown_with_the_settings(monkeypatch):
     settings = Settings(amqp={"consume": True})
     assert settings.amqp.url == "amqp://user:very-secret@mq/", "what a command says leaves what the environment says"
     assert "secret" not in repr(settings)
+
+
+def test_names_of_callers_deployments_are_understood(monkeypatch):
+    monkeypatch.setenv("SUPABASE_URL", "https://x.supabase.co/")
+    monkeypatch.setenv("SUPABASE_KEY", "sb_secret_swordfish\n")
+    found = Settings().training_agent
+    assert (found.supabase_url, found.supabase_key) == ("https://x.supabase.co", "sb_secret_swordfish")
+    assert "swordfish" not in repr(found)
+
+
+def test_our_own_name_goes_before_the_other(monkeypatch):
+    monkeypatch.setenv("SUPABASE_URL", "https://theirs.supabase.co")
+    monkeypatch.setenv("SUPABASE_KEY", "theirs")
+    monkeypatch.setenv("EYEBRIGHT_TRAINING_AGENT__SUPABASE_URL", "https://ours.supabase.co")
+    found = Settings().training_agent
+    assert (found.supabase_url, found.supabase_key) == ("https://ours.supabase.co", "theirs")
+
+
+def test_every_other_name_is_that_of_a_setting_and_an_empty_one_is_none(monkeypatch):
+    assert {alias_of(name) for name in variables()} - {""} == set(ALIASES)
+    for name in ALIASES:
+        monkeypatch.setenv(name, "")
+    assert Settings() == Settings()
+    assert Settings().training_agent.supabase_url is None
+
+
+def test_a_value_that_cannot_be_is_told_with_the_name_it_was_set_by(monkeypatch):
+    monkeypatch.setenv("SUPABASE_URL", "x.supabase.co")
+    with pytest.raises(InvalidRequest, match=r"^SUPABASE_URL is 'x.supabase.co': expected http"):
+        Settings()
+    monkeypatch.setenv("EYEBRIGHT_TRAINING_AGENT__SUPABASE_URL", "y")
+    with pytest.raises(InvalidRequest, match=r"^EYEBRIGHT_TRAINING_AGENT__SUPABASE_URL is 'y'"):
+        Settings()
+
+
+@pytest.mark.parametrize("name", ["SUPABASE_KEY", "EYEBRIGHT_TRAINING_AGENT__SUPABASE_KEY"])
+def test_a_key_that_fits_no_header_is_refused_and_not_repeated(monkeypatch, name):
+    monkeypatch.setenv(name, "sword fish")
+    with pytest.raises(InvalidRequest, match=f"^{name} holds what no header may hold") as caught:
+        Settings()
+    assert "fish" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://u:very-secret@db/x", "postgresql://u:very-secret/word@db/x", "very-secret", "postgresql:///very-secret"],
+)
+def test_the_address_of_the_callers_database_is_not_shown_when_it_is_refused(monkeypatch, url):
+    monkeypatch.setenv("EYEBRIGHT_TRAINING_AGENT__DATABASE_URL", url)
+    with pytest.raises(InvalidRequest, match="DATABASE_URL is no address of a Postgres database") as caught:
+        Settings()
+    assert "secret" not in caught.value.message
+
+
+def test_the_password_of_the_callers_database_is_not_shown_with_the_settings(monkeypatch):
+    url = "postgresql://postgres.ref:very-secret@pooler.supabase.com:6543/postgres?sslmode=require"
+    monkeypatch.setenv("EYEBRIGHT_TRAINING_AGENT__DATABASE_URL", url)
+    assert Settings().training_agent.database_url == url
+    assert "secret" not in repr(Settings())
+
+
+@pytest.fixture
+def env_file(tmp_path, monkeypatch):
+    """Made of lines; what is taken from it is forgotten after the test."""
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+
+    def write(*lines):
+        file = tmp_path / ".env"
+        file.write_text("\n".join(lines))
+        file.chmod(0o600)
+        return file
+
+    return write
+
+
+def test_a_file_says_what_the_environment_does_not(env_file, monkeypatch):
+    os.environ["SUPABASE_URL"] = "https://real.supabase.co"
+    file = env_file(
+        "# of the agent",
+        "SUPABASE_URL=https://file.supabase.co",
+        "export SUPABASE_KEY='from the file'",
+        "EYEBRIGHT_PORT=9000",
+        "GOOGLE_APPLICATION_CREDENTIALS=/etc/key.json",
+        "EYEBRIGHT_HOST=",
+        "PATH=/tmp/evil",
+        "LD_PRELOAD=/tmp/evil.so",
+        "DATABASE_PASSWORD=theirs",
+        "no assignment",
+    )
+    assert adopt(file) == ["EYEBRIGHT_PORT", "GOOGLE_APPLICATION_CREDENTIALS", "SUPABASE_KEY"]
+    assert os.environ["SUPABASE_URL"] == "https://real.supabase.co"
+    assert os.environ["SUPABASE_KEY"] == "from the file"
+    assert os.environ["GOOGLE_APPLICATION_CREDENTIALS"] == "/etc/key.json"
+    assert os.environ["PATH"] != "/tmp/evil"
+    assert {"LD_PRELOAD", "DATABASE_PASSWORD"}.isdisjoint(os.environ)
+
+
+def test_settings_alone_read_no_file(env_file, monkeypatch):
+    monkeypatch.chdir(env_file("EYEBRIGHT_PORT=9000").parent)
+    assert Settings().port == 8765
+
+
+def test_a_file_that_is_not_there_says_nothing(tmp_path):
+    (tmp_path / "venv").mkdir()
+    assert adopt(tmp_path / ".env") == adopt(tmp_path / "venv") == []
+
+
+def test_a_file_that_cannot_be_trusted_or_read_is_refused(env_file):
+    file = env_file("EYEBRIGHT_PORT=9000")
+    file.chmod(0o666)
+    with pytest.raises(InvalidRequest, match=r"can be written by anybody.*chmod o-w"):
+        adopt(file)
+    file.chmod(0o600)
+    file.write_bytes(b"EYEBRIGHT_PORT=\xff")
+    with pytest.raises(InvalidRequest, match="cannot be read"):
+        adopt(file)

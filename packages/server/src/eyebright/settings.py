@@ -1,7 +1,8 @@
 """Every knob of the product, and the only reader of the environment.
 
 `Settings()` works with nothing set. Each field is the variable `EYEBRIGHT_<FIELD>`, a field of a section
-`EYEBRIGHT_<SECTION>__<FIELD>` (`EYEBRIGHT_JOBS__LEASE_SECONDS=60`); lists are separated by commas.
+`EYEBRIGHT_<SECTION>__<FIELD>` (`EYEBRIGHT_JOBS__LEASE_SECONDS=60`); lists are separated by commas. Some have a second name,
+that of a system which Eyebright takes the place of (`ALIASES`): it counts where the first is not set.
 """
 
 import os
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
+from dotenv import dotenv_values
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from pydantic import (
     AfterValidator,
@@ -26,19 +28,28 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from eyebright.errors import InvalidRequest
 
 PREFIX = "EYEBRIGHT_"
+#: Names that callers' deployments set already, and the settings that they are.
+ALIASES = {
+    "SUPABASE_URL": ("training_agent", "supabase_url"),
+    "SUPABASE_KEY": ("training_agent", "supabase_key"),
+}
+#: Names that libraries of ours read by themselves.
+_OTHERS = frozenset({"GOOGLE_APPLICATION_CREDENTIALS"})
 _MIB = 2**20
 #: Two heartbeats may be lost or late before a trainer that lives loses its attempt.
 _HEARTBEATS_PER_LEASE = 3
 _USERINFO, _UNPRINTABLE, _BROKER, _UNSIGNED = "userinfo_in_url", "unprintable_secret", "no_broker", "not_to_sign_with"
+_NO_POSTGRES = "no_postgres"
 #: What is wrong with these is said without showing them.
-_NOT_SHOWN = frozenset({_USERINFO, _UNPRINTABLE, _BROKER, _UNSIGNED})
+_NOT_SHOWN = frozenset({_USERINFO, _UNPRINTABLE, _BROKER, _UNSIGNED, _NO_POSTGRES})
 _WHSEC = "whsec_"
 _BUCKET = re.compile(r"(?:gs|s3)://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._=-]+)*/?")
 
@@ -84,6 +95,17 @@ def _broker(url: str) -> str:
     return url
 
 
+def _postgres(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname or not _has_port(parts):
+        raise PydanticCustomError(
+            _NO_POSTGRES,
+            "is no address of a Postgres database; expected postgresql://user:password@host:port/name, where the password has "
+            "its / ? # @ and % written as %2F %3F %23 %40 %25",
+        )
+    return url
+
+
 def _has_port(parts: SplitResult) -> bool:
     """Or the usual one. Where a password holds a slash, its beginning stands in the place of the port."""
     try:
@@ -98,6 +120,10 @@ def _store(url: str) -> str:
 
 def _backend(url: str) -> str:
     return _server(url, "set EYEBRIGHT_TRAINING_SERVER__TOKEN").rstrip("/")
+
+
+def _supabase(url: str) -> str:
+    return _server(url, "set EYEBRIGHT_TRAINING_AGENT__SUPABASE_KEY").rstrip("/")
 
 
 def _licences(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -274,6 +300,24 @@ class TrainingServerSettings(Section):
     )
 
 
+class TrainingAgentSettings(Section):
+    """For callers of a Training Agent: their database, with the tables projects, datasets, models and agent_logs."""
+
+    database_url: Annotated[str, AfterValidator(_postgres)] | None = Field(
+        default=None,
+        repr=False,
+        description="postgresql://… of their database, pooled or not; it goes before the next two",
+    )
+    supabase_url: Annotated[str, AfterValidator(_supabase)] | None = Field(
+        default=None, description="Their Supabase project: https://….supabase.co"
+    )
+    supabase_key: Annotated[str, AfterValidator(_printable)] | None = Field(
+        default=None, repr=False, description="The service_role or secret key of that project"
+    )
+    connect_seconds: float = Field(default=5, gt=0, le=60, description="Longest wait for a connection to it")
+    answer_seconds: float = Field(default=5, gt=0, le=60, description="Longest wait for its answer")
+
+
 class WebhookSettings(Section):
     """How outgoing webhooks are sent. What may be called is `egress`."""
 
@@ -360,6 +404,11 @@ class Settings(BaseSettings):
         description="Base models that a LoRA may begin from, a folder each, as diffusers saves them; default: in data_dir",
     )
 
+    env_file: Path = Field(
+        default=Path(".env"),
+        description="What `eyebright serve` reads of it counts as variables that are not set otherwise; it need not be there",
+    )
+
     host: str = Field(default="127.0.0.1", description="The address to listen on")
     port: int = Field(default=8765, ge=0, le=65535, description="0 takes a free one; server.json tells which")
     allowed_hosts: Words = Field(default=(), description="Names this server is called by, beside loopback; * = any")
@@ -395,6 +444,7 @@ class Settings(BaseSettings):
     amqp: AmqpSettings = AmqpSettings()
     mcp: McpSettings = McpSettings()
     training_server: TrainingServerSettings = TrainingServerSettings()
+    training_agent: TrainingAgentSettings = TrainingAgentSettings()
     webhooks: WebhookSettings = WebhookSettings()
     log: LogSettings = LogSettings()
 
@@ -407,6 +457,17 @@ class Settings(BaseSettings):
             ) from None
         except SettingsError as error:
             raise InvalidRequest(_unreadable(error)) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _Aliases(settings_cls)
 
     @property
     def database(self) -> str:
@@ -444,6 +505,43 @@ class Settings(BaseSettings):
         return self.base_models or self.data_dir / "base-models"
 
 
+class _Aliases(PydanticBaseSettingsSource):
+    """What the environment says by other names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, (section, field) in ALIASES.items():
+            if value := os.environ.get(name):
+                found.setdefault(section, {})[field] = value
+        return found
+
+
+def adopt(file: Path) -> list[str]:
+    """Take what a `.env` says into the environment of this process, where it does not say so itself; the names.
+
+    Only names that mean something to Eyebright: `EYEBRIGHT_…`, the aliases, and what a library of ours reads. A file that is
+    not there says nothing. Raises InvalidRequest for one that cannot be read, or that anybody may write.
+    """
+    if not file.is_file():
+        return []
+    if file.stat().st_mode & 0o002:
+        raise InvalidRequest(f"{file} can be written by anybody, who could say what this server does; chmod o-w {file}")
+    try:
+        said = dotenv_values(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{file} cannot be read ({error}); mend it, or move it away") from None
+    taken = {name: value for name, value in said.items() if value and _ours(name) and name not in os.environ}
+    os.environ.update(taken)
+    return sorted(taken)
+
+
+def _ours(name: str) -> bool:
+    return name.startswith(PREFIX) or name in ALIASES or name in _OTHERS
+
+
 def process_environment() -> Mapping[str, str]:
     """A copy of the environment, for adapters that start processes: what of it they pass on is their decision."""
     return dict(os.environ)
@@ -467,6 +565,11 @@ def variables() -> dict[str, str]:
         else:
             found[_variable((name,))] = field.description or ""
     return found
+
+
+def alias_of(variable: str) -> str:
+    """The other name of it; "" where it has none."""
+    return next((name for name, location in ALIASES.items() if _variable(location) == variable), "")
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
@@ -508,7 +611,13 @@ def _sentence(found: Any) -> str:
     if kind == "model_type":
         return _no_section(variable)
     expected = f"expected {_EXPECTED[kind].format_map(found.get('ctx', {}))}" if kind in _EXPECTED else found["msg"]
-    return _refusal(variable, kind, found["input"], expected)
+    return _refusal(_as_set(variable), kind, found["input"], expected)
+
+
+def _as_set(variable: str) -> str:
+    """By the name that it was set by."""
+    other = alias_of(variable)
+    return other if other in os.environ and variable not in os.environ else variable
 
 
 def _refusal(name: str, kind: str, given: object, why: str) -> str:

@@ -1,5 +1,6 @@
 """`eyebright serve`: making room, and saying why it cannot start."""
 
+import os
 import re
 import signal
 import socket
@@ -127,3 +128,18 @@ def _until(happened: Callable[[], bool], seconds: float = 60) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("how", "taken"), [((), True), (("--embedded",), False)], ids=["own", "embedded"])
+def test_a_server_takes_settings_from_a_file_unless_a_command_started_it(
+    tmp_path: Path, how: tuple[str, ...], taken: bool
+) -> None:
+    (tmp_path / ".env").write_text("EYEBRIGHT_LOG__LEVEL=loud\nOTHERS=1\n")
+    (tmp_path / ".env").chmod(0o600)
+    command = [sys.executable, "-m", "eyebright", "serve", "--port", "0", *how]
+    variables = {**os.environ, "EYEBRIGHT_DATA_DIR": str(tmp_path / "data"), "EYEBRIGHT_EMBEDDED_IDLE_SECONDS": "0.1"}
+    del variables["EYEBRIGHT_ENV_FILE"]
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=90, check=False)
+    assert ("EYEBRIGHT_LOG__LEVEL is 'loud'" in done.stderr) == taken
+    assert (f"EYEBRIGHT_LOG__LEVEL: as {tmp_path / '.env'} says" in done.stderr) == taken
+    assert (done.returncode == 0) != taken

@@ -2,6 +2,7 @@
 
 import gc
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -12,7 +13,7 @@ from eyebright.cli.terminal import say
 from eyebright.cli.verbs import example, single
 from eyebright.client import LocalServer, running_server
 from eyebright.errors import FolderTaken
-from eyebright.settings import Settings
+from eyebright.settings import Settings, adopt
 
 app = single()
 
@@ -49,10 +50,14 @@ def serve(
 
     Every call needs the token that lies in the file `token` of the data folder; commands on this machine find it by themselves.
     An embedded server that a command has started makes room for this one; trainings go on meanwhile.
+
+    Settings may also stand in a file .env of the working folder; those of the environment go before them.
     """
     gc.disable()  # until the server is ready: collecting while modules load would take a third of the start
     from eyebright.app import serve as serve_forever
 
+    if not embedded:  # that one is started in whatever folder a command is given in
+        read_env_file(Settings().env_file)
     given: dict[str, Any] = {"host": host, "port": port, "embedded": embedded or None}
     if amqp:
         given["amqp"] = {"consume": True}
@@ -66,6 +71,12 @@ def serve(
         except FolderTaken:
             if not embedded_came_first(settings):
                 raise
+
+
+def read_env_file(file: Path) -> None:
+    """Whoever starts a server is told what else decides how it works; names only, as values may be secret."""
+    if taken := adopt(file):
+        say(f"{', '.join(taken)}: as {file.absolute()} says")
 
 
 def embedded_came_first(settings: Settings) -> bool:
