@@ -1,0 +1,198 @@
+"""The callers' database by its Postgres URL, through SQLAlchemy and asyncpg.
+
+Supabase's poolers lend a connection for the length of a transaction and no longer. So every call is one transaction, leaves no
+settings behind, and prepares its statements without a name: a named one would stay with a connection that others get next.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import asyncpg
+import orjson
+from sqlalchemy import TextClause, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from eyebright.core.callers import AGENT, CallersDataset, CallersModel, CallersProject, LogLine
+from eyebright.stores.projects import rows
+from eyebright.stores.projects.refusals import (
+    known,
+    no_dataset,
+    no_project,
+    refusal,
+    several_datasets,
+    silent,
+    unreachable,
+)
+
+#: A hosted project has few connections to give, and they are shared with the callers.
+CONNECTIONS = 5
+#: What a NAT or a pooler has forgotten by then is not used again.
+IDLE_SECONDS = 60
+#: What asyncpg understands of libpq's words; others of a URL, such as `pgbouncer=true`, are for other libraries.
+_UNDERSTOOD = frozenset(
+    {
+        *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslpassword", "sslnegotiation"),
+        *("ssl_min_protocol_version", "ssl_max_protocol_version", "target_session_attrs", "host", "port", "options"),
+    }
+)
+
+T = TypeVar("T")
+
+
+class SqlCallers:
+    """Connects when it is first asked. A call lasts `connect_seconds` and `answer_seconds` together at most."""
+
+    def __init__(self, url: str, connect_seconds: float, answer_seconds: float) -> None:
+        self._place = _place(url)
+        self._seconds = connect_seconds + answer_seconds
+        self._engine = _engine(_dsn(url), connect_seconds)
+
+    async def project(self, project_id: str) -> CallersProject:
+        found = await self._read(_PROJECT, id=known(project_id))
+        if not found:
+            raise no_project(project_id)
+        return rows.project(found[0])
+
+    async def dataset(self, project_id: str) -> CallersDataset:
+        found = await self._read(_DATASETS, id=known(project_id))
+        if not found:
+            raise no_dataset(project_id)
+        if len(found) > 1:
+            raise several_datasets(project_id)
+        return rows.dataset(found[0])
+
+    async def change_status(self, project_id: str, status: str, *, before: Collection[str]) -> bool:
+        """One guarded UPDATE. One that was not answered in time may have been done: then asking again finds that it was."""
+        wanted = rows.storable(status)
+        changing = partial(_change, id=known(project_id), status=wanted, before=[*map(rows.storable, before)])
+        now = await self._transaction(changing)
+        if now is None:
+            raise no_project(project_id)
+        return now == wanted
+
+    async def add_model(self, model: CallersModel) -> None:
+        await self._add(_ADD_MODELS, [rows.of_model(model)])
+
+    async def add_logs(self, lines: Sequence[LogLine]) -> None:
+        if lines:
+            await self._add(_ADD_LOGS, [rows.of_log_line(line) for line in lines])
+
+    async def recent_logs(self, project_id: str, limit: int) -> Sequence[LogLine]:
+        found = await self._read(_LOGS, id=known(project_id), agent=AGENT, limit=limit)
+        return [rows.log_line(row) for row in found]
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def _read(self, statement: TextClause, **values: Any) -> Sequence[rows.Row]:
+        async def read(connection: AsyncConnection) -> Sequence[rows.Row]:
+            result = await connection.execute(statement, values)
+            return [orjson.loads(row) for row in result.scalars()]
+
+        return await self._transaction(read)
+
+    async def _add(self, statement: TextClause, new: Sequence[rows.Row]) -> None:
+        async def add(connection: AsyncConnection) -> None:
+            await connection.execute(statement, {"rows": orjson.dumps(new).decode()})
+
+        await self._transaction(add)
+
+    async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._persistently(work)
+        except TimeoutError as error:
+            raise silent(self._place, self._seconds) from error
+        except DBAPIError as error:
+            said = error.orig.__cause__ or error.orig if error.orig else error
+            raise refusal(self._place, str(getattr(said, "sqlstate", None) or ""), str(said)) from error
+        except (OSError, SQLAlchemyError) as error:
+            raise unreachable(self._place, error) from error
+
+    async def _persistently(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Once more over a new connection, if the pool's own was lost: everything here may be done twice."""
+        try:
+            return await self._once(work)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        return await self._once(work)
+
+    async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self._engine.begin() as connection:
+            return await work(connection)
+
+
+async def _change(connection: AsyncConnection, **values: Any) -> str | None:
+    """The status that the project has then. None: there is no such project."""
+    changed = await connection.execute(_CHANGE_STATUS, values)
+    return changed.scalar() or await connection.scalar(_STATUS, {"id": values["id"]})
+
+
+def _select(columns: Sequence[str], rest: str) -> TextClause:
+    """As JSON, which has ids, times and metadata in one form whatever the columns' types are."""
+    return text(f"SELECT row_to_json(found)::text FROM (SELECT {', '.join(columns)} FROM {rest}) AS found")  # noqa: S608
+
+
+def _insert(table: str, columns: Sequence[str]) -> TextClause:
+    """The table itself says which types its columns have. A row that is there already stays as it is."""
+    listed = ", ".join(columns)
+    return text(
+        f"INSERT INTO {table} ({listed}) SELECT {listed} FROM "  # noqa: S608
+        f"jsonb_populate_recordset(NULL::{table}, CAST(:rows AS jsonb)) ON CONFLICT (id) DO NOTHING"
+    )
+
+
+# Parameters have no types of their own, so that Postgres gives them the columns': ids may be `uuid` or `text`, by their index.
+_PROJECT = _select(rows.PROJECT, "projects WHERE id = :id")
+_DATASETS = _select(rows.DATASET, "datasets WHERE project_id = :id LIMIT 2")
+_LOGS = _select(
+    rows.LOG,
+    "agent_logs WHERE project_id = :id AND agent_name = :agent ORDER BY created_at DESC NULLS LAST, id DESC LIMIT :limit",
+)
+_CHANGE_STATUS = text(
+    "UPDATE projects SET status = :status WHERE id = :id AND status::text = ANY(CAST(:before AS text[])) "
+    "RETURNING status::text"
+)
+_STATUS = text("SELECT coalesce(status::text, '') FROM projects WHERE id = :id")
+_ADD_MODELS = _insert("models", rows.MODEL)
+_ADD_LOGS = _insert("agent_logs", rows.LOG)
+
+
+def _engine(dsn: str, connect_seconds: float) -> AsyncEngine:
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        pool_recycle=IDLE_SECONDS,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        connect_args={
+            "async_creator_fn": partial(_connect, dsn, connect_seconds),
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": str,  # "": unnamed
+        },
+    )
+
+
+async def _connect(dsn: str, seconds: float) -> Any:
+    driver: Any = asyncpg  # its types know no parts of a second
+    return await driver.connect(
+        dsn, timeout=seconds, statement_cache_size=0, server_settings={"application_name": "eyebright"}
+    )
+
+
+def _dsn(url: str) -> str:
+    parts = urlsplit(url)
+    kept = [(name, value) for name, value in parse_qsl(parts.query) if name in _UNDERSTOOD]
+    return parts._replace(query=urlencode(kept)).geturl()
+
+
+def _place(url: str) -> str:
+    """For people: no user, no password, no parameters."""
+    parts = urlsplit(url)
+    return f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}"
