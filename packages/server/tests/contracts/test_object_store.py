@@ -1,33 +1,46 @@
-import errno
+"""What every object store must do: files, moto's S3, gcp-storage-emulator's Google."""
+
+import asyncio
 import hashlib
-import os
-import shutil
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
+from buckets import give_credentials
+from harness.object_stores import BUCKETS, bucket, endpoints, store_in
 
-from eyebright.errors import Conflict, InvalidRequest, NotFound, StorageFull, Unavailable
-from eyebright.ports.objects import BLOBS, Signing, attempt_prefix, blob_key
-from eyebright.stores.objects import files
+from eyebright.errors import Conflict, NotFound
+from eyebright.ports.objects import BLOBS, attempt_prefix, blob_key
 from eyebright.stores.objects.files import FileObjectStore
 
+__all__ = ["endpoints"]
+
 CONTENT = b"some bytes " * 1000
+#: More than is sent, or asked for, at once.
+LARGE = bytes(range(256)) * (9 << 12) + b"an odd end"
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "a folder" / "objects"
-
-
-@pytest.fixture
-def store(root):
-    return FileObjectStore(root)
+@pytest.fixture(params=["files", *BUCKETS])
+def store(request, endpoints, tmp_path, monkeypatch):
+    if request.param == "files":
+        yield FileObjectStore(tmp_path / "a folder" / "objects")
+        return
+    give_credentials(monkeypatch)
+    with store_in(bucket(request.param, endpoints[request.param]), tmp_path / "a folder") as opened:
+        yield opened
 
 
 @pytest.fixture
 def source(tmp_path):
     path = tmp_path / "source.bin"
     path.write_bytes(CONTENT)
+    return path
+
+
+@pytest.fixture
+def large(tmp_path):
+    path = tmp_path / "large.bin"
+    path.write_bytes(LARGE)
     return path
 
 
@@ -44,13 +57,6 @@ async def test_reading_begins_where_it_is_told_to(store, source):
     await store.put([("k", source)])
     assert await read(store, "k", offset=5) == CONTENT[5:]
     assert await read(store, "k", offset=len(CONTENT) + 1) == b""
-
-
-async def test_a_large_object_comes_in_chunks(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "CHUNK_BYTES", 7)
-    (tmp_path / "large").write_bytes(b"0123456789" * 3)
-    await store.put([("large", tmp_path / "large")])
-    assert [chunk async for chunk in store.open("large", 16)] == [b"6789012", b"3456789"]
 
 
 async def test_an_existing_key_is_left_as_it_is(store, source, tmp_path):
@@ -85,15 +91,6 @@ async def test_an_owned_blob_that_is_not_what_its_name_says_is_refused(store, so
     assert await store.absent([blob_key("a" * 64)]) == [blob_key("a" * 64)]
 
 
-async def test_a_kernel_that_copies_nothing_itself_leaves_it_to_us(store, source, monkeypatch):
-    def refuse(*_):
-        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-
-    monkeypatch.setattr(files.os, "copy_file_range", refuse)
-    await store.put([("k", source)])
-    assert await read(store, "k") == CONTENT
-
-
 async def test_what_is_removed_is_gone_and_nothing_else(store, source):
     await store.put([(key, source) for key in ("a/1", "a/2", "b/work/3", "b/work/deep/4", "b/report")])
     await store.remove(["a/1", "b/work/", "never/was", "never/"])
@@ -103,47 +100,9 @@ async def test_what_is_removed_is_gone_and_nothing_else(store, source):
     assert await store.absent(["a/1", "a/2", "b/work/3"]) == ["a/1", "b/work/3"]
 
 
-async def test_what_a_killed_process_was_writing_is_tidied_away(store, source, root):
-    await store.put([("k", source)])
-    (root / ".incoming" / "0123").write_bytes(b"half")
-    store.tidy()
-    assert [path for path in root.rglob("*") if path.is_file()] == [root / "k"]
-
-
-async def test_an_owned_file_is_linked_not_copied(store, source):
-    await store.put([("k", source)], owned=True)
-    assert (await store.local("k")).samefile(source)
-
-
-@pytest.mark.parametrize("owned", [False, True])
-async def test_a_file_system_without_links_gets_copies(store, source, owned, monkeypatch):
-    def refuse(_source, _target):
-        raise OSError(errno.EPERM, "no links here")
-
-    monkeypatch.setattr(files.os, "link", refuse)
-    assert await store.put([("k", source)], owned=owned) == 1
-    assert await read(store, "k") == CONTENT
-    assert not (await store.local("k")).samefile(source)
-
-
 async def test_a_stored_file_cannot_be_opened_for_writing(store, source):
     await store.put([("k", source)])
     assert (await store.local("k")).stat().st_mode & 0o222 == 0
-
-
-async def test_stat_reads_the_bytes_as_they_lie_there_now(store, source, root):
-    await store.put([("k", source)])
-    found = await store.stat("k")
-    assert (found.key, found.size_bytes, found.sha256) == ("k", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
-    (root / "k").chmod(0o600)
-    (root / "k").write_bytes(b"damaged")
-    assert (await store.stat("k")).sha256 == hashlib.sha256(b"damaged").hexdigest()
-
-
-async def test_local_gives_files_and_folders(store, source, root):
-    await store.put([("jobs/j/a1/model.onnx", source)])
-    assert await store.local("jobs/j/a1/model.onnx") == root / "jobs/j/a1/model.onnx"
-    assert await store.local("jobs/j/a1/") == root / "jobs/j/a1"
 
 
 async def test_what_is_not_there_is_not_found(store, source):
@@ -185,71 +144,13 @@ async def test_a_key_that_is_no_plain_relative_path_is_the_callers_mistake(store
             await verb(key)
 
 
-async def test_a_link_that_leads_out_of_the_store_is_not_followed(store, source, root):
-    await store.put([("jobs/j/a1/model.onnx", source)])
-    (root / "jobs/j/a1/secret").symlink_to(source)
-    with pytest.raises(NotFound):
-        await store.local("jobs/j/a1/secret")
-    with pytest.raises(NotFound):
-        await store.stat("jobs/j/a1/secret")
-
-
-def test_a_grant_is_the_uri_of_a_folder(store, root):
-    assert store.grant(BLOBS).uri == f"file://{root}/blobs/sha256/".replace(" ", "%20")
-    assert store.grant(attempt_prefix("job_1", 2)).uri.endswith("/jobs/job_1/a2/")
-    with pytest.raises(ValueError, match="slash"):
-        store.grant("jobs/job_1")
-
-
-async def test_no_url_reaches_a_file(store):
-    with pytest.raises(InvalidRequest, match="by their grants"):
-        await store.signed([Signing("GET", "k")])
-
-
-async def test_a_full_disk_says_so_and_leaves_nothing_half_written(store, source, root, monkeypatch):
-    def full(_reader, writer, _size):
-        os.write(writer, b"half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(files.os, "copy_file_range", full)
-    with pytest.raises(StorageFull, match="free some space"):
-        await store.put([("k", source)])
-    assert [path for path in root.rglob("*") if path.is_file()] == []
-
-
-async def test_a_disk_that_fails_says_so(store, source, monkeypatch):
-    def broken(_reader, _writer, _size):
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(files.os, "copy_file_range", broken)
-    with pytest.raises(Unavailable, match="Input/output error"):
-        await store.put([("k", source)])
-
-
 async def test_a_missing_source_is_the_callers_mistake(store, tmp_path):
     with pytest.raises(FileNotFoundError):
         await store.put([("k", tmp_path / "missing")])
 
 
 @pytest.mark.parametrize("owned", [False, True])
-async def test_everything_is_synced_before_it_appears(store, source, root, owned, monkeypatch):
-    synced: list[Path] = []
-    sync, link = files.sync, os.link
-
-    def watched_link(file, target):
-        assert file in synced
-        return link(file, target)
-
-    monkeypatch.setattr(files, "sync", lambda path: (synced.append(path), sync(path)))
-    monkeypatch.setattr(files.os, "link", watched_link)
-    key = blob_key(hashlib.sha256(CONTENT).hexdigest())
-    assert await store.put([(key, source), ("another/key", source)], owned=owned) == 2
-    folders = [root / folder for folder in (*Path(key).parents, "another")]
-    assert {root, *folders} <= set(synced)
-
-
-@pytest.mark.parametrize("owned", [False, True])
-async def test_of_many_files_none_appears_when_one_is_not_what_it_says(store, source, root, tmp_path, owned):
+async def test_of_many_files_none_appears_when_one_is_not_what_it_says(store, tmp_path, owned):
     sources = [tmp_path / str(number) for number in range(100)]
     for number, path in enumerate(sources):
         path.write_bytes(bytes([number]))
@@ -258,10 +159,104 @@ async def test_of_many_files_none_appears_when_one_is_not_what_it_says(store, so
     with pytest.raises(Conflict, match=f"{sources[70]} changed"):
         await store.put(list(zip(keys, sources, strict=True)), owned=owned)
     assert await store.absent(keys) == keys
-    assert [path for path in root.rglob("*") if path.is_file()] == []
+    assert await store.keys(BLOBS) == []
 
 
-async def test_nothing_passing_is_left_behind(store, source, root):
-    await store.put([(f"k{number}", source) for number in range(40)])
-    assert list((root / ".incoming").iterdir()) == []
-    shutil.rmtree(root)
+async def test_a_large_object_is_whole_wherever_it_is_read_from(store, large):
+    assert await store.put([("jobs/j/a1/model.onnx", large)]) == 1
+    for offset in (0, 1, 8 << 20, len(LARGE) - 3):
+        assert await read(store, "jobs/j/a1/model.onnx", offset) == LARGE[offset:]
+    assert (await store.local("jobs/j/a1/model.onnx")).read_bytes() == LARGE
+    found = await store.stat("jobs/j/a1/model.onnx")
+    assert (found.size_bytes, found.sha256) == (len(LARGE), hashlib.sha256(LARGE).hexdigest())
+
+
+async def test_an_empty_object_is_one_too(store, tmp_path):
+    (tmp_path / "nothing").touch()
+    assert await store.put([("k", tmp_path / "nothing")]) == 1
+    assert await read(store, "k") == b""
+    assert (await store.local("k")).read_bytes() == b""
+    assert await store.stat("k") == await store.stat("k")
+    assert (await store.stat("k")).sha256 == hashlib.sha256(b"").hexdigest()
+
+
+async def test_stat_tells_size_and_content(store, source):
+    await store.put([("k", source)])
+    found = await store.stat("k")
+    assert (found.key, found.size_bytes, found.sha256) == ("k", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+
+
+async def test_local_gives_files_and_folders(store, source, large):
+    await store.put([("jobs/j/a1/model.onnx", source), ("jobs/j/a1/deep/er/weights", large), ("jobs/j/a2/no", source)])
+    assert (await store.local("jobs/j/a1/model.onnx")).read_bytes() == CONTENT
+    for folder in (await store.local("jobs/j/a1/"), await store.local("jobs/j/a1")):
+        assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == {
+            "model.onnx",
+            "deep/er/weights",
+        }
+        assert (folder / "deep/er/weights").read_bytes() == LARGE
+
+
+async def test_local_forgets_what_was_removed(store, source, tmp_path):
+    (tmp_path / "other").write_bytes(b"other")
+    await store.put([("j/a/1", source), ("j/a/2", source)])
+    await store.local("j/a/")
+    await store.remove(["j/a/1"])
+    folder = await store.local("j/a/")
+    assert sorted(path.name for path in folder.iterdir()) == ["2"]
+    await store.put([("j/a/1", tmp_path / "other")])
+    assert (await store.local("j/a/1")).read_bytes() == b"other"
+    await store.remove(["j/"])
+    with pytest.raises(NotFound):
+        await store.local("j/a/2")
+
+
+async def test_many_keys_are_told_apart(store, tmp_path):
+    """More of some folders, fewer of others, and names before and behind all that are there."""
+    sources = [tmp_path / str(number) for number in range(40)]
+    for number, path in enumerate(sources):
+        path.write_bytes(b"%d" % number)
+    there = [f"{folder}/k{number:02}" for folder in ("a", "b/c") for number in range(20)]
+    assert await store.put(list(zip(there, sources, strict=True))) == 40
+    asked = ["a/a", *there[::-1], "a/k05x", "a/z", "b/k01", "d/k01", "z"]
+    assert await store.absent(asked) == ["a/a", "a/k05x", "a/z", "b/k01", "d/k01", "z"]
+    assert await store.keys("b/") == there[20:]
+
+
+async def test_the_workplace_is_a_folder_of_this_machine_that_is_seen_as_the_store(store, tmp_path):
+    prefix = attempt_prefix("job_1", 1)
+    grant = store.workplace(prefix)
+    folder = Path(unquote(urlsplit(grant.uri).path))
+    assert grant.uri.startswith("file:///")
+    assert grant.uri.endswith("/jobs/job_1/a1/")
+    (folder / "work").mkdir(parents=True)
+    (folder / "work" / "manifest").write_bytes(b"lines")
+    (folder / "report.json").write_bytes(b"{}")
+    assert await store.local(prefix) == folder
+    assert await read(store, f"{prefix}report.json") == b"{}"
+    assert (await store.stat(f"{prefix}report.json")).size_bytes == 2
+    blob = blob_key(hashlib.sha256(b"lines").hexdigest())
+    assert await store.put([(blob, folder / "work" / "manifest")], owned=True) == 1
+    await store.put([(f"{prefix}report.json", folder / "report.json")], owned=True)
+    await store.remove([f"{prefix}work/"])
+    assert not (folder / "work").exists()
+    assert await read(store, f"{prefix}report.json") == b"{}"
+    assert await store.keys(prefix) == [f"{prefix}report.json"]
+    assert await read(store, blob) == b"lines"
+
+
+async def test_a_grant_opens_a_folder(store):
+    assert store.grant(BLOBS).uri.endswith("/blobs/sha256/")
+    assert store.grant(attempt_prefix("job_1", 2)).uri.endswith("/jobs/job_1/a2/")
+    for verb in (store.grant, store.workplace):
+        with pytest.raises(ValueError, match="slash"):
+            verb("jobs/job_1")
+        with pytest.raises(ValueError, match="no object key"):
+            verb("jobs/../")
+
+
+async def test_of_many_at_once_each_object_is_put_once(store, source):
+    keys = [f"at-once/{number}" for number in range(6)]
+    counts = await asyncio.gather(*(store.put([(key, source)]) for key in keys))
+    assert counts == [1] * 6
+    assert await store.put([(key, source) for key in keys]) == 0

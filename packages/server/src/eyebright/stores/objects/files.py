@@ -7,7 +7,6 @@ import asyncio
 import errno
 import hashlib
 import os
-import re
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from eyebright.errors import Conflict, InvalidRequest, NotFound, StorageFull, Unavailable, is_full
 from eyebright.ports.objects import ObjectInfo, Signing
+from eyebright.stores.objects.keys import checked, checked_prefix, content_of
 from eyebright_kit.disk import sha256_of, sync
 from eyebright_wire.artifacts import Grant
 
@@ -25,8 +25,6 @@ CHUNK_BYTES = 1 << 20
 SYNCS_AT_ONCE = 16
 _BATCH = 32  # files per task
 
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
 _NO_CLONE = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.EBADF})
 _Pair = tuple[Path, Path]
@@ -72,9 +70,7 @@ class FileObjectStore:
         return await asyncio.to_thread(self._existing, key)
 
     def grant(self, prefix: str) -> Grant:
-        if not prefix.endswith("/"):
-            raise ValueError(f"a grant opens a folder: {prefix!r} must end with a slash")
-        return Grant(uri=f"{self._path(prefix).as_uri()}/")
+        return Grant(uri=f"{(self._root / checked_prefix(prefix)).as_uri()}/")
 
     async def signed(self, wanted: Sequence[Signing]) -> Sequence[str]:
         raise InvalidRequest(
@@ -85,10 +81,7 @@ class FileObjectStore:
         return self.grant(prefix)
 
     def _path(self, key: str) -> Path:
-        """Where a key lies. Raises ValueError for anything that is not a plain relative path."""
-        if not _KEY.fullmatch(key):
-            raise ValueError(f"{key!r} is no object key: expected letters, digits, . _ - and single slashes")
-        return self._root / key
+        return self._root / checked(key)
 
     def _existing(self, key: str) -> Path:
         """A key that is there, and is not a link that leads out of the store."""
@@ -243,5 +236,5 @@ def _copied_inside(reader: int, writer: int, size: int) -> bool:
 
 def _check_name(file: Path, target: Path, source: Path) -> None:
     """A blob is named by its content: a file that was edited since it was inspected must not get in under its old name."""
-    if _SHA256.fullmatch(target.name) and sha256_of(file) != target.name:
+    if content_of(target.name) not in (None, sha256_of(file)):
         raise Conflict(f"{source} changed while it was being imported; import it again")

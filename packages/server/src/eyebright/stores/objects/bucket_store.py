@@ -1,0 +1,298 @@
+"""Objects in a bucket: `BucketObjectStore(S3Bucket(…), "prefix", …)`.
+
+What is read here as a file is copied to this machine first and verified; what trainers read and write moves by signed URLs, and
+not through the server.
+"""
+
+import asyncio
+import hashlib
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from eyebright.errors import Conflict, NotFound, TooLarge, Unavailable
+from eyebright.ports.objects import BLOBS, ObjectInfo, Signing
+from eyebright.stores.objects.bucket import PIECE_BYTES, Bucket, BucketFailed, Changed, FileChanged, Found, chunks
+from eyebright.stores.objects.cache import Cache
+from eyebright.stores.objects.files import FileObjectStore
+from eyebright.stores.objects.keys import checked, checked_prefix, content_of
+from eyebright_kit.disk import sha256_of
+from eyebright_wire.artifacts import Grant
+
+#: Objects on their way at the same time, and pieces of all that come down.
+_FILES_AT_ONCE = 8
+_PIECES_AT_ONCE = 12
+#: Of those that come in pieces: with their pieces in hand, this is the memory that it takes.
+_LARGE_AT_ONCE = 2
+#: From so many wanted objects of one folder on it is listed; asking for each would take longer.
+_LISTED_FROM = 8
+_PAGE = 1000  # objects that a store tells of at a time
+
+#: Told of every piece that has moved: the key, and how many bytes.
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for every object. `expires_seconds`: how long a signed URL opens it."""
+
+    expires_seconds: int = 3600
+    object_bytes: int = 50 * 2**30  # the largest
+
+
+class BucketObjectStore:
+    """ObjectStore over one prefix of a bucket. `work` is a folder for what is done beside the server, which outlives it."""
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        prefix: str,
+        cache: Cache,
+        work: Path,
+        terms: Terms,
+        setting: str,
+        progress: Progress = lambda _key, _count: None,
+    ) -> None:
+        self._bucket = bucket
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._cache = cache
+        self._work = FileObjectStore(work)
+        self._work_folder = work
+        self._terms = terms
+        self._setting = setting
+        self._progress = progress
+        self._files = ThreadPoolExecutor(_FILES_AT_ONCE, "object")
+        self._pieces = ThreadPoolExecutor(_PIECES_AT_ONCE, "piece")
+        self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
+
+    def close(self) -> None:
+        for pool in (self._files, self._pieces):
+            pool.shutdown(cancel_futures=True)
+        self._bucket.close()
+
+    async def probe(self) -> None:
+        """Put an object, look at it and remove it. Raises Unavailable, with what was found and what to do."""
+        await asyncio.to_thread(self._probe)
+
+    async def put(self, files: Sequence[tuple[str, Path]], *, owned: bool = False) -> int:
+        """`owned` tells nothing here: what goes to a bucket is always a copy."""
+        return await asyncio.to_thread(self._put_all, files)
+
+    async def absent(self, keys: Sequence[str]) -> list[str]:
+        return await asyncio.to_thread(self._absent, [checked(key) for key in keys])
+
+    async def keys(self, prefix: str) -> list[str]:
+        return await asyncio.to_thread(lambda: [found.key for found in self._listed(checked_prefix(prefix))])
+
+    async def remove(self, keys: Sequence[str]) -> None:
+        await asyncio.to_thread(self._remove_all, [checked(key) for key in keys])
+        await self._work.remove(keys)
+
+    async def stat(self, key: str) -> ObjectInfo:
+        if await self._is_here(key):
+            return await self._work.stat(key)
+        return await asyncio.to_thread(self._stat, checked(key))
+
+    async def open(self, key: str, offset: int = 0) -> AsyncIterator[bytes]:
+        if await self._is_here(key):
+            async for chunk in self._work.open(key, offset):
+                yield chunk
+            return
+        content = self._content(await asyncio.to_thread(self._found, checked(key)), offset)
+        while (chunk := await asyncio.to_thread(next, content, None)) is not None:
+            yield chunk
+
+    async def local(self, key: str) -> Path:
+        if await self._is_here(key):
+            return await self._work.local(key)
+        return await asyncio.to_thread(self._local, checked(key))
+
+    def grant(self, prefix: str) -> Grant:
+        return Grant(uri=f"{self._bucket.uri}/{self._whole(checked_prefix(prefix))}")
+
+    async def signed(self, wanted: Sequence[Signing]) -> Sequence[str]:
+        return await asyncio.to_thread(lambda: [self._signed(signing) for signing in wanted])
+
+    def workplace(self, prefix: str) -> Grant:
+        return self._work.grant(prefix)
+
+    def _whole(self, key: str) -> str:
+        return f"{self._prefix}{key}"
+
+    async def _is_here(self, key: str) -> bool:
+        return not await self._work.absent([key])
+
+    def _probe(self) -> None:
+        key = self._whole(f"probe/{uuid.uuid4().hex}")
+        with self._explained(key):
+            self._bucket.replace(key, b"whether this bucket can be written\n")
+            if self._bucket.look(key) is None:
+                raise BucketFailed("what was put there is not there")
+            self._bucket.remove([key])
+
+    # Up
+
+    def _put_all(self, files: Sequence[tuple[str, Path]]) -> int:
+        """Nothing is sent before every file was found to be what its key says."""
+        targets = {checked(key): source for key, source in files}
+        new = [(key, targets[key]) for key in self._absent([*targets])]
+        sums = list(self._files.map(lambda item: self._sum(*item), new))
+        orders = [(*item, sha256) for item, sha256 in zip(new, sums, strict=True)]
+        return sum(self._files.map(lambda order: self._sent(*order), orders))
+
+    def _sum(self, key: str, source: Path) -> str:
+        self._require_size(source, source.stat().st_size)
+        sha256 = sha256_of(source)
+        if content_of(key) not in (None, sha256):
+            raise _edited(source)
+        return sha256
+
+    def _sent(self, key: str, source: Path, sha256: str) -> bool:
+        with self._explained(key):
+            try:
+                new = self._bucket.create(self._whole(key), source, sha256, lambda count: self._progress(key, count))
+            except FileChanged as error:
+                raise _edited(source) from error
+        if source == self._work_folder / key:
+            source.unlink()  # it was made there to be put here
+        return new
+
+    # What is there
+
+    def _absent(self, keys: Sequence[str]) -> list[str]:
+        by_folder: defaultdict[str, list[str]] = defaultdict(list)
+        for key in keys:
+            by_folder[key.rpartition("/")[0]].append(key)
+        gone = {key for found in self._files.map(self._absent_of, by_folder.items()) for key in found}
+        return [key for key in keys if key in gone]
+
+    def _absent_of(self, group: tuple[str, list[str]]) -> list[str]:
+        """Of one folder. A list that grows longer than asking for each would be is given up where it stands."""
+        folder, keys = group
+        undecided = sorted(keys)
+        gone: list[str] = []
+        if folder and len(keys) >= _LISTED_FROM:
+            listed = [found.key for found in islice(self._listed(f"{folder}/"), _PAGE * len(keys))]
+            there, last = set(listed), listed[-1] if len(listed) == _PAGE * len(keys) else "~"
+            gone = [key for key in undecided if key <= last and key not in there]
+            undecided = [key for key in undecided if key > last]
+        return gone + [key for key in undecided if self._look(key) is None]
+
+    def _listed(self, prefix: str) -> Iterator[Found]:
+        """With keys as the port knows them."""
+        with self._explained(prefix):
+            for found in self._bucket.list(self._whole(prefix)):
+                yield Found(found.key.removeprefix(self._prefix), found.size_bytes, found.tag)
+
+    def _look(self, key: str) -> Found | None:
+        with self._explained(key):
+            return self._bucket.look(self._whole(key))
+
+    def _found(self, key: str) -> Found:
+        """The object of a key. Raises NotFound."""
+        if not key.endswith("/") and (found := self._look(key)):
+            return found
+        if next(self._listed(f"{key.removesuffix('/')}/"), None):
+            raise NotFound(f"{key} is a folder, not an object")
+        raise NotFound(f"there is no object {key}")
+
+    def _remove_all(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._cache.drop(key)
+        single = [self._whole(key) for key in keys if not key.endswith("/")]
+        below = [self._whole(found.key) for key in keys if key.endswith("/") for found in self._listed(key)]
+        with self._explained(next(iter(keys), "")):
+            self._bucket.remove([*single, *below])
+
+    # Down
+
+    def _stat(self, key: str) -> ObjectInfo:
+        found = self._found(key)
+        return ObjectInfo(key, found.size_bytes, found.proven or self._sum_there(found))
+
+    def _sum_there(self, found: Found) -> str:
+        digest = hashlib.sha256()
+        for chunk in self._content(found):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def _content(self, found: Found, start: int = 0) -> Iterator[bytes]:
+        with self._explained(found.key.removeprefix(self._prefix)):
+            yield from chunks(self._bucket, found, start, self._pieces)
+
+    def _local(self, key: str) -> Path:
+        if key == BLOBS:
+            raise NotFound(f"{self._bucket.uri} holds the blobs; there is no folder of all of them on this machine")
+        if content_of(key) and (copy := self._cache.get(key)):
+            return copy
+        if not key.endswith("/") and (found := self._look(key)):
+            return self._copied(key, found)
+        return self._local_folder(f"{key.removesuffix('/')}/")
+
+    def _local_folder(self, prefix: str) -> Path:
+        listed = {found.key: found for found in self._listed(prefix)}
+        if not listed:
+            raise NotFound(f"there is no object {prefix}")
+        for key in self._cache.keys(prefix):
+            if key not in listed:
+                self._cache.drop(key)
+        list(self._files.map(self._local_file, listed.values()))
+        return self._cache.folder / prefix
+
+    def _local_file(self, listed: Found) -> Path:
+        return self._cache.get(listed.key, listed.tag) or self._copied(listed.key, self._found(listed.key))
+
+    def _copied(self, key: str, found: Found) -> Path:
+        """The copy, verified by what is known of the content: its name, or what was noted when it was put."""
+        self._require_size(f"{self._bucket.uri}/{found.key}", found.size_bytes)
+        expected = content_of(key) or found.noted
+        return self._cache.filled(
+            key, found.tag, found.size_bytes, lambda target: self._download(key, found, target, expected)
+        )
+
+    def _download(self, key: str, found: Found, target: Path, expected: str | None) -> None:
+        digest = hashlib.sha256()
+        with self._large if found.size_bytes > PIECE_BYTES else nullcontext(), target.open("xb") as file:
+            for chunk in self._content(found):
+                digest.update(chunk)
+                file.write(chunk)
+                self._progress(key, len(chunk))
+        if expected not in (None, digest.hexdigest()):
+            raise Unavailable(
+                f"{self._bucket.uri}/{found.key} is damaged: its sha256 is {digest.hexdigest()}, expected {expected}; "
+                "put the right file in its place"
+            )
+
+    def _signed(self, signing: Signing) -> str:
+        with self._explained(signing.key):
+            whole = Signing(signing.method, self._whole(checked(signing.key)), signing.size_bytes, signing.sha256)
+            return self._bucket.sign(whole, self._terms.expires_seconds)
+
+    def _require_size(self, what: Path | str, size_bytes: int) -> None:
+        if size_bytes > self._terms.object_bytes:
+            raise TooLarge(
+                f"{what} has {size_bytes:,} bytes, and the largest object may have {self._terms.object_bytes:,}; raise "
+                "EYEBRIGHT_STORAGE__OBJECT_BYTES if it is to be kept"
+            )
+
+    @contextmanager
+    def _explained(self, key: str) -> Generator[None]:
+        try:
+            yield
+        except Changed as error:
+            raise Unavailable(f"{self._bucket.uri}/{error}: it was replaced while it was read; try again") from error
+        except BucketFailed as error:
+            raise Unavailable(
+                f"{self._bucket.uri}/{self._whole(key)} could not be read or written: {error}; check {self._setting}, that the "
+                "store can be reached, and what the server's credentials may do there"
+            ) from error
+
+
+def _edited(source: Path) -> Conflict:
+    return Conflict(f"{source} changed while it was being imported; import it again")

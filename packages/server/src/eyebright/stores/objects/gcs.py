@@ -1,0 +1,253 @@
+"""A bucket in Google Cloud Storage, with Google's application default credentials; without any, as the public."""
+
+import hashlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import google.auth
+from google.api_core.exceptions import (
+    GoogleAPICallError,
+    NotFound,
+    PreconditionFailed,
+    RequestRangeNotSatisfiable,
+)
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.transport.requests import AuthorizedSession
+from google.cloud.storage import Client  # pyright: ignore[reportMissingTypeStubs]
+from google.cloud.storage.exceptions import DataCorruption  # pyright: ignore[reportMissingTypeStubs]
+from google.cloud.storage.retry import DEFAULT_RETRY  # pyright: ignore[reportMissingTypeStubs]
+from google.resumable_media import InvalidResponse, RetryStrategy  # pyright: ignore[reportMissingTypeStubs]
+from google.resumable_media.requests import ResumableUpload  # pyright: ignore[reportMissingTypeStubs]
+from requests.adapters import HTTPAdapter
+from requests.exceptions import RequestException
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from urllib3.exceptions import HTTPError
+
+from eyebright.ports.objects import Signing
+from eyebright.stores.objects.bucket import (
+    PIECE_BYTES,
+    REQUESTS_AT_ONCE,
+    SHA256,
+    WHOLE_BYTES,
+    BucketFailed,
+    Changed,
+    FileChanged,
+    Found,
+    Manners,
+    state,
+)
+from eyebright_kit.disk import sha256_of
+
+_SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
+_GOOGLE = "https://storage.googleapis.com"
+_KIND = "application/octet-stream"
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_REMOVED_AT_ONCE = 16
+
+
+class GoogleBucket:
+    """The tag of an object is its generation, a number that every new content gets."""
+
+    def __init__(self, bucket: str, endpoint: str | None, manners: Manners) -> None:
+        self._endpoint = endpoint or _GOOGLE
+        self._patience = manners.patience_seconds
+        self._timeout = (manners.connect_seconds, manners.idle_seconds)
+        self._manner = {"timeout": self._timeout, "retry": DEFAULT_RETRY.with_timeout(manners.patience_seconds)}
+        self._credentials = _credentials()
+        self._session = _session(self._credentials)
+        options = {"api_endpoint": endpoint} if endpoint else None
+        self._client: Any = Client(
+            project="none", credentials=self._credentials, client_options=options, _http=self._session
+        )
+        self._bucket: Any = self._client.bucket(bucket)
+
+    @property
+    def uri(self) -> str:
+        return f"gs://{self._bucket.name}"
+
+    def look(self, key: str) -> Found | None:
+        with self._explained():
+            blob = self._bucket.blob(key)
+            try:
+                blob.reload(**self._manner)
+            except NotFound:
+                return None
+            return Found(key, int(blob.size), str(blob.generation), (blob.metadata or {}).get(SHA256))
+
+    def list(self, prefix: str) -> Iterator[Found]:
+        with self._explained():
+            for blob in self._client.list_blobs(self._bucket, prefix=prefix, **self._manner):
+                yield Found(blob.name, int(blob.size), str(blob.generation))
+
+    def read(self, found: Found, start: int, stop: int) -> bytes:
+        with self._explained():
+            try:
+                return self._bucket.blob(found.key).download_as_bytes(
+                    start=start,
+                    end=stop - 1,
+                    raw_download=True,
+                    if_generation_match=int(found.tag),
+                    checksum=None,
+                    **self._manner,
+                )
+            except (NotFound, PreconditionFailed, RequestRangeNotSatisfiable) as error:
+                raise Changed(f"{found.key} is not what it was") from error
+
+    def create(self, key: str, content: Path, sha256: str, sent: Callable[[int], None]) -> bool:
+        size = content.stat().st_size
+        with self._explained():
+            try:
+                if size > WHOLE_BYTES:
+                    self._create_in_pieces(key, content, size, sha256, sent)
+                else:
+                    self._create_whole(key, content.read_bytes(), sha256)
+                    sent(size)
+            except PreconditionFailed:
+                return False
+            except InvalidResponse as error:
+                if _status(error) == 412:
+                    return False
+                raise
+            return True
+
+    def replace(self, key: str, content: bytes | Path) -> None:
+        with self._explained():
+            blob = self._bucket.blob(key, chunk_size=PIECE_BYTES)
+            put = blob.upload_from_string if isinstance(content, bytes) else blob.upload_from_filename
+            put(content, content_type=_KIND, checksum="crc32c", **self._manner)
+
+    def remove(self, keys: Sequence[str]) -> None:
+        with self._explained(), ThreadPoolExecutor(_REMOVED_AT_ONCE) as pool:
+            list(pool.map(self._remove, keys))
+
+    def sign(self, signing: Signing, seconds: int) -> str:
+        """Nothing is signed of the bytes to be put: Google takes their number and sum as headers alone, which the holder of a
+        mere URL does not know of."""
+        with self._explained():
+            try:
+                return self._bucket.blob(signing.key).generate_signed_url(
+                    version="v4",
+                    expiration=timedelta(seconds=seconds),
+                    method=signing.method,
+                    api_access_endpoint=self._endpoint,
+                    credentials=self._credentials,
+                )
+            except AttributeError as error:  # how the library tells it
+                raise BucketFailed(
+                    "nothing can be signed with these credentials; give the server the key of a service account "
+                    "(GOOGLE_APPLICATION_CREDENTIALS)"
+                ) from error
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _create_whole(self, key: str, content: bytes, sha256: str) -> None:
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise FileChanged
+        blob = self._bucket.blob(key)
+        blob.metadata = {SHA256: sha256}
+        blob.upload_from_string(content, content_type=_KIND, checksum="crc32c", if_generation_match=0, **self._manner)
+
+    def _create_in_pieces(self, key: str, content: Path, size: int, sha256: str, sent: Callable[[int], None]) -> None:
+        """Where a piece breaks off, Google is asked how much of it came. Nothing appears before the last."""
+        before = state(content)
+        if sha256_of(content) != sha256:
+            raise FileChanged
+        upload: Any = ResumableUpload(self._upload_url(), PIECE_BYTES, checksum="crc32c")
+        upload._retry_strategy = RetryStrategy(max_retries=0)
+        about = {"name": key, "metadata": {SHA256: sha256}}
+        with content.open("rb") as stream:
+            self._again(lambda: upload.initiate(self._session, stream, about, _KIND, size, timeout=self._timeout))
+            while not upload.finished:
+                if upload.bytes_uploaded + PIECE_BYTES >= size and state(content) != before:
+                    raise FileChanged
+                reached = upload.bytes_uploaded
+                if self._again(_Advance(upload, self._session, self._timeout)):
+                    break
+                sent(upload.bytes_uploaded - reached)
+
+    def _upload_url(self) -> str:
+        return f"{self._endpoint}/upload/storage/v1/b/{self._bucket.name}/o?uploadType=resumable&ifGenerationMatch=0"
+
+    def _again(self, work: Callable[[], Any]) -> Any:
+        again = Retrying(
+            retry=retry_if_exception(_passes),
+            wait=wait_random_exponential(max=10),
+            stop=stop_after_delay(self._patience),
+            reraise=True,
+        )
+        return again(work)
+
+    def _remove(self, key: str) -> None:
+        try:
+            self._bucket.blob(key).delete(**self._manner)
+        except NotFound:
+            return
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        try:
+            yield
+        except GoogleAPICallError as error:
+            raise BucketFailed(f"{type(error).__name__} (HTTP {error.code})", error.code) from error
+        except InvalidResponse as error:
+            raise BucketFailed(f"HTTP {_status(error)}", _status(error)) from error
+        except (GoogleAuthError, DataCorruption, RequestException, HTTPError) as error:
+            raise BucketFailed(type(error).__name__) from error
+
+
+class _Advance:
+    """Sends the next piece; called again, it asks first what came of it. True when that was all there is."""
+
+    def __init__(self, upload: Any, session: AuthorizedSession, timeout: tuple[float, float]) -> None:
+        self._upload = upload
+        self._session = session
+        self._timeout = timeout
+        self._broken = False
+
+    def __call__(self) -> bool:
+        if self._broken and self._whole_already():
+            return True
+        self._broken = True
+        self._upload.transmit_next_chunk(self._session, timeout=self._timeout)
+        return False
+
+    def _whole_already(self) -> bool:
+        try:
+            self._upload.recover(self._session)
+        except InvalidResponse as error:
+            if _status(error) in (200, 201):
+                return True
+            raise
+        return False
+
+
+def _credentials() -> Any:
+    library: Any = google.auth
+    try:
+        return library.default(scopes=_SCOPES)[0]
+    except DefaultCredentialsError:
+        return AnonymousCredentials()
+
+
+def _session(credentials: Any) -> AuthorizedSession:
+    session: Any = AuthorizedSession(credentials)
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=REQUESTS_AT_ONCE))
+    return session
+
+
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, InvalidResponse):
+        return _status(error) in _PASSING
+    return isinstance(error, (RequestException, HTTPError, ConnectionError))
+
+
+def _status(error: InvalidResponse) -> int:
+    answer: Any = error.response
+    return answer.status_code

@@ -1,0 +1,277 @@
+"""A bucket in Amazon S3 or in a store that speaks its dialect, with the credentials that boto3 finds.
+
+What is sent is signed together with its body, so that the store itself refuses what was changed on the way. Further checksums, in
+trailers that not every store knows, are left out.
+"""
+
+import hashlib
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.client import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    ResponseStreamingError,
+)
+from s3transfer.utils import ReadFileChunk
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from eyebright.ports.objects import Signing
+from eyebright.stores.objects.bucket import (
+    PIECE_BYTES,
+    PIECES_AT_ONCE,
+    REQUESTS_AT_ONCE,
+    SHA256,
+    WHOLE_BYTES,
+    BucketFailed,
+    Changed,
+    FileChanged,
+    Found,
+    Manners,
+    state,
+)
+from eyebright_kit.disk import sha256_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+#: Something has the key, or is about to: another upload to it ends at this moment.
+_TAKEN = frozenset({409, 412})
+_MOST_PARTS = 10_000
+_REMOVED_AT_ONCE = 1000
+#: boto3 tries again what did not get through; not an answer whose body broke off.
+_BROKEN_OFF = (IncompleteReadError, ResponseStreamingError, HTTPClientError)
+
+
+class _Taken(Exception):
+    """Something has got the key while its parts were sent."""
+
+
+class S3Bucket:
+    def __init__(self, bucket: str, endpoint: str | None, manners: Manners) -> None:
+        self._bucket = bucket
+        self._manners = manners
+        session: Any = boto3.Session()  # its types name every service of Amazon's that is not installed
+        self._session = session
+        self._client: S3Client = session.client("s3", endpoint_url=endpoint, config=_config(endpoint, manners))
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self._bucket}"
+
+    def look(self, key: str) -> Found | None:
+        with self._explained():
+            try:
+                said = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+            except ClientError as error:
+                if _status(error) == 404:
+                    return None
+                raise
+            return Found(key, said["ContentLength"], said["ETag"], said["Metadata"].get(SHA256), _proven(said))
+
+    def list(self, prefix: str) -> Iterator[Found]:
+        with self._explained():
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+                for item in page.get("Contents", ()):
+                    yield Found(item.get("Key", ""), item.get("Size", 0), item.get("ETag", ""))
+
+    def read(self, found: Found, start: int, stop: int) -> bytes:
+        again = Retrying(
+            retry=retry_if_exception_type(_BROKEN_OFF),
+            wait=wait_random_exponential(max=10),
+            stop=stop_after_delay(self._manners.patience_seconds),
+            reraise=True,
+        )
+        with self._explained():
+            return again(self._read, found, start, stop)
+
+    def create(self, key: str, content: Path, sha256: str, sent: Callable[[int], None]) -> bool:
+        size = content.stat().st_size
+        with self._explained():
+            try:
+                if size > WHOLE_BYTES:
+                    self._put_in_parts(key, content, sent, sha256)
+                else:
+                    self._put_whole(key, content.read_bytes(), sha256)
+                    sent(size)
+            except _Taken:
+                return False
+            except ClientError as error:
+                if _status(error) in _TAKEN:
+                    return False
+                raise
+            return True
+
+    def replace(self, key: str, content: bytes | Path) -> None:
+        with self._explained():
+            if isinstance(content, bytes):
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=content)
+            else:
+                self._put_in_parts(key, content, lambda _: None)
+
+    def remove(self, keys: Sequence[str]) -> None:
+        with self._explained():
+            for begin in range(0, len(keys), _REMOVED_AT_ONCE):
+                self._remove(keys[begin : begin + _REMOVED_AT_ONCE])
+
+    def sign(self, signing: Signing, seconds: int) -> str:
+        """What is known of the bytes is signed with it: their number as a header, which every client sends, their sha256 as a
+        parameter, by which S3 itself refuses others."""
+        with self._explained():
+            credentials = self._session.get_credentials()
+            if credentials is None:
+                raise NoCredentialsError
+            request = AWSRequest(method=signing.method, url=self._url(signing.key))
+            if signing.method == "PUT" and signing.size_bytes is not None:
+                request.headers["content-length"] = str(signing.size_bytes)
+            if signing.method == "PUT" and signing.sha256 is not None:
+                request.params = {
+                    "x-amz-checksum-sha256": b64encode(bytes.fromhex(signing.sha256)).decode(),
+                    "x-amz-sdk-checksum-algorithm": "SHA256",
+                }
+            frozen = credentials.get_frozen_credentials()
+            S3SigV4QueryAuth(frozen, "s3", self._client.meta.region_name, expires=seconds).add_auth(request)
+            return str(request.url)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _read(self, found: Found, start: int, stop: int) -> bytes:
+        """The tag is compared here: not every store understands the condition in the way that boto3 words it."""
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=found.key, Range=f"bytes={start}-{stop - 1}")
+        except ClientError as error:
+            if _status(error) in (404, 416):
+                raise Changed(f"{found.key} is not what it was") from error
+            raise
+        with closing(answer["Body"]) as body:
+            if answer["ETag"] != found.tag:
+                raise Changed(f"{found.key} is not what it was")
+            return body.read()
+
+    def _put_whole(self, key: str, content: bytes, sha256: str) -> None:
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise FileChanged
+        self._client.put_object(
+            Bucket=self._bucket,
+            Key=key,
+            Body=content,
+            Metadata={SHA256: sha256},
+            IfNoneMatch="*",
+            ChecksumSHA256=b64encode(bytes.fromhex(sha256)).decode(),
+        )
+
+    def _put_in_parts(self, key: str, content: Path, sent: Callable[[int], None], sha256: str | None = None) -> None:
+        """With a sha256, only where nothing has the key. What is given up is removed from the store, which would keep the parts,
+        and charge for them, for ever."""
+        before = state(content)
+        if sha256 is not None and sha256_of(content) != sha256:
+            raise FileChanged
+        upload = self._begun(key, sha256)
+        try:
+            parts = self._parts(key, content, upload, before[1], sent)
+            if state(content) != before:
+                raise FileChanged
+            if sha256 is not None and self.look(key) is not None:  # some stores pass over the condition here
+                raise _Taken
+            condition: Any = {} if sha256 is None else {"IfNoneMatch": "*"}
+            self._client.complete_multipart_upload(
+                Bucket=self._bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, **condition
+            )
+        except BaseException:
+            with suppress(BotoCoreError, ClientError):
+                self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+            raise
+
+    def _begun(self, key: str, sha256: str | None) -> str:
+        kept = {} if sha256 is None else {SHA256: sha256}
+        return self._client.create_multipart_upload(Bucket=self._bucket, Key=key, Metadata=kept)["UploadId"]
+
+    def _parts(
+        self, key: str, content: Path, upload: str, size: int, sent: Callable[[int], None]
+    ) -> "list[CompletedPartTypeDef]":
+        step = max(PIECE_BYTES, -(-size // _MOST_PARTS))
+
+        def send(number: int) -> "CompletedPartTypeDef":
+            body: Any = ReadFileChunk.from_filename(str(content), (number - 1) * step, step)
+            with closing(body):
+                length = len(body)
+                part = self._client.upload_part(
+                    Bucket=self._bucket, Key=key, UploadId=upload, PartNumber=number, Body=body
+                )
+            sent(length)
+            return {"ETag": part["ETag"], "PartNumber": number}
+
+        with ThreadPoolExecutor(PIECES_AT_ONCE) as pool:
+            return list(pool.map(send, range(1, max(1, -(-size // step)) + 1)))
+
+    def _remove(self, keys: Sequence[str]) -> None:
+        said = self._client.delete_objects(
+            Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        )
+        if refused := said.get("Errors"):
+            raise BucketFailed(f"{len(refused)} objects were not removed: {refused[0].get('Code')}")
+
+    def _url(self, key: str) -> str:
+        """Where boto3 itself would ask for it."""
+        url = self._client.generate_presigned_url("get_object", Params={"Bucket": self._bucket, "Key": key})
+        return url.partition("?")[0]
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        try:
+            yield
+        except ClientError as error:
+            raise BucketFailed(f"{_answer(error)['Error']['Code']} (HTTP {_status(error)})", _status(error)) from error
+        except BotoCoreError as error:
+            raise BucketFailed(str(error)) from error
+
+
+def _config(endpoint: str | None, manners: Manners) -> Config:
+    """Stores of other makers seldom have a host name for each bucket."""
+    return Config(
+        signature_version="s3v4",
+        connect_timeout=manners.connect_seconds,
+        read_timeout=manners.idle_seconds,
+        max_pool_connections=REQUESTS_AT_ONCE,
+        retries={"mode": "standard", "total_max_attempts": _tries(manners.patience_seconds)},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"addressing_style": "path" if endpoint else "auto", "payload_signing_enabled": True},
+    )
+
+
+def _tries(seconds: float) -> int:
+    """How many of boto3's tries take about so long: its pauses double from half a second, on average, to ten."""
+    tries, waited, pause = 2, 0.5, 1.0
+    while waited + pause <= seconds:
+        tries, waited, pause = tries + 1, waited + pause, min(2 * pause, 10)
+    return tries
+
+
+def _answer(error: ClientError) -> Any:
+    return error.response
+
+
+def _status(error: ClientError) -> int:
+    return _answer(error)["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def _proven(said: Any) -> str | None:
+    """Of an object that was put in parts, the store only has the sum of their sums."""
+    checksum = said.get("ChecksumSHA256")
+    if checksum is None or said.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT" or "-" in checksum:
+        return None
+    return b64decode(checksum).hex()
