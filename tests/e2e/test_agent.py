@@ -1,14 +1,25 @@
 """An agent goes from a folder of images to a trained model by tools alone, with the real toy trainer and a real server."""
 
+import os
+import re
+import sys
+import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
 import httpx2
-from harness.live import LiveServer, pets
+import psutil
+import pytest
+from harness.live import LiveServer, environment, pets
 from mcp import Client
+from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from eyebright.client import running_server
+from eyebright.settings import Settings
+
+ROOT = Path(__file__).parents[2]
 
 
 async def test_an_agent_goes_from_a_folder_to_a_model_that_predicts(tmp_path: Path) -> None:
@@ -22,6 +33,58 @@ async def test_an_agent_goes_from_a_folder_to_a_model_that_predicts(tmp_path: Pa
             Client(streamable_http_client(f"{local.url}/mcp", http_client=http)) as client,
         ):
             await journey(client, folder)
+
+
+async def test_an_agent_that_starts_its_own_process_needs_no_server_beforehand(tmp_path: Path) -> None:
+    folder, data_dir = pets(tmp_path / "pets"), tmp_path / "data"
+    settings = Settings(data_dir=data_dir)
+    command = StdioServerParameters(
+        command=sys.executable, args=["-m", "eyebright", "mcp", "--persona", "operator"], env=environment(data_dir)
+    )
+    try:
+        async with Client(command) as client:
+            await journey(client, folder)
+            gone = _stopped(settings)
+            assert (await call(client, "list_models"))["data"]["items"]  # as after a long silence
+            again = running_server(settings)
+            assert again
+            assert again.pid != gone
+    finally:
+        _stopped(settings)
+
+
+def _stopped(settings: Settings) -> int | None:
+    """Which process that was."""
+    local = running_server(settings)
+    if local is None:
+        return None
+    assert local.embedded
+    psutil.Process(local.pid).terminate()
+    deadline = time.monotonic() + 30
+    while running_server(settings) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return local.pid
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["stdio", "http"])
+async def test_the_python_lines_of_the_guide_work(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = re.findall(r"```python\n(.*?)```", (ROOT / "docs/guide/mcp.md").read_text(), re.DOTALL)[number]
+    with LiveServer(tmp_path) as live:
+        local = running_server(live.settings)
+        assert local
+        for name in set(os.environ) - set(environment(tmp_path)):
+            monkeypatch.delenv(name)
+        for name, value in environment(tmp_path).items():
+            monkeypatch.setenv(name, value)
+        here = lines.replace("http://127.0.0.1:8765", local.url)
+        here = here.replace(".venv/bin/eyebright", str(Path(sys.executable).with_name("eyebright")))
+        made: dict[str, Any] = {"token": live.token}
+        exec(f"async def example():\n{textwrap.indent(here, '    ')}", made)
+        await made["example"]()
+    assert "toy/classification" in capsys.readouterr().out
 
 
 async def journey(client: Client, folder: Path) -> None:

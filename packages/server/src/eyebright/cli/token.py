@@ -1,19 +1,17 @@
 """`eyebright token`."""
 
 from datetime import timedelta
-from secrets import token_hex
 from typing import Annotated
 
 import typer
 
+from eyebright.cli.agents import agent_token, operators_token
 from eyebright.cli.options import Json
 from eyebright.cli.ordering import seconds_of
 from eyebright.cli.terminal import emit, say, show
 from eyebright.cli.verbs import example, single
-from eyebright.client.local import local_token
-from eyebright.core.agent_token import AgentToken, Persona, read
-from eyebright.errors import Forbidden, InvalidRequest, Unauthenticated
-from eyebright.ports.clock import SystemClock
+from eyebright.core.agent_token import Persona
+from eyebright.errors import InvalidRequest
 from eyebright.settings import Settings
 
 app = single()
@@ -48,24 +46,6 @@ def token(
         return
     show(made.signed(operators))
     say(f"It lets an agent in as {made.persona} until {made.expires}. Its id is {made.id}.")
-
-
-def agent_token(persona: Persona, seconds: int) -> AgentToken:
-    """One that counts from now on."""
-    return AgentToken(token_hex(8), persona, SystemClock().now_ms() // 1000 + seconds)
-
-
-def operators_token(settings: Settings) -> str:
-    """What agents' tokens are signed with. Raises Unauthenticated without one, Forbidden where only an agent's is there."""
-    found = settings.token or (None if settings.url else local_token(settings))
-    if found is None:
-        raise Unauthenticated(
-            "no operator's token: it is made when the server first starts (`eyebright serve`). Of a server elsewhere, set "
-            "EYEBRIGHT_TOKEN to what it keeps in the file `token` of its data folder"
-        )
-    if read(found) is not None:
-        raise Forbidden("EYEBRIGHT_TOKEN is an agent's token, and none can be made of that; it takes the operator's")
-    return found
 
 
 def _seconds(text: str) -> int:

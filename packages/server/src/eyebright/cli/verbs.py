@@ -25,6 +25,7 @@ VERBS = {
     "webhooks": Verb("eyebright.cli.webhooks", "Have other programs told of jobs, data sets and models."),
     "queue": Verb("eyebright.cli.queue", "Show, replay and discard messages that were put aside."),
     "consume": Verb("eyebright.cli.consume", "Hand orders of a message queue to a server."),
+    "mcp": Verb("eyebright.cli.mcp", "Let an agent work with Eyebright over stdin and stdout."),
     "token": Verb("eyebright.cli.token", "Make a token for an agent."),
     "recipes": Verb("eyebright.cli.recipes", "What can be trained, and every setting with its default."),
     "trainers": Verb("eyebright.cli.trainers", "List, install and check the training frameworks."),

@@ -187,6 +187,11 @@ def test_the_guide_names_every_tool_in_its_place():
     ]
     tools = [*tools_of(Reading(None)), *tools_of(Changing(None, 0))]
     assert sorted(named) == sorted((verb.__name__, kind.phase, kind.changes) for verb, kind in tools)
-    assert json.loads(re.search(r"```json\n(.*?)```", guide, re.DOTALL)[1])["mcpServers"]["eyebright"]["url"].endswith(
-        "/mcp"
-    )
+
+
+def test_the_files_of_the_guide_are_json_and_lead_to_the_door():
+    guide = (Path(__file__).parents[5] / "docs/guide/mcp.md").read_text()
+    files = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", guide, re.DOTALL)]
+    servers = [server for file in files for server in (file.get("mcpServers") or file["servers"]).values()]
+    assert {server["url"] for server in servers if "url" in server} == {"http://127.0.0.1:8765/mcp"}
+    assert {server["args"][0] for server in servers if "command" in server} == {"mcp"}
