@@ -6,10 +6,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+import trustme
 from databases import Postgres
 from harness.callers import TABLES_OF_TEXT, TABLES_OF_TYPES, Callers
 from harness.pgbouncer import PgBouncer
@@ -407,6 +409,36 @@ async def test_nothing_stays_behind_with_the_pooler(callers: Callers, pgbouncer:
         await database.change_status(project_id, "training", before=["pending_training"])
     assert before == await _session(pgbouncer.url(callers.name))
     await database.close()
+
+
+async def test_tls_is_as_the_url_says(callers: Callers, postgres: Postgres, pgbouncer: PgBouncer, tmp_path: Path):
+    authority, stranger = trustme.CA(), trustme.CA()
+    for name, each in {"ours": authority, "strange": stranger}.items():
+        each.cert_pem.write_to_path(tmp_path / name)
+    project_id = await callers.add_project()
+    strict = PgBouncer(postgres, authority.issue_cert("127.0.0.1"))
+    foreign = PgBouncer(postgres, authority.issue_cert("elsewhere.example.org"))
+    ours = f"sslmode=verify-full&sslrootcert={tmp_path / 'ours'}"
+    try:
+        for query in ("sslmode=require", ours, ""):
+            database = opened_at(database_url=f"{strict.url(callers.name)}?{query}")
+            assert (await database.project(project_id)).id == project_id
+            await database.close()
+        for pooler, query in (
+            (strict, "sslmode=disable"),
+            (strict, f"sslmode=verify-full&sslrootcert={tmp_path / 'strange'}"),
+            (strict, "sslmode=verify-full&sslrootcert=/no/such/file"),
+            (foreign, ours),
+            (pgbouncer, "sslmode=require"),
+        ):
+            database = opened_at(database_url=f"{pooler.url(callers.name)}?{query}")
+            with pytest.raises(Unavailable) as caught:
+                await database.project(project_id)
+            assert "sword" not in caught.value.message
+            await database.close()
+    finally:
+        strict.close()
+        foreign.close()
 
 
 async def test_a_key_that_a_proxy_repeats_is_not_shown():

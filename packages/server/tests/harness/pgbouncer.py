@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from databases import Postgres
 
 PROGRAM = Path("/usr/sbin/pgbouncer")
@@ -33,21 +34,31 @@ auth_file = {users}
 pool_mode = transaction
 default_pool_size = {connections}
 """
+TLS = """
+client_tls_sslmode = require
+client_tls_key_file = {key}
+client_tls_cert_file = {chain}
+"""
 
 
 class PgBouncer:
     """It dies with this process, however that ends."""
 
-    def __init__(self, postgres: Postgres) -> None:
+    def __init__(self, postgres: Postgres, certificate: trustme.LeafCert | None = None) -> None:
+        """With a certificate it takes nobody without TLS."""
         self._folder = Path(tempfile.mkdtemp(prefix="eyebright-pgbouncer-"))
         self._account = _account()
         self.port = _free_port()
         users = self._folder / "users"
         users.write_text(f'"{USER}" "{PASSWORD}"\n')
-        (self._folder / "ini").write_text(
-            CONFIGURATION.format(postgres=postgres.port, port=self.port, users=users, connections=SERVER_CONNECTIONS)
-        )
-        for path in (self._folder, users, self._folder / "ini"):
+        told = CONFIGURATION.format(postgres=postgres.port, port=self.port, users=users, connections=SERVER_CONNECTIONS)
+        if certificate:
+            key, chain = self._folder / "key", self._folder / "chain"
+            certificate.private_key_pem.write_to_path(key)
+            certificate.cert_chain_pems[0].write_to_path(chain)
+            told += TLS.format(key=key, chain=chain)
+        (self._folder / "ini").write_text(told)
+        for path in (self._folder, *self._folder.iterdir()):
             shutil.chown(path, self._account)
         self._process = self._start()
 

@@ -7,7 +7,8 @@ from eyebright.core.callers import CallersDataset, CallersModel, CallersProject,
 
 
 class CallersDatabase(Protocol):
-    """All raise Unavailable, within seconds, while it cannot be reached or refuses us. Ids are UUIDs in their usual form.
+    """All raise Unavailable, within seconds, while it cannot be reached or refuses us, and Conflict where its tables have rules
+    that a row breaks: asking again would not help. Ids are UUIDs in their usual form; nothing is found by any other.
 
     What is written is written once, however often it is asked for: who was left without an answer asks again.
     """
@@ -21,7 +22,10 @@ class CallersDatabase(Protocol):
         ...
 
     async def change_status(self, project_id: str, status: str, *, before: Collection[str]) -> bool:
-        """Only if it is one of `before` now; whether the project has the status on return. Raises NotFound."""
+        """Only if it is one of `before` now; whether the project has the status on return. Raises NotFound.
+
+        After Unavailable it may have been done.
+        """
         ...
 
     async def add_model(self, model: CallersModel) -> None: ...
