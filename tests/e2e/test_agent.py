@@ -93,6 +93,9 @@ async def journey(client: Client, folder: Path) -> None:
 
     order = {"order": {"path": str(folder)}}
     assert (await call(client, "import_dataset", **order))["preview"] == {"source": str(folder), "name": "pets"}
+    looked = await ended(client, (await call(client, "inspect_dataset", **order, confirm=True))["result"])
+    found = (await call(client, "describe_inspection", job_id=looked["id"]))["data"]
+    assert (found["classes"], (await call(client, "list_datasets"))["data"]["items"]) == (["cat", "dog"], [])
     imported = await ended(client, (await call(client, "import_dataset", **order, confirm=True))["result"])
     version = (await call(client, "describe_dataset_version", version_id=imported["imported_version"]))["data"]
     assert version["report"]["classes"] == ["cat", "dog"]

@@ -140,9 +140,9 @@ class Datasets:
             self._insert_with_list(job, receipt, order.images) if order.images else self._insert(job, receipt)
         )
 
-    async def check(self, order: DatasetImport) -> Source:
-        """What an import would read. Raises as `order` does, but not for its key; nothing is kept."""
-        if order.train is not None:
+    async def check(self, order: DatasetImport | DatasetInspection) -> Source:
+        """What would be read. Raises as `order` does, but not for its key; nothing is kept."""
+        if isinstance(order, DatasetImport) and order.train is not None:
             await self._check(order.train)
         return await self._source(order)
 

@@ -183,6 +183,40 @@ async def test_a_refusal_says_what_was_found_and_the_way_out(operated):
         assert "absolute path" in await refused(client, "predict", model="pets", path="../token")
 
 
+async def test_before_a_model_is_deleted_its_loss_is_shown(operated):
+    await operated.add_dataset()
+    handle = await operated.launch()
+    await operated.say(handle, operated.event(1, "started", pid=7, host="here"))
+    await operated.succeed(handle, 2)
+    model = (await operated.context.services.jobs.get(handle.job_id)).model_id
+    async with agent(operated) as client:
+        loss = (await call(client, "delete_model", model_id=model))["preview"]
+        assert (loss["model"]["id"], loss["files"], loss["size_bytes"]) == (model, 2, len(b"weights" + b"picture"))
+        assert "mdl_" in await refused(client, "delete_model", model_id="pets@1")
+        await operated.context.services.models.point(model, "production")
+        for confirm in (False, True):
+            assert "take the alias away first" in await refused(client, "delete_model", model_id=model, confirm=confirm)
+        await operated.context.services.models.unpoint(model, "production")
+        assert (await call(client, "delete_model", model_id=model, confirm=True))["result"] == {"id": model}
+        assert "was deleted on" in await refused(client, "describe_model", model=model)
+
+
+async def test_a_report_that_is_not_there_yet_is_said_so(site):
+    await site.add_dataset()
+    job = await site.order()
+    async with agent(site) as client:
+        for tool in ("describe_rehearsal", "describe_inspection"):
+            assert "has no artifact" in await refused(client, tool, job_id=job.id)
+            assert "not_found" in await refused(client, tool, job_id="job_1")
+
+
+async def test_an_agent_cannot_have_an_address_called_by_a_rehearsal(operated):
+    await operated.add_dataset()
+    order = {"dataset": "pets", "webhook": "https://evil.example/"}
+    async with agent(operated) as client:
+        assert "webhook" in await refused(client, "rehearse_training", order=order, confirm=True)
+
+
 async def test_of_a_mistake_of_ours_an_agent_learns_nothing(site, monkeypatch):
     async def broken(*_):
         raise RuntimeError("the password is 1234")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from harness.site import TOKEN, Site, bearer, bmp
+from harness.site import TOKEN, Site, bearer, bmp, pets
 from harness.site import site as make_site
 from sqlalchemy import Connection, MetaData, select
 
@@ -16,9 +16,12 @@ from eyebright.core.agent_token import AgentToken, Persona
 from eyebright.doors.mcp.changing import Changing
 from eyebright.doors.mcp.reading import Reading
 from eyebright.doors.mcp.tools import tools_of
+from eyebright.ports.executor import Handle
 from eyebright.settings import McpSettings
 from eyebright.stores.sql.database import Database
-from eyebright_wire.jobs import JobState
+from eyebright_wire.jobs import JobState, RehearsalRequest
+from eyebright_wire.rehearsals import RehearsalReport, RehearsalStep, StepState
+from eyebright_wire.resources import DatasetInspection
 
 READING = [verb.__name__ for verb, _ in tools_of(Reading(None))]
 CHANGING = [verb.__name__ for verb, _ in tools_of(Changing(None, 0))]
@@ -28,7 +31,8 @@ KEEPS_NOTHING = {"predict"}
 
 
 async def arguments(site: Site) -> dict[str, dict[str, Any]]:
-    """For each tool some that it can carry out: there are a data set, an ended job with its model, a failed and a queued one."""
+    """For each tool some that it can carry out: there are a data set, an ended job with its model, a failed and a queued one, an
+    inspection and a rehearsal that have ended."""
     version = await site.add_dataset()
     handle = await site.launch()
     await site.say(handle, site.event(1, "started", pid=7, host="here"))
@@ -41,18 +45,21 @@ async def arguments(site: Site) -> dict[str, dict[str, Any]]:
     await site.context.services.sweep.tick()
     await site.context.services.sweep.settle()
     assert (await site.context.services.jobs.get(failed.job_id)).state is JobState.FAILED
+    inspection, rehearsal = await inspected(site), await rehearsed(site)
     queued = await site.order(name="waiting")
     archive = site.folder / "zoo.zip"
     archive.write_bytes(b"a zip, to be looked at later")
     job, one = {"job_id": handle.job_id}, {"model": model}
     return {
         "estimate_training": {"order": {"dataset": "pets"}},
+        "describe_rehearsal": {"job_id": rehearsal},
         "list_trainers": {},
         "list_recipes": {},
         "describe_recipe": {"recipe": "toy/classification"},
         "list_datasets": {},
         "describe_dataset": {"name": "pets"},
         "describe_dataset_version": {"version_id": version},
+        "describe_inspection": {"job_id": inspection},
         "list_jobs": {"states": ["queued"]},
         "describe_job": job,
         "watch_job": {"job_id": queued.id, "seconds": 0.2},
@@ -61,13 +68,35 @@ async def arguments(site: Site) -> dict[str, dict[str, Any]]:
         "list_models": {},
         "describe_model": one,
         "compare_models": {"left": model, "right": model},
+        "rehearse_training": {"order": {"dataset": "pets"}},
+        "inspect_dataset": {"order": {"path": str(archive)}},
         "import_dataset": {"order": {"path": str(archive)}},
         "start_training": {"order": {"dataset": "pets"}},
         "cancel_job": {"job_id": queued.id},
         "retry_job": {"job_id": failed.job_id},
         "export_model": {**one, "form": "csv"},
         "predict": {**one, "image": base64.b64encode(bmp(1)).decode()},
+        "delete_model": {"model_id": model},
     }
+
+
+async def inspected(site: Site) -> str:
+    archive = site.folder / "pets.zip"
+    archive.write_bytes(pets())
+    job = await site.context.services.datasets.order(DatasetInspection(path=str(archive)))
+    await site.import_all()
+    return job.id
+
+
+async def rehearsed(site: Site) -> str:
+    job = (await site.context.services.jobs.rehearse(RehearsalRequest(dataset="pets"))).view
+    await site.context.services.dispatch.tick()
+    handle = Handle(job.id, 1)
+    report = RehearsalReport(steps=(RehearsalStep(name="data", state=StepState.PASSED),), seconds=1.0)
+    found = site.leave(handle, "rehearsal.json", report.model_dump_json().encode())
+    await site.say(handle, site.event(1, "started", pid=9, host="here"))
+    await site.succeed(handle, 2, artifacts=[found], metrics={}, classes=[])
+    return job.id
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -131,7 +160,7 @@ async def test_every_tool_says_whether_it_changes_something(tmp_path, persona):
     async with make_site(tmp_path, mcp={"persona": persona}) as site, agent(site) as client:
         for tool in (await client.list_tools()).tools:
             assert tool.annotations.read_only_hint is (tool.name in READING), tool.name
-            assert tool.annotations.destructive_hint is (tool.name == "cancel_job"), tool.name
+            assert tool.annotations.destructive_hint is (tool.name in {"cancel_job", "delete_model"}), tool.name
             assert tool.annotations.title
             assert tool.description
             assert tool.output_schema

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic import BaseModel, Field
 
 from eyebright_wire.model import WireModel
-from eyebright_wire.resources import DatasetVersionView, DatasetView, RecipeView
+from eyebright_wire.resources import DatasetVersionView, DatasetView, ModelView, RecipeView
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -80,6 +80,22 @@ class LogPart(WireModel):
 class ImportPreview(WireModel):
     source: str
     name: str
+
+
+class SourcePreview(WireModel):
+    source: str
+
+
+class ModelLoss(WireModel):
+    """What is gone with a model. That it was there stays known, and so do its job, its data and the models that began from it."""
+
+    model: ModelView
+    files: int
+    size_bytes: int
+
+
+class Deleted(WireModel):
+    id: str
 
 
 def told(view: M) -> Told[M]:

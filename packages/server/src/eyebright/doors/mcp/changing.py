@@ -7,14 +7,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from eyebright.doors.mcp.answers import ImportPreview, Step, done, previewed
+from eyebright.doors.mcp.answers import Deleted, ImportPreview, ModelLoss, SourcePreview, Step, done, previewed
 from eyebright.doors.mcp.reading import JobId, ModelName
 from eyebright.doors.mcp.tools import tool
-from eyebright.errors import InvalidRequest
+from eyebright.errors import InvalidRequest, model_in_use
 from eyebright.services import Services
-from eyebright_wire.jobs import JobRequest, PreflightRequest
+from eyebright_wire.jobs import JobRequest, PreflightRequest, RehearsalRequest
 from eyebright_wire.resources import (
     DatasetImport,
+    DatasetInspection,
     JobView,
     ModelExport,
     ModelView,
@@ -32,6 +33,8 @@ Key = Annotated[
     ),
 ]
 Fresh = Annotated[bool, Field(description="Begin anew, though there is a checkpoint to go on from")]
+#: No name: what it stands for may be another one once it is confirmed.
+ModelId = Annotated[str, Field(max_length=200, pattern="^mdl_", description="Its id, such as mdl_0192f3…; no name")]
 Form = Annotated[str, Field(max_length=100, description="Such as onnx")]
 ImagePath = Annotated[str | None, Field(description="A file that the server itself can read; absolute")]
 ImageBase64 = Annotated[str | None, Field(description="The bytes of a JPEG or PNG, in base64")]
@@ -42,6 +45,27 @@ class Changing:
         """`image_bytes`: the largest image to predict on."""
         self._services = services
         self._image_bytes = image_bytes
+
+    @tool("plan", "Rehearse a training", changes=True)
+    async def rehearse_training(
+        self, order: JobRequest, confirm: Confirm = False, key: Key = None
+    ) -> Step[Preflight, JobView]:
+        """Have the first batches of an order tried, with its checkpoint and exports, for about a minute; no model comes of it.
+        The preview is estimate_training's; the result is a job, and describe_rehearsal tells what it found."""
+        if not confirm:
+            return previewed(await self._services.preflights.preflight(PreflightRequest(**order.model_dump())))
+        rehearsal = RehearsalRequest(**order.model_dump())
+        return done((await self._services.jobs.rehearse(rehearsal, source=SOURCE, key=key)).view)
+
+    @tool("discover", "Inspect data", changes=True)
+    async def inspect_dataset(
+        self, order: DatasetInspection, confirm: Confirm = False, key: Key = None
+    ) -> Step[SourcePreview, JobView]:
+        """Look at a folder, a zip or an address as an import would, and keep nothing of it. The result is a job: watch it with
+        watch_job, then describe_inspection."""
+        if not confirm:
+            return previewed(SourcePreview(source=(await self._services.datasets.check(order)).shown))
+        return done(await self._services.datasets.order(order, source=SOURCE, key=key))
 
     @tool("discover", "Import a data set", changes=True)
     async def import_dataset(
@@ -95,6 +119,18 @@ class Changing:
         if not confirm:
             return previewed(await self._services.models.get(model))
         return done(await self._services.models.predict(model, content))
+
+    @tool("manage", "Delete a model", changes=True, destroys=True)
+    async def delete_model(self, model_id: ModelId, confirm: Confirm = False) -> Step[ModelLoss, Deleted]:
+        """Forget a model and remove its files, for good. One that an alias points to is refused until the alias is taken away."""
+        if confirm:
+            await self._services.models.delete(model_id)
+            return done(Deleted(id=model_id))
+        model = await self._services.models.get(model_id)
+        if model.aliases:
+            raise model_in_use(f"{model.name}@{model.number}", model.aliases)
+        size_bytes = sum(artifact.size_bytes for artifact in model.artifacts)
+        return previewed(ModelLoss(model=model, files=len(model.artifacts), size_bytes=size_bytes))
 
     async def _image(self, path: str | None, image: str | None) -> bytes:
         if (path is None) == (image is None):

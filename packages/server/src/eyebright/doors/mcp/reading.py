@@ -19,7 +19,11 @@ from eyebright.doors.mcp.answers import (
 from eyebright.doors.mcp.tools import tool
 from eyebright.ports.jobs import JobQuery
 from eyebright.services import Services
+from eyebright_kit.importing.handover import REPORT as INSPECTION
+from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.jobs import JobKind, JobState, PreflightRequest
+from eyebright_wire.rehearsals import REPORT as REHEARSAL
+from eyebright_wire.rehearsals import RehearsalReport
 from eyebright_wire.resources import (
     DatasetVersionView,
     JobView,
@@ -63,6 +67,11 @@ class Reading:
         kept. Without `dataset`, everything but the data is checked."""
         return told(await self._services.preflights.preflight(order))
 
+    @tool("plan", "Show a rehearsal's report")
+    async def describe_rehearsal(self, job_id: JobId) -> Told[RehearsalReport]:
+        """What rehearse_training has found, once its job has succeeded: each thing that a training does, and whether it works."""
+        return told(RehearsalReport.model_validate_json(await self._artifact(job_id, REHEARSAL)))
+
     @tool("discover", "List trainers")
     async def list_trainers(self) -> Told[Page[TrainerView]]:
         """The training frameworks, installed or not, with their tasks, models and licences."""
@@ -95,6 +104,11 @@ class Reading:
         """The report of its inspection: classes, images of each split, what is wrong with files, and for which tasks it is
         ready or what is missing."""
         return told(await self._services.datasets.version(version_id))
+
+    @tool("discover", "Show an inspection's report")
+    async def describe_inspection(self, job_id: JobId) -> Told[DatasetReport]:
+        """What inspect_dataset has found, once its job has succeeded: as describe_dataset_version tells it of a version."""
+        return told(DatasetReport.model_validate_json(await self._artifact(job_id, INSPECTION)))
 
     @tool("monitor", "List jobs")
     async def list_jobs(
@@ -157,3 +171,6 @@ class Reading:
     async def compare_models(self, left: ModelName, right: ModelName) -> Told[ModelComparison]:
         """Each metric with its difference, the settings that differ, and the classes that only one of them knows."""
         return told(await self._services.models.compare(left, right))
+
+    async def _artifact(self, job_id: str, path: str) -> bytes:
+        return await asyncio.to_thread((await self._services.history.artifact(job_id, path)).read_bytes)
