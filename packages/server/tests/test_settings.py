@@ -197,6 +197,44 @@ def test_a_place_that_is_none_is_refused(monkeypatch, place):
         Settings()
 
 
+@pytest.mark.parametrize("place", ["s3://bucket/eyebright/", "gs://our.bucket", "s3://b-1/a/b=2"])
+def test_objects_lie_where_the_operator_says(monkeypatch, place):
+    monkeypatch.setenv("EYEBRIGHT_STORAGE__PLACE", place)
+    assert Settings().storage.place == place.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/srv/objects",
+        "s3://",
+        "s3:///x",
+        "gs://../",
+        "gs://bucket/..%2f",
+        "gs://bucket/../x",
+        "gs://a..b/x",
+        "az://bucket",
+        "s3://bucket/a//b",
+        "s3://bucket/a\nb",
+        "https://bucket",
+        "s3://Bucket/x",
+        "s3://bucket?x",
+    ],
+)
+def test_objects_lie_in_no_place_that_could_mean_another(monkeypatch, place):
+    monkeypatch.setenv("EYEBRIGHT_STORAGE__PLACE", place)
+    with pytest.raises(InvalidRequest, match=r"EYEBRIGHT_STORAGE__PLACE is .*expected s3://bucket/prefix or gs://"):
+        Settings()
+
+
+@pytest.mark.parametrize("variable", ["EYEBRIGHT_STORAGE__PLACE", "EYEBRIGHT_TRAINING_SERVER__MODELS"])
+def test_a_password_in_a_place_is_not_repeated(monkeypatch, variable):
+    monkeypatch.setenv(variable, "s3://user:swordfish@bucket")
+    with pytest.raises(InvalidRequest, match=f"{variable} holds a name or password") as caught:
+        Settings()
+    assert "swordfish" not in caught.value.message
+
+
 def test_the_token_of_the_callers_api_is_kept_without_its_line_end_and_never_shown(monkeypatch):
     monkeypatch.setenv("EYEBRIGHT_TRAINING_SERVER__TOKEN", "swordfish\n")
     found = Settings()

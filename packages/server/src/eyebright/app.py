@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -178,7 +178,6 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
     from eyebright.catalog.trainers import CatalogSettings, TrainerCatalog
     from eyebright.executors.local import LocalExecutor
     from eyebright.executors.prediction import ChildProcessPredictor, PredictionSettings
-    from eyebright.stores.objects.files import FileObjectStore
     from eyebright.stores.sql.database import Database
 
     environment = process_environment()
@@ -190,9 +189,8 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
         for name in settings.subscribers or plugins.names(SUBSCRIBERS)
     }
     _empty(folder.folder(settings.uploads_dir.name))
-    objects = FileObjectStore(folder.folder(settings.objects_dir.name))
-    objects.tidy()
     async with AsyncExitStack() as stack:
+        objects = await stack.enter_async_context(object_store(settings, folder))
         database = await Database.open(settings.database)
         stack.push_async_callback(database.close)
         await stack.enter_async_context(database.owned())
@@ -208,6 +206,33 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
             subscribers=subscribers,
             instruments=instruments,
         )
+
+
+@asynccontextmanager
+async def object_store(settings: Settings, folder: DataFolder) -> AsyncIterator[ObjectStore]:
+    """Files, or the bucket that the settings name. Raises Unavailable when that cannot be written to."""
+    chosen = settings.storage
+    if chosen.place is None:
+        from eyebright.stores.objects.files import FileObjectStore
+
+        files = FileObjectStore(folder.folder(settings.objects_dir.name))
+        files.tidy()
+        yield files
+        return
+    from eyebright.stores.objects import bucket_at
+    from eyebright.stores.objects.bucket import Manners
+    from eyebright.stores.objects.bucket_store import BucketObjectStore, Terms
+    from eyebright.stores.objects.cache import Cache, Room
+
+    manners = Manners(chosen.connect_seconds, chosen.idle_seconds, chosen.patience_seconds)
+    bucket, prefix = bucket_at(chosen.place, chosen.endpoint, manners)
+    room = Room(limit_bytes=chosen.cache_bytes, spare_bytes=chosen.spare_bytes)
+    cache = Cache(folder.folder(settings.copies_dir.name), room)
+    terms = Terms(expires_seconds=chosen.expires_seconds, object_bytes=chosen.object_bytes)
+    work = folder.folder(settings.work_dir.name)
+    with closing(BucketObjectStore(bucket, prefix, cache, work, terms, "EYEBRIGHT_STORAGE__PLACE")) as store:
+        await store.probe()
+        yield store
 
 
 @asynccontextmanager

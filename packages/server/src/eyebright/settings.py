@@ -51,7 +51,7 @@ _NO_POSTGRES = "no_postgres"
 #: What is wrong with these is said without showing them.
 _NOT_SHOWN = frozenset({_USERINFO, _UNPRINTABLE, _BROKER, _UNSIGNED, _NO_POSTGRES})
 _WHSEC = "whsec_"
-_BUCKET = re.compile(r"(?:gs|s3)://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._=-]+)*/?")
+_BUCKET = re.compile(r"(?:gs|s3)://[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){1,220}[a-z0-9](?:/[A-Za-z0-9._=-]+)*/?")
 
 
 def _split(value: Any) -> Any:
@@ -78,14 +78,18 @@ def _server(url: str, elsewhere: str = "set EYEBRIGHT_TOKEN") -> str:
     """The address of a server, and nothing in it that messages must not show."""
     parts = urlsplit(url)
     if parts.username is not None or (not parts.netloc and "@" in url):
-        raise PydanticCustomError(
-            _USERINFO,
-            "holds a name or password, which would be shown in messages; leave it out and {elsewhere}",
-            {"elsewhere": elsewhere},
-        )
+        raise _userinfo(elsewhere)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise PydanticCustomError("no_server", "expected http://… or https://…")
     return url
+
+
+def _userinfo(elsewhere: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        _USERINFO,
+        "holds a name or password, which would be shown in messages; leave it out and {elsewhere}",
+        {"elsewhere": elsewhere},
+    )
 
 
 def _broker(url: str) -> str:
@@ -146,8 +150,19 @@ def _place(place: str) -> str:
                 "no_place", "expected gs://bucket/models, s3://bucket/models or an absolute folder"
             )
         return str(folder)
+    return _bucket(place, "expected gs://bucket/models or s3://bucket/models")
+
+
+def _storage(place: str) -> str:
+    return _bucket(place, "expected s3://bucket/prefix or gs://bucket/prefix")
+
+
+def _bucket(place: str, expected: str) -> str:
+    """With a prefix of plain words, and without a slash at its end."""
+    if "@" in place:
+        raise _userinfo("set the variables that the store's own tools read")
     if not _BUCKET.fullmatch(place) or {".", ".."} & set(place.split("/")):
-        raise PydanticCustomError("no_place", "expected gs://bucket/models or s3://bucket/models")
+        raise PydanticCustomError("no_place", "{expected}", {"expected": expected})
     return place.rstrip("/")
 
 
@@ -274,6 +289,34 @@ class SourceSettings(Section):
     object_bytes: int = Field(default=2**30, gt=0, description="Largest single object below a prefix")
     objects: int = Field(default=1_500_000, gt=0, description="Most objects below a prefix")
     spare_bytes: int = Field(default=512 * _MIB, ge=0, description="Free disk space that a data set must leave")
+
+
+class StorageSettings(Section):
+    """Where data sets, models and what trainings make are kept. Credentials are those that each store's own tools find in the
+    environment."""
+
+    place: Annotated[str, AfterValidator(_storage)] | None = Field(
+        default=None, description="s3://bucket/prefix or gs://bucket/prefix; default: files in data_dir"
+    )
+    endpoint: Endpoint | None = Field(
+        default=None, description="A store that speaks the same dialect, such as https://minio:9000"
+    )
+    cache_bytes: int = Field(
+        default=20 * 2**30, gt=0, description="Copies on this machine of what lies in the bucket and is read here"
+    )
+    spare_bytes: int = Field(default=512 * _MIB, ge=0, description="Free disk space that such copies must leave")
+    object_bytes: int = Field(default=50 * 2**30, gt=0, description="Largest object")
+    expires_seconds: int = Field(
+        default=3600, ge=60, le=7 * 86_400, description="How long a signed URL opens an object to a trainer"
+    )
+    connect_seconds: float = Field(default=5, gt=0, description="Longest wait for a connection")
+    idle_seconds: float = Field(default=30, gt=0, description="Longest wait for a byte to come or go")
+    patience_seconds: float = Field(
+        default=60,
+        ge=0,
+        le=600,
+        description="How long a request is tried again while the store is busy or out of reach",
+    )
 
 
 class TrainingServerSettings(Section):
@@ -441,6 +484,7 @@ class Settings(BaseSettings):
     local: LocalSettings = LocalSettings()
     egress: EgressSettings = EgressSettings()
     sources: SourceSettings = SourceSettings()
+    storage: StorageSettings = StorageSettings()
     amqp: AmqpSettings = AmqpSettings()
     mcp: McpSettings = McpSettings()
     training_server: TrainingServerSettings = TrainingServerSettings()
@@ -485,6 +529,16 @@ class Settings(BaseSettings):
     @property
     def objects_dir(self) -> Path:
         return self.data_dir / "objects"
+
+    @property
+    def copies_dir(self) -> Path:
+        """Of objects in a bucket; emptied at each start."""
+        return self.data_dir / "copies"
+
+    @property
+    def work_dir(self) -> Path:
+        """What is done beside the server while objects lie in a bucket."""
+        return self.data_dir / "work"
 
     @property
     def runs_dir(self) -> Path:

@@ -37,6 +37,7 @@ def configure(settings: LogSettings) -> None:
     logging.config.dictConfig(_logging(settings, shared))
     if settings.level != "debug":
         logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every webhook
+        logging.getLogger("botocore").setLevel(logging.WARNING)  # where it found credentials
 
 
 def redact(_logger: Any, _method: str, event: Any) -> Any:

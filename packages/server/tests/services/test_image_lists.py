@@ -54,7 +54,7 @@ async def test_the_addresses_are_kept_from_everybody_but_the_importer(site: Site
 async def test_a_list_is_for_the_servers_own_user_alone(site: Site):
     await order(site, images())
     (kept,) = site.folder.rglob("images.jsonl")
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o400
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
 async def test_no_answer_and_no_log_shows_what_an_address_is_signed_with(site: Site):

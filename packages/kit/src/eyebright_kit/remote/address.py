@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from typing import Never
+from urllib.parse import unquote
 
 import httpx
 
@@ -75,9 +76,18 @@ def _bucket(scheme: str, url: str, rest: str) -> Address:
         _invalid(
             url, f"names no bucket; expected {scheme}://bucket/set.zip, or {scheme}://bucket/folder/ for all below it"
         )
-    if any(part in (".", "..") for part in key.split("/")):
+    if not key.isprintable() or "\\" in key:
+        _invalid(url, "has control characters or backslashes in its path")
+    if {".", ".."} & set(re.split(r"[/\\]", _decoded(key))):
         _invalid(url, "has a '.' or '..' in its path")
     return Address(scheme, place, key, f"{scheme}://{place}/{key}")
+
+
+def _decoded(key: str) -> str:
+    """What a careless reader could make of it. Between %-signs that mean nothing it stays as it is."""
+    while (once := unquote(key)) != key:
+        key = once
+    return key
 
 
 def _invalid(url: str, why: str) -> Never:

@@ -56,6 +56,8 @@ class Finaliser:
         claim = run.attempt.claim
         assert claim is not None
         problems = await self._problems(run.attempt, claim)
+        if not problems and run.job.kind is JobKind.IMPORT:
+            await self._keep(run.attempt, claim)
         if problems:
             await self._commit(run, lambda now: self._failure(now, problems))
         elif claim.dataset is not None:
@@ -64,6 +66,11 @@ class Finaliser:
             await self._export(run, claim)
         else:
             await self._commit(run, self._success)
+
+    async def _keep(self, attempt: Attempt, claim: Succeeded) -> None:
+        """What an import names lies in its workplace; it is asked for long after that is cleared."""
+        keys = [attempt_prefix(attempt.job_id, attempt.number) + ref.path for ref in claim.artifacts]
+        await self._objects.put([(key, await self._objects.local(key)) for key in keys], owned=True)
 
     async def _import(self, run: Run, prepared: PreparedDataset) -> None:
         """The version's files are stored before the commit that names them, and only if that comes do they stay."""

@@ -129,12 +129,12 @@ class BucketObjectStore:
         return not await self._work.absent([key])
 
     def _probe(self) -> None:
-        key = self._whole(f"probe/{uuid.uuid4().hex}")
+        key = f"probe/{uuid.uuid4().hex}"
         with self._explained(key):
-            self._bucket.replace(key, b"whether this bucket can be written\n")
-            if self._bucket.look(key) is None:
+            self._bucket.replace(self._whole(key), b"whether this bucket can be written\n")
+            if self._bucket.look(self._whole(key)) is None:
                 raise BucketFailed("what was put there is not there")
-            self._bucket.remove([key])
+            self._bucket.remove([self._whole(key)])
 
     # Up
 

@@ -1,0 +1,61 @@
+"""A server whose data sets, models and all lie in a bucket."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from buckets import free_port, give_credentials, moto
+from harness.live import LiveServer, eyebright, pets
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    give_credentials(monkeypatch)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with moto() as url:
+        yield url
+
+
+@pytest.fixture
+def keys(endpoint: str) -> Iterator[Any]:
+    """`keys(prefix)`: what lies in the bucket."""
+    client: Any = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
+    client.create_bucket(Bucket="bucket")
+    yield lambda prefix: [
+        item["Key"] for item in client.list_objects_v2(Bucket="bucket", Prefix=prefix).get("Contents", ())
+    ]
+    client.close()
+
+
+def test_a_data_set_is_imported_into_the_bucket_and_shown_from_there(tmp_path: Path, endpoint: str, keys: Any) -> None:
+    place = {"EYEBRIGHT_STORAGE__PLACE": "s3://bucket/mine", "EYEBRIGHT_STORAGE__ENDPOINT": endpoint}
+    with LiveServer(tmp_path / "data", **place) as live:
+        done = live.run("datasets", "import", pets(tmp_path / "pets"), "--name", "pets", "--json")
+        assert done.code == 0, done.err
+        assert done.document["dataset"] == "pets"
+    blobs = keys("mine/blobs/sha256/")
+    assert len(blobs) >= 24 + 1  # each image, and the manifest
+    (report,) = keys("mine/jobs/")
+    assert report.endswith("/a1/report.json")
+    assert keys("mine/staging/") == keys("mine/probe/") == []
+    assert not [path for path in (tmp_path / "data" / "work").rglob("*") if path.is_file()]
+    assert not (tmp_path / "data" / "objects").exists()
+
+
+@pytest.mark.parametrize(("bucket", "found"), [("missing", "NoSuchBucket"), ("away", "connect")])
+def test_a_bucket_that_cannot_be_written_is_told_at_the_start(
+    tmp_path: Path, endpoint: str, bucket: str, found: str
+) -> None:
+    done = eyebright(
+        tmp_path / "data",
+        "serve",
+        EYEBRIGHT_STORAGE__PLACE=f"s3://{bucket}/mine",
+        EYEBRIGHT_STORAGE__ENDPOINT=f"http://127.0.0.1:{free_port()}" if bucket == "away" else endpoint,
+        EYEBRIGHT_STORAGE__PATIENCE_SECONDS="0",
+    )
+    assert done.code != 0
+    assert f"s3://{bucket}/mine/probe/" in done.err
+    assert found in done.err
+    assert "check EYEBRIGHT_STORAGE__PLACE" in done.err
