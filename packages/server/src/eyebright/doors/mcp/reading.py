@@ -1,6 +1,7 @@
 """The tools that change nothing, for every persona."""
 
 import asyncio
+from operator import attrgetter
 from typing import Annotated
 
 from mcp.server.mcpserver import Context
@@ -13,8 +14,10 @@ from eyebright.doors.mcp.answers import (
     RecipeSummary,
     Told,
     dataset_summary,
+    fits,
     recipe_summary,
     told,
+    told_page,
 )
 from eyebright.doors.mcp.tools import tool
 from eyebright.ports.jobs import JobQuery
@@ -92,7 +95,8 @@ class Reading:
     async def list_datasets(self, after: After = None, limit: Limit = 20) -> Told[Page[DatasetSummary]]:
         """Data sets by name, each with its versions and the tasks that they are ready for."""
         page = await self._services.datasets.list(after, limit)
-        return told(Page[DatasetSummary](items=tuple(map(dataset_summary, page.items)), next=page.next))
+        summaries = tuple(map(dataset_summary, page.items))
+        return told_page(Page[DatasetSummary](items=summaries, next=page.next), attrgetter("name"))
 
     @tool("discover", "Show a data set")
     async def describe_dataset(self, name: DatasetName) -> Told[DatasetSummary]:
@@ -120,7 +124,7 @@ class Reading:
     ) -> Told[Page[JobView]]:
         """Trainings, imports, exports and rehearsals, newest first."""
         query = JobQuery(kind=kind, states=frozenset(states), after=after, limit=limit)
-        return told(await self._services.jobs.list(query))
+        return told_page(await self._services.jobs.list(query), attrgetter("id"))
 
     @tool("monitor", "Show a job")
     async def describe_job(self, job_id: JobId) -> Told[JobView]:
@@ -143,24 +147,27 @@ class Reading:
 
     @tool("monitor", "Read a job's log")
     async def read_log(self, job_id: JobId, offset: Offset = 0, lines: Lines = 100) -> Told[LogPart]:
-        """What the job printed, in whole lines from `offset` on."""
-        found = await self._services.history.lines(job_id, offset, 0, lines)
-        return told(LogPart(lines=found.lines, next_offset=found.next_offset, complete=found.complete))
+        """What the job printed, in whole lines from `offset` on; fewer than `lines` if they are long."""
+        part = await self._log_part(job_id, offset, lines)
+        while not fits(part) and len(part.lines) > 1:
+            part = await self._log_part(job_id, offset, len(part.lines) // 2)
+        return told(part)
 
     @tool("monitor", "Read a job's metrics")
     async def read_metrics(self, job_id: JobId, points: Points = 50) -> Told[Curves]:
-        """Each metric over time, as [epoch, step, value]."""
+        """Each metric over time, as [epoch, step, value]; in fewer `points` if there are many metrics."""
         series = await self._services.history.metrics(job_id, points)
-        return told(
-            Curves(metrics={each.name: tuple((p.epoch, p.step, p.value) for p in each.points) for each in series})
-        )
+        curves = Curves(metrics={each.name: tuple((p.epoch, p.step, p.value) for p in each.points) for each in series})
+        while not fits(curves) and any(len(curve) > 2 for curve in curves.metrics.values()):
+            curves = Curves(metrics={name: (*curve[:-1:2], curve[-1]) for name, curve in curves.metrics.items()})
+        return told(curves)
 
     @tool("manage", "List models")
     async def list_models(
         self, name: Annotated[str | None, Field(max_length=200)] = None, after: AfterModel = None, limit: Limit = 20
     ) -> Told[Page[ModelView]]:
         """Registered models, newest first; of one name if it is given."""
-        return told(await self._services.models.list(after, limit, name))
+        return told_page(await self._services.models.list(after, limit, name), attrgetter("id"))
 
     @tool("manage", "Show a model")
     async def describe_model(self, model: ModelName) -> Told[ModelView]:
@@ -171,6 +178,10 @@ class Reading:
     async def compare_models(self, left: ModelName, right: ModelName) -> Told[ModelComparison]:
         """Each metric with its difference, the settings that differ, and the classes that only one of them knows."""
         return told(await self._services.models.compare(left, right))
+
+    async def _log_part(self, job_id: str, offset: int, lines: int) -> LogPart:
+        found = await self._services.history.lines(job_id, offset, 0, lines)
+        return LogPart(lines=found.lines, next_offset=found.next_offset, complete=found.complete)
 
     async def _artifact(self, job_id: str, path: str) -> bytes:
         return await asyncio.to_thread((await self._services.history.artifact(job_id, path)).read_bytes)
