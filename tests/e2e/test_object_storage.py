@@ -1,5 +1,6 @@
 """A server whose data sets, models and all lie in a bucket."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,23 @@ def test_a_data_set_is_imported_into_the_bucket_and_shown_from_there(tmp_path: P
     assert keys("mine/staging/") == keys("mine/probe/") == []
     assert not [path for path in (tmp_path / "data" / "work").rglob("*") if path.is_file()]
     assert not (tmp_path / "data" / "objects").exists()
+
+
+def test_whatever_becomes_of_an_import_its_workplace_is_cleared(tmp_path: Path, endpoint: str, keys: Any) -> None:
+    place = {"EYEBRIGHT_STORAGE__PLACE": "s3://bucket/mine", "EYEBRIGHT_STORAGE__ENDPOINT": endpoint}
+    folder = pets(tmp_path / "pets")
+    with LiveServer(tmp_path / "data", **place) as live:
+        assert live.run("datasets", "import", folder, "--json").code == 0
+        kept = keys("mine/blobs/")
+        (folder / "cat" / "broken.png").write_text("no picture")
+        assert live.run("datasets", "import", folder, "--json").code != 0
+        places = tmp_path / "data" / "work" / "jobs"
+        deadline = time.monotonic() + 30
+        while [*places.glob("*/*")] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert [*places.glob("*/*")] == []
+        assert len([*places.iterdir()]) == 2
+        assert keys("mine/blobs/") == kept
 
 
 @pytest.mark.parametrize(("bucket", "found"), [("missing", "NoSuchBucket"), ("away", "connect")])

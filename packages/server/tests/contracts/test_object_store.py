@@ -241,7 +241,14 @@ async def test_the_workplace_is_a_folder_of_this_machine_that_is_seen_as_the_sto
     await store.remove([f"{prefix}work/"])
     assert not (folder / "work").exists()
     assert await read(store, f"{prefix}report.json") == b"{}"
-    assert await store.keys(prefix) == [f"{prefix}report.json"]
+    (folder / "spool").write_bytes(b"of no use")
+    await store.leave(prefix)
+    await store.leave(prefix)
+    if grant != store.grant(prefix):
+        with pytest.raises(NotFound):
+            await store.local(f"{prefix}spool")
+    assert f"{prefix}report.json" in await store.keys(prefix)
+    assert await read(store, f"{prefix}report.json") == b"{}"
     assert await read(store, blob) == b"lines"
 
 

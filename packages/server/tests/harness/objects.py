@@ -54,6 +54,9 @@ class MemoryObjects:
     def workplace(self, prefix: str) -> Grant:
         return self.grant(prefix)
 
+    async def leave(self, prefix: str) -> None:
+        """What is in memory is the store itself."""
+
     def _read(self, path: Path) -> bytes:
         """A file, or what `local` gave."""
         return self._get(path.relative_to(_ROOT).as_posix()) if path.is_relative_to(_ROOT) else path.read_bytes()

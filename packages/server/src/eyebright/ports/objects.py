@@ -75,6 +75,12 @@ class ObjectStore(Protocol):
         `open` and `stat` look there first; `put` from there and `remove` clear it."""
         ...
 
+    async def leave(self, prefix: str) -> None:
+        """The work in a workplace is over: what lies there and was not put is gone, unless it lies in the store itself.
+
+        As often as one likes."""
+        ...
+
 
 def blob_key(sha256: str) -> str:
     return f"{BLOBS}{sha256[:2]}/{sha256}"

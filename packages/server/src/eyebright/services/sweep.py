@@ -257,7 +257,9 @@ class Sweep:
         handle = _handle(attempt)
         await self._executors[attempt.executor].stop(handle, timedelta(seconds=grace_seconds))
         if not attempt.live:
-            await self._objects.remove([f"{attempt_prefix(handle.job_id, handle.attempt)}{WORK}/"])
+            prefix = attempt_prefix(handle.job_id, handle.attempt)
+            await self._objects.remove([f"{prefix}{WORK}/"])
+            await self._objects.leave(prefix)
         key = (handle.job_id, handle.attempt)
         async with self._store.transaction() as transaction:
             run = (await transaction.lock([key])).get(key)

@@ -122,6 +122,9 @@ class BucketObjectStore:
     def workplace(self, prefix: str) -> Grant:
         return self._work.grant(prefix)
 
+    async def leave(self, prefix: str) -> None:
+        await self._work.remove([checked_prefix(prefix)])
+
     def _whole(self, key: str) -> str:
         return f"{self._prefix}{key}"
 

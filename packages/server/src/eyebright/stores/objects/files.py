@@ -80,6 +80,9 @@ class FileObjectStore:
     def workplace(self, prefix: str) -> Grant:
         return self.grant(prefix)
 
+    async def leave(self, prefix: str) -> None:
+        checked_prefix(prefix)  # a workplace is the store itself
+
     def _path(self, key: str) -> Path:
         return self._root / checked(key)
 
