@@ -29,6 +29,7 @@ from eyebright.folder import DataFolder
 from eyebright.listener import Listener
 from eyebright.loops import idle
 from eyebright.loops.running import Loops
+from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock, SystemClock
 from eyebright.ports.executor import Environment, Executor, Predictor
@@ -64,6 +65,13 @@ from eyebright.services.seal import Seal
 from eyebright.services.sequel import Sequel
 from eyebright.services.staging import Staging
 from eyebright.services.sweep import Patience, Sweep
+from eyebright.services.training_agent import TrainingAgent
+from eyebright.services.training_agent.allowance import Allowance
+from eyebright.services.training_agent.handover import Handover
+from eyebright.services.training_agent.ledger import Ledger
+from eyebright.services.training_agent.orders import Defaults
+from eyebright.services.training_agent.standing import Standings
+from eyebright.services.training_agent.starting import Starting
 from eyebright.services.uploads import Uploads
 from eyebright.services.watch import Watch
 from eyebright.services.webhooks import training_server
@@ -73,6 +81,7 @@ from eyebright.services.webhooks.dialects import STANDARD, Dialect, Standard
 from eyebright.services.webhooks.endpoints import Declared, Endpoints
 from eyebright.services.webhooks.telling import Telling
 from eyebright.settings import Settings, process_environment, unknown_variables
+from eyebright.stores.projects import callers_database_at
 from eyebright.stores.shelves import shelf_at
 from eyebright.website import installed_doors, web
 from eyebright_kit.importing.manifest import MANIFEST
@@ -95,6 +104,7 @@ class Parts:
     executors: Mapping[str, Executor]
     imports: Executor
     predictor: Predictor
+    callers: CallersDatabase | None = None  # None: nobody has projects
     sender: Sender | None = None  # None: one that obeys settings.egress
     subscribers: Mapping[str, Subscriber] = field(default_factory=dict[str, Subscriber])
     clock: Clock = field(default_factory=SystemClock)
@@ -194,8 +204,12 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
         database = await Database.open(settings.database)
         stack.push_async_callback(database.close)
         await stack.enter_async_context(database.owned())
+        callers = callers_database_at(settings.training_agent)
+        if callers is not None:
+            stack.push_async_callback(callers.close)
         yield Parts(
             database=database,
+            callers=callers,
             objects=objects,
             catalog=TrainerCatalog(
                 sources, CatalogSettings(trainers_dir=settings.trainers_dir, environment=environment)
@@ -264,6 +278,8 @@ async def running(
         await turning.stop()
         await services.sweep.close()
         await services.publishing.close()
+        if services.training_agent is not None:
+            await services.training_agent.ledger.close()
         await services.deliverer.close()
 
 
@@ -334,6 +350,10 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         remote_image=remote_image(settings),
         check=orders.check,
     )
+    recipes, watch = Recipes(catalog, settings.licence_deny), Watch(jobs, history, announcer)
+    agent = None
+    if parts.callers is not None:
+        agent = training_agent(settings, parts, parts.callers, history, jobs, datasets, recipes, watch)
     webhooks, spoken, wake = database.webhooks, dialects(publishing), announcer.webhooks
     sender = parts.sender or posting(settings)
     deliverer = Deliverer(webhooks, sender, spoken, clock, wake, delivery_limits(settings))
@@ -343,13 +363,14 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         preflights=Preflights(orders, forecasts, durations, parts.executors),
         history=history,
         ingest=ingest,
-        watch=Watch(jobs, history, announcer),
+        watch=watch,
         datasets=datasets,
         pictures=Pictures(database.datasets, objects),
         uploads=uploads,
         models=Models(database.models, database.jobs, objects, catalog, parts.predictor, clock),
         exports=exports,
-        recipes=Recipes(catalog, settings.licence_deny),
+        recipes=recipes,
+        training_agent=agent,
         intake=Intake(database.jobs, jobs, datasets, database.parked, clock),
         dispatch=dispatch,
         sweep=sweep,
@@ -364,6 +385,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
                 "project tree": project_tree,
                 "publishing": publishing,
                 "webhooks": telling,
+                **({"training agent": agent.ledger} if agent else {}),
                 **parts.subscribers,
             },
             clock,
@@ -380,6 +402,38 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         deliverer=deliverer,
         telling=telling,
     )
+
+
+def training_agent(
+    settings: Settings,
+    parts: Parts,
+    callers: CallersDatabase,
+    history: History,
+    jobs: Jobs,
+    datasets: Datasets,
+    recipes: Recipes,
+    watch: Watch,
+) -> TrainingAgent:
+    """The verbs for projects in a database of their callers'."""
+    chosen, database, clock = settings.training_agent, parts.database, parts.clock
+    handover = Handover(agents_shelf(settings), database.jobs, history)
+    ledger = Ledger(
+        callers,
+        database.jobs,
+        database.history,
+        database.datasets,
+        history,
+        handover,
+        database.markers,
+        clock,
+        completed=chosen.completed_status,
+        give_up_seconds=chosen.give_up_seconds,
+    )
+    defaults = Defaults(
+        epochs=chosen.epochs, batch=chosen.batch, learning_rate=chosen.learning_rate, pretrained=chosen.pretrained
+    )
+    starting = Starting(callers, database.jobs, jobs, datasets, recipes, watch, ledger, handover, defaults)
+    return TrainingAgent(Allowance(chosen.starts_per_minute, clock), starting, Standings(callers, starting), ledger)
 
 
 def dialects(publishing: Publishing) -> dict[str, Dialect]:
@@ -439,6 +493,12 @@ def shelf(settings: Settings) -> Shelf:
     """Where finished LoRAs are put. The operator's stores are the same as those that data sets come from."""
     endpoints = {"s3": settings.sources.s3_endpoint, "gs": settings.sources.gs_endpoint}
     return shelf_at(settings.models, endpoints, "EYEBRIGHT_TRAINING_SERVER__MODELS")
+
+
+def agents_shelf(settings: Settings) -> Shelf:
+    """Where the models of projects are put."""
+    endpoints = {"s3": settings.sources.s3_endpoint, "gs": settings.sources.gs_endpoint}
+    return shelf_at(settings.agents_models, endpoints, "GCP_BUCKET_NAME")
 
 
 def remote_image(settings: Settings) -> Callable[[str], str]:

@@ -145,6 +145,22 @@ class TooLarge(EyebrightError):
     code, status = "too_large", 413
 
 
+class TooManyRequests(EyebrightError):
+    """This is asked too often."""
+
+    code, status = "too_many_requests", 429
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        errors: Sequence[dict[str, Any]] = (),
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(message, errors=errors)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class StorageFull(EyebrightError):
     """The disk is full. Free some space; nothing that was stored before is lost."""
 

@@ -40,6 +40,11 @@ PREFIX = "EYEBRIGHT_"
 ALIASES = {
     "SUPABASE_URL": ("training_agent", "supabase_url"),
     "SUPABASE_KEY": ("training_agent", "supabase_key"),
+    "GCP_BUCKET_NAME": ("training_agent", "bucket"),
+    "BATCH_SIZE": ("training_agent", "batch"),
+    "DEFAULT_EPOCHS": ("training_agent", "epochs"),
+    "DEFAULT_LEARNING_RATE": ("training_agent", "learning_rate"),
+    "LOG_LEVEL": ("log", "level"),
 }
 #: Names that libraries of ours read by themselves.
 _OTHERS = frozenset({"GOOGLE_APPLICATION_CREDENTIALS"})
@@ -164,6 +169,21 @@ def _bucket(place: str, expected: str) -> str:
     if not _BUCKET.fullmatch(place) or {".", ".."} & set(place.split("/")):
         raise PydanticCustomError("no_place", "{expected}", {"expected": expected})
     return place.rstrip("/")
+
+
+def _bucket_name(name: str) -> str:
+    """As Google has it; also with the scheme before it."""
+    name = name.removeprefix("gs://").rstrip("/")
+    if not _BUCKET.fullmatch(f"gs://{name}") or "/" in name:
+        raise PydanticCustomError("no_bucket", "expected the name of a bucket, such as my-models")
+    return name
+
+
+def _level(word: Any) -> Any:
+    """As other programs say it, too."""
+    said = word.strip().lower() if isinstance(word, str) else word
+    others = {"trace": "debug", "notice": "info", "warn": "warning", "critical": "error", "fatal": "error"}
+    return others.get(said, said)
 
 
 def _printable(secret: str) -> str:
@@ -359,6 +379,27 @@ class TrainingAgentSettings(Section):
     )
     connect_seconds: float = Field(default=5, gt=0, le=60, description="Longest wait for a connection to it")
     answer_seconds: float = Field(default=5, gt=0, le=60, description="Longest wait for its answer")
+    bucket: Annotated[str, AfterValidator(_bucket_name)] | None = Field(
+        default=None, description="Their bucket in Google Cloud Storage: models are put below gs://<bucket>/models"
+    )
+    models: Annotated[str, AfterValidator(_place)] | None = Field(
+        default=None,
+        description="Where models are put in place of the bucket, as <project>_model.pth: gs://bucket/models, "
+        "s3://bucket/models or an absolute folder; default: agent-models in data_dir",
+    )
+    epochs: int = Field(default=10, ge=1, description="Where a project's metadata name none")
+    batch: int = Field(default=32, ge=1, description="Where a project's metadata name none")
+    learning_rate: float = Field(default=0.001, gt=0, description="Where a project's metadata name none")
+    pretrained: bool = Field(default=True, description="Begin from ImageNet weights, which are fetched once")
+    completed_status: str = Field(
+        default="completed", min_length=1, max_length=100, description="Status of a project whose model is in its place"
+    )
+    starts_per_minute: int = Field(default=60, ge=1, description="More are refused with 429")
+    give_up_seconds: float = Field(
+        default=900,
+        gt=0,
+        description="A model that could not be put in its place for so long has failed for its callers",
+    )
 
 
 class WebhookSettings(Section):
@@ -418,7 +459,7 @@ class McpSettings(Section):
 
 
 class LogSettings(Section):
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_level)] = "info"
     format: Literal["console", "json"] = Field(default="console", description="For a person, or for a collector")
     access: bool = Field(default=False, description="A line for each request")
 
@@ -553,6 +594,14 @@ class Settings(BaseSettings):
     def resumable_dir(self) -> Path:
         """Uploads in pieces, which outlive requests and servers."""
         return self.data_dir / "resumable"
+
+    @property
+    def agents_models(self) -> str:
+        """Where the models of projects are put."""
+        chosen = self.training_agent
+        return chosen.models or (
+            f"gs://{chosen.bucket}/models" if chosen.bucket else str(self.data_dir / "agent-models")
+        )
 
     @property
     def base_models_dir(self) -> Path:

@@ -10,9 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+from databases import Postgres
+from harness.agent import agent as make_agent
 from harness.site import site as make_site
 from PIL import Image
 
+from doors import agent_story
 from doors.story import tell
 from eyebright.website import openapi
 
@@ -22,6 +25,7 @@ KEPT = (
     "content-type",
     "location",
     "allow",
+    "preference-applied",
     "www-authenticate",
     "content-disposition",
     "content-range",
@@ -38,13 +42,15 @@ KEPT = (
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory) -> dict[str, dict[str, Any]]:
-    return asyncio.run(record(tmp_path_factory.mktemp("story")))
+def told(tmp_path_factory, postgres: Postgres) -> dict[str, dict[str, Any]]:
+    return asyncio.run(record(tmp_path_factory.mktemp("story"), postgres.create()))
 
 
-async def record(folder: Path) -> dict[str, dict[str, Any]]:
+async def record(folder: Path, callers_url: str) -> dict[str, dict[str, Any]]:
     async with make_site(folder) as site:
-        return {name: recorded(answer, folder) async for name, answer in tell(site)}
+        answers = {name: recorded(answer, folder) async for name, answer in tell(site)}
+    async with make_agent(folder / "agent", callers_url, starts_per_minute=8) as agent:
+        return answers | {name: recorded(answer, folder) async for name, answer in agent_story.tell(agent)}
 
 
 def names() -> list[str]:

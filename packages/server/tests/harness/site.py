@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from eyebright.app import Parts, running
 from eyebright.doors.door import DoorContext
+from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
 from eyebright.ports.webhooks import Answer
@@ -121,12 +122,21 @@ class Mailbox(EgressSender):
 
 
 @asynccontextmanager
-async def site(folder: Path, database: Any = None, **settings: Any) -> AsyncIterator[Site]:
-    clock, executor, imports = ManualClock(), FakeExecutor(), InlineImports()
+async def site(
+    folder: Path,
+    database: Any = None,
+    *,
+    callers: CallersDatabase | None = None,
+    catalog: FakeCatalog | None = None,
+    imports: InlineImports | None = None,
+    **settings: Any,
+) -> AsyncIterator[Site]:
+    clock, executor, imports = ManualClock(), FakeExecutor(), imports or InlineImports()
     parts = Parts(
         database=database or MemoryDatabase(),
         objects=FileObjectStore(folder / "objects"),
-        catalog=FakeCatalog(),
+        catalog=catalog or FakeCatalog(),
+        callers=callers,
         executors={"local": executor},
         imports=imports,
         predictor=FakePredictor(),

@@ -166,7 +166,7 @@ async def test_a_store_that_is_away_is_tried_again_until_the_weights_lie_there(
 
 
 async def test_a_slow_store_keeps_nobody_waiting(style: Style, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("eyebright.services.publishing.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("eyebright.services.errands.PATIENCE_SECONDS", 0.01)
     arrives, arrived, put = asyncio.Event(), asyncio.Event(), style.shelf.put
 
     async def slow(name: str, content: Any) -> None:
@@ -194,7 +194,7 @@ async def test_a_store_that_is_slow_for_one_is_not_waited_for_by_the_next(
 
     monkeypatch.setattr(style.shelf, "put", never)
     jobs = [await style.trained(str(number)) for number in range(5)]
-    monkeypatch.setattr("eyebright.services.publishing.PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("eyebright.services.errands.PATIENCE_SECONDS", 0.3)
     began = time.monotonic()
     for job in jobs:
         with pytest.raises(Unavailable):
@@ -204,7 +204,7 @@ async def test_a_store_that_is_slow_for_one_is_not_waited_for_by_the_next(
 
 
 async def test_what_is_under_way_at_the_end_is_left(style: Style, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("eyebright.services.publishing.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("eyebright.services.errands.PATIENCE_SECONDS", 0)
     job = await style.trained()
     with pytest.raises(Unavailable):
         await style.publishing.soon(job)

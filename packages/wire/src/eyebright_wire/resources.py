@@ -1,6 +1,7 @@
 """What the native API answers with: one model per resource, shared by server, client and CLI."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, computed_field, model_validator
@@ -441,6 +442,7 @@ class Resolution(WireModel):
 class HealthView(WireModel):
     status: str
     version: str
+    timestamp: datetime | None = Field(default=None, description="When this was answered, by the server's clock")
     checks: dict[str, str] = Field(default_factory=dict)
 
 

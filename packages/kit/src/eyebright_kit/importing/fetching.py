@@ -70,6 +70,12 @@ def _explained(into: Path) -> Generator[None]:
 
 
 def _failure(error: FetchFailed) -> TrainerFailure:
+    failure = _class_of(error)
+    failure.errors = ({"code": str(error.code), "field": "url", "message": error.message},)
+    return failure
+
+
+def _class_of(error: FetchFailed) -> TrainerFailure:
     """Of a place that stays away the fetch has tried long enough itself; what was changed in between can come as a whole."""
     if error.code in PASSING:
         return StorageUnavailable(error.message, retryable=error.code is FetchCode.CHANGED)

@@ -18,6 +18,7 @@ from eyebright.services.recipes import Recipes
 from eyebright.services.relay import Relay
 from eyebright.services.releases import Releases
 from eyebright.services.sweep import Sweep
+from eyebright.services.training_agent import TrainingAgent
 from eyebright.services.uploads import Uploads
 from eyebright.services.watch import Watch
 from eyebright.services.webhooks.deliverer import Deliverer
@@ -52,3 +53,4 @@ class Services:
     deliveries: Deliveries
     deliverer: Deliverer
     telling: Telling
+    training_agent: TrainingAgent | None = None  # none where no database of projects is known

@@ -13,9 +13,9 @@ from weakref import WeakValueDictionary
 
 from eyebright.core.job import Job
 from eyebright.core.records import Message
-from eyebright.errors import Unavailable
 from eyebright.ports.jobs import JobStore
 from eyebright.ports.shelf import Shelf
+from eyebright.services.errands import Errands
 from eyebright.services.history import History
 from eyebright.services.styles import StyleTask
 from eyebright_wire.artifacts import ArtifactKind
@@ -26,8 +26,6 @@ WEIGHTS = "lora_weights"
 NOTE = "training.json"
 #: What diffusers calls a LoRA; before any other weights of a job.
 _LORA = "pytorch_lora_weights.safetensors"
-#: So long a store may keep everybody waiting who is told of changes after this one.
-PATIENCE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +54,19 @@ class Publishing:
         self._store = store
         self._history = history
         self._styles: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._under_way: dict[str, asyncio.Task[str | None]] = {}
+        self._errands = Errands[str | None]("its weights are still on their way to their place")
 
     async def notify(self, message: Message) -> None:
         if message.state is JobState.SUCCEEDED:
             await self.soon(message.job_id)
 
     async def soon(self, job_id: str) -> str | None:
-        """As `publish`, for those who cannot wait: raises Unavailable after some seconds, while it goes on by itself; at once
-        while others are late already, so that many finished styles wait for a slow store no longer than one."""
-        task = self._under_way.get(job_id)
-        slow = any(not other.done() for other in self._under_way.values())
-        patience = PATIENCE_SECONDS if task is None and not slow else 0
-        if task is None:
-            task = self._under_way[job_id] = asyncio.create_task(self.publish(job_id))
-        await asyncio.wait([task], timeout=patience)
-        if not task.done():
-            raise Unavailable(f"the weights of job {job_id} are still on their way to their place")
-        self._under_way.pop(job_id, None)
-        return task.result()
+        """As `publish`, for those who cannot wait: raises Unavailable when it takes longer, while it goes on by itself."""
+        return await self._errands.soon(job_id, lambda: self.publish(job_id))
 
     async def close(self) -> None:
         """What is under way is given up; the outbox tells of it again."""
-        tasks = [*self._under_way.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._errands.close()
 
     async def publish(self, job_id: str) -> str | None:
         """The address of a succeeded training's weights, which lie there on return, however often this is asked.

@@ -10,6 +10,7 @@ from eyebright.doors.door import Given, Verbs
 from eyebright.doors.http.paths import API, After, IdempotencyKey, Limit
 from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.http.uploads import received
+from eyebright.doors.prefer import ASYNC, wants_async
 from eyebright.doors.problems import refusals
 from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.names import DatasetName, dataset_name
@@ -28,7 +29,6 @@ Name = Annotated[DatasetName | None, Query(description="Default: the file's own"
 LeaveOutBroken = Annotated[
     bool, Query(description="Go on without files that mean to be images and cannot be used, instead of refusing")
 ]
-ASYNC = "respond-async"
 Prefer = Annotated[str | None, Header(description=f"`{ASYNC}`: answer at once with the job")]
 ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": JobView, "description": "The job, under way"}}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -94,7 +94,7 @@ async def import_dataset(
     be watched and cancelled like any other; its `imported_version` names the version in the end.
     """
     job = await verbs.datasets.order(order, source="import", key=idempotency_key)
-    if _wants_job(prefer):
+    if wants_async(prefer):
         return _accepted(job)
     return _created(response, await verbs.datasets.imported(job.id))
 
@@ -111,7 +111,7 @@ async def inspect_dataset(
 ) -> DatasetReport | JSONResponse:
     """The same sources as an import. With `Prefer: respond-async` the report is the artifact `report.json` of the job."""
     job = await verbs.datasets.order(order)
-    return _accepted(job) if _wants_job(prefer) else await verbs.datasets.inspected(job.id)
+    return _accepted(job) if wants_async(prefer) else await verbs.datasets.inspected(job.id)
 
 
 @router.get("/datasets", operation_id="list_datasets", summary="List data sets by name", responses=refusals())
@@ -134,11 +134,6 @@ async def get_dataset(name: str, verbs: Verbs) -> DatasetView:
 )
 async def get_dataset_version(version_id: str, verbs: Verbs) -> DatasetVersionView:
     return await verbs.datasets.version(version_id)
-
-
-def _wants_job(prefer: str | None) -> bool:
-    """Preferences are separated by commas and may have parameters (RFC 7240)."""
-    return any(part.partition(";")[0].strip().lower() == ASYNC for part in (prefer or "").split(","))
 
 
 def _accepted(job: JobView) -> JSONResponse:

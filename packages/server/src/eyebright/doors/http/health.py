@@ -1,11 +1,12 @@
 """Is it up, can it take work, and what does Prometheus see?"""
 
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, Response
 
-from eyebright.doors.door import Given
+from eyebright.doors.door import DoorContext, Given
 from eyebright.doors.problems import refusals
 from eyebright.telemetry import EXPOSITION_TYPE
 from eyebright_wire.resources import HealthView
@@ -17,8 +18,8 @@ _OPEN: dict[str, Any] = {"security": []}
 
 
 @router.get("/health", operation_id="get_health", summary="Is the process up?", openapi_extra=_OPEN)
-async def get_health() -> HealthView:
-    return HealthView(status="ok", version=version("eyebright"))
+async def get_health(given: Given) -> HealthView:
+    return HealthView(status="healthy", version=version("eyebright"), timestamp=_now(given))
 
 
 @router.get(
@@ -33,7 +34,7 @@ async def get_ready(response: Response, given: Given) -> HealthView:
     view = await given.health()
     if view.status != "ok":
         response.status_code = 503
-    return view
+    return view.model_copy(update={"timestamp": _now(given)})
 
 
 @router.get(
@@ -46,3 +47,7 @@ async def get_ready(response: Response, given: Given) -> HealthView:
 async def get_server_metrics(given: Given) -> Response:
     await given.measure()
     return Response(given.instruments.exposition(), media_type=EXPOSITION_TYPE)
+
+
+def _now(given: DoorContext) -> datetime:
+    return datetime.fromtimestamp(given.clock.now_ms() / 1000, UTC)

@@ -1,0 +1,42 @@
+"""Work for the outside that subscribers start and cannot wait for: told again of the same, they find it under way, or done."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from eyebright.errors import Unavailable
+
+T = TypeVar("T")
+
+#: So long one errand may keep everybody waiting who is told of changes after this one.
+PATIENCE_SECONDS = 3.0
+
+
+class Errands(Generic[T]):
+    """One for each key at a time."""
+
+    def __init__(self, what: str) -> None:
+        """`what` is said of one that takes longer."""
+        self._what = what
+        self._under_way: dict[str, asyncio.Task[T]] = {}
+
+    async def soon(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
+        """What comes of the work. Raises Unavailable after some seconds, while it goes on by itself; at once while others are
+        late already, so that many wait for a slow place no longer than one. Whoever asks again then hears what came of it."""
+        task = self._under_way.get(key)
+        slow = any(not other.done() for other in self._under_way.values())
+        patience = PATIENCE_SECONDS if task is None and not slow else 0
+        if task is None:
+            task = self._under_way[key] = asyncio.ensure_future(work())
+        await asyncio.wait([task], timeout=patience)
+        if not task.done():
+            raise Unavailable(f"{key}: {self._what}")
+        self._under_way.pop(key, None)
+        return task.result()
+
+    async def close(self) -> None:
+        """What is under way is given up; the outbox tells of it again."""
+        tasks = [*self._under_way.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

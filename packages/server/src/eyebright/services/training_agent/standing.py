@@ -1,0 +1,68 @@
+"""How a project's training stands, for callers that ask every second."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cachetools import TTLCache
+
+from eyebright.core.callers import LogLine
+from eyebright.core.job import Job
+from eyebright.core.pace import fraction
+from eyebright.ports.callers import CallersDatabase
+from eyebright.services.training_agent.starting import Starting
+
+#: Lines of the log in one answer.
+LINES = 50
+#: So long an answer is good for everybody who asks the same.
+FRESH_SECONDS = 1.0
+#: Projects whose answers are remembered so long.
+_REMEMBERED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`status` is the project's own; `logs` are the newest lines, the oldest first."""
+
+    status: str
+    progress: dict[str, Any] = field(default_factory=dict[str, Any])
+    logs: Sequence[LogLine] = ()
+
+
+class Standings:
+    def __init__(self, database: CallersDatabase, starting: Starting) -> None:
+        self._database = database
+        self._starting = starting
+        self._asked = TTLCache[str, asyncio.Task[Standing], float](_REMEMBERED, FRESH_SECONDS)
+
+    async def of(self, project_id: str) -> Standing:
+        """At most a second old: many who ask at once are one question. Raises NotFound, or Unavailable."""
+        task = self._asked.get(project_id)
+        if task is None or (task.done() and task.exception()):
+            task = self._asked[project_id] = asyncio.create_task(self._look(project_id))
+        return await asyncio.shield(task)
+
+    async def _look(self, project_id: str) -> Standing:
+        project, lines, job = await asyncio.gather(
+            self._database.project(project_id),
+            self._database.recent_logs(project_id, LINES),
+            self._starting.newest(project_id),
+        )
+        return Standing(project.status, _progress(job) if job else {}, lines[::-1])
+
+
+def _progress(job: Job) -> dict[str, Any]:
+    """Of the import first, then of the training."""
+    told = job.progress
+    return {
+        "job_id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "stage": job.stage,
+        "epoch": told.epoch if told else 0,
+        "epochs": told.epochs if told else job.resolved.get("epochs"),
+        "percent": round(100 * fraction(told), 1) if told else 0.0,
+        "eta_seconds": told.eta_seconds if told else None,
+        "metrics": dict(told.metrics if told else {}),
+    }

@@ -1,0 +1,193 @@
+"""Start a project's training, once however often it is asked for, and wait for what comes of it."""
+
+import asyncio
+import hashlib
+
+import structlog
+
+from eyebright.core.callers import CallersProject
+from eyebright.core.job import Job
+from eyebright.errors import EyebrightError, InvalidRequest, NotFound, StorageFull, Unavailable
+from eyebright.ports.callers import CallersDatabase
+from eyebright.ports.jobs import JobQuery, JobStore
+from eyebright.services.datasets import Datasets
+from eyebright.services.jobs import Jobs
+from eyebright.services.recipes import Recipes
+from eyebright.services.relay import REST_SECONDS
+from eyebright.services.sequel import IMPORT
+from eyebright.services.training_agent.handover import Handover
+from eyebright.services.training_agent.ledger import FAILED, PENDING, TOLD, TRAINING, Ledger
+from eyebright.services.training_agent.orders import PROJECT, RECIPE, TASK, Defaults, labels_of, order_of
+from eyebright.services.watch import Watch
+from eyebright_kit.remote.failure import FetchCode
+from eyebright_wire.jobs import JobKind, JobRequest, JobState
+from eyebright_wire.resources import JobView
+
+log = structlog.stdlib.get_logger(__name__)
+
+#: In the inbox beside the project and the job before.
+SOURCE = "training_agent"
+#: Past every event: who waits for the end does not want the story.
+_NOW = 2**31 - 1
+#: Among which a project's newest training is looked for: exports and rehearsals of it have its labels, too.
+_LOOKED_AT = 20
+#: Between two looks for the training that follows an import.
+_PAUSE_SECONDS = 0.1
+
+
+class TrainingFailed(EyebrightError):
+    """The training has failed."""
+
+
+class Starting:
+    def __init__(
+        self,
+        database: CallersDatabase,
+        store: JobStore,
+        jobs: Jobs,
+        datasets: Datasets,
+        recipes: Recipes,
+        watch: Watch,
+        ledger: Ledger,
+        handover: Handover,
+        defaults: Defaults,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._jobs = jobs
+        self._datasets = datasets
+        self._recipes = recipes
+        self._watch = watch
+        self._ledger = ledger
+        self._handover = handover
+        self._defaults = defaults
+
+    async def start(self, project_id: str) -> str:
+        """The job that carries the project's training out: the one under way; the one that has ended, while that is still to be
+        told or the project is completed; else a new one.
+
+        Raises InvalidRequest for a project that is not to be trained or names no training; NotFound; Unavailable while its
+        database cannot be reached.
+        """
+        last = await self.newest(project_id)
+        if last is not None and not await self._is_over(last):
+            return last.id
+        project = await self._database.project(project_id)
+        if project.status == PENDING:
+            return await self._ordered(project, last)
+        if project.status == self._ledger.completed and last is not None and last.state is JobState.SUCCEEDED:
+            return last.id
+        refusal = _not_pending(project, last)
+        await self._ledger.note(project.id, project.status, refusal.message)
+        raise refusal
+
+    async def outcome(self, job_id: str) -> str:
+        """The address of the model, once the training has ended and its callers' database says so.
+
+        While that cannot be reached a finished training is finished all the same. Raises NotFound for a data set that is not
+        where the project says, else TrainingFailed with the reason.
+        """
+        job = await self._end_of(job_id)
+        try:
+            return await self._result(job)
+        finally:
+            await self._tell(job)
+
+    async def upload(self, project_id: str) -> str:
+        """Put the model of a finished training in its place that could not be put there; where it lies then.
+
+        Raises NotFound for a project whose newest training has left no model.
+        """
+        job = await self.newest(project_id)
+        if job is None or job.kind is not JobKind.TRAINING or job.state is not JobState.SUCCEEDED:
+            raise NotFound(f"project {project_id} has no finished training whose model could be uploaded")
+        address = await self._handover.put(job.id)
+        await self._ledger.deliver(job, address, before=(PENDING, TRAINING, FAILED))
+        return address
+
+    async def newest(self, project_id: str) -> Job | None:
+        """The newest import or training of a project."""
+        found = await self._store.find(JobQuery(labels={PROJECT: project_id}, limit=_LOOKED_AT))
+        return next((job for job in found if job.kind in TOLD), None)
+
+    async def _is_over(self, last: Job) -> bool:
+        """Between its import and what follows a training is under way."""
+        if last.kind is JobKind.IMPORT and last.state is JobState.SUCCEEDED:
+            return False
+        return last.state.final and await self._ledger.has_told(last)
+
+    async def _ordered(self, project: CallersProject, last: Job | None) -> str:
+        """Two at once find the same key, and make one job."""
+        key = f"{project.id}/{last.id if last else ''}"
+        sha256 = hashlib.sha256(key.encode()).hexdigest()
+        try:
+            dataset = await self._database.dataset(project.id)
+            settings = (await self._recipes.get(RECIPE)).config
+            order = order_of(project, dataset, self._defaults, settings)
+            return (await self._datasets.order(order, source=SOURCE, key=key, body_sha256=sha256)).id
+        except EyebrightError as why:
+            if not isinstance(why, Unavailable | StorageFull):
+                await self._refuse(project, why, key, sha256)
+            raise
+
+    async def _refuse(self, project: CallersProject, why: EyebrightError, key: str, sha256: str) -> None:
+        """Kept as a job that failed, so that the project's log and status tell of it, be it later."""
+        order = JobRequest(dataset=f"project {project.id}", task=TASK, labels=labels_of(project))
+        await self._jobs.refuse(order, why, source=SOURCE, key=key, body_sha256=sha256)
+
+    async def _end_of(self, job_id: str) -> Job:
+        """The training that a job is or is followed by, once it has ended; an import that nothing follows."""
+        view = await self._ended(job_id)
+        if view.kind is JobKind.IMPORT and view.state is JobState.SUCCEEDED:
+            view = await self._ended(await self._following(job_id))
+        return (await self._store.get(view.id)).job
+
+    async def _ended(self, job_id: str) -> JobView:
+        async for news in self._watch.follow(job_id, _NOW):
+            if isinstance(news, JobView) and news.state.final:
+                return news
+        raise AssertionError("a story ends with its end")
+
+    async def _following(self, import_id: str) -> str:
+        """Nobody can be told of a job that is not there yet."""
+        while True:
+            if found := await self._store.find(JobQuery(labels={IMPORT: import_id}, limit=1)):
+                return found[0].id
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _result(self, job: Job) -> str:
+        if job.state is JobState.SUCCEEDED:
+            return await self._placed(job)
+        if job.kind is JobKind.IMPORT:
+            await self._raise_failure_of_import(job.id)
+        raise TrainingFailed(f"{job.reason or job.state}: {job.message}")
+
+    async def _raise_failure_of_import(self, job_id: str) -> None:
+        try:
+            await self._datasets.imported(job_id)
+        except EyebrightError as error:
+            missing = any(each.get("code") == FetchCode.NOT_FOUND for each in error.errors)
+            raise (NotFound if missing else TrainingFailed)(error.message) from error
+
+    async def _placed(self, job: Job) -> str:
+        """Waits for a place that is away for as long as the ledger does."""
+        while True:
+            try:
+                return await self._handover.put(job.id)
+            except (Unavailable, StorageFull) as problem:
+                if self._ledger.gives_up(job):
+                    raise TrainingFailed(f"the model could not be uploaded: {problem.message}") from problem
+            await asyncio.sleep(REST_SECONDS)
+
+    async def _tell(self, job: Job) -> None:
+        try:
+            await self._ledger.catch_up(job.id)
+        except (Unavailable, StorageFull) as away:
+            log.warning("a training has ended, and its callers are told later", job=job.id, problem=away.message)
+
+
+def _not_pending(project: CallersProject, last: Job | None) -> InvalidRequest:
+    failed = f", after its training failed: {last.message}" if last and last.state is JobState.FAILED else ""
+    return InvalidRequest(
+        f"project {project.id} is {project.status!r}{failed}; expected {PENDING!r}: set its status to that to have it trained"
+    )

@@ -1,0 +1,378 @@
+"""Projects of a Training Agent's callers: started once, told of in their own database, whatever is away meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from databases import Postgres
+from harness.agent import BUCKET, Agent
+from harness.agent import agent as make_agent
+
+from eyebright.errors import Unavailable
+from eyebright.services.relay import REST_SECONDS
+from eyebright.stores.projects.sql import SqlCallers
+from eyebright.stores.shelves.folder import FolderShelf
+
+
+@pytest.fixture
+async def agent(tmp_path: Path, postgres: Postgres) -> AsyncIterator[Agent]:
+    async with make_agent(tmp_path, postgres.create()) as agent:
+        yield agent
+
+
+async def outcome(agent: Agent, project_id: str) -> Any:
+    """What a caller hears who waits; the project is started already."""
+    waiting = asyncio.create_task(agent.start(project_id, wait=True))
+    for _ in range(500):
+        if waiting.done():
+            break
+        await agent.turn(1)
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(1):
+        return await waiting
+
+
+async def test_a_project_is_trained_and_its_database_tells_the_whole_story(agent: Agent):
+    project = await agent.add_project("Wild Flowers!")
+    assert (await agent.start(project)).status_code == 202
+    await agent.turn()
+    assert (await agent.status(project)) == "training"
+    handle = await agent.train(b"weights of flowers")
+    url = str(agent.shelf / "Wild_Flowers_model.pth")
+    assert (await agent.status(project)) == "completed"
+    assert (agent.shelf / "Wild_Flowers_model.pth").read_bytes() == b"weights of flowers"
+    (model,) = await agent.models()
+    assert (model["project_id"], model["framework"], model["gcs_url"]) == (project, "pytorch", url)
+    assert model["name"] == "Wild-Flowers-_model"
+    assert model["metadata"]["epochs"] == 2
+    assert model["metadata"]["final_loss"] == 0.456
+    assert model["metadata"]["training_time_seconds"] >= 0
+    assert model["metadata"]["job_id"] == handle.job_id
+    lines = await agent.lines(project)
+    assert lines[0] == "Training started: its data set is fetched and inspected first."
+    assert "Dataset ready: 2 classes, 12 images" in lines[1]
+    assert lines[2] == "Training resnet18 for 2 epochs."
+    assert lines[3:5] == ["Epoch 1/2 completed. Loss: 0.750", "Epoch 2/2 completed. Loss: 0.456"]
+    assert lines[5].startswith("Training completed in ")
+    assert lines[6] == f"Model uploaded to {url}"
+    assert (await outcome(agent, project)).json() == {"success": True, "model_url": url, "error": None}
+
+
+async def test_what_the_metadata_say_is_what_is_trained(agent: Agent):
+    said = {"preferred_model": "MobileNet-V2", "epochs": 7, "learning_rate": 0.5, "batch_size": 4, "imgsz": 64}
+    project = await agent.add_project(metadata={**said, "collected_by": "another agent", "optimizer": None})
+    await agent.start(project)
+    handle = await agent.training()
+    (spec,) = [spec for spec in agent.site.executor.launches if spec.job_id == handle.job_id]
+    assert (spec.trainer, spec.model) == ("torchvision", "mobilenet_v2")
+    expected = {"epochs": 7, "lr0": 0.5, "batch": 4, "imgsz": 64, "optimizer": "Adam", "pretrained": False}
+    assert spec.config == expected
+
+
+async def test_two_starts_at_once_make_one_training(agent: Agent):
+    project = await agent.add_project()
+    first, second = await asyncio.gather(agent.start(project), agent.start(project))
+    assert first.status_code == second.status_code == 202
+    await agent.train()
+    assert await agent.jobs() == 2  # its import, and the training
+    assert len(await agent.models()) == 1
+
+
+async def test_who_hangs_up_and_asks_again_hears_of_the_same_training(agent: Agent):
+    project = await agent.add_project()
+    hung_up = asyncio.create_task(agent.start(project, wait=True))
+    await agent.turn()
+    hung_up.cancel()
+    waiting = asyncio.create_task(agent.start(project, wait=True))
+    handle = await agent.train()
+    assert (await waiting).json()["model_url"] == str(agent.shelf / "Flowers_model.pth")
+    assert await agent.jobs() == 2
+    (model,) = await agent.models()
+    assert model["metadata"]["job_id"] == handle.job_id
+
+
+async def test_a_project_that_is_pending_again_is_trained_again_and_no_model_is_lost(agent: Agent):
+    project = await agent.add_project()
+    await agent.start(project)
+    await agent.train(b"first")
+    await agent.set_status(project, "pending_training")
+    await agent.start(project)
+    handle = await agent.train(b"second")
+    urls = [model["gcs_url"] for model in (await agent.models())]
+    assert urls == [str(agent.shelf / "Flowers_model.pth"), str(agent.shelf / f"Flowers_model-{handle.job_id}.pth")]
+    assert {path.read_bytes() for path in map(Path, urls)} == {b"first", b"second"}
+
+
+async def test_another_project_of_the_same_name_overwrites_nothing(agent: Agent):
+    for content in (b"mine", b"theirs"):
+        project = await agent.add_project("Flowers")
+        await agent.start(project)
+        await agent.train(content)
+    assert (agent.shelf / "Flowers_model.pth").read_bytes() == b"mine"
+    assert len(list(agent.shelf.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "..", "日本", "x" * 500, ""])
+async def test_a_projects_name_is_never_a_path(agent: Agent, name: str):
+    project = await agent.add_project(name)
+    await agent.start(project)
+    await agent.train()
+    (file,) = [path for path in agent.folder.joinpath("models").rglob("*") if path.is_file()]
+    assert file.parent == agent.shelf
+    assert (await agent.status(project)) == "completed"
+
+
+async def test_a_database_that_is_away_loses_nothing_and_fails_no_training(agent: Agent):
+    project = await agent.add_project()
+    await agent.start(project)
+    handle = await agent.training()
+    told = {"epoch": 1, "epochs": 1, "step": 1, "steps": 1, "epoch_finished": True, "metrics": {"loss": 0.5}}
+    async with agent.away():
+        await agent.site.say(handle, agent.site.event(2, "progress", **told))
+        await agent.site.succeed(handle, 3, artifacts=[agent.site.leave(handle, "model.pth", b"weights")])
+        await agent.turn()
+        assert (await agent.site.get(f"/api/v1/jobs/{handle.job_id}")).json()["state"] == "succeeded"
+        answer = await outcome(agent, project)
+        assert answer.json()["success"] is True, answer.text
+    assert not await agent.models()
+    agent.site.clock.advance(REST_SECONDS + 1)
+    await agent.turn()
+    assert (await agent.status(project)) == "completed"
+    assert len(await agent.models()) == 1
+    assert "Epoch 1/1 completed. Loss: 0.500" in (await agent.lines(project))
+
+
+async def test_a_start_while_the_end_is_still_to_be_told_starts_nothing(agent: Agent):
+    """Its row says pending_training, because nobody could write anything since."""
+    project = await agent.add_project()
+    await agent.start(project)
+    async with agent.away():
+        handle = await agent.training()
+        await agent.site.succeed(handle, 2, artifacts=[agent.site.leave(handle, "model.pth", b"weights")])
+    assert (await agent.status(project)) == "pending_training"
+    assert (await outcome(agent, project)).json()["success"] is True
+    assert await agent.jobs() == 2
+    assert (await agent.status(project)) == "completed"
+
+
+async def test_what_is_told_twice_is_there_once(agent: Agent):
+    project = await agent.add_project()
+    await agent.start(project)
+    handle = await agent.train()
+    before = await agent.lines(project)
+    await agent.set_status(project, "deployed")
+    services = agent.site.context.services
+    assert services.training_agent is not None
+    await services.training_agent.ledger.catch_up(handle.job_id)
+    assert (await agent.lines(project)) == before
+    assert len(await agent.models()) == 1
+    assert (await agent.status(project)) == "deployed"  # another agent has gone on with it
+
+
+async def test_a_store_that_is_away_is_tried_again_and_then_given_up_with_the_model_kept(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+):
+    project = await agent.add_project()
+    await agent.start(project)
+    create = FolderShelf.create
+
+    async def away(*_: Any) -> bool:
+        raise Unavailable("the bucket is away")
+
+    monkeypatch.setattr(FolderShelf, "create", away)
+    handle = await agent.train()
+    assert (await agent.status(project)) == "training"
+    agent.site.clock.advance(900)
+    await agent.turn()
+    assert (await agent.status(project)) == "failed"
+    assert "the bucket is away" in (await agent.lines(project))[-1]
+    assert handle.job_id in (await agent.lines(project))[-1]
+    kept = await agent.site.get(f"/api/v1/jobs/{handle.job_id}/artifacts/model.pth")
+    assert kept.content == b"weights"
+    monkeypatch.setattr(FolderShelf, "create", create)
+    uploaded = await agent.site.post("/agents/training/upload", json={"project_id": project})
+    assert uploaded.json() == {"success": True, "model_url": str(agent.shelf / "Flowers_model.pth"), "error": None}
+    assert (await agent.status(project)) == "completed"
+    assert len(await agent.models()) == 1
+
+
+class Refusals:
+    """(what is wrong, status, what the caller reads)."""
+
+    OF_ROWS = (
+        ({"status": "training"}, 400, "expected 'pending_training'"),
+        ({"status": "draft"}, 400, "is 'draft'"),
+        ({"metadata": {}}, 400, "name no preferred_model"),
+        ({"metadata": {"preferred_model": "vgg16"}}, 400, "resnet18"),
+        ({"metadata": {"preferred_model": 18}}, 400, "resnet18"),
+        ({"metadata": {"preferred_model": "resnet18", "epochs": "ten"}}, 400, "epochs"),
+        ({"metadata": {"preferred_model": "resnet18", "epochs": -1}}, 400, "epochs"),
+        ({"task_type": "object_detection"}, 400, "image_classification"),
+        ({"task_type": None}, 400, "image_classification"),
+        ({"framework": "tensorflow"}, 400, "pytorch"),
+        ({"gcs_url": None}, 404, "no data set"),
+    )
+    OF_ADDRESSES = (
+        "gs://../raw/pets.zip",
+        "gs://bucket/..%2fpets.zip",
+        "gs://bucket/%2e%2e/pets.zip",
+        "gs://bucket/raw/../../pets.zip",
+        "gs://bucket",
+        "gs://bucket/",
+        "gs:///pets.zip",
+        "gs://bu cket/pets.zip",
+        "gs://user:secret@bucket/pets.zip",
+        "gs://bucket/pets.zip?token=secret",
+        "gs://bucket/pets\n.zip",
+        "https://storage.googleapis.com/bucket/pets.zip",
+        "file:///etc/passwd",
+        "s3://bucket/pets.zip",
+        "/etc/passwd",
+        "",
+    )
+
+
+@pytest.mark.parametrize(("columns", "status", "said"), Refusals.OF_ROWS)
+async def test_a_project_that_cannot_be_trained_is_refused_with_its_class(
+    agent: Agent, columns: dict[str, Any], status: int, said: str
+):
+    project = await agent.add_project(**columns)
+    before = await agent.status(project)
+    answer = await agent.start(project, wait=True)
+    assert (answer.status_code, answer.json()["success"], answer.json()["model_url"]) == (status, False, None)
+    assert said in answer.json()["error"]
+    await agent.turn()
+    assert (await agent.status(project)) == ("failed" if before == "pending_training" else before)
+    assert any(said in line for line in (await agent.lines(project)))
+    assert not agent.site.executor.launches
+
+
+@pytest.mark.parametrize("url", Refusals.OF_ADDRESSES)
+async def test_only_an_object_in_googles_store_is_fetched(agent: Agent, url: str):
+    project = await agent.add_project(gcs_url=url)
+    answer = await agent.start(project, wait=True)
+    assert answer.status_code == 400, answer.text
+    assert "secret" not in answer.text
+    await agent.turn()
+    assert "secret" not in str(await agent.lines(project))
+    assert not agent.site.imports.launches
+
+
+async def test_an_object_that_is_not_there_is_404(agent: Agent):
+    project = await agent.add_project(gcs_url=f"{BUCKET}/none.zip")
+    answer = await outcome(agent, project)
+    assert (answer.status_code, answer.json()["success"]) == (404, False)
+    assert "there is nothing at gs://bucket/raw/none.zip" in answer.json()["error"]
+    assert (await agent.status(project)) == "failed"
+    assert "none.zip" in (await agent.lines(project))[-1]
+
+
+async def test_data_that_are_no_data_set_are_500(agent: Agent):
+    (agent.folder / "bucket/pets.zip").write_bytes(b"no zip")
+    project = await agent.add_project()
+    answer = await outcome(agent, project)
+    assert answer.status_code == 500, answer.text
+    assert (await agent.status(project)) == "failed"
+
+
+async def test_a_training_that_fails_is_500_with_its_reason(agent: Agent):
+    project = await agent.add_project()
+    waiting = asyncio.create_task(agent.start(project, wait=True))
+    handle = await agent.training()
+    failed = agent.site.event(2, "failed", code="out_of_memory", message="lower batch", retryable=False)
+    await agent.site.say(handle, failed)
+    agent.site.executor.exit(handle, 137)
+    await agent.turn()
+    answer = await waiting
+    assert answer.status_code == 500
+    assert "out_of_memory" in answer.json()["error"]
+    assert (await agent.status(project)) == "failed"
+    again = await agent.start(project)
+    assert again.status_code == 400
+    assert "lower batch" in again.json()["error"]
+
+
+async def test_a_project_that_is_nowhere_is_404_and_no_id_is_400(agent: Agent):
+    assert (await agent.start("00000000-0000-0000-0000-00000000000a")).status_code == 404
+    for wrong in ("7", "", "../etc", "x" * 101):
+        answer = await agent.start(wrong)
+        assert (answer.status_code, answer.json()["success"]) == (400, False), wrong
+    for body in (b"{", b"[]", b"{}"):
+        answer = await agent.site.post("/agents/training/start", content=body)
+        assert answer.status_code == 400, body
+
+
+async def test_a_database_that_is_away_is_500_at_once(agent: Agent):
+    project = await agent.add_project()
+    async with agent.away():
+        assert (await agent.start(project)).status_code == 500
+        assert (await agent.site.get(f"/agents/training/status/{project}")).status_code == 500
+
+
+async def test_the_status_is_of_the_log_and_of_the_job(agent: Agent):
+    project = await agent.add_project()
+    path = f"/agents/training/status/{project}"
+    waits = (await agent.site.get(path)).json()
+    assert waits == {"status": "pending_training", "progress": {}, "logs": []}
+    started = await agent.start(project)
+    assert started.headers["Location"] == path
+    assert started.headers["Preference-Applied"] == "respond-async"
+    await agent.train()
+    await asyncio.sleep(1.05)  # an answer is good for a second
+    said = (await agent.site.get(path)).json()
+    assert said["status"] == "completed"
+    assert (said["progress"]["epoch"], said["progress"]["epochs"], said["progress"]["percent"]) == (2, 2, 100.0)
+    assert said["logs"][3]["message"] == "Epoch 1/2 completed. Loss: 0.750"
+    assert (said["logs"][3]["agent_name"], said["logs"][3]["log_level"]) == ("training", "info")
+
+
+async def test_many_who_poll_at_once_ask_the_database_once(agent: Agent, monkeypatch: pytest.MonkeyPatch):
+    project, asked = await agent.add_project(), []
+    recent_logs = SqlCallers.recent_logs
+
+    async def counted(*arguments: Any) -> Any:
+        asked.append(arguments)
+        return await recent_logs(*arguments)
+
+    monkeypatch.setattr(SqlCallers, "recent_logs", counted)
+    answers = await asyncio.gather(*(agent.site.get(f"/agents/training/status/{project}") for _ in range(50)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(asked) == 1
+
+
+async def test_too_many_starts_are_told_when_to_come_again(tmp_path: Path, postgres: Postgres):
+    async with make_agent(tmp_path, postgres.create(), starts_per_minute=2) as agent:
+        project = await agent.add_project()
+        codes = [(await agent.start(project)).status_code for _ in range(3)]
+        assert codes == [202, 202, 429]
+        answer = await agent.start(project)
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60
+        assert answer.json()["success"] is False
+
+
+async def test_a_cancelled_training_has_failed_for_its_callers(agent: Agent):
+    project = await agent.add_project()
+    waiting = asyncio.create_task(agent.start(project, wait=True))
+    await agent.turn()
+    handle = await agent.training()
+    await agent.site.post(f"/api/v1/jobs/{handle.job_id}:cancel")
+    await agent.site.say(handle, agent.site.event(2, "cancelled", step=1))
+    agent.site.executor.exit(handle, 0)
+    await agent.turn()
+    assert (await waiting).status_code == 500
+    assert (await agent.status(project)) == "failed"
+    assert (await agent.lines(project))[-1] == "Training cancelled."
+
+
+async def test_a_project_that_was_deleted_meanwhile_holds_nobody_up(agent: Agent):
+    project = await agent.add_project()
+    await agent.start(project)
+    await agent.turn()
+    await agent.callers.script("TRUNCATE projects, datasets, models, agent_logs")
+    await agent.train()
+    other = await agent.add_project("Other")
+    await agent.start(other)
+    await agent.train()
+    assert (await agent.status(other)) == "completed"
