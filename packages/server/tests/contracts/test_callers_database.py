@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,8 @@ import asyncpg
 import pytest
 import trustme
 from databases import Postgres
-from harness.callers import TABLES_OF_TEXT, TABLES_OF_TYPES, Callers
-from harness.pgbouncer import PgBouncer
+from harness.callers import TABLES_OF_NAMED_IDS, TABLES_OF_NUMBERS, TABLES_OF_TEXT, TABLES_OF_TYPES, Callers
+from harness.pgbouncer import SERVER_CONNECTIONS, PgBouncer
 from harness.postgrest import Supabase
 
 from eyebright.core.callers import CallersModel, LogLine, row_id
@@ -337,10 +338,19 @@ async def test_a_right_that_is_missing_is_said(way: str, callers: Callers):
         await database.close()
 
 
-async def test_many_ask_at_once(database: CallersDatabase, callers: Callers):
+async def test_many_ask_for_different_things_at_once(database: CallersDatabase, callers: Callers):
     ids = [await callers.add_project(name=str(number)) for number in range(20)]
-    found = await asyncio.gather(*(database.project(project_id) for project_id in ids * 5))
-    assert [each.name for each in found] == [str(number) for number in range(20)] * 5
+    for project_id in ids:
+        await callers.add_dataset(project_id)
+
+    async def ask(project_id: str) -> tuple[str, str, list[LogLine]]:
+        project, dataset, _ = await asyncio.gather(
+            database.project(project_id), database.dataset(project_id), database.add_logs([line(project_id, 1)])
+        )
+        return project.name, dataset.project_id, list(await database.recent_logs(project_id, 5))
+
+    found = await asyncio.gather(*map(ask, ids * 3))
+    assert found == [(str(number), each, [line(each, 1)]) for number, each in enumerate(ids)] * 3
 
 
 async def test_a_database_that_does_not_listen_is_told_at_once(way: str):
@@ -400,14 +410,50 @@ async def test_wrong_credentials_are_told_without_showing_them(way: str, section
 
 async def test_nothing_stays_behind_with_the_pooler(callers: Callers, pgbouncer: PgBouncer):
     """Neither a prepared statement nor a setting: whoever gets the connection next must not meet them."""
-    project_id = await callers.add_project()
-    database = opened_at(database_url=pgbouncer.url(callers.name))
-    before = await _session(pgbouncer.url(callers.name))
-    for number in range(20):
-        await database.project(project_id)
-        await database.add_logs([line(project_id, number)])
-        await database.change_status(project_id, "training", before=["pending_training"])
-    assert before == await _session(pgbouncer.url(callers.name))
+    url, project_id = pgbouncer.url(callers.name), await callers.add_project()
+    database = opened_at(database_url=url)
+    clean = await _sessions(url)
+    for _ in range(5):
+        await asyncio.gather(
+            *(database.project(project_id) for _ in range(10)),
+            *(database.add_logs([line(project_id, number)]) for number in range(10)),
+            database.change_status(project_id, "training", before=["pending_training"]),
+        )
+    assert await _sessions(url) == clean
+    assert len(clean) == SERVER_CONNECTIONS
+    await database.close()
+
+
+@pytest.mark.parametrize("tables", [TABLES_OF_NUMBERS, TABLES_OF_NAMED_IDS], ids=["numbers", "named"])
+async def test_ids_of_other_types_keep_nothing_of_the_pooler(postgres: Postgres, pgbouncer: PgBouncer, tables: str):
+    """What the driver itself cannot write, or must look up first, would leave a sequence open or a setting behind."""
+    callers = Callers(postgres.create())
+    await callers.script(tables)
+    url = pgbouncer.url(callers.name)
+    clean, database = await _sessions(url), opened_at(database_url=url)
+    asked = (
+        database.project(NOBODY),
+        database.dataset(NOBODY),
+        database.recent_logs(NOBODY, 5),
+        database.change_status(NOBODY, "training", before=["pending_training"]),
+        database.add_logs([line(NOBODY, 1)]),
+    )
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert Conflict in map(type, answers)
+    assert Unavailable not in map(type, answers)
+    assert await _sessions(url) == clean
+    await database.close()
+
+
+async def test_calls_given_up_keep_nothing_of_the_pooler(callers: Callers, pgbouncer: PgBouncer):
+    url, project_id = pgbouncer.url(callers.name), await callers.add_project()
+    clean, database = await _sessions(url), opened_at(database_url=url, **SHORT)
+    holder = await asyncpg.connect(callers.url)
+    await holder.execute("BEGIN; LOCK TABLE projects")
+    for refused in await asyncio.gather(*(database.project(project_id) for _ in range(5)), return_exceptions=True):
+        assert isinstance(refused, Unavailable)
+    await holder.close()
+    assert await _sessions(url) == clean
     await database.close()
 
 
@@ -541,15 +587,19 @@ async def _within_limits(call: Callable[[], Awaitable[Any]], why: str) -> None:
     assert "secret" not in caught.value.message
 
 
-async def _session(url: str) -> list[Any]:
-    """What the next one finds in a connection of the pooler."""
-    connection = await asyncpg.connect(url, statement_cache_size=0)
-    try:
-        async with connection.transaction():
-            left = await connection.fetchval("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''")
-            changed = await connection.fetch(
-                "SELECT name, setting FROM pg_settings WHERE source = 'session' AND name <> 'application_name' ORDER BY 1"
-            )
-            return [left, *map(tuple, changed)]
-    finally:
-        await connection.close()
+async def _sessions(url: str) -> list[list[Any]]:
+    """What the next ones find in the connections of the pooler: all of them are held at once to be sure of each."""
+    async with asyncio.timeout(10), AsyncExitStack() as stack:
+        held = [await asyncpg.connect(url, statement_cache_size=0) for _ in range(SERVER_CONNECTIONS)]
+        for connection in held:
+            stack.push_async_callback(connection.close)
+            await stack.enter_async_context(connection.transaction())
+        return [await _session(connection) for connection in held]
+
+
+async def _session(connection: Any) -> list[Any]:
+    left = await connection.fetch("SELECT statement FROM pg_prepared_statements WHERE name <> ''")
+    changed = await connection.fetch(
+        "SELECT name, setting FROM pg_settings WHERE source = 'session' AND name <> 'application_name' ORDER BY 1"
+    )
+    return [*map(tuple, left), *map(tuple, changed)]

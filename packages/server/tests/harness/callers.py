@@ -43,6 +43,14 @@ TABLES_OF_TEXT = (
 TABLES_OF_TYPES = "CREATE TYPE stage AS ENUM ('pending_training', 'training', 'trained', 'failed');" + TABLES.replace(
     "status text", "status stage"
 ).replace("metadata jsonb", "metadata json")
+#: Ids of types for which no id of ours has a form, or which a driver must look up first.
+TABLES_OF_NUMBERS, TABLES_OF_NAMED_IDS = (
+    TABLES.replace("uuid PRIMARY KEY DEFAULT gen_random_uuid()", f"{kind} PRIMARY KEY").replace(
+        "project_id uuid", f"project_id {kind}"
+    )
+    for kind in ("bigint", "named_id")
+)
+TABLES_OF_NAMED_IDS = "CREATE TYPE named_id AS ENUM ('first');" + TABLES_OF_NAMED_IDS
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The callers' database by its Postgres URL, through SQLAlchemy and asyncpg.
 
-Supabase's poolers lend a connection for the length of a transaction and no longer. So every call is one transaction, leaves no
-settings behind, and prepares its statements without a name: a named one would stay with a connection that others get next.
+Supabase's poolers lend a connection for the length of a transaction and no longer. So every statement is one by itself, leaves no
+settings behind, and is prepared without a name: a named one would stay with a connection that others get next, and be missed in
+our next. A pooler must hold the connection from preparing to the end of executing, as asyncpg ends the sequence only then.
 """
 
 import asyncio
@@ -55,13 +56,13 @@ class SqlCallers:
         self._turns = asyncio.Semaphore(CONNECTIONS)
 
     async def project(self, project_id: str) -> CallersProject:
-        found = await self._read(_PROJECT, id=known(project_id))
+        found = await self._read(_PROJECT, given=_given(id=known(project_id)))
         if not found:
             raise no_project(project_id)
         return rows.project(found[0])
 
     async def dataset(self, project_id: str) -> CallersDataset:
-        found = await self._read(_DATASETS, id=known(project_id))
+        found = await self._read(_DATASETS, given=_given(project_id=known(project_id)))
         if not found:
             raise no_dataset(project_id)
         if len(found) > 1:
@@ -71,8 +72,8 @@ class SqlCallers:
     async def change_status(self, project_id: str, status: str, *, before: Collection[str]) -> bool:
         """One guarded UPDATE. One that was not answered in time may have been done: then asking again finds that it was."""
         wanted = rows.storable(status)
-        changing = partial(_change, id=known(project_id), status=wanted, before=[*map(rows.storable, before)])
-        now = await self._transaction(changing)
+        given = _given(id=known(project_id), status=wanted)
+        now = await self._ask(partial(_change, given=given, before=[*map(rows.storable, before)]))
         if now is None:
             raise no_project(project_id)
         return now == wanted
@@ -85,7 +86,8 @@ class SqlCallers:
             await self._add(_ADD_LOGS, [rows.of_log_line(line) for line in lines])
 
     async def recent_logs(self, project_id: str, limit: int) -> Sequence[LogLine]:
-        found = await self._read(_LOGS, id=known(project_id), agent=AGENT, limit=limit)
+        given = _given(project_id=known(project_id), agent_name=AGENT)
+        found = await self._read(_LOGS, given=given, limit=limit)
         return [rows.log_line(row) for row in found]
 
     async def close(self) -> None:
@@ -96,15 +98,15 @@ class SqlCallers:
             result = await connection.execute(statement, values)
             return [orjson.loads(row) for row in result.scalars()]
 
-        return await self._transaction(read)
+        return await self._ask(read)
 
     async def _add(self, statement: TextClause, new: Sequence[rows.Row]) -> None:
         async def add(connection: AsyncConnection) -> None:
             await connection.execute(statement, {"rows": orjson.dumps(new).decode()})
 
-        await self._transaction(add)
+        await self._ask(add)
 
-    async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _ask(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._persistently(work)
@@ -126,14 +128,23 @@ class SqlCallers:
         return await self._once(work)
 
     async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async with self._turns, self._engine.begin() as connection:
+        async with self._turns, self._engine.connect() as connection:
             return await work(connection)
 
 
 async def _change(connection: AsyncConnection, **values: Any) -> str | None:
     """The status that the project has then. None: there is no such project."""
     changed = await connection.execute(_CHANGE_STATUS, values)
-    return changed.scalar() or await connection.scalar(_STATUS, {"id": values["id"]})
+    return changed.scalar() or await connection.scalar(_STATUS, {"given": values["given"]})
+
+
+def _given(**values: str) -> str:
+    return orjson.dumps(values).decode()
+
+
+def _is_given(table: str, column: str) -> str:
+    """A subquery of one row, so that the column's index is used."""
+    return f"{column} = (SELECT {column} FROM jsonb_populate_record(NULL::{table}, CAST(:given AS jsonb)))"  # noqa: S608
 
 
 def _select(columns: Sequence[str], rest: str) -> TextClause:
@@ -150,18 +161,21 @@ def _insert(table: str, columns: Sequence[str]) -> TextClause:
     )
 
 
-# Parameters have no types of their own, so that Postgres gives them the columns': ids may be `uuid` or `text`, by their index.
-_PROJECT = _select(rows.PROJECT, "projects WHERE id = :id")
-_DATASETS = _select(rows.DATASET, "datasets WHERE project_id = :id LIMIT 2")
+# The values come as JSON, of which the table itself makes the types that its columns have. Parameters of those types would do
+# harm without a transaction: asyncpg encodes them only once the statement is prepared, and one that it cannot encode leaves the
+# sequence open, and the pooler's connection ours; to look up a type that it does not know it changes the connection's settings.
+_PROJECT = _select(rows.PROJECT, f"projects WHERE {_is_given('projects', 'id')}")
+_DATASETS = _select(rows.DATASET, f"datasets WHERE {_is_given('datasets', 'project_id')} LIMIT 2")
 _LOGS = _select(
     rows.LOG,
-    "agent_logs WHERE project_id = :id AND agent_name = :agent ORDER BY created_at DESC NULLS LAST, id DESC LIMIT :limit",
+    f"agent_logs WHERE {_is_given('agent_logs', 'project_id')} AND {_is_given('agent_logs', 'agent_name')} "
+    "ORDER BY created_at DESC NULLS LAST, id DESC LIMIT :limit",
 )
 _CHANGE_STATUS = text(
-    "UPDATE projects SET status = :status WHERE id = :id AND status::text = ANY(CAST(:before AS text[])) "
-    "RETURNING status::text"
+    "UPDATE projects SET status = (SELECT status FROM jsonb_populate_record(NULL::projects, CAST(:given AS jsonb))) "  # noqa: S608
+    f"WHERE {_is_given('projects', 'id')} AND status::text = ANY(CAST(:before AS text[])) RETURNING status::text"
 )
-_STATUS = text("SELECT coalesce(status::text, '') FROM projects WHERE id = :id")
+_STATUS = text(f"SELECT coalesce(status::text, '') FROM projects WHERE {_is_given('projects', 'id')}")  # noqa: S608
 _ADD_MODELS = _insert("models", rows.MODEL)
 _ADD_LOGS = _insert("agent_logs", rows.LOG)
 
@@ -169,6 +183,7 @@ _ADD_LOGS = _insert("agent_logs", rows.LOG)
 def _engine(dsn: str, connect_seconds: float) -> AsyncEngine:
     return create_async_engine(
         "postgresql+asyncpg://",
+        isolation_level="AUTOCOMMIT",  # with BEGIN and COMMIT a call would take twice the round trips
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_recycle=IDLE_SECONDS,
