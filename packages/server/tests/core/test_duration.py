@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import NOW_MS, job
 
-from eyebright.core.duration import Circumstances, Took, forecast, took
+from eyebright.core.duration import Circumstances, Took, forecast, seen, took
 from eyebright.core.job import Job
 from eyebright.core.records import StoredEvent
 from eyebright_wire.events import Progress
@@ -44,6 +44,11 @@ def test_the_fixed_part_stays_and_the_rest_grows_with_the_images():
     found = forecast(300, HERE, [run(), run(), run()])
     assert (found.basis, found.seconds, found.fixed_seconds, found.runs) == ("measured", 10 + 3 * 50, 10, 3)
     assert (found.low_seconds, found.high_seconds) == (160, 160)
+
+
+def test_an_image_to_validate_on_counts_as_a_third_of_one_to_train_on():
+    assert seen({"train": 30, "val": 12, "test": 99}) == 34
+    assert seen({"val": 12}) == 0
 
 
 def test_one_run_alone_says_little_of_the_range():

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from databases import SQL
-from harness.platform import Platform
+from harness.platform import READY, Platform
 
 from eyebright.ports.executor import Slot
 from eyebright.services.durations import RECENT_MS
@@ -90,6 +90,15 @@ async def test_other_images_are_scaled_and_far_ones_are_not_compared(shaped):
     far = await foretold(shaped, imgsz=512)
     assert (far.basis, far.seconds) == ("unknown", None)
     assert "the one earlier training of this model had another" in far.how
+
+
+async def test_validation_takes_its_share(shaped):
+    await trained(shaped)  # 8 images to train on, 2 to validate on: as 8 2/3
+    await shaped.add_dataset("checked", READY.model_copy(update={"images": {"train": 8, "val": 28}}))
+    found = (await shaped.preflights.preflight(PreflightRequest(dataset="checked"))).time
+    assert found.seconds == pytest.approx(6 + 2 * 20)
+    shaped.clock.advance(RECENT_MS / 1000)
+    assert (await shaped.submit(dataset="checked")).forecast == found
 
 
 async def test_other_devices_and_places_tell_nothing(shaped):

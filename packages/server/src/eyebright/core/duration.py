@@ -13,6 +13,7 @@ from eyebright.core.forecast import Shape
 from eyebright.core.job import Job
 from eyebright.core.pace import fraction
 from eyebright.core.records import StoredEvent
+from eyebright_wire.datasets import Split
 from eyebright_wire.events import EventKind, Progress
 from eyebright_wire.jobs import Stage
 from eyebright_wire.resources import TimeForecast
@@ -21,6 +22,8 @@ from eyebright_wire.resources import TimeForecast
 TOLD = frozenset({str(EventKind.STAGE), str(EventKind.SUCCEEDED)})
 #: A run whose images, or whose batch, are larger or smaller by more than this factor tells nothing.
 _FAR = 4
+#: An image to validate on goes through the network once; one to train on also back, which takes about twice as long.
+_VALIDATED = 1 / 3
 #: Other settings that decide how long an image takes: runs in which one of them differs are not compared.
 _DECISIVE = (
     "device",
@@ -32,6 +35,8 @@ _DECISIVE = (
     "base_model",
     "gradient_checkpointing",
     "train_text_encoder",
+    "validation_every_epochs",
+    "validation_steps",
 )
 #: From so few runs nobody knows how much they differ: the range is from half to twice as long at least.
 _FEW, _UNSURE = 3, 2
@@ -57,7 +62,7 @@ class Took:
     """What an earlier training took. `foretold_seconds` only if it was foretold, and ran all the epochs that were ordered."""
 
     circumstances: Circumstances
-    images: float  # seen in all epochs together
+    images: float  # `seen` in all epochs together
     fixed_seconds: float
     training_seconds: float
     foretold_seconds: float | None = None
@@ -84,9 +89,15 @@ def epochs_of(config: Mapping[str, Any]) -> int | None:
     return epochs if isinstance(epochs, int) and epochs > 0 else None
 
 
-def took(job: Job, images: int, events: Iterable[StoredEvent]) -> Took | None:
-    """Of a training that has succeeded, on so many images. None for one that was interrupted or went on from another, and for
-    one of which it is not known how far it came."""
+def seen(images: Mapping[str, int]) -> float:
+    """What an epoch sees of a data set, counted in images to train on; 0: nothing to train on."""
+    trained = images.get(Split.TRAIN, 0)
+    return trained and trained + _VALIDATED * images.get(Split.VAL, 0)
+
+
+def took(job: Job, images: float, events: Iterable[StoredEvent]) -> Took | None:
+    """Of a training that has succeeded, with so many images `seen` in an epoch. None for one that was interrupted or went on
+    from another, and for one of which it is not known how far it came."""
     if job.attempt != 1 or job.resume_from or job.started_at_ms is None or job.finished_at_ms is None:
         return None
     told = list(events)
@@ -106,7 +117,7 @@ def took(job: Job, images: int, events: Iterable[StoredEvent]) -> Took | None:
 
 
 def forecast(images: float, asked: Circumstances, past: Iterable[Took]) -> TimeForecast:
-    """Of a training that sees so many `images` in all its epochs together; `past` are those of the same model."""
+    """Of a training with so many `images` `seen` in all its epochs together; `past` are those of the same model."""
     runs = list(past)
     errors = [error for run in runs if (error := _error(run)) is not None]
     tested: dict[str, Any] = {"error": median(errors) if errors else None, "tested": len(errors)}

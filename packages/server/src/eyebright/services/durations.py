@@ -13,7 +13,6 @@ from eyebright.ports.executor import Executor
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore
 from eyebright.ports.registry import DatasetStore
 from eyebright.services.orders import report_of
-from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import JobKind, JobState
 from eyebright_wire.resources import TimeForecast
 
@@ -36,7 +35,7 @@ class Training:
     model: str
     executor: str
     config: Mapping[str, Any]
-    images: int  # to train on
+    images: float  # `duration.seen` in an epoch
 
     @property
     def kind(self) -> tuple[str, str, str, str]:
@@ -87,12 +86,12 @@ class Durations:
         self._known[training.kind] = now_ms, past
         return past
 
-    async def _took(self, job: Job, images: int) -> Took | None:
+    async def _took(self, job: Job, images: float) -> Took | None:
         return duration.took(job, images, await self._history.events(job.id, 0, _MOST_STAGES, duration.TOLD))
 
-    async def _images(self, version: str) -> int:
+    async def _images(self, version: str) -> float:
         try:
-            return report_of(await self._datasets.version(version)).images.get(Split.TRAIN, 0)
+            return duration.seen(report_of(await self._datasets.version(version)).images)
         except NotFound:
             return 0
 

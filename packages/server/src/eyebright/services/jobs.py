@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eyebright.core import lifecycle
+from eyebright.core.duration import seen
 from eyebright.core.job import Job, Run
 from eyebright.core.records import Version, changed
 from eyebright.core.rehearsal import rehearsal_of, rehearsed, webhook_of
@@ -18,7 +19,6 @@ from eyebright.services.exports import Exports
 from eyebright.services.orders import Orders, Settled, report_of
 from eyebright.services.receipts import known_order, sha256_of
 from eyebright.services.views import job_view
-from eyebright_wire.datasets import Split
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobRequest, JobState, RehearsalRequest
@@ -281,7 +281,7 @@ def _training(settled: Settled, executor: str, version: Version) -> Training:
         model=settled.model,
         executor=executor,
         config=settled.resolved.config,
-        images=report_of(version).images.get(Split.TRAIN, 0),
+        images=seen(report_of(version).images),
     )
 
 

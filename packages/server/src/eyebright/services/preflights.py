@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from eyebright.core.duration import seen
 from eyebright.core.preflight import check_captions, check_parent, check_ready, model_of, task_of
 from eyebright.core.records import Version
 from eyebright.core.resolve import Resolved, resolve
@@ -92,7 +93,7 @@ def _training(plan: Plan, executor: str) -> Training:
         model=plan.model,
         executor=executor,
         config=plan.config,
-        images=plan.images or 0,
+        images=seen(plan.data.images) if plan.data else 0,
     )
 
 
