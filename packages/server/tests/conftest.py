@@ -4,10 +4,11 @@ import os
 
 from databases import database, fresh_url, kind, postgres
 from harness.callers import callers
+from harness.ceph import ceph
 from harness.pgbouncer import pgbouncer
 from harness.rabbitmq import broker_url, rabbitmq
 
-__all__ = ["broker_url", "callers", "database", "fresh_url", "kind", "pgbouncer", "postgres", "rabbitmq"]
+__all__ = ["broker_url", "callers", "ceph", "database", "fresh_url", "kind", "pgbouncer", "postgres", "rabbitmq"]
 
 #: A server that a test starts in this folder takes nothing from a file that somebody keeps there.
 os.environ["EYEBRIGHT_ENV_FILE"] = os.devnull

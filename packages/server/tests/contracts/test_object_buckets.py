@@ -5,8 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from buckets import give_credentials
-from harness.object_stores import bucket, endpoints, store_in
+from harness.object_stores import bucket, credentials, endpoints, store_in
 
 from eyebright.ports.objects import Signing
 from eyebright.stores.objects.bucket_store import BucketObjectStore
@@ -18,7 +17,7 @@ __all__ = ["endpoints"]
 def store(
     request: pytest.FixtureRequest, endpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[BucketObjectStore]:
-    give_credentials(monkeypatch)
+    credentials(monkeypatch)
     with store_in(bucket(request.param, endpoints[request.param]), tmp_path) as opened:
         yield opened
 

@@ -1,4 +1,4 @@
-"""What every object store must do: files, moto's S3, gcp-storage-emulator's Google."""
+"""What every object store must do: files, moto's S3, Ceph's, gcp-storage-emulator's Google."""
 
 import asyncio
 import hashlib
@@ -6,8 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from buckets import give_credentials
-from harness.object_stores import BUCKETS, bucket, endpoints, store_in
+from harness.object_stores import BUCKETS, bucket, credentials, endpoints, store_in
 
 from eyebright.errors import Conflict, NotFound
 from eyebright.ports.objects import BLOBS, attempt_prefix, blob_key
@@ -25,7 +24,7 @@ def store(request, endpoints, tmp_path, monkeypatch):
     if request.param == "files":
         yield FileObjectStore(tmp_path / "a folder" / "objects")
         return
-    give_credentials(monkeypatch)
+    credentials(monkeypatch)
     with store_in(bucket(request.param, endpoints[request.param]), tmp_path / "a folder") as opened:
         yield opened
 
