@@ -1,17 +1,20 @@
 """Projects of a Training Agent's callers: started once, told of in their own database, whatever is away meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from databases import Postgres
 from harness.agent import BUCKET, Agent
 from harness.agent import agent as make_agent
 
+from eyebright.core.callers import LogLine
 from eyebright.errors import Unavailable
 from eyebright.services.relay import REST_SECONDS
+from eyebright.services.training_agent.ledger import Ledger
 from eyebright.stores.projects.sql import SqlCallers
 from eyebright.stores.shelves.folder import FolderShelf
 
@@ -32,6 +35,12 @@ async def outcome(agent: Agent, project_id: str) -> Any:
         await asyncio.sleep(0.01)
     async with asyncio.timeout(1):
         return await waiting
+
+
+def ledger(agent: Agent) -> Ledger:
+    served = agent.site.context.services.training_agent
+    assert served is not None
+    return served.ledger
 
 
 async def test_a_project_is_trained_and_its_database_tells_the_whole_story(agent: Agent):
@@ -91,6 +100,30 @@ async def test_who_hangs_up_and_asks_again_hears_of_the_same_training(agent: Age
     assert await agent.jobs() == 2
     (model,) = await agent.models()
     assert model["metadata"]["job_id"] == handle.job_id
+
+
+async def test_two_tell_of_the_end_at_once_and_the_database_answers_one_of_them_late(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+):
+    project = await agent.add_project()
+    await agent.start(project)
+    handle = await agent.training()
+    await agent.finish(handle)
+    late, add_logs = asyncio.Event(), SqlCallers.add_logs
+    waits = iter([late.wait])
+
+    async def answered_late(database: SqlCallers, lines: Sequence[LogLine]) -> None:
+        for wait in waits:
+            await wait()
+        await add_logs(database, lines)
+
+    monkeypatch.setattr(SqlCallers, "add_logs", answered_late)
+    telling = [asyncio.create_task(ledger(agent).catch_up(handle.job_id)) for _ in range(2)]
+    await asyncio.wait(telling, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+    late.set()
+    await asyncio.gather(*telling)
+    assert len(await agent.models()) == 1
+    assert (await agent.status(project)) == "completed"
 
 
 async def test_a_project_that_is_pending_again_is_trained_again_and_no_model_is_lost(agent: Agent):
@@ -157,15 +190,15 @@ async def test_a_start_while_the_end_is_still_to_be_told_starts_nothing(agent: A
     assert (await agent.status(project)) == "completed"
 
 
-async def test_what_is_told_twice_is_there_once(agent: Agent):
+async def test_what_is_told_twice_is_there_once(agent: Agent, monkeypatch: pytest.MonkeyPatch):
+    """By a server that dies before it has kept that all is told."""
     project = await agent.add_project()
     await agent.start(project)
     handle = await agent.train()
     before = await agent.lines(project)
     await agent.set_status(project, "deployed")
-    services = agent.site.context.services
-    assert services.training_agent is not None
-    await services.training_agent.ledger.catch_up(handle.job_id)
+    monkeypatch.setattr(ledger(agent), "has_told", AsyncMock(return_value=False))
+    await ledger(agent).catch_up(handle.job_id)
     assert (await agent.lines(project)) == before
     assert len(await agent.models()) == 1
     assert (await agent.status(project)) == "deployed"  # another agent has gone on with it

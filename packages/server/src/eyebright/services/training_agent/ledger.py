@@ -4,8 +4,10 @@ Everything is written by its own id, so that it is there once, however often and
 away nothing waits for it but the outbox.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -64,6 +66,7 @@ class Ledger:
         self.completed = completed
         self._give_up_ms = int(1000 * give_up_seconds)
         self._errands = Errands[None]("its callers' database is still being written to")
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._read: dict[str, int] = {}  # of jobs under way, the position of the last event that was told
 
     async def notify(self, message: Message) -> None:
@@ -76,20 +79,24 @@ class Ledger:
 
     async def catch_up(self, job_id: str) -> None:
         """Raises Unavailable or StorageFull where the rest must wait."""
-        job = (await self._store.get(job_id)).job
+        async with self._turns.setdefault(job_id, asyncio.Lock()):
+            job = (await self._store.get(job_id)).job
+            if job.state.final and await self.has_told(job):
+                return
+            await self._tell(job)
+            if job.state.final:
+                self._read.pop(job_id, None)
+                await self._markers.write(_marker(job.labels[PROJECT]), job.created_at_ms)
+
+    async def _tell(self, job: Job) -> None:
         try:
             await self._begin(job)
             await self._tell_epochs(job)
             if job.state.final:
                 await self._end(job)
-        except (
-            NotFound,
-            Conflict,
-        ) as refused:  # a project that is gone, a rule of their tables: it would be refused for ever
-            log.warning("a project's training is not told of", job=job_id, problem=refused.message)
-        if job.state.final:
-            self._read.pop(job_id, None)
-            await self._markers.write(_marker(job.labels[PROJECT]), job.created_at_ms)
+        except (NotFound, Conflict) as refused:
+            # A project that is gone, a rule of their tables: it would be refused for ever.
+            log.warning("a project's training is not told of", job=job.id, problem=refused.message)
 
     async def has_told(self, job: Job) -> bool:
         """Is all written that there is to say of a job that has ended?"""
