@@ -56,6 +56,16 @@ def test_what_was_told_is_what_is_there(tmp_path: Path):
     assert saved.metrics == {"top1": 0.5}
 
 
+def test_the_largest_of_those_that_are_kept_is_told(tmp_path: Path):
+    own = Checkpoints(tmp_path, keep=1)
+    assert own.largest_bytes is None
+    for step, content in ((10, b"a" * 900), (20, b"b" * 300), (30, b"c" * 200)):
+        _save(own, step, content, best=step == 20)
+        own.retire()
+    files = verified(tmp_path / "checkpoints" / "step-20").files
+    assert own.largest_bytes == sum(file.size_bytes for file in files) < 900
+
+
 def test_contents_are_synced_before_the_list_and_the_list_before_the_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

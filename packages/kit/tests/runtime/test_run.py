@@ -132,6 +132,7 @@ def test_an_honest_run_leaves_everything_that_it_told(job: TinyJob):
     tells_its_story_in_order(trace)
     artifacts_are_true(trace)
     assert trace.succeeded.metrics == {"top1": 0.9}
+    assert trace.succeeded.checkpoint_bytes == len(b"weights")
     assert [event.data.get("stage") for event in trace.events if event.kind == EventKind.STAGE] == [
         "fetching",
         "training",

@@ -22,6 +22,19 @@ def test_an_order_that_can_be_placed_is_told_with_what_it_takes(cli: Cli, photos
     assert done.out.rstrip().endswith("Ready.")
 
 
+def test_disk_and_memory_are_learned_from_earlier_trainings_and_how_well_is_told(
+    cli: Cli, photos: Path, done: JobView
+) -> None:
+    assert cli("train", photos, *TOY).code == Exit.DONE  # one by which the forecast can be tested
+    found = cli("jobs", "preflight", photos, *TOY, "--json").document["preflight"]
+    for each in (found["memory"], *found["disk"]):
+        assert each["basis"] == "measured"
+        assert each["tested"] >= 1
+        assert each["error"] >= 0
+    said = cli("jobs", "preflight", photos, *TOY).out.split()
+    assert " ".join(said).count("; tested on") == 2
+
+
 def test_the_time_is_learned_from_earlier_trainings(cli: Cli, photos: Path, done: JobView) -> None:
     told = cli("jobs", "preflight", photos, *TOY)
     assert "time" in told.out

@@ -3,15 +3,19 @@
 import pytest
 
 from eyebright.core import forecast
-from eyebright.core.forecast import Peak, Shape
+from eyebright.core.forecast import Peak, Shape, Written
 from eyebright.testing import toy_manifest
 
 MIB = 2**20
 CONFIG = {"batch": 8, "imgsz": 64, "optimizer": "AdamW", "ema": True, "keep_checkpoints": 3, "exports": ["onnx"]}
 
 
-def peak(job_id: str, batch: int, imgsz: int, size: int) -> Peak:
-    return Peak(job_id, Shape(batch, imgsz), size)
+def peak(job_id: str, batch: int, imgsz: int, size: int, **config: object) -> Peak:
+    return Peak(job_id, {**CONFIG, "batch": batch, "imgsz": imgsz, **config}, size)
+
+
+def wrote(checkpoint: int, result: int, **config: object) -> Written:
+    return Written({**CONFIG, **config}, checkpoint, result)
 
 
 @pytest.mark.parametrize(
@@ -23,9 +27,12 @@ def test_only_a_reader_on_the_same_disk_is_given_links(reads_only: bool, same_di
 
 
 def test_checkpoints_hold_weights_moments_average_and_the_best_weights():
-    assert forecast.checkpoint_bytes(1000, CONFIG) == 1000 * 4 * 5 * (3 + 2)
-    assert forecast.checkpoint_bytes(1000, {**CONFIG, "optimizer": "SGD", "ema": False}) == 1000 * 4 * 3 * (3 + 2)
-    assert forecast.checkpoint_bytes(None, CONFIG) == 0
+    assert forecast.writing(1000, CONFIG, ()).checkpoint_bytes == 1000 * 4 * 5 * (3 + 2)
+    lean = {**CONFIG, "optimizer": "SGD", "ema": False}
+    assert forecast.writing(1000, lean, ()).checkpoint_bytes == 1000 * 4 * 3 * (3 + 2)
+    unknown = forecast.writing(None, CONFIG, ())
+    assert (unknown.checkpoint_bytes, unknown.result_bytes) == (0, 0)
+    assert "not counted" in unknown.how
 
 
 @pytest.mark.parametrize(
@@ -54,8 +61,50 @@ def test_the_side_of_an_image_goes_by_either_name():
 
 
 def test_each_export_is_as_large_as_the_weights():
-    assert forecast.result_bytes(1000, CONFIG) == 1000 * 4 * 2
-    assert forecast.result_bytes(1000, {}) == 1000 * 4
+    assert forecast.writing(1000, CONFIG, ()).result_bytes == 1000 * 4 * 2
+    assert forecast.writing(1000, {}, ()).result_bytes == 1000 * 4
+
+
+def test_the_most_that_earlier_trainings_wrote_goes_before_the_rule():
+    found = forecast.writing(1000, CONFIG, [wrote(700, 90), wrote(600, 100, epochs=9), wrote(9000, 9000, exports=[])])
+    assert (found.basis, found.checkpoint_bytes, found.result_bytes) == ("measured", 700 * (3 + 2), 100)
+    assert "2 earlier trainings" in found.how
+    more = forecast.writing(1000, {**CONFIG, "keep_checkpoints": 10}, [wrote(700, 90)])
+    assert more.checkpoint_bytes == 700 * (10 + 2)
+
+
+@pytest.mark.parametrize("other", [{"optimizer": "SGD"}, {"ema": False}, {"exports": []}, {"rank": 16}], ids=str)
+def test_what_was_written_with_other_settings_tells_nothing(other: dict[str, object]):
+    found = forecast.writing(1000, {**CONFIG, **other}, [wrote(700, 90)])
+    assert (found.basis, found.error, found.tested) == ("rule", pytest.approx(108_000 / 3590 - 1), 1)
+
+
+def test_how_wrong_it_is_is_told_by_earlier_trainings_each_foretold_from_those_before_it():
+    by_rule = 20_000 * 5 + 8000  # of the first one
+    found = forecast.writing(1000, CONFIG, [wrote(24_000, 8000), wrote(20_000, 8000), wrote(16_000, 8000)])
+    errors = [1 - 108 / 128, 1 - 88 / 108, by_rule / 88_000 - 1]
+    assert (found.error, found.tested) == (pytest.approx(sorted(errors)[1]), 3)
+
+
+def test_how_wrong_a_forecast_of_memory_is_is_told_by_earlier_runs():
+    past = [peak("job_3", 8, 64, 900), peak("job_2", 8, 64, 600), peak("job_1", 8, 64, 500)]
+    found = forecast.memory(None, CONFIG, past, "main", None)
+    assert found is not None
+    assert (found.error, found.tested) == (
+        pytest.approx((300 / 900 + 100 / 600) / 2),
+        2,
+    )  # of the first nothing was known
+    one = forecast.memory(1000, CONFIG, past[-1:], "main", None)
+    assert one is not None
+    assert one.tested == 1  # by the rule
+    assert (one.error or 0) > 1
+
+
+@pytest.mark.parametrize("other", [{"processes": 2}, {"amp": "off"}, {"cache": True}, {"freeze": 3}], ids=str)
+def test_a_run_that_shares_its_batch_or_computes_otherwise_tells_nothing_of_memory(other: dict[str, object]):
+    found = forecast.memory(1000, CONFIG, [peak("job_1", 8, 64, 700, **other)], "gpu", None)
+    assert found is not None
+    assert found.basis == "rule"
 
 
 def test_without_an_earlier_run_a_rule_is_told():

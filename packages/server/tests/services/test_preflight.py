@@ -166,6 +166,24 @@ async def test_memory_is_learned_from_what_earlier_trainings_held(platform):
     assert other.basis == "scaled"
 
 
+async def test_disk_is_learned_from_what_earlier_trainings_wrote(platform, tmp_path: Path):
+    platform.catalog.manifests["toy"] = _shaped(parameters=1000)
+    platform.executor.has_room = Room(tmp_path)
+    for checkpoint_bytes in (500, None, 700):
+        handle = await platform.running()
+        await platform.say(
+            handle, "succeeded", **platform.leave(handle, content=b"x" * 50), checkpoint_bytes=checkpoint_bytes
+        )
+        platform.executor.exit(handle, 0)
+        await platform.settle()
+        assert (await platform.jobs.get(handle.job_id)).state == "succeeded"
+    (found,) = (await platform.preflights.preflight(PreflightRequest())).disk
+    assert (found.basis, found.checkpoint_bytes, found.result_bytes) == ("measured", 700 * 4, 50)
+    by_rule = 1000 * 4 * 5 * 4 + 1000 * 4
+    errors = (1 - 2050 / 2850, by_rule / 2050 - 1)
+    assert (found.error, found.tested) == (pytest.approx(sum(errors) / 2), 2)
+
+
 async def test_what_a_run_on_a_gpu_held_tells_nothing_of_one_without(platform):
     platform.catalog.manifests["toy"] = _shaped(parameters=1000)
     platform.executor.has_room = Room(memory_bytes=2**40)

@@ -141,6 +141,7 @@ class Succeeded(WireModel):
     dataset: PreparedDataset | None = Field(default=None, description="Of an import that is to be kept")
     peak_memory_bytes: Whole | None = Field(default=None, description="Most that its process held in main memory")
     peak_device_bytes: Whole | None = Field(default=None, description="Most that it held on one GPU")
+    checkpoint_bytes: Whole | None = Field(default=None, description="Largest of the checkpoints that it left")
 
 
 class Failed(WireModel):

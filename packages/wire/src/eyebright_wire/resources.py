@@ -124,6 +124,17 @@ class DiskForecast(WireModel):
     checkpoint_bytes: Whole = Field(default=0, description="All that are kept, and the one that is being written")
     result_bytes: Whole = Field(default=0, description="Weights and exports")
     free_bytes: Whole
+    basis: Literal["measured", "rule"] | None = Field(
+        default=None,
+        description="Of checkpoints and results: what earlier trainings wrote, or a rule of thumb; none: there are none here",
+    )
+    how: str = Field(default="", description="How it was found, in words")
+    error: NonNegativeFloat | None = Field(
+        default=None,
+        description="By what share of what was written this is wrong of earlier trainings, each foretold from those before it, "
+        "in the middle of them",
+    )
+    tested: Whole = Field(default=0, description="How many earlier trainings that is said of")
 
     @property
     def needed_bytes(self) -> int:
@@ -140,6 +151,12 @@ class MemoryForecast(WireModel):
         description="Measured in a run with the same model, image size and batch; scaled from another; or by a rule of thumb"
     )
     how: str = Field(description="How it was found, in words")
+    error: NonNegativeFloat | None = Field(
+        default=None,
+        description="By what share of what was held this is wrong of earlier runs, each foretold from those before it, in the "
+        "middle of them",
+    )
+    tested: Whole = Field(default=0, description="How many earlier runs that is said of")
 
 
 class Preflight(WireModel):

@@ -175,6 +175,7 @@ class Attempt:
             dataset=done.result.dataset,
             peak_memory_bytes=self._peak_memory_bytes(done.result),
             peak_device_bytes=done.result.peak_device_bytes,
+            checkpoint_bytes=self._checkpoints.largest_bytes if self._checkpoints else None,
         )
         return LastWords(EventKind.SUCCEEDED, body, ExitCode.DONE)
 

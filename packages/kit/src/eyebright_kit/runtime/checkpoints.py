@@ -49,6 +49,10 @@ class CheckpointManifest(BaseModel):
     metrics: dict[str, float] = Field(default_factory=dict)
     files: tuple[CheckpointFile, ...]
 
+    @property
+    def size_bytes(self) -> int:
+        return sum(file.size_bytes for file in self.files)
+
 
 @dataclass(frozen=True)
 class _Kept:
@@ -68,6 +72,11 @@ class Checkpoints:
     @property
     def last_step(self) -> int | None:
         return self._kept[-1].manifest.step if self._kept else None
+
+    @property
+    def largest_bytes(self) -> int | None:
+        """Of those that are kept."""
+        return max((kept.manifest.size_bytes for kept in self._kept), default=None)
 
     def newest_first(self) -> tuple[Path, ...]:
         return tuple(kept.folder for kept in reversed(self._kept))

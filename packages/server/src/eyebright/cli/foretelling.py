@@ -1,7 +1,7 @@
-"""How long a training is to take, said in one line."""
+"""What a training is to take, and how far off such forecasts have been, said in one line."""
 
 from eyebright.cli.terminal import duration
-from eyebright_wire.resources import TimeForecast
+from eyebright_wire.resources import DiskForecast, MemoryForecast, TimeForecast
 
 
 def forecast_line(time: TimeForecast) -> str:
@@ -10,6 +10,14 @@ def forecast_line(time: TimeForecast) -> str:
         return time.how
     low, high = duration(time.low_seconds), duration(time.high_seconds)
     return f"about {duration(time.seconds)}, {low} to {high} ({time.basis}: {time.how}); {_tested(time)}"
+
+
+def off_by(found: DiskForecast | MemoryForecast) -> str:
+    """How far off it would have been of earlier runs."""
+    if found.error is None:
+        return ""
+    runs = "the one earlier run" if found.tested == 1 else f"{found.tested} earlier runs"
+    return f"; tested on {runs}, it was off by {found.error:.0%}{' in the middle' if found.tested > 1 else ''}"
 
 
 def _tested(time: TimeForecast) -> str:

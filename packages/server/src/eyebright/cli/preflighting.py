@@ -11,7 +11,7 @@ from eyebright.cli.connection import connected
 from eyebright.cli.display import display, headline
 from eyebright.cli.exits import Exit
 from eyebright.cli.following import LeftRunning, follow
-from eyebright.cli.foretelling import forecast_line
+from eyebright.cli.foretelling import forecast_line, off_by
 from eyebright.cli.options import DataSource, Json, LeaveOutBroken
 from eyebright.cli.ordering import dataset_for, takes_order
 from eyebright.cli.terminal import duration, emit, say, show, show_facts, show_table, size
@@ -118,12 +118,13 @@ def _data_line(found: Preflight) -> str:
 
 
 def _disk_line(disk: DiskForecast) -> str:
-    return f"about {size(disk.needed_bytes)} of {size(disk.free_bytes)} free below {disk.path}"
+    found = f" ({disk.basis}: {disk.how}){off_by(disk)}" if disk.basis else ""
+    return f"about {size(disk.needed_bytes)} of {size(disk.free_bytes)} free below {disk.path}{found}"
 
 
 def _memory_line(memory: MemoryForecast) -> str:
     free = "" if memory.free_bytes is None else f" of {size(memory.free_bytes)} free"
-    return f"about {size(memory.needed_bytes)}{free} ({memory.basis}: {memory.how})"
+    return f"about {size(memory.needed_bytes)}{free} ({memory.basis}: {memory.how}){off_by(memory)}"
 
 
 def _row(step: RehearsalStep) -> tuple[object, ...]:

@@ -5,9 +5,10 @@ optimiser, and its moving average. Weights that stay are held once, in the preci
 kept for the way back: their number grows with the pixels of a batch.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from statistics import median
+from typing import Any, Literal, TypeVar
 
 from eyebright_wire.manifest import TaskInfo, TrainerManifest
 from eyebright_wire.resources import MemoryForecast
@@ -27,6 +28,12 @@ _KEPT = 2
 _FAR = 4
 _MIB = 2**20
 _SIDES = ("imgsz", "resolution")  # what trainers call the side of an image
+#: Settings that decide how much is written: trainings in which one of them differs are not compared.
+_DECIDE_SIZE = ("optimizer", "ema", "freeze", "exports", "base_model", "rank", "train_text_encoder")
+#: Settings that decide how much memory a run holds, besides its shape, by so much that others tell nothing of it.
+_DECIDE_MEMORY = ("processes", "amp", "cache", "freeze", "base_model", "gradient_checkpointing", "train_text_encoder")
+#: On how many of the newest runs a way to foretell is tested.
+_TESTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +63,41 @@ class Peak:
     """The most memory that an earlier run has held."""
 
     job_id: str
-    shape: Shape
+    config: Mapping[str, Any]
     size_bytes: int
+
+    @property
+    def shape(self) -> Shape:
+        return Shape.of(self.config)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an earlier training has written."""
+
+    config: Mapping[str, Any]
+    checkpoint_bytes: int  # each
+    result_bytes: int
+
+    @property
+    def size_bytes(self) -> int:
+        """At the most: with all checkpoints that may be there at once."""
+        return self.checkpoint_bytes * _kept(self.config) + self.result_bytes
+
+
+_Ran = TypeVar("_Ran", Peak, Written)
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What a training is going to write."""
+
+    checkpoint_bytes: int  # all that are there at once
+    result_bytes: int
+    basis: Literal["measured", "rule"]
+    how: str
+    error: float | None
+    tested: int
 
 
 def parameters_of(task: TaskInfo, model: str) -> int | None:
@@ -74,49 +114,100 @@ def dataset_bytes(manifest: TrainerManifest, size_bytes: int, *, same_disk: bool
     return 0 if manifest.reads_only and same_disk else size_bytes
 
 
-def checkpoint_bytes(parameters: int | None, config: Mapping[str, Any]) -> int:
-    """Weights, moments, average and the best weights so far, in each one that is kept; 0: not known."""
-    kept = (_whole(config.get("keep_checkpoints")) or _KEPT) + _OTHER_CHECKPOINTS
-    return (parameters or 0) * _NUMBER_BYTES * (2 + _moments(config) + _averaged(config)) * kept
+def writing(parameters: int | None, config: Mapping[str, Any], past: Sequence[Written]) -> Writing:
+    """By the most that earlier trainings of the same model have written with settings alike, or by rule, which says 0 where the
+    weights are not known. `past` has the newest first."""
 
+    def written(config: Mapping[str, Any], past: Iterable[Written]) -> Written:
+        return _write(parameters, config, _alike(config, past, _DECIDE_SIZE))
 
-def result_bytes(parameters: int | None, config: Mapping[str, Any]) -> int:
-    """The weights, and as much again for each export; 0: not known."""
-    exports = config.get("exports")
-    return (parameters or 0) * _NUMBER_BYTES * (1 + (len(exports) if isinstance(exports, list | tuple) else 0))  # pyright: ignore[reportUnknownArgumentType]
+    alike, most = _alike(config, past, _DECIDE_SIZE), written(config, past)
+    error, tested = _tested(past, lambda run, before: written(run.config, before).size_bytes)
+    return Writing(
+        checkpoint_bytes=most.checkpoint_bytes * _kept(config),
+        result_bytes=most.result_bytes,
+        basis="measured" if alike else "rule",
+        how=_how_written(len(alike), parameters),
+        error=error,
+        tested=tested,
+    )
 
 
 def memory(
     parameters: int | None,
     config: Mapping[str, Any],
-    past: Iterable[Peak],
-    place: str,
+    past: Sequence[Peak],
+    place: Literal["main", "gpu"],
     free_bytes: int | None,
     *,
     images: int | None = None,
     frozen: int = 0,
 ) -> MemoryForecast | None:
-    """By the most like of the earlier runs, or by rule; None where there is nothing to go by. `images` are there to train on;
-    `frozen` weights are kept as they are."""
-    asked = Shape.of(config)
-    shape = asked.within(images)
-    fixed = _PROGRAM_BYTES + frozen * _frozen_number_bytes(config, place) + _weights_bytes(parameters, config)
-    peaks = list(past)
-    found = (
-        _measured(asked, peaks)
-        or _scaled(shape, _near(shape, peaks), fixed)
-        or _by_rule(shape, parameters, fixed)
-        or _scaled(shape, peaks, fixed)
-    )
+    """By the most like of the earlier runs, or by rule; None where there is nothing to go by. `past` has the newest first;
+    `images` are there to train on; `frozen` weights are kept as they are."""
+
+    def needed(config: Mapping[str, Any], past: Iterable[Peak], images: int | None) -> _Found | None:
+        fixed = _PROGRAM_BYTES + frozen * _frozen_number_bytes(config, place) + _weights_bytes(parameters, config)
+        return _needed(Shape.of(config), images, fixed, parameters, _alike(config, past, _DECIDE_MEMORY))
+
+    found = needed(config, past, images)
     if found is None:
         return None
-    basis, needed, how = found
-    return MemoryForecast.model_validate(
-        {"place": place, "needed_bytes": needed, "free_bytes": free_bytes, "basis": basis, "how": how}
+    basis, size, how = found
+    error, tested = _tested(past, lambda peak, before: _size(needed(peak.config, before, None)))
+    return MemoryForecast(
+        place=place, needed_bytes=size, free_bytes=free_bytes, basis=basis, how=how, error=error, tested=tested
     )
 
 
-_Found = tuple[str, int, str]
+_Found = tuple[Literal["measured", "scaled", "rule"], int, str]
+
+
+def _needed(asked: Shape, images: int | None, fixed: int, parameters: int | None, past: list[Peak]) -> _Found | None:
+    shape = asked.within(images)
+    return (
+        _measured(asked, past)
+        or _scaled(shape, _near(shape, past), fixed)
+        or _by_rule(shape, parameters, fixed)
+        or _scaled(shape, past, fixed)
+    )
+
+
+def _size(found: _Found | None) -> int | None:
+    return found and found[1]
+
+
+def _alike(config: Mapping[str, Any], past: Iterable[_Ran], decisive: Sequence[str]) -> list[_Ran]:
+    return [run for run in past if all(run.config.get(name) == config.get(name) for name in decisive)]
+
+
+def _tested(past: Sequence[_Ran], foretell: Callable[[_Ran, Sequence[_Ran]], int | None]) -> tuple[float | None, int]:
+    """How wrong it is of earlier runs, each foretold from those before it: in the middle, as a share; and of how many."""
+    foretold = [(run, foretell(run, past[index + 1 :])) for index, run in enumerate(past[:_TESTED])]
+    errors = [abs(size - run.size_bytes) / run.size_bytes for run, size in foretold if size and run.size_bytes]
+    return median(errors) if errors else None, len(errors)
+
+
+def _write(parameters: int | None, config: Mapping[str, Any], alike: Sequence[Written]) -> Written:
+    if not alike:
+        return Written(config, _checkpoint_bytes(parameters, config), _result_bytes(parameters, config))
+    return Written(config, max(run.checkpoint_bytes for run in alike), max(run.result_bytes for run in alike))
+
+
+def _checkpoint_bytes(parameters: int | None, config: Mapping[str, Any]) -> int:
+    """Weights, moments, average and the best weights so far."""
+    return (parameters or 0) * _NUMBER_BYTES * (2 + _moments(config) + _averaged(config))
+
+
+def _result_bytes(parameters: int | None, config: Mapping[str, Any]) -> int:
+    """The weights, and as much again for each export."""
+    exports = config.get("exports")
+    return (parameters or 0) * _NUMBER_BYTES * (1 + (len(exports) if isinstance(exports, list | tuple) else 0))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _kept(config: Mapping[str, Any]) -> int:
+    """Checkpoints that are there at once."""
+    return (_whole(config.get("keep_checkpoints")) or _KEPT) + _OTHER_CHECKPOINTS
 
 
 def _measured(shape: Shape, peaks: list[Peak]) -> _Found | None:
@@ -179,6 +270,15 @@ def _averaged(config: Mapping[str, Any]) -> int:
 
 def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _how_written(runs: int, parameters: int | None) -> str:
+    if runs:
+        trainings = "one earlier training" if runs == 1 else f"{runs} earlier trainings"
+        return f"the most that {trainings} with the same optimizer, exports and frozen part wrote"
+    if parameters is None:
+        return "nobody knows how many weights it has, so they are not counted"
+    return f"{parameters:,} weights, with moments and average in each checkpoint; a rule of thumb"
 
 
 def _jobs(count: int) -> str:

@@ -2,21 +2,22 @@
 
 import asyncio
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from eyebright.core import forecast
-from eyebright.core.forecast import Peak, Shape
+from eyebright.core.forecast import Peak, Written
 from eyebright.core.job import Job
 from eyebright.core.rehearsal import rehearsed
 from eyebright.errors import NotFound
 from eyebright.ports.executor import Environment, Executor
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore
 from eyebright.ports.objects import BLOBS, ObjectStore
+from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.datasets import DatasetReport, Split
-from eyebright_wire.events import EventKind
+from eyebright_wire.events import EventKind, Succeeded
 from eyebright_wire.jobs import JobKind, JobState
 from eyebright_wire.manifest import TaskInfo
 from eyebright_wire.resources import DiskForecast, MemoryForecast
@@ -24,8 +25,7 @@ from eyebright_wire.resources import DiskForecast, MemoryForecast
 #: How many of the newest trainings of a trainer, and of the newest rehearsals, are asked how much memory they held.
 _LOOKED_AT = 50
 _SUCCEEDED = frozenset({str(EventKind.SUCCEEDED)})
-#: What `succeeded` calls the most that was held.
-_IN_MAIN, _ON_GPU = "peak_memory_bytes", "peak_device_bytes"
+_NOTHING: dict[str, Any] = {"artifacts": (), "metrics": {}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +58,33 @@ class Forecasts:
         self._history = history
         self._objects = objects
 
-    async def disk(self, plan: Plan, executor: Executor) -> tuple[DiskForecast, ...]:
-        """One for each disk that the run writes to, as far as it is one of this machine."""
+    async def of(self, plan: Plan, executor: Executor) -> tuple[tuple[DiskForecast, ...], MemoryForecast | None]:
+        """Of each disk of this machine that the run writes to; and of the GPU's memory where there is one to train on, else of
+        the machine's, None where there is nothing to go by."""
+        past = await self._past(plan)
+        return await self._disk(plan, executor, past), await self._memory(plan, executor, past)
+
+    async def _disk(self, plan: Plan, executor: Executor, past: Sequence["_Ran"]) -> tuple[DiskForecast, ...]:
         room = await executor.room()
         if room.scratch is None:
             return ()
         kept = await self._kept()
         same = kept is not None and await asyncio.to_thread(_same_disk, room.scratch, kept)
         copies = forecast.dataset_bytes(plan.environment.manifest, plan.data_bytes, same_disk=same)
-        written = {
-            "checkpoint_bytes": forecast.checkpoint_bytes(plan.parameters, plan.config),
-            "result_bytes": forecast.result_bytes(plan.parameters, plan.config),
-        }
-        needs = {room.scratch: {"dataset_bytes": copies, **(written if same or kept is None else {})}}
+        wrote = [written for ran in past if (written := ran.written) is not None]
+        writing = asdict(forecast.writing(plan.parameters, plan.config, wrote))
+        needs = {room.scratch: {"dataset_bytes": copies, **(writing if same or kept is None else {})}}
         if kept is not None and not same:
-            needs[kept] = written
+            needs[kept] = writing
         return tuple([await asyncio.to_thread(_on_disk, path, need) for path, need in needs.items()])
 
-    async def memory(self, plan: Plan, executor: Executor) -> MemoryForecast | None:
-        """Of the GPU where there is one to train on; None where there is nothing to go by."""
+    async def _memory(self, plan: Plan, executor: Executor, past: Sequence["_Ran"]) -> MemoryForecast | None:
         room = await executor.room()
         on_gpu = room.device_bytes is not None and plan.config.get("device") != "cpu"
-        past = await self._past(plan, _ON_GPU if on_gpu else _IN_MAIN)
+        peaks = [peak for ran in past if (peak := ran.peak(on_gpu=on_gpu)) is not None]
         place, free = ("gpu", room.device_bytes) if on_gpu else ("main", room.memory_bytes)
         frozen = forecast.frozen_of(plan.task, plan.model)
-        return forecast.memory(plan.parameters, plan.config, past, place, free, images=plan.images, frozen=frozen)
+        return forecast.memory(plan.parameters, plan.config, peaks, place, free, images=plan.images, frozen=frozen)
 
     async def _kept(self) -> Path | None:
         """Where what a run makes is stored; None while nothing is, or where that is no disk of ours."""
@@ -91,8 +93,8 @@ class Forecasts:
         except NotFound:
             return None
 
-    async def _past(self, plan: Plan, key: str) -> list[Peak]:
-        """What earlier trainings and rehearsals of the same model have held."""
+    async def _past(self, plan: Plan) -> list["_Ran"]:
+        """Earlier trainings and rehearsals of the same model, newest first."""
         succeeded = frozenset({JobState.SUCCEEDED})
         trainer, task = plan.environment.trainer, plan.task.name
         trained = await self._store.find(
@@ -101,23 +103,41 @@ class Forecasts:
         tried = await self._store.find(JobQuery(kind=JobKind.REHEARSAL, states=succeeded, limit=_LOOKED_AT))
         jobs = [*trained, *map(rehearsed, tried)]
         alike = [job for job in jobs if (job.trainer, job.task, job.model) == (trainer, task, plan.model)]
-        peaks = [await self._peak(job, key) for job in alike]
-        return [peak for peak in peaks if peak is not None]
+        return [await self._ran(job) for job in sorted(alike, key=lambda job: job.id, reverse=True)]
 
-    async def _peak(self, job: Job, key: str) -> Peak | None:
+    async def _ran(self, job: Job) -> "_Ran":
         said = await self._history.events(job.id, 0, 1, _SUCCEEDED)
-        held: Mapping[str, Any] = said[0].data if said else {}
-        if key == _IN_MAIN and held.get(_ON_GPU):
-            return None  # what a run on a GPU holds beside that tells nothing of one without
-        size = held.get(key)
-        return Peak(job.id, Shape.of(job.resolved), int(size)) if size else None
+        return _Ran(job, Succeeded.model_validate(said[0].data if said else _NOTHING))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """An earlier run, and what it said in the end."""
+
+    job: Job
+    said: Succeeded
+
+    def peak(self, *, on_gpu: bool) -> Peak | None:
+        """What a run on a GPU holds beside that tells nothing of one without."""
+        held = self.said.peak_device_bytes if on_gpu else self.said.peak_memory_bytes
+        if not held or (self.said.peak_device_bytes and not on_gpu):
+            return None
+        return Peak(self.job.id, self.job.resolved, held)
+
+    @property
+    def written(self) -> Written | None:
+        """None where it left no checkpoint, or did not tell: then it tells nothing of one that does."""
+        if not self.said.checkpoint_bytes:
+            return None
+        results = sum(made.size_bytes for made in self.said.artifacts if made.kind is not ArtifactKind.CHECKPOINT)
+        return Written(self.job.resolved, self.said.checkpoint_bytes, results)
 
 
 def _same_disk(one: Path, other: Path) -> bool:
     return _there(one).stat().st_dev == _there(other).stat().st_dev
 
 
-def _on_disk(path: Path, need: Mapping[str, int]) -> DiskForecast:
+def _on_disk(path: Path, need: Mapping[str, Any]) -> DiskForecast:
     return DiskForecast(path=str(path), free_bytes=shutil.disk_usage(_there(path)).free, **need)
 
 

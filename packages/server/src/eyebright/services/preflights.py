@@ -53,8 +53,7 @@ class Preflights:
         if environment and task and model and resolved and executor:
             found.idle(resolved)
             plan = Plan(environment, task, model, resolved.config, report)
-            disk = await self._forecasts.disk(plan, executor)
-            memory = await self._forecasts.memory(plan, executor)
+            disk, memory = await self._forecasts.of(plan, executor)
             time = await self._durations.forecast(_training(plan, request.executor))
         return Preflight(
             trainer=environment.trainer if environment else request.trainer or "",
