@@ -84,6 +84,17 @@ async def test_how_wrong_it_was_is_told_with_the_next_one(shaped):
     assert found.seconds == 26
 
 
+async def test_what_an_earlier_one_said_is_read_once(shaped, monkeypatch):
+    await trained(shaped)
+    first = await foretold(shaped)
+
+    async def again(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(type(shaped.preflights._durations._history), "events", again)
+    assert await foretold(shaped) == first
+
+
 async def test_other_images_are_scaled_and_far_ones_are_not_compared(shaped):
     await trained(shaped)
     assert (await foretold(shaped, imgsz=128)).seconds == 6 + 4 * 20

@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from async_lru import alru_cache
+
 from eyebright.core import duration
 from eyebright.core.duration import Circumstances, Took
 from eyebright.core.job import Job
+from eyebright.core.records import StoredEvent
 from eyebright.errors import NotFound
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Executor
@@ -24,6 +27,8 @@ _MOST_STAGES = 1000
 RECENT_MS = 10_000
 #: How many models that is remembered of.
 _REMEMBERED = 100
+#: Of how many trainings it is remembered what they said, and of how many versions how many images they have: neither changes.
+_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class Durations:
         self._executors = executors
         self._clock = clock
         self._known: dict[tuple[str, str, str, str], tuple[int, Sequence[Took]]] = {}
+        self._told = alru_cache(_KEPT)(self._read)
+        self._images = alru_cache(_KEPT)(self._count)
 
     async def forecast(self, training: Training, *, at_once: bool = False) -> TimeForecast | None:
         """None for what has no images or no epochs. `at_once` may miss a training that ended a moment ago."""
@@ -87,9 +94,12 @@ class Durations:
         return past
 
     async def _took(self, job: Job, images: float) -> Took | None:
-        return duration.took(job, images, await self._history.events(job.id, 0, _MOST_STAGES, duration.TOLD))
+        return duration.took(job, images, await self._told(job.id))
 
-    async def _images(self, version: str) -> float:
+    async def _read(self, job_id: str) -> Sequence[StoredEvent]:
+        return await self._history.events(job_id, 0, _MOST_STAGES, duration.TOLD)
+
+    async def _count(self, version: str) -> float:
         try:
             return duration.seen(report_of(await self._datasets.version(version)).images)
         except NotFound:

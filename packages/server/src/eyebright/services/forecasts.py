@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from async_lru import alru_cache
+
 from eyebright.core import forecast
 from eyebright.core.forecast import Peak, Written
 from eyebright.core.job import Job
@@ -24,6 +26,8 @@ from eyebright_wire.resources import DiskForecast, MemoryForecast
 
 #: How many of the newest trainings of a trainer, and of the newest rehearsals, are asked how much memory they held.
 _LOOKED_AT = 50
+#: Of how many of them it is remembered what they said in the end, which does not change any more.
+_KEPT = 1000
 _SUCCEEDED = frozenset({str(EventKind.SUCCEEDED)})
 _NOTHING: dict[str, Any] = {"artifacts": (), "metrics": {}}
 
@@ -57,6 +61,7 @@ class Forecasts:
         self._store = store
         self._history = history
         self._objects = objects
+        self._said = alru_cache(_KEPT)(self._read)
 
     async def of(self, plan: Plan, executor: Executor) -> tuple[tuple[DiskForecast, ...], MemoryForecast | None]:
         """Of each disk of this machine that the run writes to; and of the GPU's memory where there is one to train on, else of
@@ -106,8 +111,11 @@ class Forecasts:
         return [await self._ran(job) for job in sorted(alike, key=lambda job: job.id, reverse=True)]
 
     async def _ran(self, job: Job) -> "_Ran":
-        said = await self._history.events(job.id, 0, 1, _SUCCEEDED)
-        return _Ran(job, Succeeded.model_validate(said[0].data if said else _NOTHING))
+        return _Ran(job, await self._said(job.id))
+
+    async def _read(self, job_id: str) -> Succeeded:
+        said = await self._history.events(job_id, 0, 1, _SUCCEEDED)
+        return Succeeded.model_validate(said[0].data if said else _NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
