@@ -99,6 +99,7 @@ async def test_what_an_agent_sees_is_what_the_api_shows(site):
         assert told == {"data": job, "cut": []}
         listed = (await call(client, "list_jobs", kind="training"))["data"]["items"]
         assert [each["id"] for each in listed] == [handle.job_id]
+        assert listed[0].items() <= job.items()
         curves = await call(client, "read_metrics", job_id=handle.job_id)
         assert curves["data"] == {"metrics": {"loss": [[1, 10, 0.5]]}}
         first = (await call(client, "read_log", job_id=handle.job_id, lines=1))["data"]
@@ -181,6 +182,18 @@ async def test_a_refusal_says_what_was_found_and_the_way_out(operated):
         assert "exactly one of path and image" in both
         assert "not in base64" in await refused(client, "predict", model="pets", image="ümlaut")
         assert "absolute path" in await refused(client, "predict", model="pets", path="../token")
+
+
+async def test_a_list_of_models_is_short_and_tells_which_they_are(site):
+    await site.add_dataset()
+    handle = await site.launch()
+    await site.say(handle, site.event(1, "started", pid=7, host="here"))
+    await site.succeed(handle, 2)
+    async with agent(site) as client:
+        (listed,) = (await call(client, "list_models"))["data"]["items"]
+        model = (await call(client, "describe_model", model=listed["id"]))["data"]
+    assert listed == {**{name: model[name] for name in listed}, "classes": 2, "exports": []}
+    assert "artifacts" not in listed
 
 
 async def test_before_a_model_is_deleted_its_loss_is_shown(operated):

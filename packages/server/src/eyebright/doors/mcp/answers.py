@@ -8,12 +8,15 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from eyebright.errors import TooLarge
+from eyebright_wire.errors import ErrorCode
+from eyebright_wire.jobs import JobKind, JobState
 from eyebright_wire.model import WireModel
-from eyebright_wire.resources import DatasetVersionView, DatasetView, ModelView, Page, RecipeView
+from eyebright_wire.resources import DatasetVersionView, DatasetView, JobView, ModelView, Page, RecipeView
 
 T = TypeVar("T")
 P = TypeVar("P")
 M = TypeVar("M", bound=BaseModel)
+V = TypeVar("V", bound=BaseModel)
 
 #: Bytes of a whole answer as compact JSON, some 20,000 tokens: agents cut, or refuse, what is much longer, and would not say what
 #: is missing. (The same goes out once more as text, for agents that know no structured content.)
@@ -74,6 +77,45 @@ class RecipeSummary(WireModel):
     models: tuple[str, ...]
 
 
+class JobSummary(WireModel):
+    """A job without its settings and its story."""
+
+    id: str
+    kind: JobKind
+    name: str
+    state: JobState
+    reason: ErrorCode | None = None
+    message: str = ""
+    trainer: str
+    task: str
+    model: str
+    dataset_version: str
+    labels: dict[str, str]
+    metrics: dict[str, float]
+    model_id: str | None = None
+    imported_version: str | None = None
+    created_at_ms: int
+    finished_at_ms: int | None = None
+
+
+class ModelSummary(WireModel):
+    """A model without its files and its ancestors."""
+
+    id: str
+    name: str
+    number: int
+    aliases: tuple[str, ...]
+    trainer: str
+    task: str
+    architecture: str
+    job_id: str
+    dataset_version: str
+    classes: int
+    metrics: dict[str, float]
+    exports: tuple[str, ...] = Field(description="Its forms, such as onnx")
+    created_at_ms: int
+
+
 class Curves(WireModel):
     """Each metric over time, as pairs of epoch, step and value."""
 
@@ -114,13 +156,13 @@ def told(view: M) -> Told[M]:
     return Told(data=kept, cut=cut)
 
 
-def told_page(page: Page[M], cursor: Callable[[M], str]) -> Told[Page[M]]:
-    """As many entries as fit whole; `next` leads on to those that do not. `cursor` is what an entry is found again by."""
+def told_page(page: Page[V], summary: Callable[[V], M], cursor: Callable[[V], str]) -> Told[Page[M]]:
+    """As many summaries as fit whole; `next` leads on to those that do not. `cursor` is what an entry is found again by."""
     kept: list[M] = []
     cut: list[str] = []
     room = WHOLE
     for entry in page.items:
-        shown, shortened = within_limits(entry, WHOLE // 2)
+        shown, shortened = within_limits(summary(entry), WHOLE // 2)
         places = [f"items[{len(kept)}].{place}" for place in shortened]
         room -= _size(shown) + _size(places)
         if kept and room < 0:
@@ -159,6 +201,15 @@ def within_limits(view: M, whole: int = WHOLE) -> tuple[M, tuple[str, ...]]:
 def dataset_summary(dataset: DatasetView) -> DatasetSummary:
     versions = tuple(map(_version_summary, dataset.versions))
     return DatasetSummary(name=dataset.name, created_at_ms=dataset.created_at_ms, versions=versions)
+
+
+def job_summary(job: JobView) -> JobSummary:
+    return JobSummary.model_validate(job, from_attributes=True)
+
+
+def model_summary(model: ModelView) -> ModelSummary:
+    told = model.model_dump(include=set(ModelSummary.model_fields) - {"classes", "exports"})
+    return ModelSummary(**told, classes=len(model.classes), exports=tuple(export.format for export in model.exports))
 
 
 def recipe_summary(recipe: RecipeView) -> RecipeSummary:

@@ -10,11 +10,15 @@ from pydantic import Field
 from eyebright.doors.mcp.answers import (
     Curves,
     DatasetSummary,
+    JobSummary,
     LogPart,
+    ModelSummary,
     RecipeSummary,
     Told,
     dataset_summary,
     fits,
+    job_summary,
+    model_summary,
     recipe_summary,
     told,
     told_page,
@@ -66,8 +70,8 @@ class Reading:
 
     @tool("plan", "Estimate a training")
     async def estimate_training(self, order: PreflightRequest) -> Told[Preflight]:
-        """Everything that is wrong with an order, what it would run as, and the disk space and memory it would take. Nothing is
-        kept. Without `dataset`, everything but the data is checked."""
+        """Everything that is wrong with an order, what it would run as, and the time, memory and disk space it would take, with
+        how wrong earlier estimates of time were. Nothing is kept. Without `dataset`, everything but the data is checked."""
         return told(await self._services.preflights.preflight(order))
 
     @tool("plan", "Show a rehearsal's report")
@@ -94,9 +98,7 @@ class Reading:
     @tool("discover", "List data sets")
     async def list_datasets(self, after: After = None, limit: Limit = 20) -> Told[Page[DatasetSummary]]:
         """Data sets by name, each with its versions and the tasks that they are ready for."""
-        page = await self._services.datasets.list(after, limit)
-        summaries = tuple(map(dataset_summary, page.items))
-        return told_page(Page[DatasetSummary](items=summaries, next=page.next), attrgetter("name"))
+        return told_page(await self._services.datasets.list(after, limit), dataset_summary, attrgetter("name"))
 
     @tool("discover", "Show a data set")
     async def describe_dataset(self, name: DatasetName) -> Told[DatasetSummary]:
@@ -121,10 +123,10 @@ class Reading:
         states: tuple[JobState, ...] = (),
         after: AfterJob = None,
         limit: Limit = 20,
-    ) -> Told[Page[JobView]]:
-        """Trainings, imports, exports and rehearsals, newest first."""
+    ) -> Told[Page[JobSummary]]:
+        """Trainings, imports, exports and rehearsals, newest first; describe_job tells all of one."""
         query = JobQuery(kind=kind, states=frozenset(states), after=after, limit=limit)
-        return told_page(await self._services.jobs.list(query), attrgetter("id"))
+        return told_page(await self._services.jobs.list(query), job_summary, attrgetter("id"))
 
     @tool("monitor", "Show a job")
     async def describe_job(self, job_id: JobId) -> Told[JobView]:
@@ -165,9 +167,9 @@ class Reading:
     @tool("manage", "List models")
     async def list_models(
         self, name: Annotated[str | None, Field(max_length=200)] = None, after: AfterModel = None, limit: Limit = 20
-    ) -> Told[Page[ModelView]]:
-        """Registered models, newest first; of one name if it is given."""
-        return told_page(await self._services.models.list(after, limit, name), attrgetter("id"))
+    ) -> Told[Page[ModelSummary]]:
+        """Registered models, newest first; of one name if it is given. describe_model tells all of one."""
+        return told_page(await self._services.models.list(after, limit, name), model_summary, attrgetter("id"))
 
     @tool("manage", "Show a model")
     async def describe_model(self, model: ModelName) -> Told[ModelView]:
