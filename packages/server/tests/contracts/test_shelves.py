@@ -140,6 +140,19 @@ async def test_a_line_that_breaks_and_a_busy_store_are_outlasted(
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
+async def test_a_store_that_stays_busy_is_given_up_before_long(
+    scheme: str, endpoints: dict[str, str], weights: Path, monkeypatch: pytest.MonkeyPatch
+):
+    give_credentials(monkeypatch)
+    with line_to(endpoints[scheme]) as line:
+        line.busy = 10**6
+        shelf = shelf_at(f"{scheme}://bucket/busy", {scheme: line.url}, SETTING)
+        async with asyncio.timeout(30):
+            with pytest.raises(Unavailable, match=rf"{scheme}://bucket/busy/a could not be .*HTTP 503"):
+                await shelf.create("a", weights, sha256(LARGE))
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
 async def test_a_bucket_that_is_not_there_can_be_mended(
     scheme: str, endpoints: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ):

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -80,20 +80,8 @@ class Agent:
             await self.callers.add_dataset(project_id, name="pets", gcs_url=gcs_url)
         return project_id
 
-    @asynccontextmanager
-    async def away(self) -> AsyncIterator[None]:
-        """Nobody reaches the database meanwhile."""
-        await self._allow_connections(False)
-        yield
-        await self._allow_connections(True)
-
-    async def _allow_connections(self, allow: bool) -> None:
-        administrator = Callers(self.callers.url.rpartition("/")[0] + "/postgres")
-        await administrator.execute(f"ALTER DATABASE {self.callers.name} ALLOW_CONNECTIONS {allow}")
-        if not allow:
-            await administrator.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", self.callers.name
-            )
+    def away(self) -> AbstractAsyncContextManager[None]:
+        return away(self.callers)
 
     async def start(self, project_id: str, *, wait: bool = False) -> httpx.Response:
         headers = {} if wait else {"Prefer": "respond-async"}
@@ -158,6 +146,23 @@ class Agent:
         """Of its log, in order."""
         lines = [row for row in await self.callers.rows("agent_logs") if row["project_id"] == project_id]
         return [row["message"] for row in sorted(lines, key=lambda row: row["created_at"])]
+
+
+@asynccontextmanager
+async def away(callers: Callers) -> AsyncIterator[None]:
+    """Nobody reaches the database meanwhile."""
+    await _allow_connections(callers, False)
+    yield
+    await _allow_connections(callers, True)
+
+
+async def _allow_connections(callers: Callers, allow: bool) -> None:
+    administrator = Callers(callers.url.rpartition("/")[0] + "/postgres")
+    await administrator.execute(f"ALTER DATABASE {callers.name} ALLOW_CONNECTIONS {allow}")
+    if not allow:
+        await administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", callers.name
+        )
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from eyebright.core.records import Message
+from eyebright.errors import StorageFull, Unavailable
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import Outbox
 from eyebright.ports.subscriber import Gatherer, Subscriber
@@ -107,6 +108,9 @@ class Relay:
 async def _told(name: str, subscriber: Subscriber, message: Message) -> bool:
     try:
         await subscriber.notify(message)
+    except (Unavailable, StorageFull) as away:
+        log.warning("a subscriber waits; it is told again", subscriber=name, job=message.job_id, problem=away.message)
+        return False
     except Exception:
         log.exception("subscriber failed; it will be told again", subscriber=name, job=message.job_id)
         return False

@@ -65,7 +65,7 @@ class Ledger:
         self._clock = clock
         self.completed = completed
         self._give_up_ms = int(1000 * give_up_seconds)
-        self._errands = Errands[None]("its callers' database is still being written to")
+        self._errands = Errands[None]("its callers are still being told of it")
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._read: dict[str, int] = {}  # of jobs under way, the position of the last event that was told
 

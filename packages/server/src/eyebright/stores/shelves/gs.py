@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import google.auth
-from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound, PreconditionFailed
+from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound, PreconditionFailed, RetryError
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud.storage import Client  # pyright: ignore[reportMissingTypeStubs]
@@ -20,8 +20,9 @@ from eyebright.stores.shelves.bucket import CONNECT_SECONDS, IDLE_SECONDS, PIECE
 _SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
 #: How every request is made: whoever asked tries again himself.
 _ONCE = {"timeout": (CONNECT_SECONDS, IDLE_SECONDS), "retry": None}
-#: The same for what may be asked again without harm: each piece for so many seconds, with growing pauses of random length.
-_PATIENTLY: dict[str, Any] = {**_ONCE, "retry": DEFAULT_RETRY.with_timeout(60)}
+#: The same for what may be asked again without harm, with growing pauses of random length. No longer than a server that is to
+#: stop may wait for: whoever puts a model tries again himself, too.
+_PATIENTLY: dict[str, Any] = {**_ONCE, "retry": DEFAULT_RETRY.with_timeout(15).with_delay(maximum=5)}
 
 
 class GoogleShelf(BucketShelf):
@@ -75,10 +76,17 @@ class GoogleShelf(BucketShelf):
             client: Any = Client(project="none", credentials=_credentials(), client_options=options)
             with closing(client):
                 yield client.bucket(self._bucket).blob(key)
-        except GoogleAPICallError as error:
-            raise self._unavailable(key, f"{type(error).__name__} (HTTP {error.code})") from error
+        except (GoogleAPICallError, RetryError) as error:
+            raise self._unavailable(key, _found(error)) from error
         except (GoogleAuthError, DataCorruption, RequestException, HTTPError) as error:
             raise self._unavailable(key, type(error).__name__) from error
+
+
+def _found(error: GoogleAPICallError | RetryError) -> str:
+    found: Any = error.cause if isinstance(error, RetryError) else error
+    return (
+        f"{type(found).__name__} (HTTP {found.code})" if isinstance(found, GoogleAPICallError) else type(found).__name__
+    )
 
 
 def _credentials() -> Any:

@@ -23,7 +23,7 @@ _NOTHING_TO_READ = frozenset({403, 404})
 _TAKEN = frozenset({409, 412})
 _PARTS_AT_ONCE = 4
 _MOST_PARTS = 10_000
-_PATIENT_TRIES = 8  # with growing pauses of random length: about a minute
+_PATIENT_TRIES = 10  # with growing pauses of random length: some 8 seconds
 
 
 class S3Shelf(BucketShelf):
