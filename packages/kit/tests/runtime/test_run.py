@@ -24,8 +24,8 @@ from eyebright_kit.testing.ingest import IngestServer, problem
 from eyebright_wire.artifacts import ArtifactKind, Grant
 from eyebright_wire.datasets import Split
 from eyebright_wire.errors import ErrorCode, ExitCode
-from eyebright_wire.events import EventKind
-from eyebright_wire.jobs import JobSpec, ResumePoint, Stage
+from eyebright_wire.events import EventKind, Started
+from eyebright_wire.jobs import JobSpec, Resources, ResumePoint, Stage
 from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
 from eyebright_wire.predictions import ClassScore
 
@@ -153,6 +153,13 @@ def test_what_a_trainer_says_of_its_settings_replaces_what_the_kit_said(job: Tin
     artifacts_are_true(trace)
     assert sorted(ref.path for ref in trace.succeeded.artifacts) == ["LICENCE.txt", "config.json", "model.bin"]
     assert (trace.output / "config.json").read_text() == "its own"
+
+
+def test_it_says_what_it_was_given_of_the_machine(job: TinyJob):
+    path = job.write_spec()
+    given = Resources(devices=(2,), threads=3)
+    path.write_text(job.spec().model_copy(update={"resources": given}).model_dump_json())
+    assert [Started.model_validate(said).resources for said in _run(path).of(EventKind.STARTED)] == [given]
 
 
 def test_it_says_which_process_it_is_as_psutil_would(job: TinyJob):

@@ -11,7 +11,7 @@ from eyebright.core.duration import Circumstances, Took, forecast, seen, took
 from eyebright.core.job import Job
 from eyebright.core.records import StoredEvent
 from eyebright_wire.events import Progress
-from eyebright_wire.jobs import JobState
+from eyebright_wire.jobs import JobState, Resources
 from eyebright_wire.resources import TimeForecast
 
 CONFIG = {"epochs": 2, "batch": 8, "imgsz": 64, "device": "auto"}
@@ -83,6 +83,24 @@ def test_what_cannot_be_compared_is_said_to_be_so(other: dict[str, object]):
     found = forecast(100, HERE, [run(**other), run(**other)])
     assert (found.basis, found.seconds) == ("unknown", None)
     assert "the 2 earlier trainings of this model had another" in found.how
+
+
+def test_a_run_with_another_share_of_the_machine_tells_nothing():
+    def with_share(**resources: object) -> Circumstances:
+        return Circumstances.of(CONFIG, on_gpu="devices" in resources, resources=Resources.model_validate(resources))
+
+    def basis(asked: Circumstances, known: Circumstances) -> str:
+        return forecast(100, asked, [replace(run(), circumstances=known)]).basis
+
+    two = with_share(threads=2)
+    assert [basis(two, known) for known in (with_share(threads=2), with_share(threads=4), HERE)] == [
+        "measured",
+        "unknown",
+        "measured",  # nobody told what it had
+    ]
+    one_gpu = with_share(devices=(0,), threads=8)
+    assert basis(one_gpu, with_share(devices=(3,), threads=2)) == "measured"
+    assert basis(one_gpu, with_share(devices=(0, 1), threads=8)) == "unknown"
 
 
 def test_a_run_on_a_gpu_tells_nothing_of_one_without():
@@ -185,6 +203,14 @@ def test_one_that_stopped_early_tells_its_pace_and_tests_no_forecast():
     found = took(ended(progress=Progress(epoch=3, epochs=10, epoch_finished=True)), 25, told(*STAGES))
     assert found is not None
     assert (found.images, found.foretold_seconds) == (75, None)
+
+
+def test_its_share_of_the_machine_is_what_it_said_when_it_started():
+    started = {"pid": 1, "host": "here", "resources": {"threads": 3}}
+    begun = replace(told((4, "training"))[0], kind="started", data=started)
+    found = took(ended(), 25, [begun, *told(*STAGES)])
+    assert found is not None
+    assert found.circumstances.share == 3
 
 
 def test_memory_on_a_gpu_shows_that_it_ran_on_one():

@@ -33,7 +33,9 @@ async def shaped(database):
 async def trained(platform: Platform, *, epochs: int = 2, epoch_seconds: float = 10, **fields: Any) -> JobView:
     """2 s before the first epoch, 4 s after the last; the newest forecasts are known to the next order."""
     platform.clock.advance(RECENT_MS / 1000)
-    handle = await platform.running(config={"epochs": epochs, **fields})
+    handle = await platform.launched(config={"epochs": epochs, **fields})
+    given = platform.executor.launches[-1].resources.model_dump()
+    await platform.say(handle, "started", pid=1, host="here", resources=given)
     platform.clock.advance(2)
     await platform.say(handle, "stage", stage="training")
     platform.clock.advance(epoch_seconds * epochs)
@@ -118,6 +120,13 @@ async def test_other_devices_and_places_tell_nothing(shaped):
     shaped.preflights._executors["elsewhere"] = FakeExecutor()
     assert (await foretold(shaped, "elsewhere")).how.startswith("nothing known yet: no training")
     shaped.executor._slots = [Slot(0, Resources(devices=(0,)))]
+    assert (await foretold(shaped)).basis == "unknown"
+
+
+async def test_a_place_with_another_share_of_the_machine_tells_nothing(shaped):
+    await trained(shaped)  # with one thread
+    assert (await foretold(shaped)).basis == "measured"
+    shaped.executor._slots = [Slot(0, Resources(threads=2))]
     assert (await foretold(shaped)).basis == "unknown"
 
 

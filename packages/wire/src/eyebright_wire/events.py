@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from eyebright_wire.artifacts import ArtifactRef, ExportRef
 from eyebright_wire.errors import ErrorCode
-from eyebright_wire.jobs import Stage
+from eyebright_wire.jobs import Resources, Stage
 from eyebright_wire.model import Counted, Whole, WireModel
 
 
@@ -72,6 +72,7 @@ class Started(WireModel):
     host: str
     resumed_from_step: Whole | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+    resources: Resources | None = Field(default=None, description="What it was given of the machine")
 
 
 class StageChange(WireModel):

@@ -133,6 +133,7 @@ class Attempt:
                 "eyebright-kit": version("eyebright-kit"),
                 self._manifest.name: self._manifest.version,
             },
+            resources=self._spec.resources,
         )
 
     def _last_words(self, outcome: Done | BaseException) -> LastWords | None:

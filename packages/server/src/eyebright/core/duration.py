@@ -5,7 +5,7 @@ Each has a fixed part (start, data, exports) and a part for every image of every
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
@@ -14,12 +14,12 @@ from eyebright.core.job import Job
 from eyebright.core.pace import fraction
 from eyebright.core.records import StoredEvent
 from eyebright_wire.datasets import Split
-from eyebright_wire.events import EventKind, Progress
-from eyebright_wire.jobs import Stage
+from eyebright_wire.events import EventKind, Progress, Started
+from eyebright_wire.jobs import Resources, Stage
 from eyebright_wire.resources import TimeForecast
 
 #: What `took` reads.
-TOLD = frozenset({str(EventKind.STAGE), str(EventKind.SUCCEEDED)})
+TOLD = frozenset({str(EventKind.STARTED), str(EventKind.STAGE), str(EventKind.SUCCEEDED)})
 #: A run whose images, or whose batch, are larger or smaller by more than this factor tells nothing.
 _FAR = 4
 #: An image to validate on goes through the network once; one to train on also back, which takes about twice as long.
@@ -51,10 +51,16 @@ class Circumstances:
     shape: Shape
     on_gpu: bool
     decisive: tuple[str, ...]
+    share: int | None = field(default=None, compare=False)  # GPUs, or where there are none, threads; None: not known
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], *, on_gpu: bool) -> "Circumstances":
-        return cls(Shape.of(config), on_gpu, tuple(str(config.get(name)) for name in _DECISIVE))
+    def of(cls, config: Mapping[str, Any], *, on_gpu: bool, resources: Resources | None = None) -> "Circumstances":
+        share = resources and (len(resources.devices) if on_gpu else resources.threads)
+        return cls(Shape.of(config), on_gpu, tuple(str(config.get(name)) for name in _DECISIVE), share)
+
+    def shares_with(self, other: "Circumstances") -> bool:
+        """As far as that is known."""
+        return self.share is None or other.share is None or self.share == other.share
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +114,20 @@ def took(job: Job, images: float, events: Iterable[StoredEvent]) -> Took | None:
     training_ms = min(training_ms, whole_ms)
     foretold = job.forecast.seconds if job.forecast and epochs >= job.progress.epochs else None
     return Took(
-        circumstances=Circumstances.of(job.resolved, on_gpu=any(event.data.get("peak_device_bytes") for event in told)),
+        circumstances=_circumstances(job.resolved, told),
         images=images * epochs,
         fixed_seconds=(whole_ms - training_ms) / 1000,
         training_seconds=training_ms / 1000,
         foretold_seconds=foretold,
+    )
+
+
+def _circumstances(config: Mapping[str, Any], told: Iterable[StoredEvent]) -> Circumstances:
+    said = {event.kind: event.data for event in told}
+    on_gpu = any(data.get("peak_device_bytes") for data in said.values())
+    started = said.get(EventKind.STARTED)
+    return Circumstances.of(
+        config, on_gpu=on_gpu, resources=Started.model_validate(started).resources if started else None
     )
 
 
@@ -121,8 +136,9 @@ def forecast(images: float, asked: Circumstances, past: Iterable[Took]) -> TimeF
     runs = list(past)
     errors = [error for run in runs if (error := _error(run)) is not None]
     tested: dict[str, Any] = {"error": median(errors) if errors else None, "tested": len(errors)}
-    same = [_rule(run, 1.0) for run in runs if run.circumstances == asked]
-    rules = same or [_rule(run, growth) for run in runs if (growth := _growth(asked, run.circumstances)) is not None]
+    near = [run for run in runs if run.circumstances.shares_with(asked)]
+    same = [_rule(run, 1.0) for run in near if run.circumstances == asked]
+    rules = same or [_rule(run, growth) for run in near if (growth := _growth(asked, run.circumstances)) is not None]
     if not rules:
         return TimeForecast(basis="unknown", how=_why_unknown(len(runs)), **tested)
     fixed, each = median(rule.fixed for rule in rules), median(rule.each * rule.growth for rule in rules)
@@ -197,7 +213,7 @@ def _why_unknown(others: int) -> str:
     if not others:
         return "nothing known yet: no training of this model has succeeded here"
     ended = "the one earlier training" if others == 1 else f"the {others} earlier trainings"
-    return f"nothing known yet: {ended} of this model had another device, precision, or far other images or batches"
+    return f"nothing known yet: {ended} of this model had another device, share of the machine, precision, images or batches"
 
 
 def _how(runs: int, *, scaled: bool) -> str:

@@ -73,8 +73,7 @@ class Durations:
         past = self._recent(training) if at_once else None
         if past is None:
             past = await self._past(training)
-        asked = Circumstances.of(training.config, on_gpu=self._on_gpu(training))
-        return duration.forecast(training.images * epochs, asked, past)
+        return duration.forecast(training.images * epochs, self._circumstances(training), past)
 
     def _recent(self, training: Training) -> Sequence[Took] | None:
         at_ms, past = self._known.get(training.kind, (0, ()))
@@ -105,6 +104,8 @@ class Durations:
         except NotFound:
             return 0
 
-    def _on_gpu(self, training: Training) -> bool:
-        slots = self._executors[training.executor].slots() or ()
-        return training.config.get("device") != "cpu" and any(slot.resources.devices for slot in slots)
+    def _circumstances(self, training: Training) -> Circumstances:
+        """In the first place that has a GPU, if one may be used; all that have one are alike."""
+        places = [slot.resources for slot in self._executors[training.executor].slots() or ()]
+        with_gpu = [each for each in places if each.devices and training.config.get("device") != "cpu"]
+        return Circumstances.of(training.config, on_gpu=bool(with_gpu), resources=next(iter(with_gpu or places), None))
