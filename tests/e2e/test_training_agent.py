@@ -184,6 +184,7 @@ def numbers(bucket: storage.Bucket, name: str, folder: Path) -> int:
 
 async def eventually(look: Callable[[], Awaitable[T]], seconds: float = 120) -> T:
     async with asyncio.timeout(seconds):
-        while not (found := await look()):
+        while True:
+            if found := await look():
+                return found
             await asyncio.sleep(0.1)
-        return found
