@@ -74,6 +74,13 @@ def test_runs_of_the_same_size_go_before_all_others():
     assert (found.basis, found.seconds, found.runs) == ("measured", 80, 1)
 
 
+def test_three_runs_with_every_setting_the_same_go_before_those_that_are_alike():
+    equal = [run(training=t, epochs=9, seed=t) for t in (40, 50, 60)]
+    alike = [run(training=1, augment="strong")] * 9
+    assert seconds(100, [*alike, *equal]) == 10 + 50
+    assert seconds(100, [*alike, *equal[1:]]) == 10 + 1
+
+
 @pytest.mark.parametrize(
     "other",
     [{"imgsz": 16}, {"imgsz": 160}, {"batch": 1}, {"batch": 64}, {"device": "cpu"}, {"amp": "off"}, {"imgsz": None}],

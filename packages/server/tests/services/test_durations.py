@@ -13,7 +13,7 @@ from eyebright_wire.jobs import PreflightRequest, RehearsalRequest, Resources
 from eyebright_wire.resources import JobView, TimeForecast
 
 pytestmark = pytest.mark.parametrize("kind", SQL)
-RECIPE = {"epochs": 2, "batch": 8, "imgsz": 64, "device": "auto"}
+RECIPE = {"epochs": 2, "batch": 8, "imgsz": 64, "device": "auto", "layers": [1, 2]}
 
 
 @pytest.fixture
@@ -21,7 +21,10 @@ async def shaped(database):
     """Its toy has images of a size, and batches; `pets` has 8 images to train on."""
     platform = Platform(database)
     task = toy_manifest().tasks[0]
-    properties = {name: {"type": "integer"} for name in RECIPE} | {"device": {"type": "string"}}
+    properties = {name: {"type": "integer"} for name in RECIPE} | {
+        "device": {"type": "string"},
+        "layers": {"type": "array"},
+    }
     schema = {"type": "object", "properties": properties}
     task = task.model_copy(update={"recipe": RECIPE, "config_schema": schema})
     platform.catalog.manifests["toy"] = toy_manifest(tasks=(task,))
@@ -95,6 +98,16 @@ async def test_what_an_earlier_one_said_is_read_once(shaped, monkeypatch):
 
     monkeypatch.setattr(type(shaped.preflights._durations._history), "events", again)
     assert await foretold(shaped) == first
+
+
+async def test_three_runs_with_every_setting_the_same_go_before_others(shaped):
+    for _ in range(3):
+        await trained(shaped, epoch_seconds=10)
+    for _ in range(4):
+        await trained(shaped, epoch_seconds=20, layers=[3])
+    assert (await foretold(shaped)).seconds == 6 + 20
+    assert (await foretold(shaped, layers=[3])).seconds == 6 + 40
+    assert (await foretold(shaped, layers=[4])).seconds == 6 + 40  # the middle of all seven
 
 
 async def test_other_images_are_scaled_and_far_ones_are_not_compared(shaped):

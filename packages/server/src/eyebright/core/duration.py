@@ -38,6 +38,8 @@ _DECISIVE = (
     "validation_every_epochs",
     "validation_steps",
 )
+#: What makes no epoch longer, nor start and end. Runs in which nothing else differs go before all others, if they are not few.
+_INDIFFERENT = frozenset({"epochs", "seed", "patience", "keep_checkpoints"})
 #: From so few runs nobody knows how much they differ: the range is from half to twice as long at least.
 _FEW, _UNSURE = 3, 2
 #: Of so many the fastest and the slowest one are left out of the range.
@@ -51,12 +53,15 @@ class Circumstances:
     shape: Shape
     on_gpu: bool
     decisive: tuple[str, ...]
+    others: frozenset[str] = field(default=frozenset(), compare=False)  # every setting that may tell
     share: int | None = field(default=None, compare=False)  # GPUs, or where there are none, threads; None: not known
 
     @classmethod
     def of(cls, config: Mapping[str, Any], *, on_gpu: bool, resources: Resources | None = None) -> "Circumstances":
         share = resources and (len(resources.devices) if on_gpu else resources.threads)
-        return cls(Shape.of(config), on_gpu, tuple(str(config.get(name)) for name in _DECISIVE), share)
+        decisive = tuple(str(config.get(name)) for name in _DECISIVE)
+        others = frozenset(f"{name}={value}" for name, value in config.items() if name not in _INDIFFERENT)
+        return cls(Shape.of(config), on_gpu, decisive, others, share)
 
     def shares_with(self, other: "Circumstances") -> bool:
         """As far as that is known."""
@@ -137,7 +142,7 @@ def forecast(images: float, asked: Circumstances, past: Iterable[Took]) -> TimeF
     errors = [error for run in runs if (error := _error(run)) is not None]
     tested: dict[str, Any] = {"error": median(errors) if errors else None, "tested": len(errors)}
     near = [run for run in runs if run.circumstances.shares_with(asked)]
-    same = [_rule(run, 1.0) for run in near if run.circumstances == asked]
+    same = [_rule(run, 1.0) for run in _same(asked, near)]
     rules = same or [_rule(run, growth) for run in near if (growth := _growth(asked, run.circumstances)) is not None]
     if not rules:
         return TimeForecast(basis="unknown", how=_why_unknown(len(runs)), **tested)
@@ -154,6 +159,12 @@ def forecast(images: float, asked: Circumstances, past: Iterable[Took]) -> TimeF
         how=_how(len(rules), scaled=not same),
         **tested,
     )
+
+
+def _same(asked: Circumstances, runs: Iterable[Took]) -> list[Took]:
+    same = [run for run in runs if run.circumstances == asked]
+    equal = [run for run in same if run.circumstances.others == asked.others]
+    return equal if len(equal) >= _FEW else same
 
 
 def _error(run: Took) -> float | None:

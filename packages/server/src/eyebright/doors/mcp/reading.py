@@ -71,7 +71,7 @@ class Reading:
     @tool("plan", "Estimate a training")
     async def estimate_training(self, order: PreflightRequest) -> Told[Preflight]:
         """Everything that is wrong with an order, what it would run as, and the time, memory and disk space it would take, with
-        how wrong earlier estimates of time were. Nothing is kept. Without `dataset`, everything but the data is checked."""
+        how wrong such estimates are of earlier ones. Nothing is kept. Without `dataset`, everything but the data is checked."""
         return told(await self._services.preflights.preflight(order))
 
     @tool("plan", "Show a rehearsal's report")
