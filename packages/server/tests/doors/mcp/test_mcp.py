@@ -8,6 +8,7 @@ import sys
 import pytest
 from harness.site import TOKEN, URL, bearer
 from harness.site import site as make_site
+from mcp.shared.exceptions import MCPError
 
 from doors.mcp.agent import agent, call, refused
 from eyebright.doors.mcp.answers import LONGEST, MOST, within_limits
@@ -182,6 +183,48 @@ async def test_a_refusal_says_what_was_found_and_the_way_out(operated):
         assert "exactly one of path and image" in both
         assert "not in base64" in await refused(client, "predict", model="pets", image="ümlaut")
         assert "absolute path" in await refused(client, "predict", model="pets", path="../token")
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "why"),
+    [
+        ("list_jobs", {"stats": ["failed"]}, "stats is not a field that is known here. Did you mean 'states'"),
+        ("list_jobs", {"limit": 0}, "limit must be at least 1, not 0"),
+        ("describe_job", {}, "job_id is needed"),
+        ("start_training", {"order": {"datset": "pets"}}, "Did you mean 'order.dataset'"),
+        (
+            "start_training",
+            {"order": {"dataset": "pets"}, "confirm": "yes"},
+            "confirm must be true or false, not 'yes'",
+        ),
+        ("start_training", {"order": {"dataset": "pets"}, "confirm": 1}, "confirm must be true or false, not 1"),
+        ("start_training", {"order": {"dataset": "pets"}, "confrim": True}, "Did you mean 'confirm'"),
+        ("import_dataset", {"order": {"url": "https://me:secret@host/x?sig=1", "path": 1}}, "order.path must be text"),
+        ("list_jobs", {"states": ["none"] * 20_000}, "states.0 must be one of"),
+    ],
+)
+async def test_arguments_that_do_not_fit_are_refused_in_words(operated, tool, arguments, why):
+    async with agent(operated) as client:
+        said = await refused(client, tool, **arguments)
+    assert why in said
+    assert said.startswith("invalid_request: ")
+    assert "pydantic" not in said
+    assert "secret" not in said
+    assert len(said) <= 2_000
+    assert (await operated.get("/api/v1/jobs")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "arguments", "why"),
+    [
+        ("train_from_foldr", {}, "there is no prompt 'train_from_foldr'; there are train_from_folder, diagnose_job"),
+        ("choose_model", {"left": "pets@1"}, "choose_model needs right"),
+    ],
+)
+async def test_a_prompt_that_cannot_be_made_says_why(site, prompt, arguments, why):
+    async with agent(site) as client:
+        with pytest.raises(MCPError, match=why):
+            await client.get_prompt(prompt, arguments)
 
 
 async def test_a_list_of_models_is_short_and_tells_which_they_are(site):

@@ -25,14 +25,17 @@ from eyebright_wire.resources import (
 
 SOURCE = "mcp"
 
-Confirm = Annotated[bool, Field(description="False: nothing is changed, and the answer shows what would be done")]
+#: Strict: nobody confirms by "yes" or 1.
+Confirm = Annotated[
+    bool, Field(strict=True, description="False: nothing is changed, and the answer shows what would be done")
+]
 Key = Annotated[
     str | None,
     Field(
         min_length=1, max_length=255, description="The same key and order twice is one job, however often it is sent"
     ),
 ]
-Fresh = Annotated[bool, Field(description="Begin anew, though there is a checkpoint to go on from")]
+Fresh = Annotated[bool, Field(strict=True, description="Begin anew, though there is a checkpoint to go on from")]
 #: No name: what it stands for may be another one once it is confirmed.
 ModelId = Annotated[str, Field(max_length=200, pattern="^mdl_", description="Its id, such as mdl_0192f3…; no name")]
 Form = Annotated[str, Field(max_length=100, description="Such as onnx")]

@@ -3,10 +3,12 @@
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Literal, TypeVar
+from inspect import isclass
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp_types import ToolAnnotations
+from pydantic import BaseModel
 
 from eyebright.errors import EyebrightError, StorageFull, is_full
 
@@ -64,16 +66,28 @@ def refusing(
         try:
             return await verb(*arguments, **named)
         except EyebrightError as error:
-            raise refusal(_said(error)) from None
+            raise refusal(said(error)) from None
         except OSError as error:
             if is_full(error):
-                raise refusal(_said(StorageFull())) from None
+                raise refusal(said(StorageFull())) from None
             raise
 
     return tried
 
 
-def _said(error: EyebrightError) -> str:
+def arguments_of(verb: Callable[..., Awaitable[Any]]) -> frozenset[str]:
+    """Their names, and those of the fields of each that is a model, as `order.dataset`."""
+    hints = {name: hint for name, hint in get_type_hints(verb).items() if name not in {"return", "context"}}
+    fields = {
+        f"{name}.{field}"
+        for name, hint in hints.items()
+        if isclass(hint) and issubclass(hint, BaseModel)
+        for field in hint.model_fields
+    }
+    return frozenset(hints) | fields
+
+
+def said(error: EyebrightError) -> str:
     more = [each for each in error.errors[:_MOST] if str(each.get("message", "")) not in error.message]
     lines = [f"{error.code}: {error.message}", *(f"- {each.get('field', '')}: {each['message']}" for each in more)]
     return "\n".join(lines)[:_LONGEST]
