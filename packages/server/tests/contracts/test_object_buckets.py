@@ -1,30 +1,534 @@
-"""What objects in buckets do besides the contract: signed URLs, copies on this machine, lines that break."""
+"""What objects in buckets do besides the contract: signed URLs, progress, limits, and whatever can go wrong with a store.
 
-from collections.abc import Iterator
+moto takes any signature and any checksum, gcp-storage-emulator any condition: what is said of these is said to the others.
+"""
+
+import asyncio
+import hashlib
+import json
+import socket
+import subprocess
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import google_crc32c
 import httpx
 import pytest
-from harness.object_stores import bucket, credentials, endpoints, store_in
+from buckets import free_port
+from harness.line import Line, line_to
+from harness.object_stores import (
+    BUCKET,
+    BUCKETS,
+    IMPATIENT,
+    MANNERS,
+    Endpoints,
+    bucket,
+    credentials,
+    endpoints,
+    google_client,
+    s3_client,
+    store_in,
+)
 
-from eyebright.ports.objects import Signing
-from eyebright.stores.objects.bucket_store import BucketObjectStore
+from eyebright.errors import StorageFull, TooLarge, Unavailable
+from eyebright.ports.objects import Signing, blob_key
+from eyebright.stores.objects.bucket import PIECE_BYTES, FileChanged, Seen
+from eyebright.stores.objects.bucket_store import BucketObjectStore, Terms
+from eyebright.stores.objects.cache import Room
 
 __all__ = ["endpoints"]
 
+SMALL = b"some bytes " * 10_000
+#: Two pieces and a bit.
+LARGE = bytes(range(256)) * (9 << 13) + b"an odd end"
+KEY = "jobs/j/a1/model"
+SETTING = "check EYEBRIGHT_STORAGE__PLACE"
+S3 = ("moto", "radosgw")
+#: Every MiB breaks a connection: requests get through, pieces never do.
+ALWAYS = [*range(1 << 20, 1 << 30, 1 << 20)]
 
-@pytest.fixture(params=["moto"])
-def store(
-    request: pytest.FixtureRequest, endpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[BucketObjectStore]:
+Open = Callable[..., BucketObjectStore]
+
+
+@pytest.fixture(params=BUCKETS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def url(kind: str, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch) -> str:
     credentials(monkeypatch)
-    with store_in(bucket(request.param, endpoints[request.param]), tmp_path) as opened:
+    return endpoints[kind]
+
+
+@pytest.fixture
+def line(url: str) -> Iterator[Line]:
+    with line_to(url) as opened:
         yield opened
 
 
-async def test_whoever_has_a_signed_url_reads_and_writes_without_credentials(store: BucketObjectStore):
-    put, get = await store.signed([Signing("PUT", "jobs/j/a1/model", 5), Signing("GET", "jobs/j/a1/model")])
+@pytest.fixture
+def open_store(kind: str, tmp_path: Path) -> Iterator[Open]:
+    """`open_store(address, …)`: a store in a bucket of the kind, with a folder of its own, below one prefix for the test."""
+    with ExitStack() as stack:
+        prefix = f"faults/{time.monotonic_ns()}"
+
+        def opened(address: str, manners: Any = MANNERS, name: str = BUCKET, **options: Any) -> BucketObjectStore:
+            folder = options.pop("folder", tmp_path / f"store-{time.monotonic_ns()}")
+            client = bucket(kind, address, manners, name)
+            return stack.enter_context(store_in(client, folder, **{"prefix": prefix, **options}))
+
+        yield opened
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return written(tmp_path / "small", SMALL)
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    return written(tmp_path / "large", LARGE)
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def copies(tmp_path: Path) -> list[Path]:
+    """Everything that stores of this test have on this machine, whole or not."""
+    return [path for folder in tmp_path.glob("store-*") for path in files_in(folder)]
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def begun(kind: str, url: str, store: BucketObjectStore) -> list[Any]:
+    """Uploads of a store that were neither finished nor given up. Google forgets its own after a week."""
+    if kind == "emulator":
+        return []
+    found = s3_client(url).list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+    return [each for each in found if store.grant("jobs/").uri.endswith(each["Key"].partition("jobs/")[0] + "jobs/")]
+
+
+# URLs
+
+
+@pytest.mark.parametrize("kind", S3, indirect=True)
+async def test_whoever_has_a_signed_url_reads_and_writes_without_credentials(url: str, open_store: Open):
+    store = open_store(url)
+    put, get = await store.signed([Signing("PUT", KEY, 5), Signing("GET", KEY)])
     async with httpx.AsyncClient() as client:
         assert (await client.put(put, content=b"hello")).status_code == 200
         assert (await client.get(get)).content == b"hello"
-    assert (await store.stat("jobs/j/a1/model")).size_bytes == 5
+    assert (await store.stat(KEY)).size_bytes == 5
+
+
+@pytest.mark.parametrize("kind", ["radosgw"], indirect=True)
+async def test_a_signed_url_opens_nothing_but_what_was_signed(url: str, open_store: Open):
+    put, get = await open_store(url).signed([Signing("PUT", KEY, 5), Signing("GET", KEY)])
+    async with httpx.AsyncClient() as client:
+        for answer in (
+            await client.put(put, content=b"more than five"),
+            await client.put(get, content=b"hello"),
+            await client.get(put),
+            await client.get(get.replace(KEY, "jobs/j/a2/model")),
+            await client.delete(put),
+        ):
+            assert answer.status_code == 403
+
+
+# Moving
+
+
+async def test_progress_is_told_piece_by_piece(url: str, open_store: Open, large: Path):
+    moved: list[tuple[str, int]] = []
+    store = open_store(url, progress=lambda key, count: moved.append((key, count)))
+    for move in (store.put([(KEY, large)]), store.local(KEY)):
+        moved.clear()
+        await move
+        assert {key for key, _ in moved} == {KEY}
+        assert sum(count for _, count in moved) == len(LARGE)
+        assert max(count for _, count in moved) <= PIECE_BYTES
+
+
+@pytest.mark.parametrize("kind", S3, indirect=True)
+async def test_of_many_at_once_one_gets_the_key(kind: str, url: str, tmp_path: Path):
+    client, key = bucket(kind, url), f"raced-for/{time.monotonic_ns()}"
+    files = [written(tmp_path / str(number), b"%d" % number) for number in range(4)]
+    got = await asyncio.gather(
+        *(asyncio.to_thread(client.create, key, Seen.of(file), lambda _: None) for file in files)
+    )
+    found = client.look(key)
+    assert found
+    assert sum(got) == 1
+    assert client.read(found, 0, 1) == b"%d" % got.index(True)
+    client.close()
+
+
+@pytest.mark.parametrize("kind", S3, indirect=True)
+def test_whoever_takes_the_key_while_parts_are_sent_keeps_it(kind: str, url: str, large: Path):
+    client, key = bucket(kind, url), f"taken/{time.monotonic_ns()}"
+    assert not client.create(key, Seen.of(large), lambda _: client.replace(key, b"another's"))
+    found = client.look(key)
+    assert found
+    assert client.read(found, 0, found.size_bytes) == b"another's"
+    assert s3_client(url).list_multipart_uploads(Bucket=BUCKET, Prefix=key).get("Uploads", []) == []
+    client.close()
+
+
+def test_a_file_that_is_written_to_while_it_is_sent_does_not_appear(kind: str, url: str, large: Path):
+    def edit(_count: int) -> None:
+        with large.open("ab") as file:
+            file.write(b"!")
+
+    client, key = bucket(kind, url), f"edited/{time.monotonic_ns()}"
+    with pytest.raises(FileChanged):
+        client.create(key, Seen.of(large), edit)
+    assert client.look(key) is None
+    client.close()
+
+
+async def test_what_is_larger_than_the_limit_goes_neither_up_nor_down(
+    url: str, open_store: Open, small: Path, tmp_path: Path
+):
+    strict = open_store(url, terms=Terms(object_bytes=len(SMALL) - 1))
+    with pytest.raises(TooLarge, match=r"110,000 bytes.*109,999; raise EYEBRIGHT_STORAGE__OBJECT_BYTES"):
+        await strict.put([(KEY, small)])
+    assert await strict.keys("jobs/") == []
+    await open_store(url).put([(KEY, small)])
+    with pytest.raises(TooLarge, match=f"{BUCKET}/.*/{KEY} has 110,000 bytes"):
+        await strict.local(KEY)
+    assert copies(tmp_path) == []
+
+
+# Disks
+
+
+async def test_a_disk_without_room_is_told_before_anything_is_fetched(
+    url: str, open_store: Open, small: Path, tmp_path: Path
+):
+    moved: list[int] = []
+    store = open_store(url, room=Room(spare_bytes=1 << 60), progress=lambda _, count: moved.append(count))
+    await store.put([(KEY, small)])
+    moved.clear()
+    with pytest.raises(StorageFull, match=r"a copy of 110,000 bytes is needed .* make room"):
+        await store.local(KEY)
+    assert (moved, copies(tmp_path)) == ([], [])
+    assert b"".join([chunk async for chunk in store.open(KEY)]) == SMALL
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, where LARGE just fits."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(place)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"mounting a file system needs root: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.parametrize("kind", ["moto"], indirect=True)
+async def test_a_disk_that_fills_up_meanwhile_keeps_no_part(url: str, open_store: Open, large: Path, disk: Path):
+    def fill(_key: str, _count: int) -> None:
+        if disk_is_used and not hog.exists():
+            written(hog, bytes(8 << 20))
+
+    hog, disk_is_used = disk / "hog", False
+    store = open_store(url, folder=disk / "store", progress=fill)
+    await store.put([(KEY, large)])
+    disk_is_used = True
+    with pytest.raises(StorageFull, match=f"the disk that holds {disk}/store/cache is full; free some space"):
+        await store.local(KEY)
+    assert files_in(disk) == [hog]
+    written(hog, b"")
+    assert (await store.local(KEY)).read_bytes() == LARGE
+
+
+# Stores
+
+
+@pytest.mark.parametrize("name", ["missing"])
+async def test_a_bucket_that_is_not_there_is_told_with_the_setting(url: str, open_store: Open, small: Path, name: str):
+    store = open_store(url, name=name)
+    for asked in (store.put([(KEY, small)]), store.stat(KEY), store.keys("jobs/"), store.local(KEY)):
+        with pytest.raises(Unavailable, match=rf"://{name}/.*HTTP 404.*{SETTING}"):
+            await asked
+
+
+async def test_a_store_that_is_away_is_told_and_nothing_is_lost(
+    kind: str, open_store: Open, small: Path, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch
+):
+    credentials(monkeypatch)
+    store = open_store(f"http://127.0.0.1:{free_port()}", IMPATIENT)
+    for asked in (
+        store.put([(KEY, small)]),
+        store.stat(KEY),
+        store.keys("jobs/"),
+        store.local(KEY),
+        store.absent([KEY]),
+    ):
+        with pytest.raises(Unavailable, match=SETTING):
+            await asked
+    again = open_store(endpoints[kind])
+    assert await again.put([(KEY, small)]) == 1
+
+
+async def test_a_store_that_does_not_answer_is_left_in_time(line: Line, open_store: Open, small: Path):
+    line.silent = True
+    store = open_store(line.url, IMPATIENT)
+    for asked in (store.put([(KEY, small)]), store.local(KEY)):
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match=SETTING):
+            await asked
+        assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("kind", ["radosgw"], indirect=True)
+@pytest.mark.parametrize(("secret", "found"), [("guessed/secret", "403|SignatureDoesNotMatch"), (None, "credentials")])
+async def test_wrong_credentials_are_told_and_not_shown(
+    url: str, open_store: Open, small: Path, monkeypatch: pytest.MonkeyPatch, secret: str | None, found: str
+):
+    if secret:
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    else:
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    store = open_store(url)
+    for asked in (store.put([(KEY, small)]), store.stat(KEY), store.keys("jobs/"), store.local(KEY)):
+        with pytest.raises(Unavailable, match=found) as caught:
+            await asked
+        assert SETTING in caught.value.message
+        assert "guessed" not in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["moto", "emulator"], indirect=True)
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_store_that_refuses_is_asked_once_and_told(
+    open_store: Open, small: Path, monkeypatch: pytest.MonkeyPatch, status: int
+):
+    credentials(monkeypatch)
+    asked: list[str] = []
+    with served(refusing(status, asked)) as address:
+        store = open_store(address)
+        with pytest.raises(
+            Unavailable, match=rf"(HTTP {status}|Anonymous).*what the server's credentials may do there"
+        ):
+            await store.put([(KEY, small)])
+        assert len(asked) == 1
+
+
+def refusing(status: int, asked: list[str]) -> type[BaseHTTPRequestHandler]:
+    """Answers everything with a status, and notes what it was."""
+
+    class Refusing(BaseHTTPRequestHandler):
+        def handle_one_request(self) -> None:
+            self.raw_requestline = self.rfile.readline()
+            if self.raw_requestline and self.parse_request():
+                asked.append(self.path)
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Tests are quiet."""
+
+    return Refusing
+
+
+@contextmanager
+def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+# Lines
+
+
+async def test_lines_that_break_and_busy_stores_are_outlasted(
+    kind: str, url: str, line: Line, open_store: Open, large: Path
+):
+    """What becomes of pieces that Google has a part of, its emulator does not know."""
+    store = open_store(line.url)
+    line.busy, line.up.cuts = 1, [0] if kind == "emulator" else [len(LARGE) // 3, len(LARGE)]
+    assert await store.put([(KEY, large)]) == 1
+    assert not line.up.cuts
+    assert line.up.passed < 2 * len(LARGE)
+    line.busy, line.down.cuts = 1, [line.down.passed + part * len(LARGE) // 3 for part in (1, 2)]
+    assert (await store.local(KEY)).read_bytes() == LARGE
+    assert not line.down.cuts
+    assert begun(kind, url, store) == []
+
+
+async def test_an_upload_that_never_gets_through_leaves_nothing_in_the_bucket(
+    kind: str, url: str, line: Line, open_store: Open, large: Path
+):
+    store, healthy = open_store(line.url, IMPATIENT), open_store(url)
+    line.up.cuts = [*ALWAYS]
+    with pytest.raises(Unavailable, match=SETTING):
+        await store.put([(KEY, large)])
+    assert await healthy.keys("jobs/") == []
+    assert begun(kind, url, store) == []
+    line.up.cuts = []
+    assert await store.put([(KEY, large)]) == 1
+    assert (await healthy.stat(KEY)).sha256 == hashlib.sha256(LARGE).hexdigest()
+
+
+async def test_a_download_that_never_gets_through_leaves_nothing_on_the_disk(
+    url: str, line: Line, open_store: Open, large: Path, tmp_path: Path
+):
+    await open_store(url).put([(KEY, large)])
+    store = open_store(line.url, IMPATIENT)
+    line.down.cuts = [*ALWAYS]
+    with pytest.raises(Unavailable, match=SETTING):
+        await store.local(KEY)
+    assert copies(tmp_path) == []
+    line.down.cuts = []
+    assert (await store.local(KEY)).read_bytes() == LARGE
+
+
+@pytest.mark.parametrize("kind", ["radosgw", "emulator"], indirect=True)
+@pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
+async def test_what_is_spoilt_on_its_way_up_is_refused_by_the_store(
+    kind: str, url: str, line: Line, open_store: Open, tmp_path: Path, content: bytes
+):
+    store, healthy = open_store(line.url), open_store(url)
+    line.up.spoils = [len(content) // 2]
+    with pytest.raises(Unavailable, match=r"HTTP 4\d\d"):
+        await store.put([(KEY, written(tmp_path / "file", content))])
+    assert not line.up.spoils
+    assert await healthy.keys("jobs/") == []
+    assert begun(kind, url, store) == []
+
+
+async def test_what_is_spoilt_on_its_way_down_is_fetched_again(url: str, line: Line, open_store: Open, large: Path):
+    store = open_store(line.url)
+    await store.put([(KEY, large)])
+    line.down.spoils = [line.down.passed + len(LARGE) // 2]
+    assert (await store.local(KEY)).read_bytes() == LARGE
+    assert not line.down.spoils
+
+
+# Contents
+
+
+async def test_a_blob_that_is_not_what_its_name_says_is_damaged(
+    kind: str, url: str, open_store: Open, small: Path, tmp_path: Path
+):
+    store, key = open_store(url, prefix="damaged"), blob_key(hashlib.sha256(SMALL).hexdigest())
+    client = bucket(kind, url)
+    client.replace(f"damaged/{key}", SMALL.replace(b"some", b"same"))
+    with pytest.raises(Unavailable, match=rf"/damaged/{key} is damaged: its sha256 is .*, expected .*; put the right"):
+        await store.local(key)
+    assert copies(tmp_path) == []
+    assert (await store.stat(key)).sha256 != hashlib.sha256(SMALL).hexdigest()
+    client.replace(f"damaged/{key}", SMALL)
+    assert (await store.local(key)).read_bytes() == SMALL
+    client.close()
+
+
+async def test_an_object_that_is_not_what_was_noted_of_it_is_damaged(
+    kind: str, url: str, open_store: Open, tmp_path: Path
+):
+    store, noted = open_store(url, prefix="noted"), {"sha256": "0" * 64}
+    if kind == "emulator":
+        blob = google_client(url).bucket(BUCKET).blob(f"noted/{KEY}")
+        blob.metadata = noted
+        blob.upload_from_string(SMALL)
+    else:
+        s3_client(url).put_object(Bucket=BUCKET, Key=f"noted/{KEY}", Body=SMALL, Metadata=noted)
+    with pytest.raises(Unavailable, match="is damaged"):
+        await store.local(KEY)
+    assert copies(tmp_path) == []
+
+
+# Google's uploads
+
+
+@dataclass
+class Session:
+    """One resumable upload, as Google has it."""
+
+    asked: str = ""
+    about: dict[str, Any] = field(default_factory=dict[str, Any])
+    kept: bytearray = field(default_factory=bytearray)
+    broken: bool = False
+
+
+def uploads(session: Session) -> type[BaseHTTPRequestHandler]:
+    """What Google documents of them. The second piece breaks off in the middle."""
+
+    class Uploads(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(404)
+
+        def do_POST(self) -> None:
+            session.asked = self.path
+            session.about = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._answer(200, Location=f"http://{self.headers['Host']}/session")
+
+        def do_PUT(self) -> None:
+            place, length = self.headers["Content-Range"], int(self.headers["Content-Length"])
+            if place.startswith("bytes */"):
+                self._more()
+                return
+            assert place.startswith(f"bytes {len(session.kept)}-")
+            if session.kept and not session.broken:
+                session.broken = True
+                session.kept += self.rfile.read(length // 2)
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            session.kept += self.rfile.read(length)
+            if place.endswith(f"-{len(LARGE) - 1}/{len(LARGE)}"):
+                self._answer(200, json.dumps({"crc32c": session.about["crc32c"]}).encode())
+            else:
+                self._more()
+
+        def _more(self) -> None:
+            self._answer(308, Range=f"bytes=0-{len(session.kept) - 1}")
+
+        def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Tests are quiet."""
+
+    return Uploads
+
+
+async def test_google_is_asked_how_much_came_of_a_piece_that_broke_off(
+    large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    credentials(monkeypatch)
+    session = Session()
+    with served(uploads(session)) as address, store_in(bucket("emulator", address), tmp_path, prefix="p") as store:
+        assert await store.put([(KEY, large)]) == 1
+    assert session.broken
+    assert session.kept == LARGE
+    assert session.asked == "/upload/storage/v1/b/bucket/o?uploadType=resumable&ifGenerationMatch=0"
+    assert session.about == {
+        "name": f"p/{KEY}",
+        "metadata": {"sha256": hashlib.sha256(LARGE).hexdigest()},
+        "crc32c": b64encode(google_crc32c.Checksum(LARGE).digest()).decode(),
+    }

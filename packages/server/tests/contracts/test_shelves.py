@@ -109,10 +109,14 @@ async def test_a_file_that_is_not_what_it_should_be_is_not_put(shelf: Shelf, wei
     assert await shelf.read("changed") is None
 
 
-@pytest.mark.parametrize("place", ["folder", "s3://bucket/race"], indirect=True)
-@pytest.mark.parametrize("padding", [b"", LARGE], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("place", "padding"),
+    [("folder", b""), ("folder", LARGE), ("s3://bucket/race", b"")],
+    ids=["small-folder", "large-folder", "small-s3"],
+    indirect=["place"],
+)
 async def test_of_many_at_once_one_gets_the_name(shelf: Shelf, tmp_path: Path, padding: bytes):
-    """Google's emulator passes over the condition that decides it there."""
+    """Google's emulator passes over the condition that decides it there; moto first looks at it and then puts parts together."""
     contents = [b"%d" % number + padding for number in range(4)]
     for number, content in enumerate(contents):
         (tmp_path / str(number)).write_bytes(content)

@@ -1,4 +1,5 @@
-"""A line to a server that breaks, or is answered "busy", when a test says so: `with line_to(url) as line:`."""
+"""A line to a server that breaks, spoils a byte, falls silent, or is answered "busy", when a test says so:
+`with line_to(url) as line:`."""
 
 import socket
 import threading
@@ -13,9 +14,11 @@ _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: c
 
 @dataclass(slots=True)
 class Traffic:
-    """Bytes in one direction over all connections, and after how many of them a connection is to break."""
+    """Bytes in one direction over all connections, and after how many of them a connection is to break, or a byte to become
+    another."""
 
     cuts: list[int] = field(default_factory=list[int])
+    spoils: list[int] = field(default_factory=list[int])
     passed: int = 0
 
     def breaks(self, count: int) -> bool:
@@ -25,13 +28,21 @@ class Traffic:
             return True
         return False
 
+    def delivered(self, chunk: bytes) -> bytes:
+        """The chunk that has just passed, as it arrives."""
+        if self.spoils and self.passed > self.spoils[0]:
+            self.spoils.pop(0)
+            return chunk[:-1] + bytes([chunk[-1] ^ 1])
+        return chunk
+
 
 @dataclass(slots=True)
 class Line:
-    """`busy`: so many connections are answered with 503 from now on."""
+    """`busy`: so many connections are answered with 503 from now on. `silent`: new ones are taken, and never answered."""
 
     url: str
     busy: int = 0
+    silent: bool = False
     up: Traffic = field(default_factory=Traffic)
     down: Traffic = field(default_factory=Traffic)
     connections: int = 0
@@ -55,6 +66,10 @@ class _Connection(BaseRequestHandler):
                 self.request.recv(1 << 16)
                 self.request.sendall(_BUSY)
             return
+        if line.silent:
+            while self.request.recv(1 << 16):
+                continue
+            return
         with socket.create_connection(self.server.target) as beyond:
             answers = threading.Thread(target=_pass_on, args=(beyond, self.request, line.down))
             answers.start()
@@ -67,7 +82,7 @@ def _pass_on(source: socket.socket, sink: socket.socket, traffic: Traffic) -> No
         while chunk := source.recv(1 << 16):
             if traffic.breaks(len(chunk)):
                 break
-            sink.sendall(chunk)
+            sink.sendall(traffic.delivered(chunk))
     for end in (source, sink):
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)

@@ -4,6 +4,7 @@ Clients are sync and used by many threads at once. What passes (a line that brea
 themselves, with growing pauses of random length; what is left is raised as BucketFailed.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from eyebright.ports.objects import Signing
+from eyebright_kit.disk import sha256_of
 
 #: What is asked for, or sent, at a time: it comes again when the line breaks within it.
 PIECE_BYTES = 8 << 20
@@ -82,9 +84,9 @@ class Bucket(Protocol):
         """The bytes from `start` to before `stop`. Raises Changed."""
         ...
 
-    def create(self, key: str, content: Path, sha256: str, sent: Callable[[int], None]) -> bool:
+    def create(self, key: str, content: "Seen", sent: Callable[[int], None]) -> bool:
         """Put a file where nothing has the key, whole or not at all; False where something has. `sent` is told of bytes that
-        went. Raises FileChanged when the file is not, or not any more, the one with the sha256."""
+        went. Raises FileChanged when the file is not the one any more that was seen."""
         ...
 
     def replace(self, key: str, content: bytes | Path) -> None:
@@ -104,9 +106,41 @@ class FileChanged(Exception):
     """A file was edited while it was on its way."""
 
 
-def state(content: Path) -> tuple[int, int, int]:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file whose bytes were all read once. They are read again only to be sent."""
+
+    path: Path
+    sha256: str
+    state: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, path: Path) -> "Seen":
+        """Raises FileChanged when it is written to meanwhile."""
+        before = _state(path)
+        seen = cls(path, sha256_of(path), before)
+        seen.require_unchanged()
+        return seen
+
+    @property
+    def size_bytes(self) -> int:
+        return self.state[1]
+
+    def require_unchanged(self) -> None:
+        if _state(self.path) != self.state:
+            raise FileChanged
+
+    def content(self) -> bytes:
+        """For small files. Raises FileChanged."""
+        content = self.path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise FileChanged
+        return content
+
+
+def _state(path: Path) -> tuple[int, int, int]:
     """What differs after a file was written to."""
-    found = content.stat()
+    found = path.stat()
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 

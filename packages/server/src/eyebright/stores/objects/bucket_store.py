@@ -18,11 +18,10 @@ from pathlib import Path
 
 from eyebright.errors import Conflict, NotFound, TooLarge, Unavailable
 from eyebright.ports.objects import BLOBS, ObjectInfo, Signing
-from eyebright.stores.objects.bucket import PIECE_BYTES, Bucket, BucketFailed, Changed, FileChanged, Found, chunks
+from eyebright.stores.objects.bucket import PIECE_BYTES, Bucket, BucketFailed, Changed, FileChanged, Found, Seen, chunks
 from eyebright.stores.objects.cache import Cache
 from eyebright.stores.objects.files import FileObjectStore
 from eyebright.stores.objects.keys import checked, checked_prefix, content_of
-from eyebright_kit.disk import sha256_of
 from eyebright_wire.artifacts import Grant
 
 #: Objects on their way at the same time, and pieces of all that come down.
@@ -145,25 +144,22 @@ class BucketObjectStore:
         """Nothing is sent before every file was found to be what its key says."""
         targets = {checked(key): source for key, source in files}
         new = [(key, targets[key]) for key in self._absent([*targets])]
-        sums = list(self._files.map(lambda item: self._sum(*item), new))
-        orders = [(*item, sha256) for item, sha256 in zip(new, sums, strict=True)]
+        orders = list(self._files.map(lambda item: (item[0], self._seen(*item)), new))
         return sum(self._files.map(lambda order: self._sent(*order), orders))
 
-    def _sum(self, key: str, source: Path) -> str:
+    def _seen(self, key: str, source: Path) -> Seen:
         self._require_size(source, source.stat().st_size)
-        sha256 = sha256_of(source)
-        if content_of(key) not in (None, sha256):
-            raise _edited(source)
-        return sha256
+        with _unchanged(source):
+            seen = Seen.of(source)
+            if content_of(key) not in (None, seen.sha256):
+                raise FileChanged
+            return seen
 
-    def _sent(self, key: str, source: Path, sha256: str) -> bool:
-        with self._explained(key):
-            try:
-                new = self._bucket.create(self._whole(key), source, sha256, lambda count: self._progress(key, count))
-            except FileChanged as error:
-                raise _edited(source) from error
-        if source == self._work_folder / key:
-            source.unlink()  # it was made there to be put here
+    def _sent(self, key: str, seen: Seen) -> bool:
+        with self._explained(key), _unchanged(seen.path):
+            new = self._bucket.create(self._whole(key), seen, lambda count: self._progress(key, count))
+        if seen.path == self._work_folder / key:
+            seen.path.unlink()  # it was made there to be put here
         return new
 
     # What is there
@@ -260,17 +256,23 @@ class BucketObjectStore:
         )
 
     def _download(self, key: str, found: Found, target: Path, expected: str | None) -> None:
+        sha256 = self._fetched(key, found, target)
+        if expected not in (None, sha256):
+            sha256 = self._fetched(key, found, target)  # the way may have spoilt it, and not the store
+        if expected not in (None, sha256):
+            raise Unavailable(
+                f"{self._bucket.uri}/{found.key} is damaged: its sha256 is {sha256}, expected {expected}; "
+                "put the right file in its place"
+            )
+
+    def _fetched(self, key: str, found: Found, target: Path) -> str:
         digest = hashlib.sha256()
-        with self._large if found.size_bytes > PIECE_BYTES else nullcontext(), target.open("xb") as file:
+        with self._large if found.size_bytes > PIECE_BYTES else nullcontext(), target.open("wb") as file:
             for chunk in self._content(found):
                 digest.update(chunk)
                 file.write(chunk)
                 self._progress(key, len(chunk))
-        if expected not in (None, digest.hexdigest()):
-            raise Unavailable(
-                f"{self._bucket.uri}/{found.key} is damaged: its sha256 is {digest.hexdigest()}, expected {expected}; "
-                "put the right file in its place"
-            )
+        return digest.hexdigest()
 
     def _signed(self, signing: Signing) -> str:
         with self._explained(signing.key):
@@ -297,5 +299,9 @@ class BucketObjectStore:
             ) from error
 
 
-def _edited(source: Path) -> Conflict:
-    return Conflict(f"{source} changed while it was being imported; import it again")
+@contextmanager
+def _unchanged(source: Path) -> Generator[None]:
+    try:
+        yield
+    except FileChanged as error:
+        raise Conflict(f"{source} changed while it was being imported; import it again") from error

@@ -1,6 +1,6 @@
 """A bucket in Google Cloud Storage, with Google's application default credentials; without any, as the public."""
 
-import hashlib
+from base64 import b64encode
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import google.auth
+import google_crc32c
 from google.api_core.exceptions import (
     GoogleAPICallError,
+    GoogleAPIError,
     NotFound,
     PreconditionFailed,
     RequestRangeNotSatisfiable,
+    RetryError,
 )
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
@@ -36,18 +39,17 @@ from eyebright.stores.objects.bucket import (
     WHOLE_BYTES,
     BucketFailed,
     Changed,
-    FileChanged,
     Found,
     Manners,
-    state,
+    Seen,
 )
-from eyebright_kit.disk import sha256_of
 
 _SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
 _GOOGLE = "https://storage.googleapis.com"
 _KIND = "application/octet-stream"
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _REMOVED_AT_ONCE = 16
+_SUM_BYTES = 1 << 20
 
 
 class GoogleBucket:
@@ -98,15 +100,14 @@ class GoogleBucket:
             except (NotFound, PreconditionFailed, RequestRangeNotSatisfiable) as error:
                 raise Changed(f"{found.key} is not what it was") from error
 
-    def create(self, key: str, content: Path, sha256: str, sent: Callable[[int], None]) -> bool:
-        size = content.stat().st_size
+    def create(self, key: str, content: Seen, sent: Callable[[int], None]) -> bool:
         with self._explained():
             try:
-                if size > WHOLE_BYTES:
-                    self._create_in_pieces(key, content, size, sha256, sent)
+                if content.size_bytes > WHOLE_BYTES:
+                    self._create_in_pieces(key, content, sent)
                 else:
-                    self._create_whole(key, content.read_bytes(), sha256)
-                    sent(size)
+                    self._create_whole(key, content)
+                    sent(content.size_bytes)
             except PreconditionFailed:
                 return False
             except InvalidResponse as error:
@@ -146,26 +147,24 @@ class GoogleBucket:
     def close(self) -> None:
         self._client.close()
 
-    def _create_whole(self, key: str, content: bytes, sha256: str) -> None:
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise FileChanged
+    def _create_whole(self, key: str, seen: Seen) -> None:
+        content = seen.content()
         blob = self._bucket.blob(key)
-        blob.metadata = {SHA256: sha256}
+        blob.metadata = {SHA256: seen.sha256}
         blob.upload_from_string(content, content_type=_KIND, checksum="crc32c", if_generation_match=0, **self._manner)
 
-    def _create_in_pieces(self, key: str, content: Path, size: int, sha256: str, sent: Callable[[int], None]) -> None:
-        """Where a piece breaks off, Google is asked how much of it came. Nothing appears before the last."""
-        before = state(content)
-        if sha256_of(content) != sha256:
-            raise FileChanged
+    def _create_in_pieces(self, key: str, seen: Seen, sent: Callable[[int], None]) -> None:
+        """Where a piece breaks off, Google is asked how much of it came. Nothing appears before the last, nor then unless its
+        sum is the one that was announced."""
+        size = seen.size_bytes
         upload: Any = ResumableUpload(self._upload_url(), PIECE_BYTES, checksum="crc32c")
         upload._retry_strategy = RetryStrategy(max_retries=0)
-        about = {"name": key, "metadata": {SHA256: sha256}}
-        with content.open("rb") as stream:
+        about = {"name": key, "metadata": {SHA256: seen.sha256}, "crc32c": _crc32c(seen.path)}
+        with seen.path.open("rb") as stream:
             self._again(lambda: upload.initiate(self._session, stream, about, _KIND, size, timeout=self._timeout))
             while not upload.finished:
-                if upload.bytes_uploaded + PIECE_BYTES >= size and state(content) != before:
-                    raise FileChanged
+                if upload.bytes_uploaded + PIECE_BYTES >= size:
+                    seen.require_unchanged()
                 reached = upload.bytes_uploaded
                 if self._again(_Advance(upload, self._session, self._timeout)):
                     break
@@ -193,12 +192,23 @@ class GoogleBucket:
     def _explained(self) -> Generator[None]:
         try:
             yield
-        except GoogleAPICallError as error:
-            raise BucketFailed(f"{type(error).__name__} (HTTP {error.code})", error.code) from error
-        except InvalidResponse as error:
-            raise BucketFailed(f"HTTP {_status(error)}", _status(error)) from error
-        except (GoogleAuthError, DataCorruption, RequestException, HTTPError) as error:
-            raise BucketFailed(type(error).__name__) from error
+        except (GoogleAPIError, GoogleAuthError, InvalidResponse, DataCorruption) as error:
+            raise _failed(error) from error
+        except (RequestException, HTTPError, ConnectionError) as error:
+            raise _failed(error) from error
+
+
+def _failed(error: BaseException) -> BucketFailed:
+    """Without addresses: that of an upload is a secret, which lets its holder go on with it."""
+    if isinstance(error, RetryError) and error.cause is not None:
+        return _failed(error.cause)
+    if isinstance(error, GoogleAPICallError):
+        return BucketFailed(f"{type(error).__name__} (HTTP {error.code})", error.code)
+    if isinstance(error, InvalidResponse):
+        return BucketFailed(f"HTTP {_status(error)}", _status(error))
+    if isinstance(error, GoogleAuthError):
+        return BucketFailed(f"{type(error).__name__}: {next(iter(error.args), '')}")
+    return BucketFailed(type(error).__name__)
 
 
 class _Advance:
@@ -225,6 +235,15 @@ class _Advance:
                 return True
             raise
         return False
+
+
+def _crc32c(path: Path) -> str:
+    """As Google writes it."""
+    sum_ = google_crc32c.Checksum()
+    with path.open("rb") as file:
+        for _ in sum_.consume(file, _SUM_BYTES):
+            continue
+    return b64encode(sum_.digest()).decode()
 
 
 def _credentials() -> Any:

@@ -4,7 +4,6 @@ What is sent is signed together with its body, so that the store itself refuses 
 trailers that not every store knows, are left out.
 """
 
-import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,18 +29,15 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 from eyebright.ports.objects import Signing
 from eyebright.stores.objects.bucket import (
     PIECE_BYTES,
-    PIECES_AT_ONCE,
     REQUESTS_AT_ONCE,
     SHA256,
     WHOLE_BYTES,
     BucketFailed,
     Changed,
-    FileChanged,
     Found,
     Manners,
-    state,
+    Seen,
 )
-from eyebright_kit.disk import sha256_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -50,6 +46,8 @@ if TYPE_CHECKING:
 #: Something has the key, or is about to: another upload to it ends at this moment.
 _TAKEN = frozenset({409, 412})
 _MOST_PARTS = 10_000
+#: Of one object. They are read from the disk as they go, so that more of them take no memory.
+_PARTS_AT_ONCE = 10
 _REMOVED_AT_ONCE = 1000
 #: boto3 tries again what did not get through; not an answer whose body broke off.
 _BROKEN_OFF = (IncompleteReadError, ResponseStreamingError, HTTPClientError)
@@ -97,15 +95,14 @@ class S3Bucket:
         with self._explained():
             return again(self._read, found, start, stop)
 
-    def create(self, key: str, content: Path, sha256: str, sent: Callable[[int], None]) -> bool:
-        size = content.stat().st_size
+    def create(self, key: str, content: Seen, sent: Callable[[int], None]) -> bool:
         with self._explained():
             try:
-                if size > WHOLE_BYTES:
-                    self._put_in_parts(key, content, sent, sha256)
+                if content.size_bytes > WHOLE_BYTES:
+                    self._put_in_parts(key, content.path, content.size_bytes, sent, content)
                 else:
-                    self._put_whole(key, content.read_bytes(), sha256)
-                    sent(size)
+                    self._put_whole(key, content)
+                    sent(content.size_bytes)
             except _Taken:
                 return False
             except ClientError as error:
@@ -119,7 +116,7 @@ class S3Bucket:
             if isinstance(content, bytes):
                 self._client.put_object(Bucket=self._bucket, Key=key, Body=content)
             else:
-                self._put_in_parts(key, content, lambda _: None)
+                self._put_in_parts(key, content, content.stat().st_size, lambda _: None)
 
     def remove(self, keys: Sequence[str]) -> None:
         with self._explained():
@@ -161,32 +158,25 @@ class S3Bucket:
                 raise Changed(f"{found.key} is not what it was")
             return body.read()
 
-    def _put_whole(self, key: str, content: bytes, sha256: str) -> None:
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise FileChanged
+    def _put_whole(self, key: str, seen: Seen) -> None:
         self._client.put_object(
             Bucket=self._bucket,
             Key=key,
-            Body=content,
-            Metadata={SHA256: sha256},
+            Body=seen.content(),
+            Metadata={SHA256: seen.sha256},
             IfNoneMatch="*",
-            ChecksumSHA256=b64encode(bytes.fromhex(sha256)).decode(),
+            ChecksumSHA256=b64encode(bytes.fromhex(seen.sha256)).decode(),
         )
 
-    def _put_in_parts(self, key: str, content: Path, sent: Callable[[int], None], sha256: str | None = None) -> None:
-        """With a sha256, only where nothing has the key. What is given up is removed from the store, which would keep the parts,
-        and charge for them, for ever."""
-        before = state(content)
-        if sha256 is not None and sha256_of(content) != sha256:
-            raise FileChanged
-        upload = self._begun(key, sha256)
+    def _put_in_parts(
+        self, key: str, content: Path, size: int, sent: Callable[[int], None], seen: Seen | None = None
+    ) -> None:
+        """What was seen goes only where nothing has the key. What is given up is removed from the store, which would keep the
+        parts, and charge for them, for ever."""
+        upload = self._begun(key, seen)
         try:
-            parts = self._parts(key, content, upload, before[1], sent)
-            if state(content) != before:
-                raise FileChanged
-            if sha256 is not None and self.look(key) is not None:  # some stores pass over the condition here
-                raise _Taken
-            condition: Any = {} if sha256 is None else {"IfNoneMatch": "*"}
+            parts = self._parts(key, content, upload, size, sent)
+            condition: Any = {} if seen is None else self._condition(key, seen)
             self._client.complete_multipart_upload(
                 Bucket=self._bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, **condition
             )
@@ -195,8 +185,14 @@ class S3Bucket:
                 self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
             raise
 
-    def _begun(self, key: str, sha256: str | None) -> str:
-        kept = {} if sha256 is None else {SHA256: sha256}
+    def _condition(self, key: str, seen: Seen) -> dict[str, str]:
+        seen.require_unchanged()
+        if self.look(key) is not None:  # some stores pass over the condition here
+            raise _Taken
+        return {"IfNoneMatch": "*"}
+
+    def _begun(self, key: str, seen: Seen | None) -> str:
+        kept = {} if seen is None else {SHA256: seen.sha256}
         return self._client.create_multipart_upload(Bucket=self._bucket, Key=key, Metadata=kept)["UploadId"]
 
     def _parts(
@@ -214,7 +210,7 @@ class S3Bucket:
             sent(length)
             return {"ETag": part["ETag"], "PartNumber": number}
 
-        with ThreadPoolExecutor(PIECES_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
             return list(pool.map(send, range(1, max(1, -(-size // step)) + 1)))
 
     def _remove(self, keys: Sequence[str]) -> None:
