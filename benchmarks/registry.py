@@ -1,11 +1,12 @@
 """Which figures there are, in the order in which they are printed: the quick ones first."""
 
-from benchmarks import answers, gpu, importing, ingest, lora, overhead, queue, startup, training, webhooks, yolo
+from benchmarks import agents, answers, gpu, importing, ingest, lora, overhead, queue, startup, training, webhooks, yolo
 from benchmarks.figure import Family, Figure
 
 FAMILIES: tuple[Family, ...] = (
     *startup.FAMILIES,
     *answers.FAMILIES,
+    *agents.FAMILIES,
     *overhead.FAMILIES,
     *ingest.FAMILIES,
     *webhooks.FAMILIES,
