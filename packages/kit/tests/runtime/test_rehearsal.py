@@ -261,12 +261,13 @@ def test_what_it_held_is_told_of_a_run_with_the_largest_batch(stage: Stage):
     said = stage.trace(stage.begin()).succeeded
     assert (said.peak_memory_bytes or 0) > 2**20
     assert said.peak_device_bytes == 7
+    assert (said.checkpoint_bytes or 0) > 0
 
 
 @pytest.mark.parametrize("config", [{"no_validation": True}, {"most_pixels": 1000}])
 def test_a_run_that_never_got_to_the_largest_batch_tells_nothing_of_its_memory(stage: Stage, config: dict[str, Any]):
     said = stage.trace(stage.begin(**config)).succeeded
-    assert (said.peak_memory_bytes, said.peak_device_bytes) == (None, None)
+    assert (said.peak_memory_bytes, said.peak_device_bytes, said.checkpoint_bytes) == (None, None, None)
 
 
 def test_asked_to_stop_it_ends_with_all_that_it_started(stage: Stage):

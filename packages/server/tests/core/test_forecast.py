@@ -14,7 +14,7 @@ def peak(job_id: str, batch: int, imgsz: int, size: int, **config: object) -> Pe
     return Peak(job_id, {**CONFIG, "batch": batch, "imgsz": imgsz, **config}, size)
 
 
-def wrote(checkpoint: int, result: int, **config: object) -> Written:
+def wrote(checkpoint: int, result: int | None, **config: object) -> Written:
     return Written({**CONFIG, **config}, checkpoint, result)
 
 
@@ -68,9 +68,17 @@ def test_each_export_is_as_large_as_the_weights():
 def test_the_most_that_earlier_trainings_wrote_goes_before_the_rule():
     found = forecast.writing(1000, CONFIG, [wrote(700, 90), wrote(600, 100, epochs=9), wrote(9000, 9000, exports=[])])
     assert (found.basis, found.checkpoint_bytes, found.result_bytes) == ("measured", 700 * (3 + 2), 100)
-    assert "2 earlier trainings" in found.how
+    assert "2 earlier runs" in found.how
     more = forecast.writing(1000, {**CONFIG, "keep_checkpoints": 10}, [wrote(700, 90)])
     assert more.checkpoint_bytes == 700 * (10 + 2)
+
+
+def test_a_rehearsal_tells_of_checkpoints_and_nothing_of_results():
+    found = forecast.writing(1000, CONFIG, [wrote(700, None)])
+    assert (found.basis, found.checkpoint_bytes, found.result_bytes) == ("measured", 700 * 5, 8000)  # by rule
+    assert (found.error, found.tested) == (None, 0)
+    known = forecast.writing(1000, CONFIG, [wrote(900, None), wrote(700, 90)])
+    assert (known.checkpoint_bytes, known.result_bytes, known.tested) == (900 * 5, 90, 1)
 
 
 @pytest.mark.parametrize("other", [{"optimizer": "SGD"}, {"ema": False}, {"exports": []}, {"rank": 16}], ids=str)

@@ -184,6 +184,22 @@ async def test_disk_is_learned_from_what_earlier_trainings_wrote(platform, tmp_p
     assert (found.error, found.tested) == (pytest.approx(sum(errors) / 2), 2)
 
 
+async def test_disk_is_learned_from_a_rehearsal_as_far_as_it_goes(platform, tmp_path: Path):
+    platform.catalog.manifests["toy"] = _shaped(parameters=1000)
+    platform.executor.has_room = Room(tmp_path)
+    view = (await platform.jobs.rehearse(RehearsalRequest(dataset="pets"))).view
+    await platform.dispatch.tick()
+    handle = Handle(view.id, 1)
+    await platform.say(handle, "started", pid=1, host="here")
+    report = platform.leave(handle, "rehearsal.json", b"{}")
+    report["artifacts"][0]["kind"] = "metrics"
+    await platform.say(handle, "succeeded", **report, checkpoint_bytes=600)
+    await platform.settle()
+    (found,) = (await platform.preflights.preflight(PreflightRequest())).disk
+    assert (found.basis, found.checkpoint_bytes, found.result_bytes) == ("measured", 600 * 4, 4000)
+    assert found.tested == 0
+
+
 async def test_what_a_run_on_a_gpu_held_tells_nothing_of_one_without(platform):
     platform.catalog.manifests["toy"] = _shaped(parameters=1000)
     platform.executor.has_room = Room(memory_bytes=2**40)

@@ -176,7 +176,7 @@ class Attempt:
             dataset=done.result.dataset,
             peak_memory_bytes=self._peak_memory_bytes(done.result),
             peak_device_bytes=done.result.peak_device_bytes,
-            checkpoint_bytes=self._checkpoints.largest_bytes if self._checkpoints else None,
+            checkpoint_bytes=done.result.checkpoint_bytes or (self._checkpoints and self._checkpoints.largest_bytes),
         )
         return LastWords(EventKind.SUCCEEDED, body, ExitCode.DONE)
 

@@ -35,6 +35,7 @@ class Result:
     dataset: PreparedDataset | None = None  # only of an import
     peak_memory_bytes: int | None = None  # most main memory that was held; None: what this process has held
     peak_device_bytes: int | None = None  # most that was held on one GPU, where there is one
+    checkpoint_bytes: int | None = None  # largest checkpoint; None: of those that this process has left
 
 
 @dataclass(frozen=True)

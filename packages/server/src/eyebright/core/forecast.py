@@ -73,16 +73,16 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What an earlier training has written."""
+    """What an earlier training has written; a rehearsal has no results."""
 
     config: Mapping[str, Any]
     checkpoint_bytes: int  # each
-    result_bytes: int
+    result_bytes: int | None
 
     @property
     def size_bytes(self) -> int:
-        """At the most: with all checkpoints that may be there at once."""
-        return self.checkpoint_bytes * _kept(self.config) + self.result_bytes
+        """At the most: with all checkpoints that may be there at once. 0: not known as a whole."""
+        return 0 if self.result_bytes is None else self.checkpoint_bytes * _kept(self.config) + self.result_bytes
 
 
 _Ran = TypeVar("_Ran", Peak, Written)
@@ -125,7 +125,7 @@ def writing(parameters: int | None, config: Mapping[str, Any], past: Sequence[Wr
     error, tested = _tested(past, lambda run, before: written(run.config, before).size_bytes)
     return Writing(
         checkpoint_bytes=most.checkpoint_bytes * _kept(config),
-        result_bytes=most.result_bytes,
+        result_bytes=most.result_bytes or 0,
         basis="measured" if alike else "rule",
         how=_how_written(len(alike), parameters),
         error=error,
@@ -189,9 +189,9 @@ def _tested(past: Sequence[_Ran], foretell: Callable[[_Ran, Sequence[_Ran]], int
 
 
 def _write(parameters: int | None, config: Mapping[str, Any], alike: Sequence[Written]) -> Written:
-    if not alike:
-        return Written(config, _checkpoint_bytes(parameters, config), _result_bytes(parameters, config))
-    return Written(config, max(run.checkpoint_bytes for run in alike), max(run.result_bytes for run in alike))
+    checkpoints = [run.checkpoint_bytes for run in alike] or [_checkpoint_bytes(parameters, config)]
+    results = [run.result_bytes for run in alike if run.result_bytes is not None]
+    return Written(config, max(checkpoints), max(results or [_result_bytes(parameters, config)]))
 
 
 def _checkpoint_bytes(parameters: int | None, config: Mapping[str, Any]) -> int:
@@ -274,8 +274,8 @@ def _whole(value: object) -> int | None:
 
 def _how_written(runs: int, parameters: int | None) -> str:
     if runs:
-        trainings = "one earlier training" if runs == 1 else f"{runs} earlier trainings"
-        return f"the most that {trainings} with the same optimizer, exports and frozen part wrote"
+        known = "one earlier run" if runs == 1 else f"{runs} earlier runs"
+        return f"the most that {known} with the same optimizer, exports and frozen part wrote"
     if parameters is None:
         return "nobody knows how many weights it has, so they are not counted"
     return f"{parameters:,} weights, with moments and average in each checkpoint; a rule of thumb"

@@ -137,8 +137,10 @@ class _Ran:
         """None where it left no checkpoint, or did not tell: then it tells nothing of one that does."""
         if not self.said.checkpoint_bytes:
             return None
-        results = sum(made.size_bytes for made in self.said.artifacts if made.kind is not ArtifactKind.CHECKPOINT)
-        return Written(self.job.resolved, self.said.checkpoint_bytes, results)
+        results = [made for made in self.said.artifacts if made.kind is not ArtifactKind.CHECKPOINT]
+        whole = any(made.kind is ArtifactKind.MODEL for made in results)
+        size = sum(made.size_bytes for made in results) if whole else None
+        return Written(self.job.resolved, self.said.checkpoint_bytes, size)
 
 
 def _same_disk(one: Path, other: Path) -> bool:

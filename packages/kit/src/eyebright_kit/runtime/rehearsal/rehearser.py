@@ -34,7 +34,7 @@ from eyebright_kit.runtime.rehearsal.ledger import (
 )
 from eyebright_wire.artifacts import ArtifactKind, Grant
 from eyebright_wire.errors import ErrorCode
-from eyebright_wire.events import Failed, Unit
+from eyebright_wire.events import Failed, Succeeded, Unit
 from eyebright_wire.jobs import DatasetGrant, JobSpec, ResumePoint, Stage
 from eyebright_wire.manifest import TrainerManifest
 from eyebright_wire.predictions import ClassScore
@@ -86,7 +86,7 @@ class _Rehearsal:
         self._forms = tuple(dict.fromkeys(_names(ctx.config.get("exports"))))
         self._deadline = time.monotonic() + order.seconds
         self._otherwise = _BEFORE
-        self._peak_device_bytes: int | None = None
+        self._said: Succeeded | None = None  # by the trainer, of the largest batch
         self._opening = (SETTINGS, DATA, FIRST_BATCH, VALIDATION, CHECKPOINT)
         self._finale = (RELOAD, LARGEST_BATCH, *map(export_step, self._forms))
         self._ledger = Ledger((*self._opening, *self._finale, WEBHOOK), self._tell)
@@ -110,13 +110,14 @@ class _Rehearsal:
         return self._ledger.report(self._otherwise).model_dump_json(indent=2)
 
     def result(self) -> Result:
-        """What it held tells about a training only if the largest batch was among it."""
+        """What it held and wrote tells about a training only if the largest batch was among it."""
         if not self._ledger.has_passed(LARGEST_BATCH):
             return Result(metrics={})
         return Result(
             metrics={},
             peak_memory_bytes=self._ledger.peak_memory_bytes or None,
-            peak_device_bytes=self._peak_device_bytes,
+            peak_device_bytes=self._said and self._said.peak_device_bytes,
+            checkpoint_bytes=self._said and self._said.checkpoint_bytes,
         )
 
     # The acts
@@ -136,7 +137,7 @@ class _Rehearsal:
         with self._act("largest", LARGEST_BATCH, excerpts, samples, (point,)) as act:
             if act is not None:
                 self._play(act, self._finale, _passed_largest)
-                self._peak_device_bytes = act.succeeded.peak_device_bytes if act.succeeded else None
+                self._said = act.succeeded
 
     @contextmanager
     def _act(
