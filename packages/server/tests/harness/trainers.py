@@ -71,9 +71,12 @@ class Trainers:
         log = self.folder / name / "asked.log"
         return len(log.read_text().splitlines()) if log.exists() else 0
 
-    def catalog(self, *, dev_tools: bool = False) -> TrainerCatalog:
+    def catalog(self, *, dev_tools: bool = False, remembered_seconds: float = 0) -> TrainerCatalog:
         """A new one, as after a restart."""
-        return TrainerCatalog(
-            self.sources,
-            CatalogSettings(trainers_dir=self.folder, environment=self.variables, dev_tools=dev_tools),
+        settings = CatalogSettings(
+            trainers_dir=self.folder,
+            environment=self.variables,
+            dev_tools=dev_tools,
+            remembered_seconds=remembered_seconds,
         )
+        return TrainerCatalog(self.sources, settings)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anyio import to_thread
+from cachetools import TTLCache
 from pydantic import ValidationError
 
 from eyebright.catalog.check import read_check
@@ -37,10 +38,11 @@ class CatalogSettings:
     dev_tools: bool = False  # install each trainer's development tools too, for its tests
     describe_seconds: float = 60.0
     check_seconds: float = 600.0
+    remembered_seconds: float = 1.0  # an order asks several times, and each time all of a trainer's files would be read
 
 
 class TrainerCatalog:
-    """Asks each trainer about itself once, and again when its files have changed."""
+    """Asks each trainer about itself once, and again when its files have changed, which is noticed a moment later."""
 
     def __init__(self, sources: Sequence[TrainerSource], settings: CatalogSettings | None = None) -> None:
         self._settings = settings or CatalogSettings()
@@ -48,6 +50,7 @@ class TrainerCatalog:
         ordered = sorted(sources, key=lambda source: (source.rank, source.name))
         self._projects = {source.name: TrainerProject(source, folder / source.project) for source in ordered}
         self._busy: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._environments = TTLCache[str, Environment, float](max(1, len(ordered)), self._settings.remembered_seconds)
         self._manifests: dict[str, tuple[str, TrainerManifest]] = {}  # name -> (fingerprint, manifest)
 
     async def list(self) -> Sequence[TrainerView]:
@@ -73,6 +76,7 @@ class TrainerCatalog:
         async with self._busy[name]:
             uv = Uv.find(project.path, self._settings.environment)
             await uv.sync(project.path, say, dev_tools=self._settings.dev_tools)
+            self._environments.pop(name, None)
             return await self._environment(project)
 
     async def check(self, name: str) -> CheckReport:
@@ -123,9 +127,15 @@ class TrainerCatalog:
             return None
 
     async def _environment(self, project: TrainerProject) -> Environment:
+        name = project.source.name
+        if (known := self._environments.get(name)) is not None:
+            return known
         manifest = await self._manifest(project)
         lock_sha256 = await to_thread.run_sync(project.lock_sha256)
-        return Environment(project.source.name, project.source.module, project.python, lock_sha256, manifest)
+        found = self._environments[name] = Environment(
+            name, project.source.module, project.python, lock_sha256, manifest
+        )
+        return found
 
     async def _manifest(self, project: TrainerProject) -> TrainerManifest:
         name = project.source.name

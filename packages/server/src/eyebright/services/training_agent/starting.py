@@ -121,9 +121,8 @@ class Starting:
         key = f"{project.id}/{last.id if last else ''}"
         sha256 = hashlib.sha256(key.encode()).hexdigest()
         try:
-            dataset = await self._database.dataset(project.id)
-            settings = (await self._recipes.get(RECIPE)).config
-            order = order_of(project, dataset, self._defaults, settings)
+            dataset, recipe = await asyncio.gather(self._database.dataset(project.id), self._recipes.get(RECIPE))
+            order = order_of(project, dataset, self._defaults, recipe.config)
             return (await self._datasets.order(order, source=SOURCE, key=key, body_sha256=sha256)).id
         except EyebrightError as why:
             if not isinstance(why, Unavailable | StorageFull):
