@@ -161,7 +161,7 @@ def shown(url: str) -> str:
 
 
 def _manners(rules: EgressRules) -> dict[str, Any]:
-    _quieten()
+    keep_secrets_out_of_logs()
     return {
         "timeout": httpx.Timeout(rules.read_seconds, connect=rules.connect_seconds),
         "follow_redirects": False,
@@ -421,7 +421,7 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
 # Logs
 
 
-def _quieten() -> None:
+def keep_secrets_out_of_logs() -> None:
     """httpx logs whole addresses, httpcore whole headers, and a signed address is a secret."""
     for name in ("httpx", "httpcore.http11"):
         logging.getLogger(name).addFilter(_without_secrets)  # twice is once

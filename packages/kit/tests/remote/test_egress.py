@@ -274,7 +274,7 @@ def test_messages_never_show_a_query_or_credentials(url: str, text: str):
 
 def test_logs_never_show_a_query(web: Callable[..., Any], caplog: pytest.LogCaptureFixture):
     site = web(lambda visit: visit.head(302, Location="http://else.example/?sig=secret2", Content_Length=0))
-    with caplog.at_level(logging.DEBUG), client(site.rules) as way_out:
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "httpx"), client(site.rules) as way_out:
         way_out.get(f"{site.url}/x.zip?sig=secret1")
     assert f"GET {site.url}/x.zip" in caplog.text
     assert "secret" not in caplog.text

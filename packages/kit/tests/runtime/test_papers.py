@@ -7,6 +7,7 @@ import pytest
 
 from eyebright_kit.runtime.folder import read_spec
 from eyebright_kit.runtime.papers import hand_over, licence_text
+from eyebright_kit.runtime.place import LocalPlace
 from eyebright_kit.runtime.tinyjob import TinyJob
 from eyebright_kit.runtime.transfer import push
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef
@@ -30,7 +31,7 @@ class Counter:
         self.artifacts: tuple[ArtifactRef, ...] = ()
 
     def artifact(self, path: str, kind: ArtifactKind, media_type: str) -> ArtifactRef:
-        ref = push(self.staging, self.output, path, kind, media_type)
+        ref = push(self.staging, LocalPlace(self.output), path, kind, media_type)
         self.artifacts += (ref,)
         return ref
 

@@ -6,8 +6,9 @@ import pytest
 from eyebright_kit.disk import sha256_of
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, DiskFull, StorageUnavailable
 from eyebright_kit.runtime import transfer
+from eyebright_kit.runtime.place import LocalPlace, local_folder
 from eyebright_kit.runtime.tinyset import IMAGES_PER_CLASS, tiny_set
-from eyebright_kit.runtime.transfer import fetch, local_folder, push
+from eyebright_kit.runtime.transfer import fetch, push
 from eyebright_wire.artifacts import ArtifactKind, Grant
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import DatasetGrant
@@ -78,7 +79,7 @@ def test_an_artifact_is_what_was_told_even_when_the_trainer_writes_on(tmp_path: 
     staging, output = tmp_path / "staging", tmp_path / "output"
     (staging / "plots").mkdir(parents=True)
     (staging / "plots" / "loss.png").write_bytes(b"first")
-    ref = push(staging, output, "plots/loss.png", ArtifactKind.PICTURE, "image/png")
+    ref = push(staging, LocalPlace(output), "plots/loss.png", ArtifactKind.PICTURE, "image/png")
     with (staging / "plots" / "loss.png").open("r+b") as file:
         file.write(b"SECOND")
     pushed = output / "plots" / "loss.png"
@@ -89,12 +90,12 @@ def test_an_artifact_is_what_was_told_even_when_the_trainer_writes_on(tmp_path: 
 @pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "a//b", ".hidden", "a/../b", "", "a b", "ü.json"])
 def test_a_path_that_could_leave_the_output_is_refused(tmp_path: Path, path: str):
     with pytest.raises(ValueError, match="cannot be an artifact's path"):
-        push(tmp_path, tmp_path / "output", path, ArtifactKind.MODEL, "text/plain")
+        push(tmp_path, LocalPlace(tmp_path / "output"), path, ArtifactKind.MODEL, "text/plain")
 
 
 def test_a_file_that_was_never_made_is_named(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match=r"no file .*model\.bin to push"):
-        push(tmp_path, tmp_path / "output", "model.bin", ArtifactKind.MODEL, "text/plain")
+        push(tmp_path, LocalPlace(tmp_path / "output"), "model.bin", ArtifactKind.MODEL, "text/plain")
 
 
 @pytest.mark.parametrize(
@@ -108,4 +109,4 @@ def test_an_output_that_cannot_take_it_says_why(
 
     monkeypatch.setattr(transfer, "copy_durably", failing)
     with pytest.raises(kind, match="output"):
-        push(tmp_path, tmp_path / "output", "model.bin", ArtifactKind.MODEL, "text/plain")
+        push(tmp_path, LocalPlace(tmp_path / "output"), "model.bin", ArtifactKind.MODEL, "text/plain")

@@ -46,6 +46,7 @@ from eyebright.services.export_files import ExportFiles
 from eyebright.services.exports import Exports
 from eyebright.services.finalise import Finaliser
 from eyebright.services.forecasts import Forecasts
+from eyebright.services.grants import Grants
 from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
 from eyebright.services.intake import Intake
@@ -363,6 +364,14 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         preflights=Preflights(orders, forecasts, durations, parts.executors),
         history=history,
         ingest=ingest,
+        grants=Grants(
+            database.jobs,
+            database.history,
+            database.datasets,
+            database.models,
+            objects,
+            seconds=settings.storage.expires_seconds,
+        ),
         watch=watch,
         datasets=datasets,
         pictures=Pictures(database.datasets, objects),

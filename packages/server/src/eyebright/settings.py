@@ -327,7 +327,7 @@ class StorageSettings(Section):
     spare_bytes: int = Field(default=512 * _MIB, ge=0, description="Free disk space that such copies must leave")
     object_bytes: int = Field(default=50 * 2**30, gt=0, description="Largest object")
     expires_seconds: int = Field(
-        default=3600, ge=60, le=7 * 86_400, description="How long a signed URL opens an object to a trainer"
+        default=900, ge=60, le=7 * 86_400, description="How long a signed URL opens an object to a trainer"
     )
     connect_seconds: float = Field(default=5, gt=0, description="Longest wait for a connection")
     idle_seconds: float = Field(default=30, gt=0, description="Longest wait for a byte to come or go")

@@ -152,6 +152,17 @@ async def _a_run(site: Site) -> Telling:
     beat = {"at_ms": site.clock.now_ms(), "moved_at_ms": site.clock.now_ms(), "step": 10}
     yield "post_heartbeat", await site.post(f"{base}/heartbeat", json=beat, headers=token)
     yield "post_heartbeat--malformed", await site.post(f"{base}/heartbeat", json={}, headers=token)
+    urls, output = base.removesuffix("events") + "urls", site.executor.launches[-1].output.uri
+    wanted = {"method": "PUT", "path": "model.onnx", "size_bytes": 7, "sha256": "a" * 64}
+    for name, asked in {
+        "files": {"uri": output, "wanted": [wanted]},
+        "other-place": {"uri": "s3://elsewhere/", "wanted": [wanted]},
+        "no-content": {"uri": output, "wanted": [{"method": "PUT", "path": "model.onnx"}]},
+        "leads-out": {"uri": output, "wanted": [{**wanted, "path": "../a2/model.onnx"}]},
+    }.items():
+        yield f"sign_urls--{name}", await site.post(urls, json=asked, headers=token)
+    asked = {"uri": output, "wanted": [wanted]}
+    yield "sign_urls--wrong-token", await site.post(urls, json=asked, headers=bearer("guessed"))
     site.executor.outputs[handle] = "epoch 1 of 2: loss 0.5 ✓\n".encode()
     path = f"{API}/jobs/{handle.job_id}"
     yield "get_job", await site.get(path)
@@ -176,6 +187,9 @@ async def _its_outcome(site: Site) -> Telling:
     yield "get_artifact", await site.get(f"{path}/artifacts/curves.png")
     yield "get_artifact--part", await site.get(f"{path}/artifacts/model.onnx", headers={"Range": "bytes=2-4"})
     yield "get_artifact--unknown", await site.get(f"{path}/artifacts/model.pt")
+    urls = f"{path}/attempts/1/urls"
+    asked = {"uri": "s3://elsewhere/", "wanted": [{"method": "GET", "path": "model.onnx"}]}
+    yield "sign_urls--fenced", await site.post(urls, json=asked, headers=site.job_token(handle))
     yield "post_events--fenced", await site.say(handle, site.event(5, "stage", stage="training"))
 
 

@@ -11,7 +11,7 @@ from eyebright.settings import Settings
 from eyebright.website import installed_doors
 
 PUBLIC = {"/", "/health", "/ready", "/docs", "/openapi.json"}
-INGEST = f"{API}/jobs/{{job_id}}/attempts/{{attempt}}/events"
+INGEST = f"{API}/jobs/{{job_id}}/attempts/{{attempt}}/"
 
 
 def every_route() -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ import pytest
 
 PROGRAMS = ("radosgw", "ceph-mon", "ceph-osd", "ceph", "ceph-authtool", "monmaptool", "radosgw-admin")
 READY_SECONDS = 60
-ACCESS_KEY, SECRET_KEY = "of-the-operator", "of-the-operator-and-nobody-else"
+ACCESS_KEY = SECRET_KEY = "of-the-operator"  # as `give_credentials` sets them: boto3 keeps what it finds first
 CONFIGURATION = """
 [global]
 fsid = {cluster}

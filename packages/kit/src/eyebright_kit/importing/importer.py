@@ -13,7 +13,7 @@ from eyebright_kit.importing.order import Fetching, ImportOrder, WorkOrder
 from eyebright_kit.importing.source import Source
 from eyebright_kit.importing.supervision import ImportRefused, Supervision
 from eyebright_kit.runtime import Context, Result
-from eyebright_kit.runtime.transfer import local_folder
+from eyebright_kit.runtime.place import local_folder
 from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.events import Unit

@@ -42,9 +42,7 @@ class Https:
 
     @contextmanager
     def read(self, address: Address, start: int, tag: str | None) -> Generator[Body]:
-        with _explained(address), self._client.stream("GET", address.url, headers=_conditions(start, tag)) as answer:
-            _require_content(address, answer)
-            begin, size = _extent(answer)
+        with explained(address), answered(self._client, address, _conditions(start, tag)) as (begin, size, answer):
             yield Body(begin, size, _tag(answer), answer.iter_raw())
 
     def close(self) -> None:
@@ -52,7 +50,18 @@ class Https:
 
 
 @contextmanager
-def _explained(address: Address) -> Generator[None]:
+def answered(
+    client: httpx.Client, address: Address, headers: dict[str, str]
+) -> Generator[tuple[int, int | None, httpx.Response]]:
+    """(where its bytes belong, how many there are in all, the answer). Raises what httpx does, Interrupted, or FetchFailed."""
+    with client.stream("GET", address.url, headers=headers) as answer:
+        _require_content(address, answer)
+        yield *_extent(answer), answer
+
+
+@contextmanager
+def explained(address: Address) -> Generator[None]:
+    """What httpx raises, as Interrupted where another try can help, else as FetchFailed."""
     try:
         yield
     except EgressDenied as error:
@@ -102,8 +111,7 @@ def _require_content(address: Address, answer: httpx.Response) -> None:
 
 
 def _refuse(address: Address, answer: httpx.Response, status: int) -> Never:
-    if status in _PASSING:
-        raise Interrupted(f"HTTP {status}", _wait_seconds(answer))
+    require_lasting(answer)
     if status in (412, 416):
         raise changed(address)
     if status in (401, 403):
@@ -116,6 +124,12 @@ def _refuse(address: Address, answer: httpx.Response, status: int) -> Never:
             address, f"it redirects (HTTP {status}) to {target}, which is not followed; give the final address"
         )
     raise refused(address, f"HTTP {status}")
+
+
+def require_lasting(answer: httpx.Response) -> None:
+    """Raises Interrupted for a status that passes by itself."""
+    if answer.status_code in _PASSING:
+        raise Interrupted(f"HTTP {answer.status_code}", _wait_seconds(answer))
 
 
 def _wait_seconds(answer: httpx.Response) -> float:

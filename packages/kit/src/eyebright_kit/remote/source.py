@@ -57,18 +57,22 @@ class Interrupted(Exception):
         self.wait_seconds = wait_seconds
 
 
-class Source(Protocol):
-    """One kind of place. Raises Interrupted, or FetchFailed with what was found. Several threads read at once."""
-
-    def list(self, prefix: Address) -> Iterator[Listed]:
-        """Every object whose key begins with the prefix's."""
-        ...
+class Reader(Protocol):
+    """What opens one object. Raises Interrupted, or FetchFailed with what was found. Several threads read at once."""
 
     def read(self, address: Address, start: int, tag: str | None) -> AbstractContextManager[Body]:
         """The object from byte `start`, or all of it where the place cannot begin elsewhere.
 
         With a `tag`, only as long as the object still has it: raises FetchFailed with `changed` where the place can tell.
         """
+        ...
+
+
+class Source(Reader, Protocol):
+    """One kind of place."""
+
+    def list(self, prefix: Address) -> Iterator[Listed]:
+        """Every object whose key begins with the prefix's."""
         ...
 
     def close(self) -> None: ...

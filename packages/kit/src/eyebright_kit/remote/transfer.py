@@ -10,7 +10,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_ran
 from eyebright_kit.disk import free_bytes
 from eyebright_kit.remote.address import Address
 from eyebright_kit.remote.failure import FetchCode, FetchFailed
-from eyebright_kit.remote.source import Body, Interrupted, Source, changed
+from eyebright_kit.remote.source import Body, Interrupted, Reader, changed
 from eyebright_kit.remote.watch import Ledger
 
 #: Having brought so much, a connection that breaks has earned the full number of tries again; a byte each time earns nothing.
@@ -89,7 +89,7 @@ def too_large(what: str, most: int) -> FetchFailed:
 class Transfer:
     """The state of one object: what has arrived, and what it must be for the rest to fit."""
 
-    source: Source
+    source: Reader
     order: Order
     limits: FetchLimits
     ledger: Ledger

@@ -51,7 +51,7 @@ def watched(work: Callable[[Ledger], T], progress: Progress | None, stop: Stop |
     """The result of `work`, which runs beside while this thread reports and looks whether to stop. Raises Stopped if so."""
     ledger = Ledger()
     try:
-        outcome = _beside(lambda: work(ledger))
+        outcome = beside(lambda: work(ledger))
         while not wait([outcome], _LOOK_SECONDS).done:
             _look(ledger, progress, stop)
         result = outcome.result()
@@ -64,7 +64,7 @@ def watched(work: Callable[[Ledger], T], progress: Progress | None, stop: Stop |
 def in_parallel(orders: Iterable[T], work: Callable[[T], None], *, threads: int) -> None:
     """`work` for each order. The first failure is raised at once; whoever halts the ledger ends the others."""
     waiting = deque(orders)
-    crew = [_beside(lambda: _work_off(waiting, work)) for _ in range(min(threads, len(waiting)))]
+    crew = [beside(lambda: _work_off(waiting, work)) for _ in range(min(threads, len(waiting)))]
     for finished in wait(crew, return_when=FIRST_EXCEPTION).done:
         finished.result()
 
@@ -85,8 +85,8 @@ def _look(ledger: Ledger, progress: Progress | None, stop: Stop | None) -> None:
         progress(ledger.done_bytes, ledger.total_bytes)
 
 
-def _beside(work: Callable[[], T]) -> "Future[T]":
-    """Not an executor: its threads keep the process alive until their last wait is over."""
+def beside(work: Callable[[], T]) -> "Future[T]":
+    """In a thread of its own. Not an executor: its threads keep the process alive until their last wait is over."""
     outcome: Future[T] = Future()
 
     def run() -> None:

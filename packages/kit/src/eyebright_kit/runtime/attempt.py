@@ -6,9 +6,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
-from eyebright_kit.disk import copy_durably
 from eyebright_kit.errors import ConfigInvalid, DatasetInvalid, StorageUnavailable, TrainerFailure
 from eyebright_kit.runtime.checkpoints import KEEP, Checkpoints, restore
 from eyebright_kit.runtime.context import Restored, Result, Stopped
@@ -17,12 +15,13 @@ from eyebright_kit.runtime.failure import exit_code, explained
 from eyebright_kit.runtime.folder import RunFolder
 from eyebright_kit.runtime.heartbeat import HeartbeatThread, Pulse
 from eyebright_kit.runtime.narrator import narrate
+from eyebright_kit.runtime.opening import Opener
 from eyebright_kit.runtime.peak import peak_memory_bytes
+from eyebright_kit.runtime.place import Place
 from eyebright_kit.runtime.reporter import Reporter, finite
 from eyebright_kit.runtime.sender import Sender
 from eyebright_kit.runtime.spool import Spool
 from eyebright_kit.runtime.stop import StopReason, StopRequest
-from eyebright_kit.runtime.transfer import local_folder
 from eyebright_kit.runtime.uplink import Uplink
 from eyebright_wire.errors import ErrorCode, ExitCode
 from eyebright_wire.events import Cancelled, Event, EventKind, Failed, Preempted, Started, Succeeded
@@ -63,6 +62,7 @@ class Attempt:
         self._stop = stop
         self._spool = spool
         self._pulse = Pulse()
+        self.opening = Opener(spec.token, folder, stop, self._pulse.mark)
         self._sender = Sender(spool, Uplink(spec.events_url, spec.token), stop) if spec.events_url else None
         self._reporter = Reporter(spool, self._spooled)
         self._heartbeat = HeartbeatThread(
@@ -75,7 +75,7 @@ class Attempt:
         )
         self._checkpoints: Checkpoints | None = None
         self._desk: FrontDesk | None = None
-        self._output: Path | None = None  # once it is known to be there
+        self._output: Place | None = None  # once it is known to be there
         self.restored: Restored | None = None
 
     @property
@@ -92,21 +92,23 @@ class Attempt:
 
     def open_output(self) -> None:
         """Finds the checkpoint to go on from, and says `started`."""
-        output = local_folder(self._spec.output)
+        output = self.opening.output(self._spec.output)
         try:
-            output.mkdir(parents=True, exist_ok=True)
-            self._checkpoints = Checkpoints(output, _keep(self._spec))
+            output.folder.mkdir(parents=True, exist_ok=True)
+            self._checkpoints = Checkpoints(output.folder, _keep(self._spec))
             self._checkpoints.remove_leftovers()
         except OSError as error:
-            raise StorageUnavailable(f"cannot write the output folder {output}: {error}") from error
+            raise StorageUnavailable(f"cannot write the output folder {output.folder}: {error}") from error
         self._output = output
         self._desk = FrontDesk(self._reporter, self._checkpoints, self._pulse, self._stop, self._folder.staging, output)
-        self.restored = restore(self._checkpoints, self._spec.resume)
+        self.restored = restore(self._checkpoints, self._spec.resume, self.opening)
         if self._spool.last_seq == 0:  # the process behind a launcher goes on with the story that the first one began
             self._reporter.say(EventKind.STARTED, self._started())
 
     def end(self, outcome: Done | BaseException) -> int:
         """Says the last words, sees that they are heard or at least kept, and answers the exit code."""
+        if self._desk is not None:
+            attempted("deliver the last checkpoint", self._desk.settle)
         self._heartbeat.end()
         words = self._last_words(outcome)
         if isinstance(outcome, BaseException) and _leaves_questions(outcome):
@@ -164,7 +166,7 @@ class Attempt:
     def _explained(self, outcome: BaseException) -> Failed:
         if isinstance(outcome, Stopped):
             return _unasked(outcome)
-        folders = (self._folder.scratch, *([self._output] if self._output else []))
+        folders = (self._folder.scratch, *([self._output.folder] if self._output else []))
         return explained(outcome, *folders, config=self._spec.config)
 
     def _success(self, done: Done) -> LastWords:
@@ -187,7 +189,7 @@ class Attempt:
 
     def _last_step(self) -> int | None:
         """Of the checkpoint that another attempt would go on from."""
-        own = self._checkpoints.last_step if self._checkpoints else None
+        own = self._desk.last_step if self._desk else None
         return own if own is not None or self.restored is None else self.restored.step
 
     def _close(self) -> None:
@@ -201,7 +203,7 @@ class Attempt:
         self._spool.close()
 
     def _push_spool(self) -> None:
-        copy_durably(self._folder.spool, local_folder(self._spec.output) / "spool.jsonl")
+        (self._output or self.opening.output(self._spec.output)).leave(self._folder.spool)
 
 
 def attempted(what: str, act: Callable[[], object]) -> None:

@@ -6,8 +6,9 @@ where it stays, under a hidden name, so nothing is copied twice.
 
 import logging
 import shutil
+import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,16 +18,15 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError
 
 from eyebright_kit.disk import free_bytes, is_full, sha256_of, sync, sync_folders
-from eyebright_kit.errors import DiskFull, TrainerFailure
+from eyebright_kit.errors import DiskFull, StorageUnavailable, TrainerFailure
 from eyebright_kit.runtime.context import Restored
+from eyebright_kit.runtime.place import Opening, Wanted, local_place
 from eyebright_kit.runtime.reporter import finite
-from eyebright_kit.runtime.transfer import local_folder
-from eyebright_wire.artifacts import ArtifactKind, ArtifactRef
+from eyebright_wire.artifacts import CHECKPOINTS, ArtifactKind, ArtifactRef
 from eyebright_wire.events import CheckpointSaved
 from eyebright_wire.jobs import ResumePoint
 
 MANIFEST = "manifest.json"
-FOLDER = "checkpoints"
 KEEP = 2
 _WRITERS = 4  # files that are hashed or synced at a time
 
@@ -61,13 +61,14 @@ class _Kept:
 
 
 class Checkpoints:
-    """The checkpoints of one attempt, below its output folder."""
+    """The checkpoints of one attempt, below its output folder. One thread saves; another may retire meanwhile."""
 
     def __init__(self, output: Path, keep: int = KEEP) -> None:
         self._output = output
-        self._folder = output / FOLDER
+        self._folder = output / CHECKPOINTS
         self._keep = max(1, keep)
         self._kept = _kept_in(self._folder)
+        self._lock = threading.Lock()
 
     @property
     def last_step(self) -> int | None:
@@ -105,21 +106,38 @@ class Checkpoints:
             raise
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
-        self._kept.append(_Kept(final, manifest))
+        with self._lock:
+            self._kept.append(_Kept(final, manifest))
         return CheckpointSaved(
             manifest=self._ref(final / MANIFEST), epoch=epoch, step=step, metrics=manifest.metrics, best=best
         )
 
-    def retire(self) -> None:
-        """Removes all but the best and the newest few.
+    def contents(self, saved: CheckpointSaved) -> "Contents":
+        """The files of one, beside its manifest."""
+        return Contents(self._output, saved.manifest.path)
+
+    def retire(self) -> tuple[str, ...]:
+        """Removes all but the best and the newest few. The paths of their files, the list of each before what it lists.
 
         Only after the newest was told: a process killed in between would leave the control plane with none that still exists.
         """
-        best = max((kept.manifest.saved for kept in self._kept if kept.manifest.best), default=None)
-        newest = self._kept[-self._keep :]
-        for kept in [kept for kept in self._kept if kept not in newest and kept.manifest.saved != best]:
-            self._kept.remove(kept)
+        gone = self._superseded()
+        for kept in gone:
             _discard(kept.folder)
+        return tuple(path for kept in gone for path in self._paths(kept))
+
+    def _paths(self, kept: _Kept) -> Iterator[str]:
+        folder = kept.folder.relative_to(self._output).as_posix()
+        return (f"{folder}/{name}" for name in (MANIFEST, *(file.path for file in kept.manifest.files)))
+
+    def _superseded(self) -> list[_Kept]:
+        """No longer counted among them."""
+        with self._lock:
+            best = max((kept.manifest.saved for kept in self._kept if kept.manifest.best), default=None)
+            stay = [*self._kept[-self._keep :], *(kept for kept in self._kept if kept.manifest.saved == best)]
+            gone = [kept for kept in self._kept if kept not in stay]
+            self._kept = [kept for kept in self._kept if kept in stay]
+        return gone
 
     def _publish(self, hidden: Path, manifest: CheckpointManifest) -> Path:
         """The order is the promise: contents, then their list, then the name."""
@@ -153,13 +171,29 @@ class Checkpoints:
         )
 
 
-def restore(own: Checkpoints, points: Iterable[ResumePoint]) -> Restored | None:
-    """The newest whole checkpoint: this attempt's own if it was started before, else of an earlier attempt."""
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The files that the checkpoint's manifest lists, with paths from the same root as the manifest's."""
+
+    root: Path
+    manifest: str
+
+    def __iter__(self) -> Iterator[Wanted]:
+        folder = self.manifest.rpartition("/")[0]
+        listed = CheckpointManifest.model_validate_json((self.root / self.manifest).read_bytes())
+        return (Wanted(f"{folder}/{file.path}", file.sha256, file.size_bytes) for file in listed.files)
+
+
+def restore(own: Checkpoints, points: Iterable[ResumePoint], opening: Opening = local_place) -> Restored | None:
+    """The newest whole checkpoint: this attempt's own if it was started before, else of an earlier attempt.
+
+    Raises StorageUnavailable when a place does not answer: to begin afresh for that would throw training away.
+    """
     for folder in own.newest_first():
         if restored := _tried(folder, None):
             return restored
     for point in points:
-        if restored := _tried_point(point):
+        if restored := _tried_point(point, opening):
             return restored
     return None
 
@@ -178,13 +212,22 @@ def verified(folder: Path, manifest_sha256: str | None = None) -> CheckpointMani
     return manifest
 
 
-def _tried_point(point: ResumePoint) -> Restored | None:
+def _tried_point(point: ResumePoint, opening: Opening) -> Restored | None:
     try:
-        folder = (local_folder(point.source) / point.manifest.path).parent
-    except TrainerFailure as error:
+        folder = _brought(point, opening)
+    except (TrainerFailure, OSError, ValueError) as error:
+        if isinstance(error, StorageUnavailable) and error.retryable:
+            raise
         _log.warning("cannot reach the checkpoint of step %d: %s", point.step, error)
         return None
     return _tried(folder, point.manifest.sha256)
+
+
+def _brought(point: ResumePoint, opening: Opening) -> Path:
+    place = opening(point.source)
+    place.bring([point.manifest])
+    place.bring(Contents(place.folder, point.manifest.path))
+    return (place.folder / point.manifest.path).parent
 
 
 def _tried(folder: Path, manifest_sha256: str | None) -> Restored | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from eyebright_kit.errors import ConfigInvalid
+from eyebright_kit.runtime.place import Opening, local_place
 from eyebright_kit.runtime.stop import StopReason
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, ExportRef
 from eyebright_wire.events import PreparedDataset, Progress, Unit
@@ -113,6 +114,7 @@ class Context:
     stop_reason: Callable[[], StopReason | None] = field(repr=False)
     restored: Restored | None = None
     parent: Parent | None = None  # what to begin from; a checkpoint goes before it
+    opening: Opening = field(default=local_place, repr=False)
     rank: int = 0
     world_size: int = 1
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from eyebright_kit.runtime.checkpoints import Checkpoints
 from eyebright_kit.runtime.heartbeat import Pulse
+from eyebright_kit.runtime.place import Place
 from eyebright_kit.runtime.reporter import Reporter
 from eyebright_kit.runtime.stop import StopReason, StopRequest
 from eyebright_kit.runtime.transfer import nothing, push
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef
-from eyebright_wire.events import ArtifactSaved, EventKind, Progress, StageChange
+from eyebright_wire.events import ArtifactSaved, CheckpointSaved, EventKind, Progress, StageChange
 from eyebright_wire.jobs import Stage
 
 
@@ -17,7 +18,13 @@ class FrontDesk:
     """Reports and saves. Everything that passes it also marks that training moves."""
 
     def __init__(
-        self, reporter: Reporter, checkpoints: Checkpoints, pulse: Pulse, stop: StopRequest, staging: Path, output: Path
+        self,
+        reporter: Reporter,
+        checkpoints: Checkpoints,
+        pulse: Pulse,
+        stop: StopRequest,
+        staging: Path,
+        output: Place,
     ) -> None:
         self._reporter = reporter
         self._checkpoints = checkpoints
@@ -27,6 +34,7 @@ class FrontDesk:
         self._output = output
         self._stage: Stage | None = None
         self._artifacts: dict[str, ArtifactRef] = {}
+        self.last_step = checkpoints.last_step  # of the newest checkpoint that was told
 
     @property
     def artifacts(self) -> tuple[ArtifactRef, ...]:
@@ -60,9 +68,18 @@ class FrontDesk:
             return  # nobody will ever resume from it
         self._pulse.mark(step)
         saved = self._checkpoints.save(write, epoch=epoch, step=step, metrics=metrics, best=best)
-        self._reporter.say(EventKind.CHECKPOINT, saved)
-        self._checkpoints.retire()
+        self._output.deliver(self._checkpoints.contents(saved), saved.manifest, lambda: self._tell(saved))
         self._pulse.mark(step)
+
+    def settle(self) -> None:
+        """Waits until the last checkpoint lies where it belongs, or is given up."""
+        self._output.settle()
+
+    def _tell(self, saved: CheckpointSaved) -> None:
+        self._reporter.say(EventKind.CHECKPOINT, saved)
+        self.last_step = saved.step
+        if gone := self._checkpoints.retire():
+            self._output.remove(gone)
 
 
 class SilentDesk:

@@ -5,6 +5,7 @@ process.json    {"pid", "created"}: which process runs it
 spool.jsonl     everything it said, numbered
 heartbeat.json  its last sign of life
 exit.json       {"code"}: its very last act
+output/         artifacts and checkpoints of an attempt whose output is in a bucket, until they lie there
 scratch/        the laid-out data set and the trainer's own files; removed at the end
 """
 
@@ -42,6 +43,16 @@ class RunFolder:
     @property
     def scratch(self) -> Path:
         return self.path / SCRATCH
+
+    @property
+    def output(self) -> Path:
+        """What is on its way to a bucket. Of a killed process too, so not in the scratch space."""
+        return self.path / "output"
+
+    @property
+    def brought(self) -> Path:
+        """What came from a bucket."""
+        return self.scratch / "brought"
 
     @property
     def data(self) -> Path:

@@ -20,9 +20,10 @@ from eyebright_kit.runtime.context import Context, Desk, Exporter, Parent, Resto
 from eyebright_kit.runtime.desk import SilentDesk
 from eyebright_kit.runtime.failure import exit_code, explained
 from eyebright_kit.runtime.folder import RunFolder, read_spec
+from eyebright_kit.runtime.opening import Opener
 from eyebright_kit.runtime.spool import Spool
 from eyebright_kit.runtime.stop import StopReason, StopRequest, listen_to_signals
-from eyebright_kit.runtime.transfer import fetch, fetch_model, local_folder
+from eyebright_kit.runtime.transfer import fetch, fetch_model
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.errors import ErrorCode, ExitCode
 from eyebright_wire.events import Failed
@@ -152,12 +153,13 @@ def _work(order: Order, attempt: Attempt) -> Done:
     if order.spec.dataset is not None and order.spec.export is None and order.spec.rehearsal is None:
         papers.hand_over(order.spec, order.manifest, attempt.desk, order.folder.staging)
     attempt.desk.stage(Stage.FETCHING)
-    data = _data(order)
+    data = _data(order, attempt.opening)
     if order.spec.parent:
-        fetch_model(order.spec.parent, order.folder.parent, reads_only=order.manifest.reads_only)
+        reads_only = order.manifest.reads_only
+        fetch_model(order.spec.parent, order.folder.parent, reads_only=reads_only, opening=attempt.opening)
     if order.place.world_size > 1:
         replace_durably(order.folder.data_ready, dump(data))
-    result = _fit(order, trainer, data, attempt.desk, attempt.restored)
+    result = _fit(order, trainer, data, attempt.desk, attempt.restored, attempt.opening)
     attempt.desk.stage(Stage.UPLOADING)
     _let_the_others_finish(order)
     return Done(result, data.classes)
@@ -172,12 +174,13 @@ def _trainer(order: Order) -> Trainer:
     return Rehearser(order.manifest)
 
 
-def _data(order: Order) -> LocalDataset:
+def _data(order: Order, opening: Opener) -> LocalDataset:
     """Laid out on the local disk; nothing at all for an import, which is to make a data set of something else, and for a
     rehearsal, which chooses for itself."""
     if order.spec.dataset is None or order.spec.rehearsal is not None:
         return LocalDataset(root=order.folder.data, classes=(), splits={})
-    return fetch(order.spec.dataset, order.folder.data, reads_only=order.manifest.reads_only)
+    reads_only = order.manifest.reads_only
+    return fetch(order.spec.dataset, order.folder.data, reads_only=reads_only, opening=opening)
 
 
 def _relaunch(order: Order, trainer: Trainer) -> None:
@@ -189,7 +192,9 @@ def _relaunch(order: Order, trainer: Trainer) -> None:
         os.execv(launcher[0], [*launcher, "-m", order.manifest.module, "run", str(order.spec_path)])  # noqa: S606
 
 
-def _fit(order: Order, trainer: Trainer, data: LocalDataset, desk: Desk, restored: Restored | None) -> Result:
+def _fit(
+    order: Order, trainer: Trainer, data: LocalDataset, desk: Desk, restored: Restored | None, opening: Opener
+) -> Result:
     _leave_if_asked(order)
     context = Context(
         spec=order.spec,
@@ -201,6 +206,7 @@ def _fit(order: Order, trainer: Trainer, data: LocalDataset, desk: Desk, restore
         stop_reason=lambda: order.stop.reason,
         restored=restored,
         parent=_parent(order),
+        opening=opening,
         rank=order.place.rank,
         world_size=order.place.world_size,
     )
@@ -232,7 +238,8 @@ def _follow(order: Order) -> int:
     try:
         trainer = order.load()
         data = _data_of_rank_0(order)
-        _fit(order, trainer, data, SilentDesk(), _restored(order))
+        opening = Opener(order.spec.token, order.folder, order.stop)
+        _fit(order, trainer, data, SilentDesk(), _restored(order, opening), opening)
         order.folder.write_left(order.place.rank)
     except BaseException as error:
         if order.stop.reason is not None:
@@ -270,6 +277,6 @@ def _wait_for_the_reason(order: Order, error: BaseException) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def _restored(order: Order) -> Restored | None:
-    """The same verification over the same files as rank 0's, so the same answer."""
-    return restore(Checkpoints(local_folder(order.spec.output)), order.spec.resume)
+def _restored(order: Order, opening: Opener) -> Restored | None:
+    """The same verification over the same files as rank 0's, which has brought them, so the same answer."""
+    return restore(Checkpoints(opening.output(order.spec.output).folder), order.spec.resume, opening)

@@ -21,9 +21,9 @@ from eyebright_kit.offline import Offline
 from eyebright_kit.runtime.faulty import Move, moves_of
 from eyebright_kit.runtime.folder import RunFolder
 from eyebright_kit.runtime.papers import CONFIG, LICENCE
+from eyebright_kit.runtime.place import local_folder
 from eyebright_kit.runtime.spool import events_in
 from eyebright_kit.runtime.tinyset import TinySet
-from eyebright_kit.runtime.transfer import local_folder
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.artifacts import ArtifactRef
 from eyebright_wire.errors import ExitCode

@@ -81,7 +81,7 @@ def claim(job: Job, now_ms: int, *, token_sha256: str, lease_ms: int, slot: int 
 
 def launched(run: Run, now_ms: int) -> Run:
     """The executor has taken it."""
-    return Run(run.job, replace(_current(run), launched_at_ms=now_ms))
+    return Run(run.job, replace(current(run), launched_at_ms=now_ms))
 
 
 def apply(run: Run, events: tuple[Event, ...], now_ms: int, *, lease_ms: int, limits: RetryLimits) -> Applied:
@@ -98,7 +98,7 @@ def apply(run: Run, events: tuple[Event, ...], now_ms: int, *, lease_ms: int, li
 
 def heartbeat(run: Run, beat: Heartbeat, now_ms: int, *, lease_ms: int) -> Run:
     """Renew the lease. The clock of the trainer's machine only tells how long ago training moved, never what time it is."""
-    attempt = _current(run)
+    attempt = current(run)
     moved = now_ms - max(0, beat.at_ms - beat.moved_at_ms)
     renewed = replace(
         attempt,
@@ -113,7 +113,7 @@ def end(
     run: Run, code: ErrorCode, message: str, now_ms: int, *, limits: RetryLimits, said_retryable: bool | None = None
 ) -> Run:
     """End the live attempt without success: back to the queue if a budget allows it, else failed, or cancelled if asked for."""
-    attempt = _ended(_current(run), str(code), now_ms)
+    attempt = _ended(current(run), str(code), now_ms)
     job = replace(run.job, stage=None)
     if job.cancel_requested:
         return Run(_cancelled(job, now_ms), attempt)
@@ -125,7 +125,7 @@ def end(
 
 def put_back(run: Run, code: ErrorCode, message: str, now_ms: int, *, wait_ms: int) -> Run:
     """Give the claim back, uncharged: it could not even be launched, for want of something that is not the job's affair."""
-    attempt = _ended(_current(run), str(code), now_ms)
+    attempt = _ended(current(run), str(code), now_ms)
     if run.job.cancel_requested:
         return Run(_cancelled(run.job, now_ms), attempt)
     later: dict[str, Any] = {"not_before_ms": now_ms + wait_ms, "reason": code, "message": message, "retryable": True}
@@ -134,7 +134,7 @@ def put_back(run: Run, code: ErrorCode, message: str, now_ms: int, *, wait_ms: i
 
 def succeed(run: Run, now_ms: int, *, model_id: str | None = None, imported_version: str | None = None) -> Run:
     """running → succeeded, once the finaliser has seen every object that the attempt claims."""
-    attempt = _current(run)
+    attempt = current(run)
     if attempt.claim is None:
         raise Conflict(f"attempt {attempt.number} of job {run.job.id} has not said that it succeeded")
     job = move(
@@ -168,7 +168,7 @@ def gone(attempt: Attempt, now_ms: int) -> Attempt:
 
 def _apply_one(applied: Applied, event: Event, now_ms: int, lease_ms: int, limits: RetryLimits) -> Applied:
     run = applied.run
-    attempt = _current(run)
+    attempt = current(run)
     if event.seq != attempt.last_seq + 1:
         raise EventGap(attempt.last_seq + 1)
     if attempt.claim is not None:
@@ -217,7 +217,7 @@ def _body(event: Event) -> WireModel | None:
 
 
 def _fold(run: Run, kind: str, body: WireModel | None, now_ms: int, limits: RetryLimits) -> Run:
-    job, attempt = run.job, _current(run)
+    job, attempt = run.job, current(run)
     if kind == EventKind.STARTED and job.state is JobState.STARTING:
         job = move(job, JobState.RUNNING, now_ms, started_at_ms=job.started_at_ms or now_ms)
         return Run(job, replace(attempt, launched_at_ms=attempt.launched_at_ms or now_ms))
@@ -256,7 +256,8 @@ def _checkpoint(event: StoredEvent, body: CheckpointSaved) -> Checkpoint:
     )
 
 
-def _current(run: Run) -> Attempt:
+def current(run: Run) -> Attempt:
+    """The live attempt that the job waits for. Raises Fenced when this run's is another, or over."""
     if not run.current or run.attempt is None:
         raise Fenced(_why_fenced(run))
     return run.attempt

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from eyebright_wire.artifacts import UrlsRequest
 from eyebright_wire.events import EventBatch, Heartbeat
 from eyebright_wire.resources import ProblemDetails
 
@@ -25,7 +26,7 @@ _SECURITY = {
     },
 }
 #: Models that no signature shows: refusals, and bodies that are parsed outside of the framework.
-_MODELS = (ProblemDetails, EventBatch, Heartbeat)
+_MODELS = (ProblemDetails, EventBatch, Heartbeat, UrlsRequest)
 
 
 def document(app: FastAPI) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class Signing:
     """One request that somebody without credentials is to be let make. What is known of the bytes to be put is signed with it:
     others are refused, as far as the store can tell."""
 
-    method: Literal["GET", "PUT"]
+    method: Literal["GET", "PUT", "DELETE"]
     key: str
     size_bytes: int | None = None
     sha256: str | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from eyebright.services.datasets import Datasets
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.exports import Exports
+from eyebright.services.grants import Grants
 from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
 from eyebright.services.intake import Intake
@@ -35,6 +36,7 @@ class Services:
     preflights: Preflights
     history: History
     ingest: Ingest
+    grants: Grants
     watch: Watch
     datasets: Datasets
     uploads: Uploads

@@ -134,7 +134,7 @@ class Ingest:
         self._announcer.committed(changes)
 
     async def _decide(self, transaction: JobTransaction, run: Run | None, post: Post) -> Change:
-        if run is None or run.attempt is None or not _authentic(run, post.token):
+        if run is None or run.attempt is None or not (post.token is None or authentic(run, post.token)):
             raise Forbidden("this token is not for that attempt")
         now_ms = self._clock.now_ms()
         if post.beat is not None:
@@ -151,9 +151,8 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _authentic(run: Run, token: str | None) -> bool:
-    if token is None:
-        return True
+def authentic(run: Run, token: str) -> bool:
+    """Is it the token of this very attempt?"""
     return run.attempt is not None and hmac.compare_digest(run.attempt.token_sha256, token_hash(token))
 
 

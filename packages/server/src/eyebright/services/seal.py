@@ -67,7 +67,7 @@ class Seal:
             output=self._output(job),
             resume=await self._resume_points(job),
             resources=slot.resources if slot else Resources(),
-            events_url=self._events_url(job.id, job.attempt),
+            events_url=self._url(job, "events"),
             token=token,
             heartbeat_seconds=self._heartbeat_seconds,
             fetching=dict(self._fetching()) if environment.manifest.fetches else None,
@@ -88,7 +88,11 @@ class Seal:
     def _output(self, job: Job) -> Grant:
         """An import works beside the server, whatever keeps its version in the end."""
         place = self._objects.workplace if job.kind is JobKind.IMPORT else self._objects.grant
-        return place(attempt_prefix(job.id, job.attempt))
+        return self._opened(job, place(attempt_prefix(job.id, job.attempt)))
+
+    def _opened(self, job: Job, grant: Grant) -> Grant:
+        """A folder is opened as it is; of anything else its trainer asks us for each file."""
+        return grant if grant.uri.startswith("file:") else grant.model_copy(update={"urls": self._url(job, "urls")})
 
     def _rehearsal(self, job: Job) -> RehearsalOrder | None:
         if job.kind is not JobKind.REHEARSAL:
@@ -111,7 +115,7 @@ class Seal:
             version_id=dataset.id,
             name=dataset.dataset,
             manifest_sha256=dataset.manifest_sha256,
-            blobs=self._objects.grant(BLOBS),
+            blobs=self._opened(job, self._objects.grant(BLOBS)),
         )
 
     async def _parent(self, job: Job) -> ModelGrant | None:
@@ -124,7 +128,7 @@ class Seal:
             title=model.title,
             architecture=model.architecture,
             classes=model.classes,
-            source=self._objects.grant(attempt_prefix(model.job_id, model.attempt)),
+            source=self._opened(job, self._objects.grant(attempt_prefix(model.job_id, model.attempt))),
             files=tuple(ref for ref in model.artifacts if ref.kind in MODEL_FILES),
         )
 
@@ -133,16 +137,17 @@ class Seal:
         found = await self._history.checkpoints(job.id)
         if job.resume_from is not None:
             found += await self._history.checkpoints(job.resume_from)
-        return tuple(self._resume_point(checkpoint) for checkpoint in found[:RESUME_POINTS])
+        return tuple(self._resume_point(job, checkpoint) for checkpoint in found[:RESUME_POINTS])
 
-    def _resume_point(self, checkpoint: Checkpoint) -> ResumePoint:
+    def _resume_point(self, job: Job, checkpoint: Checkpoint) -> ResumePoint:
         return ResumePoint(
-            source=self._objects.grant(attempt_prefix(checkpoint.job_id, checkpoint.attempt)),
+            source=self._opened(job, self._objects.grant(attempt_prefix(checkpoint.job_id, checkpoint.attempt))),
             manifest=checkpoint.manifest,
             epoch=checkpoint.epoch,
             step=checkpoint.step,
         )
 
-    def _events_url(self, job_id: str, attempt: int) -> str | None:
+    def _url(self, job: Job, what: str) -> str | None:
+        """Where the attempt speaks to us."""
         base = self._base_url()
-        return f"{base}/api/v1/jobs/{job_id}/attempts/{attempt}/events" if base else None
+        return f"{base}/api/v1/jobs/{job.id}/attempts/{job.attempt}/{what}" if base else None

@@ -1,6 +1,6 @@
 """An excerpt of a version: a few of its images as a version of their own, whose blobs are links to the stored ones."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import nlargest
 from itertools import chain, islice, zip_longest
 from pathlib import Path
@@ -10,7 +10,8 @@ import msgspec
 
 from eyebright_kit.data.blobs import blob_path, linked
 from eyebright_kit.data.manifest import Header, Sample, line_of, shown_labels, write_manifest
-from eyebright_kit.runtime.transfer import granted_manifest, local_folder
+from eyebright_kit.runtime.place import Opening, local_place
+from eyebright_kit.runtime.transfer import blobs_of, granted_manifest
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import DatasetGrant
@@ -24,10 +25,10 @@ class Excerpts:
     Raises StorageUnavailable when the version cannot be read, msgspec.DecodeError when it is not understood.
     """
 
-    def __init__(self, version: DatasetGrant, count: int) -> None:
+    def __init__(self, version: DatasetGrant, count: int, opening: Opening = local_place) -> None:
         self._version = version
-        self._blobs = local_folder(version.blobs)
-        self._manifest = granted_manifest(version)
+        self._stored = opening(version.blobs)
+        self._manifest = granted_manifest(version, self._stored)
         self._count = count
 
     def opening(self) -> tuple[Sample, ...]:
@@ -41,11 +42,12 @@ class Excerpts:
         chosen = {(sample.source, sample.sha256): sample for sample in _by_turns([wide, crowded])}
         return (*self._of_two_classes(list(islice(chosen.values(), self._count))), *self._judged())
 
-    def write(self, samples: Iterable[Sample], into: Path) -> DatasetGrant:
+    def write(self, samples: Sequence[Sample], into: Path) -> DatasetGrant:
         """Raises StorageUnavailable when an image is missing, or is not what the version says."""
         blobs = into / "blobs"
         draft = into / "manifest.jsonl"
         blobs.mkdir(parents=True)
+        self._stored.bring(tuple(blobs_of(samples)))
         header = msgspec.structs.replace(self._manifest.header, samples=())
         sha256 = write_manifest(draft, header, (line_of(self._linked(sample, blobs)) for sample in samples))
         _in_place(blobs, sha256)
@@ -82,7 +84,7 @@ class Excerpts:
     def _link(self, sha256: str, size_bytes: int, blobs: Path, name: str) -> None:
         target = _in_place(blobs, sha256)
         if not target.exists():
-            linked(blob_path(self._blobs, sha256), sha256, size_bytes, target, name)
+            linked(blob_path(self._stored.folder, sha256), sha256, size_bytes, target, name)
 
 
 def _in_place(blobs: Path, sha256: str) -> Path:

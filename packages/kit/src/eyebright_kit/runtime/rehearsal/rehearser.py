@@ -35,7 +35,7 @@ from eyebright_kit.runtime.rehearsal.ledger import (
 from eyebright_wire.artifacts import ArtifactKind, Grant
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Failed, Succeeded, Unit
-from eyebright_wire.jobs import DatasetGrant, JobSpec, ResumePoint, Stage
+from eyebright_wire.jobs import DatasetGrant, JobSpec, ModelGrant, ResumePoint, Stage
 from eyebright_wire.manifest import TrainerManifest
 from eyebright_wire.predictions import ClassScore
 from eyebright_wire.rehearsals import REPORT, RehearsalOrder
@@ -97,7 +97,7 @@ class _Rehearsal:
 
     def _train(self) -> None:
         try:
-            excerpts = Excerpts(_granted(self._ctx.spec), _batch(self._config))
+            excerpts = Excerpts(_granted(self._ctx.spec), _batch(self._config), self._ctx.opening)
             opening, largest = excerpts.opening(), excerpts.largest()
         except (TrainerFailure, msgspec.DecodeError) as error:
             self._ledger.failed(DATA, explained(error))
@@ -208,6 +208,7 @@ class _Rehearsal:
             update={
                 "config": {**self._config, **_known({"epochs": epochs}, self._config)},
                 "dataset": dataset,
+                "parent": _laid_out(self._ctx),
                 "output": Grant(uri=(folder / "output").as_uri() + "/"),
                 "resume": resume,
                 "events_url": None,
@@ -259,6 +260,13 @@ def _about(why: Failed, left: list[str], stages: Collection[Stage]) -> str:
         return next((step for step in (DATA, FIRST_BATCH, LARGEST_BATCH) if step in left), left[0])
     unprepared = left[0] == SETTINGS and stages and why.code is not ErrorCode.CONFIG_INVALID
     return DATA if unprepared else left[0]
+
+
+def _laid_out(ctx: Context) -> ModelGrant | None:
+    """The model to begin from, where it lies by now: an act has no token to open another place with."""
+    if ctx.spec.parent is None or ctx.parent is None:
+        return None
+    return ctx.spec.parent.model_copy(update={"source": Grant(uri=ctx.parent.path.absolute().as_uri() + "/")})
 
 
 def _known(overrides: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:

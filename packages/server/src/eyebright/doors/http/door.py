@@ -3,6 +3,7 @@
 from eyebright.doors.http import (
     datasets,
     documents,
+    grants,
     health,
     ingest,
     jobs,
@@ -21,6 +22,7 @@ _RESOURCES = (
     jobs,
     stream,
     outcome,
+    grants,
     datasets,
     pictures,
     resumable,
@@ -36,4 +38,4 @@ _RESOURCES = (
 class HttpDoor:
     routes = tuple(route for resource in _RESOURCES for route in resource.router.routes)
     public = frozenset({*health.PUBLIC, *documents.PUBLIC})
-    job_paths = ingest.JOB_PATHS
+    job_paths = (*ingest.JOB_PATHS, *grants.JOB_PATHS)

@@ -8,16 +8,14 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from eyebright.core.misfit import misfit
 from eyebright.doors.door import context_of
-from eyebright.doors.gate import bearer
 from eyebright.doors.http.paths import API
+from eyebright.doors.http.sender import PARAMETERS, sender_of
 from eyebright.doors.problems import refusals
-from eyebright.errors import InvalidRequest, Unauthenticated
 from eyebright_wire.events import Ack, EventBatch, Heartbeat
 
 
@@ -44,18 +42,12 @@ router = APIRouter(prefix=API, tags=["ingest"], route_class=_Plain)
 _BASE = "/jobs/{job_id}/attempts/{attempt}/events"
 #: The token of one attempt opens only these; that it is this attempt's is for the service to say.
 JOB_PATHS = (re.compile(rf"{API}/jobs/[^/]+/attempts/[^/]+/events(/heartbeat)?"),)
-#: Few enough digits for any database; Python itself refuses to read some thousands.
-_ATTEMPT = re.compile(r"[1-9][0-9]{0,8}")
 
 
 def _documented(body: type, name: str) -> dict[str, Any]:
     reference = {"$ref": f"#/components/schemas/{body.__name__}"}
-    parameters = [
-        {"name": "job_id", "in": "path", "required": True, "schema": {"type": "string"}},
-        {"name": "attempt", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}},
-    ]
     return {
-        "parameters": parameters,
+        "parameters": list(PARAMETERS),
         "requestBody": {"required": True, "description": name, "content": {"application/json": {"schema": reference}}},
         "security": [{"attempt": []}],
     }
@@ -77,7 +69,7 @@ async def post_events(request: Request) -> Response:
     except ValidationError as error:
         raise misfit(error.errors()) from None
     context = context_of(request)
-    ack = await context.services.ingest.accept(*_sender(request), batch.events)
+    ack = await context.services.ingest.accept(*sender_of(request), batch.events)
     context.instruments.events.inc(len(batch.events))
     return _answer(ack)
 
@@ -97,20 +89,9 @@ async def post_heartbeat(request: Request) -> Response:
     except ValidationError as error:
         raise misfit(error.errors()) from None
     context = context_of(request)
-    ack = await context.services.ingest.beat(*_sender(request), beat)
+    ack = await context.services.ingest.beat(*sender_of(request), beat)
     context.instruments.heartbeats.inc()
     return _answer(ack)
-
-
-def _sender(request: Request) -> tuple[str, int, str]:
-    """(job, attempt, token)"""
-    token = bearer(Headers(scope=request.scope))
-    attempt = request.path_params["attempt"]
-    if token is None:
-        raise Unauthenticated
-    if not _ATTEMPT.fullmatch(attempt):
-        raise InvalidRequest(f"attempt: {attempt[:20]!r} is not a number from 1 on")
-    return request.path_params["job_id"], int(attempt), token
 
 
 def _answer(ack: Ack) -> Response:
