@@ -178,7 +178,7 @@ async def agent(folder: Path, url: str, **settings: Any) -> AsyncIterator[Agent]
         folder / "data",
         callers=database,
         catalog=FakeCatalog(torchvision()),
-        imports=Bucket(bucket),
+        importer=Bucket(bucket),
         training_agent=chosen,
     ) as site:
         yield Agent(site, callers, folder)

@@ -128,10 +128,10 @@ async def site(
     *,
     callers: CallersDatabase | None = None,
     catalog: FakeCatalog | None = None,
-    imports: InlineImports | None = None,
+    importer: InlineImports | None = None,
     **settings: Any,
 ) -> AsyncIterator[Site]:
-    clock, executor, imports = ManualClock(), FakeExecutor(), imports or InlineImports()
+    clock, executor, imports = ManualClock(), FakeExecutor(), importer or InlineImports()
     parts = Parts(
         database=database or MemoryDatabase(),
         objects=FileObjectStore(folder / "objects"),
