@@ -1,6 +1,20 @@
 """Which figures there are, in the order in which they are printed: the quick ones first."""
 
-from benchmarks import agents, answers, gpu, importing, ingest, lora, overhead, queue, startup, training, webhooks, yolo
+from benchmarks import (
+    agents,
+    answers,
+    gpu,
+    importing,
+    ingest,
+    lora,
+    objects,
+    overhead,
+    queue,
+    startup,
+    training,
+    webhooks,
+    yolo,
+)
 from benchmarks.figure import Family, Figure
 
 FAMILIES: tuple[Family, ...] = (
@@ -11,6 +25,7 @@ FAMILIES: tuple[Family, ...] = (
     *ingest.FAMILIES,
     *webhooks.FAMILIES,
     *queue.FAMILIES,
+    *objects.FAMILIES,
     *importing.FAMILIES,
     *training.FAMILIES,
     *yolo.FAMILIES,

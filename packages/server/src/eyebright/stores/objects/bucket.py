@@ -5,9 +5,10 @@ themselves, with growing pauses of random length; what is left is raised as Buck
 """
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -84,6 +85,10 @@ class Bucket(Protocol):
         """The bytes from `start` to before `stop`. Raises Changed."""
         ...
 
+    def copy(self, found: Found, start: int, stop: int, file: int) -> None:
+        """The same bytes, to the same place of an open file: they never are in memory as a whole. Raises Changed."""
+        ...
+
     def create(self, key: str, content: "Seen", sent: Callable[[int], None]) -> bool:
         """Put a file where nothing has the key, whole or not at all; False where something has. `sent` is told of bytes that
         went. Raises FileChanged when the file is not the one any more that was seen."""
@@ -144,23 +149,74 @@ def _state(path: Path) -> tuple[int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def write_at(file: int, content: bytes, place: int) -> int:
+    """Where it ends. Raises OSError."""
+    left = memoryview(content)
+    while left:
+        count = os.pwrite(file, left, place)
+        left, place = left[count:], place + count
+    return place
+
+
 def chunks(bucket: Bucket, found: Found, start: int, pool: ThreadPoolExecutor) -> Iterator[bytes]:
     """The object's bytes from `start` on, in order and in pieces; a few are fetched ahead."""
-    spans = (
-        (begin, min(begin + PIECE_BYTES, found.size_bytes)) for begin in range(start, found.size_bytes, PIECE_BYTES)
-    )
-    return ahead(pool, lambda span: bucket.read(found, *span), spans, PIECES_AT_ONCE)
+    return ahead(pool, lambda span: bucket.read(found, *span), _spans(found, start), PIECES_AT_ONCE)
 
 
-def ahead(pool: ThreadPoolExecutor, work: Callable[[T], R], orders: Iterable[T], most: int) -> Iterator[R]:
+def copies(bucket: Bucket, found: Found, file: int, pool: ThreadPoolExecutor) -> Iterator[tuple[int, int]]:
+    """Spans of the object, in order, each when it lies in the file. When it ends, however, nobody writes there any more."""
+    begun: set[Future[tuple[int, int]]] = set()
+
+    def copy(span: tuple[int, int]) -> tuple[int, int]:
+        bucket.copy(found, *span, file)
+        return span
+
+    try:
+        yield from ahead(pool, copy, _spans(found), PIECES_AT_ONCE, begun.add)
+    finally:
+        _given_up(begun)
+
+
+def ahead(
+    pool: ThreadPoolExecutor,
+    work: Callable[[T], R],
+    orders: Iterable[T],
+    most: int,
+    note: Callable[[Future[R]], object] = lambda _: None,
+) -> Iterator[R]:
     """The results in order. Never more than `most` are begun and not taken: with them the memory ends too."""
     waiting = iter(orders)
-    begun: deque[Future[R]] = deque(pool.submit(work, order) for order in islice(waiting, most))
+    begun: deque[Future[R]] = deque()
+
+    def begin(count: int) -> None:
+        for order in islice(waiting, count):
+            begun.append(pool.submit(work, order))
+            note(begun[-1])
+
     try:
+        begin(most)
         while begun:
             result = begun.popleft().result()
-            begun.extend(pool.submit(work, order) for order in islice(waiting, 1))
+            begin(1)
             yield result
     finally:
         for future in begun:
             future.cancel()
+
+
+def all_done(futures: Sequence[Future[R]]) -> list[R]:
+    """The results in order. When one is an error it is raised, the rest is not begun, and nothing is under way any more."""
+    try:
+        return [future.result() for future in futures]
+    finally:
+        _given_up(futures)
+
+
+def _given_up(futures: Iterable[Future[R]]) -> None:
+    wait([future for future in futures if not future.cancel()])
+
+
+def _spans(found: Found, start: int = 0) -> Iterator[tuple[int, int]]:
+    return (
+        (begin, min(begin + PIECE_BYTES, found.size_bytes)) for begin in range(start, found.size_bytes, PIECE_BYTES)
+    )

@@ -13,12 +13,23 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from io import FileIO
 from itertools import islice
 from pathlib import Path
 
 from eyebright.errors import Conflict, NotFound, TooLarge, Unavailable
 from eyebright.ports.objects import BLOBS, ObjectInfo, Signing
-from eyebright.stores.objects.bucket import PIECE_BYTES, Bucket, BucketFailed, Changed, FileChanged, Found, Seen, chunks
+from eyebright.stores.objects.bucket import (
+    PIECE_BYTES,
+    Bucket,
+    BucketFailed,
+    Changed,
+    FileChanged,
+    Found,
+    Seen,
+    chunks,
+    copies,
+)
 from eyebright.stores.objects.cache import Cache
 from eyebright.stores.objects.files import FileObjectStore
 from eyebright.stores.objects.keys import checked, checked_prefix, content_of
@@ -31,6 +42,7 @@ _PIECES_AT_ONCE = 12
 _LARGE_AT_ONCE = 2
 #: From so many wanted objects of one folder on it is listed; asking for each would take longer.
 _LISTED_FROM = 8
+_READ_BYTES = 1 << 18
 _PAGE = 1000  # objects that a store tells of at a time
 
 #: Told of every piece that has moved: the key, and how many bytes.
@@ -266,12 +278,13 @@ class BucketObjectStore:
             )
 
     def _fetched(self, key: str, found: Found, target: Path) -> str:
-        digest = hashlib.sha256()
-        with self._large if found.size_bytes > PIECE_BYTES else nullcontext(), target.open("wb") as file:
-            for chunk in self._content(found):
-                digest.update(chunk)
-                file.write(chunk)
-                self._progress(key, len(chunk))
+        """Its sha256, read from the disk behind those who write there."""
+        digest, buffer = hashlib.sha256(), memoryview(bytearray(_READ_BYTES))
+        turn = self._large if found.size_bytes > PIECE_BYTES else nullcontext()
+        with turn, target.open("w+b", buffering=0) as file, self._explained(found.key.removeprefix(self._prefix)):
+            for start, stop in copies(self._bucket, found, file.fileno(), self._pieces):
+                _read_into(digest, file, stop - start, buffer)
+                self._progress(key, stop - start)
         return digest.hexdigest()
 
     def _signed(self, signing: Signing) -> str:
@@ -297,6 +310,12 @@ class BucketObjectStore:
                 f"{self._bucket.uri}/{self._whole(key)} could not be read or written: {error}; check {self._setting}, that the "
                 "store can be reached, and what the server's credentials may do there"
             ) from error
+
+
+def _read_into(digest: "hashlib._Hash", file: FileIO, count: int, buffer: memoryview) -> None:
+    while count and (read := file.readinto(buffer[: min(count, len(buffer))])):
+        digest.update(buffer[:read])
+        count -= read
 
 
 @contextmanager

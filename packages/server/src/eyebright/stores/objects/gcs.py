@@ -42,6 +42,7 @@ from eyebright.stores.objects.bucket import (
     Found,
     Manners,
     Seen,
+    write_at,
 )
 
 _SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
@@ -99,6 +100,9 @@ class GoogleBucket:
                 )
             except (NotFound, PreconditionFailed, RequestRangeNotSatisfiable) as error:
                 raise Changed(f"{found.key} is not what it was") from error
+
+    def copy(self, found: Found, start: int, stop: int, file: int) -> None:
+        write_at(file, self.read(found, start, stop), start)
 
     def create(self, key: str, content: Seen, sent: Callable[[int], None]) -> bool:
         with self._explained():

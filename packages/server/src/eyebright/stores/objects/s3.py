@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.auth import S3SigV4QueryAuth
@@ -23,6 +23,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     ResponseStreamingError,
 )
+from botocore.response import StreamingBody
 from s3transfer.utils import ReadFileChunk
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
@@ -37,6 +38,8 @@ from eyebright.stores.objects.bucket import (
     Found,
     Manners,
     Seen,
+    all_done,
+    write_at,
 )
 
 if TYPE_CHECKING:
@@ -46,11 +49,15 @@ if TYPE_CHECKING:
 #: Something has the key, or is about to: another upload to it ends at this moment.
 _TAKEN = frozenset({409, 412})
 _MOST_PARTS = 10_000
-#: Of one object. They are read from the disk as they go, so that more of them take no memory.
+#: Of all objects. They are read from the disk as they go, and never are in memory as a whole.
 _PARTS_AT_ONCE = 10
+_CHUNK_BYTES = 1 << 18
 _REMOVED_AT_ONCE = 1000
 #: boto3 tries again what did not get through; not an answer whose body broke off.
 _BROKEN_OFF = (IncompleteReadError, ResponseStreamingError, HTTPClientError)
+
+
+T = TypeVar("T")
 
 
 class _Taken(Exception):
@@ -61,6 +68,7 @@ class S3Bucket:
     def __init__(self, bucket: str, endpoint: str | None, manners: Manners) -> None:
         self._bucket = bucket
         self._manners = manners
+        self._parts_pool = ThreadPoolExecutor(_PARTS_AT_ONCE, "part")
         session: Any = boto3.Session()  # its types name every service of Amazon's that is not installed
         self._session = session
         self._client: S3Client = session.client("s3", endpoint_url=endpoint, config=_config(endpoint, manners))
@@ -86,14 +94,15 @@ class S3Bucket:
                     yield Found(item.get("Key", ""), item.get("Size", 0), item.get("ETag", ""))
 
     def read(self, found: Found, start: int, stop: int) -> bytes:
-        again = Retrying(
-            retry=retry_if_exception_type(_BROKEN_OFF),
-            wait=wait_random_exponential(max=10),
-            stop=stop_after_delay(self._manners.patience_seconds),
-            reraise=True,
-        )
-        with self._explained():
-            return again(self._read, found, start, stop)
+        return self._received(found, start, stop, lambda body: _whole(body.read(), stop - start))
+
+    def copy(self, found: Found, start: int, stop: int, file: int) -> None:
+        def written(body: StreamingBody) -> None:
+            place = start
+            while place < stop:
+                place = write_at(file, _whole(body.read(size := min(_CHUNK_BYTES, stop - place)), size), place)
+
+        self._received(found, start, stop, written)
 
     def create(self, key: str, content: Seen, sent: Callable[[int], None]) -> bool:
         with self._explained():
@@ -143,9 +152,21 @@ class S3Bucket:
             return str(request.url)
 
     def close(self) -> None:
+        self._parts_pool.shutdown(cancel_futures=True)
         self._client.close()
 
-    def _read(self, found: Found, start: int, stop: int) -> bytes:
+    def _received(self, found: Found, start: int, stop: int, take: Callable[[StreamingBody], T]) -> T:
+        """What `take` makes of the answer's body; it is called again when that breaks off."""
+        again = Retrying(
+            retry=retry_if_exception_type(_BROKEN_OFF),
+            wait=wait_random_exponential(max=10),
+            stop=stop_after_delay(self._manners.patience_seconds),
+            reraise=True,
+        )
+        with self._explained():
+            return again(self._taken, found, start, stop, take)
+
+    def _taken(self, found: Found, start: int, stop: int, take: Callable[[StreamingBody], T]) -> T:
         """The tag is compared here: not every store understands the condition in the way that boto3 words it."""
         try:
             answer = self._client.get_object(Bucket=self._bucket, Key=found.key, Range=f"bytes={start}-{stop - 1}")
@@ -156,7 +177,7 @@ class S3Bucket:
         with closing(answer["Body"]) as body:
             if answer["ETag"] != found.tag:
                 raise Changed(f"{found.key} is not what it was")
-            return body.read()
+            return take(body)
 
     def _put_whole(self, key: str, seen: Seen) -> None:
         self._client.put_object(
@@ -210,8 +231,7 @@ class S3Bucket:
             sent(length)
             return {"ETag": part["ETag"], "PartNumber": number}
 
-        with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
-            return list(pool.map(send, range(1, max(1, -(-size // step)) + 1)))
+        return all_done([self._parts_pool.submit(send, number) for number in range(1, max(1, -(-size // step)) + 1)])
 
     def _remove(self, keys: Sequence[str]) -> None:
         said = self._client.delete_objects(
@@ -233,6 +253,13 @@ class S3Bucket:
             raise BucketFailed(f"{_answer(error)['Error']['Code']} (HTTP {_status(error)})", _status(error)) from error
         except BotoCoreError as error:
             raise BucketFailed(str(error)) from error
+
+
+def _whole(content: bytes, size: int) -> bytes:
+    """Some stores end an answer early, and say that it is whole."""
+    if len(content) != size:
+        raise IncompleteReadError(actual_bytes=len(content), expected_bytes=size)
+    return content
 
 
 def _config(endpoint: str | None, manners: Manners) -> Config:
