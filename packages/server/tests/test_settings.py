@@ -10,7 +10,7 @@ import pytest
 
 from eyebright import settings
 from eyebright.errors import InvalidRequest
-from eyebright.settings import ALIASES, Settings, adopt, alias_of, unknown_variables, variables
+from eyebright.settings import ALIASES, Settings, adopt, alias_of, ignored_level, unknown_variables, variables
 
 
 @pytest.fixture(autouse=True)
@@ -319,6 +319,54 @@ def test_every_other_name_is_that_of_a_setting_and_an_empty_one_is_none(monkeypa
         monkeypatch.setenv(name, "")
     assert Settings() == Settings()
     assert Settings().training_agent.supabase_url is None
+
+
+@pytest.mark.parametrize("name", ["GCP_BUCKET_NAME", "BATCH_SIZE", "DEFAULT_EPOCHS", "DEFAULT_LEARNING_RATE"])
+def test_what_any_program_may_be_called_by_stops_nobody_without_callers(monkeypatch, name):
+    without = Settings()
+    monkeypatch.setenv(name, "Auto!")
+    assert Settings() == without
+    monkeypatch.setenv("EYEBRIGHT_TRAINING_AGENT__BATCH", "8")
+    assert Settings().training_agent.batch == 8
+
+
+@pytest.mark.parametrize(
+    ("database", "at"),
+    [
+        ("SUPABASE_URL", "https://x.supabase.co"),
+        ("EYEBRIGHT_TRAINING_AGENT__SUPABASE_URL", "https://x.supabase.co"),
+        ("EYEBRIGHT_TRAINING_AGENT__DATABASE_URL", "postgresql://db/x"),
+    ],
+)
+def test_beside_a_database_of_callers_general_names_count(monkeypatch, database, at):
+    for name, value in {
+        database: at,
+        "GCP_BUCKET_NAME": "models",
+        "BATCH_SIZE": "8",
+        "DEFAULT_EPOCHS": "3",
+        "DEFAULT_LEARNING_RATE": "0.1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    found = Settings().training_agent
+    assert (found.bucket, found.batch, found.epochs, found.learning_rate) == ("models", 8, 3, 0.1)
+    monkeypatch.setenv("BATCH_SIZE", "auto")
+    with pytest.raises(InvalidRequest, match=r"^BATCH_SIZE is 'auto': expected a whole number"):
+        Settings()
+
+
+def test_whoever_makes_the_settings_may_name_the_database_of_callers(monkeypatch):
+    monkeypatch.setenv("BATCH_SIZE", "8")
+    assert Settings(training_agent={"database_url": "postgresql://db/x"}).training_agent.batch == 8
+
+
+@pytest.mark.parametrize(("word", "level"), [("DEBUG", "debug"), ("verbose", "info"), ("20", "info")])
+def test_a_level_of_other_programs_is_ignored_with_a_warning_where_it_is_none_of_ours(monkeypatch, word, level):
+    monkeypatch.setenv("LOG_LEVEL", word)
+    assert Settings().log.level == level
+    assert ignored_level() == (None if word == "DEBUG" else word)
+    monkeypatch.setenv("EYEBRIGHT_LOG__LEVEL", "error")
+    assert Settings().log.level == "error"
+    assert ignored_level() is None, "it would not count"
 
 
 def test_a_value_that_cannot_be_is_told_with_the_name_it_was_set_by(monkeypatch):

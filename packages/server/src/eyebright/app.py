@@ -81,7 +81,7 @@ from eyebright.services.webhooks.deliveries import Deliveries
 from eyebright.services.webhooks.dialects import STANDARD, Dialect, Standard
 from eyebright.services.webhooks.endpoints import Declared, Endpoints
 from eyebright.services.webhooks.telling import Telling
-from eyebright.settings import Settings, process_environment, unknown_variables
+from eyebright.settings import LEVELS, Settings, ignored_level, process_environment, unknown_variables
 from eyebright.stores.projects import callers_database_at
 from eyebright.stores.shelves import shelf_at
 from eyebright.website import installed_doors, web
@@ -121,6 +121,8 @@ def serve(settings: Settings) -> None:
     telemetry.configure(settings.log)
     for name, nearest in unknown_variables().items():
         log.warning("this variable is no setting", variable=name, nearest=nearest or None)
+    if level := ignored_level():
+        log.warning("LOG_LEVEL is no level of ours and is ignored", found=level, expected=LEVELS)
     signals = _Signals()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signals)

@@ -2,7 +2,8 @@
 
 `Settings()` works with nothing set. Each field is the variable `EYEBRIGHT_<FIELD>`, a field of a section
 `EYEBRIGHT_<SECTION>__<FIELD>` (`EYEBRIGHT_JOBS__LEASE_SECONDS=60`); lists are separated by commas. Some have a second name,
-that of a system which Eyebright takes the place of (`ALIASES`): it counts where the first is not set.
+that of a system which Eyebright takes the place of (`ALIASES`): it counts where the first is not set, and those that any
+program may use only where a database of that system's callers is set.
 """
 
 import os
@@ -11,7 +12,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast, get_args
 from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
@@ -46,6 +47,10 @@ ALIASES = {
     "DEFAULT_LEARNING_RATE": ("training_agent", "learning_rate"),
     "LOG_LEVEL": ("log", "level"),
 }
+#: Other programs' names too: they count only beside a database of callers.
+_GENERIC = frozenset({"GCP_BUCKET_NAME", "BATCH_SIZE", "DEFAULT_EPOCHS", "DEFAULT_LEARNING_RATE"})
+#: What says where that database is.
+_CALLERS_DATABASE = frozenset({"database_url", "supabase_url"})
 #: Names that libraries of ours read by themselves.
 _OTHERS = frozenset({"GOOGLE_APPLICATION_CREDENTIALS"})
 _MIB = 2**20
@@ -177,6 +182,10 @@ def _bucket_name(name: str) -> str:
     if not _BUCKET.fullmatch(f"gs://{name}") or "/" in name:
         raise PydanticCustomError("no_bucket", "expected the name of a bucket, such as my-models")
     return name
+
+
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: tuple[str, ...] = get_args(Level)
 
 
 def _level(word: Any) -> Any:
@@ -459,7 +468,7 @@ class McpSettings(Section):
 
 
 class LogSettings(Section):
-    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_level)] = "info"
+    level: Annotated[Level, BeforeValidator(_level)] = "info"
     format: Literal["console", "json"] = Field(default="console", description="For a person, or for a collector")
     access: bool = Field(default=False, description="A line for each request")
 
@@ -609,17 +618,29 @@ class Settings(BaseSettings):
 
 
 class _Aliases(PydanticBaseSettingsSource):
-    """What the environment says by other names."""
+    """What the environment says by other names, as far as it says it to Eyebright."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         return self().get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
+        serves_callers = self._serves_callers()
         for name, (section, field) in ALIASES.items():
-            if value := os.environ.get(name):
+            if (value := os.environ.get(name)) and (serves_callers or name not in _GENERIC) and not _is_no_level(name):
                 found.setdefault(section, {})[field] = value
         return found
+
+    def _serves_callers(self) -> bool:
+        """Whether a database of callers is set, by any of its names or by whoever makes the settings."""
+        said: object = self.current_state.get("training_agent")
+        given = cast(dict[str, Any], said) if isinstance(said, dict) else {}
+        return bool(os.environ.get("SUPABASE_URL")) or any(map(given.get, _CALLERS_DATABASE))
+
+
+def _is_no_level(name: str) -> bool:
+    """Each program has levels of its own, and one that is not ours stops nothing."""
+    return name == "LOG_LEVEL" and _level(os.environ.get(name)) not in LEVELS
 
 
 def adopt(file: Path) -> list[str]:
@@ -655,6 +676,12 @@ def unknown_variables() -> dict[str, str]:
     known = list(variables())
     unknown = [name for name in os.environ if name.startswith(PREFIX) and name not in known]
     return {name: next(iter(get_close_matches(name, known, 1)), "") for name in sorted(unknown)}
+
+
+def ignored_level() -> str | None:
+    """What LOG_LEVEL says, where it would count but is no level of ours."""
+    said, ours = os.environ.get("LOG_LEVEL"), os.environ.get(_variable(ALIASES["LOG_LEVEL"]))
+    return said if said and not ours and _is_no_level("LOG_LEVEL") else None
 
 
 def variables() -> dict[str, str]:

@@ -82,6 +82,15 @@ def test_a_mistyped_variable_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "EYEBRIGHT_PORT" in check.found
 
 
+def test_a_level_that_is_ignored_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "verbose")
+    check = checks.variables(settings(tmp_path))
+    assert check.verdict is Verdict.WARN
+    assert "LOG_LEVEL is 'verbose'" in check.found
+    monkeypatch.setenv("LOG_LEVEL", "warn")
+    assert checks.variables(settings(tmp_path)).verdict is Verdict.OK
+
+
 @pytest.mark.parametrize("variable", ["EYEBRIGHT_PORT", "EYEBRIGHT_JOBS__LEASE_SECONDS"])
 def test_a_setting_that_cannot_be_understood_fails_and_the_rest_is_looked_at(
     variable: str, monkeypatch: pytest.MonkeyPatch, capsys: Any

@@ -143,3 +143,11 @@ def test_a_server_takes_settings_from_a_file_unless_a_command_started_it(
     assert ("EYEBRIGHT_LOG__LEVEL is 'loud'" in done.stderr) == taken
     assert (f"EYEBRIGHT_LOG__LEVEL: as {tmp_path / '.env'} says" in done.stderr) == taken
     assert (done.returncode == 0) != taken
+
+
+def test_a_server_warns_of_a_level_that_it_ignores(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "eyebright", "serve", "--embedded", "--port", "0"]
+    variables = environment(tmp_path / "data", EYEBRIGHT_EMBEDDED_IDLE_SECONDS="0.1", LOG_LEVEL="verbose")
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "LOG_LEVEL is no level of ours" in done.stderr

@@ -22,7 +22,7 @@ from eyebright.cli.serve import try_out
 from eyebright.client import Client, running_server
 from eyebright.errors import EyebrightError
 from eyebright.folder import TOKEN, nearest_existing, probe
-from eyebright.settings import Settings, unknown_variables
+from eyebright.settings import LEVELS, Settings, ignored_level, unknown_variables
 
 OLDEST_PYTHON = (3, 11)
 #: A data set, its checkpoints and its exports; less than this ends in a full disk sooner than one thinks.
@@ -79,6 +79,11 @@ def python(settings: Settings | None = None) -> Check:
 
 def variables(settings: Settings) -> Check:
     unknown = unknown_variables()
+    if not unknown and (level := ignored_level()):
+        advice = f"unset it, or set EYEBRIGHT_LOG__LEVEL to one of {', '.join(LEVELS)}"
+        return warn(
+            name="settings", found=f"LOG_LEVEL is {level!r}, which is none of ours and is ignored", advice=advice
+        )
     if not unknown:
         return ok(name="settings", found="every EYEBRIGHT_… variable is known")
     words = ", ".join(f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items())
