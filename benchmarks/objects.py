@@ -1,9 +1,9 @@
 """What it costs to move large objects through the object store: against the transfer of boto3, by turns in one process.
 
-The store is Ceph's radosgw over memory, on this machine: a real S3, which shares the cores with whoever moves. Ours reads the
-file once before it goes up, signs and sends it, and verifies what comes down by its sha256; boto3's `upload_file` and
-`download_file` do what they do unasked. Both write what they fetch to the same disk. The memory is that of a process of its own:
-how far its peak rises above what it holds when the store has been opened and used once.
+The store is Ceph's radosgw over memory, on this machine: a real S3, which shares the cores with whoever moves. Ours signs and
+sends a blob, finds meanwhile whether it is what its name says, and verifies what comes down by its sha256; boto3's `upload_file`
+and `download_file` do what they do unasked. Both write what they fetch to the same disk. The memory is that of a process of its
+own: how far its peak rises above what it holds when the store has been opened and used once.
 """
 
 import json

@@ -18,10 +18,12 @@ from typing import Any
 import boto3
 from botocore.client import Config
 
+from eyebright.ports.objects import blob_key
 from eyebright.stores.objects.bucket import Manners
 from eyebright.stores.objects.bucket_store import BucketObjectStore, Terms
 from eyebright.stores.objects.cache import Cache, Room
 from eyebright.stores.objects.s3 import S3Bucket
+from eyebright_kit.disk import sha256_of
 
 BUCKET, MANY = "bucket", 8
 
@@ -65,7 +67,8 @@ class Mover:
         return {"memory": [_peak() - before]}
 
     def _round(self, took: defaultdict[str, list[float]], file: Path, number: int) -> None:
-        key, theirs, fetched = f"ours/{number}", f"theirs/{number}", self._folder / "fetched"
+        """As a blob, like whatever large comes of a data set: whoever names it has made its sum."""
+        key, theirs, fetched = blob_key(sha256_of(file)), f"theirs/{number}", self._folder / "fetched"
         with self._store() as store:
             turns: list[tuple[str, Callable[[], object]]] = [
                 ("up", lambda: asyncio.run(store.put([(key, file)]))),

@@ -12,6 +12,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,7 +38,7 @@ from harness.object_stores import (
     store_in,
 )
 
-from eyebright.errors import StorageFull, TooLarge, Unavailable
+from eyebright.errors import Conflict, StorageFull, TooLarge, Unavailable
 from eyebright.ports.objects import Signing, blob_key
 from eyebright.stores.objects.bucket import PIECE_BYTES, FileChanged, Seen
 from eyebright.stores.objects.bucket_store import BucketObjectStore, Terms
@@ -117,7 +118,8 @@ def begun(kind: str, url: str, store: BucketObjectStore) -> list[Any]:
     if kind == "emulator":
         return []
     found = s3_client(url).list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
-    return [each for each in found if store.grant("jobs/").uri.endswith(each["Key"].partition("jobs/")[0] + "jobs/")]
+    prefix = store.grant("jobs/").uri.partition(f"//{BUCKET}/")[2].removesuffix("jobs/")
+    return [each for each in found if each["Key"].startswith(prefix)]
 
 
 # URLs
@@ -196,6 +198,26 @@ def test_a_file_that_is_written_to_while_it_is_sent_does_not_appear(kind: str, u
         client.create(key, Seen.of(large), edit)
     assert client.look(key) is None
     client.close()
+
+
+def test_a_file_whose_sum_is_promised_is_sent_before_it_is_proven(kind: str, url: str, large: Path):
+    client, key, going = bucket(kind, url), f"promised/{time.monotonic_ns()}", threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        waited = pool.submit(going.wait, 10)
+        seen = Seen.promised(large, hashlib.sha256(LARGE).hexdigest(), pool)
+        assert client.create(key, seen, lambda _: going.set())
+    assert waited.result()
+    client.close()
+
+
+async def test_a_large_blob_that_is_not_what_its_name_says_does_not_appear(
+    kind: str, url: str, open_store: Open, large: Path
+):
+    store, key = open_store(url), blob_key(hashlib.sha256(SMALL).hexdigest())
+    with pytest.raises(Conflict, match=f"{large} changed while it was being imported"):
+        await store.put([(key, large)])
+    assert await store.absent([key]) == [key]
+    assert begun(kind, url, store) == []
 
 
 async def test_what_is_larger_than_the_limit_goes_neither_up_nor_down(

@@ -113,11 +113,12 @@ class FileChanged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A file whose bytes were all read once. They are read again only to be sent."""
+    """A file whose bytes were all read once, or are being read. They are read again only to be sent."""
 
     path: Path
     sha256: str
     state: tuple[int, int, int]
+    proof: Future[str] | None = None
 
     @classmethod
     def of(cls, path: Path) -> "Seen":
@@ -127,13 +128,26 @@ class Seen:
         seen.require_unchanged()
         return seen
 
+    @classmethod
+    def promised(cls, path: Path, sha256: str, pool: ThreadPoolExecutor) -> "Seen":
+        """A file that is said to have this sum. The pool looks whether it has while it is sent already."""
+        return cls(path, sha256, _state(path), pool.submit(sha256_of, path))
+
     @property
     def size_bytes(self) -> int:
         return self.state[1]
 
     def require_unchanged(self) -> None:
+        """Raises FileChanged; waits for the sum that was promised. To be called when all has been read that is sent."""
+        if self.proof is not None and self.proof.result() != self.sha256:
+            raise FileChanged
         if _state(self.path) != self.state:
             raise FileChanged
+
+    def give_up(self) -> None:
+        """Nobody asks any more whether the promise holds."""
+        if self.proof is not None:
+            self.proof.cancel()
 
     def content(self) -> bytes:
         """For small files. Raises FileChanged."""

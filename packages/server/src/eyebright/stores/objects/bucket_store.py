@@ -21,6 +21,7 @@ from eyebright.errors import Conflict, NotFound, TooLarge, Unavailable
 from eyebright.ports.objects import BLOBS, ObjectInfo, Signing
 from eyebright.stores.objects.bucket import (
     PIECE_BYTES,
+    WHOLE_BYTES,
     Bucket,
     BucketFailed,
     Changed,
@@ -40,6 +41,8 @@ _FILES_AT_ONCE = 8
 _PIECES_AT_ONCE = 12
 #: Of those that come in pieces: with their pieces in hand, this is the memory that it takes.
 _LARGE_AT_ONCE = 2
+#: Files that are summed while they go up.
+_SUMS_AT_ONCE = 2
 #: From so many wanted objects of one folder on it is listed; asking for each would take longer.
 _LISTED_FROM = 8
 _READ_BYTES = 1 << 18
@@ -80,10 +83,11 @@ class BucketObjectStore:
         self._progress = progress
         self._files = ThreadPoolExecutor(_FILES_AT_ONCE, "object")
         self._pieces = ThreadPoolExecutor(_PIECES_AT_ONCE, "piece")
+        self._sums = ThreadPoolExecutor(_SUMS_AT_ONCE, "sum")
         self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
 
     def close(self) -> None:
-        for pool in (self._files, self._pieces):
+        for pool in (self._files, self._pieces, self._sums):
             pool.shutdown(cancel_futures=True)
         self._bucket.close()
 
@@ -153,17 +157,25 @@ class BucketObjectStore:
     # Up
 
     def _put_all(self, files: Sequence[tuple[str, Path]]) -> int:
-        """Nothing is sent before every file was found to be what its key says."""
+        """Nothing is sent before every file was found to be what its key says, but for large ones: of these it is found while
+        they are sent, and before they appear."""
         targets = {checked(key): source for key, source in files}
         new = [(key, targets[key]) for key in self._absent([*targets])]
         orders = list(self._files.map(lambda item: (item[0], self._seen(*item)), new))
-        return sum(self._files.map(lambda order: self._sent(*order), orders))
+        try:
+            return sum(self._files.map(lambda order: self._sent(*order), orders))
+        finally:
+            for _, seen in orders:
+                seen.give_up()
 
     def _seen(self, key: str, source: Path) -> Seen:
         self._require_size(source, source.stat().st_size)
+        expected = content_of(key)
         with _unchanged(source):
+            if expected and source.stat().st_size > WHOLE_BYTES:
+                return Seen.promised(source, expected, self._sums)
             seen = Seen.of(source)
-            if content_of(key) not in (None, seen.sha256):
+            if expected not in (None, seen.sha256):
                 raise FileChanged
             return seen
 
