@@ -28,6 +28,8 @@ CHANGING = [verb.__name__ for verb, _ in tools_of(Changing(None, 0))]
 ID = "0123456789abcdef"
 #: It asks a model, and keeps nothing.
 KEEPS_NOTHING = {"predict"}
+#: They make the server fetch data from addresses; a retry, that of an import.
+OPEN_WORLD = {"inspect_dataset", "import_dataset", "retry_job"}
 
 
 async def arguments(site: Site) -> dict[str, dict[str, Any]]:
@@ -156,11 +158,12 @@ async def test_only_a_confirmed_change_of_an_operator_changes_the_database(store
 
 
 @pytest.mark.parametrize("persona", Persona)
-async def test_every_tool_says_whether_it_changes_something(tmp_path, persona):
+async def test_every_tool_says_what_it_changes_and_whether_it_goes_elsewhere(tmp_path, persona):
     async with make_site(tmp_path, mcp={"persona": persona}) as site, agent(site) as client:
         for tool in (await client.list_tools()).tools:
             assert tool.annotations.read_only_hint is (tool.name in READING), tool.name
             assert tool.annotations.destructive_hint is (tool.name in {"cancel_job", "delete_model"}), tool.name
+            assert tool.annotations.open_world_hint is (tool.name in OPEN_WORLD), tool.name
             assert tool.annotations.title
             assert tool.description
             assert tool.output_schema

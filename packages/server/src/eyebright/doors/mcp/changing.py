@@ -60,7 +60,7 @@ class Changing:
         rehearsal = RehearsalRequest(**order.model_dump())
         return done((await self._services.jobs.rehearse(rehearsal, source=SOURCE, key=key)).view)
 
-    @tool("discover", "Inspect data", changes=True)
+    @tool("discover", "Inspect data", changes=True, open_world=True)
     async def inspect_dataset(
         self, order: DatasetInspection, confirm: Confirm = False, key: Key = None
     ) -> Step[SourcePreview, JobView]:
@@ -70,7 +70,7 @@ class Changing:
             return previewed(SourcePreview(source=(await self._services.datasets.check(order)).shown))
         return done(await self._services.datasets.order(order, source=SOURCE, key=key))
 
-    @tool("discover", "Import a data set", changes=True)
+    @tool("discover", "Import a data set", changes=True, open_world=True)
     async def import_dataset(
         self, order: DatasetImport, confirm: Confirm = False, key: Key = None
     ) -> Step[ImportPreview, JobView]:
@@ -96,7 +96,7 @@ class Changing:
         jobs = self._services.jobs
         return done(await jobs.cancel(job_id)) if confirm else previewed(await jobs.get(job_id))
 
-    @tool("train", "Run a job again", changes=True)
+    @tool("train", "Run a job again", changes=True, open_world=True)
     async def retry_job(self, job_id: JobId, fresh: Fresh = False, confirm: Confirm = False) -> Step[JobView, JobView]:
         """A new job with the order of one that has ended. A training that was cancelled or failed goes on from its newest whole
         checkpoint, unless it is to be `fresh`."""

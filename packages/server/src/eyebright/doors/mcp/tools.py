@@ -26,6 +26,7 @@ class Kind:
     title: str
     changes: bool = False
     destroys: bool = False
+    open_world: bool = False
 
     @property
     def annotations(self) -> ToolAnnotations:
@@ -34,15 +35,18 @@ class Kind:
             read_only_hint=not self.changes,
             destructive_hint=self.destroys,
             idempotent_hint=not self.changes,
-            open_world_hint=False,
+            open_world_hint=self.open_world,
         )
 
 
-def tool(phase: Phase, title: str, *, changes: bool = False, destroys: bool = False) -> Callable[[Verb], Verb]:
-    """`destroys`: something that was there may be gone afterwards, such as a training's further epochs."""
+def tool(
+    phase: Phase, title: str, *, changes: bool = False, destroys: bool = False, open_world: bool = False
+) -> Callable[[Verb], Verb]:
+    """`destroys`: something that was there may be gone afterwards, such as a training's further epochs. `open_world`: it
+    may have the server fetch from an address elsewhere."""
 
     def marked(verb: Verb) -> Verb:
-        setattr(verb, _KEY, Kind(phase, title, changes, destroys))
+        setattr(verb, _KEY, Kind(phase, title, changes, destroys, open_world))
         return verb
 
     return marked
