@@ -163,6 +163,21 @@ async def test_progress_is_told_piece_by_piece(url: str, open_store: Open, large
         assert max(count for _, count in moved) <= PIECE_BYTES
 
 
+@pytest.mark.parametrize("kind", ["moto"], indirect=True)
+async def test_what_takes_long_leaves_the_threads_of_the_others_free(url: str, open_store: Open, small: Path):
+    def wait(_key: str, _count: int) -> None:
+        begun.set()
+        assert free.wait(5)
+
+    begun, free = threading.Event(), threading.Event()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    putting = asyncio.create_task(open_store(url, progress=wait).put([(KEY, small)]))
+    while not begun.is_set():
+        await asyncio.sleep(0.01)
+    await asyncio.to_thread(free.set)
+    assert await putting == 1
+
+
 @pytest.mark.parametrize("kind", S3, indirect=True)
 async def test_of_many_at_once_one_gets_the_key(kind: str, url: str, tmp_path: Path):
     client, key = bucket(kind, url), f"raced-for/{time.monotonic_ns()}"

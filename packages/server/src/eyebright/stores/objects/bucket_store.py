@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from io import FileIO
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple
 
 from eyebright.errors import Conflict, NotFound, TooLarge, Unavailable
 from eyebright.ports.objects import BLOBS, ObjectInfo, Signing
@@ -41,12 +42,17 @@ _FILES_AT_ONCE = 8
 _PIECES_AT_ONCE = 12
 #: Of those that come in pieces: with their pieces in hand, this is the memory that it takes.
 _LARGE_AT_ONCE = 2
+#: Of our callers. The others wait, and leave asyncio's own threads to everybody else.
+_CALLS_AT_ONCE = 16
 #: Files that are summed while they go up.
 _SUMS_AT_ONCE = 2
 #: From so many wanted objects of one folder on it is listed; asking for each would take longer.
 _LISTED_FROM = 8
 _READ_BYTES = 1 << 18
 _PAGE = 1000  # objects that a store tells of at a time
+
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 #: Told of every piece that has moved: the key, and how many bytes.
 Progress = Callable[[str, int], None]
@@ -81,64 +87,68 @@ class BucketObjectStore:
         self._terms = terms
         self._setting = setting
         self._progress = progress
+        self._calls = ThreadPoolExecutor(_CALLS_AT_ONCE, "bucket")
         self._files = ThreadPoolExecutor(_FILES_AT_ONCE, "object")
         self._pieces = ThreadPoolExecutor(_PIECES_AT_ONCE, "piece")
         self._sums = ThreadPoolExecutor(_SUMS_AT_ONCE, "sum")
         self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
 
     def close(self) -> None:
-        for pool in (self._files, self._pieces, self._sums):
+        for pool in (self._files, self._pieces, self._sums, self._calls):
             pool.shutdown(cancel_futures=True)
         self._bucket.close()
 
     async def probe(self) -> None:
         """Put an object, look at it and remove it. Raises Unavailable, with what was found and what to do."""
-        await asyncio.to_thread(self._probe)
+        await self._called(self._probe)
 
     async def put(self, files: Sequence[tuple[str, Path]], *, owned: bool = False) -> int:
         """`owned` tells nothing here: what goes to a bucket is always a copy."""
-        return await asyncio.to_thread(self._put_all, files)
+        return await self._called(self._put_all, files)
 
     async def absent(self, keys: Sequence[str]) -> list[str]:
-        return await asyncio.to_thread(self._absent, [checked(key) for key in keys])
+        return await self._called(self._absent, [checked(key) for key in keys])
 
     async def keys(self, prefix: str) -> list[str]:
-        return await asyncio.to_thread(lambda: [found.key for found in self._listed(checked_prefix(prefix))])
+        return await self._called(lambda: [found.key for found in self._listed(checked_prefix(prefix))])
 
     async def remove(self, keys: Sequence[str]) -> None:
-        await asyncio.to_thread(self._remove_all, [checked(key) for key in keys])
+        await self._called(self._remove_all, [checked(key) for key in keys])
         await self._work.remove(keys)
 
     async def stat(self, key: str) -> ObjectInfo:
         if await self._is_here(key):
             return await self._work.stat(key)
-        return await asyncio.to_thread(self._stat, checked(key))
+        return await self._called(self._stat, checked(key))
 
     async def open(self, key: str, offset: int = 0) -> AsyncIterator[bytes]:
         if await self._is_here(key):
             async for chunk in self._work.open(key, offset):
                 yield chunk
             return
-        content = self._content(await asyncio.to_thread(self._found, checked(key)), offset)
-        while (chunk := await asyncio.to_thread(next, content, None)) is not None:
+        content = self._content(await self._called(self._found, checked(key)), offset)
+        while (chunk := await self._called(lambda: next(content, None))) is not None:
             yield chunk
 
     async def local(self, key: str) -> Path:
         if await self._is_here(key):
             return await self._work.local(key)
-        return await asyncio.to_thread(self._local, checked(key))
+        return await self._called(self._local, checked(key))
 
     def grant(self, prefix: str) -> Grant:
         return Grant(uri=f"{self._bucket.uri}/{self._whole(checked_prefix(prefix))}")
 
     async def signed(self, wanted: Sequence[Signing]) -> Sequence[str]:
-        return await asyncio.to_thread(lambda: [self._signed(signing) for signing in wanted])
+        return await self._called(lambda: [self._signed(signing) for signing in wanted])
 
     def workplace(self, prefix: str) -> Grant:
         return self._work.grant(prefix)
 
     async def leave(self, prefix: str) -> None:
         await self._work.remove([checked_prefix(prefix)])
+
+    async def _called(self, work: Callable[[*Ts], R], *arguments: *Ts) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._calls, work, *arguments)
 
     def _whole(self, key: str) -> str:
         return f"{self._prefix}{key}"
