@@ -40,7 +40,7 @@ from harness.object_stores import (
 
 from eyebright.errors import Conflict, StorageFull, TooLarge, Unavailable
 from eyebright.ports.objects import Signing, blob_key
-from eyebright.stores.objects.bucket import PIECE_BYTES, FileChanged, Seen
+from eyebright.stores.objects.bucket import PIECE_BYTES, FileChanged, Found, Seen
 from eyebright.stores.objects.bucket_store import BucketObjectStore, Terms
 from eyebright.stores.objects.cache import Room
 
@@ -161,6 +161,30 @@ async def test_progress_is_told_piece_by_piece(url: str, open_store: Open, large
         assert {key for key, _ in moved} == {KEY}
         assert sum(count for _, count in moved) == len(LARGE)
         assert max(count for _, count in moved) <= PIECE_BYTES
+
+
+@pytest.mark.parametrize("kind", ["moto"], indirect=True)
+async def test_no_more_than_two_large_objects_are_summed_at_once(
+    kind: str, url: str, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    client, left, most = bucket(kind, url), dict[str, int](), list[int]()
+    read = client.read
+
+    def counted(found: Found, start: int, stop: int) -> bytes:
+        left.setdefault(found.key, len(LARGE))
+        most.append(sum(count > 0 for count in left.values()))
+        content = read(found, start, stop)
+        left[found.key] -= len(content)
+        return content
+
+    monkeypatch.setattr(client, "read", counted)
+    keys = [f"{KEY}{number}" for number in range(4)]
+    for key in keys:
+        client.replace(f"summed/{key}", large)
+    with store_in(client, tmp_path, prefix="summed") as store:
+        found = await asyncio.gather(*(store.stat(key) for key in keys))
+    assert {each.sha256 for each in found} == {hashlib.sha256(LARGE).hexdigest()}
+    assert max(most) <= 2
 
 
 @pytest.mark.parametrize("kind", ["moto"], indirect=True)

@@ -11,7 +11,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from io import FileIO
 from itertools import islice
@@ -251,9 +251,14 @@ class BucketObjectStore:
 
     def _sum_there(self, found: Found) -> str:
         digest = hashlib.sha256()
-        for chunk in self._content(found):
-            digest.update(chunk)
+        with self._turn(found):
+            for chunk in self._content(found):
+                digest.update(chunk)
         return digest.hexdigest()
+
+    def _turn(self, found: Found) -> AbstractContextManager[object]:
+        """In which its pieces may be in memory."""
+        return self._large if found.size_bytes > PIECE_BYTES else nullcontext()
 
     def _content(self, found: Found, start: int = 0) -> Iterator[bytes]:
         with self._explained(found.key.removeprefix(self._prefix)):
@@ -302,8 +307,7 @@ class BucketObjectStore:
     def _fetched(self, key: str, found: Found, target: Path) -> str:
         """Its sha256, read from the disk behind those who write there."""
         digest, buffer = hashlib.sha256(), memoryview(bytearray(_READ_BYTES))
-        turn = self._large if found.size_bytes > PIECE_BYTES else nullcontext()
-        with turn, target.open("w+b", buffering=0) as file, self._explained(found.key.removeprefix(self._prefix)):
+        with self._turn(found), target.open("w+b", buffering=0) as file, self._explained(found.key.removeprefix(self._prefix)):
             for start, stop in copies(self._bucket, found, file.fileno(), self._pieces):
                 _read_into(digest, file, stop - start, buffer)
                 self._progress(key, stop - start)
