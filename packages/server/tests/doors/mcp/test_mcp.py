@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import httpx
 import pytest
 from harness.site import TOKEN, URL, bearer
 from harness.site import site as make_site
@@ -87,6 +88,14 @@ async def test_a_door_that_cannot_open_says_so(tmp_path, monkeypatch):
         answer = await site.post("/mcp", json=INITIALIZE, headers=ACCEPT)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         assert (await site.get("/api/v1/jobs")).status_code == 200
+
+
+async def test_who_calls_first_when_the_server_has_stopped_does_not_wait(tmp_path):
+    async with make_site(tmp_path) as site:
+        stopped = httpx.ASGITransport(site.app)
+    async with asyncio.timeout(5), httpx.AsyncClient(transport=stopped, base_url=URL, headers=bearer(TOKEN)) as late:
+        answer = await late.post("/mcp", json=INITIALIZE, headers=ACCEPT)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
 async def test_what_an_agent_sees_is_what_the_api_shows(site):

@@ -31,8 +31,8 @@ class McpDoor:
 
     async def run(self, context: DoorContext) -> None:
         """Waits for the first agent; from then on every request is a task of its own, ended with the server."""
-        await self._wanted.wait()
         try:
+            await self._wanted.wait()
             from eyebright.doors.mcp.server import answering
 
             async with AsyncExitStack() as stack:
