@@ -516,8 +516,15 @@ async def test_what_is_no_answer_of_supabase_is_not_believed(body: bytes):
     server = await asyncio.start_server(page, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     database = opened_at(supabase_url=f"http://127.0.0.1:{port}", supabase_key="key")
-    with pytest.raises((Unavailable, NotFound)):
-        await database.project(NOBODY)
+    asked = (
+        database.project(NOBODY),
+        database.dataset(NOBODY),
+        database.recent_logs(NOBODY, 5),
+        database.change_status(NOBODY, "training", before=["pending_training"]),
+    )
+    for each in asked:
+        with pytest.raises(Unavailable, match="does not serve us"):
+            await each
     await database.close()
     server.close()
 

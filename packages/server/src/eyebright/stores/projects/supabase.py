@@ -37,7 +37,9 @@ class SupabaseCallers:
         self._seconds = connect_seconds + answer_seconds
         patience = httpx.Timeout(answer_seconds, connect=connect_seconds)
         limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=60)
-        self._http = httpx.AsyncClient(timeout=patience, limits=limits)  # follows nobody elsewhere with the key
+        self._http = httpx.AsyncClient(  # follows nobody elsewhere with the key
+            timeout=patience, limits=limits, event_hooks={"response": [self._require_rows]}
+        )
         self._client = AsyncPostgrestClient(
             f"{url.rstrip('/')}/rest/v1",
             headers={"apikey": key, "Authorization": f"Bearer {key}"},
@@ -113,6 +115,11 @@ class SupabaseCallers:
         if not isinstance(answer.data, list):
             raise refusal(self._place, "", "its answer is no list of rows")
         return answer.data
+
+    async def _require_rows(self, answer: httpx.Response) -> None:
+        """Who asks for rows is sent a list, be it an empty one; the library takes no answer at all for that, too."""
+        if answer.is_success and answer.request.method != "POST" and not await answer.aread():
+            raise refusal(self._place, "", "its answer is empty")
 
     def _said(self, error: APIError) -> str:
         """What the answer says, and never the key, which a proxy may repeat."""
