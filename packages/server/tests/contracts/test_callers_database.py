@@ -303,6 +303,44 @@ async def test_a_row_that_breaks_the_callers_own_rules_is_refused_for_good(datab
     assert await callers.rows("models") == await callers.rows("agent_logs") == []
 
 
+RAISING = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not on Sundays'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
+
+async def test_what_a_trigger_of_the_callers_refuses_is_refused_for_good(database: CallersDatabase, callers: Callers):
+    project_id = await callers.add_project()
+    for table in ("projects", "models", "agent_logs"):
+        await callers.script(RAISING.replace("refuse()", f"refuse_{table}()").format(table=table))
+    writing = (
+        database.change_status(project_id, "training", before=["pending_training"]),
+        database.add_model(model(project_id)),
+        database.add_logs([line(project_id, 1)]),
+    )
+    for each in writing:
+        with pytest.raises(Conflict, match="refuses the row: not on Sundays"):
+            await each
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "ALTER TABLE models ALTER name TYPE varchar(5)",
+        "ALTER TABLE models ALTER name TYPE integer USING 0",
+        "ALTER TABLE models ADD owner uuid NOT NULL",
+        "ALTER TABLE models RENAME TO kept; "
+        "CREATE VIEW models AS SELECT * FROM kept WHERE length(name) < 5 WITH CHECK OPTION",
+    ],
+    ids=["length", "type", "missing", "view"],
+)
+async def test_a_row_that_does_not_fit_is_refused_for_good(database: CallersDatabase, callers: Callers, rule: str):
+    project_id = await callers.add_project()
+    await callers.script(rule)
+    with pytest.raises(Conflict, match="rules of their own"):
+        await database.add_model(model(project_id))
+
+
 async def test_tables_that_are_not_there_are_asked_for(database: CallersDatabase, callers: Callers):
     await callers.script("DROP TABLE agent_logs, models, datasets, projects")
     with pytest.raises(

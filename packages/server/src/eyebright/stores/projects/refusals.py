@@ -9,6 +9,8 @@ _TABLES = "projects, datasets, models and agent_logs"
 #: By SQLSTATE or by PostgREST's own codes.
 _NOT_THERE = frozenset({"42P01", "42703", "42P10", "PGRST204", "PGRST205"})
 _NOT_ALLOWED = frozenset({"42501"})
+#: Classes of SQLSTATE: data, constraints, a view's check option, what a trigger raises.
+_OF_THE_ROW = frozenset({"22", "23", "44", "P0"})
 
 
 def refusal(place: str, code: str, text: str) -> EyebrightError:
@@ -24,7 +26,7 @@ def refusal(place: str, code: str, text: str) -> EyebrightError:
             f"the callers' database {place} does not allow that: {found}. Grant SELECT on {_TABLES}, UPDATE on projects and "
             "INSERT on models and agent_logs, or use the service_role key"
         )
-    if code[:2] in {"22", "23"} and len(code) == 5:
+    if code[:2] in _OF_THE_ROW and len(code) == 5:
         return Conflict(f"the callers' database {place} refuses the row: {found}. Its tables have rules of their own")
     return Unavailable(f"the callers' database {place} does not serve us: {found}. Check its address and credentials")
 
