@@ -190,14 +190,13 @@ async def test_no_more_than_two_large_objects_are_summed_at_once(
 @pytest.mark.parametrize("kind", ["moto"], indirect=True)
 async def test_what_takes_long_leaves_the_threads_of_the_others_free(url: str, open_store: Open, small: Path):
     def wait(_key: str, _count: int) -> None:
-        begun.set()
+        loop.call_soon_threadsafe(begun.set)
         assert free.wait(5)
 
-    begun, free = threading.Event(), threading.Event()
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    loop, begun, free = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
     putting = asyncio.create_task(open_store(url, progress=wait).put([(KEY, small)]))
-    while not begun.is_set():
-        await asyncio.sleep(0.01)
+    await begun.wait()
     await asyncio.to_thread(free.set)
     assert await putting == 1
 
