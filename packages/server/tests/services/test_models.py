@@ -6,7 +6,7 @@ from harness.platform import Platform
 from eyebright.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from eyebright.ports.executor import Handle, Liveness, Vital
 from eyebright.ports.objects import attempt_prefix
-from eyebright.testing import toy_manifest
+from eyebright.testing import FakePredictor, toy_manifest
 from eyebright_wire.resources import ModelView
 
 
@@ -196,3 +196,18 @@ async def test_a_model_that_answers_nothing_about_images_is_not_asked(platform):
         InvalidRequest, match=r"cats@1 is of classification and answers nothing.*models download cats@1"
     ):
         await platform.models.predict(model.id, b"picture")
+
+
+async def test_only_what_is_registered_is_fetched_for_a_prediction(platform, monkeypatch):
+    handle = await platform.running(name="cats")
+    prefix = attempt_prefix(handle.job_id, handle.attempt)
+    platform.objects.bytes[f"{prefix}checkpoints/7/weights"] = b"much larger"
+    await platform.say(handle, "succeeded", **platform.leave(handle, "weights/model.json"))
+    platform.executor.exit(handle, 0)
+    await platform.settle()
+    fetched, local, predictor = [], platform.objects.local, FakePredictor()
+    monkeypatch.setattr(platform.models, "_predictor", predictor)
+    monkeypatch.setattr(platform.objects, "local", lambda key: fetched.append(key) or local(key))
+    await platform.models.predict("cats", b"picture")
+    assert fetched == [f"{prefix}weights/model.json"]
+    assert predictor.asked[0][1] == await local(prefix)

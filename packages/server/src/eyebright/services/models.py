@@ -20,6 +20,7 @@ from eyebright.services.comparison import compared
 from eyebright.services.lineage import lineage
 from eyebright.services.reference import find
 from eyebright.services.views import model_view
+from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.manifest import TaskInfo
 from eyebright_wire.resources import ModelComparison, ModelView, Page, Prediction
 
@@ -121,7 +122,7 @@ class Models:
         model = await find(self._store, reference)
         environment = await self._catalog.environment(model.trainer)
         _require_answers(model, environment.manifest.task(model.task))
-        folder = await self._objects.local(attempt_prefix(model.job_id, model.attempt))
+        folder = await self._folder(model)
         began = perf_counter()
         answer = await self._predictor.predict(environment, folder, image)
         return Prediction(
@@ -131,6 +132,15 @@ class Models:
             mask=answer.mask,
             seconds=round(perf_counter() - began, 3),
         )
+
+    async def _folder(self, model: Model) -> Path:
+        """With what is registered, and not what lies beside it: an attempt's checkpoints are many times as large."""
+        prefix = attempt_prefix(model.job_id, model.attempt)
+        paths = [ref.path for ref in model.artifacts if ref.kind is not ArtifactKind.CHECKPOINT]
+        if not paths:
+            raise NotFound(f"model {model.id} has no files to predict with; train it again")
+        files = await asyncio.gather(*(self._objects.local(prefix + path) for path in paths))
+        return files[0].parents[paths[0].count("/")]
 
     async def _clear(self, model: Model) -> None:
         await self._objects.remove([attempt_prefix(model.job_id, model.attempt)])

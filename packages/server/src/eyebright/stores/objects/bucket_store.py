@@ -307,7 +307,11 @@ class BucketObjectStore:
     def _fetched(self, key: str, found: Found, target: Path) -> str:
         """Its sha256, read from the disk behind those who write there."""
         digest, buffer = hashlib.sha256(), memoryview(bytearray(_READ_BYTES))
-        with self._turn(found), target.open("w+b", buffering=0) as file, self._explained(found.key.removeprefix(self._prefix)):
+        with (
+            self._turn(found),
+            target.open("w+b", buffering=0) as file,
+            self._explained(found.key.removeprefix(self._prefix)),
+        ):
             for start, stop in copies(self._bucket, found, file.fileno(), self._pieces):
                 _read_into(digest, file, stop - start, buffer)
                 self._progress(key, stop - start)
