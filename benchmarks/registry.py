@@ -12,6 +12,7 @@ from benchmarks import (
     queue,
     startup,
     training,
+    training_agent,
     webhooks,
     yolo,
 )
@@ -21,6 +22,7 @@ FAMILIES: tuple[Family, ...] = (
     *startup.FAMILIES,
     *answers.FAMILIES,
     *agents.FAMILIES,
+    *training_agent.FAMILIES,
     *overhead.FAMILIES,
     *ingest.FAMILIES,
     *webhooks.FAMILIES,

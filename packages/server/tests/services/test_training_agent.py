@@ -231,6 +231,71 @@ async def test_a_store_that_is_away_is_tried_again_and_then_given_up_with_the_mo
     assert len(await agent.models()) == 1
 
 
+async def test_a_database_that_is_away_at_first_shows_the_training_while_it_runs(agent: Agent):
+    project = await agent.add_project()
+    await agent.start(project)
+    async with agent.away():
+        await agent.training()
+        await agent.turn()
+    await agent.turn()
+    assert (await agent.status(project)) == "training"
+    begun, ready, training = await agent.lines(project)
+    assert begun.startswith("Training started")
+    assert ready.startswith("Dataset ready")
+    assert training.startswith("Training resnet18")
+
+
+async def test_a_log_that_refuses_lines_hides_neither_the_model_nor_the_status(agent: Agent):
+    await agent.callers.execute("ALTER TABLE agent_logs ADD CHECK (length(message) < 10)")
+    project, spoilt = await agent.add_project(), await agent.add_project(metadata={})
+    await agent.start(spoilt)
+    await agent.start(project)
+    await agent.train()
+    assert len(await agent.models()) == 1
+    assert (await agent.status(project)) == "completed"
+    assert (await agent.status(spoilt)) == "failed"
+
+
+async def test_a_training_that_is_told_of_before_its_import_hides_nothing(agent: Agent):
+    project = await agent.add_project()
+    await agent.start(project)
+    async with agent.away():
+        handle = await agent.training()
+        await agent.finish(handle)
+    await ledger(agent).catch_up(handle.job_id)
+    assert any(line.startswith("Dataset ready") for line in await agent.lines(project))
+    assert (await agent.start(project)).status_code == 202
+    await agent.set_status(project, "pending_training")
+    await agent.turn()
+    await agent.start(project)
+    assert await agent.jobs() == 3  # the second time the import is a new one
+
+
+async def test_what_is_refused_twice_is_refused_alike_though_nobody_was_told_yet(agent: Agent):
+    project = await agent.add_project(metadata={})
+    first, second = await agent.start(project), await agent.start(project)
+    assert first.status_code == second.status_code == 400
+    assert first.json() == second.json()
+    assert await agent.jobs() == 1
+    await agent.turn()
+    assert await agent.lines(project) == [
+        "Training failed (config_invalid): the project's metadata name no preferred_model; expected one of resnet18, "
+        "resnet34, resnet50, mobilenet_v2, efficientnet_b0"
+    ]
+
+
+async def test_nobody_else_gives_labels_that_lead_into_a_project(agent: Agent):
+    project = await agent.add_project()
+    for labels in ({"callers_project": project}, {"callers_model_file": "/etc/cron.d/job"}):
+        order = {"dataset": "pets", "trainer": "torchvision", "labels": labels}
+        refused = await agent.site.post("/api/v1/jobs", json=order)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+        for wanted in ({"labels": labels}, {"train": {"trainer": "torchvision", "labels": labels}}):
+            order = {"path": str(agent.folder / "bucket/pets.zip"), **wanted}
+            refused = await agent.site.post("/api/v1/datasets:import", json=order)
+            assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), refused.text
+
+
 class Refusals:
     """(what is wrong, status, what the caller reads)."""
 

@@ -1,12 +1,13 @@
 """Order imports, wait for what they bring, and look at data sets. The work itself is a job like any other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from eyebright.core.callers import TRAINING_AGENT, require_unreserved
 from eyebright.core.job import Job
 from eyebright.core.records import Dataset, Version
 from eyebright.core.resolve import nearest
@@ -129,6 +130,8 @@ class Datasets:
 
         `body_sha256` tells the order apart from another one of its key, where its caller said it in other words.
         """
+        if source != TRAINING_AGENT:
+            require_unreserved(_labels(order))
         body_sha256 = body_sha256 or sha256_of(order)
         if key is not None and (known := await self._taken(source, key, body_sha256)):
             return job_view((await self._jobs.get(known)).job)
@@ -315,3 +318,9 @@ def _on_this_machine(path: Path) -> Source:
     except OSError as error:
         raise InvalidRequest(f"{path} cannot be read on the server: {error.strerror}") from None
     return Source(str(path), dataset_name(path.name), path)
+
+
+def _labels(order: DatasetImport | DatasetInspection) -> Iterable[str]:
+    if isinstance(order, DatasetImport):
+        yield from order.labels
+        yield from order.train.labels if order.train else ()

@@ -10,6 +10,8 @@ T = TypeVar("T")
 
 #: So long one errand may keep everybody waiting who is told of changes after this one.
 PATIENCE_SECONDS = 3.0
+#: And while others are late already, so that many wait for a slow place no longer than one.
+_HASTE_SECONDS = 0.05
 
 
 class Errands(Generic[T]):
@@ -21,14 +23,13 @@ class Errands(Generic[T]):
         self._under_way: dict[str, asyncio.Task[T]] = {}
 
     async def soon(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
-        """What comes of the work. Raises Unavailable after some seconds, while it goes on by itself; at once while others are
-        late already, so that many wait for a slow place no longer than one. Whoever asks again then hears what came of it."""
+        """What comes of the work. Raises Unavailable after some seconds, while it goes on by itself; whoever asks again then
+        hears what came of it."""
         task = self._under_way.get(key)
-        slow = any(not other.done() for other in self._under_way.values())
-        patience = PATIENCE_SECONDS if task is None and not slow else 0
+        late = task is not None or any(not other.done() for other in self._under_way.values())
         if task is None:
             task = self._under_way[key] = asyncio.ensure_future(work())
-        await asyncio.wait([task], timeout=patience)
+        await asyncio.wait([task], timeout=_HASTE_SECONDS if late else PATIENCE_SECONDS)
         if not task.done():
             raise Unavailable(f"{key}: {self._what}")
         self._under_way.pop(key, None)

@@ -5,11 +5,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eyebright.core import lifecycle
+from eyebright.core.callers import require_unreserved
 from eyebright.core.duration import seen
 from eyebright.core.job import Job, Run
 from eyebright.core.records import Version, changed
 from eyebright.core.rehearsal import rehearsal_of, rehearsed, webhook_of
-from eyebright.errors import ConfigInvalid, Conflict, EyebrightError, TrainerUnavailable, no_job
+from eyebright.errors import (
+    ConfigInvalid,
+    Conflict,
+    EyebrightError,
+    InvalidRequest,
+    NotFound,
+    TrainerUnavailable,
+    no_job,
+)
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, Receipt
@@ -26,6 +35,10 @@ from eyebright_wire.resources import JobView, Page
 
 #: The settings that change nothing about the training itself.
 HANDING_OVER = frozenset({"exports", "export_tolerance"})
+
+
+#: Of what follows an import, in the inbox beside that one's id; and the label by which the training is found.
+IMPORT = "import"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +238,8 @@ class Jobs:
         meant: Callable[[Job], Job],
         body_sha256: str | None = None,
     ) -> Placed:
+        if source != IMPORT:
+            require_unreserved(request.labels)
         body_sha256 = body_sha256 or sha256_of(request)
         try:
             job = meant(await self._plan(request))
@@ -293,6 +308,10 @@ def _following(job: Job, old: Job, resume_from: str | None) -> Job:
 def _end_of(why: EyebrightError) -> ErrorCode:
     if isinstance(why, TrainerUnavailable):
         return ErrorCode.NO_CAPACITY
+    if why.code in (InvalidRequest.code, Conflict.code):
+        return ErrorCode.CONFIG_INVALID
+    if why.code == NotFound.code:
+        return ErrorCode.DATASET_INVALID
     return ErrorCode(why.code) if why.code in set(ErrorCode) else ErrorCode.INTERNAL_ERROR
 
 

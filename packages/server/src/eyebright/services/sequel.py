@@ -4,11 +4,8 @@ from eyebright.core.job import Job
 from eyebright.core.records import Message
 from eyebright.errors import EyebrightError, KeyReused, StorageFull, TrainerMissing, Unavailable
 from eyebright.ports.jobs import JobStore
-from eyebright.services.jobs import Jobs
+from eyebright.services.jobs import IMPORT, Jobs
 from eyebright_wire.jobs import JobKind, JobRequest, JobState
-
-#: In the inbox beside the id of the import; and the label by which the training is found.
-IMPORT = "import"
 
 
 class Sequel:

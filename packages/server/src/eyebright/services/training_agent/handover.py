@@ -9,7 +9,7 @@ from eyebright.errors import Conflict, NotFound
 from eyebright.ports.jobs import JobStore
 from eyebright.ports.shelf import Shelf
 from eyebright.services.history import History
-from eyebright.services.training_agent.orders import MODEL_FILE
+from eyebright.services.training_agent.orders import MODEL_FILE, file_name
 from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.resources import ArtifactView
 
@@ -48,5 +48,5 @@ class Handover:
 
 
 def _names(job: Job) -> tuple[str, str]:
-    stem = job.labels[MODEL_FILE]
+    stem = file_name(job.labels[MODEL_FILE])
     return f"{stem}.pth", f"{stem}-{job.id}.pth"

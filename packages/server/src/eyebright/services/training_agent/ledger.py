@@ -5,7 +5,7 @@ away nothing waits for it but the outbox.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
@@ -21,6 +21,7 @@ from eyebright.ports.jobs import JobHistory, JobStore, Markers
 from eyebright.ports.registry import DatasetStore
 from eyebright.services.errands import Errands
 from eyebright.services.history import History
+from eyebright.services.jobs import IMPORT
 from eyebright.services.orders import report_of
 from eyebright.services.training_agent import story
 from eyebright.services.training_agent.handover import Handover
@@ -72,21 +73,34 @@ class Ledger:
     async def notify(self, message: Message) -> None:
         job = (await self._store.get(message.job_id)).job
         if PROJECT in job.labels and job.kind in TOLD:
-            await self._errands.soon(job.id, lambda: self.catch_up(job.id))
+            await self.catch_up_soon(job.id)
 
     async def close(self) -> None:
         await self._errands.close()
 
+    async def catch_up_soon(self, job_id: str) -> None:
+        """Raises Unavailable, too, while it takes its time; it goes on by itself."""
+        await self._errands.soon(job_id, lambda: self.catch_up(job_id))
+
     async def catch_up(self, job_id: str) -> None:
-        """Raises Unavailable or StorageFull where the rest must wait."""
-        async with self._turns.setdefault(job_id, asyncio.Lock()):
+        """One job of a project at a time. Raises Unavailable or StorageFull where the rest must wait."""
+        job = (await self._store.get(job_id)).job
+        async with self._turns.setdefault(job.labels[PROJECT], asyncio.Lock()):
             job = (await self._store.get(job_id)).job
             if job.state.final and await self.has_told(job):
                 return
+            if before := await self._untold_import(job):
+                await self._tell(before)
             await self._tell(job)
             if job.state.final:
-                self._read.pop(job_id, None)
                 await self._markers.write(_marker(job.labels[PROJECT]), job.created_at_ms)
+
+    async def _untold_import(self, job: Job) -> Job | None:
+        """A training that was refused at once may be told of before its import."""
+        if (import_id := job.labels.get(IMPORT)) is None:
+            return None
+        before = (await self._store.get(import_id)).job
+        return None if await self.has_told(before) else before
 
     async def _tell(self, job: Job) -> None:
         try:
@@ -94,42 +108,44 @@ class Ledger:
             await self._tell_epochs(job)
             if job.state.final:
                 await self._end(job)
-        except (NotFound, Conflict) as refused:
-            # A project that is gone, a rule of their tables: it would be refused for ever.
-            log.warning("a project's training is not told of", job=job.id, problem=refused.message)
+        except NotFound as gone:
+            log.warning("a project is gone; its training is not told of", job=job.id, problem=gone.message)
+        if job.state.final:
+            self._read.pop(job.id, None)
 
     async def has_told(self, job: Job) -> bool:
         """Is all written that there is to say of a job that has ended?"""
         return (await self._markers.read(_marker(job.labels[PROJECT])) or 0) >= job.created_at_ms
 
     async def _begin(self, job: Job) -> None:
-        """What somebody runs again by hand goes on from what failed."""
-        if job.id in self._read and not job.state.final:
+        """What somebody runs again by hand goes on from what failed. What was refused never began."""
+        if job.id in self._read:
             return
-        self._read.setdefault(job.id, 0)
-        before = {PENDING, FAILED} if job.rerun_of else {PENDING}
-        await self._database.change_status(job.labels[PROJECT], TRAINING, before=before)
-        await self._database.add_logs([story.began(job)])
+        if not is_refusal(job):
+            before = {PENDING, FAILED} if job.rerun_of else {PENDING}
+            await self._change_status(job, TRAINING, before)
+            await self._add_logs([story.began(job)])
+        self._read[job.id] = 0
 
     async def _tell_epochs(self, job: Job) -> None:
         after = self._read[job.id]
         while page := await self._events.events(job.id, after, _PAGE, _PROGRESS):
             if lines := list(story.epochs(job, page)):
-                await self._database.add_logs(lines)
+                await self._add_logs(lines)
             after = self._read[job.id] = page[-1].position
 
     async def _end(self, job: Job) -> None:
         if job.state is not JobState.SUCCEEDED:
-            await self._fail(job, [story.failed(job)])
+            await self._fail(job, story.failed(job))
         elif job.kind is JobKind.IMPORT:
             version = await self._datasets.version(job.imported_version or "")
-            await self._database.add_logs([story.imported(job, report_of(version))])
+            await self._add_logs([story.imported(job, report_of(version))])
         else:
             await self._hand_over(job)
 
-    async def _fail(self, job: Job, lines: Sequence[LogLine]) -> None:
-        await self._database.add_logs(lines)
-        await self._database.change_status(job.labels[PROJECT], FAILED, before={PENDING, TRAINING})
+    async def _fail(self, job: Job, line: LogLine) -> None:
+        await self._change_status(job, FAILED, {PENDING, TRAINING})
+        await self._add_logs([line])
 
     async def _hand_over(self, job: Job) -> None:
         try:
@@ -137,17 +153,31 @@ class Ledger:
         except (Unavailable, StorageFull, Conflict, NotFound) as problem:
             if isinstance(problem, Unavailable | StorageFull) and not self.gives_up(job):
                 raise
-            await self._fail(job, [story.not_put(job, problem.message)])
+            await self._fail(job, story.not_put(job, problem.message))
             return
         await self.deliver(job, address)
 
-    async def deliver(self, job: Job, address: str, *, before: Sequence[str] = (TRAINING,)) -> None:
+    async def deliver(self, job: Job, address: str, *, before: Collection[str] = (TRAINING,)) -> None:
         """The model's row first: who sees the status finds it."""
         weights = await self._handover.weights(job.id)
-        losses = await self._losses(job)
-        await self._database.add_model(story.model(job, address, weights, losses))
-        await self._database.add_logs(story.ended(job, address))
-        await self._database.change_status(job.labels[PROJECT], self.completed, before=before)
+        classes = report_of(await self._datasets.version(job.dataset_version)).classes
+        row = story.model(job, address, weights, classes, await self._losses(job))
+        await self._unless_refused(self._database.add_model(row))
+        await self._change_status(job, self.completed, before)
+        await self._add_logs(story.ended(job, address, self._clock.now_ms()))
+
+    async def _change_status(self, job: Job, status: str, before: Collection[str]) -> None:
+        await self._unless_refused(self._database.change_status(job.labels[PROJECT], status, before=before))
+
+    async def _add_logs(self, lines: Sequence[LogLine]) -> None:
+        await self._unless_refused(self._database.add_logs(lines))
+
+    async def _unless_refused(self, writing: Awaitable[object]) -> None:
+        """What their table's own rules refuse would be refused for ever; the rest of the story does not wait for it."""
+        try:
+            await writing
+        except Conflict as refused:
+            log.warning("a project's database refuses a row", problem=refused.message)
 
     async def _losses(self, job: Job) -> list[float]:
         """The last of each epoch."""
@@ -167,12 +197,17 @@ class Ledger:
         )
         try:
             await self._database.add_logs([line])
-        except Unavailable as away:
-            log.warning("a refusal is not written into its project's log", project=project_id, problem=away.message)
+        except (Unavailable, Conflict, NotFound) as problem:
+            log.warning("a refusal is not written into its project's log", project=project_id, problem=problem.message)
 
     def gives_up(self, job: Job) -> bool:
         """Has a training waited long enough for a place for its model?"""
         return self._clock.now_ms() - (job.finished_at_ms or 0) >= self._give_up_ms
+
+
+def is_refusal(job: Job) -> bool:
+    """An order that could not be carried out, kept as a job that failed without an attempt."""
+    return job.state is JobState.FAILED and not job.attempt
 
 
 def _marker(project_id: str) -> str:

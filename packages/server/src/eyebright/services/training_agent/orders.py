@@ -28,11 +28,10 @@ _MODELS = {
     "mobilenetv2": "mobilenet_v2",
     "efficientnetb0": "efficientnet_b0",
 }
-#: No query, and nobody's name or password.
-_OBJECT = re.compile(r"gs://[a-z0-9._-]+/[^?#@]+")
+_OBJECT = re.compile(r"gs://[a-z0-9._-]+/.+")
 #: A dot, slash, backslash or NUL that somebody has hidden.
 _HIDDEN = re.compile(r"%(?:2e|2f|5c|00)|[\x00-\x1f\x7f\\]", re.IGNORECASE)
-_LONGEST_FILE = 64
+_LONGEST_NAME, _LONGEST_FILE = 64, 70
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +66,7 @@ def order_of(
 
 
 def labels_of(project: CallersProject) -> dict[str, str]:
-    return {PROJECT: project.id, MODEL_FILE: f"{_file_name(project.name)}_model"}
+    return {PROJECT: project.id, MODEL_FILE: f"{file_name(project.name)[:_LONGEST_NAME]}_model"}
 
 
 def _require_kind(project: CallersProject) -> None:
@@ -108,12 +107,26 @@ def _config(metadata: Mapping[str, Any], defaults: Defaults, settings: Collectio
 def _address(gcs_url: str) -> str:
     """Raises InvalidRequest for all but an object or prefix in a bucket of Google Cloud Storage. Whether it may be called, and
     is there, others find out."""
-    if not _OBJECT.fullmatch(gcs_url) or _HIDDEN.search(gcs_url) or {".", ".."} & set(gcs_url.split("/")):
-        shown = gcs_url.partition("?")[0].rpartition("@")[2]
-        raise InvalidRequest(f"the data set lies at {shown!r:.300}; expected gs://bucket/raw/dataset.zip")
+    if problem := _problem(gcs_url):
+        shown = re.sub("//[^/]*@", "//…@", gcs_url.partition("?")[0])
+        raise InvalidRequest(
+            f"the data set's gcs_url is {shown!r:.300}: {problem}; expected an object such as gs://bucket/raw/dataset.zip"
+        )
     return gcs_url
 
 
-def _file_name(name: str) -> str:
+def _problem(gcs_url: str) -> str | None:
+    if not gcs_url:
+        return "nothing"
+    if not gcs_url.startswith("gs://"):
+        return "it does not begin with gs://"
+    if re.search("[?#@]", gcs_url):
+        return "'?', '#' and '@' have no place in it"
+    if _HIDDEN.search(gcs_url) or {".", ".."} & set(gcs_url.split("/")):
+        return "parts such as '..', hidden or not, lead elsewhere"
+    return None if _OBJECT.fullmatch(gcs_url) else "it names no bucket and object"
+
+
+def file_name(name: str) -> str:
     """A project's name is anybody's words: what is left of it names a file, and never a folder."""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")[:_LONGEST_FILE] or "project"

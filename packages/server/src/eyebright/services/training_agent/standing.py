@@ -34,14 +34,23 @@ class Standings:
     def __init__(self, database: CallersDatabase, starting: Starting) -> None:
         self._database = database
         self._starting = starting
-        self._asked = TTLCache[str, asyncio.Task[Standing], float](_REMEMBERED, FRESH_SECONDS)
+        self._asked: dict[str, asyncio.Task[Standing]] = {}
+        self._known = TTLCache[str, Standing, float](_REMEMBERED, FRESH_SECONDS)
 
     async def of(self, project_id: str) -> Standing:
         """At most a second old: many who ask at once are one question. Raises NotFound, or Unavailable."""
-        task = self._asked.get(project_id)
-        if task is None or (task.done() and task.exception()):
-            task = self._asked[project_id] = asyncio.create_task(self._look(project_id))
-        return await asyncio.shield(task)
+        if (known := self._known.get(project_id)) is not None:
+            return known
+        if (asked := self._asked.get(project_id)) is None:
+            asked = self._asked[project_id] = asyncio.create_task(self._look(project_id))
+            asked.add_done_callback(lambda task: self._answered(project_id, task))
+        return await asyncio.shield(asked)
+
+    def _answered(self, project_id: str, task: asyncio.Task[Standing]) -> None:
+        """Though nobody may wait for it any more."""
+        del self._asked[project_id]
+        if not task.cancelled() and task.exception() is None:
+            self._known[project_id] = task.result()
 
     async def _look(self, project_id: str) -> Standing:
         project, lines, job = await asyncio.gather(

@@ -2,21 +2,21 @@
 
 import asyncio
 import hashlib
+from itertools import chain
 
 import structlog
 
-from eyebright.core.callers import CallersProject
+from eyebright.core.callers import TRAINING_AGENT, CallersProject
 from eyebright.core.job import Job
-from eyebright.errors import EyebrightError, InvalidRequest, NotFound, StorageFull, Unavailable
+from eyebright.errors import EyebrightError, InvalidRequest, NotFound, StorageFull, TrainerUnavailable, Unavailable
 from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.jobs import JobQuery, JobStore
 from eyebright.services.datasets import Datasets
-from eyebright.services.jobs import Jobs
+from eyebright.services.jobs import IMPORT, Jobs
 from eyebright.services.recipes import Recipes
 from eyebright.services.relay import REST_SECONDS
-from eyebright.services.sequel import IMPORT
 from eyebright.services.training_agent.handover import Handover
-from eyebright.services.training_agent.ledger import FAILED, PENDING, TOLD, TRAINING, Ledger
+from eyebright.services.training_agent.ledger import FAILED, PENDING, TOLD, TRAINING, Ledger, is_refusal
 from eyebright.services.training_agent.orders import PROJECT, RECIPE, TASK, Defaults, labels_of, order_of
 from eyebright.services.watch import Watch
 from eyebright_kit.remote.failure import FetchCode
@@ -25,14 +25,10 @@ from eyebright_wire.resources import JobView
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: In the inbox beside the project and the job before.
-SOURCE = "training_agent"
 #: Past every event: who waits for the end does not want the story.
 _NOW = 2**31 - 1
-#: Among which a project's newest training is looked for: exports and rehearsals of it have its labels, too.
-_LOOKED_AT = 20
 #: Between two looks for the training that follows an import.
-_PAUSE_SECONDS = 0.1
+_PAUSE_SECONDS = 0.5
 
 
 class TrainingFailed(EyebrightError):
@@ -70,11 +66,14 @@ class Starting:
         database cannot be reached.
         """
         last = await self.newest(project_id)
+        refused = False
         if last is not None and not await self._is_over(last):
-            return last.id
+            if not is_refusal(last):
+                return last.id
+            refused = True  # which is still to be told: whoever asks again hears why, or has mended it
         project = await self._database.project(project_id)
         if project.status == PENDING:
-            return await self._ordered(project, last)
+            return await self._ordered(project, last, keep_refusal=not refused)
         if project.status == self._ledger.completed and last is not None and last.state is JobState.SUCCEEDED:
             return last.id
         refusal = _not_pending(project, last)
@@ -89,9 +88,12 @@ class Starting:
         """
         job = await self._end_of(job_id)
         try:
-            return await self._result(job)
-        finally:
+            address = await self._result(job)
+        except EyebrightError:
             await self._tell(job)
+            raise
+        await self._tell(job)
+        return address
 
     async def upload(self, project_id: str) -> str:
         """Put the model of a finished training in its place that could not be put there; where it lies then.
@@ -107,8 +109,9 @@ class Starting:
 
     async def newest(self, project_id: str) -> Job | None:
         """The newest import or training of a project."""
-        found = await self._store.find(JobQuery(labels={PROJECT: project_id}, limit=_LOOKED_AT))
-        return next((job for job in found if job.kind in TOLD), None)
+        labels = {PROJECT: project_id}
+        found = [await self._store.find(JobQuery(kind=kind, labels=labels, limit=1)) for kind in TOLD]
+        return max(chain.from_iterable(found), key=lambda job: (job.created_at_ms, job.id), default=None)
 
     async def _is_over(self, last: Job) -> bool:
         """Between its import and what follows a training is under way."""
@@ -116,23 +119,24 @@ class Starting:
             return False
         return last.state.final and await self._ledger.has_told(last)
 
-    async def _ordered(self, project: CallersProject, last: Job | None) -> str:
+    async def _ordered(self, project: CallersProject, last: Job | None, *, keep_refusal: bool) -> str:
         """Two at once find the same key, and make one job."""
         key = f"{project.id}/{last.id if last else ''}"
         sha256 = hashlib.sha256(key.encode()).hexdigest()
         try:
             dataset, recipe = await asyncio.gather(self._database.dataset(project.id), self._recipes.get(RECIPE))
             order = order_of(project, dataset, self._defaults, recipe.config)
-            return (await self._datasets.order(order, source=SOURCE, key=key, body_sha256=sha256)).id
+            return (await self._datasets.order(order, source=TRAINING_AGENT, key=key, body_sha256=sha256)).id
         except EyebrightError as why:
-            if not isinstance(why, Unavailable | StorageFull):
+            passes = isinstance(why, Unavailable | StorageFull) and not isinstance(why, TrainerUnavailable)
+            if keep_refusal and not passes:
                 await self._refuse(project, why, key, sha256)
             raise
 
     async def _refuse(self, project: CallersProject, why: EyebrightError, key: str, sha256: str) -> None:
         """Kept as a job that failed, so that the project's log and status tell of it, be it later."""
         order = JobRequest(dataset=f"project {project.id}", task=TASK, labels=labels_of(project))
-        await self._jobs.refuse(order, why, source=SOURCE, key=key, body_sha256=sha256)
+        await self._jobs.refuse(order, why, source=TRAINING_AGENT, key=key, body_sha256=sha256)
 
     async def _end_of(self, job_id: str) -> Job:
         """The training that a job is or is followed by, once it has ended; an import that nothing follows."""
@@ -180,7 +184,7 @@ class Starting:
 
     async def _tell(self, job: Job) -> None:
         try:
-            await self._ledger.catch_up(job.id)
+            await self._ledger.catch_up_soon(job.id)
         except (Unavailable, StorageFull) as away:
             log.warning("a training has ended, and its callers are told later", job=job.id, problem=away.message)
 

@@ -43,12 +43,12 @@ def epochs(job: Job, events: Iterable[StoredEvent]) -> Iterator[LogLine]:
             yield line(job, f"epoch/{event.attempt}/{told.epoch}", message, event.at_ms, place)
 
 
-def ended(job: Job, address: str) -> Sequence[LogLine]:
+def ended(job: Job, address: str, now_ms: int) -> Sequence[LogLine]:
     at_ms = job.finished_at_ms or job.created_at_ms
     accuracy = f" Accuracy: {job.metrics['top1']:.3f}." if "top1" in job.metrics else ""
     return (
         line(job, "trained", f"Training completed in {training_seconds(job)} seconds.{accuracy}", at_ms, _ENDED),
-        line(job, "model", f"Model uploaded to {address}", at_ms, _ENDED + 1),
+        line(job, "model", f"Model uploaded to {address}", now_ms, _ENDED + 1),
     )
 
 
@@ -81,24 +81,28 @@ def line(job: Job, what: str, message: str, at_ms: int, place: int = 0, level: L
     )
 
 
-def model(job: Job, address: str, weights: ArtifactView, losses: Sequence[float]) -> CallersModel:
-    """`losses`: of training, one for each epoch."""
+def model(
+    job: Job, address: str, weights: ArtifactView, classes: Sequence[str], losses: Sequence[float]
+) -> CallersModel:
+    """`classes` in the order of the model's outputs; `losses` of training, one for each epoch."""
     return CallersModel(
         id=row_id("model", job.id),
         project_id=job.labels[PROJECT],
         name=job.name,
         framework=FRAMEWORK,
         gcs_url=address,
-        metadata=_about(job, weights, losses),
+        metadata=_about(job, weights, classes, losses),
     )
 
 
-def _about(job: Job, weights: ArtifactView, losses: Sequence[float]) -> Mapping[str, Any]:
+def _about(job: Job, weights: ArtifactView, classes: Sequence[str], losses: Sequence[float]) -> Mapping[str, Any]:
     return {
         "epochs": len(losses),
         "final_loss": losses[-1] if losses else None,
         "training_time_seconds": training_seconds(job),
         "architecture": job.model,
+        "classes": list(classes),
+        "imgsz": job.resolved.get("imgsz"),
         "metrics": dict(job.metrics),
         "sha256": weights.sha256,
         "size_bytes": weights.size_bytes,

@@ -1,77 +1,92 @@
-"""What a shelf in a bucket is, whatever the store: keys below a prefix, each call in a thread with a client of its own.
+"""Finished models in a bucket: keys below a prefix, each call in a thread with a client of its own.
 
 A model is put once in minutes or hours, so a client for each call costs nothing that counts, and none is left behind.
 """
 
 import asyncio
-from abc import ABC, abstractmethod
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 from eyebright.errors import Conflict, Unavailable
-from eyebright_kit.disk import sha256_of
+from eyebright.stores.objects import bucket_at
+from eyebright.stores.objects.bucket import Bucket, BucketFailed, FileChanged, Found, Manners, Seen
 
-CONNECT_SECONDS = 5
-#: For a byte to come or go.
-IDLE_SECONDS = 30
-#: Of a large file, sent as a whole: what a connection that breaks makes come again.
-PIECE_BYTES = 8 << 20
-#: What the sha256 of an object is called among what is kept with it.
-SHA256 = "sha256"
+#: No longer than a server that is to stop may wait for: whoever puts a model tries again himself, too.
+_MANNERS = Manners(patience_seconds=10)
 
 
-class BucketShelf(ABC):
-    scheme: str
-
-    def __init__(self, bucket: str, prefix: str, endpoint: str | None, setting: str) -> None:
-        self._bucket = bucket
-        self._prefix = prefix
+class BucketShelf:
+    def __init__(self, place: str, endpoint: str | None, setting: str) -> None:
+        """`place` is checked: `gs://bucket/models`. `setting` is the variable that names it, for messages."""
+        self._place = place.rstrip("/")
         self._endpoint = endpoint
         self._setting = setting
 
     def address(self, name: str) -> str:
-        return f"{self.scheme}://{self._bucket}/{self._key(name)}"
+        return f"{self._place}/{name}"
 
     async def read(self, name: str) -> bytes | None:
-        return await asyncio.to_thread(self._read, self._key(name))
+        return await asyncio.to_thread(self._read, name)
 
     async def put(self, name: str, content: bytes | Path) -> None:
-        await asyncio.to_thread(self._put, self._key(name), content)
+        await asyncio.to_thread(self._put, name, content)
 
     async def create(self, name: str, content: Path, sha256: str) -> bool:
-        return await asyncio.to_thread(self._created, self._key(name), content, sha256)
+        return await asyncio.to_thread(self._create, name, content, sha256)
 
-    def _created(self, key: str, content: Path, sha256: str) -> bool:
+    def _read(self, name: str) -> bytes | None:
+        with self._open(name) as (bucket, key):
+            found = _look(bucket, key)
+            if found is None or not found.size_bytes:
+                return found and b""
+            return bucket.read(found, 0, found.size_bytes)
+
+    def _put(self, name: str, content: bytes | Path) -> None:
+        with self._open(name) as (bucket, key):
+            bucket.replace(key, content)
+
+    def _create(self, name: str, content: Path, sha256: str) -> bool:
         """Looked at first, and not for the haste: some stores that speak a dialect pass over the condition of a put."""
-        if (kept := self._kept(key)) is None:
-            if sha256_of(content) != sha256:
-                raise Conflict(f"{content} is not the file that was to be put: it was changed since; try again")
-            if self._put_new(key, content, sha256):
-                return True
-            kept = self._kept(key)
-        if kept is None:
-            raise self._unavailable(key, "something has the name, but may not be read")
-        return kept == sha256
+        with self._open(name) as (bucket, key):
+            found = _look(bucket, key)
+            if found is None:
+                if bucket.create(key, _seen(content, sha256), lambda _: None):
+                    return True
+                found = _look(bucket, key)
+            if found is None:
+                raise BucketFailed("something has the name, but may not be read")
+            return found.noted == sha256
 
-    def _key(self, name: str) -> str:
-        return f"{self._prefix}/{name}" if self._prefix else name
+    @contextmanager
+    def _open(self, name: str) -> Generator[tuple[Bucket, str]]:
+        try:
+            bucket, prefix = bucket_at(self._place, self._endpoint, _MANNERS)
+            with closing(bucket):
+                yield bucket, f"{prefix}/{name}" if prefix else name
+        except BucketFailed as error:
+            raise Unavailable(
+                f"{self.address(name)} could not be written or read: {error}; it is tried again. Check {self._setting} and "
+                "the credentials of the server if that goes on"
+            ) from error
 
-    def _unavailable(self, key: str, found: str) -> Unavailable:
-        return Unavailable(
-            f"{self.scheme}://{self._bucket}/{key} could not be written or read: {found}; it is tried again. Check "
-            f"{self._setting} and the credentials of the server if that goes on"
-        )
 
-    @abstractmethod
-    def _read(self, key: str) -> bytes | None: ...
+def _look(bucket: Bucket, key: str) -> Found | None:
+    """None, too, where stores hide from those who may only put whether there is such a key."""
+    try:
+        return bucket.look(key)
+    except BucketFailed as error:
+        if error.status == HTTPStatus.FORBIDDEN:
+            return None
+        raise
 
-    @abstractmethod
-    def _put(self, key: str, content: bytes | Path) -> None:
-        """In one request, or one upload that appears as a whole."""
 
-    @abstractmethod
-    def _kept(self, key: str) -> str | None:
-        """The sha256 that is kept with an object, empty where another had put it; None when there is none that may be read."""
-
-    @abstractmethod
-    def _put_new(self, key: str, content: Path, sha256: str) -> bool:
-        """As a whole, with its sha256, only while nothing has the key; False when something has. What passes is tried again."""
+def _seen(content: Path, sha256: str) -> Seen:
+    try:
+        seen = Seen.of(content)
+    except FileChanged:
+        seen = None
+    if seen is None or seen.sha256 != sha256:
+        raise Conflict(f"{content} is not the file that was to be put: it was changed since; try again")
+    return seen
