@@ -459,3 +459,27 @@ def test_a_file_that_cannot_be_trusted_or_read_is_refused(env_file):
     file.write_bytes(b"EYEBRIGHT_PORT=\xff")
     with pytest.raises(InvalidRequest, match="cannot be read"):
         adopt(file)
+
+
+@pytest.mark.parametrize("line", ['GCP_BUCKET_NAME="bucket', "GCP_BUCKET_NAME"])
+def test_a_line_of_the_file_that_is_not_understood_is_told_by_its_number(line: str, tmp_path: Path):
+    file = tmp_path / ".env"
+    file.write_text(f"# ours\nBATCH_SIZE=8\n{line}\nSUPABASE_KEY=swordfish\n")
+    with pytest.raises(InvalidRequest, match=rf"^line 3 of {file} sets no GCP_BUCKET_NAME; expected") as caught:
+        adopt(file)
+    assert "swordfish" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("https://x.supabase.co/rest/v1/", "https://x.supabase.co"), ("http://127.0.0.1:54321", "http://127.0.0.1:54321")],
+)
+def test_the_address_of_a_supabase_project_may_be_that_of_its_api(said: str, kept: str):
+    assert settings.TrainingAgentSettings(supabase_url=said).supabase_url == kept
+
+
+def test_a_postgres_address_is_shown_to_its_own_setting(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SUPABASE_URL", "postgresql://u:swordfish@h/x")
+    with pytest.raises(InvalidRequest, match="EYEBRIGHT_TRAINING_AGENT__DATABASE_URL") as caught:
+        Settings()
+    assert "swordfish" not in caught.value.message

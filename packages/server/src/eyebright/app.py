@@ -24,7 +24,7 @@ from eyebright import plugins, telemetry
 from eyebright.core.retry import RetryLimits
 from eyebright.doors.door import Door, DoorContext, RunningDoor
 from eyebright.doors.traffic import Footfall
-from eyebright.errors import InvalidRequest
+from eyebright.errors import InvalidRequest, Unavailable
 from eyebright.folder import DataFolder
 from eyebright.listener import Listener
 from eyebright.loops import idle
@@ -208,6 +208,8 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
         stack.push_async_callback(database.close)
         await stack.enter_async_context(database.owned())
         callers = callers_database_at(settings.training_agent)
+        if callers is not None and not settings.training_agent.has_place:
+            log.warning("GCP_BUCKET_NAME is not set: models of projects stay here", folder=settings.agents_models)
         if callers is not None:
             stack.push_async_callback(callers.close)
         yield Parts(
@@ -237,12 +239,15 @@ async def object_store(settings: Settings, folder: DataFolder) -> AsyncIterator[
         yield files
         return
     from eyebright.stores.objects import bucket_at
-    from eyebright.stores.objects.bucket import Manners
+    from eyebright.stores.objects.bucket import BucketFailed, Manners
     from eyebright.stores.objects.bucket_store import BucketObjectStore, Terms
     from eyebright.stores.objects.cache import Cache, Room
 
     manners = Manners(chosen.connect_seconds, chosen.idle_seconds, chosen.patience_seconds)
-    bucket, prefix = bucket_at(chosen.place, chosen.endpoint, manners)
+    try:
+        bucket, prefix = bucket_at(chosen.place, chosen.endpoint, manners)
+    except BucketFailed as error:
+        raise Unavailable(f"{chosen.place} cannot be used: {error}") from error
     room = Room(limit_bytes=chosen.cache_bytes, spare_bytes=chosen.spare_bytes)
     cache = Cache(folder.folder(settings.copies_dir.name), room)
     terms = Terms(expires_seconds=chosen.expires_seconds, object_bytes=chosen.object_bytes)

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from pydantic import (
     AfterValidator,
@@ -54,6 +55,8 @@ _CALLERS_DATABASE = frozenset({"database_url", "supabase_url"})
 #: Names that libraries of ours read by themselves.
 _OTHERS = frozenset({"GOOGLE_APPLICATION_CREDENTIALS"})
 _MIB = 2**20
+#: Of the variable that a line of a `.env` is about.
+_NAME = re.compile(r"\s*(?:export\s+)?(\w+)")
 #: Two heartbeats may be lost or late before a trainer that lives loses its attempt.
 _HEARTBEATS_PER_LEASE = 3
 _USERINFO, _UNPRINTABLE, _BROKER, _UNSIGNED = "userinfo_in_url", "unprintable_secret", "no_broker", "not_to_sign_with"
@@ -137,7 +140,12 @@ def _backend(url: str) -> str:
 
 
 def _supabase(url: str) -> str:
-    return _server(url, "set EYEBRIGHT_TRAINING_AGENT__SUPABASE_KEY").rstrip("/")
+    """The project's, though its page shows the address of the API below it, too."""
+    if url.startswith(("postgres://", "postgresql://")):
+        raise PydanticCustomError(
+            _USERINFO, "is an address of Postgres, which belongs into EYEBRIGHT_TRAINING_AGENT__DATABASE_URL"
+        )
+    return _server(url, "set EYEBRIGHT_TRAINING_AGENT__SUPABASE_KEY").rstrip("/").removesuffix("/rest/v1")
 
 
 def _licences(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -410,6 +418,11 @@ class TrainingAgentSettings(Section):
         description="A model that could not be put in its place for so long has failed for its callers",
     )
 
+    @property
+    def has_place(self) -> bool:
+        """For models, other than this machine."""
+        return bool(self.models or self.bucket)
+
 
 class WebhookSettings(Section):
     """How outgoing webhooks are sent. What may be called is `egress`."""
@@ -654,12 +667,25 @@ def adopt(file: Path) -> list[str]:
     if file.stat().st_mode & 0o002:
         raise InvalidRequest(f"{file} can be written by anybody, who could say what this server does; chmod o-w {file}")
     try:
+        _require_parsable(file)
         said = dotenv_values(file)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{file} cannot be read ({error}); mend it, or move it away") from None
     taken = {name: value for name, value in said.items() if value and _ours(name) and name not in os.environ}
     os.environ.update(taken)
     return sorted(taken)
+
+
+def _require_parsable(file: Path) -> None:
+    """Lines of ours that the library would pass over. They may hold a secret."""
+    with file.open(encoding="utf-8") as stream:
+        for binding in parse_stream(stream):
+            name = _NAME.match(binding.original.string)
+            if name and binding.value is None and _ours(name[1]):
+                raise InvalidRequest(
+                    f"line {binding.original.line} of {file} sets no {name[1]}; expected {name[1]}=value, with every quote "
+                    "closed"
+                )
 
 
 def _ours(name: str) -> bool:

@@ -176,6 +176,20 @@ async def test_a_store_that_is_away_is_said_to_be(scheme: str, monkeypatch: pyte
         await shelf.read("a")
 
 
+@pytest.mark.parametrize(("content", "found"), [(None, "was not found"), ("{", "is not a valid json file")])
+async def test_credentials_that_cannot_be_read_are_said(
+    content: str | None, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """And nothing is tried as the public."""
+    key = tmp_path / "key.json"
+    if content:
+        key.write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    shelf = shelf_at("gs://bucket", {"gs": f"http://127.0.0.1:{free_port()}"}, SETTING)
+    with pytest.raises(Unavailable, match=f"GOOGLE_APPLICATION_CREDENTIALS: .*key.json {found}"):
+        await shelf.put("a", b"")
+
+
 class Forbidding(BaseHTTPRequestHandler):
     """A store that takes what is put, and shows nobody anything."""
 

@@ -267,7 +267,7 @@ async def test_a_training_that_is_told_of_before_its_import_hides_nothing(agent:
     assert (await agent.start(project)).status_code == 202
     await agent.set_status(project, "pending_training")
     await agent.turn()
-    await agent.start(project)
+    assert (await agent.start(project)).status_code == 202
     assert await agent.jobs() == 3  # the second time the import is a new one
 
 

@@ -3,6 +3,7 @@
 Credentials are Google's application default credentials of the server; without any, objects are read as the public may.
 """
 
+import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +20,8 @@ from google.api_core.exceptions import (
     Unauthorized,
 )
 from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
+from google.auth.environment_vars import CREDENTIALS
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, InvalidOperation, TransportError
 from google.cloud.storage import Client  # pyright: ignore[reportMissingTypeStubs]
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
@@ -47,7 +49,7 @@ class GoogleStorage:
     """The tag of an object is its generation, a number that every new content gets."""
 
     def __init__(self, access: Access) -> None:
-        self._anonymous, credentials = _credentials()
+        self._public, credentials = _credentials()
         options = {"api_endpoint": access.endpoint} if access.endpoint else None
         self._client: Any = Client(project="none", credentials=credentials, client_options=options)
 
@@ -78,20 +80,23 @@ class GoogleStorage:
         except NotFound as error:
             raise not_found(address) from error
         except (Forbidden, Unauthorized) as error:
-            who = "read as the public, since the server has no credentials for Google" if self._anonymous else "read"
-            raise access_denied(address, f"{who}: HTTP {error.code}") from error
+            raise access_denied(address, f"read{self._public}: HTTP {error.code}") from error
+        except InvalidOperation as error:  # how the library takes a 401 that answers the public
+            raise access_denied(address, f"read{self._public}: HTTP 401") from error
         except (ServerError, TooManyRequests, TransportError, RequestException, HTTPError) as error:
             raise Interrupted(type(error).__name__) from error
         except (GoogleAPICallError, GoogleAuthError) as error:
             raise refused(address, f"{type(error).__name__}: {error}") from error
 
 
-def _credentials() -> tuple[bool, Any]:
+def _credentials() -> tuple[str, Any]:
+    """Where there are none, as what a bucket is read then, and why."""
     library: Any = google.auth
     try:
-        return False, library.default(scopes=_READ_ONLY)[0]
-    except DefaultCredentialsError:
-        return True, AnonymousCredentials()
+        return "", library.default(scopes=_READ_ONLY)[0]
+    except DefaultCredentialsError as error:
+        why = str(error.args[0]) if os.environ.get(CREDENTIALS) else "the server has no credentials for Google"
+        return f" as the public, since {why.rstrip('.')}", AnonymousCredentials()
 
 
 def _pieces(blob: Any, start: int, size: int, generation: int) -> Iterator[bytes]:

@@ -153,7 +153,7 @@ class Ledger:
         except (Unavailable, StorageFull, Conflict, NotFound) as problem:
             if isinstance(problem, Unavailable | StorageFull) and not self.gives_up(job):
                 raise
-            await self._fail(job, story.not_put(job, problem.message))
+            await self._fail(job, story.kept(job, problem.message))
             return
         await self.deliver(job, address)
 

@@ -18,6 +18,7 @@ from eyebright.services.relay import REST_SECONDS
 from eyebright.services.training_agent.handover import Handover
 from eyebright.services.training_agent.ledger import FAILED, PENDING, TOLD, TRAINING, Ledger, is_refusal
 from eyebright.services.training_agent.orders import PROJECT, RECIPE, TASK, Defaults, labels_of, order_of
+from eyebright.services.training_agent.story import not_put
 from eyebright.services.watch import Watch
 from eyebright_kit.remote.failure import FetchCode
 from eyebright_wire.jobs import JobKind, JobRequest, JobState
@@ -179,7 +180,7 @@ class Starting:
                 return await self._handover.put(job.id)
             except (Unavailable, StorageFull) as problem:
                 if self._ledger.gives_up(job):
-                    raise TrainingFailed(f"the model could not be uploaded: {problem.message}") from problem
+                    raise TrainingFailed(not_put(job, problem.message)) from problem
             await asyncio.sleep(REST_SECONDS)
 
     async def _tell(self, job: Job) -> None:
@@ -190,7 +191,7 @@ class Starting:
 
 
 def _not_pending(project: CallersProject, last: Job | None) -> InvalidRequest:
-    failed = f", after its training failed: {last.message}" if last and last.state is JobState.FAILED else ""
+    failed = f". Its last training failed: {last.message}" if last and last.state is JobState.FAILED else ""
     return InvalidRequest(
-        f"project {project.id} is {project.status!r}{failed}; expected {PENDING!r}: set its status to that to have it trained"
+        f"project {project.id} is {project.status!r}, expected {PENDING!r}: set its status to that to have it trained{failed}"
     )

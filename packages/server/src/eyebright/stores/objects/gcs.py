@@ -19,6 +19,7 @@ from google.api_core.exceptions import (
     RetryError,
 )
 from google.auth.credentials import AnonymousCredentials
+from google.auth.environment_vars import CREDENTIALS
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage import Client  # pyright: ignore[reportMissingTypeStubs]
@@ -32,6 +33,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from urllib3.exceptions import HTTPError
 
 from eyebright.ports.objects import Signing
+from eyebright.settings import process_environment
 from eyebright.stores.objects.bucket import (
     PIECE_BYTES,
     REQUESTS_AT_ONCE,
@@ -254,7 +256,9 @@ def _credentials() -> Any:
     library: Any = google.auth
     try:
         return library.default(scopes=_SCOPES)[0]
-    except DefaultCredentialsError:
+    except DefaultCredentialsError as error:
+        if process_environment().get(CREDENTIALS):  # somebody who is named is not the public
+            raise BucketFailed(f"{CREDENTIALS}: {error.args[0]}") from error
         return AnonymousCredentials()
 
 

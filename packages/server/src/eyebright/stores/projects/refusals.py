@@ -15,7 +15,7 @@ _OF_THE_ROW = frozenset({"22", "23", "44", "P0"})
 
 def refusal(place: str, code: str, text: str) -> EyebrightError:
     """Of an answer with this SQLSTATE, or this code of PostgREST's; `text` is what it says besides."""
-    found = text[:_SHOWN]
+    found = " ".join(text.split())[:_SHOWN].rstrip(".")
     if code in _NOT_THERE:
         return Unavailable(
             f"the callers' database {place} lacks what is needed: {found}. Expected are the tables {_TABLES}, each with a "
@@ -28,7 +28,10 @@ def refusal(place: str, code: str, text: str) -> EyebrightError:
         )
     if code[:2] in _OF_THE_ROW and len(code) == 5:
         return Conflict(f"the callers' database {place} refuses the row: {found}. Its tables have rules of their own")
-    return Unavailable(f"the callers' database {place} does not serve us: {found}. Check its address and credentials")
+    return Unavailable(
+        f"the callers' database {place} does not serve us: {found}. Check its address and credentials (SUPABASE_URL and "
+        "SUPABASE_KEY, or EYEBRIGHT_TRAINING_AGENT__DATABASE_URL)"
+    )
 
 
 def silent(place: str, seconds: float) -> Unavailable:
@@ -43,7 +46,9 @@ def unreachable(place: str, error: Exception) -> Unavailable:
 
 
 def no_project(project_id: str) -> NotFound:
-    return NotFound(f"there is no project {project_id[:_SHOWN]} in the table projects")
+    return NotFound(
+        f"there is no project {project_id[:_SHOWN]} in the table projects, or row-level security hides it from this server"
+    )
 
 
 def no_dataset(project_id: str) -> NotFound:

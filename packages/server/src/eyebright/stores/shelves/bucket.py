@@ -67,8 +67,8 @@ class BucketShelf:
                 yield bucket, f"{prefix}/{name}" if prefix else name
         except BucketFailed as error:
             raise Unavailable(
-                f"{self.address(name)} could not be written or read: {error}; it is tried again. Check {self._setting} and "
-                "the credentials of the server if that goes on"
+                f"{self.address(name)} could not be written or read: {error}; check {self._setting} and the server's "
+                "credentials for it"
             ) from error
 
 
