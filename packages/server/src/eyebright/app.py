@@ -449,7 +449,9 @@ def training_agent(
         epochs=chosen.epochs, batch=chosen.batch, learning_rate=chosen.learning_rate, pretrained=chosen.pretrained
     )
     starting = Starting(callers, database.jobs, jobs, datasets, recipes, watch, ledger, handover, defaults)
-    return TrainingAgent(Allowance(chosen.starts_per_minute, clock), starting, Standings(callers, starting), ledger)
+    return TrainingAgent(
+        Allowance(chosen.starts_per_minute, clock), starting, Standings(callers, starting, clock), ledger
+    )
 
 
 def dialects(publishing: Publishing) -> dict[str, Dialect]:

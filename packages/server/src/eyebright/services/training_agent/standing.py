@@ -11,12 +11,13 @@ from eyebright.core.callers import LogLine
 from eyebright.core.job import Job
 from eyebright.core.pace import fraction
 from eyebright.ports.callers import CallersDatabase
+from eyebright.ports.clock import Clock
 from eyebright.services.training_agent.starting import Starting
 
 #: Lines of the log in one answer.
 LINES = 50
 #: So long an answer is good for everybody who asks the same.
-FRESH_SECONDS = 1.0
+FRESH_MS = 1000
 #: Projects whose answers are remembered so long.
 _REMEMBERED = 1000
 
@@ -31,11 +32,11 @@ class Standing:
 
 
 class Standings:
-    def __init__(self, database: CallersDatabase, starting: Starting) -> None:
+    def __init__(self, database: CallersDatabase, starting: Starting, clock: Clock) -> None:
         self._database = database
         self._starting = starting
         self._asked: dict[str, asyncio.Task[Standing]] = {}
-        self._known = TTLCache[str, Standing, float](_REMEMBERED, FRESH_SECONDS)
+        self._known = TTLCache[str, Standing, int](_REMEMBERED, FRESH_MS, clock.now_ms)
 
     async def of(self, project_id: str) -> Standing:
         """At most a second old: many who ask at once are one question. Raises NotFound, or Unavailable."""
