@@ -25,7 +25,7 @@ CORE, SERVICES = "eyebright.core", "eyebright.services"
 MUTANTS = [
     Mutant(
         "stale events are accepted",
-        f"{CORE}.lifecycle:_current",
+        f"{CORE}.lifecycle:current",
         "if not run.current or run.attempt is None:",
         "if run.attempt is None:",
     ),
@@ -58,7 +58,7 @@ MUTANTS = [
     Mutant("a loss keeps its attempt live", f"{CORE}.lifecycle:_ended", "ended_at_ms=now_ms, ", ""),
     Mutant("versions stand still", f"{CORE}.records:changed", "before.job.version + 1", "before.job.version"),
     Mutant("versions jump", f"{CORE}.records:changed", "before.job.version + 1", "before.job.version + 2"),
-    Mutant("any token will do", f"{SERVICES}.ingest:_authentic", "if token is None:", "if True:"),
+    Mutant("any token will do", f"{SERVICES}.ingest:authentic", "return run.attempt is not None and", "return True or"),
     Mutant("contradictions are swallowed", f"{SERVICES}.ingest:_same", "stored is not None and", "True or"),
     Mutant(
         "repetitions are stored again",

@@ -12,6 +12,7 @@ from eyebright.errors import (
     NotFound,
     StorageFull,
     TooLarge,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
@@ -38,7 +39,7 @@ MEANINGS = {
     Exit.NOT_FOUND: "No file, data set, job, model or trainer has that name.",
     Exit.DENIED: "The token is missing, or does not allow that.",
     Exit.CONFLICT: "The present state does not allow that (cancelling a finished job, a port that is taken).",
-    Exit.UNAVAILABLE: "Something that it needs is missing: server, trainer, disk space, a folder that can be written.",
+    Exit.UNAVAILABLE: "Something that it needs is missing: server, trainer, disk space, a folder that can be written, a turn.",
     Exit.INTERNAL: "A mistake of Eyebright's own; `eyebright --debug …` shows where.",
     Exit.INTERRUPTED: "Interrupted with Ctrl-C; a job that was left running goes on.",
 }
@@ -54,6 +55,7 @@ BY_ERROR: tuple[tuple[type[EyebrightError], Exit], ...] = (
     (Forbidden, Exit.DENIED),
     (Conflict, Exit.CONFLICT),
     (StorageFull, Exit.UNAVAILABLE),
+    (TooManyRequests, Exit.UNAVAILABLE),
     (Unavailable, Exit.UNAVAILABLE),
 )
 
