@@ -90,7 +90,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # the sender died while it sent: nobody was told anything
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         meant = self.receiver.path_of(self.path, headers.get("webhook-id", "")).split("/")[1]
         self.receiver.visits.append(Visit(self.path, self.command, headers, body, meant not in _REFUSED))
