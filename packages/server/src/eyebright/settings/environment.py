@@ -1,0 +1,94 @@
+"""The environment of this process: what it says by other names, and what a `.env` adds to it. Nothing else reads it."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
+
+from eyebright.errors import InvalidRequest
+from eyebright.settings.names import ALIASES, CALLERS_DATABASE, GENERIC, alias_of, is_ours, variable_at
+from eyebright.settings.values import LEVELS, level
+
+#: Of the variable that a line of a `.env` is about.
+_NAME = re.compile(r"\s*(?:export\s+)?(\w+)")
+
+
+class Aliases(PydanticBaseSettingsSource):
+    """What the environment says by other names, as far as it says it to Eyebright."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        serves_callers = self._serves_callers()
+        for name, (section, field) in ALIASES.items():
+            if (value := os.environ.get(name)) and (serves_callers or name not in GENERIC) and not _is_no_level(name):
+                found.setdefault(section, {})[field] = value
+        return found
+
+    def _serves_callers(self) -> bool:
+        """Whether a database of callers is set, by any of its names or by whoever makes the settings."""
+        said: object = self.current_state.get("training_agent")
+        given = cast(dict[str, Any], said) if isinstance(said, dict) else {}
+        return bool(os.environ.get("SUPABASE_URL")) or any(map(given.get, CALLERS_DATABASE))
+
+
+def _is_no_level(name: str) -> bool:
+    """Each program has levels of its own, and one that is not ours stops nothing."""
+    return name == "LOG_LEVEL" and level(os.environ.get(name)) not in LEVELS
+
+
+def adopt(file: Path) -> list[str]:
+    """Take what a `.env` says into the environment of this process, where it does not say so itself; the names.
+
+    Only names that mean something to Eyebright: `EYEBRIGHT_…`, the aliases, and what a library of ours reads. A file that is
+    not there says nothing. Raises InvalidRequest for one that cannot be read, or that anybody may write.
+    """
+    if not file.is_file():
+        return []
+    if file.stat().st_mode & 0o002:
+        raise InvalidRequest(f"{file} can be written by anybody, who could say what this server does; chmod o-w {file}")
+    try:
+        _require_parsable(file)
+        said = dotenv_values(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{file} cannot be read ({error}); mend it, or move it away") from None
+    taken = {name: value for name, value in said.items() if value and is_ours(name) and name not in os.environ}
+    os.environ.update(taken)
+    return sorted(taken)
+
+
+def _require_parsable(file: Path) -> None:
+    """Lines of ours that the library would pass over. They may hold a secret."""
+    with file.open(encoding="utf-8") as stream:
+        for binding in parse_stream(stream):
+            name = _NAME.match(binding.original.string)
+            if name and binding.value is None and is_ours(name[1]):
+                raise InvalidRequest(
+                    f"line {binding.original.line} of {file} sets no {name[1]}; expected {name[1]}=value, with every quote "
+                    "closed"
+                )
+
+
+def process_environment() -> Mapping[str, str]:
+    """A copy of the environment, for adapters that start processes: what of it they pass on is their decision."""
+    return dict(os.environ)
+
+
+def ignored_level() -> str | None:
+    """What LOG_LEVEL says, where it would count but is no level of ours."""
+    said, ours = os.environ.get("LOG_LEVEL"), os.environ.get(variable_at(ALIASES["LOG_LEVEL"]))
+    return said if said and not ours and _is_no_level("LOG_LEVEL") else None
+
+
+def as_set(variable: str) -> str:
+    """By the name that it was set by."""
+    other = alias_of(variable)
+    return other if other in os.environ and variable not in os.environ else variable

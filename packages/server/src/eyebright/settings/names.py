@@ -1,0 +1,48 @@
+"""What settings are called: variables, and the names that other systems gave them."""
+
+from pydantic import BaseModel
+
+PREFIX = "EYEBRIGHT_"
+#: Names that callers' deployments set already, and the settings that they are.
+ALIASES = {
+    "SUPABASE_URL": ("training_agent", "supabase_url"),
+    "SUPABASE_KEY": ("training_agent", "supabase_key"),
+    "GCP_BUCKET_NAME": ("training_agent", "bucket"),
+    "BATCH_SIZE": ("training_agent", "batch"),
+    "DEFAULT_EPOCHS": ("training_agent", "epochs"),
+    "DEFAULT_LEARNING_RATE": ("training_agent", "learning_rate"),
+    "LOG_LEVEL": ("log", "level"),
+}
+#: Other programs' names too: they count only beside a database of callers.
+GENERIC = frozenset({"GCP_BUCKET_NAME", "BATCH_SIZE", "DEFAULT_EPOCHS", "DEFAULT_LEARNING_RATE"})
+#: What says where that database is.
+CALLERS_DATABASE = frozenset({"database_url", "supabase_url"})
+#: Names that libraries of ours read by themselves.
+_OTHERS = frozenset({"GOOGLE_APPLICATION_CREDENTIALS"})
+
+
+def variables_of(tree: type[BaseModel]) -> dict[str, str]:
+    """Every variable that is read for it, with what it means."""
+    found: dict[str, str] = {}
+    for name, field in tree.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            section = type(field.default)
+            names = {variable_at((name, key)): value for key, value in section.model_fields.items()}
+            found.update((variable, value.description or "") for variable, value in names.items())
+        else:
+            found[variable_at((name,))] = field.description or ""
+    return found
+
+
+def alias_of(variable: str) -> str:
+    """The other name of it; "" where it has none."""
+    return next((name for name, location in ALIASES.items() if variable_at(location) == variable), "")
+
+
+def variable_at(location: tuple[int | str, ...]) -> str:
+    """`("jobs", "lease_seconds")` → `EYEBRIGHT_JOBS__LEASE_SECONDS`; positions in a list don't count."""
+    return PREFIX + "__".join(str(part).upper() for part in location if isinstance(part, str))
+
+
+def is_ours(name: str) -> bool:
+    return name.startswith(PREFIX) or name in ALIASES or name in _OTHERS
