@@ -159,3 +159,23 @@ async def test_the_documentation_page_needs_nothing_from_elsewhere(site):
         answer = await site.get(f"/docs/{asset}", headers={"Authorization": ""})
         assert answer.status_code == 200
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (
+            {"content-type": "application/x-www-form-urlencoded"},
+            "its Content-Type is 'application/x-www-form-urlencoded'",
+        ),
+        ({"content-type": "text/plain"}, "its Content-Type is 'text/plain'"),
+        ({}, "it has no Content-Type"),
+    ],
+)
+async def test_a_body_that_is_not_said_to_be_json_is_told_how_to_say_it(site, said, found):
+    answer = await site.post(f"{API}/jobs", content=b'{"dataset": "pets"}', headers=said)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "invalid_request")
+    assert found in problem["detail"]
+    assert "expected application/json" in problem["detail"]
+    assert problem["errors"][0]["field"] == "body"

@@ -8,7 +8,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 from databases import Postgres
-from harness.agent import BUCKET, Agent
+from harness.agent import BUCKET, START, Agent
 from harness.agent import agent as make_agent
 
 from eyebright.core.callers import LogLine
@@ -402,6 +402,16 @@ async def test_a_project_that_is_nowhere_is_404_and_no_id_is_400(agent: Agent):
     for body in (b"{", b"[]", b"{}"):
         answer = await agent.site.post("/agents/training/start", content=body)
         assert answer.status_code == 400, body
+
+
+async def test_a_body_need_not_say_that_it_is_json_but_not_that_it_is_a_form(agent: Agent):
+    project = await agent.add_project()
+    body = f'{{"project_id": "{project}"}}'.encode()
+    form = {"content-type": "application/x-www-form-urlencoded"}  # as `curl -d` says
+    answer = await agent.site.post(START, content=body, headers=form)
+    assert answer.status_code == 400
+    assert "'application/x-www-form-urlencoded'; expected application/json" in answer.json()["error"]
+    assert (await agent.site.post(START, content=body, headers={"Prefer": "respond-async"})).status_code == 202
 
 
 async def test_a_database_that_is_away_is_500_at_once(agent: Agent):

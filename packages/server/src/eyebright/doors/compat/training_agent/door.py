@@ -26,7 +26,8 @@ PREFIX = "/agents/training"
 #: How often it is looked whether somebody still waits for the end of a training.
 LOOK_SECONDS = 5.0
 
-router = APIRouter(prefix=PREFIX, tags=["training agent"], route_class=AgentRoute)
+#: Its callers were never asked to say that what they send is JSON; only what is said to be something else is refused.
+router = APIRouter(prefix=PREFIX, tags=["training agent"], route_class=AgentRoute, strict_content_type=False)
 
 
 async def agent(verbs: Verbs) -> TrainingAgent:
