@@ -204,7 +204,7 @@ _SCHEMA = {
     "additionalProperties": False,
     "properties": {
         "epochs": {"type": "integer", "minimum": 1},
-        "batch": {"type": "integer", "minimum": 1},
+        "batch": {"type": "integer", "minimum": 1, "maximum": 4096},
         "lr0": {"type": "number", "exclusiveMinimum": 0},
         "optimizer": {"enum": ["Adam", "AdamW"]},
         "pretrained": {"type": "boolean"},

@@ -281,7 +281,7 @@ async def test_what_is_refused_twice_is_refused_alike_though_nobody_was_told_yet
     assert await agent.jobs() == 1
     await agent.turn()
     assert await agent.lines(project) == [
-        "Training failed (config_invalid): the project's metadata name no preferred_model; expected one of resnet18, "
+        "Training failed (config_invalid): projects.metadata names no preferred_model; expected one of resnet18, "
         "resnet34, resnet50, mobilenet_v2, efficientnet_b0"
     ]
 
@@ -304,11 +304,23 @@ class Refusals:
     OF_ROWS = (
         ({"status": "training"}, 400, "expected 'pending_training'"),
         ({"status": "draft"}, 400, "is 'draft'"),
-        ({"metadata": {}}, 400, "name no preferred_model"),
+        ({"metadata": {}}, 400, "projects.metadata names no preferred_model"),
         ({"metadata": {"preferred_model": "vgg16"}}, 400, "resnet18"),
         ({"metadata": {"preferred_model": 18}}, 400, "resnet18"),
-        ({"metadata": {"preferred_model": "resnet18", "epochs": "ten"}}, 400, "epochs"),
-        ({"metadata": {"preferred_model": "resnet18", "epochs": -1}}, 400, "epochs"),
+        (
+            {"metadata": {"preferred_model": "resnet18", "epochs": "ten"}},
+            400,
+            "projects.metadata says epochs='ten': expected",
+        ),
+        (
+            {"metadata": {"preferred_model": "resnet18", "epochs": -1}},
+            400,
+            "projects.metadata says epochs=-1: expected",
+        ),
+        ({"metadata": {"preferred_model": "resnet18", "batch_size": 0}}, 400, "says batch_size=0: expected at least 1"),
+        ({"metadata": {"preferred_model": "resnet18", "batch": 0}}, 400, "projects.metadata says batch=0: expected"),
+        ({"metadata": {"preferred_model": "resnet18", "learning_rate": "x"}}, 400, "says learning_rate='x': expected"),
+        ({"metadata": {"preferred_model": "resnet18", "imgsz": 1}}, 400, "projects.metadata says imgsz=1: expected"),
         ({"task_type": "object_detection"}, 400, "image_classification"),
         ({"task_type": None}, 400, "image_classification"),
         ({"framework": "tensorflow"}, 400, "pytorch"),
@@ -347,6 +359,15 @@ async def test_a_project_that_cannot_be_trained_is_refused_with_its_class(
     assert (await agent.status(project)) == ("failed" if before == "pending_training" else before)
     assert any(said in line for line in (await agent.lines(project)))
     assert not agent.site.executor.launches
+
+
+async def test_what_the_servers_own_defaults_get_wrong_is_told_by_their_names(tmp_path: Path, postgres: Postgres):
+    async with make_agent(tmp_path, postgres.create(), batch=5000) as agent:
+        project = await agent.add_project(metadata={"preferred_model": "resnet18"})
+        answer = await agent.start(project, wait=True)
+        assert answer.status_code == 400
+        told = "BATCH_SIZE=5000: expected at most 4096; projects.metadata names no batch_size"
+        assert answer.json()["error"] == told
 
 
 @pytest.mark.parametrize("url", Refusals.OF_ADDRESSES)

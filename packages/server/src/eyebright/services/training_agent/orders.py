@@ -20,6 +20,9 @@ PROJECT, MODEL_FILE = "callers_project", "callers_model_file"
 _KIND: Mapping[str, str] = {"task_type": "image_classification", "framework": "pytorch"}
 #: The names of settings that callers have and ours.
 _SETTINGS = {"epochs": "epochs", "learning_rate": "lr0", "batch_size": "batch"}
+#: Where they are said when a project does not say them.
+_VARIABLES = {"epochs": "DEFAULT_EPOCHS", "lr0": "DEFAULT_LEARNING_RATE", "batch": "BATCH_SIZE"}
+_METADATA = "projects.metadata"
 _PREFERRED = "preferred_model"
 _MODELS = {
     "resnet18": "resnet18",
@@ -80,13 +83,11 @@ def _architecture(metadata: Mapping[str, Any]) -> str:
     """`ResNet18`, `resnet-18` and `resnet18` are one."""
     asked = metadata.get(_PREFERRED)
     if not asked:
-        raise InvalidRequest(
-            f"the project's metadata name no {_PREFERRED}; expected one of {', '.join(_MODELS.values())}"
-        )
+        raise InvalidRequest(f"{_METADATA} names no {_PREFERRED}; expected one of {', '.join(_MODELS.values())}")
     known = _MODELS.get(re.sub("[^a-z0-9]", "", asked.lower())) if isinstance(asked, str) else None
     if known is None:
         raise ConfigInvalid(
-            f"the project's metadata ask for {_PREFERRED}={asked!r:.100}; expected one of {', '.join(_MODELS.values())}"
+            f"{_METADATA} says {_PREFERRED}={asked!r:.100}; expected one of {', '.join(_MODELS.values())}"
         )
     return known
 
@@ -102,6 +103,24 @@ def _config(metadata: Mapping[str, Any], defaults: Defaults, settings: Collectio
         **{key: value for key, value in said.items() if key in settings},
         **{ours: said[theirs] for theirs, ours in _SETTINGS.items() if theirs in said},
     }
+
+
+def in_their_words(refusal: ConfigInvalid, metadata: Mapping[str, Any]) -> ConfigInvalid:
+    """By the names that callers have for settings, and where these are said."""
+    if not refusal.errors:
+        return refusal
+    faults = [_fault(fault, metadata) for fault in refusal.errors]
+    return ConfigInvalid("; ".join(fault["message"] for fault in faults), errors=faults)
+
+
+def _fault(fault: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
+    ours, message = fault["field"], str(fault["message"])
+    names = [*(theirs for theirs, setting in _SETTINGS.items() if setting == ours), ours]
+    theirs = next((name for name in names if metadata.get(name) is not None), None)
+    if theirs is not None:
+        return {"field": theirs, "message": f"{_METADATA} says {theirs}={message.removeprefix(f'{ours}=')}"}
+    name = _VARIABLES.get(ours, ours)
+    return {"field": name, "message": f"{name}={message.removeprefix(f'{ours}=')}; {_METADATA} names no {names[0]}"}
 
 
 def _address(gcs_url: str) -> str:

@@ -8,7 +8,15 @@ import structlog
 
 from eyebright.core.callers import TRAINING_AGENT, CallersProject
 from eyebright.core.job import Job
-from eyebright.errors import EyebrightError, InvalidRequest, NotFound, StorageFull, TrainerUnavailable, Unavailable
+from eyebright.errors import (
+    ConfigInvalid,
+    EyebrightError,
+    InvalidRequest,
+    NotFound,
+    StorageFull,
+    TrainerUnavailable,
+    Unavailable,
+)
 from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.jobs import JobQuery, JobStore
 from eyebright.services.datasets import Datasets
@@ -17,12 +25,20 @@ from eyebright.services.recipes import Recipes
 from eyebright.services.relay import REST_SECONDS
 from eyebright.services.training_agent.handover import Handover
 from eyebright.services.training_agent.ledger import FAILED, PENDING, TOLD, TRAINING, Ledger, is_refusal
-from eyebright.services.training_agent.orders import PROJECT, RECIPE, TASK, Defaults, labels_of, order_of
+from eyebright.services.training_agent.orders import (
+    PROJECT,
+    RECIPE,
+    TASK,
+    Defaults,
+    in_their_words,
+    labels_of,
+    order_of,
+)
 from eyebright.services.training_agent.story import not_put
 from eyebright.services.watch import Watch
 from eyebright_kit.remote.failure import FetchCode
 from eyebright_wire.jobs import JobKind, JobRequest, JobState
-from eyebright_wire.resources import JobView
+from eyebright_wire.resources import DatasetImport, JobView
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -127,12 +143,18 @@ class Starting:
         try:
             dataset, recipe = await asyncio.gather(self._database.dataset(project.id), self._recipes.get(RECIPE))
             order = order_of(project, dataset, self._defaults, recipe.config)
-            return (await self._datasets.order(order, source=TRAINING_AGENT, key=key, body_sha256=sha256)).id
+            return await self._begun(project, order, key, sha256)
         except EyebrightError as why:
             passes = isinstance(why, Unavailable | StorageFull) and not isinstance(why, TrainerUnavailable)
             if keep_refusal and not passes:
                 await self._refuse(project, why, key, sha256)
             raise
+
+    async def _begun(self, project: CallersProject, order: DatasetImport, key: str, sha256: str) -> str:
+        try:
+            return (await self._datasets.order(order, source=TRAINING_AGENT, key=key, body_sha256=sha256)).id
+        except ConfigInvalid as why:
+            raise in_their_words(why, project.metadata) from why
 
     async def _refuse(self, project: CallersProject, why: EyebrightError, key: str, sha256: str) -> None:
         """Kept as a job that failed, so that the project's log and status tell of it, be it later."""
