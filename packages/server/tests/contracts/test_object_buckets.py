@@ -13,9 +13,8 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import google_crc32c
 import httpx
 import pytest
 from buckets import free_port
+from harness.answering import Answering, served
 from harness.line import Line, line_to
 from harness.object_stores import (
     BUCKET,
@@ -40,7 +40,7 @@ from harness.object_stores import (
 
 from eyebright.errors import Conflict, StorageFull, TooLarge, Unavailable
 from eyebright.ports.objects import Signing, blob_key
-from eyebright.stores.objects.bucket import PIECE_BYTES, FileChanged, Found, Seen
+from eyebright.stores.objects.bucket import PIECE_BYTES, BucketFailed, FileChanged, Found, Seen
 from eyebright.stores.objects.bucket_store import BucketObjectStore, Terms
 from eyebright.stores.objects.cache import Room
 
@@ -390,33 +390,18 @@ async def test_a_store_that_refuses_is_asked_once_and_told(
         assert len(asked) == 1
 
 
-def refusing(status: int, asked: list[str]) -> type[BaseHTTPRequestHandler]:
+def refusing(status: int, asked: list[str]) -> type[Answering]:
     """Answers everything with a status, and notes what it was."""
 
-    class Refusing(BaseHTTPRequestHandler):
-        def handle_one_request(self) -> None:
-            self.raw_requestline = self.rfile.readline()
-            if self.raw_requestline and self.parse_request():
-                asked.append(self.path)
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+    class Refusing(Answering):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.received()
+            self.answer(status)
 
-        def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
+        do_HEAD = do_GET = do_PUT = do_POST
 
     return Refusing
-
-
-@contextmanager
-def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 # Lines
@@ -518,6 +503,84 @@ async def test_an_object_that_is_not_what_was_noted_of_it_is_damaged(
     assert copies(tmp_path) == []
 
 
+# Amazon's uploads
+
+
+@dataclass
+class Upload:
+    """One in parts, as S3 has it. `looked`: what is answered to whoever looks at the key before it ends. `noted`: the sha256 that
+    lies there afterwards. `loses`: the answer to its end never comes."""
+
+    looked: int = 404
+    noted: str | None = None
+    loses: bool = False
+    asked: list[str] = field(default_factory=list[str])
+    ended: bool = False
+
+
+def in_parts(upload: Upload) -> type[Answering]:
+    """What Amazon documents of them: one that has ended is known no more."""
+
+    class InParts(Answering):
+        def do_HEAD(self) -> None:
+            if upload.ended and upload.noted:
+                self.answer(200, **{"x-amz-meta-sha256": upload.noted, "ETag": '"whole"'})
+            else:
+                self.answer(upload.looked)
+
+        def do_PUT(self) -> None:
+            self.received()
+            self.answer(200, ETag='"part"')
+
+        def do_DELETE(self) -> None:
+            upload.asked.append("abort")
+            self.answer(204)
+
+        def do_POST(self) -> None:
+            self.received()
+            if self.path.endswith("?uploads"):
+                self.answer(200, b"<Begun><UploadId>u</UploadId></Begun>")
+                return
+            upload.asked.append(self.headers["If-None-Match"])
+            if upload.ended:
+                self.answer(404, b"<Error><Code>NoSuchUpload</Code></Error>")
+            elif upload.loses:
+                self.connection.shutdown(socket.SHUT_RDWR)
+            else:
+                self.answer(200, b"<Ended><ETag>whole</ETag></Ended>")
+            upload.ended = True
+
+    return InParts
+
+
+def created(upload: Upload, content: Path) -> bool:
+    with served(in_parts(upload)) as address, closing(bucket("moto", address)) as client:
+        return client.create(KEY, Seen.of(content), lambda _: None)
+
+
+def test_where_only_putting_is_allowed_the_condition_alone_keeps_a_key(large: Path, monkeypatch: pytest.MonkeyPatch):
+    credentials(monkeypatch)
+    upload = Upload(looked=403)
+    assert created(upload, large)
+    assert upload.asked == ["*"]
+
+
+def test_an_upload_whose_last_answer_was_lost_is_known_by_its_sum(large: Path, monkeypatch: pytest.MonkeyPatch):
+    credentials(monkeypatch)
+    upload = Upload(loses=True, noted=hashlib.sha256(LARGE).hexdigest())
+    assert created(upload, large)
+    assert upload.asked == ["*", "*"]
+
+
+@pytest.mark.parametrize("noted", [None, hashlib.sha256(SMALL).hexdigest()], ids=["nothing", "another's"])
+def test_an_upload_that_is_gone_without_its_object_has_failed(
+    large: Path, noted: str | None, monkeypatch: pytest.MonkeyPatch
+):
+    credentials(monkeypatch)
+    with pytest.raises(BucketFailed, match=r"NoSuchUpload \(HTTP 404\)"):
+        created(Upload(loses=True, noted=noted), large)
+
+
 # Google's uploads
 
 
@@ -531,17 +594,17 @@ class Session:
     broken: bool = False
 
 
-def uploads(session: Session) -> type[BaseHTTPRequestHandler]:
+def uploads(session: Session) -> type[Answering]:
     """What Google documents of them. The second piece breaks off in the middle."""
 
-    class Uploads(BaseHTTPRequestHandler):
+    class Uploads(Answering):
         def do_GET(self) -> None:
-            self._answer(404)
+            self.answer(404)
 
         def do_POST(self) -> None:
             session.asked = self.path
-            session.about = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self._answer(200, Location=f"http://{self.headers['Host']}/session")
+            session.about = json.loads(self.received())
+            self.answer(200, Location=f"http://{self.headers['Host']}/session")
 
         def do_PUT(self) -> None:
             place, length = self.headers["Content-Range"], int(self.headers["Content-Length"])
@@ -556,22 +619,12 @@ def uploads(session: Session) -> type[BaseHTTPRequestHandler]:
                 return
             session.kept += self.rfile.read(length)
             if place.endswith(f"-{len(LARGE) - 1}/{len(LARGE)}"):
-                self._answer(200, json.dumps({"crc32c": session.about["crc32c"]}).encode())
+                self.answer(200, json.dumps({"crc32c": session.about["crc32c"]}).encode())
             else:
                 self._more()
 
         def _more(self) -> None:
-            self._answer(308, Range=f"bytes=0-{len(session.kept) - 1}")
-
-        def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
+            self.answer(308, Range=f"bytes=0-{len(session.kept) - 1}")
 
     return Uploads
 

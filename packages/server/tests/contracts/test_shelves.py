@@ -4,10 +4,8 @@ import asyncio
 import errno
 import hashlib
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import google.cloud.storage
 import pytest
 from buckets import free_port, give_credentials, google_emulator, moto
 from google.auth.credentials import AnonymousCredentials
+from harness.answering import Answering, served
 from harness.line import line_to
 
 from eyebright.errors import Conflict, StorageFull, Unavailable
@@ -190,30 +189,20 @@ async def test_credentials_that_cannot_be_read_are_said(
         await shelf.put("a", b"")
 
 
-class Forbidding(BaseHTTPRequestHandler):
+class Forbidding(Answering):
     """A store that takes what is put, and shows nobody anything."""
 
     def do_GET(self) -> None:
-        self.send_response(403)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        self.answer(403)
 
     do_HEAD = do_GET
-
-    def log_message(self, *_: object) -> None:
-        """Tests are quiet."""
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
 async def test_whoever_may_only_put_finds_nothing(scheme: str, monkeypatch: pytest.MonkeyPatch):
     give_credentials(monkeypatch)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Forbidding) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        shelf = shelf_at(f"{scheme}://bucket", {scheme: f"http://127.0.0.1:{server.server_port}"}, SETTING)
-        assert await shelf.read("a") is None
-        server.shutdown()
-        thread.join()
+    with served(Forbidding) as address:
+        assert await shelf_at(f"{scheme}://bucket", {scheme: address}, SETTING).read("a") is None
 
 
 async def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path):

@@ -39,6 +39,7 @@ from eyebright.stores.objects.bucket import (
     Manners,
     Seen,
     all_done,
+    look_if_allowed,
     write_at,
 )
 
@@ -197,18 +198,29 @@ class S3Bucket:
         upload = self._begun(key, seen)
         try:
             parts = self._parts(key, content, upload, size, sent)
-            condition: Any = {} if seen is None else self._condition(key, seen)
-            self._client.complete_multipart_upload(
-                Bucket=self._bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, **condition
-            )
+            self._complete(key, upload, parts, seen)
         except BaseException:
             with suppress(BotoCoreError, ClientError):
                 self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
             raise
 
+    def _complete(self, key: str, upload: str, parts: "list[CompletedPartTypeDef]", seen: Seen | None) -> None:
+        """Where an answer was lost boto3 asks again, and may hear that there is no such upload any more: the object tells."""
+        condition: Any = {} if seen is None else self._condition(key, seen)
+        try:
+            self._client.complete_multipart_upload(
+                Bucket=self._bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, **condition
+            )
+        except ClientError as error:
+            if seen is None or _answer(error)["Error"]["Code"] != "NoSuchUpload":
+                raise
+            found = look_if_allowed(self, key)
+            if found is None or found.noted != seen.sha256:
+                raise
+
     def _condition(self, key: str, seen: Seen) -> dict[str, str]:
         seen.require_unchanged()
-        if self.look(key) is not None:  # some stores pass over the condition here
+        if look_if_allowed(self, key) is not None:  # some stores pass over the condition here
             raise _Taken
         return {"IfNoneMatch": "*"}
 

@@ -6,12 +6,11 @@ A model is put once in minutes or hours, so a client for each call costs nothing
 import asyncio
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from http import HTTPStatus
 from pathlib import Path
 
 from eyebright.errors import Conflict, Unavailable
 from eyebright.stores.objects import bucket_at
-from eyebright.stores.objects.bucket import Bucket, BucketFailed, FileChanged, Found, Manners, Seen
+from eyebright.stores.objects.bucket import Bucket, BucketFailed, FileChanged, Manners, Seen, look_if_allowed
 
 #: No longer than a server that is to stop may wait for: whoever puts a model tries again himself, too.
 _MANNERS = Manners(patience_seconds=10)
@@ -38,7 +37,7 @@ class BucketShelf:
 
     def _read(self, name: str) -> bytes | None:
         with self._open(name) as (bucket, key):
-            found = _look(bucket, key)
+            found = look_if_allowed(bucket, key)
             if found is None or not found.size_bytes:
                 return found and b""
             return bucket.read(found, 0, found.size_bytes)
@@ -50,11 +49,11 @@ class BucketShelf:
     def _create(self, name: str, content: Path, sha256: str) -> bool:
         """Looked at first, and not for the haste: some stores that speak a dialect pass over the condition of a put."""
         with self._open(name) as (bucket, key):
-            found = _look(bucket, key)
+            found = look_if_allowed(bucket, key)
             if found is None:
                 if bucket.create(key, _seen(content, sha256), lambda _: None):
                     return True
-                found = _look(bucket, key)
+                found = look_if_allowed(bucket, key)
             if found is None:
                 raise BucketFailed("something has the name, but may not be read")
             return found.noted == sha256
@@ -70,16 +69,6 @@ class BucketShelf:
                 f"{self.address(name)} could not be written or read: {error}; check {self._setting} and the server's "
                 "credentials for it"
             ) from error
-
-
-def _look(bucket: Bucket, key: str) -> Found | None:
-    """None, too, where stores hide from those who may only put whether there is such a key."""
-    try:
-        return bucket.look(key)
-    except BucketFailed as error:
-        if error.status == HTTPStatus.FORBIDDEN:
-            return None
-        raise
 
 
 def _seen(content: Path, sha256: str) -> Seen:
