@@ -182,19 +182,26 @@ def test_a_marker_of_a_folder_is_no_file(store: Store, tmp_path: Path):
     assert tree(bring(store, "marked/", tmp_path / "in")) == {"train/1.txt": b"1"}
 
 
-@pytest.mark.parametrize("key", ["nothing/here.zip", "nothing/here/"])
-def test_nothing_there_is_said(store: Store, tmp_path: Path, key: str):
-    with pytest.raises(FetchFailed, match=f"there is nothing at {store.scheme}://{BUCKET}/{key}") as caught:
+@pytest.mark.parametrize(
+    ("key", "missing"), [("nothing/here.zip", "no object of that name"), ("nothing/here/", "nothing below that name")]
+)
+def test_nothing_there_is_said(store: Store, tmp_path: Path, key: str, missing: str):
+    words = f"there is nothing at {store.scheme}://{BUCKET}/{key}: the (bucket|container) is there, but has {missing}; check"
+    with pytest.raises(FetchFailed, match=words) as caught:
         bring(store, key, tmp_path / "in")
     assert caught.value.code == "not_found"
 
 
-def test_a_bucket_that_is_not_there_is_said(store: Store, tmp_path: Path):
-    with pytest.raises(FetchFailed) as caught:
+@pytest.mark.parametrize("key", ["x.zip", "x/"])
+def test_a_bucket_that_is_not_there_is_said(store: Store, tmp_path: Path, key: str):
+    with pytest.raises(
+        FetchFailed, match=f"/{key}: there is no (bucket|container) no-such-bucket; check its name"
+    ) as caught:
         fetch(
-            f"{store.scheme}://no-such-bucket/x.zip",
+            f"{store.scheme}://no-such-bucket/{key}",
             tmp_path,
             sources=Sources(endpoints={store.scheme: store.endpoint}),
+            limits=QUICK,
         )
     assert caught.value.code == "not_found"
 
@@ -346,6 +353,18 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def deny(visit: Any) -> None:
     visit.head(403, Content_Length=0)
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
+@pytest.mark.parametrize("to_lists", [401, 403, 503])
+@pytest.mark.usefixtures("nobody")
+def test_where_a_store_does_not_tell_what_is_missing_both_are_named(
+    scheme: str, to_lists: int, web: Callable[..., Any], tmp_path: Path
+):
+    site = web(lambda visit: visit.head(to_lists if "prefix=" in visit.path else 404, Content_Length=0))
+    with pytest.raises(FetchFailed, match=r"no (bucket|container) bucket, or it has no object of that name") as caught:
+        fetch(f"{scheme}://bucket/x.zip", tmp_path, sources=Sources(endpoints={scheme: site.url}), limits=QUICK)
+    assert caught.value.code == "not_found"
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs", "az"])

@@ -33,12 +33,15 @@ from eyebright_kit.remote.source import (
     Listed,
     access_denied,
     changed,
-    not_found,
+    no_bucket,
+    no_bucket_or_object,
+    no_object,
     refused,
 )
 
 _PIECE_BYTES = 4 << 20
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_MISSING = {"ContainerNotFound": no_bucket, "BlobNotFound": no_object}
 _SCOPE = "https://storage.azure.com/.default"
 _MANNERS: dict[str, Any] = {
     "retry_total": 0,  # tries are counted in one place, and that is not here
@@ -91,7 +94,9 @@ class AzureStorage:
         if status in (401, 403) or code == "PublicAccessNotPermitted":
             who = "read as the public, since the server has no credentials for Azure" if self._anonymous else "read"
             return access_denied(address, f"{who}: {code}")
-        return not_found(address) if status == 404 else refused(address, f"{code} (HTTP {status})")
+        if status == 404:
+            return _MISSING.get(code, no_bucket_or_object)(address)
+        return refused(address, f"{code} (HTTP {status})")
 
 
 def _client(endpoint: str | None) -> tuple[BlobServiceClient, bool]:

@@ -16,7 +16,7 @@ from eyebright_kit.remote.source import (
     Listed,
     Source,
     installed,
-    not_found,
+    no_object,
     schemes_in_words,
     source_for,
 )
@@ -167,7 +167,7 @@ class _Errand:
         except Interrupted as error:
             raise FetchFailed(FetchCode.UNREACHABLE, f"{self.address.shown} could not be listed: {error}") from error
         if not found:
-            raise not_found(self.address)
+            raise no_object(self.address)
         _require_paths(map(self._name, found))
         return found
 

@@ -27,6 +27,7 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from eyebright_kit.remote.address import Address
+from eyebright_kit.remote.failure import FetchFailed
 from eyebright_kit.remote.source import (
     CONNECT_SECONDS,
     READ_SECONDS,
@@ -36,7 +37,9 @@ from eyebright_kit.remote.source import (
     Listed,
     access_denied,
     changed,
-    not_found,
+    no_bucket,
+    no_bucket_or_object,
+    no_object,
     refused,
 )
 
@@ -55,7 +58,7 @@ class GoogleStorage:
 
     def list(self, prefix: Address) -> Iterator[Listed]:
         with self._explained(prefix):
-            for blob in self._client.list_blobs(prefix.place, prefix=prefix.key, timeout=_TIMEOUT, retry=None):
+            for blob in self._listed(prefix):
                 yield Listed(blob.name, int(blob.size), str(blob.generation))
 
     @contextmanager
@@ -71,6 +74,9 @@ class GoogleStorage:
     def close(self) -> None:
         self._client.close()
 
+    def _listed(self, prefix: Address, **options: Any) -> Any:
+        return self._client.list_blobs(prefix.place, prefix=prefix.key, timeout=_TIMEOUT, retry=None, **options)
+
     @contextmanager
     def _explained(self, address: Address) -> Generator[None]:
         try:
@@ -78,7 +84,7 @@ class GoogleStorage:
         except (PreconditionFailed, RequestRangeNotSatisfiable) as error:
             raise changed(address) from error
         except NotFound as error:
-            raise not_found(address) from error
+            raise self._missing(address) from error
         except (Forbidden, Unauthorized) as error:
             raise access_denied(address, f"read{self._public}: HTTP {error.code}") from error
         except InvalidOperation as error:  # how the library takes a 401 that answers the public
@@ -87,6 +93,16 @@ class GoogleStorage:
             raise Interrupted(type(error).__name__) from error
         except (GoogleAPICallError, GoogleAuthError) as error:
             raise refused(address, f"{type(error).__name__}: {error}") from error
+
+    def _missing(self, address: Address) -> FetchFailed:
+        """Google words a missing bucket like a missing object, but for who lists it."""
+        try:
+            next(iter(self._listed(address, max_results=1)), None)
+        except NotFound:
+            return no_bucket(address)
+        except (GoogleAPICallError, GoogleAuthError, RequestException, HTTPError):
+            return no_bucket_or_object(address)
+        return no_object(address)
 
 
 def _credentials() -> tuple[str, Any]:

@@ -24,7 +24,9 @@ from eyebright_kit.remote.source import (
     Listed,
     access_denied,
     changed,
-    not_found,
+    no_bucket,
+    no_bucket_or_object,
+    no_object,
     refused,
 )
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 18
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_MISSING = {"NoSuchBucket": no_bucket, "NoSuchKey": no_object}
 _THROTTLED = frozenset({"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException"})
 
 
@@ -82,7 +85,7 @@ class S3:
             who = "read as the public, since the server has no credentials for S3" if self._anonymous else "read"
             raise access_denied(address, f"{who}: {code}") from error
         if status == 404:
-            raise not_found(address) from error
+            raise _MISSING.get(code, no_bucket_or_object)(address) from error
         raise refused(address, f"{code} (HTTP {status})") from error
 
 

@@ -124,8 +124,36 @@ def not_found(address: Address) -> FetchFailed:
     return FetchFailed(FetchCode.NOT_FOUND, f"there is nothing at {address.shown}; check the address")
 
 
+def no_bucket(address: Address) -> FetchFailed:
+    return FetchFailed(
+        FetchCode.NOT_FOUND,
+        f"there is nothing at {address.shown}: there is no {_kind(address)} {address.place}; check its name",
+    )
+
+
+def no_object(address: Address) -> FetchFailed:
+    what = "nothing below that name" if address.is_prefix else "no object of that name"
+    return FetchFailed(
+        FetchCode.NOT_FOUND,
+        f"there is nothing at {address.shown}: the {_kind(address)} is there, but has {what}; check that, or put it there",
+    )
+
+
+def no_bucket_or_object(address: Address) -> FetchFailed:
+    """For a place that does not tell which."""
+    kind = _kind(address)
+    return FetchFailed(
+        FetchCode.NOT_FOUND,
+        f"there is nothing at {address.shown}: there is no {kind} {address.place}, or it has no object of that name; check both",
+    )
+
+
 def refused(address: Address, found: str) -> FetchFailed:
     return FetchFailed(FetchCode.REFUSED, f"{address.shown} could not be read: {found}")
+
+
+def _kind(address: Address) -> str:
+    return "container" if address.scheme == "az" else "bucket"
 
 
 @cache

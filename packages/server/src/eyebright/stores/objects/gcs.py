@@ -208,10 +208,13 @@ def _failed(error: BaseException) -> BucketFailed:
     """Without addresses: that of an upload is a secret, which lets its holder go on with it."""
     if isinstance(error, RetryError) and error.cause is not None:
         return _failed(error.cause)
+    if isinstance(error, NotFound):  # of an object it is told where one is asked for
+        return BucketFailed(f"there is no such bucket: HTTP {error.code}", error.code)
     if isinstance(error, GoogleAPICallError):
         return BucketFailed(f"{type(error).__name__} (HTTP {error.code})", error.code)
     if isinstance(error, InvalidResponse):
-        return BucketFailed(f"HTTP {_status(error)}", _status(error))
+        gone = "there is no such bucket, or the upload was forgotten: " if _status(error) == 404 else ""
+        return BucketFailed(f"{gone}HTTP {_status(error)}", _status(error))
     if isinstance(error, GoogleAuthError):
         return BucketFailed(f"{type(error).__name__}: {next(iter(error.args), '')}")
     return BucketFailed(type(error).__name__)
