@@ -23,14 +23,30 @@ EyebrightError                500  internal
         └── TrainerMissing    503  trainer_missing
 
 `code` is the stable machine name; the docstring is the default message. A message says what was found, what was expected and
-what to do.
+what to do; where that is not the same at every door, it is a `Way`.
 """
 
 import errno
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, ClassVar
+
+
+class Way(StrEnum):
+    """How to go on after a refusal: by a command or a request. A door whose callers have neither puts it in its own words, with
+    the same names in braces."""
+
+    DATASETS = "`eyebright datasets list` (GET /api/v1/datasets) shows which there are"
+    JOBS = "`eyebright jobs list` (GET /api/v1/jobs) shows which there are"
+    MODELS = "`eyebright models list` (GET /api/v1/models) shows which there are"
+    PARKED = "`eyebright queue parked` (GET /api/v1/queue/parked) shows which there are"
+    WEBHOOKS = "`eyebright webhooks list` (GET /api/v1/webhooks) shows which there are"
+    ARTIFACTS = "`eyebright jobs artifacts {job}` (GET /api/v1/jobs/{job}/artifacts) shows which there are"
+    UPLOAD = "begin anew with POST /api/v1/uploads"
+    DOWNLOAD = "`eyebright models download {model}` fetches its files"
+    UNALIAS = "point to another model, or take the alias away first: {commands} (DELETE /api/v1/models/{model}/aliases/{alias})"
 
 
 class EyebrightError(Exception):
@@ -39,10 +55,27 @@ class EyebrightError(Exception):
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
 
-    def __init__(self, message: str | None = None, *, errors: Sequence[dict[str, Any]] = ()) -> None:
-        super().__init__(message or (self.__doc__ or "").strip())
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        errors: Sequence[dict[str, Any]] = (),
+        way: Way | None = None,
+        about: Mapping[str, str] | None = None,
+    ) -> None:
+        """`about` has what the way names in braces."""
+        self._found = message or (self.__doc__ or "").strip()
+        self._way, self._about = way, about or {}
+        super().__init__(self.said({}))
         self.message = str(self)
         self.errors = tuple(errors)
+
+    def said(self, words: Mapping[Way, str]) -> str:
+        """The message, with its way out in a door's own words where it has some."""
+        if self._way is None:
+            return self._found
+        way = words.get(self._way, self._way).format_map(self._about)
+        return f"{self._found}{' ' if self._found.endswith(('.', '?')) else '; '}{way}"
 
 
 class InvalidRequest(EyebrightError):
@@ -185,24 +218,30 @@ class TrainerMissing(TrainerUnavailable):
     code = "trainer_missing"
 
 
+def no_dataset(name: str, near: str = "") -> NotFound:
+    """`near` is a sentence about names that are like it."""
+    return NotFound(f"there is no data set named {name}{near}", way=Way.DATASETS)
+
+
+def no_version(version_id: str) -> NotFound:
+    return NotFound(f"there is no data set version {version_id}", way=Way.DATASETS)
+
+
 def no_job(job_id: str) -> NotFound:
-    return NotFound(f"there is no job {job_id}; `eyebright jobs list` (GET /api/v1/jobs) shows which there are")
+    return NotFound(f"there is no job {job_id}", way=Way.JOBS)
 
 
-def no_model(model_id: str) -> NotFound:
-    return NotFound(f"there is no model {model_id}; `eyebright models list` (GET /api/v1/models) shows which there are")
+def no_model(model_id: str, near: str = "") -> NotFound:
+    """`near` is a sentence about names that are like it."""
+    return NotFound(f"there is no model {model_id}{near}", way=Way.MODELS)
 
 
 def no_parked(parked_id: str) -> NotFound:
-    return NotFound(
-        f"there is no parked message {parked_id}; `eyebright queue parked` (GET /api/v1/queue/parked) shows which there are"
-    )
+    return NotFound(f"there is no parked message {parked_id}", way=Way.PARKED)
 
 
 def no_webhook(endpoint_id: str) -> NotFound:
-    return NotFound(
-        f"there is no webhook {endpoint_id}; `eyebright webhooks list` (GET /api/v1/webhooks) shows which there are"
-    )
+    return NotFound(f"there is no webhook {endpoint_id}", way=Way.WEBHOOKS)
 
 
 def no_delivery(delivery_id: str) -> NotFound:
@@ -216,10 +255,11 @@ def model_deleted(model_id: str, title: str, deleted_at_ms: int) -> NotFound:
 
 def model_in_use(title: str, aliases: Sequence[str]) -> Conflict:
     """While a name that people rely on points to it."""
-    ways = ", ".join(f"`eyebright models unalias {shlex.quote(title)} {alias}`" for alias in aliases)
+    commands = ", ".join(f"`eyebright models unalias {shlex.quote(title)} {alias}`" for alias in aliases)
     return Conflict(
-        f"{title} is what {' and '.join(aliases)} {'stand' if len(aliases) > 1 else 'stands'} for; point to another model, "
-        f"or take the alias away first: {ways} (DELETE /api/v1/models/{title}/aliases/{aliases[0]})"
+        f"{title} is what {' and '.join(aliases)} {'stand' if len(aliases) > 1 else 'stands'} for",
+        way=Way.UNALIAS,
+        about={"commands": commands, "model": title, "alias": aliases[0]},
     )
 
 

@@ -281,7 +281,7 @@ async def test_an_unknown_model_is_not_found(database):
 @pytest.mark.parametrize("number", ["0", "2147483648", "9" * 30, "²"])
 async def test_a_number_that_no_version_can_have_is_like_any_unknown_one(database, number):
     await finish(database, model(1))
-    with pytest.raises(NotFound, match=f"there is no model cats@{number}; "):
+    with pytest.raises(NotFound, match=rf"there is no model cats@{number}\. "):
         await find(database.models, f"cats@{number}")
 
 

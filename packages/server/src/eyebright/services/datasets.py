@@ -12,7 +12,7 @@ from eyebright.core.job import Job
 from eyebright.core.records import Dataset, Version
 from eyebright.core.resolve import nearest
 from eyebright.core.unsuccessful import error_of, errors_of
-from eyebright.errors import InvalidRequest, NotFound
+from eyebright.errors import InvalidRequest, NotFound, no_dataset
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobHistory, JobStore, Receipt
 from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
@@ -279,9 +279,9 @@ async def find(store: DatasetStore, name: str) -> Dataset:
     """A data set by name. Raises NotFound with the nearest names."""
     try:
         return await store.get(name)
-    except NotFound as error:
+    except NotFound:
         known = [dataset.name for dataset in await store.list(None, NAMES_LOOKED_AT)]
-        raise NotFound(f"{error.message}.{nearest(name, known)}") from None
+        raise no_dataset(name, f".{nearest(name, known)}" if known else "") from None
 
 
 def _all_refused(refused: Sequence[Mapping[str, str]], count: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eyebright.core.records import Checkpoint, StoredEvent
-from eyebright.errors import NotFound, model_deleted
+from eyebright.errors import NotFound, Way, model_deleted
 from eyebright.ports.executor import Executor, Handle
 from eyebright.ports.jobs import JobHistory, JobStore
 from eyebright.ports.objects import ObjectStore, attempt_prefix
@@ -126,7 +126,7 @@ class History:
             if artifact.ref.path == path:
                 return await self._objects.local(attempt_prefix(job_id, artifact.attempt) + path)
         await self._require_model(job_id)
-        raise NotFound(f"job {job_id} has no artifact {path!r}; see GET /api/v1/jobs/{job_id}/artifacts")
+        raise NotFound(f"job {job_id} has no artifact {path!r}", way=Way.ARTIFACTS, about={"job": job_id})
 
     async def logs(self, job_id: str, offset: int = 0, attempt: int | None = None) -> LogChunk:
         """What an attempt (default: the newest) printed from byte `offset` on."""

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from eyebright.core.records import Model
-from eyebright.errors import EyebrightError, InvalidRequest, NotFound
+from eyebright.errors import EyebrightError, InvalidRequest, NotFound, Way
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Predictor
@@ -162,6 +162,7 @@ class Models:
 def _require_answers(model: Model, task: TaskInfo | None) -> None:
     if task is not None and not task.predicts:
         raise InvalidRequest(
-            f"{model.title} is of {model.task} and answers nothing about an image; `eyebright models download {model.title}` "
-            "fetches its files"
+            f"{model.title} is of {model.task} and answers nothing about an image",
+            way=Way.DOWNLOAD,
+            about={"model": model.title},
         )

@@ -32,9 +32,9 @@ class Preflights:
         self._durations = durations
         self._executors = executors
 
-    async def preflight(self, request: PreflightRequest) -> Preflight:
-        """Never raises for what is wrong with the order: that is what it answers."""
-        found = _Found()
+    async def preflight(self, request: PreflightRequest, said: Callable[[EyebrightError], str] = str) -> Preflight:
+        """Never raises for what is wrong with the order: that is what it answers, as it is `said` at the door."""
+        found = _Found(said)
         found.tried(lambda: self._orders.check_executor(request.executor))
         parent = await found.awaited(self._orders.parent(request))
         request = as_of(request, parent) if parent else request
@@ -100,34 +100,34 @@ def _training(plan: Plan, executor: str) -> Training:
 class _Found:
     """Collects what is refused."""
 
+    said: Callable[[EyebrightError], str]
     findings: list[PreflightFinding] = field(default_factory=list[PreflightFinding])
 
     def tried(self, look: Callable[[], T]) -> T | None:
         try:
             return look()
         except EyebrightError as error:
-            self.findings += _refusals(error)
+            self.findings += self._refusals(error)
             return None
 
     async def awaited(self, look: Awaitable[T]) -> T | None:
         try:
             return await look
         except EyebrightError as error:
-            self.findings += _refusals(error)
+            self.findings += self._refusals(error)
             return None
 
     def idle(self, resolved: Resolved) -> None:
         for key, message in resolved.idle.items():
             self.findings.append(PreflightFinding(severity="warning", code="idle_setting", message=message, field=key))
 
-
-def _refusals(error: EyebrightError) -> Iterator[PreflightFinding]:
-    """Each thing that it names, or itself."""
-    named = [problem for problem in error.errors if "message" in problem]
-    for problem in named or [{"message": error.message}]:
-        yield PreflightFinding(
-            severity="error", code=error.code, message=problem["message"], field=problem.get("field", "")
-        )
+    def _refusals(self, error: EyebrightError) -> Iterator[PreflightFinding]:
+        """Each thing that it names, or itself."""
+        named = [problem for problem in error.errors if "message" in problem]
+        for problem in named or [{"message": self.said(error)}]:
+            yield PreflightFinding(
+                severity="error", code=error.code, message=problem["message"], field=problem.get("field", "")
+            )
 
 
 def _shortages(disks: Iterable[DiskForecast], memory: MemoryForecast | None) -> Iterator[PreflightFinding]:

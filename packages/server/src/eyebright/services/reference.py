@@ -21,7 +21,7 @@ async def find(store: ModelStore, reference: str) -> Model:
     """Raises NotFound with the nearest that there is, or with when it was deleted."""
     model = await _read(store, reference)
     if model is None:
-        raise NotFound(no_model(reference).message + await _hint(store, reference))
+        raise no_model(reference, await _hint(store, reference))
     if model.deleted_at_ms is not None:
         raise model_deleted(model.id, model.title, model.deleted_at_ms)
     return model

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from eyebright.errors import Conflict, Locked, NotFound, TooLarge
+from eyebright.errors import Conflict, Locked, NotFound, TooLarge, Way
 from eyebright.ports.clock import Clock
 from eyebright.services.room import Room, heard, mib, pour, to_its_end
 from eyebright.settings import UploadSettings
@@ -208,7 +208,7 @@ class Uploads:
 
 
 def _unknown(upload_id: str) -> NotFound:
-    return NotFound(f"there is no upload {upload_id[:40]}, or its time is up; begin anew with POST /api/v1/uploads")
+    return NotFound(f"there is no upload {upload_id[:40]}, or its time is up", way=Way.UPLOAD)
 
 
 def _require_expected(size: int, missing: int) -> None:

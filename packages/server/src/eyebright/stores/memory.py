@@ -30,7 +30,17 @@ from eyebright.core.records import (
     transition_to,
     with_exports,
 )
-from eyebright.errors import Conflict, GuardViolated, NotFound, model_deleted, model_in_use, no_job, no_model, no_parked
+from eyebright.errors import (
+    Conflict,
+    GuardViolated,
+    model_deleted,
+    model_in_use,
+    no_dataset,
+    no_job,
+    no_model,
+    no_parked,
+    no_version,
+)
 from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
 from eyebright.ports.parked import MOST
 from eyebright.stores.memory_webhooks import MemoryWebhooks
@@ -323,13 +333,13 @@ class MemoryDatasets:
     async def version(self, version_id: str) -> Version:
         found = [version for version in self._state.versions.values() if version.id == version_id]
         if not found:
-            raise NotFound(f"there is no data set version {version_id}")
+            raise no_version(version_id)
         return min(found, key=lambda version: (version.created_at_ms, version.dataset))
 
     async def get(self, name: str) -> Dataset:
         versions = self._of(name)
         if not versions:
-            raise NotFound(f"there is no data set named {name}")
+            raise no_dataset(name)
         return Dataset(name=name, created_at_ms=versions[-1].created_at_ms, versions=versions)
 
     async def list(self, after: str | None = None, limit: int = 50) -> list[Dataset]:

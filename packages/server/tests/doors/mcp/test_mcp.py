@@ -13,6 +13,7 @@ from mcp.shared.exceptions import MCPError
 
 from doors.mcp.agent import agent, call, refused
 from eyebright.doors.mcp.answers import LONGEST, MOST, within_limits
+from eyebright.doors.mcp.ways import WAYS
 from eyebright_wire.resources import JobView
 
 INITIALIZE = {
@@ -264,6 +265,62 @@ async def test_before_a_model_is_deleted_its_loss_is_shown(operated):
         await operated.context.services.models.unpoint(model, "production")
         assert (await call(client, "delete_model", model_id=model, confirm=True))["result"] == {"id": model}
         assert "was deleted on" in await refused(client, "describe_model", model=model)
+
+
+async def test_the_way_out_of_a_refusal_is_one_of_the_tools(operated):
+    refusals = {
+        "list_jobs": [("describe_job", {"job_id": "job_1"}), ("cancel_job", {"job_id": "job_1", "confirm": True})],
+        "list_models": [("describe_model", {"model": "cats@2"}), ("delete_model", {"model_id": "mdl_1"})],
+        "list_datasets": [
+            ("describe_dataset", {"name": "petz"}),
+            ("describe_dataset_version", {"version_id": "dsv_1"}),
+            ("start_training", {"order": {"dataset": "petz"}, "confirm": True}),
+        ],
+        "describe_job": [("describe_inspection", {"job_id": (await ordered(operated)).id})],
+    }
+    async with agent(operated) as client:
+        for way, asked in refusals.items():
+            for tool, arguments in asked:
+                said = await refused(client, tool, **arguments)
+                assert f"`{way}`" in said, said
+                assert_no_command(said)
+        upload = await refused(client, "inspect_dataset", order={"upload": "upl_0192f3"})
+        assert "name a path on the server" in upload
+        assert_no_command(upload)
+
+
+async def test_findings_tell_an_agent_of_its_tools_and_others_of_commands(operated):
+    await operated.add_dataset()
+    order = {"dataset": "petz", "parent": "cats"}
+    async with agent(operated) as client:
+        told = (await call(client, "estimate_training", order=order))["data"]["findings"]
+        previews = [
+            (await call(client, tool, order=order))["preview"] for tool in ("start_training", "rehearse_training")
+        ]
+    assert [preview["findings"] for preview in previews] == [told, told]
+    said = "\n".join(finding["message"] for finding in told)
+    assert "`list_models`" in said
+    assert "`list_datasets`" in said
+    assert_no_command(said)
+    answer = await operated.post("/api/v1/jobs:preflight", json=order)
+    assert "`eyebright models list` (GET /api/v1/models)" in answer.text
+
+
+async def test_the_ways_of_agents_fit_and_name_tools_that_there_are(operated):
+    async with agent(operated) as client:
+        tools = {tool.name for tool in (await client.list_tools()).tools}
+    for way, words in WAYS.items():
+        assert set(re.findall(r"`(\w+)`", words)) <= tools, way
+        assert set(re.findall(r"{\w+}", words)) <= set(re.findall(r"{\w+}", way)), way
+
+
+async def ordered(site):
+    await site.add_dataset()
+    return await site.order()
+
+
+def assert_no_command(said):
+    assert not re.search(r"`eyebright |(GET|POST|DELETE) /", said), said
 
 
 async def test_a_report_that_is_not_there_yet_is_said_so(site):

@@ -10,6 +10,7 @@ from pydantic import Field
 from eyebright.doors.mcp.answers import Deleted, ImportPreview, ModelLoss, SourcePreview, Step, done, previewed
 from eyebright.doors.mcp.reading import JobId, ModelName
 from eyebright.doors.mcp.tools import tool
+from eyebright.doors.mcp.ways import in_tools
 from eyebright.errors import InvalidRequest, model_in_use
 from eyebright.services import Services
 from eyebright_wire.jobs import JobRequest, PreflightRequest, RehearsalRequest
@@ -56,7 +57,7 @@ class Changing:
         """Have the first batches of an order tried, with its checkpoint and exports, for about a minute; no model comes of it.
         The preview is estimate_training's; the result is a job, and describe_rehearsal tells what it found."""
         if not confirm:
-            return previewed(await self._services.preflights.preflight(PreflightRequest(**order.model_dump())))
+            return await self._looked_at(order)
         rehearsal = RehearsalRequest(**order.model_dump())
         return done((await self._services.jobs.rehearse(rehearsal, source=SOURCE, key=key)).view)
 
@@ -87,7 +88,7 @@ class Changing:
     ) -> Step[Preflight, JobView]:
         """Order a training. Only `dataset` must be given. The preview is estimate_training's; the result is a job."""
         if not confirm:
-            return previewed(await self._services.preflights.preflight(PreflightRequest(**order.model_dump())))
+            return await self._looked_at(order)
         return done((await self._services.jobs.submit(order, source=SOURCE, key=key)).view)
 
     @tool("train", "Cancel a job", changes=True, destroys=True)
@@ -134,6 +135,9 @@ class Changing:
             raise model_in_use(f"{model.name}@{model.number}", model.aliases)
         size_bytes = sum(artifact.size_bytes for artifact in model.artifacts)
         return previewed(ModelLoss(model=model, files=len(model.artifacts), size_bytes=size_bytes))
+
+    async def _looked_at(self, order: JobRequest) -> Step[Preflight, JobView]:
+        return previewed(await self._services.preflights.preflight(PreflightRequest(**order.model_dump()), in_tools))
 
     async def _image(self, path: str | None, image: str | None) -> bytes:
         if (path is None) == (image is None):

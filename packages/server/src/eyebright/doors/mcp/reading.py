@@ -24,6 +24,7 @@ from eyebright.doors.mcp.answers import (
     told_page,
 )
 from eyebright.doors.mcp.tools import tool
+from eyebright.doors.mcp.ways import in_tools
 from eyebright.ports.jobs import JobQuery
 from eyebright.services import Services
 from eyebright_kit.importing.handover import REPORT as INSPECTION
@@ -72,7 +73,7 @@ class Reading:
     async def estimate_training(self, order: PreflightRequest) -> Told[Preflight]:
         """Everything that is wrong with an order, what it would run as, and the time, memory and disk space it would take, with
         how wrong such estimates are of earlier ones. Nothing is kept. Without `dataset`, everything but the data is checked."""
-        return told(await self._services.preflights.preflight(order))
+        return told(await self._services.preflights.preflight(order, in_tools))
 
     @tool("plan", "Show a rehearsal's report")
     async def describe_rehearsal(self, job_id: JobId) -> Told[RehearsalReport]:

@@ -10,6 +10,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel
 
+from eyebright.doors.mcp.ways import in_tools
 from eyebright.errors import EyebrightError, StorageFull, is_full
 
 Phase = Literal["plan", "discover", "train", "monitor", "manage"]
@@ -92,6 +93,7 @@ def arguments_of(verb: Callable[..., Awaitable[Any]]) -> frozenset[str]:
 
 
 def said(error: EyebrightError) -> str:
-    more = [each for each in error.errors[:_MOST] if str(each.get("message", "")) not in error.message]
-    lines = [f"{error.code}: {error.message}", *(f"- {each.get('field', '')}: {each['message']}" for each in more)]
+    message = in_tools(error)
+    more = [each for each in error.errors[:_MOST] if str(each.get("message", "")) not in message]
+    lines = [f"{error.code}: {message}", *(f"- {each.get('field', '')}: {each['message']}" for each in more)]
     return "\n".join(lines)[:_LONGEST]

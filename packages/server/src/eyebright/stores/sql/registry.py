@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.records import Dataset, Exported, Model, Version, with_exports
-from eyebright.errors import NotFound, model_deleted, model_in_use, no_model
+from eyebright.errors import model_deleted, model_in_use, no_dataset, no_model, no_version
 from eyebright.stores.sql import rows
 from eyebright.stores.sql.batch import Batch, write
 from eyebright.stores.sql.engine import Engine, queue_up
@@ -50,13 +50,13 @@ class SqlDatasets:
         async with self._engine.reading() as connection:
             row = (await connection.execute(statement)).mappings().one_or_none()
         if row is None:
-            raise NotFound(f"there is no data set version {version_id}")
+            raise no_version(version_id)
         return rows.version(row)
 
     async def get(self, name: str) -> Dataset:
         found = await _datasets(self._engine, dataset_versions.c.dataset == name)
         if not found:
-            raise NotFound(f"there is no data set named {name}")
+            raise no_dataset(name)
         return found[0]
 
     async def list(self, after: str | None = None, limit: int = 50) -> list[Dataset]:
