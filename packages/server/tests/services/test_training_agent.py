@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
+from zipfile import ZipFile
 
 import pytest
 from databases import Postgres
 from harness.agent import BUCKET, START, Agent
 from harness.agent import agent as make_agent
+from harness.site import bmp
 
 from eyebright.core.callers import LogLine
 from eyebright.errors import TooManyRequests, Unavailable
@@ -396,6 +398,16 @@ async def test_data_that_are_no_data_set_are_500(agent: Agent):
     answer = await outcome(agent, project)
     assert answer.status_code == 500, answer.text
     assert (await agent.status(project)) == "failed"
+
+
+async def test_data_of_one_class_are_told_how_classes_lie(agent: Agent):
+    with ZipFile(agent.folder / "bucket/cats.zip", "w") as archive:
+        for number in range(12):
+            archive.writestr(f"cats/{number}.bmp", bmp(number))
+    project = await agent.add_project(gcs_url=f"{BUCKET}/cats.zip")
+    told = (await outcome(agent, project)).json()["error"]
+    assert "has 1 class folder (cats); classification needs 2 or more: one folder per class" in told
+    assert "caption" not in told
 
 
 async def test_a_training_that_fails_is_500_with_its_reason(agent: Agent):

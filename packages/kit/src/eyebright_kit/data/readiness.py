@@ -236,11 +236,8 @@ def _too_few_classes(evidence: Evidence) -> Iterator[str]:
         where = where if not where.startswith("*/") else "the data set"
         planned = evidence.plan.drop or evidence.plan.rename
         found = f"the plan leaves {len(classes)} class" if planned else f"{where} has {len(classes)} {noun}"
-        alone = len(classes) == 1 and not evidence.reading.splits
-        yield (
-            f"{found} ({', '.join(classes)}); classification needs 2 or more"
-            + (f"; text to image needs no class, but {_CAPTIONS}" if alone else "")
-        )
+        layout = f": {evidence.layout}" if evidence.reading.places and not planned else ""
+        yield f"{found} ({', '.join(classes)}); classification needs 2 or more{layout}"
 
 
 def _classes_without_images(evidence: Evidence) -> Iterator[str]:
