@@ -394,9 +394,18 @@ async def test_jobs_are_found_by_what_they_are(database):
 
 async def test_imports_and_rehearsals_are_told_from_trainings(database):
     await submit(database, job(1), job(2, trainer="importer"), job(3), job(4, trainer="rehearser"))
-    expected = {None: "4321", JobKind.IMPORT: "2", JobKind.TRAINING: "31", JobKind.REHEARSAL: "4"}
-    for kind, ids in expected.items():
-        assert "".join(each.id[-1] for each in await database.jobs.find(JobQuery(kind=kind))) == ids
+    expected = {
+        (): "4321",
+        (JobKind.IMPORT,): "2",
+        (JobKind.TRAINING,): "31",
+        (JobKind.REHEARSAL,): "4",
+        (JobKind.IMPORT, JobKind.REHEARSAL): "42",
+        (JobKind.IMPORT, JobKind.TRAINING): "321",
+        tuple(JobKind): "4321",
+    }
+    for kinds, ids in expected.items():
+        found = await database.jobs.find(JobQuery(kinds=frozenset(kinds)))
+        assert "".join(each.id[-1] for each in found) == ids
 
 
 async def test_due_jobs_come_by_priority_then_age(database):

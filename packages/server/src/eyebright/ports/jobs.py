@@ -27,7 +27,7 @@ class Receipt:
 class JobQuery:
     """Filters and keyset paging, newest first; `after` is the id of the last job of the page before."""
 
-    kind: JobKind | None = None
+    kinds: frozenset[JobKind] = frozenset()
     states: frozenset[JobState] = frozenset()
     trainer: str | None = None
     dataset_version: str | None = None

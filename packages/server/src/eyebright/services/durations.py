@@ -81,7 +81,9 @@ class Durations:
 
     async def _past(self, training: Training) -> Sequence[Took]:
         succeeded = frozenset({JobState.SUCCEEDED})
-        query = JobQuery(kind=JobKind.TRAINING, states=succeeded, trainer=training.trainer, limit=_LOOKED_AT)
+        query = JobQuery(
+            kinds=frozenset({JobKind.TRAINING}), states=succeeded, trainer=training.trainer, limit=_LOOKED_AT
+        )
         now_ms, found = self._clock.now_ms(), await self._store.find(query)
         alike = [job for job in found if (job.trainer, job.task, job.model, job.executor) == training.kind]
         images = {version: await self._images(version) for version in {job.dataset_version for job in alike}}

@@ -68,7 +68,7 @@ class Exports:
         return next((job for job in await self._earlier(model, form) if not job.state.final), None)
 
     async def _earlier(self, model: Model, form: str) -> list[Job]:
-        found = await self._jobs.find(JobQuery(kind=JobKind.EXPORT, parent=model.id, limit=_LOOKED_AT))
+        found = await self._jobs.find(JobQuery(kinds=frozenset({JobKind.EXPORT}), parent=model.id, limit=_LOOKED_AT))
         return [job for job in found if job.resolved["format"] == form]
 
     async def _insert(self, model: Model, form: str, rerun_of: str | None) -> Job:

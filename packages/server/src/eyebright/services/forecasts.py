@@ -103,9 +103,11 @@ class Forecasts:
         succeeded = frozenset({JobState.SUCCEEDED})
         trainer, task = plan.environment.trainer, plan.task.name
         trained = await self._store.find(
-            JobQuery(kind=JobKind.TRAINING, states=succeeded, trainer=trainer, limit=_LOOKED_AT)
+            JobQuery(kinds=frozenset({JobKind.TRAINING}), states=succeeded, trainer=trainer, limit=_LOOKED_AT)
         )
-        tried = await self._store.find(JobQuery(kind=JobKind.REHEARSAL, states=succeeded, limit=_LOOKED_AT))
+        tried = await self._store.find(
+            JobQuery(kinds=frozenset({JobKind.REHEARSAL}), states=succeeded, limit=_LOOKED_AT)
+        )
         jobs = [*trained, *map(rehearsed, tried)]
         alike = [job for job in jobs if (job.trainer, job.task, job.model) == (trainer, task, plan.model)]
         return [await self._ran(job) for job in sorted(alike, key=lambda job: job.id, reverse=True)]

@@ -429,7 +429,7 @@ def _run(state: State, key: AttemptKey) -> Run | None:
 def _matches(job: Job, query: JobQuery) -> bool:
     return (
         (not query.states or job.state in query.states)
-        and query.kind in (None, job.kind)
+        and (not query.kinds or job.kind in query.kinds)
         and query.trainer in (None, job.trainer)
         and query.dataset_version in (None, job.dataset_version)
         and query.parent in (None, job.parent)

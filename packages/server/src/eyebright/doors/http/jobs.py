@@ -90,7 +90,7 @@ async def list_jobs(
     limit: Limit = 50,
 ) -> Page[JobView]:
     query = JobQuery(
-        kind=kind,
+        kinds=frozenset({kind} if kind else ()),
         states=frozenset(states or ()),
         trainer=trainer,
         dataset_version=dataset_version,

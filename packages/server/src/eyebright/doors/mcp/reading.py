@@ -126,7 +126,7 @@ class Reading:
         limit: Limit = 20,
     ) -> Told[Page[JobSummary]]:
         """Trainings, imports, exports and rehearsals, newest first; describe_job tells all of one."""
-        query = JobQuery(kind=kind, states=frozenset(states), after=after, limit=limit)
+        query = JobQuery(kinds=frozenset({kind} if kind else ()), states=frozenset(states), after=after, limit=limit)
         return told_page(await self._services.jobs.list(query), job_summary, attrgetter("id"))
 
     @tool("monitor", "Show a job")

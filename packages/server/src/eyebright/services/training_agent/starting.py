@@ -2,11 +2,11 @@
 
 import asyncio
 import hashlib
-from itertools import chain
+from typing import TypeVar
 
 import structlog
 
-from eyebright.core.callers import TRAINING_AGENT, CallersProject
+from eyebright.core.callers import TRAINING_AGENT, CallersDataset, CallersProject
 from eyebright.core.job import Job
 from eyebright.errors import (
     ConfigInvalid,
@@ -47,6 +47,8 @@ _NOW = 2**31 - 1
 #: Between two looks for the training that follows an import.
 _PAUSE_SECONDS = 0.5
 
+T = TypeVar("T")
+
 
 class TrainingFailed(EyebrightError):
     """The training has failed."""
@@ -82,15 +84,20 @@ class Starting:
         Raises InvalidRequest for a project that is not to be trained or names no training; NotFound; Unavailable while its
         database cannot be reached.
         """
-        last = await self.newest(project_id)
-        refused = False
-        if last is not None and not await self._is_over(last):
-            if not is_refusal(last):
-                return last.id
-            refused = True  # which is still to be told: whoever asks again hears why, or has mended it
-        project = await self._database.project(project_id)
+        looking = asyncio.create_task(self._look_up(project_id))
+        try:
+            last = await self.newest(project_id)
+            refused = False
+            if last is not None and not await self._is_over(last):
+                if not is_refusal(last):
+                    return last.id
+                refused = True  # which is still to be told: whoever asks again hears why, or has mended it
+            found, dataset = await looking
+        finally:
+            looking.cancel()
+        project = _known(found)
         if project.status == PENDING:
-            return await self._ordered(project, last, keep_refusal=not refused)
+            return await self._ordered(project, dataset, last, keep_refusal=not refused)
         if project.status == self._ledger.completed and last is not None and last.state is JobState.SUCCEEDED:
             return last.id
         refusal = _not_pending(project, last)
@@ -126,9 +133,13 @@ class Starting:
 
     async def newest(self, project_id: str) -> Job | None:
         """The newest import or training of a project."""
-        labels = {PROJECT: project_id}
-        found = [await self._store.find(JobQuery(kind=kind, labels=labels, limit=1)) for kind in TOLD]
-        return max(chain.from_iterable(found), key=lambda job: (job.created_at_ms, job.id), default=None)
+        found = await self._store.find(JobQuery(kinds=TOLD, labels={PROJECT: project_id}, limit=1))
+        return found[0] if found else None
+
+    async def _look_up(self, project_id: str) -> tuple[CallersProject | BaseException, CallersDataset | BaseException]:
+        """Both at once, as each takes a round trip; or what they met, as that of the project is told first."""
+        both = self._database.project(project_id), self._database.dataset(project_id)
+        return await asyncio.gather(*both, return_exceptions=True)
 
     async def _is_over(self, last: Job) -> bool:
         """Between its import and what follows a training is under way."""
@@ -136,13 +147,15 @@ class Starting:
             return False
         return last.state.final and await self._ledger.has_told(last)
 
-    async def _ordered(self, project: CallersProject, last: Job | None, *, keep_refusal: bool) -> str:
+    async def _ordered(
+        self, project: CallersProject, dataset: CallersDataset | BaseException, last: Job | None, *, keep_refusal: bool
+    ) -> str:
         """Two at once find the same key, and make one job."""
         key = f"{project.id}/{last.id if last else ''}"
         sha256 = hashlib.sha256(key.encode()).hexdigest()
         try:
-            dataset, recipe = await asyncio.gather(self._database.dataset(project.id), self._recipes.get(RECIPE))
-            order = order_of(project, dataset, self._defaults, recipe.config)
+            recipe = await self._recipes.get(RECIPE)
+            order = order_of(project, _known(dataset), self._defaults, recipe.config)
             return await self._begun(project, order, key, sha256)
         except EyebrightError as why:
             passes = isinstance(why, Unavailable | StorageFull) and not isinstance(why, TrainerUnavailable)
@@ -210,6 +223,12 @@ class Starting:
             await self._ledger.catch_up_soon(job.id)
         except (Unavailable, StorageFull) as away:
             log.warning("a training has ended, and its callers are told later", job=job.id, problem=away.message)
+
+
+def _known(found: T | BaseException) -> T:
+    if isinstance(found, BaseException):
+        raise found
+    return found
 
 
 def _not_pending(project: CallersProject, last: Job | None) -> InvalidRequest:

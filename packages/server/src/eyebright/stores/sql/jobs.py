@@ -1,6 +1,6 @@
 """JobStore on SQLite and Postgres."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,7 +28,7 @@ from eyebright.stores.sql.engine import Engine
 from eyebright.stores.sql.orders import Orders
 from eyebright.stores.sql.tables import attempts, jobs, labels, orders
 from eyebright.stores.sql.transaction import SqlTransaction, Statements
-from eyebright_wire.jobs import LIVE_STATES, OWN_TRAINERS
+from eyebright_wire.jobs import LIVE_STATES, OWN_TRAINERS, JobKind
 
 # Literals, not parameters: otherwise SQLite does not see that the partial indexes apply.
 _QUEUED = jobs.c.state == literal_column("'queued'")
@@ -136,9 +136,15 @@ def _conditions(query: JobQuery) -> Iterator[ColumnElement[bool]]:
     for column, wanted in ordered.items():
         if wanted is not None:
             yield jobs.c.id.in_(select(orders.c.job_id).where(column == wanted))
-    if query.kind is not None:
-        own = [OWN_TRAINERS[query.kind]] if query.kind in OWN_TRAINERS else sorted(OWN_TRAINERS.values())
-        found = jobs.c.id.in_(select(orders.c.job_id).where(orders.c.trainer.in_(own)))
-        yield found if query.kind in OWN_TRAINERS else ~found
+    if query.kinds:
+        yield _of_kinds(query.kinds)
     for key, value in (query.labels or {}).items():
         yield jobs.c.id.in_(select(labels.c.job_id).where(labels.c.key == key, labels.c.value == value))
+
+
+def _of_kinds(kinds: Collection[JobKind]) -> ColumnElement[bool]:
+    """A training is what none of our own trainers carries out."""
+    trains = JobKind.TRAINING in kinds
+    own = sorted(trainer for kind, trainer in OWN_TRAINERS.items() if (kind in kinds) != trains)
+    found = jobs.c.id.in_(select(orders.c.job_id).where(orders.c.trainer.in_(own)))
+    return ~found if trains else found

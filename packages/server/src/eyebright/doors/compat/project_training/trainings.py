@@ -82,7 +82,10 @@ async def newest_of(verbs: Services, asked: Named) -> JobView:
 async def completed(verbs: Services, project_id: str) -> AsyncIterator[JobView]:
     """Newest first."""
     query = JobQuery(
-        kind=JobKind.TRAINING, states=frozenset({JobState.SUCCEEDED}), labels={PROJECT_ID: project_id}, limit=_PAGE
+        kinds=frozenset({JobKind.TRAINING}),
+        states=frozenset({JobState.SUCCEEDED}),
+        labels={PROJECT_ID: project_id},
+        limit=_PAGE,
     )
     while True:
         page = await verbs.jobs.list(query)
