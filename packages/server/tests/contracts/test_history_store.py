@@ -72,6 +72,22 @@ async def test_events_can_be_narrowed_to_kinds(database):
     assert [(event.position, event.data["metrics"]) for event in found] == [(4, {"loss": 0.25})]
 
 
+async def test_what_many_jobs_told_is_read_at_once(database):
+    await submit(database, job(1), job(2), job(3))
+    for job_id in (ID, "job_0002"):
+        await claim(database, job_id)
+    await post(database, started(), progress(2), progress(3), progress(4))
+    await post(database, started(), progress(2), job_id="job_0002")
+    asked = [ID, "job_0002", "job_0003", "job_9999"]
+    told = await database.history.told(asked, frozenset({"progress", "failed"}), 2)
+    assert {job_id: [event.position for event in events] for job_id, events in told.items()} == {
+        ID: [2, 3],
+        "job_0002": [2],
+    }
+    assert told[ID] == await database.history.events(ID, 0, 2, frozenset({"progress"}))
+    assert await database.history.told([], frozenset({"progress"}), 2) == {}
+
+
 async def test_checkpoints_come_newest_first(database):
     await submit(database, job())
     await claim(database)

@@ -44,6 +44,8 @@ async def test_the_same_content_may_have_two_names(database):
     await database.datasets.add_version(version("a", "dogs", created_at_ms=NOW_MS + 1))
     await database.datasets.add_version(version("a", "cats", created_at_ms=NOW_MS))
     assert (await database.datasets.version(version("a").id)).dataset == "cats"
+    several = await database.datasets.versions([version("a").id, "dsv_0"])
+    assert {each: found.dataset for each, found in several.items()} == {version("a").id: "cats"}
     assert len((await database.datasets.get("dogs")).versions) == 1
 
 

@@ -1,10 +1,14 @@
 """How long an order takes is learned from jobs that really went through the control plane, on real databases."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from databases import SQL
 from harness.platform import READY, Platform
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from eyebright.ports.executor import Slot
 from eyebright.services.durations import RECENT_MS
@@ -33,10 +37,12 @@ async def shaped(database):
     await platform.sweep.close()
 
 
-async def trained(platform: Platform, *, epochs: int = 2, epoch_seconds: float = 10, **fields: Any) -> JobView:
+async def trained(
+    platform: Platform, *, epochs: int = 2, epoch_seconds: float = 10, dataset: str = "pets", **fields: Any
+) -> JobView:
     """2 s before the first epoch, 4 s after the last; the newest forecasts are known to the next order."""
     platform.clock.advance(RECENT_MS / 1000)
-    handle = await platform.launched(config={"epochs": epochs, **fields})
+    handle = await platform.launched(dataset=dataset, config={"epochs": epochs, **fields})
     given = platform.executor.launches[-1].resources.model_dump()
     await platform.say(handle, "started", pid=1, host="here", resources=given)
     platform.clock.advance(2)
@@ -96,8 +102,35 @@ async def test_what_an_earlier_one_said_is_read_once(shaped, monkeypatch):
     async def again(*_):
         raise AssertionError
 
-    monkeypatch.setattr(type(shaped.preflights._durations._history), "events", again)
+    monkeypatch.setattr(type(shaped.preflights._durations._history), "told", again)
     assert await foretold(shaped) == first
+
+
+async def test_after_a_restart_many_runs_are_read_in_as_few_statements_as_one(shaped):
+    await shaped.add_dataset("more")
+    counts: list[int] = []
+    for dataset in ("pets", "more", "more"):
+        await trained(shaped, dataset=dataset)
+        shaped.restart()
+        with statements() as seen:
+            assert (await foretold(shaped)).runs == len(counts) + 1
+        counts.append(len(seen))
+    assert counts == [counts[0]] * 3
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Those that any database is sent."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 async def test_three_runs_with_every_setting_the_same_go_before_others(shaped):

@@ -1,6 +1,6 @@
 """Where jobs are kept: one transaction per decision, plus the reads that services need."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -103,6 +103,10 @@ class JobHistory(Protocol):
         self, job_id: str, after: int, limit: int, kinds: frozenset[str] = frozenset()
     ) -> list[StoredEvent]:
         """Events with position > `after`, in order; only those kinds if any are named."""
+        ...
+
+    async def told(self, job_ids: Collection[str], kinds: frozenset[str], most: int) -> dict[str, list[StoredEvent]]:
+        """Of each of these jobs its first events of those kinds, in order, at most so many. Jobs that have none are missing."""
         ...
 
     async def checkpoints(self, job_id: str) -> list[Checkpoint]:

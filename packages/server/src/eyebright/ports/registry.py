@@ -1,6 +1,6 @@
 """Where data set versions and models are kept. Models are written by the job transaction that made them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from eyebright.core.records import Dataset, Model, Version
@@ -13,6 +13,10 @@ class DatasetStore(Protocol):
 
     async def version(self, version_id: str) -> Version:
         """Raises NotFound."""
+        ...
+
+    async def versions(self, version_ids: Collection[str]) -> dict[str, Version]:
+        """By their ids. Those that are not there are missing."""
         ...
 
     async def get(self, name: str) -> Dataset:

@@ -1,21 +1,18 @@
 """How long an order will take: learned from the trainings of the same model that this place to run has carried out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from async_lru import alru_cache
-
 from eyebright.core import duration
 from eyebright.core.duration import Circumstances, Took
-from eyebright.core.job import Job
 from eyebright.core.records import StoredEvent
-from eyebright.errors import NotFound
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Executor
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore
 from eyebright.ports.registry import DatasetStore
 from eyebright.services.orders import report_of
+from eyebright.services.recollection import Recollection
 from eyebright_wire.jobs import JobKind, JobState
 from eyebright_wire.resources import TimeForecast
 
@@ -27,8 +24,6 @@ _MOST_STAGES = 1000
 RECENT_MS = 10_000
 #: How many models that is remembered of.
 _REMEMBERED = 100
-#: Of how many trainings it is remembered what they said, and of how many versions how many images they have: neither changes.
-_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +57,8 @@ class Durations:
         self._executors = executors
         self._clock = clock
         self._known: dict[tuple[str, str, str, str], tuple[int, Sequence[Took]]] = {}
-        self._told = alru_cache(_KEPT)(self._read)
-        self._images = alru_cache(_KEPT)(self._count)
+        self._told = Recollection(self._read)
+        self._images = Recollection(self._count)
 
     async def forecast(self, training: Training, *, at_once: bool = False) -> TimeForecast | None:
         """None for what has no images or no epochs. `at_once` may miss a training that ended a moment ago."""
@@ -86,25 +81,21 @@ class Durations:
         )
         now_ms, found = self._clock.now_ms(), await self._store.find(query)
         alike = [job for job in found if (job.trainer, job.task, job.model, job.executor) == training.kind]
-        images = {version: await self._images(version) for version in {job.dataset_version for job in alike}}
-        taken = [await self._took(job, images[job.dataset_version]) for job in alike]
+        images = await self._images.of({job.dataset_version for job in alike})
+        told = await self._told.of([job.id for job in alike])
+        taken = [duration.took(job, images.get(job.dataset_version, 0), told.get(job.id, ())) for job in alike]
         past = tuple(each for each in taken if each is not None)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[training.kind] = now_ms, past
         return past
 
-    async def _took(self, job: Job, images: float) -> Took | None:
-        return duration.took(job, images, await self._told(job.id))
+    async def _read(self, job_ids: Collection[str]) -> Mapping[str, Sequence[StoredEvent]]:
+        return await self._history.told(job_ids, duration.TOLD, _MOST_STAGES)
 
-    async def _read(self, job_id: str) -> Sequence[StoredEvent]:
-        return await self._history.events(job_id, 0, _MOST_STAGES, duration.TOLD)
-
-    async def _count(self, version: str) -> float:
-        try:
-            return duration.seen(report_of(await self._datasets.version(version)).images)
-        except NotFound:
-            return 0
+    async def _count(self, version_ids: Collection[str]) -> Mapping[str, float]:
+        found = await self._datasets.versions(version_ids)
+        return {each: duration.seen(report_of(version).images) for each, version in found.items()}
 
     def _circumstances(self, training: Training) -> Circumstances:
         """In the first place that has a GPU, if one may be used; all that have one are alike."""

@@ -2,12 +2,10 @@
 
 import asyncio
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from async_lru import alru_cache
 
 from eyebright.core import forecast
 from eyebright.core.forecast import Peak, Written
@@ -17,6 +15,7 @@ from eyebright.errors import NotFound
 from eyebright.ports.executor import Environment, Executor
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore
 from eyebright.ports.objects import BLOBS, ObjectStore
+from eyebright.services.recollection import Recollection
 from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.datasets import DatasetReport, Split
 from eyebright_wire.events import EventKind, Succeeded
@@ -26,10 +25,8 @@ from eyebright_wire.resources import DiskForecast, MemoryForecast
 
 #: How many of the newest trainings of a trainer, and of the newest rehearsals, are asked how much memory they held.
 _LOOKED_AT = 50
-#: Of how many of them it is remembered what they said in the end, which does not change any more.
-_KEPT = 1000
 _SUCCEEDED = frozenset({str(EventKind.SUCCEEDED)})
-_NOTHING: dict[str, Any] = {"artifacts": (), "metrics": {}}
+_NOTHING = Succeeded(artifacts=(), metrics={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ class Forecasts:
         self._store = store
         self._history = history
         self._objects = objects
-        self._said = alru_cache(_KEPT)(self._read)
+        self._said = Recollection(self._read)
 
     async def of(self, plan: Plan, executor: Executor) -> tuple[tuple[DiskForecast, ...], MemoryForecast | None]:
         """Of each disk of this machine that the run writes to; and of the GPU's memory where there is one to train on, else of
@@ -110,14 +107,12 @@ class Forecasts:
         )
         jobs = [*trained, *map(rehearsed, tried)]
         alike = [job for job in jobs if (job.trainer, job.task, job.model) == (trainer, task, plan.model)]
-        return [await self._ran(job) for job in sorted(alike, key=lambda job: job.id, reverse=True)]
+        said = await self._said.of([job.id for job in alike])
+        return [_Ran(job, said.get(job.id, _NOTHING)) for job in sorted(alike, key=lambda job: job.id, reverse=True)]
 
-    async def _ran(self, job: Job) -> "_Ran":
-        return _Ran(job, await self._said(job.id))
-
-    async def _read(self, job_id: str) -> Succeeded:
-        said = await self._history.events(job_id, 0, 1, _SUCCEEDED)
-        return Succeeded.model_validate(said[0].data if said else _NOTHING)
+    async def _read(self, job_ids: Collection[str]) -> Mapping[str, Succeeded]:
+        told = await self._history.told(job_ids, _SUCCEEDED, 1)
+        return {job_id: Succeeded.model_validate(said[0].data) for job_id, said in told.items()}
 
 
 @dataclass(frozen=True, slots=True)

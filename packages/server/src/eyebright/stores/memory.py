@@ -6,7 +6,7 @@ so that nobody ever reads what was not committed.
 
 import asyncio
 from collections import ChainMap
-from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
@@ -238,6 +238,10 @@ class MemoryHistory:
         following = (self._state.positions[job_id, position] for position in range(max(0, after) + 1, newest + 1))
         return list(islice((event for event in following if not kinds or event.kind in kinds), limit))
 
+    async def told(self, job_ids: Collection[str], kinds: frozenset[str], most: int) -> dict[str, list[StoredEvent]]:
+        found = {job_id: await self.events(job_id, 0, most, kinds) for job_id in job_ids}
+        return {job_id: events for job_id, events in found.items() if events}
+
     async def checkpoints(self, job_id: str) -> list[Checkpoint]:
         found: list[Checkpoint] = _of(self._state.checkpoints, job_id)
         return sorted(found, key=lambda each: (each.attempt, each.step, each.at_ms), reverse=True)
@@ -335,6 +339,10 @@ class MemoryDatasets:
         if not found:
             raise no_version(version_id)
         return min(found, key=lambda version: (version.created_at_ms, version.dataset))
+
+    async def versions(self, version_ids: Collection[str]) -> dict[str, Version]:
+        known = {version.id for version in self._state.versions.values()}
+        return {each: await self.version(each) for each in known.intersection(version_ids)}
 
     async def get(self, name: str) -> Dataset:
         versions = self._of(name)

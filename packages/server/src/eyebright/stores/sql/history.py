@@ -1,14 +1,15 @@
 """JobHistory on SQLite and Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, RowMapping, Select, select
+from sqlalchemy import Row, RowMapping, Select, bindparam, func, select
 
 from eyebright.core.job import Attempt
 from eyebright.core.records import Artifact, Checkpoint, StoredEvent, Transition
 from eyebright.stores.sql import rows
-from eyebright.stores.sql.engine import Engine
+from eyebright.stores.sql.among import among, values
+from eyebright.stores.sql.engine import Dialect, Engine
 from eyebright.stores.sql.tables import artifacts, attempts, checkpoints, events, transitions
 
 
@@ -17,6 +18,7 @@ class SqlHistory:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._told = _told(engine.dialect)
 
     async def transitions(self, job_id: str) -> list[Transition]:
         statement = select(transitions).where(transitions.c.job_id == job_id).order_by(transitions.c.version)
@@ -29,6 +31,14 @@ class SqlHistory:
         if kinds:
             statement = statement.where(events.c.kind.in_(sorted(kinds)))
         return [rows.event(row) for row in await self._plain(statement.order_by(events.c.position).limit(limit))]
+
+    async def told(self, job_ids: Collection[str], kinds: frozenset[str], most: int) -> dict[str, list[StoredEvent]]:
+        found: dict[str, list[StoredEvent]] = {}
+        parameters = {"ids": values(job_ids, self._engine.dialect), "kinds": sorted(kinds), "most": most}
+        async with self._engine.reading() as connection:
+            for row in await connection.execute(self._told, parameters):
+                found.setdefault(row.job_id, []).append(rows.event(row))
+        return found
 
     async def checkpoints(self, job_id: str) -> list[Checkpoint]:
         newest_first = (checkpoints.c.attempt.desc(), checkpoints.c.step.desc(), checkpoints.c.at_ms.desc())
@@ -50,3 +60,12 @@ class SqlHistory:
     async def _plain(self, statement: Select[Any]) -> Sequence[Row[Any]]:
         async with self._engine.reading() as connection:
             return (await connection.execute(statement)).all()
+
+
+def _told(dialect: Dialect) -> Select[Any]:
+    """The first so many of each job."""
+    place = func.row_number().over(partition_by=events.c.job_id, order_by=events.c.position)
+    asked = (among(events.c.job_id, "ids", dialect), events.c.kind.in_(bindparam("kinds", expanding=True)))
+    placed = select(events, place.label("place")).where(*asked).subquery()
+    columns = [placed.c[column.name] for column in events.c]
+    return select(*columns).where(placed.c.place <= bindparam("most")).order_by(placed.c.job_id, placed.c.position)

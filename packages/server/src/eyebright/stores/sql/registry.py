@@ -1,7 +1,7 @@
 """DatasetStore and ModelStore on SQLite and Postgres."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from eyebright.core.records import Dataset, Exported, Model, Version, with_exports
 from eyebright.errors import model_deleted, model_in_use, no_dataset, no_model, no_version
 from eyebright.stores.sql import rows
+from eyebright.stores.sql.among import among, values
 from eyebright.stores.sql.batch import Batch, write
 from eyebright.stores.sql.engine import Engine, queue_up
 from eyebright.stores.sql.tables import (
@@ -52,6 +53,13 @@ class SqlDatasets:
         if row is None:
             raise no_version(version_id)
         return rows.version(row)
+
+    async def versions(self, version_ids: Collection[str]) -> dict[str, Version]:
+        asked = select(dataset_versions).where(among(dataset_versions.c.id, "ids", self._engine.dialect))
+        newest_first = asked.order_by(dataset_versions.c.created_at_ms.desc(), dataset_versions.c.dataset.desc())
+        async with self._engine.reading() as connection:  # of an id that several data sets have, the oldest is the last
+            found = await connection.execute(newest_first, {"ids": values(version_ids, self._engine.dialect)})
+            return {row.id: rows.version(row) for row in found.mappings()}
 
     async def get(self, name: str) -> Dataset:
         found = await _datasets(self._engine, dataset_versions.c.dataset == name)
