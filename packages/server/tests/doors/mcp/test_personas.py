@@ -227,3 +227,27 @@ def test_the_files_of_the_guide_are_json_and_lead_to_the_door():
     servers = [server for file in files for server in (file.get("mcpServers") or file["servers"]).values()]
     assert {server["url"] for server in servers if "url" in server} == {"http://127.0.0.1:8765/mcp"}
     assert {server["args"][0] for server in servers if "command" in server} == {"mcp"}
+
+
+@pytest.mark.parametrize("agent", ["Claude Desktop", "Cursor", "VS Code"])
+def test_the_files_of_the_guide_are_as_makers_document_them(agent):
+    """Of programs that are not run here: where each looks for servers, and what it wants of them."""
+    guide = (Path(__file__).parents[5] / "docs/guide/mcp.md").read_text()
+    section = re.search(rf"^\*\*{agent}\*\*(.*?)(?=^\*\*)", guide, re.DOTALL | re.MULTILINE)
+    file, *_ = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", section.group(1), re.DOTALL))
+    match agent:
+        case "Claude Desktop":
+            assert file.keys() == {"mcpServers"}
+            assert [server.keys() for server in file["mcpServers"].values()] == [{"command", "args"}]
+        case "Cursor":
+            assert file.keys() == {"mcpServers"}
+            assert [server["type"] for server in file["mcpServers"].values()] == ["stdio"]
+            assert "leave `type` out" in section.group(1)
+            assert "`${env:MY_AGENTS_TOKEN}`" in section.group(1)
+        case _:
+            assert file.keys() == {"inputs", "servers"}
+            assert [server["type"] for server in file["servers"].values()] == ["stdio", "http"]
+            assert all(name.isalnum() for name in file["servers"])
+            (asked,) = file["inputs"]
+            assert {"type": "promptString", "password": True}.items() <= asked.items()
+            assert f"Bearer ${{input:{asked['id']}}}" in json.dumps(file["servers"])
