@@ -377,6 +377,18 @@ def test_without_credentials_it_is_read_as_the_public_may(scheme: str, web: Call
     assert [visit.headers["Authorization"] for visit in site.visits] == [None]
 
 
+@pytest.mark.usefixtures("nobody")
+def test_credentials_of_google_that_are_a_folder_are_said(
+    web: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "key.json").mkdir()
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    words = r"as the public, since .*key.json: Is a directory; GOOGLE_APPLICATION_CREDENTIALS names another file"
+    with pytest.raises(FetchFailed, match=words) as caught:
+        fetch("gs://bucket/x.zip", tmp_path / "in", sources=Sources(endpoints={"gs": web(deny).url}), limits=QUICK)
+    assert caught.value.code == "access_denied"
+
+
 def test_the_credentials_of_the_environment_sign_requests_to_s3(
     web: Callable[..., Any], shelf: Any, zipped: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

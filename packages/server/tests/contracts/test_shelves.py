@@ -190,6 +190,14 @@ async def test_credentials_that_cannot_be_read_are_said(
         await shelf.put("a", b"")
 
 
+async def test_credentials_that_are_a_folder_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path))
+    shelf = shelf_at("gs://bucket", {"gs": f"http://127.0.0.1:{free_port()}"}, SETTING)
+    words = f"credentials in {tmp_path} cannot be read: Is a directory; .* in GOOGLE_APPLICATION_CREDENTIALS; check {SETTING}"
+    with pytest.raises(Unavailable, match=words):
+        await shelf.put("a", b"")
+
+
 class Forbidding(Answering):
     """A store that takes what is put, and shows nobody anything."""
 

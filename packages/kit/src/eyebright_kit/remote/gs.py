@@ -112,7 +112,9 @@ def _credentials() -> tuple[str, Any]:
         return "", library.default(scopes=_READ_ONLY)[0]
     except DefaultCredentialsError as error:
         why = str(error.args[0]) if os.environ.get(CREDENTIALS) else "the server has no credentials for Google"
-        return f" as the public, since {why.rstrip('.')}", AnonymousCredentials()
+    except OSError as error:  # of a folder, say, which Docker makes where the file that it is to mount is missing
+        why = f"the server's credentials cannot be read ({error.filename}: {error.strerror}; {CREDENTIALS} names another file)"
+    return f" as the public, since {why.rstrip('.')}", AnonymousCredentials()
 
 
 def _pieces(blob: Any, start: int, size: int, generation: int) -> Iterator[bytes]:

@@ -263,6 +263,11 @@ def _credentials() -> Any:
         if process_environment().get(CREDENTIALS):  # somebody who is named is not the public
             raise BucketFailed(f"{CREDENTIALS}: {error.args[0]}") from error
         return AnonymousCredentials()
+    except OSError as error:  # of a folder, say, which Docker makes where the file that it is to mount is missing
+        raise BucketFailed(
+            f"the credentials in {error.filename} cannot be read: {error.strerror}; name a file that the server may read in "
+            f"{CREDENTIALS}"
+        ) from error
 
 
 def _session(credentials: Any) -> AuthorizedSession:
