@@ -10,7 +10,16 @@ import pytest
 
 from eyebright import settings
 from eyebright.errors import InvalidRequest
-from eyebright.settings import ALIASES, Settings, adopt, alias_of, ignored_level, unknown_variables, variables
+from eyebright.settings import (
+    ALIASES,
+    Adopted,
+    Settings,
+    adopt,
+    alias_of,
+    ignored_level,
+    unknown_variables,
+    variables,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +123,26 @@ def test_a_typo_is_found_with_the_nearest_name(monkeypatch):
         "EYEBRIGHT_JOBS__LEASE_SECOND": "EYEBRIGHT_JOBS__LEASE_SECONDS",
         "EYEBRIGHT_PROT": "EYEBRIGHT_PORT",
     }
+
+
+CALLERS = "EYEBRIGHT_TRAINING_AGENT__DATABASE_URL"
+
+
+@pytest.mark.parametrize(
+    ("names", "nearest"),
+    [
+        (("SUPABASE_URL", "GCP_BUCKETNAME"), {"GCP_BUCKETNAME": "GCP_BUCKET_NAME"}),
+        ((CALLERS, "GCP_BUCKET", "BATCHSIZE"), {"BATCHSIZE": "BATCH_SIZE", "GCP_BUCKET": "GCP_BUCKET_NAME"}),
+        (("GCP_BUCKETNAME", "LOGLEVEL"), {}),  # another program's, as nobody has projects here
+        ((CALLERS, "GCP_BUCKETNAME", "GCP_BUCKET_NAME"), {}),  # which is said all the same
+        (("SUPABASEURL",), {"SUPABASEURL": "SUPABASE_URL"}),
+        ((CALLERS, "DATABASE_URL", "GOOGLE_CLOUD_PROJECT", "SUPABASE_SERVICE_ROLE_KEY"), {}),
+    ],
+)
+def test_a_mistyped_name_of_another_system_is_found_where_it_would_count(monkeypatch, names, nearest):
+    for name in names:
+        monkeypatch.setenv(name, "postgresql://db/projects" if name == CALLERS else "1")
+    assert unknown_variables() == nearest
 
 
 def test_every_variable_says_what_it_means():
@@ -432,12 +461,32 @@ def test_a_file_says_what_the_environment_does_not(env_file, monkeypatch):
         "DATABASE_PASSWORD=theirs",
         "no assignment",
     )
-    assert adopt(file) == ["EYEBRIGHT_PORT", "GOOGLE_APPLICATION_CREDENTIALS", "SUPABASE_KEY"]
+    found = adopt(file)
+    assert found.taken == ("EYEBRIGHT_PORT", "GOOGLE_APPLICATION_CREDENTIALS", "SUPABASE_KEY")
+    assert not found.left
     assert os.environ["SUPABASE_URL"] == "https://real.supabase.co"
     assert os.environ["SUPABASE_KEY"] == "from the file"
     assert os.environ["GOOGLE_APPLICATION_CREDENTIALS"] == "/etc/key.json"
     assert os.environ["PATH"] != "/tmp/evil"
     assert {"LD_PRELOAD", "DATABASE_PASSWORD"}.isdisjoint(os.environ)
+
+
+def test_what_only_clients_read_is_left_to_them_and_said(env_file):
+    found = adopt(
+        env_file("EYEBRIGHT_URL=https://train.example.org", "EYEBRIGHT_TOKEN=swordfish", "EYEBRIGHT_PORT=9000")
+    )
+    assert found.taken == ("EYEBRIGHT_PORT",)
+    assert found.left == {
+        "EYEBRIGHT_URL": "is for clients; EYEBRIGHT_HOST and EYEBRIGHT_PORT say where a server listens",
+        "EYEBRIGHT_TOKEN": "is for clients; a server makes its own, and keeps it in its data folder",
+    }
+    assert {"EYEBRIGHT_URL", "EYEBRIGHT_TOKEN"}.isdisjoint(os.environ)
+
+
+def test_a_mistyped_name_of_the_file_is_told_with_the_nearest(env_file):
+    found = adopt(env_file("SUPABASE_URL=https://x.supabase.co", "GCP_BUCKETNAME=models", "PATH_TO_CATS=1"))
+    assert found.left == {"GCP_BUCKETNAME": "is no setting; did you mean GCP_BUCKET_NAME?"}
+    assert "GCP_BUCKETNAME" not in os.environ
 
 
 def test_settings_alone_read_no_file(env_file, monkeypatch):
@@ -447,7 +496,7 @@ def test_settings_alone_read_no_file(env_file, monkeypatch):
 
 def test_a_file_that_is_not_there_says_nothing(tmp_path):
     (tmp_path / "venv").mkdir()
-    assert adopt(tmp_path / ".env") == adopt(tmp_path / "venv") == []
+    assert adopt(tmp_path / ".env") == adopt(tmp_path / "venv") == Adopted()
 
 
 def test_a_file_that_cannot_be_trusted_or_read_is_refused(env_file):

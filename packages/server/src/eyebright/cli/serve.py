@@ -13,7 +13,7 @@ from eyebright.cli.terminal import say
 from eyebright.cli.verbs import example, single
 from eyebright.client import LocalServer, running_server
 from eyebright.errors import FolderTaken
-from eyebright.settings import Settings, adopt
+from eyebright.settings import Settings, adopt, unknown_variables
 
 app = single()
 
@@ -75,8 +75,11 @@ def serve(
 
 def read_env_file(file: Path) -> None:
     """Whoever starts a server is told what else decides how it works; names only, as values may be secret."""
-    if taken := adopt(file):
+    found = adopt(file)
+    if taken := [name for name in found.taken if name not in unknown_variables()]:
         say(f"{', '.join(taken)}: as {file.absolute()} says")
+    for name, why in found.left.items():
+        say(f"{name} in {file.absolute()} {why}")
 
 
 def embedded_came_first(settings: Settings) -> bool:

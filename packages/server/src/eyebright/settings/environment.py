@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,16 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
 from eyebright.errors import InvalidRequest
-from eyebright.settings.names import ALIASES, CALLERS_DATABASE, GENERIC, alias_of, is_ours, variable_at
+from eyebright.settings.names import (
+    ALIASES,
+    CALLERS_DATABASE,
+    CLIENTS,
+    GENERIC,
+    alias_of,
+    is_ours,
+    mistyped,
+    variable_at,
+)
 from eyebright.settings.values import LEVELS, level
 
 #: Of the variable that a line of a `.env` is about.
@@ -28,9 +38,9 @@ class Aliases(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         serves_callers = self._serves_callers()
-        for name, (section, field) in ALIASES.items():
+        for name, (section, key) in ALIASES.items():
             if (value := os.environ.get(name)) and (serves_callers or name not in GENERIC) and not _is_no_level(name):
-                found.setdefault(section, {})[field] = value
+                found.setdefault(section, {})[key] = value
         return found
 
     def _serves_callers(self) -> bool:
@@ -45,24 +55,39 @@ def _is_no_level(name: str) -> bool:
     return name == "LOG_LEVEL" and level(os.environ.get(name)) not in LEVELS
 
 
-def adopt(file: Path) -> list[str]:
-    """Take what a `.env` says into the environment of this process, where it does not say so itself; the names.
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """The names of a `.env` that count now; and those that look as if they did, with why they do not."""
 
-    Only names that mean something to Eyebright: `EYEBRIGHT_…`, the aliases, and what a library of ours reads. A file that is
+    taken: tuple[str, ...] = ()
+    left: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def adopt(file: Path) -> Adopted:
+    """Take what a `.env` says into the environment of this process, where it does not say so itself.
+
+    Only names that mean something to a server: `EYEBRIGHT_…`, the aliases, and what a library of ours reads. A file that is
     not there says nothing. Raises InvalidRequest for one that cannot be read, or that anybody may write.
     """
     if not file.is_file():
-        return []
+        return Adopted()
     if file.stat().st_mode & 0o002:
         raise InvalidRequest(f"{file} can be written by anybody, who could say what this server does; chmod o-w {file}")
     try:
         _require_parsable(file)
-        said = dotenv_values(file)
+        said = {name: value for name, value in dotenv_values(file).items() if value}
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{file} cannot be read ({error}); mend it, or move it away") from None
-    taken = {name: value for name, value in said.items() if value and is_ours(name) and name not in os.environ}
+    ours = {name for name in said if is_ours(name) and name not in CLIENTS}
+    taken = {name: value for name, value in said.items() if name in ours and name not in os.environ}
     os.environ.update(taken)
-    return sorted(taken)
+    return Adopted(tuple(sorted(taken)), _left(said))
+
+
+def _left(said: Mapping[str, str]) -> dict[str, str]:
+    nearly = {name: near for name, near in mistyped({*said, *os.environ}).items() if name in said}
+    why = {name: f"is no setting; did you mean {near}?" for name, near in nearly.items()}
+    return why | {name: f"is for clients; {servers}" for name, servers in CLIENTS.items() if name in said}
 
 
 def _require_parsable(file: Path) -> None:

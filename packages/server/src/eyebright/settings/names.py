@@ -1,5 +1,8 @@
 """What settings are called: variables, and the names that other systems gave them."""
 
+from collections.abc import Collection
+from difflib import get_close_matches
+
 from pydantic import BaseModel
 
 PREFIX = "EYEBRIGHT_"
@@ -19,6 +22,14 @@ GENERIC = frozenset({"GCP_BUCKET_NAME", "BATCH_SIZE", "DEFAULT_EPOCHS", "DEFAULT
 CALLERS_DATABASE = frozenset({"database_url", "supabase_url"})
 #: Names that libraries of ours read by themselves.
 _OTHERS = frozenset({"GOOGLE_APPLICATION_CREDENTIALS"})
+#: What no server reads, but who calls one; and how it is with servers.
+CLIENTS = {
+    "EYEBRIGHT_URL": "EYEBRIGHT_HOST and EYEBRIGHT_PORT say where a server listens",
+    "EYEBRIGHT_TOKEN": "a server makes its own, and keeps it in its data folder",
+    "EYEBRIGHT_STATE_DIR": "a server keeps everything in EYEBRIGHT_DATA_DIR",
+}
+#: How alike a name must be to be taken for a mistyped one: DATABASE_URL is three quarters SUPABASE_URL, and another thing.
+_ALIKE = 0.8
 
 
 def variables_of(tree: type[BaseModel]) -> dict[str, str]:
@@ -46,3 +57,18 @@ def variable_at(location: tuple[int | str, ...]) -> str:
 
 def is_ours(name: str) -> bool:
     return name.startswith(PREFIX) or name in ALIASES or name in _OTHERS
+
+
+def mistyped(names: Collection[str]) -> dict[str, str]:
+    """Of all names that are set, those that are nearly another system's name that counts here and is not set itself.
+
+    Names that other programs use too are looked for beside a database of callers only, where they count.
+    """
+    serves = any(name in names for name in ("SUPABASE_URL", *map(_of_callers, CALLERS_DATABASE)))
+    sought = [name for name in (*ALIASES, *sorted(_OTHERS)) if serves or name.startswith("SUPABASE_")]
+    near = {name: get_close_matches(name, sought, 1, _ALIKE) for name in sorted(names) if not is_ours(name)}
+    return {name: alike[0] for name, alike in near.items() if alike and alike[0] not in names}
+
+
+def _of_callers(field: str) -> str:
+    return variable_at(("training_agent", field))

@@ -11,7 +11,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from eyebright.errors import InvalidRequest
 from eyebright.settings.environment import Aliases, process_environment
-from eyebright.settings.names import PREFIX, variable_at, variables_of
+from eyebright.settings.names import PREFIX, mistyped, variable_at, variables_of
 from eyebright.settings.refusals import explain, unreadable
 from eyebright.settings.sections import (
     AmqpSettings,
@@ -181,6 +181,7 @@ def variables() -> dict[str, str]:
 
 def unknown_variables() -> dict[str, str]:
     """Variables that look like settings but are none, with the nearest known name: a typo must not be dropped in silence."""
-    known = list(variables())
-    unknown = [name for name in process_environment() if name.startswith(PREFIX) and name not in known]
-    return {name: next(iter(get_close_matches(name, known, 1)), "") for name in sorted(unknown)}
+    known, environment = list(variables()), process_environment()
+    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    nearest = {name: next(iter(get_close_matches(name, known, 1)), "") for name in unknown}
+    return nearest | mistyped([name for name, value in environment.items() if value])
