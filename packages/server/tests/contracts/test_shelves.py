@@ -4,7 +4,7 @@ import asyncio
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ import pytest
 from buckets import free_port, give_credentials, google_emulator, moto
 from google.auth.credentials import AnonymousCredentials
 from harness.answering import Answering, served
-from harness.line import line_to
+from harness.line import Traffic, line_to
 
-from eyebright.errors import Conflict, StorageFull, Unavailable
+from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable
 from eyebright.ports.shelf import Shelf
 from eyebright.stores.shelves import shelf_at
 
@@ -106,6 +106,54 @@ async def test_a_file_that_is_not_what_it_should_be_is_not_put(shelf: Shelf, wei
     with pytest.raises(Conflict, match="was changed since"):
         await shelf.create("changed", weights, sha256(b"as it was"))
     assert await shelf.read("changed") is None
+
+
+async def test_a_file_that_is_not_there_is_said_not_to_be(shelf: Shelf, tmp_path: Path):
+    gone = tmp_path / "gone"
+    for put in (shelf.put("gone", gone), shelf.create("gone", gone, sha256(LARGE))):
+        with pytest.raises(NotFound, match=f"{gone} was to be put, and is not there any more"):
+            await put
+    assert await shelf.read("gone") is None
+
+
+class Underway(Traffic):
+    """Once a file is on its way, something happens to it."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        super().__init__()
+        self._happens = [happens]
+
+    def breaks(self, count: int) -> bool:
+        if self.passed > 1 << 16 and self._happens:
+            self._happens.pop()()
+        return super().breaks(count)
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+@pytest.mark.parametrize(("edited", "expected"), [(True, Conflict), (False, NotFound)], ids=["edited", "removed"])
+async def test_a_file_that_something_happens_to_on_its_way_is_not_put(
+    scheme: str,
+    edited: bool,
+    expected: type[Exception],
+    endpoints: dict[str, str],
+    weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def happens() -> None:
+        if edited:
+            with weights.open("ab") as file:  # never shorter, or a store would wait for the rest
+                file.write(b"more")
+        else:
+            weights.unlink()
+
+    give_credentials(monkeypatch)
+    with line_to(endpoints[scheme]) as line:
+        line.up = Underway(happens)
+        with pytest.raises(expected, match=f"{weights} "):
+            await shelf_at(f"{scheme}://bucket/underway", {scheme: line.url}, SETTING).create(
+                expected.__name__, weights, sha256(LARGE)
+            )
+    assert await shelf_at(f"{scheme}://bucket/underway", endpoints, SETTING).read(expected.__name__) is None
 
 
 @pytest.mark.parametrize(

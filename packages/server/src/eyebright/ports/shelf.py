@@ -7,7 +7,8 @@ from typing import Protocol
 class Shelf(Protocol):
     """Names are ours, such as `style-7/lora_weights.safetensors`, and never a caller's own words.
 
-    All raise Unavailable, with what was found, while the place cannot be reached or written; StorageFull where it is full.
+    All raise Unavailable, with what was found, while the place cannot be reached or written; StorageFull where it is full;
+    NotFound for a file to be put that is not there, or not any more.
     """
 
     def address(self, name: str) -> str:
@@ -27,6 +28,6 @@ class Shelf(Protocol):
 
         True when exactly these bytes lie there on return, also when an earlier call had put them; False where the name holds
         others, which stay. In a bucket, what somebody else put counts as other bytes. Raises Conflict for a file that is not
-        what its sha256 says.
+        what its sha256 says, or is edited while it is put.
         """
         ...

@@ -8,9 +8,10 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from eyebright.errors import Conflict, Unavailable
+from eyebright.errors import Unavailable
 from eyebright.stores.objects import bucket_at
 from eyebright.stores.objects.bucket import Bucket, BucketFailed, FileChanged, Manners, Seen, look_if_allowed
+from eyebright.stores.shelves.content import changed, present
 
 #: No longer than a server that is to stop may wait for: whoever puts a model tries again himself, too.
 _MANNERS = Manners(patience_seconds=10)
@@ -43,15 +44,15 @@ class BucketShelf:
             return bucket.read(found, 0, found.size_bytes)
 
     def _put(self, name: str, content: bytes | Path) -> None:
-        with self._open(name) as (bucket, key):
+        with present(content), self._open(name) as (bucket, key):
             bucket.replace(key, content)
 
     def _create(self, name: str, content: Path, sha256: str) -> bool:
         """Looked at first, and not for the haste: some stores that speak a dialect pass over the condition of a put."""
-        with self._open(name) as (bucket, key):
+        with present(content), self._open(name) as (bucket, key):
             found = look_if_allowed(bucket, key)
             if found is None:
-                if bucket.create(key, _seen(content, sha256), lambda _: None):
+                if _created(bucket, key, content, sha256):
                     return True
                 found = look_if_allowed(bucket, key)
             if found is None:
@@ -71,11 +72,11 @@ class BucketShelf:
             ) from error
 
 
-def _seen(content: Path, sha256: str) -> Seen:
+def _created(bucket: Bucket, key: str, content: Path, sha256: str) -> bool:
     try:
         seen = Seen.of(content)
-    except FileChanged:
-        seen = None
-    if seen is None or seen.sha256 != sha256:
-        raise Conflict(f"{content} is not the file that was to be put: it was changed since; try again")
-    return seen
+        if seen.sha256 != sha256:
+            raise FileChanged
+        return bucket.create(key, seen, lambda _: None)
+    except FileChanged as error:
+        raise changed(content) from error

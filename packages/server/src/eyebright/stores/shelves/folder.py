@@ -7,7 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eyebright.errors import Conflict, StorageFull, Unavailable, is_full
+from eyebright.errors import StorageFull, Unavailable, is_full
+from eyebright.stores.shelves.content import changed, present
 from eyebright_kit.disk import copy_durably, publish_durably, sha256_of, sync
 
 
@@ -35,7 +36,7 @@ class FolderShelf:
                 return None
 
     def _put(self, path: Path, content: bytes | Path) -> None:
-        with self._explained(path):
+        with self._explained(path), present(content):
             path.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(content, Path):
                 copy_durably(content, path)
@@ -43,7 +44,7 @@ class FolderShelf:
                 publish_durably(path, content)
 
     def _create(self, path: Path, content: Path, sha256: str) -> bool:
-        with self._explained(path):
+        with self._explained(path), present(content):
             try:
                 return sha256_of(path) == sha256
             except FileNotFoundError:
@@ -66,7 +67,7 @@ def _linked(path: Path, content: Path, sha256: str) -> bool:
     copy = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.new")
     try:
         if copy_durably(content, copy)[1] != sha256:
-            raise Conflict(f"{content} is not the file that was to be put: it was changed since; try again")
+            raise changed(content)
         os.link(copy, path)
     except FileExistsError:
         return sha256_of(path) == sha256
