@@ -432,7 +432,8 @@ def training_agent(
 ) -> TrainingAgent:
     """The verbs for projects in a database of their callers'."""
     chosen, database, clock = settings.training_agent, parts.database, parts.clock
-    handover = Handover(agents_shelf(settings), database.jobs, history)
+    place, give_up = agents_shelf(settings), chosen.give_up_seconds
+    handover = Handover(place, database.jobs, history, clock, give_up_seconds=give_up)
     ledger = Ledger(
         callers,
         database.jobs,
@@ -443,14 +444,13 @@ def training_agent(
         database.markers,
         clock,
         completed=chosen.completed_status,
-        give_up_seconds=chosen.give_up_seconds,
     )
     defaults = Defaults(
         epochs=chosen.epochs, batch=chosen.batch, learning_rate=chosen.learning_rate, pretrained=chosen.pretrained
     )
     starting = Starting(callers, database.jobs, jobs, datasets, recipes, watch, ledger, handover, defaults)
     return TrainingAgent(
-        Allowance(chosen.starts_per_minute, clock), starting, Standings(callers, starting, clock), ledger
+        Allowance(chosen.starts_per_minute, clock), starting, Standings(callers, ledger, clock), ledger
     )
 
 

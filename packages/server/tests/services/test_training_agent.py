@@ -9,13 +9,14 @@ from zipfile import ZipFile
 
 import pytest
 from databases import Postgres
-from harness.agent import BUCKET, START, Agent
+from harness.agent import BUCKET, START, UPLOAD, Agent
 from harness.agent import agent as make_agent
 from harness.site import bmp
 
 from eyebright.core.callers import LogLine
-from eyebright.errors import TooManyRequests, Unavailable
+from eyebright.errors import DatasetInvalid, TooManyRequests, TrainerUnavailable, Unavailable
 from eyebright.ports.clock import SystemClock
+from eyebright.ports.executor import Handle
 from eyebright.services.relay import REST_SECONDS
 from eyebright.services.training_agent.allowance import Allowance
 from eyebright.services.training_agent.ledger import Ledger
@@ -300,6 +301,155 @@ async def test_nobody_else_gives_labels_that_lead_into_a_project(agent: Agent):
             assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), refused.text
 
 
+async def fail(agent: Agent, handle: Handle) -> None:
+    said = agent.site.event(2, "failed", code="out_of_memory", message="lower batch", retryable=False)
+    await agent.site.say(handle, said)
+    agent.site.executor.exit(handle, 137)
+    await agent.turn()
+
+
+async def of_kind(agent: Agent, kind: str) -> dict[str, Any]:
+    """The newest job."""
+    return (await agent.site.get(f"/api/v1/jobs?kind={kind}&limit=1")).json()["items"][0]
+
+
+async def test_an_import_that_somebody_runs_again_is_of_its_project_still(agent: Agent):
+    data, hidden = agent.folder / "bucket/pets.zip", agent.folder / "bucket/away.zip"
+    data.rename(hidden)
+    project = await agent.add_project()
+    await agent.start(project)
+    await agent.turn()
+    assert (await agent.status(project)) == "failed"
+    hidden.rename(data)
+    missed = (await of_kind(agent, "import"))["id"]
+    assert (await agent.site.post(f"/api/v1/jobs/{missed}:retry")).is_success
+    await agent.train()
+    assert (await agent.status(project)) == "completed"
+    assert len(await agent.models()) == 1
+
+
+async def test_what_was_mended_before_its_refusal_was_told_is_trained(agent: Agent):
+    project = await agent.add_project(metadata={})
+    assert (await agent.start(project)).status_code == 400
+    for said, status in (('{"preferred_model": "vgg16"}', 400), ('{"preferred_model": "resnet18"}', 202)):
+        await agent.callers.execute("UPDATE projects SET metadata = $2::jsonb WHERE id = $1::uuid", project, said)
+        assert (await agent.start(project)).status_code == status
+    await agent.train()
+    assert (await agent.status(project)) == "completed"
+    refused = [line for line in await agent.lines(project) if line.startswith("Training failed")]
+    assert ["names no preferred_model" in line for line in refused] == [True, False]
+    assert "vgg16" in refused[1]
+
+
+async def test_a_training_that_is_told_of_after_a_newer_one_is_not_forgotten(agent: Agent):
+    project = await agent.add_project()
+    await agent.start(project)
+    first = await agent.training()
+    await fail(agent, first)
+    await agent.set_status(project, "pending_training")
+    await agent.start(project)
+    second = await agent.training()
+    await agent.site.post(f"/api/v1/jobs/{first.job_id}:retry")
+    await fail(agent, await agent.training())
+    await agent.finish(second)
+    await agent.turn()
+    (model,) = await agent.models()
+    assert model["metadata"]["job_id"] == second.job_id
+    assert (await agent.status(project)) == "completed"
+
+
+async def test_an_older_training_leaves_the_status_to_the_one_under_way(agent: Agent):
+    project = await agent.add_project()
+    await agent.start(project)
+    first = await agent.training()
+    await fail(agent, first)
+    await agent.set_status(project, "pending_training")
+    await agent.start(project)
+    second = await agent.training()
+    await agent.site.post(f"/api/v1/jobs/{first.job_id}:retry")
+    third = await agent.training()
+    await agent.finish(second)
+    await agent.turn()
+    assert (await agent.status(project)) == "training"
+    await agent.finish(third)
+    await agent.turn()
+    assert (await agent.status(project)) == "completed"
+    assert len(await agent.models()) == 2
+
+
+async def test_who_waits_follows_no_job_of_somebody_else(agent: Agent):
+    first, project = await agent.add_project("First"), await agent.add_project()
+    await agent.start(first)
+    await agent.train()
+    await agent.start(project)
+    labels = {"import": (await of_kind(agent, "import"))["id"]}
+    order = {"dataset": "pets", "trainer": "torchvision", "labels": labels}
+    foreign = (await agent.site.post("/api/v1/jobs", json=order)).json()["id"]
+    await agent.site.post(f"/api/v1/jobs/{foreign}:cancel")
+    waiting = asyncio.create_task(agent.start(project, wait=True))
+    for _ in range(5):  # what follows is not placed yet
+        await agent.site.import_all()
+        await asyncio.sleep(0.02)
+    await agent.train()
+    assert (await waiting).json()["success"] is True
+
+
+async def test_a_model_whose_row_is_refused_is_not_completed_until_it_is_uploaded(agent: Agent):
+    await agent.callers.execute("ALTER TABLE models ADD owner uuid NOT NULL")
+    project = await agent.add_project()
+    await agent.start(project)
+    waiting = asyncio.create_task(agent.start(project, wait=True))
+    handle = await agent.train()
+    answer = await waiting
+    assert (answer.status_code, answer.json()["success"]) == (500, False)
+    assert (await agent.status(project)) == "failed"
+    assert handle.job_id in (await agent.lines(project))[-1]
+    assert "owner" in (await agent.lines(project))[-1]
+    asked = {"project_id": project}
+    assert (await agent.site.post(UPLOAD, json=asked)).status_code == 500
+    await agent.callers.execute("ALTER TABLE models DROP owner")
+    assert (await agent.site.post(UPLOAD, json=asked)).json()["success"] is True
+    assert (await agent.status(project)) == "completed"
+    assert len(await agent.models()) == 1
+
+
+async def test_a_line_that_is_refused_takes_no_other_with_it(agent: Agent):
+    await agent.callers.execute("ALTER TABLE agent_logs ADD CHECK (message NOT LIKE 'Epoch 2%')")
+    project = await agent.add_project()
+    await agent.start(project)
+    async with agent.away():
+        await agent.finish(await agent.training())
+    await agent.turn()
+    epochs = [line for line in await agent.lines(project) if line.startswith("Epoch")]
+    assert epochs == ["Epoch 1/2 completed. Loss: 0.750"]
+    assert (await agent.status(project)) == "completed"
+
+
+async def test_a_training_that_was_refused_after_its_import_is_told_to_whoever_asks_again(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+):
+    project = await agent.add_project()
+    await agent.start(project)
+    refused = AsyncMock(side_effect=DatasetInvalid("train/ has 1 class folder"))
+    monkeypatch.setattr(agent.site.context.services.jobs, "_plan", refused)
+    async with agent.away():
+        await agent.turn()
+    assert (await of_kind(agent, "training"))["state"] == "failed"
+    answer = await outcome(agent, project)
+    assert (answer.status_code, answer.json()["error"]) == (500, "dataset_invalid: train/ has 1 class folder")
+
+
+async def test_a_trainer_that_is_busy_fails_no_project(agent: Agent, monkeypatch: pytest.MonkeyPatch):
+    project = await agent.add_project()
+    busy = AsyncMock(side_effect=TrainerUnavailable("torchvision did not answer within 60 s"))
+    with monkeypatch.context() as patched:
+        patched.setattr(agent.site.parts.catalog, "environment", busy)
+        assert (await agent.start(project)).status_code == 500
+    await agent.turn()
+    assert (await agent.status(project)) == "pending_training"
+    assert (await agent.start(project)).status_code == 202
+
+
 class Refusals:
     """(what is wrong, status, what the caller reads)."""
 
@@ -338,6 +488,9 @@ class Refusals:
         "gs:///pets.zip",
         "gs://bu cket/pets.zip",
         "gs://user:secret@bucket/pets.zip",
+        "gs://user:sec/secret@bucket/pets.zip",
+        "https:user:secret@bucket/pets.zip",
+        "gs://bucket/pets.zip#token=secret",
         "gs://bucket/pets.zip?token=secret",
         "gs://bucket/pets\n.zip",
         "https://storage.googleapis.com/bucket/pets.zip",

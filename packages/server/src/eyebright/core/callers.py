@@ -17,7 +17,7 @@ _ROWS = uuid.UUID("7f1f4e0f-27f5-4f6e-9a51-8d3a3c1d0c11")
 #: In the inbox beside a project and the job before: who has ordered.
 TRAINING_AGENT = "training_agent"
 #: What labels begin with by which a job's callers are written to.
-_RESERVED = "callers_"
+RESERVED = "callers_"
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -74,7 +74,7 @@ def row_id(*parts: str | int) -> str:
 
 def require_unreserved(labels: Iterable[str]) -> None:
     """Whoever could give those labels could write into any project. Raises InvalidRequest."""
-    if taken := sorted(label for label in labels if label.startswith(_RESERVED)):
+    if taken := sorted(label for label in labels if label.startswith(RESERVED)):
         raise InvalidRequest(
-            f"labels that begin with {_RESERVED!r} are Eyebright's own; found {', '.join(taken)!r:.200}"
+            f"labels that begin with {RESERVED!r} are Eyebright's own; found {', '.join(taken)!r:.200}"
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eyebright.core import lifecycle
-from eyebright.core.callers import require_unreserved
+from eyebright.core.callers import TRAINING_AGENT, require_unreserved
 from eyebright.core.duration import seen
 from eyebright.core.job import Job, Run
 from eyebright.core.records import Version, changed
@@ -107,6 +107,8 @@ class Jobs:
 
         `body_sha256` tells the order apart from another one of its key, where `request` does not say all of it.
         """
+        if source not in (IMPORT, TRAINING_AGENT):
+            require_unreserved(request.labels)
         now_ms = self._clock.now_ms()
         queued = Job(
             id=self._clock.new_id("job"),
@@ -227,6 +229,7 @@ class Jobs:
             resolved=old.resolved,
             executor=old.executor,
             max_duration_seconds=old.max_duration_seconds,
+            labels=old.labels,
             created_at_ms=self._clock.now_ms(),
         )
 

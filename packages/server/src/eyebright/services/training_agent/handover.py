@@ -5,7 +5,8 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from eyebright.core.job import Job
-from eyebright.errors import Conflict, NotFound
+from eyebright.errors import Conflict, EyebrightError, NotFound, StorageFull, Unavailable
+from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobStore
 from eyebright.ports.shelf import Shelf
 from eyebright.services.history import History
@@ -16,12 +17,32 @@ from eyebright_wire.resources import ArtifactView
 WEIGHTS = "model.pth"
 
 
+class NotHandedOver(EyebrightError):
+    """A training has ended well, and its callers do not get its model."""
+
+
 class Handover:
-    def __init__(self, shelf: Shelf, store: JobStore, history: History) -> None:
+    def __init__(
+        self, shelf: Shelf, store: JobStore, history: History, clock: Clock, *, give_up_seconds: float
+    ) -> None:
+        """`give_up_seconds` after its end a training whose model cannot be put in its place has failed for its callers."""
         self._shelf = shelf
         self._store = store
         self._history = history
+        self._clock = clock
+        self._give_up_ms = int(1000 * give_up_seconds)
         self._jobs: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def hand_over(self, job: Job) -> str:
+        """As `put`, but raises NotHandedOver for what cannot be put there ever, or could not for long enough."""
+        try:
+            return await self.put(job.id)
+        except (Unavailable, StorageFull) as away:
+            if self._clock.now_ms() - (job.finished_at_ms or 0) < self._give_up_ms:
+                raise
+            raise not_handed_over(job, away) from away
+        except (Conflict, NotFound) as refused:
+            raise not_handed_over(job, refused) from refused
 
     async def put(self, job_id: str) -> str:
         """The address of a succeeded training's weights, which lie there on return, however often this is asked.
@@ -45,6 +66,13 @@ class Handover:
             if artifact.kind is ArtifactKind.MODEL and Path(artifact.path).name == WEIGHTS:
                 return artifact
         raise NotFound(f"job {job_id} has no {WEIGHTS} any more: its model was deleted")
+
+
+def not_handed_over(job: Job, problem: EyebrightError) -> NotHandedOver:
+    return NotHandedOver(
+        f"Training completed, but its model could not be handed over: {problem.message}. It is kept as job {job.id}; once that "
+        "is put right, POST /agents/training/upload with this project_id does it"
+    )
 
 
 def _names(job: Job) -> tuple[str, str]:

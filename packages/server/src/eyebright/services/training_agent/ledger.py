@@ -5,7 +5,7 @@ away nothing waits for it but the outbox.
 """
 
 import asyncio
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
@@ -14,17 +14,17 @@ import structlog
 from eyebright.core.callers import LogLine, row_id
 from eyebright.core.job import Job
 from eyebright.core.records import Message
-from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable
+from eyebright.errors import Conflict, NotFound, Unavailable
 from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.clock import Clock
-from eyebright.ports.jobs import JobHistory, JobStore, Markers
+from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, Markers
 from eyebright.ports.registry import DatasetStore
 from eyebright.services.errands import Errands
 from eyebright.services.history import History
 from eyebright.services.jobs import IMPORT
 from eyebright.services.orders import report_of
 from eyebright.services.training_agent import story
-from eyebright.services.training_agent.handover import Handover
+from eyebright.services.training_agent.handover import Handover, NotHandedOver, not_handed_over
 from eyebright.services.training_agent.orders import PROJECT
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobState
@@ -52,10 +52,8 @@ class Ledger:
         clock: Clock,
         *,
         completed: str,
-        give_up_seconds: float,
     ) -> None:
-        """`completed` is the status of a project that has its model. `give_up_seconds` after its end a training whose model
-        cannot be put in its place has failed for its callers."""
+        """`completed` is the status of a project that has its model."""
         self._database = database
         self._store = store
         self._events = events
@@ -65,7 +63,6 @@ class Ledger:
         self._markers = markers
         self._clock = clock
         self.completed = completed
-        self._give_up_ms = int(1000 * give_up_seconds)
         self._errands = Errands[None]("its callers are still being told of it")
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._read: dict[str, int] = {}  # of jobs under way, the position of the last event that was told
@@ -90,10 +87,13 @@ class Ledger:
             if job.state.final and await self.has_told(job):
                 return
             if before := await self._untold_import(job):
-                await self._tell(before)
-            await self._tell(job)
-            if job.state.final:
-                await self._markers.write(_marker(job.labels[PROJECT]), job.created_at_ms)
+                await self._tell_all(before)
+            await self._tell_all(job)
+
+    async def newest(self, project_id: str) -> Job | None:
+        """The newest import or training of a project."""
+        found = await self._store.find(JobQuery(kinds=TOLD, labels={PROJECT: project_id}, limit=1))
+        return found[0] if found else None
 
     async def _untold_import(self, job: Job) -> Job | None:
         """A training that was refused at once may be told of before its import."""
@@ -101,6 +101,11 @@ class Ledger:
             return None
         before = (await self._store.get(import_id)).job
         return None if await self.has_told(before) else before
+
+    async def _tell_all(self, job: Job) -> None:
+        await self._tell(job)
+        if job.state.final:
+            await self._markers.write(_marker(job), job.created_at_ms)
 
     async def _tell(self, job: Job) -> None:
         try:
@@ -115,15 +120,15 @@ class Ledger:
 
     async def has_told(self, job: Job) -> bool:
         """Is all written that there is to say of a job that has ended?"""
-        return (await self._markers.read(_marker(job.labels[PROJECT])) or 0) >= job.created_at_ms
+        return await self._markers.read(_marker(job)) is not None
 
     async def _begin(self, job: Job) -> None:
         """What somebody runs again by hand goes on from what failed. What was refused never began."""
         if job.id in self._read:
             return
         if not is_refusal(job):
-            before = {PENDING, FAILED} if job.rerun_of else {PENDING}
-            await self._change_status(job, TRAINING, before)
+            if await self._is_newest(job):
+                await self._change_status(job, TRAINING, {PENDING, FAILED} if job.rerun_of else {PENDING})
             await self._add_logs([story.began(job)])
         self._read[job.id] = 0
 
@@ -144,40 +149,56 @@ class Ledger:
             await self._hand_over(job)
 
     async def _fail(self, job: Job, line: LogLine) -> None:
-        await self._change_status(job, FAILED, {PENDING, TRAINING})
+        """Its project has not failed that has a newer job, whichever of them is told of first."""
+        if await self._is_newest(job):
+            await self._change_status(job, FAILED, {PENDING, TRAINING})
         await self._add_logs([line])
+
+    async def _is_newest(self, job: Job) -> bool:
+        newest = await self.newest(job.labels[PROJECT])
+        return newest is not None and newest.id == job.id
 
     async def _hand_over(self, job: Job) -> None:
         try:
-            address = await self._handover.put(job.id)
-        except (Unavailable, StorageFull, Conflict, NotFound) as problem:
-            if isinstance(problem, Unavailable | StorageFull) and not self.gives_up(job):
-                raise
-            await self._fail(job, story.kept(job, problem.message))
+            address = await self._handover.hand_over(job)
+            await self.register(job, address)
+        except NotHandedOver as lost:
+            await self._fail(job, story.kept(job, lost.message))
             return
-        await self.deliver(job, address)
+        newest = await self.newest(job.labels[PROJECT])
+        others_train = newest is not None and newest.id != job.id and not newest.state.final
+        await self.complete(job, address, before=() if others_train else (TRAINING, FAILED))
 
-    async def deliver(self, job: Job, address: str, *, before: Collection[str] = (TRAINING,)) -> None:
-        """The model's row first: who sees the status finds it."""
+    async def register(self, job: Job, address: str) -> None:
+        """Write the model's row; one that is there stays. Raises NotHandedOver where the table refuses it."""
         weights = await self._handover.weights(job.id)
         classes = report_of(await self._datasets.version(job.dataset_version)).classes
-        row = story.model(job, address, weights, classes, await self._losses(job))
-        await self._unless_refused(self._database.add_model(row))
+        try:
+            await self._database.add_model(story.model(job, address, weights, classes, await self._losses(job)))
+        except Conflict as refused:
+            raise not_handed_over(job, refused) from refused
+
+    async def complete(self, job: Job, address: str, *, before: Collection[str]) -> None:
+        """After its model's row is there: who sees the status finds it."""
         await self._change_status(job, self.completed, before)
         await self._add_logs(story.ended(job, address, self._clock.now_ms()))
 
     async def _change_status(self, job: Job, status: str, before: Collection[str]) -> None:
-        await self._unless_refused(self._database.change_status(job.labels[PROJECT], status, before=before))
+        try:
+            await self._database.change_status(job.labels[PROJECT], status, before=before)
+        except Conflict as refused:
+            _tell_refused(refused)
 
     async def _add_logs(self, lines: Sequence[LogLine]) -> None:
-        await self._unless_refused(self._database.add_logs(lines))
-
-    async def _unless_refused(self, writing: Awaitable[object]) -> None:
-        """What their table's own rules refuse would be refused for ever; the rest of the story does not wait for it."""
+        """All but those that are refused by themselves."""
         try:
-            await writing
+            await self._database.add_logs(lines)
         except Conflict as refused:
-            log.warning("a project's database refuses a row", problem=refused.message)
+            if len(lines) == 1:
+                _tell_refused(refused)
+                return
+            for line in lines:
+                await self._add_logs([line])
 
     async def _losses(self, job: Job) -> list[float]:
         """The last of each epoch."""
@@ -200,9 +221,10 @@ class Ledger:
         except (Unavailable, Conflict, NotFound) as problem:
             log.warning("a refusal is not written into its project's log", project=project_id, problem=problem.message)
 
-    def gives_up(self, job: Job) -> bool:
-        """Has a training waited long enough for a place for its model?"""
-        return self._clock.now_ms() - (job.finished_at_ms or 0) >= self._give_up_ms
+
+def _tell_refused(refused: Conflict) -> None:
+    """What a table's own rules refuse would be refused for ever; the rest of the story does not wait for it."""
+    log.warning("a project's database refuses a row", problem=refused.message)
 
 
 def is_refusal(job: Job) -> bool:
@@ -210,5 +232,5 @@ def is_refusal(job: Job) -> bool:
     return job.state is JobState.FAILED and not job.attempt
 
 
-def _marker(project_id: str) -> str:
-    return f"training_agent/{project_id}"
+def _marker(job: Job) -> str:
+    return f"training_agent/{job.id}"

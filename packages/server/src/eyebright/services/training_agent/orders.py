@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from eyebright.core.callers import CallersDataset, CallersProject
+from eyebright.core.callers import RESERVED, CallersDataset, CallersProject
 from eyebright.errors import ConfigInvalid, InvalidRequest
 from eyebright_wire.jobs import PreflightRequest
 from eyebright_wire.names import dataset_name, plain
@@ -14,7 +14,7 @@ from eyebright_wire.resources import DatasetImport
 TRAINER, TASK = "torchvision", "classification"
 RECIPE = f"{TRAINER}/{TASK}"
 #: Labels of the import and of the training: whose they are, and what the file of the model is called.
-PROJECT, MODEL_FILE = "callers_project", "callers_model_file"
+PROJECT, MODEL_FILE = f"{RESERVED}project", f"{RESERVED}model_file"
 
 #: As callers say it, and what there is to be said.
 _KIND: Mapping[str, str] = {"task_type": "image_classification", "framework": "pytorch"}
@@ -127,7 +127,8 @@ def _address(gcs_url: str) -> str:
     """Raises InvalidRequest for all but an object or prefix in a bucket of Google Cloud Storage. Whether it may be called, and
     is there, others find out."""
     if problem := _problem(gcs_url):
-        shown = re.sub("//[^/]*@", "//…@", gcs_url.partition("?")[0])
+        *secret, shown = re.split("[?#]", gcs_url)[0].rsplit("@", 1)
+        shown = f"…@{shown}" if secret else shown
         raise InvalidRequest(
             f"the data set's gcs_url is {shown!r:.300}: {problem}; expected an object such as gs://bucket/raw/dataset.zip"
         )

@@ -12,7 +12,7 @@ from eyebright.core.job import Job
 from eyebright.core.pace import fraction
 from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.clock import Clock
-from eyebright.services.training_agent.starting import Starting
+from eyebright.services.training_agent.ledger import Ledger
 
 #: Lines of the log in one answer.
 LINES = 50
@@ -32,9 +32,9 @@ class Standing:
 
 
 class Standings:
-    def __init__(self, database: CallersDatabase, starting: Starting, clock: Clock) -> None:
+    def __init__(self, database: CallersDatabase, ledger: Ledger, clock: Clock) -> None:
         self._database = database
-        self._starting = starting
+        self._ledger = ledger
         self._asked: dict[str, asyncio.Task[Standing]] = {}
         self._known = TTLCache[str, Standing, int](_REMEMBERED, FRESH_MS, clock.now_ms)
 
@@ -57,7 +57,7 @@ class Standings:
         project, lines, job = await asyncio.gather(
             self._database.project(project_id),
             self._database.recent_logs(project_id, LINES),
-            self._starting.newest(project_id),
+            self._ledger.newest(project_id),
         )
         return Standing(project.status, _progress(job) if job else {}, lines[::-1])
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -14,7 +15,7 @@ from eyebright.errors import (
     InvalidRequest,
     NotFound,
     StorageFull,
-    TrainerUnavailable,
+    TrainerMissing,
     Unavailable,
 )
 from eyebright.ports.callers import CallersDatabase
@@ -24,7 +25,7 @@ from eyebright.services.jobs import IMPORT, Jobs
 from eyebright.services.recipes import Recipes
 from eyebright.services.relay import REST_SECONDS
 from eyebright.services.training_agent.handover import Handover
-from eyebright.services.training_agent.ledger import FAILED, PENDING, TOLD, TRAINING, Ledger, is_refusal
+from eyebright.services.training_agent.ledger import FAILED, PENDING, TRAINING, Ledger, is_refusal
 from eyebright.services.training_agent.orders import (
     PROJECT,
     RECIPE,
@@ -34,7 +35,6 @@ from eyebright.services.training_agent.orders import (
     labels_of,
     order_of,
 )
-from eyebright.services.training_agent.story import not_put
 from eyebright.services.watch import Watch
 from eyebright_kit.remote.failure import FetchCode
 from eyebright_wire.jobs import JobKind, JobRequest, JobState
@@ -79,25 +79,26 @@ class Starting:
 
     async def start(self, project_id: str) -> str:
         """The job that carries the project's training out: the one under way; the one that has ended, while that is still to be
-        told or the project is completed; else a new one.
+        told or the project is completed; else a new one. A project that is still pending as nobody has told it of a refusal may
+        have been mended since, and is looked at anew.
 
         Raises InvalidRequest for a project that is not to be trained or names no training; NotFound; Unavailable while its
         database cannot be reached.
         """
         looking = asyncio.create_task(self._look_up(project_id))
         try:
-            last = await self.newest(project_id)
-            refused = False
-            if last is not None and not await self._is_over(last):
-                if not is_refusal(last):
-                    return last.id
-                refused = True  # which is still to be told: whoever asks again hears why, or has mended it
+            last = await self._ledger.newest(project_id)
+            untold = last if last is not None and not await self._is_over(last) else None
+            if untold is not None and not is_refusal(untold):
+                return untold.id
             found, dataset = await looking
         finally:
             looking.cancel()
         project = _known(found)
         if project.status == PENDING:
-            return await self._ordered(project, dataset, last, keep_refusal=not refused)
+            return await self._ordered(project, dataset, last, untold)
+        if untold is not None:
+            return untold.id
         if project.status == self._ledger.completed and last is not None and last.state is JobState.SUCCEEDED:
             return last.id
         refusal = _not_pending(project, last)
@@ -116,7 +117,7 @@ class Starting:
         except EyebrightError:
             await self._tell(job)
             raise
-        await self._tell(job)
+        await self._tell(job, address)
         return address
 
     async def upload(self, project_id: str) -> str:
@@ -124,17 +125,13 @@ class Starting:
 
         Raises NotFound for a project whose newest training has left no model.
         """
-        job = await self.newest(project_id)
+        job = await self._ledger.newest(project_id)
         if job is None or job.kind is not JobKind.TRAINING or job.state is not JobState.SUCCEEDED:
             raise NotFound(f"project {project_id} has no finished training whose model could be uploaded")
         address = await self._handover.put(job.id)
-        await self._ledger.deliver(job, address, before=(PENDING, TRAINING, FAILED))
+        await self._ledger.register(job, address)
+        await self._ledger.complete(job, address, before=(PENDING, TRAINING, FAILED))
         return address
-
-    async def newest(self, project_id: str) -> Job | None:
-        """The newest import or training of a project."""
-        found = await self._store.find(JobQuery(kinds=TOLD, labels={PROJECT: project_id}, limit=1))
-        return found[0] if found else None
 
     async def _look_up(self, project_id: str) -> tuple[CallersProject | BaseException, CallersDataset | BaseException]:
         """Both at once, as each takes a round trip; or what they met, as that of the project is told first."""
@@ -148,9 +145,13 @@ class Starting:
         return last.state.final and await self._ledger.has_told(last)
 
     async def _ordered(
-        self, project: CallersProject, dataset: CallersDataset | BaseException, last: Job | None, *, keep_refusal: bool
+        self,
+        project: CallersProject,
+        dataset: CallersDataset | BaseException,
+        last: Job | None,
+        untold: Job | None,
     ) -> str:
-        """Two at once find the same key, and make one job."""
+        """Two at once find the same key, and make one job. `untold`: a refusal that is still to be told, and once is enough."""
         key = f"{project.id}/{last.id if last else ''}"
         sha256 = hashlib.sha256(key.encode()).hexdigest()
         try:
@@ -158,8 +159,8 @@ class Starting:
             order = order_of(project, _known(dataset), self._defaults, recipe.config)
             return await self._begun(project, order, key, sha256)
         except EyebrightError as why:
-            passes = isinstance(why, Unavailable | StorageFull) and not isinstance(why, TrainerUnavailable)
-            if keep_refusal and not passes:
+            passes = isinstance(why, Unavailable | StorageFull) and not isinstance(why, TrainerMissing)
+            if not passes and (untold is None or untold.message != why.message):
                 await self._refuse(project, why, key, sha256)
             raise
 
@@ -178,7 +179,7 @@ class Starting:
         """The training that a job is or is followed by, once it has ended; an import that nothing follows."""
         view = await self._ended(job_id)
         if view.kind is JobKind.IMPORT and view.state is JobState.SUCCEEDED:
-            view = await self._ended(await self._following(job_id))
+            view = await self._ended(await self._following(view))
         return (await self._store.get(view.id)).job
 
     async def _ended(self, job_id: str) -> JobView:
@@ -187,10 +188,11 @@ class Starting:
                 return news
         raise AssertionError("a story ends with its end")
 
-    async def _following(self, import_id: str) -> str:
+    async def _following(self, imported: JobView) -> str:
         """Nobody can be told of a job that is not there yet."""
+        labels = {IMPORT: imported.id, PROJECT: imported.labels[PROJECT]}
         while True:
-            if found := await self._store.find(JobQuery(labels={IMPORT: import_id}, limit=1)):
+            if found := await self._store.find(JobQuery(labels=labels, limit=1)):
                 return found[0].id
             await asyncio.sleep(_PAUSE_SECONDS)
 
@@ -211,16 +213,16 @@ class Starting:
     async def _placed(self, job: Job) -> str:
         """Waits for a place that is away for as long as the ledger does."""
         while True:
-            try:
-                return await self._handover.put(job.id)
-            except (Unavailable, StorageFull) as problem:
-                if self._ledger.gives_up(job):
-                    raise TrainingFailed(not_put(job, problem.message)) from problem
+            with suppress(Unavailable, StorageFull):
+                return await self._handover.hand_over(job)
             await asyncio.sleep(REST_SECONDS)
 
-    async def _tell(self, job: Job) -> None:
+    async def _tell(self, job: Job, address: str | None = None) -> None:
+        """Raises NotHandedOver for a model whose row is refused."""
         try:
             await self._ledger.catch_up_soon(job.id)
+            if address is not None:
+                await self._ledger.register(job, address)
         except (Unavailable, StorageFull) as away:
             log.warning("a training has ended, and its callers are told later", job=job.id, problem=away.message)
 

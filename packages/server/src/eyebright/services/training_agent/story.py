@@ -52,15 +52,9 @@ def ended(job: Job, address: str, now_ms: int) -> Sequence[LogLine]:
     )
 
 
-def not_put(job: Job, problem: str) -> str:
-    return (
-        f"Training completed, but its model could not be uploaded: {problem}. It is kept as job {job.id}; once that is put "
-        "right, POST /agents/training/upload with this project_id uploads it"
-    )
-
-
 def kept(job: Job, problem: str) -> LogLine:
-    return line(job, "not put", not_put(job, problem), job.finished_at_ms or job.created_at_ms, _ENDED, "error")
+    """Of a model that its callers do not get."""
+    return line(job, "not put", problem, job.finished_at_ms or job.created_at_ms, _ENDED, "error")
 
 
 def failed(job: Job) -> LogLine:
