@@ -513,10 +513,24 @@ def test_a_file_that_cannot_be_trusted_or_read_is_refused(env_file):
 @pytest.mark.parametrize("line", ['GCP_BUCKET_NAME="bucket', "GCP_BUCKET_NAME"])
 def test_a_line_of_the_file_that_is_not_understood_is_told_by_its_number(line: str, tmp_path: Path):
     file = tmp_path / ".env"
-    file.write_text(f"# ours\nBATCH_SIZE=8\n{line}\nSUPABASE_KEY=swordfish\n")
-    with pytest.raises(InvalidRequest, match=rf"^line 3 of {file} sets no GCP_BUCKET_NAME; expected") as caught:
+    file.write_text(f"# ours\nBATCH_SIZE=8\n\n{line}\nSUPABASE_KEY=swordfish\n")
+    with pytest.raises(InvalidRequest, match=rf"^line 4 of {file} sets no GCP_BUCKET_NAME; expected") as caught:
         adopt(file)
     assert "swordfish" not in caught.value.message
+
+
+def test_a_line_that_another_leaves_open_before_it_is_told_by_its_number(env_file):
+    file = env_file("EYEBRIGHT_PORT=9000", "", 'OTHER="swordfish', 'GCP_BUCKET_NAME="models"', "SUPABASE_KEY=swordfish")
+    with pytest.raises(
+        InvalidRequest, match=rf"^line 4 of {file} sets no GCP_BUCKET_NAME; .*the lines before"
+    ) as caught:
+        adopt(file)
+    assert "swordfish" not in caught.value.message
+
+
+def test_lines_of_others_that_are_not_understood_stop_nothing(env_file):
+    found = adopt(env_file('OTHER="a" b', 'TEXT="two', 'EYEBRIGHT_HOST=lines"', "EYEBRIGHT_PORT=9000"))
+    assert found.taken == ("EYEBRIGHT_PORT",)
 
 
 @pytest.mark.parametrize(

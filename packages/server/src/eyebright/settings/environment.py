@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dotenv import dotenv_values
-from dotenv.parser import parse_stream
+from dotenv.parser import Original, parse_stream
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
@@ -91,15 +91,24 @@ def _left(said: Mapping[str, str]) -> dict[str, str]:
 
 
 def _require_parsable(file: Path) -> None:
-    """Lines of ours that the library would pass over. They may hold a secret."""
+    """Lines of ours that the library would pass over, also for what somebody else's line before them leaves open. They may hold
+    a secret."""
     with file.open(encoding="utf-8") as stream:
         for binding in parse_stream(stream):
-            name = _NAME.match(binding.original.string)
-            if name and binding.value is None and is_ours(name[1]):
+            if binding.value is None and (found := _first_of_ours(binding.original)):
+                number, name = found
                 raise InvalidRequest(
-                    f"line {binding.original.line} of {file} sets no {name[1]}; expected {name[1]}=value, with every quote "
-                    "closed"
+                    f"line {number} of {file} sets no {name}; expected {name}=value, with every quote closed, there and in "
+                    "the lines before"
                 )
+
+
+def _first_of_ours(original: Original) -> tuple[int, str] | None:
+    """The number of its line, and the name."""
+    for number, line in enumerate(original.string.split("\n"), original.line):
+        if (name := _NAME.match(line)) and is_ours(name[1]):
+            return number, name[1]
+    return None
 
 
 def process_environment() -> Mapping[str, str]:
