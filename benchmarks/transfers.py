@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import structlog
 from botocore.client import Config
 
 from eyebright.ports.objects import blob_key
@@ -29,6 +30,7 @@ BUCKET, MANY = "bucket", 8
 
 
 def main(verb: str, told: str, folder: str, megabytes: str, rounds: str = "1") -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     store = json.loads(told)
     os.environ |= {
         "AWS_ACCESS_KEY_ID": store["access_key"],

@@ -13,8 +13,9 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,14 @@ from harness.object_stores import (
     s3_client,
     store_in,
 )
+from structlog.testing import capture_logs
 
 from eyebright.errors import Conflict, StorageFull, TooLarge, Unavailable
 from eyebright.ports.objects import Signing, blob_key
 from eyebright.stores.objects.bucket import PIECE_BYTES, BucketFailed, FileChanged, Found, Seen
 from eyebright.stores.objects.bucket_store import BucketObjectStore, Terms
 from eyebright.stores.objects.cache import Room
+from eyebright.stores.objects.progress import followed
 
 __all__ = ["endpoints"]
 
@@ -152,15 +155,42 @@ async def test_a_signed_url_opens_nothing_but_what_was_signed(url: str, open_sto
 # Moving
 
 
-async def test_progress_is_told_piece_by_piece(url: str, open_store: Open, large: Path):
-    moved: list[tuple[str, int]] = []
-    store = open_store(url, progress=lambda key, count: moved.append((key, count)))
-    for move in (store.put([(KEY, large)]), store.local(KEY)):
-        moved.clear()
-        await move
-        assert {key for key, _ in moved} == {KEY}
-        assert sum(count for _, count in moved) == len(LARGE)
-        assert max(count for _, count in moved) <= PIECE_BYTES
+async def test_a_long_transfer_is_told_in_the_log_piece_by_piece(url: str, open_store: Open, large: Path):
+    store = open_store(url, terms=Terms(told_seconds=0))
+    for way, move in (("up", store.put([(KEY, large)])), ("down", store.local(KEY)), ("down", store.stat(KEY))):
+        with capture_logs() as said:
+            await move
+        *going, arrived = said
+        assert {(line["way"], line["object"], line["total_bytes"]) for line in said} == {(way, KEY, len(LARGE))}
+        assert {line["event"] for line in going} == {"an object is on its way"}
+        moved = [0, *(line["moved_bytes"] for line in going)]
+        assert all(0 < after - before <= PIECE_BYTES for before, after in pairwise(moved))
+        assert moved[-1] == len(LARGE)
+        assert arrived["event"] == "an object has arrived"
+
+
+async def test_a_short_transfer_is_not_told_in_the_log(url: str, open_store: Open, small: Path):
+    store = open_store(url)
+    with capture_logs() as said:
+        await store.put([(KEY, small)])
+        await store.local(KEY)
+    assert said == []
+
+
+def test_a_transfer_is_told_every_few_seconds_until_it_ends():
+    seconds = iter([0, *range(1, 5), 5, 5, *range(6, 10), 10, 10, 11, 12])
+    with capture_logs() as said, followed("up", KEY, 120, every_seconds=5, now=lambda: next(seconds)) as moved:
+        for _ in range(11):
+            moved(10)
+    assert [line.get("moved_bytes") for line in said] == [50, 100, None]
+    assert said[2]["seconds"] == 12
+
+
+def test_a_transfer_that_failed_has_not_arrived():
+    with capture_logs() as said, suppress(BucketFailed), followed("up", KEY, 120, every_seconds=0) as moved:
+        moved(10)
+        raise BucketFailed("away")
+    assert [line["event"] for line in said] == ["an object is on its way"]
 
 
 @pytest.mark.parametrize("kind", ["moto"], indirect=True)
@@ -188,17 +218,23 @@ async def test_no_more_than_two_large_objects_are_summed_at_once(
 
 
 @pytest.mark.parametrize("kind", ["moto"], indirect=True)
-async def test_what_takes_long_leaves_the_threads_of_the_others_free(url: str, open_store: Open, small: Path):
-    def wait(_key: str, _count: int) -> None:
+async def test_what_takes_long_leaves_the_threads_of_the_others_free(
+    kind: str, url: str, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def wait(*arguments: Any) -> bool:
         loop.call_soon_threadsafe(begun.set)
         assert free.wait(5)
+        return create(*arguments)
 
-    loop, begun, free = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    client, loop, begun, free = bucket(kind, url), asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    create = client.create
+    monkeypatch.setattr(client, "create", wait)
     loop.set_default_executor(ThreadPoolExecutor(1))
-    putting = asyncio.create_task(open_store(url, progress=wait).put([(KEY, small)]))
-    await begun.wait()
-    await asyncio.to_thread(free.set)
-    assert await putting == 1
+    with store_in(client, tmp_path) as store:
+        putting = asyncio.create_task(store.put([(KEY, small)]))
+        await begun.wait()
+        await asyncio.to_thread(free.set)
+        assert await putting == 1
 
 
 @pytest.mark.parametrize("kind", S3, indirect=True)
@@ -275,15 +311,15 @@ async def test_what_is_larger_than_the_limit_goes_neither_up_nor_down(
 
 
 async def test_a_disk_without_room_is_told_before_anything_is_fetched(
-    url: str, open_store: Open, small: Path, tmp_path: Path
+    line: Line, open_store: Open, small: Path, tmp_path: Path
 ):
-    moved: list[int] = []
-    store = open_store(url, room=Room(spare_bytes=1 << 60), progress=lambda _, count: moved.append(count))
+    store = open_store(line.url, room=Room(spare_bytes=1 << 60))
     await store.put([(KEY, small)])
-    moved.clear()
+    passed = line.down.passed
     with pytest.raises(StorageFull, match=r"a copy of 110,000 bytes is needed .* make room"):
         await store.local(KEY)
-    assert (moved, copies(tmp_path)) == ([], [])
+    assert line.down.passed < passed + len(SMALL)
+    assert copies(tmp_path) == []
     assert b"".join([chunk async for chunk in store.open(KEY)]) == SMALL
 
 
@@ -301,20 +337,24 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("kind", ["moto"], indirect=True)
-async def test_a_disk_that_fills_up_meanwhile_keeps_no_part(url: str, open_store: Open, large: Path, disk: Path):
-    def fill(_key: str, _count: int) -> None:
-        if disk_is_used and not hog.exists():
+async def test_a_disk_that_fills_up_meanwhile_keeps_no_part(
+    kind: str, url: str, large: Path, disk: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fill(*arguments: Any) -> None:
+        copy(*arguments)
+        if not hog.exists():
             written(hog, bytes(8 << 20))
 
-    hog, disk_is_used = disk / "hog", False
-    store = open_store(url, folder=disk / "store", progress=fill)
-    await store.put([(KEY, large)])
-    disk_is_used = True
-    with pytest.raises(StorageFull, match=f"the disk that holds {disk}/store/cache is full; free some space"):
-        await store.local(KEY)
-    assert files_in(disk) == [hog]
-    written(hog, b"")
-    assert (await store.local(KEY)).read_bytes() == LARGE
+    client, hog = bucket(kind, url), disk / "hog"
+    copy = client.copy
+    monkeypatch.setattr(client, "copy", fill)
+    with store_in(client, disk / "store") as store:
+        await store.put([(KEY, large)])
+        with pytest.raises(StorageFull, match=f"the disk that holds {disk}/store/cache is full; free some space"):
+            await store.local(KEY)
+        assert files_in(disk) == [hog]
+        written(hog, b"")
+        assert (await store.local(KEY)).read_bytes() == LARGE
 
 
 # Stores

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from buckets import free_port, give_credentials, google_emulator, moto
 from google.auth.credentials import AnonymousCredentials
 from harness.answering import Answering, served
 from harness.line import Traffic, line_to
+from structlog.testing import capture_logs
 
 from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable
 from eyebright.ports.shelf import Shelf
+from eyebright.stores.objects.progress import followed
 from eyebright.stores.shelves import shelf_at
 
 NAME = "style-7/lora_weights.safetensors"
@@ -100,6 +103,19 @@ async def test_what_is_created_never_takes_the_place_of_other_bytes(shelf: Shelf
     assert await shelf.create("taken/b", tmp_path / "first", sha256(b"first"))
     assert not await shelf.create("taken/b", weights, sha256(LARGE))
     assert await shelf.read("taken/b") == b"first"
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/told", "gs://bucket/told"], indirect=True)
+async def test_a_long_upload_is_told_in_the_log(
+    shelf: Shelf, place: str, weights: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("eyebright.stores.shelves.bucket.followed", partial(followed, every_seconds=0))
+    with capture_logs() as said:
+        assert await shelf.create(NAME, weights, sha256(LARGE))
+    assert {(line["way"], line["object"], line["total_bytes"]) for line in said} == {
+        ("up", f"{place}/{NAME}", len(LARGE))
+    }
+    assert [line.get("moved_bytes") for line in said][-2:] == [len(LARGE), None]
 
 
 async def test_a_file_that_is_not_what_it_should_be_is_not_put(shelf: Shelf, weights: Path):

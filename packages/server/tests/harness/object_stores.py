@@ -103,12 +103,11 @@ def store_in(
     prefix: str | None = None,
     room: Room = ROOMY,
     terms: Terms = TERMS,
-    **options: Any,
 ) -> Iterator[BucketObjectStore]:
     """Below a prefix that nobody else has."""
     own = f"objects/t{next(_numbers)}" if prefix is None else prefix
     cache = Cache(folder / "cache", room)
-    store = BucketObjectStore(bucket, own, cache, folder / "work", terms, SETTING, **options)
+    store = BucketObjectStore(bucket, own, cache, folder / "work", terms, SETTING)
     try:
         yield store
     finally:

@@ -35,6 +35,7 @@ from eyebright.stores.objects.bucket import (
 from eyebright.stores.objects.cache import Cache
 from eyebright.stores.objects.files import FileObjectStore
 from eyebright.stores.objects.keys import checked, checked_prefix, content_of
+from eyebright.stores.objects.progress import EVERY_SECONDS, Way, followed
 from eyebright_wire.artifacts import Grant
 
 #: Objects on their way at the same time, and pieces of all that come down.
@@ -54,16 +55,15 @@ _PAGE = 1000  # objects that a store tells of at a time
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
-#: Told of every piece that has moved: the key, and how many bytes.
-Progress = Callable[[str, int], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for every object. `expires_seconds`: how long a signed URL opens it."""
+    """What holds for every object. `expires_seconds`: how long a signed URL opens it. `told_seconds`: between two lines of the
+    log about one that is on its way."""
 
     expires_seconds: int = 3600
     object_bytes: int = 50 * 2**30  # the largest
+    told_seconds: float = EVERY_SECONDS
 
 
 class BucketObjectStore:
@@ -77,7 +77,6 @@ class BucketObjectStore:
         work: Path,
         terms: Terms,
         setting: str,
-        progress: Progress = lambda _key, _count: None,
     ) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
@@ -86,7 +85,6 @@ class BucketObjectStore:
         self._work_folder = work
         self._terms = terms
         self._setting = setting
-        self._progress = progress
         self._calls = ThreadPoolExecutor(_CALLS_AT_ONCE, "bucket")
         self._files = ThreadPoolExecutor(_FILES_AT_ONCE, "object")
         self._pieces = ThreadPoolExecutor(_PIECES_AT_ONCE, "piece")
@@ -190,8 +188,8 @@ class BucketObjectStore:
             return seen
 
     def _sent(self, key: str, seen: Seen) -> bool:
-        with self._explained(key), _unchanged(seen.path):
-            new = self._bucket.create(self._whole(key), seen, lambda count: self._progress(key, count))
+        with self._explained(key), _unchanged(seen.path), self._followed("up", key, seen.size_bytes) as moved:
+            new = self._bucket.create(self._whole(key), seen, moved)
         if seen.path == self._work_folder / key:
             seen.path.unlink()  # it was made there to be put here
         return new
@@ -247,13 +245,14 @@ class BucketObjectStore:
 
     def _stat(self, key: str) -> ObjectInfo:
         found = self._found(key)
-        return ObjectInfo(key, found.size_bytes, found.proven or self._sum_there(found))
+        return ObjectInfo(key, found.size_bytes, found.proven or self._sum_there(key, found))
 
-    def _sum_there(self, found: Found) -> str:
+    def _sum_there(self, key: str, found: Found) -> str:
         digest = hashlib.sha256()
-        with self._turn(found):
+        with self._turn(found), self._followed("down", key, found.size_bytes) as moved:
             for chunk in self._content(found):
                 digest.update(chunk)
+                moved(len(chunk))
         return digest.hexdigest()
 
     def _turn(self, found: Found) -> AbstractContextManager[object]:
@@ -310,12 +309,16 @@ class BucketObjectStore:
         with (
             self._turn(found),
             target.open("w+b", buffering=0) as file,
-            self._explained(found.key.removeprefix(self._prefix)),
+            self._explained(key),
+            self._followed("down", key, found.size_bytes) as moved,
         ):
             for start, stop in copies(self._bucket, found, file.fileno(), self._pieces):
                 _read_into(digest, file, stop - start, buffer)
-                self._progress(key, stop - start)
+                moved(stop - start)
         return digest.hexdigest()
+
+    def _followed(self, way: Way, key: str, total_bytes: int) -> AbstractContextManager[Callable[[int], None]]:
+        return followed(way, key, total_bytes, self._terms.told_seconds)
 
     def _signed(self, signing: Signing) -> str:
         with self._explained(signing.key):

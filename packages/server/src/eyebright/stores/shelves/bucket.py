@@ -11,6 +11,7 @@ from pathlib import Path
 from eyebright.errors import Unavailable
 from eyebright.stores.objects import bucket_at
 from eyebright.stores.objects.bucket import Bucket, BucketFailed, FileChanged, Manners, Seen, look_if_allowed
+from eyebright.stores.objects.progress import followed
 from eyebright.stores.shelves.content import changed, present
 
 #: No longer than a server that is to stop may wait for: whoever puts a model tries again himself, too.
@@ -50,11 +51,9 @@ class BucketShelf:
     def _create(self, name: str, content: Path, sha256: str) -> bool:
         """Looked at first, and not for the haste: some stores that speak a dialect pass over the condition of a put."""
         with present(content), self._open(name) as (bucket, key):
+            if look_if_allowed(bucket, key) is None and _created(bucket, key, content, sha256):
+                return True
             found = look_if_allowed(bucket, key)
-            if found is None:
-                if _created(bucket, key, content, sha256):
-                    return True
-                found = look_if_allowed(bucket, key)
             if found is None:
                 raise BucketFailed("something has the name, but may not be read")
             return found.noted == sha256
@@ -77,6 +76,7 @@ def _created(bucket: Bucket, key: str, content: Path, sha256: str) -> bool:
         seen = Seen.of(content)
         if seen.sha256 != sha256:
             raise FileChanged
-        return bucket.create(key, seen, lambda _: None)
+        with followed("up", f"{bucket.uri}/{key}", seen.size_bytes) as moved:
+            return bucket.create(key, seen, moved)
     except FileChanged as error:
         raise changed(content) from error
