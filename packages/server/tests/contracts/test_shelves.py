@@ -1,22 +1,18 @@
-"""What every shelf of finished models must do: a folder, moto's S3, gcp-storage-emulator's Google."""
+"""What every shelf of finished models must do: a folder, moto's S3, Ceph's, gcp-storage-emulator's Google."""
 
 import asyncio
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import boto3
-import google.cloud.storage
 import pytest
-from buckets import free_port, give_credentials, google_emulator, moto
-from google.auth.credentials import AnonymousCredentials
+from buckets import free_port
 from harness.answering import Answering, served
 from harness.line import Traffic, line_to
+from harness.object_stores import BUCKETS, Endpoints, credentials, endpoints
 from structlog.testing import capture_logs
 
 from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable
@@ -24,8 +20,18 @@ from eyebright.ports.shelf import Shelf
 from eyebright.stores.objects.progress import followed
 from eyebright.stores.shelves import shelf_at
 
+__all__ = ["endpoints"]
+
 NAME = "style-7/lora_weights.safetensors"
 SETTING = "EYEBRIGHT_MODELS_LIE_HERE"
+SCHEMES = {"moto": "s3", "radosgw": "s3", "emulator": "gs"}
+PLACES = [
+    ("folder", "models"),
+    ("moto", "s3://bucket/models"),
+    ("moto", "s3://bucket"),
+    ("radosgw", "s3://bucket/models"),
+    ("emulator", "gs://bucket/models"),
+]
 #: More than Google's library sends in one request.
 LARGE = bytes(range(256)) * (9 << 12)
 
@@ -34,31 +40,27 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@pytest.fixture(scope="module")
-def endpoints() -> Iterator[dict[str, str]]:
-    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        give_credentials(patch)
-        found = {"s3": stack.enter_context(moto()), "gs": stack.enter_context(google_emulator())}
-        s3: Any = boto3.client("s3", endpoint_url=found["s3"], region_name="us-east-1")
-        s3.create_bucket(Bucket="bucket")
-        s3.close()
-        gs: Any = google.cloud.storage.Client(
-            project="test", credentials=AnonymousCredentials(), client_options={"api_endpoint": found["gs"]}
-        )
-        gs.create_bucket("bucket")
-        gs.close()
-        yield found
+def shelf_on(kind: str, place: str, endpoint: str) -> Shelf:
+    return shelf_at(f"{SCHEMES[kind]}://{place}", {SCHEMES[kind]: endpoint}, SETTING)
 
 
-@pytest.fixture(params=["folder", "s3://bucket/models", "gs://bucket/models", "s3://bucket"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return str(tmp_path / "models") if request.param == "folder" else request.param
+@pytest.fixture(params=PLACES, ids=" ".join)
+def chosen(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """A kind of store, and a place in it."""
+    return request.param
 
 
 @pytest.fixture
-def shelf(place: str, endpoints: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    give_credentials(monkeypatch)
-    return shelf_at(place, endpoints, SETTING)
+def place(chosen: tuple[str, str], tmp_path: Path) -> str:
+    kind, place = chosen
+    return str(tmp_path / place) if kind == "folder" else place
+
+
+@pytest.fixture
+def shelf(chosen: tuple[str, str], place: str, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    credentials(monkeypatch)
+    kind = chosen[0]
+    return shelf_at(place, {} if kind == "folder" else {SCHEMES[kind]: endpoints[kind]}, SETTING)
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ async def test_what_is_created_never_takes_the_place_of_other_bytes(shelf: Shelf
     assert await shelf.read("taken/b") == b"first"
 
 
-@pytest.mark.parametrize("place", ["s3://bucket/told", "gs://bucket/told"], indirect=True)
+@pytest.mark.parametrize("chosen", [("moto", "s3://bucket/told"), ("emulator", "gs://bucket/told")], indirect=True)
 async def test_a_long_upload_is_told_in_the_log(
     shelf: Shelf, place: str, weights: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -145,13 +147,13 @@ class Underway(Traffic):
         return super().breaks(count)
 
 
-@pytest.mark.parametrize("scheme", ["s3", "gs"])
+@pytest.mark.parametrize("kind", BUCKETS)
 @pytest.mark.parametrize(("edited", "expected"), [(True, Conflict), (False, NotFound)], ids=["edited", "removed"])
 async def test_a_file_that_something_happens_to_on_its_way_is_not_put(
-    scheme: str,
+    kind: str,
     edited: bool,
     expected: type[Exception],
-    endpoints: dict[str, str],
+    endpoints: Endpoints,
     weights: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -162,21 +164,24 @@ async def test_a_file_that_something_happens_to_on_its_way_is_not_put(
         else:
             weights.unlink()
 
-    give_credentials(monkeypatch)
-    with line_to(endpoints[scheme]) as line:
+    credentials(monkeypatch)
+    with line_to(endpoints[kind]) as line:
         line.up = Underway(happens)
         with pytest.raises(expected, match=f"{weights} "):
-            await shelf_at(f"{scheme}://bucket/underway", {scheme: line.url}, SETTING).create(
-                expected.__name__, weights, sha256(LARGE)
-            )
-    assert await shelf_at(f"{scheme}://bucket/underway", endpoints, SETTING).read(expected.__name__) is None
+            await shelf_on(kind, "bucket/underway", line.url).create(expected.__name__, weights, sha256(LARGE))
+    assert await shelf_on(kind, "bucket/underway", endpoints[kind]).read(expected.__name__) is None
 
 
 @pytest.mark.parametrize(
-    ("place", "padding"),
-    [("folder", b""), ("folder", LARGE), ("s3://bucket/race", b"")],
-    ids=["small-folder", "large-folder", "small-s3"],
-    indirect=["place"],
+    ("chosen", "padding"),
+    [
+        (("folder", "models"), b""),
+        (("folder", "models"), LARGE),
+        (("moto", "s3://bucket/race"), b""),
+        (("radosgw", "s3://bucket/race"), b""),
+    ],
+    ids=["small-folder", "large-folder", "small-moto", "small-radosgw"],
+    indirect=["chosen"],
 )
 async def test_of_many_at_once_one_gets_the_name(shelf: Shelf, tmp_path: Path, padding: bytes):
     """Google's emulator passes over the condition that decides it there; moto first looks at it and then puts parts together."""
@@ -191,48 +196,48 @@ async def test_of_many_at_once_one_gets_the_name(shelf: Shelf, tmp_path: Path, p
     assert await shelf.read(name) == contents[got.index(True)]
 
 
-@pytest.mark.parametrize(("scheme", "cuts"), [("s3", [len(LARGE) // 3, len(LARGE)]), ("gs", [])])
+@pytest.mark.parametrize(
+    ("kind", "cuts"),
+    [("moto", [len(LARGE) // 3, len(LARGE)]), ("radosgw", [len(LARGE) // 3, len(LARGE)]), ("emulator", [])],
+)
 async def test_a_line_that_breaks_and_a_busy_store_are_outlasted(
-    scheme: str, cuts: list[int], endpoints: dict[str, str], weights: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, cuts: list[int], endpoints: Endpoints, weights: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Google's emulator takes no piece again that it has a part of, as Google does: what breaks is tested with buckets."""
-    give_credentials(monkeypatch)
-    with line_to(endpoints[scheme]) as line:
+    credentials(monkeypatch)
+    with line_to(endpoints[kind]) as line:
         line.busy, line.up.cuts = 1, [*cuts]
-        shelf = shelf_at(f"{scheme}://bucket/broken", {scheme: line.url}, SETTING)
-        assert await shelf.create(NAME, weights, sha256(LARGE))
+        assert await shelf_on(kind, "bucket/broken", line.url).create(NAME, weights, sha256(LARGE))
         assert not line.up.cuts
         assert line.up.passed < 2 * len(LARGE)
-    assert await shelf_at(f"{scheme}://bucket/broken", endpoints, SETTING).read(NAME) == LARGE
+    assert await shelf_on(kind, "bucket/broken", endpoints[kind]).read(NAME) == LARGE
 
 
-@pytest.mark.parametrize("scheme", ["s3", "gs"])
+@pytest.mark.parametrize("kind", ["moto", "emulator"])
 async def test_a_store_that_stays_busy_is_given_up_before_long(
-    scheme: str, endpoints: dict[str, str], weights: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, endpoints: Endpoints, weights: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    give_credentials(monkeypatch)
-    with line_to(endpoints[scheme]) as line:
+    credentials(monkeypatch)
+    with line_to(endpoints[kind]) as line:
         line.busy = 10**6
-        shelf = shelf_at(f"{scheme}://bucket/busy", {scheme: line.url}, SETTING)
         async with asyncio.timeout(30):
-            with pytest.raises(Unavailable, match=rf"{scheme}://bucket/busy/a could not be .*HTTP 503"):
-                await shelf.create("a", weights, sha256(LARGE))
+            with pytest.raises(Unavailable, match=rf"{SCHEMES[kind]}://bucket/busy/a could not be .*HTTP 503"):
+                await shelf_on(kind, "bucket/busy", line.url).create("a", weights, sha256(LARGE))
 
 
-@pytest.mark.parametrize("scheme", ["s3", "gs"])
+@pytest.mark.parametrize("kind", BUCKETS)
 async def test_a_bucket_that_is_not_there_can_be_mended(
-    scheme: str, endpoints: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    kind: str, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch
 ):
-    give_credentials(monkeypatch)
-    shelf = shelf_at(f"{scheme}://missing/models", endpoints, SETTING)
-    words = rf"{scheme}://missing/models/a .*(NoSuchBucket|no such bucket).*HTTP 404.*EYEBRIGHT_MODELS_LIE_HERE"
+    credentials(monkeypatch)
+    words = r"://missing/models/a .*(NoSuchBucket|no such bucket).*HTTP 404.*EYEBRIGHT_MODELS_LIE_HERE"
     with pytest.raises(Unavailable, match=words):
-        await shelf.put("a", b"")
+        await shelf_on(kind, "missing/models", endpoints[kind]).put("a", b"")
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
 async def test_a_store_that_is_away_is_said_to_be(scheme: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    give_credentials(monkeypatch)
+    credentials(monkeypatch)
     shelf = shelf_at(f"{scheme}://bucket", {scheme: f"http://127.0.0.1:{free_port()}"}, SETTING)
     with pytest.raises(Unavailable, match=f"{scheme}://bucket/a could not be"):
         await shelf.put("a", b"")
@@ -273,7 +278,7 @@ class Forbidding(Answering):
 
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
 async def test_whoever_may_only_put_finds_nothing(scheme: str, monkeypatch: pytest.MonkeyPatch):
-    give_credentials(monkeypatch)
+    credentials(monkeypatch)
     with served(Forbidding) as address:
         assert await shelf_at(f"{scheme}://bucket", {scheme: address}, SETTING).read("a") is None
 
