@@ -29,28 +29,37 @@ class ManualClock:
 
     def __init__(self, now_ms: int = _EPOCH_MS) -> None:
         self._now_ms = now_ms
+        self._monotonic_ms = 0
         self._numbers = count(1)
         self._sleepers: list[tuple[int, asyncio.Future[None]]] = []
 
     def now_ms(self) -> int:
         return self._now_ms
 
+    def monotonic_ms(self) -> int:
+        return self._monotonic_ms
+
     async def sleep(self, seconds: float) -> None:
         """Returns when `advance` has moved past the time; at least once to the loop, like the real one."""
         if seconds <= 0:
             return await asyncio.sleep(0)
         wakes: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self._now_ms + round(seconds * 1000), wakes))
+        self._sleepers.append((self._monotonic_ms + round(seconds * 1000), wakes))
         return await wakes
 
     def advance(self, seconds: float) -> None:
         """Move time on and wake whoever sleeps no longer than that."""
-        self._now_ms += round(seconds * 1000)
-        due = [wakes for at_ms, wakes in self._sleepers if at_ms <= self._now_ms]
-        self._sleepers = [sleeper for sleeper in self._sleepers if sleeper[0] > self._now_ms]
+        self.step(seconds)
+        self._monotonic_ms += round(seconds * 1000)
+        due = [wakes for at_ms, wakes in self._sleepers if at_ms <= self._monotonic_ms]
+        self._sleepers = [sleeper for sleeper in self._sleepers if sleeper[0] > self._monotonic_ms]
         for wakes in due:
             if not wakes.done():  # cancelled while it slept
                 wakes.set_result(None)
+
+    def step(self, seconds: float) -> None:
+        """Set the time of day on, or back, as an operator does; nobody's sleep is any shorter or longer for it."""
+        self._now_ms += round(seconds * 1000)
 
     def new_id(self, prefix: str) -> str:
         return f"{prefix}_{next(self._numbers):023d}"

@@ -42,29 +42,29 @@ async def going():
 
 async def test_a_round_follows_another_after_a_rest(going):
     clock, work = ManualClock(), Flaky(0)
-    pulse = Pulse("x", clock.now_ms())
+    pulse = Pulse("x", clock.monotonic_ms())
     going(keep(pulse, clock, work.tick, lambda: clock.sleep(1)))
     for rounds in (1, 2, 3):
         await settle()
         assert work.rounds == rounds
-        assert pulse.condition(clock.now_ms()) == "ok"
+        assert pulse.condition(clock.monotonic_ms()) == "ok"
         clock.advance(1)
 
 
 async def test_after_failures_the_rest_grows_and_then_all_is_well(going):
     clock, work = ManualClock(), Flaky(7)
-    pulse = Pulse("x", clock.now_ms())
+    pulse = Pulse("x", clock.monotonic_ms())
     going(keep(pulse, clock, work.tick, lambda: clock.sleep(1)))
     for failing, rest in enumerate((1, 2, 4, 8, 16, BACKOFF_CAP_SECONDS, BACKOFF_CAP_SECONDS), 1):
         await settle()
         assert pulse.failing == work.rounds == failing
-        assert pulse.condition(clock.now_ms()) == f"failed {failing} times in a row: RuntimeError: no luck"
+        assert pulse.condition(clock.monotonic_ms()) == f"failed {failing} times in a row: RuntimeError: no luck"
         clock.advance(rest - 0.1)
         await settle()
         assert work.rounds == failing  # not yet
         clock.advance(0.1)
     await settle()
-    assert (pulse.failing, pulse.failures, pulse.condition(clock.now_ms())) == (0, 7, "ok")
+    assert (pulse.failing, pulse.failures, pulse.condition(clock.monotonic_ms())) == (0, 7, "ok")
 
 
 async def test_a_rest_that_fails_ends_the_loop_no_more_than_a_round_does(going):
@@ -74,18 +74,18 @@ async def test_a_rest_that_fails_ends_the_loop_no_more_than_a_round_does(going):
         await looks.tick()
         await clock.sleep(1)
 
-    pulse = Pulse("x", clock.now_ms())
+    pulse = Pulse("x", clock.monotonic_ms())
     going(keep(pulse, clock, work.tick, rest))
     await settle()
-    assert pulse.condition(clock.now_ms()) == "failed 1 times in a row: RuntimeError: no luck"
+    assert pulse.condition(clock.monotonic_ms()) == "failed 1 times in a row: RuntimeError: no luck"
     clock.advance(1)
     await settle()
-    assert (work.rounds, pulse.condition(clock.now_ms())) == (2, "ok")
+    assert (work.rounds, pulse.condition(clock.monotonic_ms())) == (2, "ok")
 
 
 async def test_an_outage_of_days_does_not_end_the_loop(going):
     clock, work = ManualClock(), Flaky(2)
-    pulse = Pulse("x", clock.now_ms(), failing=10_000)
+    pulse = Pulse("x", clock.monotonic_ms(), failing=10_000)
     going(keep(pulse, clock, work.tick, lambda: clock.sleep(1)))
     for _ in range(2):
         await settle()
@@ -109,7 +109,7 @@ class Outage:
 async def test_a_full_disk_is_logged_once_when_it_begins_and_once_when_it_ends(going, error):
     clock, work = ManualClock(), Outage(error)
     with capture_logs() as said:
-        going(keep(Pulse("sweeper", clock.now_ms()), clock, work.tick, lambda: clock.sleep(1)))
+        going(keep(Pulse("sweeper", clock.monotonic_ms()), clock, work.tick, lambda: clock.sleep(1)))
         for _ in range(6):
             await settle()
             clock.advance(BACKOFF_CAP_SECONDS)
@@ -124,7 +124,7 @@ async def test_a_full_disk_is_logged_once_when_it_begins_and_once_when_it_ends(g
 async def test_a_mistake_of_ours_is_logged_with_where_it_came_from_each_time(going):
     clock, work = ManualClock(), Flaky(2)
     with capture_logs() as said:
-        going(keep(Pulse("sweeper", clock.now_ms()), clock, work.tick, lambda: clock.sleep(1)))
+        going(keep(Pulse("sweeper", clock.monotonic_ms()), clock, work.tick, lambda: clock.sleep(1)))
         for _ in range(2):
             await settle()
             clock.advance(BACKOFF_CAP_SECONDS)
@@ -133,12 +133,12 @@ async def test_a_mistake_of_ours_is_logged_with_where_it_came_from_each_time(goi
 
 async def test_a_standstill_is_seen(going):
     clock = ManualClock()
-    pulse = Pulse("x", clock.now_ms())
+    pulse = Pulse("x", clock.monotonic_ms())
     going(keep(pulse, clock, asyncio.Event().wait, lambda: clock.sleep(1)))
     clock.advance(STANDSTILL_SECONDS - 1)
-    assert pulse.condition(clock.now_ms()) == "ok"
+    assert pulse.condition(clock.monotonic_ms()) == "ok"
     clock.advance(1)
-    assert pulse.condition(clock.now_ms()) == "has not finished a round for 90 s"
+    assert pulse.condition(clock.monotonic_ms()) == "has not finished a round for 90 s"
 
 
 async def test_the_outbox_is_emptied_before_it_rests(going):
@@ -151,7 +151,7 @@ async def test_the_outbox_is_emptied_before_it_rests(going):
             return taken
 
     relay, clock = Relay(), ManualClock()
-    going(outbox.run(relay, Pulse("outbox", clock.now_ms()), clock, Signal()))
+    going(outbox.run(relay, Pulse("outbox", clock.monotonic_ms()), clock, Signal()))
     await settle()
     assert relay.left == 0
 
@@ -165,7 +165,7 @@ async def test_news_that_comes_while_the_outbox_rests_goes_out_together(going):
             return 1
 
     relay, clock, news = Relay(), ManualClock(), Signal()
-    going(outbox.run(relay, Pulse("outbox", clock.now_ms()), clock, news))
+    going(outbox.run(relay, Pulse("outbox", clock.monotonic_ms()), clock, news))
     await settle()
     for _ in range(3):
         news.set()
@@ -184,7 +184,7 @@ async def test_an_embedded_server_leaves_only_when_it_is_quiet_and_nothing_is_un
         return unfinished
 
     watching = asyncio.create_task(
-        idle.run(lambda: quiet, busy, lambda: left.append(clock.now_ms()), clock, patience_seconds=30)
+        idle.run(lambda: quiet, busy, lambda: left.append(clock.monotonic_ms()), clock, patience_seconds=30)
     )
 
     async def look() -> None:

@@ -91,6 +91,7 @@ async def test_an_unreachable_database_makes_the_server_unready(turning):
 async def test_the_age_of_a_loop_is_measured(turning):
     loops, clock, _, instruments = turning
     clock.advance(7)
+    clock.step(-3600)
     loops.measure()
     assert b'eyebright_loop_age_seconds{loop="sweeper"} 7.0' in instruments.exposition()
 

@@ -638,6 +638,17 @@ async def test_many_who_poll_at_once_ask_the_database_once(agent: Agent, monkeyp
     assert len(asked) == 1
 
 
+async def test_a_clock_that_is_set_back_keeps_no_answer(agent: Agent):
+    project = await agent.add_project()
+    path = f"/agents/training/status/{project}"
+    assert (await agent.site.get(path)).json()["status"] == "pending_training"
+    await agent.start(project)
+    await agent.train()
+    agent.site.clock.step(-3600)
+    agent.site.clock.advance(1)
+    assert (await agent.site.get(path)).json()["status"] == "completed"
+
+
 async def test_too_many_starts_are_told_when_to_come_again(tmp_path: Path, postgres: Postgres):
     async with make_agent(tmp_path, postgres.create(), starts_per_minute=2) as agent:
         project = await agent.add_project()

@@ -28,7 +28,7 @@ class Loops:
         self._clock = clock
         self._markers = markers
         self._instruments = instruments
-        self._pulses = {name: Pulse(name, clock.now_ms()) for name in NAMES}
+        self._pulses = {name: Pulse(name, clock.monotonic_ms()) for name in NAMES}
         self._counted = dict.fromkeys(NAMES, 0)
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -46,7 +46,7 @@ class Loops:
 
     async def health(self) -> HealthView:
         """`ok` if the database answers and every loop goes round; else `checks` says what is wrong."""
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.monotonic_ms()
         checks = {"database": await self._database()}
         checks |= {name: self._condition(name, now_ms) for name in self._tasks}
         status = "ok" if all(condition == "ok" for condition in checks.values()) else "unavailable"
@@ -54,7 +54,7 @@ class Loops:
 
     def measure(self) -> None:
         """Bring the loops' figures up to date."""
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.monotonic_ms()
         for name, pulse in self._pulses.items():
             self._instruments.loop_age.labels(name).set(pulse.age_seconds(now_ms))
             self._instruments.loop_failures.labels(name).inc(pulse.failures - self._counted[name])

@@ -11,6 +11,10 @@ class Clock(Protocol):
         """Milliseconds since 1970 UTC."""
         ...
 
+    def monotonic_ms(self) -> int:
+        """Milliseconds since a moment that this process alone knows; setting the machine's clock does not move it."""
+        ...
+
     async def sleep(self, seconds: float) -> None: ...
 
     def new_id(self, prefix: str) -> str:
@@ -27,6 +31,9 @@ class SystemClock:
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
+
+    def monotonic_ms(self) -> int:
+        return time.monotonic_ns() // 1_000_000
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cachetools import TTLCache
+
 from eyebright.core import duration
 from eyebright.core.duration import Circumstances, Took
 from eyebright.core.records import StoredEvent
@@ -55,8 +57,9 @@ class Durations:
         self._history = history
         self._datasets = datasets
         self._executors = executors
-        self._clock = clock
-        self._known: dict[tuple[str, str, str, str], tuple[int, Sequence[Took]]] = {}
+        self._recent = TTLCache[tuple[str, str, str, str], Sequence[Took], int](
+            _REMEMBERED, RECENT_MS, clock.monotonic_ms
+        )
         self._told = Recollection(self._read)
         self._images = Recollection(self._count)
 
@@ -65,29 +68,22 @@ class Durations:
         epochs = duration.epochs_of(training.config)
         if not epochs or not training.images:
             return None
-        past = self._recent(training) if at_once else None
+        past = self._recent.get(training.kind) if at_once else None
         if past is None:
             past = await self._past(training)
         return duration.forecast(training.images * epochs, self._circumstances(training), past)
-
-    def _recent(self, training: Training) -> Sequence[Took] | None:
-        at_ms, past = self._known.get(training.kind, (0, ()))
-        return past if self._clock.now_ms() - at_ms < RECENT_MS else None
 
     async def _past(self, training: Training) -> Sequence[Took]:
         succeeded = frozenset({JobState.SUCCEEDED})
         query = JobQuery(
             kinds=frozenset({JobKind.TRAINING}), states=succeeded, trainer=training.trainer, limit=_LOOKED_AT
         )
-        now_ms, found = self._clock.now_ms(), await self._store.find(query)
+        found = await self._store.find(query)
         alike = [job for job in found if (job.trainer, job.task, job.model, job.executor) == training.kind]
         images = await self._images.of({job.dataset_version for job in alike})
         told = await self._told.of([job.id for job in alike])
         taken = [duration.took(job, images.get(job.dataset_version, 0), told.get(job.id, ())) for job in alike]
-        past = tuple(each for each in taken if each is not None)
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[training.kind] = now_ms, past
+        past = self._recent[training.kind] = tuple(each for each in taken if each is not None)
         return past
 
     async def _read(self, job_ids: Collection[str]) -> Mapping[str, Sequence[StoredEvent]]:

@@ -36,7 +36,7 @@ class Standings:
         self._database = database
         self._ledger = ledger
         self._asked: dict[str, asyncio.Task[Standing]] = {}
-        self._known = TTLCache[str, Standing, int](_REMEMBERED, FRESH_MS, clock.now_ms)
+        self._known = TTLCache[str, Standing, int](_REMEMBERED, FRESH_MS, clock.monotonic_ms)
 
     async def of(self, project_id: str) -> Standing:
         """At most a second old: many who ask at once are one question. Raises NotFound, or Unavailable."""
