@@ -72,7 +72,7 @@ async def served(data_dir: Path, callers: Callers, line: Line, **settings: str) 
             yield http
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(540)
 async def test_a_project_becomes_a_model_in_the_bucket(
     tmp_path: Path, callers: Callers, line: Line, bucket: storage.Bucket
 ) -> None:
@@ -98,7 +98,7 @@ async def test_a_project_becomes_a_model_in_the_bucket(
     assert numbers(bucket, "models/Flowers_model.pth", tmp_path) == NUMBERS
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(540)
 async def test_a_database_and_a_bucket_that_are_away_lose_no_model(
     tmp_path: Path, callers: Callers, line: Line, bucket: storage.Bucket
 ) -> None:
@@ -182,7 +182,7 @@ def numbers(bucket: storage.Bucket, name: str, folder: Path) -> int:
     return int(done.stdout)
 
 
-async def eventually(look: Callable[[], Awaitable[T]], seconds: float = 120) -> T:
+async def eventually(look: Callable[[], Awaitable[T]], seconds: float = 240) -> T:
     async with asyncio.timeout(seconds):
         while True:
             if found := await look():
