@@ -6,6 +6,7 @@
 import asyncio
 import gc
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -68,6 +69,7 @@ from eyebright.services.staging import Staging
 from eyebright.services.sweep import Patience, Sweep
 from eyebright.services.training_agent import TrainingAgent
 from eyebright.services.training_agent.allowance import Allowance
+from eyebright.services.training_agent.checks import Checks
 from eyebright.services.training_agent.handover import Handover
 from eyebright.services.training_agent.ledger import Ledger
 from eyebright.services.training_agent.orders import Defaults
@@ -434,6 +436,7 @@ def training_agent(
     chosen, database, clock = settings.training_agent, parts.database, parts.clock
     place, give_up = agents_shelf(settings), chosen.give_up_seconds
     handover = Handover(place, database.jobs, history, clock, give_up_seconds=give_up)
+    checks = Checks(callers, place, clock)
     ledger = Ledger(
         callers,
         database.jobs,
@@ -448,9 +451,9 @@ def training_agent(
     defaults = Defaults(
         epochs=chosen.epochs, batch=chosen.batch, learning_rate=chosen.learning_rate, pretrained=chosen.pretrained
     )
-    starting = Starting(callers, database.jobs, jobs, datasets, recipes, watch, ledger, handover, defaults)
+    starting = Starting(callers, database.jobs, jobs, datasets, recipes, watch, ledger, handover, checks, defaults)
     return TrainingAgent(
-        Allowance(chosen.starts_per_minute, clock), starting, Standings(callers, ledger, clock), ledger
+        Allowance(chosen.starts_per_minute, clock), starting, Standings(callers, ledger, clock), ledger, checks
     )
 
 
@@ -516,7 +519,8 @@ def shelf(settings: Settings) -> Shelf:
 def agents_shelf(settings: Settings) -> Shelf:
     """Where the models of projects are put."""
     endpoints = {"s3": settings.sources.s3_endpoint, "gs": settings.sources.gs_endpoint}
-    return shelf_at(settings.agents_models, endpoints, "GCP_BUCKET_NAME")
+    setting = "EYEBRIGHT_TRAINING_AGENT__MODELS" if settings.training_agent.models else "GCP_BUCKET_NAME"
+    return shelf_at(settings.agents_models, endpoints, setting)
 
 
 def remote_image(settings: Settings) -> Callable[[str], str]:
@@ -612,8 +616,8 @@ async def _health(turning: Loops, doors: Sequence[Door]) -> HealthView:
 
 
 def name_of(door: Door) -> str:
-    """`AmqpDoor` → `amqp`."""
-    return type(door).__name__.removesuffix("Door").lower()
+    """`AmqpDoor` → `amqp`, `TrainingAgentDoor` → `training_agent`."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", type(door).__name__.removesuffix("Door")).lower()
 
 
 async def _leave_when_idle(settings: Settings, parts: Parts, listener: Listener) -> None:

@@ -17,8 +17,10 @@ EyebrightError                500  internal
 │   ├── Locked                423  locked
 │   └── GuardViolated         500  guard_violated
 ├── TooLarge                  413  too_large
+├── TooManyRequests           429  too_many_requests
 ├── StorageFull               507  disk_full
 └── Unavailable               503  unavailable
+    ├── StorageUnusable       503  storage_error
     └── TrainerUnavailable    503  trainer_unavailable
         └── TrainerMissing    503  trainer_missing
 
@@ -204,6 +206,12 @@ class Unavailable(EyebrightError):
     """A part that this needs is not reachable at present; try again."""
 
     code, status = "unavailable", 503
+
+
+class StorageUnusable(Unavailable):
+    """The place where this is to be put is not there. Trying again helps once somebody has changed something."""
+
+    code = "storage_error"
 
 
 class TrainerUnavailable(Unavailable):

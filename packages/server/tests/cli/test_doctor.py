@@ -13,7 +13,7 @@ from eyebright.cli.checks import CHECKS, Verdict, examine
 from eyebright.cli.entry import run
 from eyebright.cli.exits import Exit
 from eyebright.settings import Settings
-from eyebright_wire.resources import TrainerView
+from eyebright_wire.resources import HealthView, TrainerView
 
 
 def settings(tmp_path: Path, **fields: Any) -> Settings:
@@ -124,6 +124,29 @@ def test_a_server_out_of_reach_fails(tmp_path: Path) -> None:
     found = {check.name: check for check in examine(settings(tmp_path, url="http://127.0.0.1:9", token="x"))}
     assert found["server"].verdict is Verdict.FAIL
     assert "no answer" in found["server"].found
+
+
+def test_what_stands_in_the_way_of_projects_is_told(tmp_path: Path) -> None:
+    (tmp_path / "disk").write_text("a file")
+    nobody = {"database_url": "postgresql://me:swordfish@127.0.0.1:9/projects", "models": str(tmp_path / "disk/models")}
+    check = checks.training_agent(settings(tmp_path, training_agent=nobody))
+    assert check.verdict is Verdict.WARN
+    assert "the callers' database postgresql://127.0.0.1:9/projects" in check.found
+    assert f"{tmp_path}/disk is no folder" in check.found
+    assert "swordfish" not in check.found
+    half = {"supabase_url": "https://x.supabase.co"}
+    assert "SUPABASE_KEY" in checks.training_agent(settings(tmp_path, training_agent=half)).found
+
+
+def test_a_server_that_takes_work_may_have_trouble_with_some_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"database": "ok", "training_agent": "cannot reach the callers' database"}
+    view = HealthView(status="ok", version="1", checks=told)
+    monkeypatch.setattr(checks.Client, "ready", lambda self: view)
+    check = checks.server(settings(tmp_path, url="http://127.0.0.1:9", token="x"))
+    assert check.verdict is Verdict.WARN
+    assert "is ready, version 1, but training_agent: cannot reach the callers' database" in check.found
 
 
 def test_a_check_that_breaks_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

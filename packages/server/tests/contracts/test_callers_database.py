@@ -350,6 +350,16 @@ async def test_tables_that_are_not_there_are_asked_for(database: CallersDatabase
     assert "projects" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "missing", ["DROP TABLE agent_logs", "ALTER TABLE datasets DROP COLUMN gcs_url", "DROP TABLE models"]
+)
+async def test_a_probe_finds_what_is_missing(database: CallersDatabase, callers: Callers, missing: str):
+    await database.probe()
+    await callers.script(missing)
+    with pytest.raises(Unavailable, match="lacks what is needed"):
+        await database.probe()
+
+
 @pytest.mark.parametrize("way", ["postgres", "supabase"])
 async def test_a_right_that_is_missing_is_said(way: str, callers: Callers):
     """By row-level security, as in a Supabase project whose key is the public one."""
@@ -443,6 +453,8 @@ async def test_wrong_credentials_are_told_without_showing_them(way: str, section
     with pytest.raises(Unavailable, match="Check its address and credentials") as caught:
         await database.project(NOBODY)
     assert "secret" not in caught.value.message
+    with pytest.raises(Unavailable, match="Check its address and credentials"):
+        await database.probe()
     await database.close()
 
 

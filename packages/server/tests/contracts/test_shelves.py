@@ -15,7 +15,7 @@ from harness.line import Traffic, line_to
 from harness.object_stores import BUCKETS, Endpoints, credentials, endpoints
 from structlog.testing import capture_logs
 
-from eyebright.errors import Conflict, NotFound, StorageFull, Unavailable
+from eyebright.errors import Conflict, NotFound, StorageFull, StorageUnusable, Unavailable
 from eyebright.ports.shelf import Shelf
 from eyebright.stores.objects.progress import followed
 from eyebright.stores.shelves import shelf_at
@@ -235,6 +235,39 @@ async def test_a_bucket_that_is_not_there_can_be_mended(
         await shelf_on(kind, "missing/models", endpoints[kind]).put("a", b"")
 
 
+async def test_a_place_that_is_there_is_found_and_left_as_it_is(shelf: Shelf, tmp_path: Path):
+    await shelf.probe()
+    assert not list(tmp_path.iterdir())  # noqa: ASYNC240
+
+
+@pytest.mark.parametrize("kind", BUCKETS)
+async def test_a_bucket_that_is_not_there_is_found_to_be_missing(
+    kind: str, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch
+):
+    credentials(monkeypatch)
+    words = (
+        rf"^there is no bucket {SCHEMES[kind]}://missing to put anything into .*; make it, or set {SETTING} to another$"
+    )
+    with pytest.raises(StorageUnusable, match=words):
+        await shelf_on(kind, "missing/models", endpoints[kind]).probe()
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+async def test_a_bucket_that_is_away_is_not_taken_for_a_missing_one(scheme: str, monkeypatch: pytest.MonkeyPatch):
+    credentials(monkeypatch)
+    shelf = shelf_at(f"{scheme}://bucket", {scheme: f"http://127.0.0.1:{free_port()}"}, SETTING)
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable) as caught:
+            await shelf.probe()
+    assert not isinstance(caught.value, StorageUnusable)
+
+
+async def test_a_file_in_the_place_of_the_folder_is_found(tmp_path: Path):
+    (tmp_path / "models").write_text("a file")
+    with pytest.raises(StorageUnusable, match="models is no folder"):
+        await shelf_at(str(tmp_path / "models/of/agents"), {}, SETTING).probe()
+
+
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
 async def test_a_store_that_is_away_is_said_to_be(scheme: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     credentials(monkeypatch)
@@ -280,7 +313,9 @@ class Forbidding(Answering):
 async def test_whoever_may_only_put_finds_nothing(scheme: str, monkeypatch: pytest.MonkeyPatch):
     credentials(monkeypatch)
     with served(Forbidding) as address:
-        assert await shelf_at(f"{scheme}://bucket", {scheme: address}, SETTING).read("a") is None
+        shelf = shelf_at(f"{scheme}://bucket", {scheme: address}, SETTING)
+        assert await shelf.read("a") is None
+        await shelf.probe()  # is told nothing either, and takes the bucket to be there
 
 
 async def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path):

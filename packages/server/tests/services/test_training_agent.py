@@ -8,20 +8,26 @@ from unittest.mock import AsyncMock
 from zipfile import ZipFile
 
 import pytest
+from buckets import free_port
 from databases import Postgres
 from harness.agent import BUCKET, START, UPLOAD, Agent
 from harness.agent import agent as make_agent
 from harness.site import bmp
+from structlog.testing import capture_logs
 
 from eyebright.core.callers import LogLine
-from eyebright.errors import DatasetInvalid, TooManyRequests, TrainerUnavailable, Unavailable
+from eyebright.doors.compat.training_agent.door import AGAIN_SECONDS, TROUBLED_SECONDS
+from eyebright.errors import DatasetInvalid, StorageUnusable, TooManyRequests, TrainerUnavailable, Unavailable
 from eyebright.ports.clock import SystemClock
 from eyebright.ports.executor import Handle
 from eyebright.services.relay import REST_SECONDS
 from eyebright.services.training_agent.allowance import Allowance
+from eyebright.services.training_agent.checks import BELIEVED_MS, Checks
 from eyebright.services.training_agent.ledger import Ledger
 from eyebright.stores.projects.sql import SqlCallers
+from eyebright.stores.shelves import shelf_at
 from eyebright.stores.shelves.folder import FolderShelf
+from eyebright.testing import ManualClock
 
 
 @pytest.fixture
@@ -598,6 +604,70 @@ async def test_a_body_need_not_say_that_it_is_json_but_not_that_it_is_a_form(age
     assert answer.status_code == 400
     assert "'application/x-www-form-urlencoded'; expected application/json" in answer.json()["error"]
     assert (await agent.site.post(START, content=body, headers={"Prefer": "respond-async"})).status_code == 202
+
+
+def nobodys() -> SqlCallers:
+    """A database that nobody asks for anything."""
+    return SqlCallers("postgresql://127.0.0.1:9/projects", 1, 1)
+
+
+async def test_a_place_that_takes_no_model_is_told_before_the_training(tmp_path: Path, postgres: Postgres):
+    (tmp_path / "disk").write_text("a file where a disk belongs")
+    async with make_agent(tmp_path, postgres.create(), models=str(tmp_path / "disk/models")) as agent:
+        project = await agent.add_project()
+        answer = await agent.start(project)
+        assert (answer.status_code, answer.json()["success"], answer.json()["model_url"]) == (500, False, None)
+        assert f"{tmp_path}/disk is no folder" in answer.json()["error"]
+        await agent.turn()
+        assert (await agent.status(project)) == "failed"
+        (line,) = await agent.lines(project)
+        assert line == f"Training failed (storage_error): {answer.json()['error']}"
+        assert not agent.site.imports.launches
+        (tmp_path / "disk").unlink()
+        await agent.set_status(project, "pending_training")
+        assert (await agent.start(project)).status_code == 202
+
+
+async def test_a_place_that_is_only_away_may_be_back_when_the_training_ends():
+    away = shelf_at("gs://bucket/models", {"gs": f"http://127.0.0.1:{free_port()}"}, "GCP_BUCKET_NAME")
+    with capture_logs() as said:
+        await Checks(nobodys(), away, ManualClock()).require_place()
+    assert [line["event"] for line in said] == ["the place for models is away; a training begins all the same"]
+
+
+async def test_a_place_that_was_there_is_believed_in_for_a_while(tmp_path: Path):
+    clock, place = ManualClock(), tmp_path / "disk"
+    checks = Checks(nobodys(), FolderShelf(place), clock)
+    await checks.require_place()
+    place.write_text("a file")
+    await checks.require_place()
+    clock.advance(BELIEVED_MS / 1000)
+    with pytest.raises(StorageUnusable):
+        await checks.require_place()
+
+
+async def condition(agent: Agent, expected: str) -> None:
+    """Returns once `/ready` tells that of projects, and is ready for everything else all the while."""
+    told = ""
+    for _ in range(500):
+        answer = await agent.site.get("/ready")
+        assert answer.status_code == 200
+        if expected in (told := answer.json()["checks"].get("training_agent", "")):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(told)
+
+
+async def test_what_stands_in_the_way_of_projects_is_told_before_anybody_starts_one(agent: Agent):
+    await condition(agent, "ok")
+    with capture_logs() as said:
+        async with agent.away():
+            agent.site.clock.advance(AGAIN_SECONDS)
+            await condition(agent, "the callers' database")
+        agent.site.clock.advance(TROUBLED_SECONDS)
+        await condition(agent, "ok")
+    told = [(line["log_level"], line["event"]) for line in said if "projects" in line["event"]]
+    assert told == [("warning", "projects cannot be trained at present"), ("info", "projects can be trained again")]
 
 
 async def test_a_database_that_is_away_is_500_at_once(agent: Agent):

@@ -174,7 +174,24 @@ def server(settings: Settings) -> Check:
         return ok(name="server", found="none runs; commands start one when they need it")
     with Client(settings=settings, tries=1) as client:
         view = client.ready()
-        return ok(name="server", found=f"{client.url} is ready, version {view.version}")
+        found = f"{client.url} is ready, version {view.version}"
+        troubled = [f"{name}: {condition}" for name, condition in view.checks.items() if condition != "ok"]
+        if troubled:
+            return warn(name="server", found=f"{found}, but {'; '.join(troubled)}", advice="its log has the details")
+        return ok(name="server", found=found)
+
+
+def training_agent(settings: Settings) -> Check:
+    """Where projects are read, and where their models are put. What stands in a `.env` counts for `eyebright serve` alone; of
+    that server's the check above tells."""
+    name, chosen = "training agent", settings.training_agent
+    if chosen.supabase_url and not (chosen.supabase_key or chosen.database_url):
+        return warn(name=name, found="SUPABASE_URL is set and SUPABASE_KEY is not", advice="set both")
+    if not (chosen.database_url or chosen.supabase_url):
+        return ok(name=name, found="no database of projects is set (a .env counts for `eyebright serve` alone)")
+    if problems := asyncio.run(_problems_of_projects(settings)):
+        return warn(name=name, found="; ".join(problems))
+    return ok(name=name, found=f"its database answers; models are put into {settings.agents_models}")
 
 
 def port(settings: Settings) -> Check:
@@ -198,8 +215,23 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
     "trainers": trainers,
     "gpu": gpu,
     "server": server,
+    "training agent": training_agent,
     "port": port,
 }
+
+
+async def _problems_of_projects(settings: Settings) -> list[str]:
+    from eyebright.app import agents_shelf
+    from eyebright.ports.clock import SystemClock
+    from eyebright.services.training_agent.checks import Checks
+    from eyebright.stores.projects import callers_database_at
+
+    database = callers_database_at(settings.training_agent)
+    assert database is not None
+    try:
+        return await Checks(database, agents_shelf(settings), SystemClock()).problems()
+    finally:
+        await database.close()
 
 
 async def _revision(settings: Settings) -> tuple[str | None, str]:

@@ -13,6 +13,10 @@ class CallersDatabase(Protocol):
     What is written is written once, however often it is asked for: who was left without an answer asks again.
     """
 
+    async def probe(self) -> None:
+        """Whether the tables are there, with the columns that are read, and may be read. No row is."""
+        ...
+
     async def project(self, project_id: str) -> CallersProject:
         """Raises NotFound."""
         ...

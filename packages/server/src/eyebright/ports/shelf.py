@@ -15,6 +15,11 @@ class Shelf(Protocol):
         """Where others find it: `gs://bucket/models/style-7/…`, or an absolute path."""
         ...
 
+    async def probe(self) -> None:
+        """Whether the place is there, as far as that can be told without putting anything. Raises StorageUnusable where it is
+        not, or cannot be written as it is; Unavailable while it cannot be reached."""
+        ...
+
     async def read(self, name: str) -> bytes | None:
         """A small file; None when there is none, or none that may be read: to put files needs no right to read them."""
         ...

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from eyebright.services.training_agent.allowance import Allowance
+from eyebright.services.training_agent.checks import Checks
 from eyebright.services.training_agent.ledger import Ledger
 from eyebright.services.training_agent.standing import Standings
 from eyebright.services.training_agent.starting import Starting
@@ -14,3 +15,4 @@ class TrainingAgent:
     starting: Starting
     standings: Standings
     ledger: Ledger
+    checks: Checks

@@ -15,6 +15,7 @@ from eyebright.errors import (
     InvalidRequest,
     NotFound,
     StorageFull,
+    StorageUnusable,
     TrainerMissing,
     Unavailable,
 )
@@ -24,6 +25,7 @@ from eyebright.services.datasets import Datasets
 from eyebright.services.jobs import IMPORT, Jobs
 from eyebright.services.recipes import Recipes
 from eyebright.services.relay import REST_SECONDS
+from eyebright.services.training_agent.checks import Checks
 from eyebright.services.training_agent.handover import Handover
 from eyebright.services.training_agent.ledger import FAILED, PENDING, TRAINING, Ledger, is_refusal
 from eyebright.services.training_agent.orders import (
@@ -65,6 +67,7 @@ class Starting:
         watch: Watch,
         ledger: Ledger,
         handover: Handover,
+        checks: Checks,
         defaults: Defaults,
     ) -> None:
         self._database = database
@@ -75,6 +78,7 @@ class Starting:
         self._watch = watch
         self._ledger = ledger
         self._handover = handover
+        self._checks = checks
         self._defaults = defaults
 
     async def start(self, project_id: str) -> str:
@@ -82,8 +86,8 @@ class Starting:
         told or the project is completed; else a new one. A project that is still pending as nobody has told it of a refusal may
         have been mended since, and is looked at anew.
 
-        Raises InvalidRequest for a project that is not to be trained or names no training; NotFound; Unavailable while its
-        database cannot be reached.
+        Raises InvalidRequest for a project that is not to be trained or names no training; NotFound; StorageUnusable where its
+        model could not be put; Unavailable while its database cannot be reached.
         """
         looking = asyncio.create_task(self._look_up(project_id))
         try:
@@ -157,10 +161,10 @@ class Starting:
         try:
             recipe = await self._recipes.get(RECIPE)
             order = order_of(project, _known(dataset), self._defaults, recipe.config)
+            await self._checks.require_place()
             return await self._begun(project, order, key, sha256)
         except EyebrightError as why:
-            passes = isinstance(why, Unavailable | StorageFull) and not isinstance(why, TrainerMissing)
-            if not passes and (untold is None or untold.message != why.message):
+            if not _passes(why) and (untold is None or untold.message != why.message):
                 await self._refuse(project, why, key, sha256)
             raise
 
@@ -231,6 +235,11 @@ def _known(found: T | BaseException) -> T:
     if isinstance(found, BaseException):
         raise found
     return found
+
+
+def _passes(why: EyebrightError) -> bool:
+    """By itself, so that asking again will do."""
+    return isinstance(why, Unavailable | StorageFull) and not isinstance(why, TrainerMissing | StorageUnusable)
 
 
 def _not_pending(project: CallersProject, last: Job | None) -> InvalidRequest:

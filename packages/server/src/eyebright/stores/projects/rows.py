@@ -18,6 +18,8 @@ PROJECT = ("id", "name", "task_type", "framework", "status", "metadata")
 DATASET = ("id", "project_id", "name", "gcs_url")
 LOG = ("id", "project_id", "agent_name", "message", "log_level", "created_at")
 MODEL = ("id", "project_id", "name", "framework", "gcs_url", "metadata")
+#: What is read of each table.
+TABLES = {"projects": PROJECT, "datasets": DATASET, "models": MODEL, "agent_logs": LOG}
 
 #: Of a log line that does not say when it was written.
 _LONG_AGO = datetime.fromtimestamp(0, UTC)

@@ -55,6 +55,9 @@ class SqlCallers:
         # takes a third more of the processor with 50 at once.
         self._turns = asyncio.Semaphore(CONNECTIONS)
 
+    async def probe(self) -> None:
+        await self._ask(_probe)
+
     async def project(self, project_id: str) -> CallersProject:
         found = await self._read(_PROJECT, given=_given(id=known(project_id)))
         if not found:
@@ -132,6 +135,11 @@ class SqlCallers:
             return await work(connection)
 
 
+async def _probe(connection: AsyncConnection) -> None:
+    for statement in _PROBES:
+        await connection.execute(statement)
+
+
 async def _change(connection: AsyncConnection, **values: Any) -> str | None:
     """The status that the project has then. None: there is no such project."""
     changed = await connection.execute(_CHANGE_STATUS, values)
@@ -176,6 +184,7 @@ _CHANGE_STATUS = text(
     f"WHERE {_is_given('projects', 'id')} AND status::text = ANY(CAST(:before AS text[])) RETURNING status::text"
 )
 _STATUS = text(f"SELECT coalesce(status::text, '') FROM projects WHERE {_is_given('projects', 'id')}")  # noqa: S608
+_PROBES = [_select(columns, f"{table} LIMIT 0") for table, columns in rows.TABLES.items()]
 _ADD_MODELS = _insert("models", rows.MODEL)
 _ADD_LOGS = _insert("agent_logs", rows.LOG)
 

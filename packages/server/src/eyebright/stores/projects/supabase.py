@@ -47,6 +47,10 @@ class SupabaseCallers:
             retry_enabled=False,
         )
 
+    async def probe(self) -> None:
+        for table, columns in rows.TABLES.items():
+            await self._read(table, columns, {}, limit=0)
+
     async def project(self, project_id: str) -> CallersProject:
         found = await self._read("projects", rows.PROJECT, {"id": known(project_id)}, limit=1)
         if not found:

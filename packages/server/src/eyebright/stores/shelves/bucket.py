@@ -6,9 +6,10 @@ A model is put once in minutes or hours, so a client for each call costs nothing
 import asyncio
 from collections.abc import Generator
 from contextlib import closing, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
-from eyebright.errors import Unavailable
+from eyebright.errors import StorageUnusable, Unavailable
 from eyebright.stores.objects import bucket_at
 from eyebright.stores.objects.bucket import Bucket, BucketFailed, FileChanged, Manners, Seen, look_if_allowed
 from eyebright.stores.objects.progress import followed
@@ -16,6 +17,10 @@ from eyebright.stores.shelves.content import changed, present
 
 #: No longer than a server that is to stop may wait for: whoever puts a model tries again himself, too.
 _MANNERS = Manners(patience_seconds=10)
+#: Somebody waits to hear whether it is there at all.
+_HASTY = Manners(connect_seconds=3, idle_seconds=3, patience_seconds=1)
+#: Nothing is called so: a list of it is short, and stores tell by it whether there is a bucket.
+_PROBE = ".eyebright"
 
 
 class BucketShelf:
@@ -28,6 +33,9 @@ class BucketShelf:
     def address(self, name: str) -> str:
         return f"{self._place}/{name}"
 
+    async def probe(self) -> None:
+        await asyncio.to_thread(self._probe)
+
     async def read(self, name: str) -> bytes | None:
         return await asyncio.to_thread(self._read, name)
 
@@ -36,6 +44,20 @@ class BucketShelf:
 
     async def create(self, name: str, content: Path, sha256: str) -> bool:
         return await asyncio.to_thread(self._create, name, content, sha256)
+
+    def _probe(self) -> None:
+        """Whoever may only put is not told, and has to believe."""
+        with self._open("", _HASTY) as (bucket, prefix):
+            try:
+                next(bucket.list(f"{prefix}{_PROBE}"), None)
+            except BucketFailed as error:
+                if error.status == HTTPStatus.NOT_FOUND:
+                    raise StorageUnusable(
+                        f"there is no bucket {bucket.uri} to put anything into ({error}); make it, or set {self._setting} "
+                        "to another"
+                    ) from error
+                if error.status != HTTPStatus.FORBIDDEN:
+                    raise
 
     def _read(self, name: str) -> bytes | None:
         with self._open(name) as (bucket, key):
@@ -59,9 +81,9 @@ class BucketShelf:
             return found.noted == sha256
 
     @contextmanager
-    def _open(self, name: str) -> Generator[tuple[Bucket, str]]:
+    def _open(self, name: str, manners: Manners = _MANNERS) -> Generator[tuple[Bucket, str]]:
         try:
-            bucket, prefix = bucket_at(self._place, self._endpoint, _MANNERS)
+            bucket, prefix = bucket_at(self._place, self._endpoint, manners)
             with closing(bucket):
                 yield bucket, f"{prefix}/{name}" if prefix else name
         except BucketFailed as error:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eyebright.errors import StorageFull, Unavailable, is_full
+from eyebright.errors import StorageFull, StorageUnusable, Unavailable, is_full
 from eyebright.stores.shelves.content import changed, present
 from eyebright_kit.disk import copy_durably, publish_durably, sha256_of, sync
 
@@ -19,6 +19,9 @@ class FolderShelf:
     def address(self, name: str) -> str:
         return str(self._root / name)
 
+    async def probe(self) -> None:
+        await asyncio.to_thread(self._probe)
+
     async def read(self, name: str) -> bytes | None:
         return await asyncio.to_thread(self._read, self._root / name)
 
@@ -27,6 +30,13 @@ class FolderShelf:
 
     async def create(self, name: str, content: Path, sha256: str) -> bool:
         return await asyncio.to_thread(self._create, self._root / name, content, sha256)
+
+    def _probe(self) -> None:
+        """It is made with the first file."""
+        there = next(place for place in (self._root, *self._root.parents) if os.path.lexists(place))
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            found = "cannot be written" if there.is_dir() else "is no folder"
+            raise StorageUnusable(f"{there} {found}, so nothing can be put into {self._root}; put that right")
 
     def _read(self, path: Path) -> bytes | None:
         with self._explained(path):

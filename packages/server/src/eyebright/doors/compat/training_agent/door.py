@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
@@ -16,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from eyebright.core.callers import AGENT
 from eyebright.doors.compat.training_agent.bodies import AgentLog, StatusResponse, TrainingRequest, TrainingResponse
 from eyebright.doors.compat.training_agent.route import REFUSALS, AgentRoute
-from eyebright.doors.door import Verbs
+from eyebright.doors.door import DoorContext, Verbs
 from eyebright.doors.prefer import ASYNC, wants_async
 from eyebright.doors.problems import refusals
 from eyebright.errors import InvalidRequest, Unavailable
@@ -25,6 +26,12 @@ from eyebright.services.training_agent import TrainingAgent
 PREFIX = "/agents/training"
 #: How often it is looked whether somebody still waits for the end of a training.
 LOOK_SECONDS = 5.0
+#: How often it is looked whether projects could be trained, and how often while they could not.
+AGAIN_SECONDS, TROUBLED_SECONDS = 60.0, 10.0
+OK = "ok"
+UNKEYED = "SUPABASE_URL is set and SUPABASE_KEY is not, so no project can be read; set both, and start the server again"
+
+log = structlog.stdlib.get_logger(__name__)
 
 #: Its callers were never asked to say that what they send is JSON; only what is said to be something else is refused.
 router = APIRouter(prefix=PREFIX, tags=["training agent"], route_class=AgentRoute, strict_content_type=False)
@@ -130,3 +137,28 @@ class TrainingAgentDoor:
     routes = tuple(router.routes)
     public = frozenset[str]()
     job_paths = ()
+
+    def __init__(self) -> None:
+        self._condition: str | None = None
+
+    async def run(self, context: DoorContext) -> None:
+        """Looks now and again whether projects could be trained, and says so; returns where nobody has any."""
+        agent = context.services.training_agent
+        if agent is None:
+            if context.settings.training_agent.supabase_url:
+                self._tell(UNKEYED)
+            return
+        while True:
+            self._tell("; ".join(await agent.checks.problems()) or OK)
+            await context.clock.sleep(AGAIN_SECONDS if self._condition == OK else TROUBLED_SECONDS)
+
+    def condition(self) -> str | None:
+        """How it stands with the callers' database and the place of models; None where nobody has projects."""
+        return self._condition
+
+    def _tell(self, condition: str) -> None:
+        if condition != OK and condition != self._condition:
+            log.warning("projects cannot be trained at present", problem=condition)
+        if condition == OK and self._condition not in (None, OK):
+            log.info("projects can be trained again")
+        self._condition = condition
