@@ -4,13 +4,14 @@ Other programs write them too, so that anything may stand in them; where a text 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
 
 import orjson
 
 from eyebright.core.callers import AGENT, CallersDataset, CallersModel, CallersProject, LogLevel, LogLine
+from eyebright.stores.projects.refusals import no_dataset, no_project, several_datasets
 
 Row = Mapping[str, Any]
 
@@ -25,7 +26,11 @@ TABLES = {"projects": PROJECT, "datasets": DATASET, "models": MODEL, "agent_logs
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
-def project(row: Row) -> CallersProject:
+def project(found: Sequence[Row], project_id: str) -> CallersProject:
+    """The one that was asked for. Raises NotFound."""
+    if not found:
+        raise no_project(project_id)
+    row = found[0]
     return CallersProject(
         id=str(row["id"]),
         name=_text(row["name"]),
@@ -36,7 +41,13 @@ def project(row: Row) -> CallersProject:
     )
 
 
-def dataset(row: Row) -> CallersDataset:
+def dataset(found: Sequence[Row], project_id: str) -> CallersDataset:
+    """The only one of its project. Raises NotFound, or Conflict where there are several."""
+    if not found:
+        raise no_dataset(project_id)
+    if len(found) > 1:
+        raise several_datasets(project_id)
+    row = found[0]
     return CallersDataset(
         id=str(row["id"]),
         project_id=str(row["project_id"]),

@@ -13,15 +13,7 @@ from postgrest import APIError, AsyncPostgrestClient, ReturnMethod
 
 from eyebright.core.callers import AGENT, CallersDataset, CallersModel, CallersProject, LogLine
 from eyebright.stores.projects import rows
-from eyebright.stores.projects.refusals import (
-    known,
-    no_dataset,
-    no_project,
-    refusal,
-    several_datasets,
-    silent,
-    unreachable,
-)
+from eyebright.stores.projects.refusals import known, refusal, silent, unreachable
 
 CONNECTIONS = 20
 
@@ -53,17 +45,11 @@ class SupabaseCallers:
 
     async def project(self, project_id: str) -> CallersProject:
         found = await self._read("projects", rows.PROJECT, {"id": known(project_id)}, limit=1)
-        if not found:
-            raise no_project(project_id)
-        return rows.project(found[0])
+        return rows.project(found, project_id)
 
     async def dataset(self, project_id: str) -> CallersDataset:
         found = await self._read("datasets", rows.DATASET, {"project_id": known(project_id)}, limit=2)
-        if not found:
-            raise no_dataset(project_id)
-        if len(found) > 1:
-            raise several_datasets(project_id)
-        return rows.dataset(found[0])
+        return rows.dataset(found, project_id)
 
     async def change_status(self, project_id: str, status: str, *, before: Collection[str]) -> bool:
         """One guarded UPDATE. One that was not answered in time may have been done: then asking again finds that it was."""
