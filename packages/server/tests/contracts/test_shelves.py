@@ -4,6 +4,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from eyebright.errors import Conflict, NotFound, StorageFull, StorageUnusable, U
 from eyebright.ports.shelf import Shelf
 from eyebright.stores.objects.progress import followed
 from eyebright.stores.shelves import shelf_at
+from eyebright_kit.disk import sha256_of
 
 __all__ = ["endpoints"]
 
@@ -170,6 +172,22 @@ async def test_a_file_that_something_happens_to_on_its_way_is_not_put(
         with pytest.raises(expected, match=f"{weights} "):
             await shelf_on(kind, "bucket/underway", line.url).create(expected.__name__, weights, sha256(LARGE))
     assert await shelf_on(kind, "bucket/underway", endpoints[kind]).read(expected.__name__) is None
+
+
+@pytest.mark.parametrize("kind", ["moto", "emulator"])
+async def test_a_model_goes_up_while_it_is_summed(
+    kind: str, endpoints: Endpoints, weights: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def summed(path: Path) -> str:
+        assert going.wait(10)
+        return sha256_of(path)
+
+    credentials(monkeypatch)
+    monkeypatch.setattr("eyebright.stores.objects.bucket.sha256_of", summed)
+    going = threading.Event()
+    with line_to(endpoints[kind]) as line:
+        line.up = Underway(going.set)
+        assert await shelf_on(kind, "bucket/summed", line.url).create(NAME, weights, sha256(LARGE))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ A model is put once in minutes or hours, so a client for each call costs nothing
 
 import asyncio
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -94,11 +95,11 @@ class BucketShelf:
 
 
 def _created(bucket: Bucket, key: str, content: Path, sha256: str) -> bool:
-    try:
-        seen = Seen.of(content)
-        if seen.sha256 != sha256:
-            raise FileChanged
-        with followed("up", f"{bucket.uri}/{key}", seen.size_bytes) as moved:
-            return bucket.create(key, seen, moved)
-    except FileChanged as error:
-        raise changed(content) from error
+    """The file is summed while it goes up, and appears only if it is what it should be."""
+    with ThreadPoolExecutor(1) as pool:
+        seen = Seen.promised(content, sha256, pool)
+        try:
+            with followed("up", f"{bucket.uri}/{key}", seen.size_bytes) as moved:
+                return bucket.create(key, seen, moved)
+        except FileChanged as error:
+            raise changed(content) from error
