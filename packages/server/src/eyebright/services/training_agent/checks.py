@@ -12,7 +12,7 @@ from eyebright.ports.shelf import Shelf
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: So long a place that was there is believed to be, so that not every start asks for it.
+#: So long a place that was there, or was away, is believed to be of use, so that not every start asks for it.
 BELIEVED_MS = 120_000
 #: A start waits no longer for a store that may be back when the training ends.
 PATIENCE_SECONDS = 5.0
@@ -23,7 +23,7 @@ class Checks:
         self._database = database
         self._shelf = shelf
         self._clock = clock
-        self._there_until_ms = 0
+        self._believed_until_ms = 0
 
     async def problems(self) -> list[str]:
         """What is wrong now, with what to do about it; nothing where trainings can be carried out."""
@@ -32,7 +32,7 @@ class Checks:
 
     async def require_place(self) -> None:
         """Raises StorageUnusable where it is known that no model could be put into its place, however well it was trained."""
-        if self._clock.now_ms() < self._there_until_ms:
+        if self._clock.monotonic_ms() < self._believed_until_ms:
             return
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -45,9 +45,14 @@ class Checks:
             )
 
     async def _look_for_place(self) -> None:
-        self._there_until_ms = 0
-        await self._shelf.probe()
-        self._there_until_ms = self._clock.now_ms() + BELIEVED_MS
+        unusable = False
+        try:
+            await self._shelf.probe()
+        except StorageUnusable:
+            unusable = True
+            raise
+        finally:
+            self._believed_until_ms = 0 if unusable else self._clock.monotonic_ms() + BELIEVED_MS
 
 
 async def _problem(probe: Awaitable[None]) -> str:
