@@ -303,7 +303,8 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     orders = Orders(database.datasets, database.models, catalog, parts.executors, settings.licence_deny)
     exports = Exports(database.models, database.jobs, catalog, clock, announcer, licence_deny=settings.licence_deny)
     durations = Durations(database.jobs, database.history, database.datasets, parts.executors, clock)
-    jobs = Jobs(database.jobs, database.history, orders, exports, durations, catalog, clock, announcer)
+    forecasts = Forecasts(database.jobs, database.history, objects, parts.executors, clock)
+    jobs = Jobs(database.jobs, database.history, orders, exports, durations, forecasts, catalog, clock, announcer)
     ingest = Ingest(database.jobs, clock, announcer, lease_ms=lease_ms, limits=limits)
     seal = Seal(
         database.history,
@@ -347,7 +348,6 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     )
     project_tree = ProjectTree(settings.projects, database.jobs, history)
     publishing = Publishing(shelf(settings), database.jobs, history)
-    forecasts = Forecasts(database.jobs, database.history, objects)
     datasets = Datasets(
         database.datasets,
         database.jobs,

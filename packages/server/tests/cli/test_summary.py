@@ -7,15 +7,30 @@ import httpx
 import pytest
 from harness.scripted import Scripted, job, ok, problem
 
-from eyebright.cli.summary import ORDER_AT_FAULT, Outcome, outcome_of, parity_line, show_outcome
+from eyebright.cli.summary import ORDER_AT_FAULT, Outcome, needs_lines, outcome_of, parity_line, show_outcome
 from eyebright.client import Client
 from eyebright.settings import Settings
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, ExportRef, ParityCertificate
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobState
-from eyebright_wire.resources import ModelView, RecipeView
+from eyebright_wire.resources import ModelView, Needs, RecipeView
 
 OUTSIDE = {ErrorCode.DISK_FULL, ErrorCode.WORKER_LOST, ErrorCode.STORAGE_ERROR, ErrorCode.TRAINER_ERROR}
+
+
+@pytest.mark.parametrize(
+    ("needs", "told"),
+    [
+        (None, {}),
+        (Needs(memory_bytes=2_000_000_000, disk_bytes=1_000), {}),  # not over yet
+        (Needs(memory_bytes=2_000_000_000, held_bytes=1_900_000_000), {"memory": "1.9 GB, foretold 2.0 GB"}),
+        (Needs(written_bytes=5_000), {"disk": "5.0 kB"}),
+    ],
+)
+def test_what_a_job_took_of_memory_and_disk_stands_beside_what_was_foretold(
+    needs: Needs | None, told: dict[str, str]
+) -> None:
+    assert dict(needs_lines(job(JobState.SUCCEEDED, needs=needs))) == told
 
 
 @pytest.mark.parametrize("reason", sorted(OUTSIDE))

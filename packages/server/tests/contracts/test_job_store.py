@@ -29,16 +29,19 @@ from eyebright.ports.jobs import JobQuery, Receipt
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Heartbeat, Progress
 from eyebright_wire.jobs import JobKind, JobState, Stage
-from eyebright_wire.resources import TimeForecast
+from eyebright_wire.resources import Needs, TimeForecast
 
 ID = "job_0001"
+FORECAST = TimeForecast(seconds=0.1 + 0.2, low_seconds=0, basis="scaled", how="ünïcode", error=1e-9, tested=1)
 
 
 class Sabotage(Exception):
     """Thrown inside a transaction."""
 
 
-async def test_a_new_job_is_read_back_whole(database):
+@pytest.mark.parametrize("forecast", [None, FORECAST])
+@pytest.mark.parametrize("needs", [None, Needs(place="gpu", memory_bytes=2**40), Needs(disk_bytes=1)])
+async def test_a_new_job_is_read_back_whole(database, forecast, needs):
     order = job(
         config={"lr": 1e-4, "nested": {"deep": [1, None, "ü"]}},
         resolved={"lr": 1e-4, "epochs": 5},
@@ -47,7 +50,8 @@ async def test_a_new_job_is_read_back_whole(database):
         max_duration_seconds=3600,
         labels={"team": "eyes", "empty": ""},
         rerun_of="job_0000",
-        forecast=TimeForecast(seconds=0.1 + 0.2, low_seconds=0, basis="scaled", how="ünïcode", error=1e-9, tested=1),
+        forecast=forecast,
+        needs=needs,
     )
     await submit(database, order)
     assert await database.jobs.get(ID) == Run(order, None)

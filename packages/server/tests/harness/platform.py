@@ -71,10 +71,18 @@ class Platform:
             database.models, database.jobs, self.catalog, clock, announcer, licence_deny=self.licence_deny
         )
         durations = Durations(database.jobs, database.history, database.datasets, executors, clock)
+        forecasts = Forecasts(database.jobs, database.history, self.objects, executors, clock)
         self.jobs = Jobs(
-            database.jobs, database.history, self.orders, self.exports, durations, self.catalog, clock, announcer
+            database.jobs,
+            database.history,
+            self.orders,
+            self.exports,
+            durations,
+            forecasts,
+            self.catalog,
+            clock,
+            announcer,
         )
-        forecasts = Forecasts(database.jobs, database.history, self.objects)
         self.preflights = Preflights(self.orders, forecasts, durations, executors)
         self.watch = Watch(self.jobs, self.history, announcer)
         self.ingest = Ingest(database.jobs, clock, announcer, lease_ms=LEASE_MS, limits=self.limits)

@@ -16,6 +16,7 @@ from eyebright.errors import (
 )
 from eyebright.ports.executor import Handle, Room
 from eyebright.ports.jobs import JobQuery
+from eyebright.services.durations import RECENT_MS
 from eyebright.testing import toy_manifest
 from eyebright_wire.datasets import DatasetReport, Readiness
 from eyebright_wire.jobs import JobKind, JobRequest, PreflightRequest, RehearsalRequest
@@ -170,6 +171,7 @@ async def test_disk_is_learned_from_what_earlier_trainings_wrote(platform, tmp_p
     platform.catalog.manifests["toy"] = _shaped(parameters=1000)
     platform.executor.has_room = Room(tmp_path)
     for checkpoint_bytes in (500, None, 700):
+        platform.clock.advance(RECENT_MS / 1000)
         handle = await platform.running()
         await platform.say(
             handle, "succeeded", **platform.leave(handle, content=b"x" * 50), checkpoint_bytes=checkpoint_bytes

@@ -58,6 +58,19 @@ class TimeForecast(WireModel):
     tested: Whole = Field(default=0, description="How many past forecasts that is said of")
 
 
+class Needs(WireModel):
+    """The memory and the disk space that a training was to take, as foretold when it was ordered, and what it took. What was not
+    known is left out; so is what it took until it has succeeded, and in lists."""
+
+    place: Literal["main", "gpu"] = Field(default="main", description="Which memory")
+    memory_bytes: Whole | None = Field(default=None, description="Most that it was to hold; on one GPU, if it got one")
+    held_bytes: Whole | None = Field(default=None, description="Most that it has held there")
+    disk_bytes: Whole | None = Field(
+        default=None, description="Checkpoints that are there at once, weights and exports"
+    )
+    written_bytes: Whole | None = Field(default=None, description="As much of that as it has written")
+
+
 class JobView(WireModel):
     """A job as everybody outside sees it."""
 
@@ -91,6 +104,7 @@ class JobView(WireModel):
     forecast: TimeForecast | None = Field(
         default=None, description="How long it was to take, as foretold when it was ordered; none: nothing was known"
     )
+    needs: Needs | None = Field(default=None, description="What it was to take of memory and disk; none: not known")
     created_at_ms: int
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
@@ -131,8 +145,8 @@ class DiskForecast(WireModel):
     how: str = Field(default="", description="How it was found, in words")
     error: NonNegativeFloat | None = Field(
         default=None,
-        description="By what share of what was written this is wrong of earlier trainings, each foretold from those before it, "
-        "in the middle of them",
+        description="By what share of what was written this was wrong of earlier trainings, as foretold when each was ordered, "
+        "or from those before it where that was not kept; in the middle of them",
     )
     tested: Whole = Field(default=0, description="How many earlier trainings that is said of")
 
@@ -153,8 +167,8 @@ class MemoryForecast(WireModel):
     how: str = Field(description="How it was found, in words")
     error: NonNegativeFloat | None = Field(
         default=None,
-        description="By what share of what was held this is wrong of earlier runs, each foretold from those before it, in the "
-        "middle of them",
+        description="By what share of what was held this was wrong of earlier runs, as foretold when each was ordered, or from "
+        "those before it where that was not kept; in the middle of them",
     )
     tested: Whole = Field(default=0, description="How many earlier runs that is said of")
 

@@ -17,7 +17,7 @@ from eyebright.cli.exits import Exit
 from eyebright.cli.options import JobId, Json
 from eyebright.cli.preflighting import preflight
 from eyebright.cli.scalars import parse_settings
-from eyebright.cli.summary import attempt_folder, took_line
+from eyebright.cli.summary import attempt_folder, needs_lines, took_line
 from eyebright.cli.terminal import (
     emit,
     emit_line,
@@ -367,6 +367,7 @@ def _facts(job: JobView, folder: Path | None) -> list[tuple[str, object]]:
         ("labels", "  ".join(f"{key}={value}" for key, value in job.labels.items())),
         ("attempt", job.attempt or ""),
         ("took", took_line(job)),
+        *needs_lines(job),
         ("model", job.model_id or ""),
         ("rerun of", job.rerun_of or ""),
         ("resumes", job.resume_from or ""),

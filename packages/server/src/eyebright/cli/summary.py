@@ -8,7 +8,7 @@ from typing import Any
 from eyebright.cli.display import headline
 from eyebright.cli.exits import Exit
 from eyebright.cli.following import LeftRunning
-from eyebright.cli.terminal import duration, emit, number, say, show, show_facts, show_table, state_text
+from eyebright.cli.terminal import duration, emit, number, say, show, show_facts, show_table, size, state_text
 from eyebright.client import Client
 from eyebright.core.assignment import train_command
 from eyebright.errors import EyebrightError, NotFound
@@ -16,7 +16,7 @@ from eyebright.ports.objects import attempt_prefix
 from eyebright_wire.artifacts import ArtifactKind, ExportRef, ParityCertificate
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobKind, JobState
-from eyebright_wire.resources import ArtifactView, JobView, ModelView
+from eyebright_wire.resources import ArtifactView, JobView, ModelView, Needs
 
 #: Why a job failed if the same order would fail the same way, and what another one would change.
 ORDER_AT_FAULT: Mapping[ErrorCode | None, str] = {
@@ -156,6 +156,7 @@ def _facts(outcome: Outcome) -> list[tuple[str, object]]:
         ("job", f"{job.id}  {job.name}"),
         ("state", state_text(job.state)),
         ("took", took_line(job)),
+        *needs_lines(job),
         ("accuracy", f"{job.metrics['top1']:.2%} on the validation images" if "top1" in job.metrics else ""),
     ]
     if model:
@@ -202,6 +203,15 @@ def took_line(job: JobView) -> str:
     """`0:41, foretold 0:38`."""
     took = duration(spans_of(job).get("training_seconds"))
     return f"{took}, foretold {duration(job.forecast.seconds)}" if took and job.forecast else took
+
+
+def needs_lines(job: JobView) -> Iterator[tuple[str, str]]:
+    """`1.9 GB, foretold 2.1 GB` of memory and of disk, once it is known."""
+    needs = job.needs or Needs()
+    pairs = {"memory": (needs.held_bytes, needs.memory_bytes), "disk": (needs.written_bytes, needs.disk_bytes)}
+    for name, (taken, foretold) in pairs.items():
+        if taken:
+            yield name, f"{size(taken)}, foretold {size(foretold)}" if foretold else size(taken)
 
 
 def spans_of(job: JobView) -> dict[str, float]:

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, Literal, TypeVar
 
 from eyebright_wire.manifest import TaskInfo, TrainerManifest
-from eyebright_wire.resources import MemoryForecast
+from eyebright_wire.resources import MemoryForecast, Needs
 
 _NUMBER_BYTES = 4
 #: Optimisers that keep one moment for each weight, or fewer; others keep two.
@@ -65,6 +65,7 @@ class Peak:
     job_id: str
     config: Mapping[str, Any]
     size_bytes: int
+    foretold_bytes: int | None = None  # when it was ordered
 
     @property
     def shape(self) -> Shape:
@@ -78,6 +79,7 @@ class Written:
     config: Mapping[str, Any]
     checkpoint_bytes: int  # each
     result_bytes: int | None
+    foretold_bytes: int | None = None  # when it was ordered
 
     @property
     def size_bytes(self) -> int:
@@ -147,8 +149,7 @@ def memory(
     `images` are there to train on; `frozen` weights are kept as they are."""
 
     def needed(config: Mapping[str, Any], past: Iterable[Peak], images: int | None) -> _Found | None:
-        fixed = _PROGRAM_BYTES + frozen * _frozen_number_bytes(config, place) + _weights_bytes(parameters, config)
-        return _needed(Shape.of(config), images, fixed, parameters, _alike(config, past, _DECIDE_MEMORY))
+        return _held(parameters, config, past, place, images, frozen)
 
     found = needed(config, past, images)
     if found is None:
@@ -160,7 +161,35 @@ def memory(
     )
 
 
+def needs(
+    parameters: int | None,
+    config: Mapping[str, Any],
+    peaks: Sequence[Peak],
+    past: Sequence[Written],
+    place: Literal["main", "gpu"],
+    *,
+    images: int | None = None,
+    frozen: int = 0,
+) -> Needs | None:
+    """What `memory` and `writing` say, without the tests of how right they are; None where nothing is known."""
+    held = _size(_held(parameters, config, peaks, place, images, frozen))
+    written = _write(parameters, config, _alike(config, past, _DECIDE_SIZE)).size_bytes or None
+    return Needs(place=place, memory_bytes=held, disk_bytes=written) if held or written else None
+
+
 _Found = tuple[Literal["measured", "scaled", "rule"], int, str]
+
+
+def _held(
+    parameters: int | None,
+    config: Mapping[str, Any],
+    past: Iterable[Peak],
+    place: Literal["main", "gpu"],
+    images: int | None,
+    frozen: int,
+) -> _Found | None:
+    fixed = _PROGRAM_BYTES + frozen * _frozen_number_bytes(config, place) + _weights_bytes(parameters, config)
+    return _needed(Shape.of(config), images, fixed, parameters, _alike(config, past, _DECIDE_MEMORY))
 
 
 def _needed(asked: Shape, images: int | None, fixed: int, parameters: int | None, past: list[Peak]) -> _Found | None:
@@ -182,8 +211,11 @@ def _alike(config: Mapping[str, Any], past: Iterable[_Ran], decisive: Sequence[s
 
 
 def _tested(past: Sequence[_Ran], foretell: Callable[[_Ran, Sequence[_Ran]], int | None]) -> tuple[float | None, int]:
-    """How wrong it is of earlier runs, each foretold from those before it: in the middle, as a share; and of how many."""
-    foretold = [(run, foretell(run, past[index + 1 :])) for index, run in enumerate(past[:_TESTED])]
+    """How wrong it was of earlier runs: in the middle, as a share; and of how many. What was foretold of each when it was ordered
+    counts; where that was not kept, what would have been, from those before it."""
+    foretold = [
+        (run, run.foretold_bytes or foretell(run, past[index + 1 :])) for index, run in enumerate(past[:_TESTED])
+    ]
     errors = [abs(size - run.size_bytes) / run.size_bytes for run, size in foretold if size and run.size_bytes]
     return median(errors) if errors else None, len(errors)
 

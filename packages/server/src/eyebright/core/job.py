@@ -12,7 +12,7 @@ from typing import Any
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Progress, Succeeded
 from eyebright_wire.jobs import JobKind, JobState, Stage, kind_of
-from eyebright_wire.resources import TimeForecast
+from eyebright_wire.resources import Needs, TimeForecast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,7 @@ class Job:
     parent: str | None = None  # the model that training begins from
     resume_from: str | None = None  # the ended job whose checkpoints it goes on from, until it has its own
     forecast: TimeForecast | None = None  # of how long it takes; none where nothing was known
+    needs: Needs | None = None  # of memory and disk, as foretold; none where nothing was known
     created_at_ms: int
 
     state: JobState = JobState.QUEUED

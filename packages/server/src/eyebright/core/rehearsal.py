@@ -9,7 +9,7 @@ from eyebright_wire.jobs import REHEARSER
 def rehearsal_of(job: Job, webhook: str | None = None) -> Job:
     """In place of the job that the order would be: what people see of its settings stays."""
     resolved = {"trainer": job.trainer, "config": dict(job.resolved), "webhook": webhook}
-    return replace(job, trainer=REHEARSER, resolved=resolved, max_duration_seconds=None, forecast=None)
+    return replace(job, trainer=REHEARSER, resolved=resolved, max_duration_seconds=None, forecast=None, needs=None)
 
 
 def rehearsed(job: Job) -> Job:

@@ -25,7 +25,7 @@ _MOST_STAGES = 1000
 #: For as long an order goes by what was found for the one before: a queue hands over hundreds in a second.
 RECENT_MS = 10_000
 #: How many models that is remembered of.
-_REMEMBERED = 100
+REMEMBERED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Durations:
         self._datasets = datasets
         self._executors = executors
         self._recent = TTLCache[tuple[str, str, str, str], Sequence[Took], int](
-            _REMEMBERED, RECENT_MS, clock.monotonic_ms
+            REMEMBERED, RECENT_MS, clock.monotonic_ms
         )
         self._told = Recollection(self._read)
         self._images = Recollection(self._count)

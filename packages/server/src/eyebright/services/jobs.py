@@ -6,9 +6,8 @@ from typing import Any
 
 from eyebright.core import lifecycle
 from eyebright.core.callers import TRAINING_AGENT, require_unreserved
-from eyebright.core.duration import seen
 from eyebright.core.job import Job, Run
-from eyebright.core.records import Version, changed
+from eyebright.core.records import changed
 from eyebright.core.rehearsal import rehearsal_of, rehearsed, webhook_of
 from eyebright.errors import (
     ConfigInvalid,
@@ -23,9 +22,10 @@ from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, Receipt
 from eyebright.services.announce import Announcer
-from eyebright.services.durations import Durations, Training
+from eyebright.services.durations import Durations
 from eyebright.services.exports import Exports
-from eyebright.services.orders import Orders, Settled, report_of
+from eyebright.services.forecasts import Forecasts, Plan
+from eyebright.services.orders import Orders, report_of
 from eyebright.services.receipts import known_order, sha256_of
 from eyebright.services.views import job_view
 from eyebright_wire.errors import ErrorCode
@@ -65,6 +65,7 @@ class Jobs:
         orders: Orders,
         exports: Exports,
         durations: Durations,
+        forecasts: Forecasts,
         catalog: Catalog,
         clock: Clock,
         announcer: Announcer,
@@ -74,6 +75,7 @@ class Jobs:
         self._orders = orders
         self._exports = exports
         self._durations = durations
+        self._forecasts = forecasts
         self._catalog = catalog
         self._clock = clock
         self._announcer = announcer
@@ -136,6 +138,7 @@ class Jobs:
     async def get(self, job_id: str) -> JobView:
         job = (await self._store.get(job_id)).job
         position = await self._store.queue_position(job_id) if job.state is JobState.QUEUED else None
+        job = replace(job, needs=await self._forecasts.compared(job))
         return job_view(job, position, await self._history.transitions(job_id))
 
     async def resolved(self, job_id: str) -> dict[str, Any]:
@@ -255,12 +258,13 @@ class Jobs:
     async def _plan(self, request: JobRequest) -> Job:
         settled = await self._orders.settle(request)
         version = await self._orders.ready_version(request.dataset, settled)
-        forecast = await self._durations.forecast(_training(settled, request.executor, version), at_once=True)
+        plan = Plan(settled.environment, settled.task, settled.model, settled.resolved.config, report_of(version))
+        forecast = await self._durations.forecast(plan.training(request.executor), at_once=True)
         return Job(
             id=self._clock.new_id("job"),
             name=request.name or f"{settled.model}-{version.dataset}",
-            trainer=settled.trainer,
-            task=settled.task,
+            trainer=settled.environment.trainer,
+            task=settled.task.name,
             model=settled.model,
             dataset_version=version.id,
             config=settled.resolved.changes,
@@ -269,9 +273,10 @@ class Jobs:
             executor=request.executor,
             max_duration_seconds=request.max_duration_seconds,
             labels=request.labels,
-            licence=settled.licence,
+            licence=settled.environment.manifest.licence,
             parent=settled.parent,
             forecast=forecast if forecast and forecast.seconds is not None else None,
+            needs=await self._forecasts.needs(plan, request.executor),
             created_at_ms=self._clock.now_ms(),
         )
 
@@ -290,17 +295,6 @@ class Jobs:
     async def _taken(self, source: str, key: str, body_sha256: str) -> str | None:
         async with self._store.transaction() as transaction:
             return await known_order(transaction, source, key, body_sha256)
-
-
-def _training(settled: Settled, executor: str, version: Version) -> Training:
-    return Training(
-        trainer=settled.trainer,
-        task=settled.task,
-        model=settled.model,
-        executor=executor,
-        config=settled.resolved.config,
-        images=seen(report_of(version).images),
-    )
 
 
 def _following(job: Job, old: Job, resume_from: str | None) -> Job:

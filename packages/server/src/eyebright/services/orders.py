@@ -15,7 +15,7 @@ from eyebright.services.datasets import find
 from eyebright.services.reference import find as find_model
 from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.jobs import JobRequest, PreflightRequest
-from eyebright_wire.manifest import TrainerManifest
+from eyebright_wire.manifest import TaskInfo, TrainerManifest
 from eyebright_wire.resources import TrainerView
 
 Request = TypeVar("Request", bound=JobRequest)
@@ -25,10 +25,9 @@ Request = TypeVar("Request", bound=JobRequest)
 class Settled:
     """An order's trainer, task, model and settings."""
 
-    trainer: str
-    task: str
+    environment: Environment
+    task: TaskInfo
     model: str
-    licence: str  # SPDX
     resolved: Resolved
     parent: str | None = None  # the id of the model to begin from
 
@@ -54,7 +53,7 @@ class Orders:
         settled = await self.settle(request)
         if request.dataset is not None:
             await self.ready_version(request.dataset, settled)
-        return with_task(request, settled.task)
+        return with_task(request, settled.task.name)
 
     async def settle(self, request: JobRequest) -> Settled:
         """Everything about an order but its data. Raises the first thing that does not fit."""
@@ -68,8 +67,7 @@ class Orders:
         resolved = resolve(task, request.config, model)
         if parent:
             preflight.check_parent(parent, environment.trainer, task, model, resolved.config)
-        licence = environment.manifest.licence
-        return Settled(environment.trainer, task.name, model, licence, resolved, parent and parent.id)
+        return Settled(environment, task, model, resolved, parent and parent.id)
 
     async def parent(self, request: JobRequest) -> Model | None:
         """The model to begin from, if one is named. Raises NotFound."""
@@ -103,8 +101,8 @@ class Orders:
 
     async def ready_version(self, dataset: str, settled: Settled) -> Version:
         """Raises DatasetInvalid for one that is not ready for the task, ConfigInvalid for one that needs other settings."""
-        version = await self.version(dataset, settled.task)
-        preflight.check_ready(report_of(version), settled.task, version.id)
+        version = await self.version(dataset, settled.task.name)
+        preflight.check_ready(report_of(version), settled.task.name, version.id)
         preflight.check_captions(report_of(version), settled.resolved.needed_without_captions)
         return version
 

@@ -4,13 +4,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from eyebright.core.duration import seen
 from eyebright.core.preflight import check_captions, check_parent, check_ready, model_of, task_of
 from eyebright.core.records import Version
 from eyebright.core.resolve import Resolved, resolve
 from eyebright.errors import EyebrightError
 from eyebright.ports.executor import Environment, Executor
-from eyebright.services.durations import Durations, Training
+from eyebright.services.durations import Durations
 from eyebright.services.forecasts import Forecasts, Plan
 from eyebright.services.orders import Orders, as_of, report_of, with_task
 from eyebright_wire.errors import ErrorCode
@@ -49,12 +48,11 @@ class Preflights:
         report = version and report_of(version)
         disk: tuple[DiskForecast, ...] = ()
         memory = time = None
-        executor = self._executors.get(request.executor)
-        if environment and task and model and resolved and executor:
+        if environment and task and model and resolved and request.executor in self._executors:
             found.idle(resolved)
             plan = Plan(environment, task, model, resolved.config, report)
-            disk, memory = await self._forecasts.of(plan, executor)
-            time = await self._durations.forecast(_training(plan, request.executor))
+            disk, memory = await self._forecasts.of(plan, request.executor)
+            time = await self._durations.forecast(plan.training(request.executor))
         return Preflight(
             trainer=environment.trainer if environment else request.trainer or "",
             task=request.task,
@@ -83,17 +81,6 @@ class Preflights:
             needed = resolved.needed_without_captions if resolved else ()
             found.tried(lambda: check_captions(report, needed))
         return version
-
-
-def _training(plan: Plan, executor: str) -> Training:
-    return Training(
-        trainer=plan.environment.trainer,
-        task=plan.task.name,
-        model=plan.model,
-        executor=executor,
-        config=plan.config,
-        images=seen(plan.data.images) if plan.data else 0,
-    )
 
 
 @dataclass

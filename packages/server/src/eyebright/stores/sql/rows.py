@@ -15,7 +15,7 @@ from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, ExportRef
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Progress, Succeeded
 from eyebright_wire.jobs import JobState, Stage
-from eyebright_wire.resources import TimeForecast
+from eyebright_wire.resources import Needs, TimeForecast
 
 JOB = tables.names(tables.jobs)
 ORDER = tuple(name for name in tables.names(tables.orders) if name != "job_id")
@@ -42,8 +42,16 @@ def order_row(job: Job) -> Row:
     row: Row = {name: getattr(job, name) for name in ORDER}
     for name in ("config", "resolved", "labels"):
         row[name] = dump(dict(row[name]))
-    row["forecast"] = None if job.forecast is None else dump(job.forecast.model_dump())
+    row["forecast"] = _foretold(job)
     return {"job_id": job.id, **row}
+
+
+def _foretold(job: Job) -> str | None:
+    """The needs lie within the forecast of time, which was there first."""
+    told: Row = {} if job.forecast is None else job.forecast.model_dump()
+    if job.needs is not None:
+        told["needs"] = job.needs.model_dump(exclude_none=True)
+    return dump(told) if told else None
 
 
 def label_rows(job: Job) -> list[Row]:
@@ -55,7 +63,10 @@ def order(values: Sequence[Any]) -> Row:
     row: Row = dict(zip(ORDER, values, strict=True))
     for name in ("config", "resolved", "labels"):
         row[name] = json.loads(row[name])
-    row["forecast"] = row["forecast"] and TimeForecast.model_validate_json(row["forecast"])
+    told = json.loads(row["forecast"] or "{}")
+    needs = told.pop("needs", None)
+    row["forecast"] = TimeForecast.model_validate(told) if told else None
+    row["needs"] = Needs.model_validate(needs) if needs else None
     return row
 
 
