@@ -75,6 +75,13 @@ class Ceph:
         self._raise_storage()
         self._raise_gateway()
 
+    def add_user(self, name: str, key: str) -> None:
+        """One that may do nothing yet to what others have. The key is the secret, too."""
+        self._run(
+            *("radosgw-admin", "-n", "client.rgw", "user", "create", f"--uid={name}", f"--display-name={name}"),
+            *(f"--access-key={key}", f"--secret-key={key}"),
+        )
+
     def close(self) -> None:
         for child in reversed(self._children):
             child.kill()
@@ -112,10 +119,7 @@ class Ceph:
             if gateway.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"radosgw did not start: {self._output.read_text(errors='replace')}")
             time.sleep(0.1)
-        self._run(
-            *("radosgw-admin", "-n", "client.rgw", "user", "create", "--uid=operator", "--display-name=operator"),
-            *(f"--access-key={ACCESS_KEY}", f"--secret-key={SECRET_KEY}"),
-        )
+        self.add_user("operator", ACCESS_KEY)
 
     @property
     def _output(self) -> Path:
