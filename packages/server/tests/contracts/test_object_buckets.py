@@ -54,6 +54,8 @@ SMALL = b"some bytes " * 10_000
 #: Two pieces and a bit.
 LARGE = bytes(range(256)) * (9 << 13) + b"an odd end"
 KEY = "jobs/j/a1/model"
+#: More than there are threads for callers.
+MANY = [f"jobs/many/{number}" for number in range(20)]
 SETTING = "check EYEBRIGHT_STORAGE__PLACE"
 S3 = ("moto", "radosgw")
 #: Every MiB breaks a connection: requests get through, pieces never do.
@@ -216,6 +218,42 @@ async def test_no_more_than_two_large_objects_are_summed_at_once(
         found = await asyncio.gather(*(store.stat(key) for key in keys))
     assert {each.sha256 for each in found} == {hashlib.sha256(LARGE).hexdigest()}
     assert max(most) <= 2
+
+
+@pytest.mark.parametrize("kind", ["moto"], indirect=True)
+@pytest.mark.parametrize(
+    ("call", "asked"),
+    [(BucketObjectStore.stat, MANY), (BucketObjectStore.local, MANY), (BucketObjectStore.local, ["jobs/many"])],
+    ids=["stat", "local", "folder"],
+)
+async def test_large_objects_that_wait_for_their_turn_keep_nobody_else_waiting(
+    kind: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[..., Any], asked: list[str]
+):
+    def held(move: Callable[..., Any]) -> Callable[..., Any]:
+        def moves(*order: Any) -> Any:
+            loop.call_soon_threadsafe(begun.release)
+            assert free.wait(20)
+            return move(*order)
+
+        return moves
+
+    client, free = bucket(kind, url), threading.Event()
+    loop, begun = asyncio.get_running_loop(), asyncio.Semaphore(0)
+    for move in ("read", "copy"):
+        monkeypatch.setattr(client, move, held(getattr(client, move)))
+    for key in MANY:
+        client.replace(f"turns/{key}", bytes(PIECE_BYTES + 1))
+    with store_in(client, tmp_path, prefix="turns") as store:
+        waiting = [asyncio.create_task(call(store, key)) for key in asked]
+        try:
+            for _ in range(4):  # two pieces of two objects
+                await begun.acquire()
+            async with asyncio.timeout(5):
+                assert len(await store.signed([Signing("GET", KEY, None, None)])) == 1
+                assert await store.absent([KEY]) == [KEY]
+        finally:
+            free.set()
+            await asyncio.gather(*waiting)
 
 
 @pytest.mark.parametrize("kind", ["moto"], indirect=True)

@@ -6,12 +6,11 @@ not through the server.
 
 import asyncio
 import hashlib
-import threading
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from itertools import islice
@@ -29,6 +28,7 @@ from eyebright.stores.objects.bucket import (
     FileChanged,
     Found,
     Seen,
+    all_done,
     chunks,
     copies,
 )
@@ -43,8 +43,10 @@ _FILES_AT_ONCE = 8
 _PIECES_AT_ONCE = 12
 #: Of those that come in pieces: with their pieces in hand, this is the memory that it takes.
 _LARGE_AT_ONCE = 2
-#: Of our callers. The others wait, and leave asyncio's own threads to everybody else.
+#: Of our callers. The others wait, and leave asyncio's own threads to everybody else. Those who want a copy on this machine
+#: wait for each other alone.
 _CALLS_AT_ONCE = 16
+_COPIES_AT_ONCE = 16
 #: Files that are summed while they go up.
 _SUMS_AT_ONCE = 2
 #: From so many wanted objects of one folder on it is listed; asking for each would take longer.
@@ -89,10 +91,11 @@ class BucketObjectStore:
         self._files = ThreadPoolExecutor(_FILES_AT_ONCE, "object")
         self._pieces = ThreadPoolExecutor(_PIECES_AT_ONCE, "piece")
         self._sums = ThreadPoolExecutor(_SUMS_AT_ONCE, "sum")
-        self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
+        self._large = ThreadPoolExecutor(_LARGE_AT_ONCE, "large")
+        self._copies = ThreadPoolExecutor(_COPIES_AT_ONCE, "copy")
 
     def close(self) -> None:
-        for pool in (self._files, self._pieces, self._sums, self._calls):
+        for pool in (self._files, self._pieces, self._sums, self._large, self._copies, self._calls):
             pool.shutdown(cancel_futures=True)
         self._bucket.close()
 
@@ -117,7 +120,10 @@ class BucketObjectStore:
     async def stat(self, key: str) -> ObjectInfo:
         if await self._is_here(key):
             return await self._work.stat(key)
-        return await self._called(self._stat, checked(key))
+        found = await self._called(self._found, checked(key))
+        turns = self._turns(found, self._calls)
+        sha256 = found.proven or await self._called_in(turns, self._sum_there, key, found)
+        return ObjectInfo(key, found.size_bytes, sha256)
 
     async def open(self, key: str, offset: int = 0) -> AsyncIterator[bytes]:
         if await self._is_here(key):
@@ -131,7 +137,7 @@ class BucketObjectStore:
     async def local(self, key: str) -> Path:
         if await self._is_here(key):
             return await self._work.local(key)
-        return await self._called(self._local, checked(key))
+        return await self._called_in(self._copies, self._local, checked(key))
 
     def grant(self, prefix: str) -> Grant:
         return Grant(uri=f"{self._bucket.uri}/{self._whole(checked_prefix(prefix))}")
@@ -146,7 +152,10 @@ class BucketObjectStore:
         await self._work.remove([checked_prefix(prefix)])
 
     async def _called(self, work: Callable[[*Ts], R], *arguments: *Ts) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._calls, work, *arguments)
+        return await self._called_in(self._calls, work, *arguments)
+
+    async def _called_in(self, pool: ThreadPoolExecutor, work: Callable[[*Ts], R], *arguments: *Ts) -> R:
+        return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
 
     def _whole(self, key: str) -> str:
         return f"{self._prefix}{key}"
@@ -243,21 +252,17 @@ class BucketObjectStore:
 
     # Down
 
-    def _stat(self, key: str) -> ObjectInfo:
-        found = self._found(key)
-        return ObjectInfo(key, found.size_bytes, found.proven or self._sum_there(key, found))
-
     def _sum_there(self, key: str, found: Found) -> str:
         digest = hashlib.sha256()
-        with self._turn(found), self._followed("down", key, found.size_bytes) as moved:
+        with self._followed("down", key, found.size_bytes) as moved:
             for chunk in self._content(found):
                 digest.update(chunk)
                 moved(len(chunk))
         return digest.hexdigest()
 
-    def _turn(self, found: Found) -> AbstractContextManager[object]:
-        """In which its pieces may be in memory."""
-        return self._large if found.size_bytes > PIECE_BYTES else nullcontext()
+    def _turns(self, found: Found, usual: ThreadPoolExecutor) -> ThreadPoolExecutor:
+        """Where its pieces may be in memory: large objects wait for their turn without a thread of the usual ones."""
+        return self._large if found.size_bytes > PIECE_BYTES else usual
 
     def _content(self, found: Found, start: int = 0) -> Iterator[bytes]:
         with self._explained(found.key.removeprefix(self._prefix)):
@@ -269,7 +274,7 @@ class BucketObjectStore:
         if content_of(key) and (copy := self._cache.get(key)):
             return copy
         if not key.endswith("/") and (found := self._look(key)):
-            return self._copied(key, found)
+            return self._cache.get(key, found.tag) or self._copied_in_turn(key, found)
         return self._local_folder(f"{key.removesuffix('/')}/")
 
     def _local_folder(self, prefix: str) -> Path:
@@ -279,11 +284,17 @@ class BucketObjectStore:
         for key in self._cache.keys(prefix):
             if key not in listed:
                 self._cache.drop(key)
-        list(self._files.map(self._local_file, listed.values()))
+        wanted = [found for found in listed.values() if self._cache.get(found.key, found.tag) is None]
+        all_done([self._turns(found, self._files).submit(self._local_file, found.key) for found in wanted])
         return self._cache.folder / prefix
 
-    def _local_file(self, listed: Found) -> Path:
-        return self._cache.get(listed.key, listed.tag) or self._copied(listed.key, self._found(listed.key))
+    def _local_file(self, key: str) -> Path:
+        return self._copied(key, self._found(key))
+
+    def _copied_in_turn(self, key: str, found: Found) -> Path:
+        if found.size_bytes > PIECE_BYTES:
+            return self._large.submit(self._copied, key, found).result()
+        return self._copied(key, found)
 
     def _copied(self, key: str, found: Found) -> Path:
         """The copy, verified by what is known of the content: its name, or what was noted when it was put."""
@@ -307,7 +318,6 @@ class BucketObjectStore:
         """Its sha256, read from the disk behind those who write there."""
         digest, buffer = hashlib.sha256(), memoryview(bytearray(_READ_BYTES))
         with (
-            self._turn(found),
             target.open("w+b", buffering=0) as file,
             self._explained(key),
             self._followed("down", key, found.size_bytes) as moved,
