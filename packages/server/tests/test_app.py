@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from eyebright.app import patience, serve_in
+from eyebright.app import serve_in
+from eyebright.app.rules import patience
 from eyebright.errors import Conflict, InvalidRequest, StorageFull, Unavailable
 from eyebright.folder import DataFolder
 from eyebright.listener import Listener
@@ -66,19 +67,21 @@ def test_a_server_tells_at_its_start_which_trainers_must_be_installed_anew(tmp_p
     assert json.loads(told)["run"] == "eyebright trainers install timm toy"
 
 
-@pytest.mark.parametrize(("number", "when"), [(signal.SIGTERM, "process_environment"), (signal.SIGINT, "web")])
+@pytest.mark.parametrize(
+    ("number", "when"), [(signal.SIGTERM, "parts.process_environment"), (signal.SIGINT, "application.web")]
+)
 def test_a_signal_during_the_start_is_not_forgotten(tmp_path, number, when):
     """The adapters take seconds on a slow disk, and uvicorn only listens for signals after them."""
     program = f"""
 import signal
-from eyebright import app
+from eyebright.app import application, parts, serve
 from eyebright.settings import Settings
-real = app.{when}
+real = {when}
 def hit(*args):
     signal.raise_signal({int(number)})
     return real(*args)
-app.{when} = hit
-app.serve(Settings(port=0))
+{when} = hit
+serve(Settings(port=0))
 """
     environment = {**os.environ, "EYEBRIGHT_DATA_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, timeout=30, capture_output=True, text=True)

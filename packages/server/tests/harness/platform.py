@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from eyebright.app import importer
+from eyebright.app.rules import importer
 from eyebright.core.job import Run
 from eyebright.core.records import Version
 from eyebright.core.retry import RetryLimits

@@ -221,7 +221,7 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
 
 
 async def _problems_of_projects(settings: Settings) -> list[str]:
-    from eyebright.app import agents_shelf
+    from eyebright.app.rules import agents_shelf
     from eyebright.ports.clock import SystemClock
     from eyebright.services.training_agent.checks import Checks
     from eyebright.stores.projects import callers_database_at

@@ -1,0 +1,99 @@
+"""The running product behind its sockets: the web application, its loops and doors."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+
+from eyebright.app.parts import Parts
+from eyebright.app.rules import declared
+from eyebright.app.verbs import compose
+from eyebright.doors.door import Door, DoorContext, RunningDoor
+from eyebright.loops.running import Loops
+from eyebright.services.announce import Announcer
+from eyebright.settings import Settings
+from eyebright.website import installed_doors, web
+from eyebright_wire.resources import HealthView
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, parts: Parts, *, token: str, base_url: str, loops: bool = True
+) -> AsyncIterator[FastAPI]:
+    """The web application over the parts, with its loops going round (unless a test turns them by hand)."""
+    announcer = Announcer()
+    services = compose(settings, parts, announcer, base_url)
+    turning = Loops(services, announcer, parts.clock, parts.database.markers, parts.instruments)
+    doors = installed_doors(settings)
+    context = DoorContext(
+        services=services,
+        settings=settings,
+        clock=parts.clock,
+        instruments=parts.instruments,
+        health=lambda: _health(turning, doors),
+        measure=lambda: _measure(parts, turning),
+    )
+    app = web(settings, token, doors, parts.instruments, parts.footfall, parts.clock)
+    app.state.context = context
+    await services.webhooks.declare(declared(settings))
+    if loops:
+        turning.start()
+    try:
+        async with _run(doors, context):
+            yield app
+    finally:
+        await turning.stop()
+        await services.sweep.close()
+        await services.publishing.close()
+        if services.training_agent is not None:
+            await services.training_agent.ledger.close()
+        await services.deliverer.close()
+
+
+async def _measure(parts: Parts, turning: Loops) -> None:
+    parts.instruments.queued.set(len(await parts.database.jobs.queue_positions()))
+    runs = await parts.database.jobs.unfinished()
+    parts.instruments.live.set(sum(run.current for run in runs))
+    turning.measure()
+
+
+@asynccontextmanager
+async def _run(doors: Sequence[Door], context: DoorContext) -> AsyncIterator[None]:
+    """Those that have a life of their own."""
+    running = [asyncio.create_task(_kept(door, context)) for door in doors if isinstance(door, RunningDoor)]
+    try:
+        yield
+    finally:
+        for task in running:
+            await cancelled(task)
+
+
+async def _kept(door: RunningDoor, context: DoorContext) -> None:
+    """The server goes on without one that fails."""
+    try:
+        await door.run(context)
+    except Exception:
+        log.exception("a door has failed; it is closed until the next start", door=type(door).__name__)
+
+
+async def _health(turning: Loops, doors: Sequence[Door]) -> HealthView:
+    """Doors are told of, but the server takes work through the others too."""
+    view = await turning.health()
+    conditions = {name_of(door): door.condition() for door in doors if isinstance(door, RunningDoor)}
+    told = {name: condition for name, condition in conditions.items() if condition is not None}
+    return view.model_copy(update={"checks": {**view.checks, **told}})
+
+
+def name_of(door: Door) -> str:
+    """`AmqpDoor` → `amqp`, `TrainingAgentDoor` → `training_agent`."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", type(door).__name__.removesuffix("Door")).lower()
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

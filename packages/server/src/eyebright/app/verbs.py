@@ -1,0 +1,233 @@
+"""The verbs over the adapters."""
+
+from eyebright.app.parts import Parts
+from eyebright.app.rules import (
+    agents_shelf,
+    delivery_limits,
+    egress,
+    fetching_rules,
+    import_rules,
+    importer,
+    patience,
+    posting,
+    remote,
+    remote_image,
+    shelf,
+)
+from eyebright.core.retry import RetryLimits
+from eyebright.ports.callers import CallersDatabase
+from eyebright.services import Services
+from eyebright.services.announce import Announcer
+from eyebright.services.datasets import IMPORTS, Datasets
+from eyebright.services.dispatch import Dispatch
+from eyebright.services.durations import Durations
+from eyebright.services.export_files import ExportFiles
+from eyebright.services.exports import Exports
+from eyebright.services.finalise import Finaliser
+from eyebright.services.forecasts import Forecasts
+from eyebright.services.grants import Grants
+from eyebright.services.history import History
+from eyebright.services.ingest import Ingest
+from eyebright.services.intake import Intake
+from eyebright.services.jobs import Jobs
+from eyebright.services.models import Models
+from eyebright.services.orders import Orders
+from eyebright.services.pictures import Pictures
+from eyebright.services.preflights import Preflights
+from eyebright.services.project_journal import ProjectJournal
+from eyebright.services.project_tree import ProjectTree
+from eyebright.services.publishing import Publishing
+from eyebright.services.recipes import Recipes
+from eyebright.services.registering import Registering
+from eyebright.services.relay import Relay
+from eyebright.services.releases import Releases
+from eyebright.services.seal import Seal
+from eyebright.services.sequel import Sequel
+from eyebright.services.staging import Staging
+from eyebright.services.sweep import Sweep
+from eyebright.services.training_agent import TrainingAgent
+from eyebright.services.training_agent.allowance import Allowance
+from eyebright.services.training_agent.checks import Checks
+from eyebright.services.training_agent.handover import Handover
+from eyebright.services.training_agent.ledger import Ledger
+from eyebright.services.training_agent.orders import Defaults
+from eyebright.services.training_agent.standing import Standings
+from eyebright.services.training_agent.starting import Starting
+from eyebright.services.uploads import Uploads
+from eyebright.services.watch import Watch
+from eyebright.services.webhooks import training_server
+from eyebright.services.webhooks.deliverer import Deliverer
+from eyebright.services.webhooks.deliveries import Deliveries
+from eyebright.services.webhooks.dialects import STANDARD, Dialect, Standard
+from eyebright.services.webhooks.endpoints import Endpoints
+from eyebright.services.webhooks.telling import Telling
+from eyebright.settings import Settings
+
+
+def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: str) -> Services:
+    """The verbs over the adapters."""
+    database, objects, catalog, clock = parts.database, parts.objects, parts.catalog, parts.clock
+    executors = {**parts.executors, IMPORTS: parts.imports}
+    limits = RetryLimits(**settings.retry.model_dump())
+    lease_ms = int(1000 * settings.jobs.lease_seconds)
+    history = History(database.jobs, database.history, database.models, objects, executors)
+    orders = Orders(database.datasets, database.models, catalog, parts.executors, settings.licence_deny)
+    exports = Exports(database.models, database.jobs, catalog, clock, announcer, licence_deny=settings.licence_deny)
+    durations = Durations(database.jobs, database.history, database.datasets, parts.executors, clock)
+    forecasts = Forecasts(database.jobs, database.history, objects, parts.executors, clock)
+    jobs = Jobs(database.jobs, database.history, orders, exports, durations, forecasts, catalog, clock, announcer)
+    ingest = Ingest(database.jobs, clock, announcer, lease_ms=lease_ms, limits=limits)
+    seal = Seal(
+        database.history,
+        database.datasets,
+        objects,
+        catalog,
+        importer(),
+        models=database.models,
+        rules=import_rules(settings),
+        egress=lambda: egress(settings),
+        fetching=lambda: fetching_rules(settings),
+        base_url=lambda: base_url,
+        heartbeat_seconds=settings.jobs.heartbeat_seconds,
+    )
+    uploads = Uploads(settings.resumable_dir, clock, settings.uploads)
+    staging = Staging(database.jobs, objects)
+    registering = Registering(objects, staging, clock)
+    dispatch = Dispatch(database.jobs, executors, seal, clock, announcer, lease_ms=lease_ms, limits=limits)
+    sweep = Sweep(
+        database.jobs,
+        database.history,
+        database.markers,
+        executors,
+        ingest,
+        dispatch,
+        Finaliser(
+            database.jobs,
+            objects,
+            registering,
+            ExportFiles(database.models, objects),
+            clock,
+            announcer,
+            limits=limits,
+        ),
+        objects,
+        staging,
+        clock,
+        announcer,
+        patience=patience(settings),
+        limits=limits,
+    )
+    project_tree = ProjectTree(settings.projects, database.jobs, history)
+    publishing = Publishing(shelf(settings), database.jobs, history)
+    datasets = Datasets(
+        database.datasets,
+        database.jobs,
+        database.history,
+        objects,
+        clock,
+        announcer,
+        uploads=uploads,
+        remote=remote(settings),
+        remote_image=remote_image(settings),
+        check=orders.check,
+    )
+    recipes, watch = Recipes(catalog, settings.licence_deny), Watch(jobs, history, announcer)
+    agent = None
+    if parts.callers is not None:
+        agent = training_agent(settings, parts, parts.callers, history, jobs, datasets, recipes, watch)
+    webhooks, spoken, wake = database.webhooks, dialects(publishing), announcer.webhooks
+    sender = parts.sender or posting(settings)
+    deliverer = Deliverer(webhooks, sender, spoken, clock, wake, delivery_limits(settings))
+    telling = Telling(webhooks, database.jobs, database.datasets, database.models, spoken, clock, wake)
+    return Services(
+        jobs=jobs,
+        preflights=Preflights(orders, forecasts, durations, parts.executors),
+        history=history,
+        ingest=ingest,
+        grants=Grants(
+            database.jobs,
+            database.history,
+            database.datasets,
+            database.models,
+            objects,
+            seconds=settings.storage.expires_seconds,
+        ),
+        watch=watch,
+        datasets=datasets,
+        pictures=Pictures(database.datasets, objects),
+        uploads=uploads,
+        models=Models(database.models, database.jobs, objects, catalog, parts.predictor, clock),
+        exports=exports,
+        recipes=recipes,
+        training_agent=agent,
+        intake=Intake(database.jobs, jobs, datasets, database.parked, clock),
+        dispatch=dispatch,
+        sweep=sweep,
+        releases=Releases(settings.projects),
+        project_tree=project_tree,
+        publishing=publishing,
+        relay=Relay(
+            database.outbox,
+            {
+                "sequel": Sequel(database.jobs, jobs),
+                "project journal": ProjectJournal(database.jobs),
+                "project tree": project_tree,
+                "publishing": publishing,
+                "webhooks": telling,
+                **({"training agent": agent.ledger} if agent else {}),
+                **parts.subscribers,
+            },
+            clock,
+        ),
+        webhooks=Endpoints(webhooks, sender, spoken, clock, changed=deliverer.forgive),
+        deliveries=Deliveries(
+            webhooks,
+            deliverer,
+            clock,
+            wake,
+            delivered_kept_seconds=settings.webhooks.delivered_kept_seconds,
+            dead_kept_seconds=settings.webhooks.dead_kept_seconds,
+        ),
+        deliverer=deliverer,
+        telling=telling,
+    )
+
+
+def training_agent(
+    settings: Settings,
+    parts: Parts,
+    callers: CallersDatabase,
+    history: History,
+    jobs: Jobs,
+    datasets: Datasets,
+    recipes: Recipes,
+    watch: Watch,
+) -> TrainingAgent:
+    """The verbs for projects in a database of their callers'."""
+    chosen, database, clock = settings.training_agent, parts.database, parts.clock
+    place, give_up = agents_shelf(settings), chosen.give_up_seconds
+    handover = Handover(place, database.jobs, history, clock, give_up_seconds=give_up)
+    checks = Checks(callers, place, clock)
+    ledger = Ledger(
+        callers,
+        database.jobs,
+        database.history,
+        database.datasets,
+        history,
+        handover,
+        database.markers,
+        clock,
+        completed=chosen.completed_status,
+    )
+    defaults = Defaults(
+        epochs=chosen.epochs, batch=chosen.batch, learning_rate=chosen.learning_rate, pretrained=chosen.pretrained
+    )
+    starting = Starting(callers, database.jobs, jobs, datasets, recipes, watch, ledger, handover, checks, defaults)
+    return TrainingAgent(
+        Allowance(chosen.starts_per_minute, clock), starting, Standings(callers, ledger, clock), ledger, checks
+    )
+
+
+def dialects(publishing: Publishing) -> dict[str, Dialect]:
+    """In which words webhooks can be told, by name."""
+    return {STANDARD: Standard(), training_server.NAME: training_server.TrainingServer(publishing.soon)}
