@@ -13,7 +13,7 @@ from eyebright_kit.data.blobs import blob_path
 from eyebright_kit.data.manifest import Header, Sample, line_of, write_manifest
 from eyebright_wire.datasets import Split
 
-SIDE = 160
+SIDE = 128
 CLASSES = ("digit",)
 IMAGES = {Split.TRAIN: 48, Split.VAL: 12}
 
@@ -48,7 +48,7 @@ def _sample(blobs: Path, split: Split, scans, numbers: Random) -> Sample:
 
 def _pasted(picture: Image.Image, scans, quarter: int, numbers: Random) -> Instance:
     """A digit somewhere in one quarter of the picture, and its box."""
-    side = numbers.randint(36, 64)
+    side = numbers.randint(36, 60)
     shades = bytes(int(shade * 15) for shade in scans[numbers.randrange(len(scans))].flatten())
     ink = Image.frombytes("L", (8, 8), shades).resize((side, side), Image.Resampling.BICUBIC)
     ink = ink.point(lambda shade: 255 if shade > 90 else 0)

@@ -1,25 +1,30 @@
 """A real training: what is learnt is found again, by the model and by its exports."""
 
-from itertools import islice
-
 import digits
 import pytest
 
 from eyebright_kit.data.blobs import blob_path
 from eyebright_kit.data.manifest import Manifest
 from eyebright_kit.runtime.tinyjob import TinyJob
-from eyebright_kit.runtime.trace import Trace, run_verb, traced
+from eyebright_kit.runtime.trace import Trace, traced
 from eyebright_ultralytics.manifest import MANIFEST
-from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.datasets import Split
 
 pytestmark = pytest.mark.timeout(2000)
+#: Many steps, on pictures that stay as they are: a model is sure of what it finds only long after mAP is high, and until then
+#: the processor decides which scores pass the threshold.
 CONFIG = {
-    "epochs": 30,
-    "imgsz": 160,
-    "batch": 8,
-    "nbs": 8,
+    "epochs": 20,
+    "imgsz": digits.SIDE,
+    "batch": 4,
+    "nbs": 4,
     "mosaic": 0,
+    "scale": 0,
+    "translate": 0,
+    "fliplr": 0,
+    "hsv_h": 0,
+    "hsv_s": 0,
+    "hsv_v": 0,
     "optimizer": "AdamW",
     "lr0": 0.002,
     "plots": False,
@@ -51,19 +56,22 @@ def test_its_exports_are_worth_as_much_in_their_own_runtimes(trained: Trace):
         assert parity.agreement == 1
 
 
+@pytest.mark.usefixtures("fenced")
 def test_it_finds_the_digits_of_pictures_where_they_are(trained: Trace):
-    """Most of them: how sure it is of one differs between processors, and what it is not sure of is left out."""
+    """All 27 of them with three seeds; the least sure one had a score of 0.47, and a quarter is enough."""
+    from eyebright_ultralytics.inference import predict
+
     blobs = trained.folder.parents[1] / "objects" / "blobs" / "sha256"
-    manifest = Manifest(blob_path(blobs, trained.spec.dataset.manifest_sha256))
     overlaps: list[float] = []
-    for sample in islice((sample for sample in manifest.samples() if sample.split is Split.VAL), 4):
-        answer = run_verb(MANIFEST.module, "predict", str(trained.output), str(blob_path(blobs, sample.sha256)))
-        found = PredictionAnswer.model_validate_json(answer.stdout).objects
+    for sample in Manifest(blob_path(blobs, trained.spec.dataset.manifest_sha256)).samples():
+        if sample.split is not Split.VAL:
+            continue
+        found = predict(trained.output, blob_path(blobs, sample.sha256))
         for instance in sample.instances:
             left, top, width, height = instance.box
             box = (left, top, left + width, top + height)
             overlaps.append(max((overlap(box, thing.box) for thing in found), default=0))
-    assert sum(each > 0.5 for each in overlaps) > 0.7 * len(overlaps), overlaps
+    assert sum(each > 0.5 for each in overlaps) >= 0.8 * len(overlaps), overlaps
 
 
 def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
