@@ -169,7 +169,7 @@ async def test_a_long_transfer_is_told_in_the_log_piece_by_piece(url: str, open_
         moved = [0, *(line["moved_bytes"] for line in going)]
         assert all(0 < after - before <= PIECE_BYTES for before, after in pairwise(moved))
         assert moved[-1] == len(LARGE)
-        assert arrived["event"] == "an object has arrived"
+        assert arrived["event"] == "the transfer of an object has ended"
 
 
 async def test_a_short_transfer_is_not_told_in_the_log(url: str, open_store: Open, small: Path):

@@ -1,6 +1,7 @@
 """Projects of a Training Agent's callers: started once, told of in their own database, whatever is away meanwhile."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from structlog.testing import capture_logs
 
 from eyebright.core.callers import LogLine
 from eyebright.doors.compat.training_agent.door import AGAIN_SECONDS, TROUBLED_SECONDS
-from eyebright.errors import DatasetInvalid, StorageUnusable, TooManyRequests, TrainerUnavailable, Unavailable
+from eyebright.errors import DatasetInvalid, NotFound, StorageUnusable, TooManyRequests, TrainerUnavailable, Unavailable
 from eyebright.ports.clock import SystemClock
 from eyebright.ports.executor import Handle
 from eyebright.services.relay import REST_SECONDS
+from eyebright.services.training_agent import checks as checks_module
 from eyebright.services.training_agent.allowance import Allowance
 from eyebright.services.training_agent.checks import BELIEVED_MS, Checks
 from eyebright.services.training_agent.ledger import Ledger
@@ -419,6 +421,33 @@ async def test_a_model_whose_row_is_refused_is_not_completed_until_it_is_uploade
     assert len(await agent.models()) == 1
 
 
+async def test_who_waits_hears_that_the_row_is_refused_though_the_rest_is_late(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+):
+    await agent.callers.execute("ALTER TABLE models ADD owner uuid NOT NULL")
+    project = await agent.add_project()
+    await agent.start(project)
+    monkeypatch.setattr(ledger(agent), "catch_up_soon", AsyncMock(side_effect=Unavailable("it takes its time")))
+    waiting = asyncio.create_task(agent.start(project, wait=True))
+    await agent.train()
+    assert ((await waiting).status_code, (await waiting).json()["success"]) == (500, False)
+
+
+async def test_a_model_that_was_deleted_before_its_row_was_written_is_told(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+):
+    project = await agent.add_project()
+    await agent.start(project)
+    handle = await agent.training()
+    await agent.turn()
+    deleted = AsyncMock(side_effect=NotFound("there is no such model any more"))
+    monkeypatch.setattr(agent.site.parts.database.datasets, "version", deleted)
+    await agent.finish(handle)
+    await agent.turn()
+    assert (await agent.status(project)) == "failed"
+    assert handle.job_id in (await agent.lines(project))[-1]
+
+
 async def test_a_line_that_is_refused_takes_no_other_with_it(agent: Agent):
     await agent.callers.execute("ALTER TABLE agent_logs ADD CHECK (message NOT LIKE 'Epoch 2%')")
     project = await agent.add_project()
@@ -494,7 +523,9 @@ class Refusals:
         "gs:///pets.zip",
         "gs://bu cket/pets.zip",
         "gs://user:secret@bucket/pets.zip",
-        "gs://user:sec/secret@bucket/pets.zip",
+        "gs://user:secret/a@bucket/pets.zip",
+        "gs://user:secret?a@bucket/pets.zip",
+        "gs://user:secret#a@bucket/pets.zip",
         "https:user:secret@bucket/pets.zip",
         "gs://bucket/pets.zip#token=secret",
         "gs://bucket/pets.zip?token=secret",
@@ -650,6 +681,27 @@ async def test_a_place_that_was_there_is_believed_in_for_a_while(tmp_path: Path)
     clock.advance(BELIEVED_MS / 1000)
     with pytest.raises(StorageUnusable):
         await checks.require_place()
+
+
+async def test_a_place_that_hangs_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(checks_module, "PATIENCE_SECONDS", 0.05)
+    hanging = threading.Event()
+    looks: list[FolderShelf] = []
+
+    def hang(shelf: FolderShelf) -> None:
+        looks.append(shelf)
+        hanging.wait(10)
+
+    monkeypatch.setattr(FolderShelf, "_probe", hang)
+    clock = ManualClock()
+    checks = Checks(nobodys(), FolderShelf(tmp_path), clock)
+    for _ in range(3):
+        assert "does not answer" in (await checks.problems())["the place for models"]
+        clock.advance(BELIEVED_MS / 1000)
+        await checks.require_place()
+    hanging.set()
+    assert len(looks) == 1
+    await checks.close()
 
 
 async def condition(agent: Agent, expected: str) -> None:

@@ -52,6 +52,7 @@ async def running(
         await services.publishing.close()
         if services.training_agent is not None:
             await services.training_agent.ledger.close()
+            await services.training_agent.checks.close()
         await services.deliverer.close()
 
 

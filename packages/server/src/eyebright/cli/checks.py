@@ -190,7 +190,7 @@ def training_agent(settings: Settings) -> Check:
     if not (chosen.database_url or chosen.supabase_url):
         return ok(name=name, found="no database of projects is set (a .env counts for `eyebright serve` alone)")
     if problems := asyncio.run(_problems_of_projects(settings)):
-        return warn(name=name, found="; ".join(problems))
+        return warn(name=name, found="; ".join(problems.values()))
     return ok(name=name, found=f"its database answers; models are put into {settings.agents_models}")
 
 
@@ -220,7 +220,7 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
 }
 
 
-async def _problems_of_projects(settings: Settings) -> list[str]:
+async def _problems_of_projects(settings: Settings) -> dict[str, str]:
     from eyebright.app.rules import agents_shelf
     from eyebright.ports.clock import SystemClock
     from eyebright.services.training_agent.checks import Checks
@@ -228,9 +228,11 @@ async def _problems_of_projects(settings: Settings) -> list[str]:
 
     database = callers_database_at(settings.training_agent)
     assert database is not None
+    checks = Checks(database, agents_shelf(settings), SystemClock())
     try:
-        return await Checks(database, agents_shelf(settings), SystemClock()).problems()
+        return await checks.problems()
     finally:
+        await checks.close()
         await database.close()
 
 

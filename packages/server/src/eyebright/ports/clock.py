@@ -29,6 +29,9 @@ class Clock(Protocol):
 class SystemClock:
     """The real one."""
 
+    def __init__(self) -> None:
+        self._last_id_ms = 0
+
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
 
@@ -39,7 +42,8 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
     def new_id(self, prefix: str) -> str:
-        return f"{prefix}_{self.now_ms():011x}{secrets.token_hex(6)}"
+        self._last_id_ms = max(self._last_id_ms, self.now_ms())  # a clock that is set back orders nothing anew
+        return f"{prefix}_{self._last_id_ms:011x}{secrets.token_hex(6)}"
 
     def new_token(self) -> str:
         return secrets.token_urlsafe(32)

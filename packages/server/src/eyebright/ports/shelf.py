@@ -20,6 +20,10 @@ class Shelf(Protocol):
         not, or cannot be written as it is; Unavailable while it cannot be reached."""
         ...
 
+    async def close(self) -> None:
+        """Give back what looking for the place has kept."""
+        ...
+
     async def read(self, name: str) -> bytes | None:
         """A small file; None when there is none, or none that may be read: to put files needs no right to read them."""
         ...

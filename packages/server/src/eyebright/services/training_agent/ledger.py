@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from eyebright.core.callers import LogLine, row_id
+from eyebright.core.callers import CallersModel, LogLine, row_id
 from eyebright.core.job import Job
 from eyebright.core.records import Message
 from eyebright.errors import Conflict, NotFound, Unavailable
@@ -170,17 +170,26 @@ class Ledger:
         await self.complete(job, address, before=() if others_train else (TRAINING, FAILED))
 
     async def register(self, job: Job, address: str) -> None:
-        """Write the model's row; one that is there stays. Raises NotHandedOver where the table refuses it."""
-        weights = await self._handover.weights(job.id)
-        classes = report_of(await self._datasets.version(job.dataset_version)).classes
+        """Write the model's row; one that is there stays. Raises NotHandedOver where the table refuses it, or what it tells of
+        was deleted meanwhile."""
         try:
-            await self._database.add_model(story.model(job, address, weights, classes, await self._losses(job)))
+            row = await self._row(job, address)
+        except NotFound as gone:
+            raise not_handed_over(job, gone) from gone
+        try:
+            await self._database.add_model(row)
         except Conflict as refused:
             raise not_handed_over(job, refused) from refused
 
+    async def _row(self, job: Job, address: str) -> CallersModel:
+        weights = await self._handover.weights(job.id)
+        classes = report_of(await self._datasets.version(job.dataset_version)).classes
+        return story.model(job, address, weights, classes, await self._losses(job))
+
     async def complete(self, job: Job, address: str, *, before: Collection[str]) -> None:
         """After its model's row is there: who sees the status finds it."""
-        await self._change_status(job, self.completed, before)
+        if before:
+            await self._change_status(job, self.completed, before)
         await self._add_logs(story.ended(job, address, self._clock.now_ms()))
 
     async def _change_status(self, job: Job, status: str, before: Collection[str]) -> None:

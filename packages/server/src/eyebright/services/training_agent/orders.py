@@ -127,8 +127,7 @@ def _address(gcs_url: str) -> str:
     """Raises InvalidRequest for all but an object or prefix in a bucket of Google Cloud Storage. Whether it may be called, and
     is there, others find out."""
     if problem := _problem(gcs_url):
-        *secret, shown = re.split("[?#]", gcs_url)[0].rsplit("@", 1)
-        shown = f"…@{shown}" if secret else shown
+        shown = "…" if "@" in gcs_url else re.split("[?#]", gcs_url)[0]  # where a password ends nobody can tell
         raise InvalidRequest(
             f"the data set's gcs_url is {shown!r:.300}: {problem}; expected an object such as gs://bucket/raw/dataset.zip"
         )

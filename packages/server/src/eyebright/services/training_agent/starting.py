@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -80,6 +80,7 @@ class Starting:
         self._handover = handover
         self._checks = checks
         self._defaults = defaults
+        self._looking = set[asyncio.Task[Any]]()
 
     async def start(self, project_id: str) -> str:
         """The job that carries the project's training out: the one under way; the one that has ended, while that is still to be
@@ -89,15 +90,12 @@ class Starting:
         Raises InvalidRequest for a project that is not to be trained or names no training; NotFound; StorageUnusable where its
         model could not be put; Unavailable while its database cannot be reached.
         """
-        looking = asyncio.create_task(self._look_up(project_id))
-        try:
-            last = await self._ledger.newest(project_id)
-            untold = last if last is not None and not await self._is_over(last) else None
-            if untold is not None and not is_refusal(untold):
-                return untold.id
-            found, dataset = await looking
-        finally:
-            looking.cancel()
+        looking = self._look_up_soon(project_id)
+        last = await self._ledger.newest(project_id)
+        untold = last if last is not None and not await self._is_over(last) else None
+        if untold is not None and not is_refusal(untold):
+            return untold.id
+        found, dataset = await looking
         project = _known(found)
         if project.status == PENDING:
             return await self._ordered(project, dataset, last, untold)
@@ -121,7 +119,7 @@ class Starting:
         except EyebrightError:
             await self._tell(job)
             raise
-        await self._tell(job, address)
+        await self._tell(job)
         return address
 
     async def upload(self, project_id: str) -> str:
@@ -136,6 +134,13 @@ class Starting:
         await self._ledger.register(job, address)
         await self._ledger.complete(job, address, before=(PENDING, TRAINING, FAILED))
         return address
+
+    def _look_up_soon(self, project_id: str) -> asyncio.Task[Any]:
+        """Beside other questions. One that nobody needs ends by itself: a question that is given up costs a connection."""
+        looking = asyncio.create_task(self._look_up(project_id))
+        self._looking.add(looking)
+        looking.add_done_callback(self._looking.discard)
+        return looking
 
     async def _look_up(self, project_id: str) -> tuple[CallersProject | BaseException, CallersDataset | BaseException]:
         """Both at once, as each takes a round trip; or what they met, as that of the project is told first."""
@@ -202,7 +207,7 @@ class Starting:
 
     async def _result(self, job: Job) -> str:
         if job.state is JobState.SUCCEEDED:
-            return await self._placed(job)
+            return await self._registered(job, await self._placed(job))
         if job.kind is JobKind.IMPORT:
             await self._raise_failure_of_import(job.id)
         raise TrainingFailed(f"{job.reason or job.state}: {job.message}")
@@ -221,12 +226,17 @@ class Starting:
                 return await self._handover.hand_over(job)
             await asyncio.sleep(REST_SECONDS)
 
-    async def _tell(self, job: Job, address: str | None = None) -> None:
-        """Raises NotHandedOver for a model whose row is refused."""
+    async def _registered(self, job: Job, address: str) -> str:
+        """While the database is away a training is finished all the same. Raises NotHandedOver for a row that is refused."""
+        try:
+            await self._ledger.register(job, address)
+        except (Unavailable, StorageFull, NotFound) as away:
+            log.warning("a model's row is written later, if ever", job=job.id, problem=away.message)
+        return address
+
+    async def _tell(self, job: Job) -> None:
         try:
             await self._ledger.catch_up_soon(job.id)
-            if address is not None:
-                await self._ledger.register(job, address)
         except (Unavailable, StorageFull) as away:
             log.warning("a training has ended, and its callers are told later", job=job.id, problem=away.message)
 

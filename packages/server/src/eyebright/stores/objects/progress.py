@@ -27,7 +27,7 @@ def followed(
     """To be called with the bytes of each piece that has moved, by many threads at once."""
     progress = _Progress(way, name, total_bytes, every_seconds, now)
     yield progress.moved
-    progress.arrived()
+    progress.ended()
 
 
 class _Progress:
@@ -47,6 +47,6 @@ class _Progress:
             self._told_at = self._now()
             log.info("an object is on its way", **self._about, moved_bytes=self._moved_bytes)
 
-    def arrived(self) -> None:
+    def ended(self) -> None:
         if self._told_at > self._began:
-            log.info("an object has arrived", **self._about, seconds=round(self._now() - self._began, 1))
+            log.info("the transfer of an object has ended", **self._about, seconds=round(self._now() - self._began, 1))

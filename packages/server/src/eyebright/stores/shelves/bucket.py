@@ -1,6 +1,7 @@
 """Finished models in a bucket: keys below a prefix, each call in a thread with a client of its own.
 
-A model is put once in minutes or hours, so a client for each call costs nothing that counts, and none is left behind.
+A model is put once in minutes or hours, so a client for each call costs nothing that counts, and none is left behind. Only to
+look whether the place is there, which goes on all the time, one is kept: boto3's clients are megabytes of garbage in cycles.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ class BucketShelf:
         self._place = place.rstrip("/")
         self._endpoint = endpoint
         self._setting = setting
+        self._probed: tuple[Bucket, str] | None = None
 
     def address(self, name: str) -> str:
         return f"{self._place}/{name}"
@@ -46,9 +48,14 @@ class BucketShelf:
     async def create(self, name: str, content: Path, sha256: str) -> bool:
         return await asyncio.to_thread(self._create, name, content, sha256)
 
+    async def close(self) -> None:
+        if self._probed is not None:
+            self._probed[0].close()
+
     def _probe(self) -> None:
         """Whoever may only put is not told, and has to believe."""
-        with self._open("", _HASTY) as (bucket, prefix):
+        with self._explained(""):
+            bucket, prefix = self._probed = self._probed or bucket_at(self._place, self._endpoint, _HASTY)
             try:
                 next(bucket.list(f"{prefix}{_PROBE}"), None)
             except BucketFailed as error:
@@ -82,11 +89,16 @@ class BucketShelf:
             return found.noted == sha256
 
     @contextmanager
-    def _open(self, name: str, manners: Manners = _MANNERS) -> Generator[tuple[Bucket, str]]:
-        try:
-            bucket, prefix = bucket_at(self._place, self._endpoint, manners)
+    def _open(self, name: str) -> Generator[tuple[Bucket, str]]:
+        with self._explained(name):
+            bucket, prefix = bucket_at(self._place, self._endpoint, _MANNERS)
             with closing(bucket):
                 yield bucket, f"{prefix}/{name}" if prefix else name
+
+    @contextmanager
+    def _explained(self, name: str) -> Generator[None]:
+        try:
+            yield
         except BucketFailed as error:
             raise Unavailable(
                 f"{self.address(name)} could not be written or read: {error}; check {self._setting} and the server's "

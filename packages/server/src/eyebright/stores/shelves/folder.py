@@ -31,6 +31,9 @@ class FolderShelf:
     async def create(self, name: str, content: Path, sha256: str) -> bool:
         return await asyncio.to_thread(self._create, self._root / name, content, sha256)
 
+    async def close(self) -> None:
+        """There is nothing to give back."""
+
     def _probe(self) -> None:
         """It is made with the first file."""
         there = next(place for place in (self._root, *self._root.parents) if os.path.lexists(place))

@@ -5,7 +5,7 @@ Its words (`project_id`, `pending_training`, `agent_logs`, …) live here and in
 
 import asyncio
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -140,25 +140,27 @@ class TrainingAgentDoor:
 
     def __init__(self) -> None:
         self._condition: str | None = None
+        self._problems: Mapping[str, str] = {}
 
     async def run(self, context: DoorContext) -> None:
         """Looks now and again whether projects could be trained, and says so; returns where nobody has any."""
         agent = context.services.training_agent
         if agent is None:
             if context.settings.training_agent.supabase_url:
-                self._tell(UNKEYED)
+                self._tell({"SUPABASE_KEY": UNKEYED})
             return
         while True:
-            self._tell("; ".join(await agent.checks.problems()) or OK)
+            self._tell(await agent.checks.problems())
             await context.clock.sleep(AGAIN_SECONDS if self._condition == OK else TROUBLED_SECONDS)
 
     def condition(self) -> str | None:
-        """How it stands with the callers' database and the place of models; None where nobody has projects."""
+        """With what projects have trouble; None where nobody has any. Strangers may ask this: what it is stays in the log."""
         return self._condition
 
-    def _tell(self, condition: str) -> None:
-        if condition != OK and condition != self._condition:
-            log.warning("projects cannot be trained at present", problem=condition)
-        if condition == OK and self._condition not in (None, OK):
+    def _tell(self, problems: Mapping[str, str]) -> None:
+        if problems and problems != self._problems:
+            log.warning("projects cannot be trained at present", problem="; ".join(problems.values()))
+        if not problems and self._problems:
             log.info("projects can be trained again")
-        self._condition = condition
+        self._problems = problems
+        self._condition = f"trouble with {' and '.join(problems)}; the server's log tells more" if problems else OK
