@@ -23,7 +23,7 @@ Cli = Callable[..., Ran]
 
 
 def test_a_list_of_all_kinds_names_the_kind(cli: Cli, done: JobView) -> None:
-    shown = cli("jobs", "list", "--kind", "all").out
+    shown = cli("jobs", "list", "--kind", "all", "--limit", "1000").out
     assert "kind" in shown
     assert "training" in next(line for line in shown.splitlines() if done.id in line)
     assert "kind" not in cli("jobs", "list").out
@@ -32,7 +32,7 @@ def test_a_list_of_all_kinds_names_the_kind(cli: Cli, done: JobView) -> None:
 def test_jobs_are_listed(cli: Cli, done: JobView) -> None:
     found = cli("jobs", "list", "--state", "succeeded", "--label", "team=vision", "--json").document
     assert [job["id"] for job in found] == [done.id]
-    shown = cli("jobs", "list").out
+    shown = cli("jobs", "list", "--limit", "1000").out
     assert done.id in shown
     assert "first" in shown
     assert cli("jobs", "list", "--limit", "1", "--json").document[0]["id"] >= done.id
