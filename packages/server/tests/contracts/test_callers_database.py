@@ -18,8 +18,8 @@ from harness.callers import TABLES_OF_NAMED_IDS, TABLES_OF_NUMBERS, TABLES_OF_TE
 from harness.pgbouncer import SERVER_CONNECTIONS, PgBouncer
 from harness.postgrest import Supabase
 
-from eyebright.core.callers import CallersModel, LogLine, row_id
-from eyebright.errors import Conflict, NotFound, Unavailable
+from eyebright.core.callers import CallersDataset, CallersModel, LogLine, row_id
+from eyebright.errors import Conflict, EyebrightError, NotFound, Unavailable
 from eyebright.ports.callers import CallersDatabase
 from eyebright.settings import TrainingAgentSettings
 from eyebright.stores.projects import callers_database_at
@@ -111,11 +111,19 @@ async def test_a_project_is_read_as_it_stands(database: CallersDatabase, callers
     assert found.metadata == {"preferred_model": "resnet18", "epochs": 10, "learning_rate": 0.001, "num_classes": 5}
 
 
+async def dataset_of(database: CallersDatabase, project_id: str) -> CallersDataset:
+    """Raises what is wrong with it."""
+    found = (await database.assignment(project_id)).dataset
+    if isinstance(found, EyebrightError):
+        raise found
+    return found
+
+
 @pytest.mark.parametrize("project_id", [NOBODY, "12", "", "'; DROP TABLE projects;--", "a\0b", "x" * 5000])
 async def test_a_project_that_is_not_there_is_not_found(database: CallersDatabase, project_id: str):
     asked = (
         database.project(project_id),
-        database.dataset(project_id),
+        dataset_of(database, project_id),
         database.change_status(project_id, "training", before=["pending_training"]),
     )
     for each in asked:
@@ -130,7 +138,7 @@ async def test_a_row_of_nulls_is_read(database: CallersDatabase, callers: Caller
     await callers.add("agent_logs", project_id=project_id, agent_name="training")
     found = await database.project(project_id)
     assert (found.name, found.task_type, found.framework, found.status, found.metadata) == ("", None, None, "", {})
-    assert (await database.dataset(project_id)).gcs_url == ""
+    assert (await dataset_of(database, project_id)).gcs_url == ""
     [only] = await database.recent_logs(project_id, 5)
     assert (only.message, only.level) == ("", "info")
     assert not await database.change_status(project_id, "training", before=["pending_training"])
@@ -155,10 +163,10 @@ async def test_metadata_of_another_kind_is_tolerated(
 async def test_the_one_data_set_of_a_project_is_read(database: CallersDatabase, callers: Callers):
     project_id = await callers.add_project()
     with pytest.raises(NotFound, match="has no data set"):
-        await database.dataset(project_id)
+        await dataset_of(database, project_id)
     dataset_id = await callers.add_dataset(project_id)
     await callers.add_dataset(await callers.add_project())
-    found = await database.dataset(project_id)
+    found = await dataset_of(database, project_id)
     assert (found.id, found.project_id, found.name, found.gcs_url) == (
         dataset_id,
         project_id,
@@ -172,7 +180,7 @@ async def test_of_several_data_sets_nobody_says_which_is_meant(database: Callers
     for _ in range(3):
         await callers.add_dataset(project_id)
     with pytest.raises(Conflict, match="several data sets"):
-        await database.dataset(project_id)
+        await dataset_of(database, project_id)
 
 
 async def test_a_status_changes_only_from_those_before_it(database: CallersDatabase, callers: Callers):
@@ -258,7 +266,7 @@ async def test_a_hostile_text_is_a_text(database: CallersDatabase, callers: Call
     await callers.add_dataset(project_id, name=kept, gcs_url=kept)
     found = await database.project(project_id)
     assert (found.name, found.task_type, found.status, found.metadata) == (kept, kept, kept, {kept: [kept]})
-    assert (await database.dataset(project_id)).gcs_url == kept
+    assert (await dataset_of(database, project_id)).gcs_url == kept
     assert not await database.change_status(project_id, "training", before=["pending_training", f"{text}?"])
     assert await database.change_status(project_id, "training", before=["pending_training", text])
     assert await database.change_status(project_id, text, before=["training"])
@@ -284,7 +292,7 @@ async def test_columns_may_have_other_types(section: dict[str, Any], callers: Ca
     project_id = await callers.add_project()
     await callers.add_dataset(project_id)
     assert (await database.project(project_id)).metadata["epochs"] == 10
-    assert (await database.dataset(project_id)).project_id == project_id
+    assert (await dataset_of(database, project_id)).project_id == project_id
     assert await database.change_status(project_id, "training", before=["pending_training"])
     await database.add_model(model(project_id))
     await database.add_logs([line(project_id, 1)])
@@ -393,7 +401,7 @@ async def test_many_ask_for_different_things_at_once(database: CallersDatabase, 
 
     async def ask(project_id: str) -> tuple[str, str, list[LogLine]]:
         project, dataset, _ = await asyncio.gather(
-            database.project(project_id), database.dataset(project_id), database.add_logs([line(project_id, 1)])
+            database.project(project_id), dataset_of(database, project_id), database.add_logs([line(project_id, 1)])
         )
         return project.name, dataset.project_id, list(await database.recent_logs(project_id, 5))
 
@@ -483,7 +491,7 @@ async def test_ids_of_other_types_keep_nothing_of_the_pooler(postgres: Postgres,
     clean, database = await _sessions(url), opened_at(database_url=url)
     asked = (
         database.project(NOBODY),
-        database.dataset(NOBODY),
+        dataset_of(database, NOBODY),
         database.recent_logs(NOBODY, 5),
         database.change_status(NOBODY, "training", before=["pending_training"]),
         database.add_logs([line(NOBODY, 1)]),
@@ -568,7 +576,7 @@ async def test_what_is_no_answer_of_supabase_is_not_believed(body: bytes):
     database = opened_at(supabase_url=f"http://127.0.0.1:{port}", supabase_key="key")
     asked = (
         database.project(NOBODY),
-        database.dataset(NOBODY),
+        dataset_of(database, NOBODY),
         database.recent_logs(NOBODY, 5),
         database.change_status(NOBODY, "training", before=["pending_training"]),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from eyebright.errors import InvalidRequest
+from eyebright.errors import EyebrightError, InvalidRequest
 
 #: As `agent_logs.agent_name` has it; lines of other agents are theirs.
 AGENT = "training"
@@ -42,6 +42,14 @@ class CallersDataset:
     project_id: str
     name: str
     gcs_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What there is to train: a project and its data set, or why it has none."""
+
+    project: CallersProject
+    dataset: CallersDataset | EyebrightError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from eyebright.core.callers import CallersDataset, CallersModel, CallersProject, LogLine
+from eyebright.core.callers import Assignment, CallersModel, CallersProject, LogLine
 
 
 class CallersDatabase(Protocol):
@@ -21,8 +21,9 @@ class CallersDatabase(Protocol):
         """Raises NotFound."""
         ...
 
-    async def dataset(self, project_id: str) -> CallersDataset:
-        """The project's one. Raises NotFound; Conflict where it has several, as nobody says which is meant."""
+    async def assignment(self, project_id: str) -> Assignment:
+        """The project with its data set: NotFound in place of that where it has none, Conflict where it has several, as nobody
+        says which is meant. Raises NotFound for the project."""
         ...
 
     async def change_status(self, project_id: str, status: str, *, before: Collection[str]) -> bool:

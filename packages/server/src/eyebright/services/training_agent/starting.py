@@ -3,11 +3,11 @@
 import asyncio
 import hashlib
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 
-from eyebright.core.callers import TRAINING_AGENT, CallersDataset, CallersProject
+from eyebright.core.callers import TRAINING_AGENT, Assignment, CallersProject
 from eyebright.core.job import Job
 from eyebright.errors import (
     ConfigInvalid,
@@ -80,7 +80,7 @@ class Starting:
         self._handover = handover
         self._checks = checks
         self._defaults = defaults
-        self._looking = set[asyncio.Task[Any]]()
+        self._looking = set[asyncio.Task[Assignment | EyebrightError]]()
 
     async def start(self, project_id: str) -> str:
         """The job that carries the project's training out: the one under way; the one that has ended, while that is still to be
@@ -95,10 +95,10 @@ class Starting:
         untold = last if last is not None and not await self._is_over(last) else None
         if untold is not None and not is_refusal(untold):
             return untold.id
-        found, dataset = await looking
-        project = _known(found)
+        assignment = _known(await looking)
+        project = assignment.project
         if project.status == PENDING:
-            return await self._ordered(project, dataset, last, untold)
+            return await self._ordered(assignment, last, untold)
         if untold is not None:
             return untold.id
         if project.status == self._ledger.completed and last is not None and last.state is JobState.SUCCEEDED:
@@ -135,17 +135,18 @@ class Starting:
         await self._ledger.complete(job, address, before=(PENDING, TRAINING, FAILED))
         return address
 
-    def _look_up_soon(self, project_id: str) -> asyncio.Task[Any]:
+    def _look_up_soon(self, project_id: str) -> asyncio.Task[Assignment | EyebrightError]:
         """Beside other questions. One that nobody needs ends by itself: a question that is given up costs a connection."""
         looking = asyncio.create_task(self._look_up(project_id))
         self._looking.add(looking)
         looking.add_done_callback(self._looking.discard)
         return looking
 
-    async def _look_up(self, project_id: str) -> tuple[CallersProject | BaseException, CallersDataset | BaseException]:
-        """Both at once, as each takes a round trip; or what they met, as that of the project is told first."""
-        both = self._database.project(project_id), self._database.dataset(project_id)
-        return await asyncio.gather(*both, return_exceptions=True)
+    async def _look_up(self, project_id: str) -> Assignment | EyebrightError:
+        try:
+            return await self._database.assignment(project_id)
+        except EyebrightError as problem:
+            return problem
 
     async def _is_over(self, last: Job) -> bool:
         """Between its import and what follows a training is under way."""
@@ -153,19 +154,14 @@ class Starting:
             return False
         return last.state.final and await self._ledger.has_told(last)
 
-    async def _ordered(
-        self,
-        project: CallersProject,
-        dataset: CallersDataset | BaseException,
-        last: Job | None,
-        untold: Job | None,
-    ) -> str:
+    async def _ordered(self, assignment: Assignment, last: Job | None, untold: Job | None) -> str:
         """Two at once find the same key, and make one job. `untold`: a refusal that is still to be told, and once is enough."""
+        project = assignment.project
         key = f"{project.id}/{last.id if last else ''}"
         sha256 = hashlib.sha256(key.encode()).hexdigest()
         try:
             recipe = await self._recipes.get(RECIPE)
-            order = order_of(project, _known(dataset), self._defaults, recipe.config)
+            order = order_of(project, _known(assignment.dataset), self._defaults, recipe.config)
             await self._checks.require_place()
             return await self._begun(project, order, key, sha256)
         except EyebrightError as why:
@@ -241,8 +237,8 @@ class Starting:
             log.warning("a training has ended, and its callers are told later", job=job.id, problem=away.message)
 
 
-def _known(found: T | BaseException) -> T:
-    if isinstance(found, BaseException):
+def _known(found: T | EyebrightError) -> T:
+    if isinstance(found, EyebrightError):
         raise found
     return found
 

@@ -10,7 +10,8 @@ from typing import Any, get_args
 
 import orjson
 
-from eyebright.core.callers import AGENT, CallersDataset, CallersModel, CallersProject, LogLevel, LogLine
+from eyebright.core.callers import AGENT, Assignment, CallersDataset, CallersModel, CallersProject, LogLevel, LogLine
+from eyebright.errors import EyebrightError
 from eyebright.stores.projects.refusals import no_dataset, no_project, several_datasets
 
 Row = Mapping[str, Any]
@@ -41,12 +42,17 @@ def project(found: Sequence[Row], project_id: str) -> CallersProject:
     )
 
 
-def dataset(found: Sequence[Row], project_id: str) -> CallersDataset:
-    """The only one of its project. Raises NotFound, or Conflict where there are several."""
+def assignment(found: Sequence[Row], datasets: Sequence[Row], project_id: str) -> Assignment:
+    """Of the data sets two will do. Raises NotFound."""
+    return Assignment(project=project(found, project_id), dataset=_dataset(datasets, project_id))
+
+
+def _dataset(found: Sequence[Row], project_id: str) -> CallersDataset | EyebrightError:
+    """The only one of its project, or what is wrong."""
     if not found:
-        raise no_dataset(project_id)
+        return no_dataset(project_id)
     if len(found) > 1:
-        raise several_datasets(project_id)
+        return several_datasets(project_id)
     row = found[0]
     return CallersDataset(
         id=str(row["id"]),

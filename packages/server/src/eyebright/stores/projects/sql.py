@@ -17,7 +17,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from eyebright.core.callers import AGENT, CallersDataset, CallersModel, CallersProject, LogLine
+from eyebright.core.callers import AGENT, Assignment, CallersModel, CallersProject, LogLine
 from eyebright.stores.projects import rows
 from eyebright.stores.projects.refusals import known, no_project, refusal, silent, unreachable
 
@@ -54,9 +54,11 @@ class SqlCallers:
         found = await self._read(_PROJECT, given=_given(id=known(project_id)))
         return rows.project(found, project_id)
 
-    async def dataset(self, project_id: str) -> CallersDataset:
-        found = await self._read(_DATASETS, given=_given(project_id=known(project_id)))
-        return rows.dataset(found, project_id)
+    async def assignment(self, project_id: str) -> Assignment:
+        asked = known(project_id)
+        found = await self._read(_ASSIGNMENT, given=_given(id=asked), given_parent=_given(project_id=asked))
+        projects, datasets = [row["project"] for row in found], [each for row in found for each in row["datasets"]]
+        return rows.assignment(projects, datasets, project_id)
 
     async def change_status(self, project_id: str, status: str, *, before: Collection[str]) -> bool:
         """One guarded UPDATE. One that was not answered in time may have been done: then asking again finds that it was."""
@@ -136,9 +138,9 @@ def _given(**values: str) -> str:
     return orjson.dumps(values).decode()
 
 
-def _is_given(table: str, column: str) -> str:
+def _is_given(table: str, column: str, given: str = "given") -> str:
     """A subquery of one row, so that the column's index is used."""
-    return f"{column} = (SELECT {column} FROM jsonb_populate_record(NULL::{table}, CAST(:given AS jsonb)))"  # noqa: S608
+    return f"{column} = (SELECT {column} FROM jsonb_populate_record(NULL::{table}, CAST(:{given} AS jsonb)))"  # noqa: S608
 
 
 def _select(columns: Sequence[str], rest: str) -> TextClause:
@@ -159,7 +161,16 @@ def _insert(table: str, columns: Sequence[str]) -> TextClause:
 # harm without a transaction: asyncpg encodes them only once the statement is prepared, and one that it cannot encode leaves the
 # sequence open, and the pooler's connection ours; to look up a type that it does not know it changes the connection's settings.
 _PROJECT = _select(rows.PROJECT, f"projects WHERE {_is_given('projects', 'id')}")
-_DATASETS = _select(rows.DATASET, f"datasets WHERE {_is_given('datasets', 'project_id')} LIMIT 2")
+_DATASETS = f"""
+    SELECT {", ".join(rows.DATASET)} FROM datasets WHERE {_is_given("datasets", "project_id", "given_parent")} LIMIT 2
+"""  # noqa: S608
+_ASSIGNMENT = text(f"""
+    SELECT json_build_object(
+        'project', row_to_json(found),
+        'datasets', (SELECT coalesce(json_agg(each), '[]') FROM ({_DATASETS}) AS each)
+    )::text
+    FROM (SELECT {", ".join(rows.PROJECT)} FROM projects WHERE {_is_given("projects", "id")}) AS found
+""")  # noqa: S608
 _LOGS = _select(
     rows.LOG,
     f"agent_logs WHERE {_is_given('agent_logs', 'project_id')} AND {_is_given('agent_logs', 'agent_name')} "

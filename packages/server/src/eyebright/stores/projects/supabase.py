@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx
 from postgrest import APIError, AsyncPostgrestClient, ReturnMethod
 
-from eyebright.core.callers import AGENT, CallersDataset, CallersModel, CallersProject, LogLine
+from eyebright.core.callers import AGENT, Assignment, CallersModel, CallersProject, LogLine
 from eyebright.stores.projects import rows
 from eyebright.stores.projects.refusals import known, refusal, silent, unreachable
 
@@ -47,9 +47,12 @@ class SupabaseCallers:
         found = await self._read("projects", rows.PROJECT, {"id": known(project_id)}, limit=1)
         return rows.project(found, project_id)
 
-    async def dataset(self, project_id: str) -> CallersDataset:
-        found = await self._read("datasets", rows.DATASET, {"project_id": known(project_id)}, limit=2)
-        return rows.dataset(found, project_id)
+    async def assignment(self, project_id: str) -> Assignment:
+        found, datasets = await asyncio.gather(
+            self._read("projects", rows.PROJECT, {"id": known(project_id)}, limit=1),
+            self._read("datasets", rows.DATASET, {"project_id": known(project_id)}, limit=2),
+        )
+        return rows.assignment(found, datasets, project_id)
 
     async def change_status(self, project_id: str, status: str, *, before: Collection[str]) -> bool:
         """One guarded UPDATE. One that was not answered in time may have been done: then asking again finds that it was."""
