@@ -69,9 +69,9 @@ class FolderShelf:
             yield
         except OSError as error:
             if is_full(error):
-                raise StorageFull(f"there is no room for {path}; free some space, and it is tried again") from error
+                raise StorageFull(f"there is no room for {path}; free some space") from error
             raise Unavailable(
-                f"{path} cannot be written or read: {error.strerror}; put that right, and it is tried again"
+                f"{path} cannot be written or read: {error.strerror}; put that right"
             ) from error
 
 
