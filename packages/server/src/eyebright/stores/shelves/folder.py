@@ -70,9 +70,7 @@ class FolderShelf:
         except OSError as error:
             if is_full(error):
                 raise StorageFull(f"there is no room for {path}; free some space") from error
-            raise Unavailable(
-                f"{path} cannot be written or read: {error.strerror}; put that right"
-            ) from error
+            raise Unavailable(f"{path} cannot be written or read: {error.strerror}; put that right") from error
 
 
 def _linked(path: Path, content: Path, sha256: str) -> bool:
