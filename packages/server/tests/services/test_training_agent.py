@@ -1,41 +1,27 @@
 """Projects of a Training Agent's callers: started once, told of in their own database, whatever is away meanwhile."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
 from zipfile import ZipFile
 
 import pytest
-from buckets import free_port
 from databases import Postgres
 from harness.agent import BUCKET, START, UPLOAD, Agent
 from harness.agent import agent as make_agent
 from harness.site import bmp
-from structlog.testing import capture_logs
 
 from eyebright.core.callers import LogLine
-from eyebright.doors.compat.training_agent.door import AGAIN_SECONDS, TROUBLED_SECONDS
-from eyebright.errors import DatasetInvalid, NotFound, StorageUnusable, TooManyRequests, TrainerUnavailable, Unavailable
+from eyebright.errors import DatasetInvalid, NotFound, TooManyRequests, TrainerUnavailable, Unavailable
 from eyebright.ports.clock import SystemClock
 from eyebright.ports.executor import Handle
 from eyebright.services.relay import REST_SECONDS
-from eyebright.services.training_agent import checks as checks_module
 from eyebright.services.training_agent.allowance import Allowance
-from eyebright.services.training_agent.checks import BELIEVED_MS, Checks
 from eyebright.services.training_agent.ledger import Ledger
 from eyebright.stores.projects.sql import SqlCallers
-from eyebright.stores.shelves import shelf_at
 from eyebright.stores.shelves.folder import FolderShelf
-from eyebright.testing import ManualClock
-
-
-@pytest.fixture
-async def agent(tmp_path: Path, postgres: Postgres) -> AsyncIterator[Agent]:
-    async with make_agent(tmp_path, postgres.create()) as agent:
-        yield agent
 
 
 async def outcome(agent: Agent, project_id: str) -> Any:
@@ -349,37 +335,35 @@ async def test_what_was_mended_before_its_refusal_was_told_is_trained(agent: Age
     assert "vgg16" in refused[1]
 
 
-async def test_a_training_that_is_told_of_after_a_newer_one_is_not_forgotten(agent: Agent):
+async def two_under_way(agent: Agent) -> tuple[str, Handle, Handle]:
+    """A project, the training that it was started for anew, and the first one's, which somebody runs again by hand meanwhile."""
     project = await agent.add_project()
     await agent.start(project)
-    first = await agent.training()
-    await fail(agent, first)
+    failed = await agent.training()
+    await fail(agent, failed)
     await agent.set_status(project, "pending_training")
     await agent.start(project)
-    second = await agent.training()
-    await agent.site.post(f"/api/v1/jobs/{first.job_id}:retry")
-    await fail(agent, await agent.training())
-    await agent.finish(second)
+    older = await agent.training()
+    await agent.site.post(f"/api/v1/jobs/{failed.job_id}:retry")
+    return project, older, await agent.training()
+
+
+async def test_a_training_that_is_told_of_after_a_newer_one_is_not_forgotten(agent: Agent):
+    project, older, newest = await two_under_way(agent)
+    await fail(agent, newest)
+    await agent.finish(older)
     await agent.turn()
     (model,) = await agent.models()
-    assert model["metadata"]["job_id"] == second.job_id
+    assert model["metadata"]["job_id"] == older.job_id
     assert (await agent.status(project)) == "completed"
 
 
 async def test_an_older_training_leaves_the_status_to_the_one_under_way(agent: Agent):
-    project = await agent.add_project()
-    await agent.start(project)
-    first = await agent.training()
-    await fail(agent, first)
-    await agent.set_status(project, "pending_training")
-    await agent.start(project)
-    second = await agent.training()
-    await agent.site.post(f"/api/v1/jobs/{first.job_id}:retry")
-    third = await agent.training()
-    await agent.finish(second)
+    project, older, newest = await two_under_way(agent)
+    await agent.finish(older)
     await agent.turn()
     assert (await agent.status(project)) == "training"
-    await agent.finish(third)
+    await agent.finish(newest)
     await agent.turn()
     assert (await agent.status(project)) == "completed"
     assert len(await agent.models()) == 2
@@ -635,97 +619,6 @@ async def test_a_body_need_not_say_that_it_is_json_but_not_that_it_is_a_form(age
     assert answer.status_code == 400
     assert "'application/x-www-form-urlencoded'; expected application/json" in answer.json()["error"]
     assert (await agent.site.post(START, content=body, headers={"Prefer": "respond-async"})).status_code == 202
-
-
-def nobodys() -> SqlCallers:
-    """A database that nobody asks for anything."""
-    return SqlCallers("postgresql://127.0.0.1:9/projects", 1, 1)
-
-
-async def test_a_place_that_takes_no_model_is_told_before_the_training(tmp_path: Path, postgres: Postgres):
-    (tmp_path / "disk").write_text("a file where a disk belongs")
-    async with make_agent(tmp_path, postgres.create(), models=str(tmp_path / "disk/models")) as agent:
-        project = await agent.add_project()
-        answer = await agent.start(project)
-        assert (answer.status_code, answer.json()["success"], answer.json()["model_url"]) == (500, False, None)
-        assert f"{tmp_path}/disk is no folder" in answer.json()["error"]
-        await agent.turn()
-        assert (await agent.status(project)) == "failed"
-        (line,) = await agent.lines(project)
-        assert line == f"Training failed (storage_error): {answer.json()['error']}"
-        assert not agent.site.imports.launches
-        (tmp_path / "disk").unlink()
-        await agent.set_status(project, "pending_training")
-        assert (await agent.start(project)).status_code == 202
-
-
-async def test_a_place_that_is_only_away_may_be_back_when_the_training_ends():
-    away = shelf_at("gs://bucket/models", {"gs": f"http://127.0.0.1:{free_port()}"}, "GCP_BUCKET_NAME")
-    clock = ManualClock()
-    checks = Checks(nobodys(), away, clock)
-    with capture_logs() as said:
-        for _ in range(3):
-            await checks.require_place()
-        clock.advance(BELIEVED_MS / 1000)
-        await checks.require_place()
-    assert [line["event"] for line in said] == ["the place for models is away; a training begins all the same"] * 2
-
-
-async def test_a_place_that_was_there_is_believed_in_for_a_while(tmp_path: Path):
-    clock, place = ManualClock(), tmp_path / "disk"
-    checks = Checks(nobodys(), FolderShelf(place), clock)
-    await checks.require_place()
-    place.write_text("a file")
-    await checks.require_place()
-    clock.step(-3600)  # set back, which lengthens nothing
-    clock.advance(BELIEVED_MS / 1000)
-    with pytest.raises(StorageUnusable):
-        await checks.require_place()
-
-
-async def test_a_place_that_hangs_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr(checks_module, "PATIENCE_SECONDS", 0.05)
-    hanging = threading.Event()
-    looks: list[FolderShelf] = []
-
-    def hang(shelf: FolderShelf) -> None:
-        looks.append(shelf)
-        hanging.wait(10)
-
-    monkeypatch.setattr(FolderShelf, "_probe", hang)
-    clock = ManualClock()
-    checks = Checks(nobodys(), FolderShelf(tmp_path), clock)
-    for _ in range(3):
-        assert "does not answer" in (await checks.problems())["the place for models"]
-        clock.advance(BELIEVED_MS / 1000)
-        await checks.require_place()
-    hanging.set()
-    assert len(looks) == 1
-    await checks.close()
-
-
-async def condition(agent: Agent, expected: str) -> None:
-    """Returns once `/ready` tells that of projects, and is ready for everything else all the while."""
-    told = ""
-    for _ in range(500):
-        answer = await agent.site.get("/ready")
-        assert answer.status_code == 200
-        if expected in (told := answer.json()["checks"].get("training_agent", "")):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(told)
-
-
-async def test_what_stands_in_the_way_of_projects_is_told_before_anybody_starts_one(agent: Agent):
-    await condition(agent, "ok")
-    with capture_logs() as said:
-        async with agent.away():
-            agent.site.clock.advance(AGAIN_SECONDS)
-            await condition(agent, "the callers' database")
-        agent.site.clock.advance(TROUBLED_SECONDS)
-        await condition(agent, "ok")
-    told = [(line["log_level"], line["event"]) for line in said if "projects" in line["event"]]
-    assert told == [("warning", "projects cannot be trained at present"), ("info", "projects can be trained again")]
 
 
 async def test_a_database_that_is_away_is_500_at_once(agent: Agent):
