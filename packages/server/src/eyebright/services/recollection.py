@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Generic, TypeVar
 
+from cachetools import LRUCache
+
 T = TypeVar("T")
 
 #: Of how many it is remembered.
@@ -13,14 +15,12 @@ class Recollection(Generic[T]):
     def __init__(self, read: Callable[[Collection[str]], Awaitable[Mapping[str, T]]]) -> None:
         """`read` leaves out whatever is not there; of that nothing is remembered."""
         self._read = read
-        self._known: dict[str, T] = {}
+        self._known = LRUCache[str, T](KEPT)
 
     async def of(self, ids: Collection[str]) -> Mapping[str, T]:
         found = {each: self._known[each] for each in ids if each in self._known}
         if missing := set(ids) - found.keys():
             read = await self._read(missing)
             found |= read
-            self._known |= read
-            while len(self._known) > KEPT:
-                del self._known[next(iter(self._known))]
+            self._known.update(read)
         return found
