@@ -164,7 +164,15 @@ def test_what_is_no_address_of_a_server_is_refused(monkeypatch, url):
     assert caught.value.message == f"EYEBRIGHT_URL is '{url}': expected http://… or https://…"
 
 
-@pytest.mark.parametrize("url", ["me:swordfish@train.example.org", "ftp://me:swordfish@train.example.org"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "me:swordfish@train.example.org",
+        "ftp://me:swordfish@train.example.org",
+        "https://me:12/swordfish@train.example.org",
+        "https://me:12#swordfish@train.example.org",
+    ],
+)
 def test_a_password_in_what_is_no_address_is_not_repeated_either(monkeypatch, url):
     monkeypatch.setenv("EYEBRIGHT_URL", url)
     with pytest.raises(InvalidRequest, match="EYEBRIGHT_URL holds a name or password") as caught:
@@ -310,7 +318,13 @@ def test_the_callers_api_is_named_without_its_last_slash_and_without_a_password(
 
 @pytest.mark.parametrize(
     "url",
-    ["http://user:very-secret@mq/", "amqp://user:very-secret/word@mq/", "amqp:user:very-secret@mq", "very-secret"],
+    [
+        "http://user:very-secret@mq/",
+        "amqp://user:very-secret/word@mq/",
+        "amqp://user:very@secret/word@mq/",
+        "amqp:user:very-secret@mq",
+        "very-secret",
+    ],
 )
 def test_the_address_of_a_broker_is_not_shown_when_it_is_refused(monkeypatch, url):
     monkeypatch.setenv("EYEBRIGHT_AMQP__URL", url)
@@ -417,7 +431,16 @@ def test_a_key_that_fits_no_header_is_refused_and_not_repeated(monkeypatch, name
 
 @pytest.mark.parametrize(
     "url",
-    ["mysql://u:very-secret@db/x", "postgresql://u:very-secret/word@db/x", "very-secret", "postgresql:///very-secret"],
+    [
+        "mysql://u:very-secret@db/x",
+        "postgresql://u:very-secret/word@db/x",
+        "postgresql://u:12/very-secret@db/x",
+        "postgresql://u:very@secret/word@db/x",
+        "postgresql://u:very@secret?word@db/x",
+        "postgresql://u:12#very-secret@db/x",
+        "very-secret",
+        "postgresql:///very-secret",
+    ],
 )
 def test_the_address_of_the_callers_database_is_not_shown_when_it_is_refused(monkeypatch, url):
     monkeypatch.setenv("EYEBRIGHT_TRAINING_AGENT__DATABASE_URL", url)

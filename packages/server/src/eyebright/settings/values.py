@@ -15,6 +15,7 @@ _USERINFO, _UNPRINTABLE, _BROKER, _UNSIGNED = "userinfo_in_url", "unprintable_se
 _NO_POSTGRES = "no_postgres"
 #: What is wrong with these is said without showing them.
 NOT_SHOWN = frozenset({_USERINFO, _UNPRINTABLE, _BROKER, _UNSIGNED, _NO_POSTGRES})
+_ESCAPED = "the / ? # @ and % of a password written as %2F %3F %23 %40 %25"
 _WHSEC = "whsec_"
 _BUCKET = re.compile(r"(?:gs|s3)://[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){1,220}[a-z0-9](?:/[A-Za-z0-9._=-]+)*/?")
 
@@ -30,7 +31,7 @@ def _absolute(path: Path) -> Path:
 def server(url: str, elsewhere: str = "set EYEBRIGHT_TOKEN") -> str:
     """The address of a server, and nothing in it that messages must not show."""
     parts = urlsplit(url)
-    if parts.username is not None or (not parts.netloc and "@" in url):
+    if "@" in url:  # also behind the host: `u:12/34@h` has a slash in its password
         raise _userinfo(elsewhere)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise PydanticCustomError("no_server", "expected http://… or https://…")
@@ -47,28 +48,31 @@ def _userinfo(elsewhere: str) -> PydanticCustomError:
 
 def _broker(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in {"amqp", "amqps"} or not parts.hostname or not _has_port(parts):
-        raise PydanticCustomError(_BROKER, "is no address of a broker; expected amqp://… or amqps://…")
+    if parts.scheme not in {"amqp", "amqps"} or not parts.hostname or not _is_whole(parts):
+        raise PydanticCustomError(
+            _BROKER, "is no address of a broker; expected amqp://… or amqps://…, with {escaped}", {"escaped": _ESCAPED}
+        )
     return url
 
 
 def _postgres(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname or not _has_port(parts):
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.hostname or not _is_whole(parts):
         raise PydanticCustomError(
             _NO_POSTGRES,
-            "is no address of a Postgres database; expected postgresql://user:password@host:port/name, where the password has "
-            "its / ? # @ and % written as %2F %3F %23 %40 %25",
+            "is no address of a Postgres database; expected postgresql://user:password@host:port/name, with {escaped}",
+            {"escaped": _ESCAPED},
         )
     return url
 
 
-def _has_port(parts: SplitResult) -> bool:
-    """Or the usual one. Where a password holds a slash, its beginning stands in the place of the port."""
+def _is_whole(parts: SplitResult) -> bool:
+    """Where a password holds a slash, say, its beginning stands in the place of host and port, and its end behind them."""
     try:
-        return parts.port is None or parts.port > 0
+        has_port = parts.port is None or parts.port > 0
     except ValueError:
         return False
+    return has_port and "@" not in f"{parts.path}{parts.query}" and not parts.fragment
 
 
 def _store(url: str) -> str:
