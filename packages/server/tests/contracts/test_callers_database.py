@@ -160,6 +160,32 @@ async def test_metadata_of_another_kind_is_tolerated(
     assert (await database.project(await callers.add_project(metadata=stored))).metadata == meant
 
 
+@pytest.mark.parametrize("said", ['{"epochs": 1e999}', '{"a": "\\ud800"}'])
+async def test_metadata_that_only_the_database_reads_hide_no_project(
+    section: dict[str, Any], callers: Callers, said: str
+):
+    """Its type `json` takes what no number and no text can be."""
+    await callers.script(f"DROP TABLE projects, datasets, models, agent_logs;{TABLES_OF_TYPES}")
+    project_id = await callers.add_project()
+    await callers.execute("UPDATE projects SET metadata = $1::text::json", said)
+    database = opened_at(**section)
+    assert (await database.project(project_id)).status == "pending_training"
+    assert (await database.assignment(project_id)).project.id == project_id
+    await database.close()
+
+
+async def test_metadata_nested_without_end_fail_in_words_if_they_do(
+    way: str, database: CallersDatabase, callers: Callers
+):
+    project_id = await callers.add_project()
+    await callers.execute("UPDATE projects SET metadata = $1::text::jsonb", "[" * 3000 + "]" * 3000)
+    if way == "supabase":
+        with pytest.raises(Unavailable, match="nested too deeply"):
+            await database.project(project_id)
+    else:
+        assert (await database.project(project_id)).metadata == {}
+
+
 async def test_the_one_data_set_of_a_project_is_read(database: CallersDatabase, callers: Callers):
     project_id = await callers.add_project()
     with pytest.raises(NotFound, match="has no data set"):

@@ -124,10 +124,15 @@ def _time(value: Any) -> datetime:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    """Some clients store the text of the JSON instead of the JSON."""
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            value = None
+    """Some ways bring it as text; and some clients have stored the text of the JSON instead of the JSON."""
+    for _ in range(2):
+        value = _parsed(value) if isinstance(value, str) else value
     return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
+def _parsed(text: str) -> Any:
+    """None for what is no JSON, or holds what nobody could mean: a number beyond all others, a thousand lists in each other."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None

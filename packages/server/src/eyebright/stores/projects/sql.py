@@ -160,7 +160,9 @@ def _insert(table: str, columns: Sequence[str]) -> TextClause:
 # The values come as JSON, of which the table itself makes the types that its columns have. Parameters of those types would do
 # harm without a transaction: asyncpg encodes them only once the statement is prepared, and one that it cannot encode leaves the
 # sequence open, and the pooler's connection ours; to look up a type that it does not know it changes the connection's settings.
-_PROJECT = _select(rows.PROJECT, f"projects WHERE {_is_given('projects', 'id')}")
+# What is no JSON to us may be some to Postgres (1e999, half a surrogate), and must not make the row unreadable: it comes as text.
+_PROJECT_COLUMNS = [f"{name}::text" if name == "metadata" else name for name in rows.PROJECT]
+_PROJECT = _select(_PROJECT_COLUMNS, f"projects WHERE {_is_given('projects', 'id')}")
 _DATASETS = f"""
     SELECT {", ".join(rows.DATASET)} FROM datasets WHERE {_is_given("datasets", "project_id", "given_parent")} LIMIT 2
 """  # noqa: S608
@@ -169,7 +171,7 @@ _ASSIGNMENT = text(f"""
         'project', row_to_json(found),
         'datasets', (SELECT coalesce(json_agg(each), '[]') FROM ({_DATASETS}) AS each)
     )::text
-    FROM (SELECT {", ".join(rows.PROJECT)} FROM projects WHERE {_is_given("projects", "id")}) AS found
+    FROM (SELECT {", ".join(_PROJECT_COLUMNS)} FROM projects WHERE {_is_given("projects", "id")}) AS found
 """)  # noqa: S608
 _LOGS = _select(
     rows.LOG,

@@ -103,6 +103,8 @@ class SupabaseCallers:
             raise silent(self._place, self._seconds) from error
         except APIError as error:
             raise refusal(self._place, error.code or "", self._said(error)) from None  # which holds the whole answer
+        except RecursionError:
+            raise refusal(self._place, "", "its answer is nested too deeply to be read") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise unreachable(self._place, error) from error
         if not isinstance(answer.data, list):
