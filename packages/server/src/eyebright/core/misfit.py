@@ -1,8 +1,9 @@
 """A request that does not validate, in words for somebody who does not know pydantic: field by field, what was expected."""
 
+import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, cast
 
 from eyebright.core.resolve import nearest
 from eyebright.errors import InvalidRequest
@@ -36,15 +37,40 @@ _EXPECTED = {
 }
 _WORDS = {"missing": "is needed", "extra_forbidden": "is not a field that is known here."}
 _SHOWN_CHARACTERS = 60
+#: In a path, the place of any entry of a list.
+_ENTRY = "*"
 #: Of an address: a user with a password, whatever may stand in it, and what it is signed with.
 _SECRETS = re.compile(r"(?<=://).*@|[?#].*", re.DOTALL)
 
 
 def misfit(errors: Iterable[Mapping[str, Any]], known: Collection[str] = ()) -> InvalidRequest:
-    """What does not fit, from pydantic's `errors()`. `known` are the fields that the request may have, of which a mistyped one is
-    told the nearest."""
+    """What does not fit, from pydantic's `errors()`. `known` are the fields that the request may have, as `fields_of` tells them:
+    a mistyped or misplaced one is told the nearest, with its place."""
     found = [_misfit(each, known) for each in _causes(list(errors))]
     return InvalidRequest("; ".join(_sentence(each) for each in found), errors=found)
+
+
+def fields_of(schema: Mapping[str, Any]) -> frozenset[str]:
+    """Each field that a JSON Schema names, by its path: `order.config`, and `order.images.*.url` within a list."""
+    return frozenset(_paths(schema, schema.get("$defs", {}), (), ()))
+
+
+def _paths(
+    part: Mapping[str, Any], models: Mapping[str, Any], place: tuple[str, ...], above: tuple[str, ...]
+) -> Iterator[str]:
+    """`above`: the models that this is part of, each of which is told once."""
+    name = str(part.get("$ref", "")).rpartition("/")[2]
+    if name in above:
+        return
+    inner = (*above, name) if name else above
+    for each in (models.get(name, {}), *part.get("anyOf", ()), *part.get("allOf", ())):
+        if each:
+            yield from _paths(each, models, place, inner)
+    if isinstance(items := part.get("items"), Mapping):
+        yield from _paths(cast(Mapping[str, Any], items), models, (*place, _ENTRY), inner)
+    for field, found in part.get("properties", {}).items():
+        yield ".".join((*place, field))
+        yield from _paths(found, models, (*place, field), inner)
 
 
 def _causes(errors: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -72,10 +98,32 @@ def _message(error: Mapping[str, Any], field: str, known: Collection[str]) -> st
     if kind == "json_invalid":
         return f"is not valid JSON ({context.get('error', error['msg'])})"
     if kind == "extra_forbidden":
-        return (_WORDS[kind] + nearest(field, known)).removesuffix(".")
+        return (_WORDS[kind] + _meant(field, known)).removesuffix(".")
     if kind in _EXPECTED:
         return f"must be {_EXPECTED[kind].format_map(context)}{_found(error.get('input'))}"
     return _WORDS.get(kind) or error["msg"].removeprefix("Value error, ")
+
+
+def _meant(field: str, known: Collection[str]) -> str:
+    """The field whose own name is the nearest, wherever it belongs; else what there is to choose from in this place."""
+    place, name = _parted(field)
+    siblings = {_parted(each)[1] for each in known if _parted(each)[0] == _general(place)}
+    outermost_last = sorted(known, key=lambda each: (-each.count("."), each))
+    named = {_parted(each)[1]: each for each in outermost_last}
+    named |= {each: f"{place}.{each}" if place else each for each in siblings}
+    if close := difflib.get_close_matches(name, named, n=1):
+        return f" Did you mean {named[close[0]]!r}?"
+    return nearest(name, siblings)
+
+
+def _general(place: str) -> str:
+    return ".".join(_ENTRY if part.isdecimal() else part for part in place.split("."))
+
+
+def _parted(field: str) -> tuple[str, str]:
+    """Where it is, and what it is called there."""
+    place, _, name = field.rpartition(".")
+    return place, name
 
 
 def _found(value: Any) -> str:

@@ -1,18 +1,21 @@
 """Refusals as problem+json (RFC 9457): one shape for our own errors, for requests that don't validate and for unknown routes."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from http import HTTPStatus
+from inspect import isclass
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
-from eyebright.core.misfit import misfit
+from eyebright.core.misfit import fields_of, misfit
 from eyebright.errors import EventConflict, EventGap, EyebrightError, StorageFull, is_full
 from eyebright.telemetry import Instruments
 from eyebright_wire.resources import ProblemDetails
@@ -96,7 +99,13 @@ async def _on_invalid(request: Request, error: RequestValidationError) -> Respon
 def _fields(request: Request) -> Collection[str]:
     """Of the body that the route takes."""
     body = getattr(request.scope.get("route"), "body_field", None)
-    return getattr(body and body.field_info.annotation, "model_fields", ())
+    model = body and body.field_info.annotation
+    return _fields_of(model) if isclass(model) and issubclass(model, BaseModel) else ()
+
+
+@cache
+def _fields_of(model: type[BaseModel]) -> Collection[str]:
+    return fields_of(model.model_json_schema())
 
 
 async def _on_http(request: Request, error: HTTPException) -> Response:

@@ -12,6 +12,7 @@ from harness.site import site as make_site
 from mcp.shared.exceptions import MCPError
 
 from doors.mcp.agent import agent, call, refused
+from doors.mcp.schemas import inner_fields, leads_somewhere
 from eyebright.doors.mcp.answers import LONGEST, MOST, within_limits
 from eyebright.doors.mcp.ways import WAYS
 from eyebright_wire.resources import JobView
@@ -224,11 +225,71 @@ async def test_arguments_that_do_not_fit_are_refused_in_words(operated, tool, ar
     assert (await operated.get("/api/v1/jobs")).json()["items"] == []
 
 
+async def test_what_is_meant_is_told_with_its_true_place(operated):
+    """For each argument of each tool: mistyped, and each field of an object outside of it, or what is beside that within it."""
+    async with agent(operated) as client:
+        for tool in (await client.list_tools()).tools:
+            schema, beside = tool.input_schema, set(tool.input_schema["properties"])
+            for name in beside:
+                assert f"Did you mean {name!r}" in await refused(client, tool.name, **{f"{name}s": 1}), tool.name
+            for outer in beside:
+                inner = inner_fields(schema, outer)
+                for name in inner - beside:
+                    wanted = f"{name} is not a field that is known here. Did you mean '{outer}.{name}'"
+                    assert wanted in await refused(client, tool.name, **{name: 1}), tool.name
+                    assert f"give `{outer}` as an object" in await refused(client, tool.name, **{f"{outer}.{name}": 1})
+                for name in beside - inner if inner else ():
+                    said = await refused(client, tool.name, **{outer: {name: 1}})
+                    assert f"{outer}.{name} is not a field that is known here. Did you mean {name!r}" in said, tool.name
+                for name in inner:
+                    said = await refused(client, tool.name, **{outer: {f"{name}s": 1}})
+                    (meant,) = re.findall(rf"{outer}\.{name}s is .*?Did you mean '(.+?)'", said)
+                    assert leads_somewhere(schema, meant), (tool.name, meant)
+
+
+async def test_a_field_within_a_list_is_told_with_its_entry(operated):
+    async with agent(operated) as client:
+        order = {"images": [{"url": "https://a.example/1.png"}, {"uri": "https://a.example/2.png"}]}
+        assert "Did you mean 'order.images.1.url'" in await refused(client, "import_dataset", order=order)
+        order = {"path": "/data", "train": {"nme": "cats"}}
+        assert "Did you mean 'order.train.name'" in await refused(client, "import_dataset", order=order)
+
+
+async def test_every_refusal_begins_with_its_code(operated, monkeypatch):
+    """What a tool refuses, what never reaches it, and what it breaks of."""
+    async with agent(operated) as client:
+        for tool, arguments, code in (
+            ("describe_job", {"job_id": "job_1"}, "not_found"),
+            ("describe_job", {}, "invalid_request"),
+            ("describe_job", {"job": "job_1"}, "invalid_request"),
+            ("list_jobs", {"limit": 0}, "invalid_request"),
+            ("predict", {"model": "pets"}, "invalid_request"),
+            ("describe_jobs", {}, "not_found"),
+        ):
+            assert (await refused(client, tool, **arguments)).startswith(f"{code}: "), tool
+        assert "Did you mean 'describe_job'" in await refused(client, "describe_jobs")
+        for what in ("eyebright://jobs/job_1", "eyebright://cats/1"):
+            with pytest.raises(MCPError, match=r"^not_found: "):
+                await client.read_resource(what)
+
+        async def broken(*_):
+            raise RuntimeError("the password is 1234")
+
+        monkeypatch.setattr(type(operated.context.services.jobs), "get", broken)
+        assert (await refused(client, "describe_job", job_id="job_1")).startswith("internal: Something went wrong")
+        with pytest.raises(MCPError, match=r"^internal: Something went wrong"):
+            await client.read_resource("eyebright://jobs/job_1")
+
+
 @pytest.mark.parametrize(
     ("prompt", "arguments", "why"),
     [
-        ("train_from_foldr", {}, "there is no prompt 'train_from_foldr'; there are train_from_folder, diagnose_job"),
-        ("choose_model", {"left": "pets@1"}, "choose_model needs right"),
+        (
+            "train_from_foldr",
+            {},
+            "^not_found: there is no prompt 'train_from_foldr'; there are train_from_folder, diagnose_job",
+        ),
+        ("choose_model", {"left": "pets@1"}, "^invalid_request: choose_model needs right"),
     ],
 )
 async def test_a_prompt_that_cannot_be_made_says_why(site, prompt, arguments, why):

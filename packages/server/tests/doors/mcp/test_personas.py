@@ -143,7 +143,8 @@ async def test_only_a_confirmed_change_of_an_operator_changes_the_database(store
                 assert await look() == before, tool
             for tool in CHANGING:
                 if persona == "reader":
-                    await refused(client, tool, **asked[tool], confirm=True)
+                    why = await refused(client, tool, **asked[tool], confirm=True)
+                    assert why.startswith(f"forbidden: the tool {tool} is for an operator"), why
                     assert await look() == before, tool
                     continue
                 preview = await call(client, tool, **asked[tool])

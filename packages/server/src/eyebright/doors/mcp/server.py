@@ -13,7 +13,7 @@ from eyebright.doors.mcp.changing import Changing
 from eyebright.doors.mcp.journeys import JOURNEYS
 from eyebright.doors.mcp.reading import Reading
 from eyebright.doors.mcp.strict import StrictServer
-from eyebright.doors.mcp.tools import arguments_of, refusing, tools_of
+from eyebright.doors.mcp.tools import refusing, tools_of
 
 INSTRUCTIONS = """Eyebright trains vision models from data sets of images.
 
@@ -42,13 +42,12 @@ def made(context: DoorContext, persona: Persona) -> StrictServer:
     server = StrictServer(
         "eyebright", title="Eyebright", instructions=INSTRUCTIONS, version=version("eyebright"), log_level="WARNING"
     )
-    providers: list[object] = [Reading(services)]
-    if persona is Persona.OPERATOR:
-        providers.append(Changing(services, settings.uploads.image_bytes))
-    for provider in providers:
+    for provider in (Reading(services), Changing(services, settings.uploads.image_bytes)):
         for verb, kind in tools_of(provider):
-            server.add_tool(verb, annotations=kind.annotations, title=kind.title, meta={"phase": kind.phase})
-            server.known[verb.__name__] = arguments_of(verb)
+            if kind.changes and persona is Persona.READER:
+                server.withheld.add(verb.__name__)
+            else:
+                server.add_tool(verb, annotations=kind.annotations, title=kind.title, meta={"phase": kind.phase})
     cards = Cards(services)
     for name, template in TEMPLATES.items():
         server.resource(template, name=name, mime_type=JSON)(refusing(getattr(cards, name), ResourceError))

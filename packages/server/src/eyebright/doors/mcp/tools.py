@@ -3,12 +3,10 @@
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
-from inspect import isclass
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar
 
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp_types import ToolAnnotations
-from pydantic import BaseModel
 
 from eyebright.doors.mcp.ways import in_tools
 from eyebright.errors import EyebrightError, StorageFull, is_full
@@ -78,18 +76,6 @@ def refusing(
             raise
 
     return tried
-
-
-def arguments_of(verb: Callable[..., Awaitable[Any]]) -> frozenset[str]:
-    """Their names, and those of the fields of each that is a model, as `order.dataset`."""
-    hints = {name: hint for name, hint in get_type_hints(verb).items() if name not in {"return", "context"}}
-    fields = {
-        f"{name}.{field}"
-        for name, hint in hints.items()
-        if isclass(hint) and issubclass(hint, BaseModel)
-        for field in hint.model_fields
-    }
-    return frozenset(hints) | fields
 
 
 def said(error: EyebrightError) -> str:
