@@ -106,6 +106,7 @@ async def test_a_recipe_is_found_by_the_alias_and_answers_with_its_name(studio: 
     recipes = Recipes(studio.catalog)
     found = await recipes.get("painter/lora")
     assert (found.name, found.aliases) == ("painter/text_to_image", ("lora",))
+    assert set(await recipes.settings("painter/lora")) == set(found.config)
     resolution = await recipes.resolve("painter/lora", ResolutionRequest())
     assert resolution.recipe == "painter/text_to_image"
     assert "--task text_to_image" in resolution.command

@@ -29,6 +29,11 @@ class Recipes:
         LicenceDenied."""
         return _recipe(*await self._find(name))
 
+    async def settings(self, name: str) -> Collection[str]:
+        """The names of a recipe's settings. Raises as `get` does."""
+        _, task = await self._find(name)
+        return task.recipe.keys()
+
     async def resolve(self, name: str, request: ResolutionRequest) -> Resolution:
         """What would run, with every setting; nothing is kept. Raises as `get` does, and ConfigInvalid naming every problem."""
         environment, task = await self._find(name)

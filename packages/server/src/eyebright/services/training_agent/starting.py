@@ -160,8 +160,8 @@ class Starting:
         key = f"{project.id}/{last.id if last else ''}"
         sha256 = hashlib.sha256(key.encode()).hexdigest()
         try:
-            recipe = await self._recipes.get(RECIPE)
-            order = order_of(project, _known(assignment.dataset), self._defaults, recipe.config)
+            settings = await self._recipes.settings(RECIPE)
+            order = order_of(project, _known(assignment.dataset), self._defaults, settings)
             await self._checks.require_place()
             return await self._begun(project, order, key, sha256)
         except EyebrightError as why:
