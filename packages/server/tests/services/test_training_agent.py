@@ -230,6 +230,37 @@ async def test_a_store_that_is_away_is_tried_again_and_then_given_up_with_the_mo
     assert len(await agent.models()) == 1
 
 
+@pytest.mark.parametrize("imported", [False, True])
+async def test_a_late_upload_hides_no_training_that_was_started_meanwhile(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, imported: bool
+):
+    project = await agent.add_project()
+    await agent.start(project)
+    create = FolderShelf.create
+    monkeypatch.setattr(FolderShelf, "create", AsyncMock(side_effect=Unavailable("the bucket is away")))
+    await agent.train()
+    agent.site.clock.advance(900)
+    await agent.turn()
+    begun, back = asyncio.Event(), asyncio.Event()
+
+    async def created_late(*arguments: Any) -> bool:
+        begun.set()
+        await back.wait()
+        return await create(*arguments)
+
+    monkeypatch.setattr(FolderShelf, "create", created_late)
+    uploading = asyncio.create_task(agent.site.post(UPLOAD, json={"project_id": project}))
+    await begun.wait()
+    await agent.set_status(project, "pending_training")
+    await agent.start(project)
+    await agent.site.context.services.relay.tick()
+    while imported and (await of_kind(agent, "import"))["state"] != "succeeded":
+        await agent.site.import_all()  # the training that follows is not ordered before the relay's next round
+    back.set()
+    assert (await uploading).json()["success"] is True
+    assert (await agent.status(project)) == "training"
+
+
 async def test_a_database_that_is_away_at_first_shows_the_training_while_it_runs(agent: Agent):
     project = await agent.add_project()
     await agent.start(project)

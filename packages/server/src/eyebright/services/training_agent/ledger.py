@@ -165,9 +165,7 @@ class Ledger:
         except NotHandedOver as lost:
             await self._fail(job, story.kept(job, lost.message))
             return
-        newest = await self.newest(job.labels[PROJECT])
-        others_train = newest is not None and newest.id != job.id and not newest.state.final
-        await self.complete(job, address, before=() if others_train else (TRAINING, FAILED))
+        await self.complete(job, address, before=(TRAINING, FAILED))
 
     async def register(self, job: Job, address: str) -> None:
         """Write the model's row; one that is there stays. Raises NotHandedOver where the table refuses it, or what it tells of
@@ -187,8 +185,9 @@ class Ledger:
         return story.model(job, address, weights, classes, await self._losses(job))
 
     async def complete(self, job: Job, address: str, *, before: Collection[str]) -> None:
-        """After its model's row is there: who sees the status finds it."""
-        if before:
+        """After its model's row is there: who sees the status finds it. That of a project stays which trains anew by now."""
+        newest = await self.newest(job.labels[PROJECT])
+        if newest is None or newest.id == job.id or not is_under_way(newest):
             await self._change_status(job, self.completed, before)
         await self._add_logs(story.ended(job, address, self._clock.now_ms()))
 
@@ -239,6 +238,11 @@ def _tell_refused(refused: Conflict) -> None:
 def is_refusal(job: Job) -> bool:
     """An order that could not be carried out, kept as a job that failed without an attempt."""
     return job.state is JobState.FAILED and not job.attempt
+
+
+def is_under_way(job: Job) -> bool:
+    """Also between an import and the training that follows it."""
+    return not job.state.final or (job.kind is JobKind.IMPORT and job.state is JobState.SUCCEEDED)
 
 
 def _marker(job: Job) -> str:

@@ -27,7 +27,7 @@ from eyebright.services.recipes import Recipes
 from eyebright.services.relay import REST_SECONDS
 from eyebright.services.training_agent.checks import Checks
 from eyebright.services.training_agent.handover import Handover
-from eyebright.services.training_agent.ledger import FAILED, PENDING, TRAINING, Ledger, is_refusal
+from eyebright.services.training_agent.ledger import FAILED, PENDING, TRAINING, Ledger, is_refusal, is_under_way
 from eyebright.services.training_agent.orders import (
     PROJECT,
     RECIPE,
@@ -149,10 +149,7 @@ class Starting:
             return problem
 
     async def _is_over(self, last: Job) -> bool:
-        """Between its import and what follows a training is under way."""
-        if last.kind is JobKind.IMPORT and last.state is JobState.SUCCEEDED:
-            return False
-        return last.state.final and await self._ledger.has_told(last)
+        return not is_under_way(last) and await self._ledger.has_told(last)
 
     async def _ordered(self, assignment: Assignment, last: Job | None, untold: Job | None) -> str:
         """Two at once find the same key, and make one job. `untold`: a refusal that is still to be told, and once is enough."""
