@@ -1,5 +1,7 @@
 """The verbs over the adapters."""
 
+from collections.abc import Mapping
+
 from eyebright.app.parts import Parts
 from eyebright.app.rules import (
     agents_shelf,
@@ -16,6 +18,7 @@ from eyebright.app.rules import (
 )
 from eyebright.core.retry import RetryLimits
 from eyebright.ports.callers import CallersDatabase
+from eyebright.ports.executor import Executor
 from eyebright.services import Services
 from eyebright.services.announce import Announcer
 from eyebright.services.datasets import IMPORTS, Datasets
@@ -68,90 +71,37 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     """The verbs over the adapters."""
     database, objects, catalog, clock = parts.database, parts.objects, parts.catalog, parts.clock
     executors = {**parts.executors, IMPORTS: parts.imports}
-    limits = RetryLimits(**settings.retry.model_dump())
-    lease_ms = int(1000 * settings.jobs.lease_seconds)
     history = History(database.jobs, database.history, database.models, objects, executors)
     orders = Orders(database.datasets, database.models, catalog, parts.executors, settings.licence_deny)
     exports = Exports(database.models, database.jobs, catalog, clock, announcer, licence_deny=settings.licence_deny)
     durations = Durations(database.jobs, database.history, database.datasets, parts.executors, clock)
     forecasts = Forecasts(database.jobs, database.history, objects, parts.executors, clock)
     jobs = Jobs(database.jobs, database.history, orders, exports, durations, forecasts, catalog, clock, announcer)
-    ingest = Ingest(database.jobs, clock, announcer, lease_ms=lease_ms, limits=limits)
-    seal = Seal(
-        database.history,
-        database.datasets,
-        objects,
-        catalog,
-        importer(),
-        models=database.models,
-        rules=import_rules(settings),
-        egress=lambda: egress(settings),
-        fetching=lambda: fetching_rules(settings),
-        base_url=lambda: base_url,
-        heartbeat_seconds=settings.jobs.heartbeat_seconds,
-    )
+    ingest, dispatch, sweep = _control(settings, parts, announcer, executors, base_url)
     uploads = Uploads(settings.resumable_dir, clock, settings.uploads)
-    staging = Staging(database.jobs, objects)
-    registering = Registering(objects, staging, clock)
-    dispatch = Dispatch(database.jobs, executors, seal, clock, announcer, lease_ms=lease_ms, limits=limits)
-    sweep = Sweep(
-        database.jobs,
-        database.history,
-        database.markers,
-        executors,
-        ingest,
-        dispatch,
-        Finaliser(
-            database.jobs,
-            objects,
-            registering,
-            ExportFiles(database.models, objects),
-            clock,
-            announcer,
-            limits=limits,
-        ),
-        objects,
-        staging,
-        clock,
-        announcer,
-        patience=patience(settings),
-        limits=limits,
-    )
-    project_tree = ProjectTree(settings.projects, database.jobs, history)
-    publishing = Publishing(shelf(settings), database.jobs, history)
-    datasets = Datasets(
-        database.datasets,
-        database.jobs,
-        database.history,
-        objects,
-        clock,
-        announcer,
-        uploads=uploads,
-        remote=remote(settings),
-        remote_image=remote_image(settings),
-        check=orders.check,
-    )
+    datasets = _datasets(settings, parts, announcer, uploads, orders)
     recipes, watch = Recipes(catalog, settings.licence_deny), Watch(jobs, history, announcer)
     agent = None
     if parts.callers is not None:
         agent = training_agent(settings, parts, parts.callers, history, jobs, datasets, recipes, watch)
-    webhooks, spoken, wake = database.webhooks, dialects(publishing), announcer.webhooks
-    sender = parts.sender or posting(settings)
-    deliverer = Deliverer(webhooks, sender, spoken, clock, wake, delivery_limits(settings))
-    telling = Telling(webhooks, database.jobs, database.datasets, database.models, spoken, clock, wake)
+    project_tree = ProjectTree(settings.projects, database.jobs, history)
+    publishing = Publishing(shelf(settings), database.jobs, history)
+    webhooks, deliveries, deliverer, telling = _webhooks(settings, parts, announcer, publishing)
+    heard_by = {
+        "sequel": Sequel(database.jobs, jobs),
+        "project journal": ProjectJournal(database.jobs),
+        "project tree": project_tree,
+        "publishing": publishing,
+        "webhooks": telling,
+        **({"training agent": agent.ledger} if agent else {}),
+        **parts.subscribers,
+    }
     return Services(
         jobs=jobs,
         preflights=Preflights(orders, forecasts, durations, parts.executors),
         history=history,
         ingest=ingest,
-        grants=Grants(
-            database.jobs,
-            database.history,
-            database.datasets,
-            database.models,
-            objects,
-            seconds=settings.storage.expires_seconds,
-        ),
+        grants=_grants(settings, parts),
         watch=watch,
         datasets=datasets,
         pictures=Pictures(database.datasets, objects),
@@ -166,31 +116,104 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         releases=Releases(settings.projects),
         project_tree=project_tree,
         publishing=publishing,
-        relay=Relay(
-            database.outbox,
-            {
-                "sequel": Sequel(database.jobs, jobs),
-                "project journal": ProjectJournal(database.jobs),
-                "project tree": project_tree,
-                "publishing": publishing,
-                "webhooks": telling,
-                **({"training agent": agent.ledger} if agent else {}),
-                **parts.subscribers,
-            },
-            clock,
-        ),
-        webhooks=Endpoints(webhooks, sender, spoken, clock, changed=deliverer.forgive),
-        deliveries=Deliveries(
-            webhooks,
-            deliverer,
-            clock,
-            wake,
-            delivered_kept_seconds=settings.webhooks.delivered_kept_seconds,
-            dead_kept_seconds=settings.webhooks.dead_kept_seconds,
-        ),
+        relay=Relay(database.outbox, heard_by, clock),
+        webhooks=webhooks,
+        deliveries=deliveries,
         deliverer=deliverer,
         telling=telling,
     )
+
+
+def _control(
+    settings: Settings, parts: Parts, announcer: Announcer, executors: Mapping[str, Executor], base_url: str
+) -> tuple[Ingest, Dispatch, Sweep]:
+    """What hears attempts, begins them, and ends them."""
+    database, objects, clock = parts.database, parts.objects, parts.clock
+    limits = RetryLimits(**settings.retry.model_dump())
+    lease_ms = int(1000 * settings.jobs.lease_seconds)
+    ingest = Ingest(database.jobs, clock, announcer, lease_ms=lease_ms, limits=limits)
+    seal = _seal(settings, parts, base_url)
+    dispatch = Dispatch(database.jobs, executors, seal, clock, announcer, lease_ms=lease_ms, limits=limits)
+    staging = Staging(database.jobs, objects)
+    registering, export_files = Registering(objects, staging, clock), ExportFiles(database.models, objects)
+    sweep = Sweep(
+        database.jobs,
+        database.history,
+        database.markers,
+        executors,
+        ingest,
+        dispatch,
+        Finaliser(database.jobs, objects, registering, export_files, clock, announcer, limits=limits),
+        objects,
+        staging,
+        clock,
+        announcer,
+        patience=patience(settings),
+        limits=limits,
+    )
+    return ingest, dispatch, sweep
+
+
+def _seal(settings: Settings, parts: Parts, base_url: str) -> Seal:
+    return Seal(
+        parts.database.history,
+        parts.database.datasets,
+        parts.objects,
+        parts.catalog,
+        importer(),
+        models=parts.database.models,
+        rules=import_rules(settings),
+        egress=lambda: egress(settings),
+        fetching=lambda: fetching_rules(settings),
+        base_url=lambda: base_url,
+        heartbeat_seconds=settings.jobs.heartbeat_seconds,
+    )
+
+
+def _datasets(settings: Settings, parts: Parts, announcer: Announcer, uploads: Uploads, orders: Orders) -> Datasets:
+    return Datasets(
+        parts.database.datasets,
+        parts.database.jobs,
+        parts.database.history,
+        parts.objects,
+        parts.clock,
+        announcer,
+        uploads=uploads,
+        remote=remote(settings),
+        remote_image=remote_image(settings),
+        check=orders.check,
+    )
+
+
+def _grants(settings: Settings, parts: Parts) -> Grants:
+    return Grants(
+        parts.database.jobs,
+        parts.database.history,
+        parts.database.datasets,
+        parts.database.models,
+        parts.objects,
+        seconds=settings.storage.expires_seconds,
+    )
+
+
+def _webhooks(
+    settings: Settings, parts: Parts, announcer: Announcer, publishing: Publishing
+) -> tuple[Endpoints, Deliveries, Deliverer, Telling]:
+    """Who is told, what they are told, and how that reaches them."""
+    database, clock, wake = parts.database, parts.clock, announcer.webhooks
+    store, chosen, spoken = database.webhooks, settings.webhooks, dialects(publishing)
+    sender = parts.sender or posting(settings)
+    deliverer = Deliverer(store, sender, spoken, clock, wake, delivery_limits(settings))
+    deliveries = Deliveries(
+        store,
+        deliverer,
+        clock,
+        wake,
+        delivered_kept_seconds=chosen.delivered_kept_seconds,
+        dead_kept_seconds=chosen.dead_kept_seconds,
+    )
+    telling = Telling(store, database.jobs, database.datasets, database.models, spoken, clock, wake)
+    return Endpoints(store, sender, spoken, clock, changed=deliverer.forgive), deliveries, deliverer, telling
 
 
 def training_agent(
