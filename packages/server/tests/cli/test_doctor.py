@@ -1,5 +1,6 @@
 """`eyebright doctor`: what it finds wrong, and that it changes nothing."""
 
+import asyncio
 import errno
 import json
 import socket
@@ -7,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import Postgres
+from harness.callers import TABLES, Callers
+from harness.postgrest import Supabase
 
 from eyebright.cli import checks
 from eyebright.cli.checks import CHECKS, Verdict, examine
@@ -136,6 +140,34 @@ def test_what_stands_in_the_way_of_projects_is_told(tmp_path: Path) -> None:
     assert "swordfish" not in check.found
     half = {"supabase_url": "https://x.supabase.co"}
     assert "SUPABASE_KEY" in checks.training_agent(settings(tmp_path, training_agent=half)).found
+
+
+def test_a_right_to_write_that_projects_lack_is_told(tmp_path: Path, postgres: Postgres) -> None:
+    callers = Callers(postgres.create())
+    role = f"doctor_{callers.name}"
+    reading = f"CREATE ROLE {role} LOGIN; GRANT SELECT ON projects, datasets, models, agent_logs TO {role};"
+    asyncio.run(callers.script(TABLES + reading))
+    reader = {"database_url": callers.url.replace("postgres@", f"{role}@")}
+    check = checks.training_agent(settings(tmp_path, training_agent=reader))
+    assert check.verdict is Verdict.WARN
+    assert "UPDATE on projects: permission denied for table projects" in check.found
+    asyncio.run(
+        callers.script(f"GRANT UPDATE (status) ON projects TO {role}; GRANT INSERT ON models, agent_logs TO {role}")
+    )
+    check = checks.training_agent(settings(tmp_path, training_agent=reader))
+    assert (check.verdict, check.found.partition(";")[0]) == (Verdict.OK, "its database answers")
+
+
+def test_what_a_key_may_write_is_not_said_to_be_known(tmp_path: Path, postgres: Postgres) -> None:
+    callers = Callers(postgres.create())
+    asyncio.run(callers.script(TABLES))
+    project = Supabase(callers.url)
+    with project.serving():
+        section = {"supabase_url": project.url, "supabase_key": project.key}
+        check = checks.training_agent(settings(tmp_path, training_agent=section))
+    assert check.verdict is Verdict.OK
+    assert "whether its key may write, only writing tells" in check.found
+    assert {request.method for request in project.seen} == {"GET"}
 
 
 def test_a_server_that_takes_work_may_have_trouble_with_some_of_it(

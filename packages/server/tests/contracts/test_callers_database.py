@@ -385,13 +385,103 @@ async def test_tables_that_are_not_there_are_asked_for(database: CallersDatabase
 
 
 @pytest.mark.parametrize(
-    "missing", ["DROP TABLE agent_logs", "ALTER TABLE datasets DROP COLUMN gcs_url", "DROP TABLE models"]
+    ("missing", "named"),
+    [
+        ("DROP TABLE agent_logs", "agent_logs"),
+        ("ALTER TABLE datasets DROP COLUMN gcs_url", "datasets.gcs_url"),
+        ("ALTER TABLE projects DROP COLUMN status", "projects.status"),
+        ("DROP TABLE models", "models"),
+    ],
 )
-async def test_a_probe_finds_what_is_missing(database: CallersDatabase, callers: Callers, missing: str):
+async def test_a_probe_finds_what_is_missing(database: CallersDatabase, callers: Callers, missing: str, named: str):
     await database.probe()
     await callers.script(missing)
-    with pytest.raises(Unavailable, match="lacks what is needed"):
+    with pytest.raises(Unavailable, match=rf"lacks what is needed: .*\b{named}\b.*\. Expected are"):
         await database.probe()
+
+
+async def test_a_column_that_is_missing_is_said_with_its_table(database: CallersDatabase, callers: Callers):
+    project_id = await callers.add_project()
+    await callers.script("ALTER TABLE datasets DROP gcs_url; ALTER TABLE agent_logs DROP log_level")
+    for asked, named in (
+        (database.assignment(project_id), "datasets.gcs_url"),
+        (database.recent_logs(project_id, 1), "agent_logs.log_level"),
+    ):
+        with pytest.raises(Unavailable, match=f"column {named} does not exist"):
+            await asked
+
+
+#: As the documentation grants them.
+RIGHTS = """
+GRANT SELECT ON projects, datasets, models, agent_logs TO {role};
+GRANT UPDATE (status) ON projects TO {role};
+GRANT INSERT ON models, agent_logs TO {role};
+"""
+
+
+async def login(callers: Callers, name: str, rights: str) -> str:
+    """The database's URL for a role with these rights only."""
+    role = f"{name}_{callers.name}"
+    await callers.script(f"CREATE ROLE {role} LOGIN; {rights.format(role=role)}")
+    return callers.url.replace("postgres@", f"{role}@")
+
+
+async def test_the_rights_that_are_asked_for_are_enough(callers: Callers):
+    project_id = await callers.add_project()
+    await callers.add_dataset(project_id)
+    database = opened_at(database_url=await login(callers, "enough", RIGHTS))
+    await database.probe()
+    await database.assignment(project_id)
+    await database.change_status(project_id, "training", before=["pending_training"])
+    await database.add_model(model(project_id))
+    await database.add_logs([line(project_id, 1)])
+    await database.recent_logs(project_id, 1)
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    ("right", "named"),
+    [
+        ("SELECT ON datasets", "SELECT on datasets"),
+        ("UPDATE (status) ON projects", "UPDATE on projects"),
+        ("INSERT ON models", "INSERT on models"),
+        ("INSERT ON agent_logs", "INSERT on agent_logs"),
+    ],
+)
+async def test_a_probe_finds_a_right_that_is_missing(callers: Callers, right: str, named: str):
+    url = await login(callers, "fewer", f"{RIGHTS} REVOKE {right} FROM {{role}};")
+    database = opened_at(database_url=url)
+    table = named.split()[-1]
+    with pytest.raises(
+        Unavailable, match=rf"does not allow that: {named}: permission denied for table {table}\. Grant SELECT on "
+    ):
+        await database.probe()
+    await database.close()
+
+
+@pytest.mark.parametrize("way", ["postgres", "pooler"])
+async def test_a_probe_finds_a_table_without_its_primary_key(database: CallersDatabase, callers: Callers):
+    """Without one what is written twice would be there twice, so nothing is."""
+    await callers.script("ALTER TABLE models DROP CONSTRAINT models_pkey")
+    with pytest.raises(Unavailable, match=r"INSERT on models: there is no unique .*primary key `id`"):
+        await database.probe()
+
+
+async def test_a_probe_writes_nothing_and_wakes_no_trigger(database: CallersDatabase, callers: Callers):
+    await callers.add_project()
+    for table in ("projects", "models", "agent_logs"):
+        raising = RAISING.replace("refuse()", f"refuse_{table}()").replace("FOR EACH ROW", "FOR EACH STATEMENT")
+        await callers.script(raising.format(table=table))
+    await database.probe()
+    assert await callers.rows("models") == await callers.rows("agent_logs") == []
+
+
+async def test_a_long_answer_shows_where_it_was_cut(database: CallersDatabase, callers: Callers):
+    project_id = await callers.add_project()
+    await callers.script(RAISING.replace("not on Sundays", "x" * 1000).format(table="agent_logs"))
+    with pytest.raises(Conflict, match=r"refuses the row: x{299}…\. Its tables") as caught:
+        await database.add_logs([line(project_id, 1)])
+    assert "x" * 300 not in caught.value.message
 
 
 @pytest.mark.parametrize("way", ["postgres", "supabase"])

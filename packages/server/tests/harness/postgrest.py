@@ -103,7 +103,8 @@ async def _patch(connection: Any, request: Request, table: str) -> Response:
     found = await connection.fetchval(
         f"WITH changed AS (UPDATE {_name(table)} SET {assigned} FROM json_populate_record(NULL::{_name(table)}, $1::json) "
         f"AS body WHERE {conditions} RETURNING {_name(table)}.*) "
-        f"SELECT coalesce(json_agg(found), '[]')::text FROM (SELECT {_selected(request)} FROM changed) AS found",
+        f"SELECT coalesce(json_agg(found), '[]')::text "
+        f"FROM (SELECT {_selected(request)} FROM changed AS {_name(table)}) AS found",
         body.decode(),
     )
     return _rows(found)
@@ -148,7 +149,8 @@ def _literal(value: str) -> str:
 
 
 def _selected(request: Request) -> str:
-    return ", ".join(_name(each) for each in request.query_params["select"].split(","))
+    table = _name(request.path_params["table"])
+    return ", ".join(f"{table}.{_name(each)}" for each in request.query_params["select"].split(","))
 
 
 def _ordering(term: str) -> str:

@@ -191,7 +191,8 @@ def training_agent(settings: Settings) -> Check:
         return ok(name=name, found="no database of projects is set (a .env counts for `eyebright serve` alone)")
     if problems := asyncio.run(_problems_of_projects(settings)):
         return warn(name=name, found="; ".join(problems.values()))
-    return ok(name=name, found=f"its database answers; models are put into {settings.agents_models}")
+    unasked = "" if chosen.database_url else " (whether its key may write, only writing tells)"
+    return ok(name=name, found=f"its database answers{unasked}; models are put into {settings.agents_models}")
 
 
 def port(settings: Settings) -> Check:

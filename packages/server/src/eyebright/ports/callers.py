@@ -14,7 +14,8 @@ class CallersDatabase(Protocol):
     """
 
     async def probe(self) -> None:
-        """Whether the tables are there, with the columns that are read, and may be read. No row is."""
+        """Whether the tables are there, with their columns, and may be read; and may be written, where that can be told without
+        writing. No row is read."""
         ...
 
     async def project(self, project_id: str) -> CallersProject:

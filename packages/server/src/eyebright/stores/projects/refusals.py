@@ -15,7 +15,7 @@ _OF_THE_ROW = frozenset({"22", "23", "44", "P0"})
 
 def refusal(place: str, code: str, text: str) -> EyebrightError:
     """Of an answer with this SQLSTATE, or this code of PostgREST's; `text` is what it says besides."""
-    found = " ".join(text.split())[:_SHOWN].rstrip(".")
+    found = _short(text).rstrip(".")
     if code in _NOT_THERE:
         return Unavailable(
             f"the callers' database {place} lacks what is needed: {found}. Expected are the tables {_TABLES}, each with a "
@@ -41,13 +41,13 @@ def silent(place: str, seconds: float) -> Unavailable:
 
 
 def unreachable(place: str, error: Exception) -> Unavailable:
-    said = str(error)[:_SHOWN] or type(error).__name__
+    said = _short(str(error)) or type(error).__name__
     return Unavailable(f"cannot reach the callers' database {place}: {said}. Is it running, and is the address right?")
 
 
 def no_project(project_id: str) -> NotFound:
     return NotFound(
-        f"there is no project {project_id[:_SHOWN]} in the table projects, or row-level security hides it from this server"
+        f"there is no project {_short(project_id)} in the table projects, or row-level security hides it from this server"
     )
 
 
@@ -65,3 +65,9 @@ def known(project_id: str) -> str:
         return str(uuid.UUID(project_id))
     except ValueError:
         raise no_project(project_id) from None
+
+
+def _short(text: str) -> str:
+    """On one line, which shows where it was cut."""
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"

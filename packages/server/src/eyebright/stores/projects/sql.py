@@ -48,7 +48,8 @@ class SqlCallers:
         self._turns = asyncio.Semaphore(CONNECTIONS)
 
     async def probe(self) -> None:
-        await self._ask(_probe)
+        for asked, statement in _PROBES.items():
+            await self._ask(partial(_planned, statement), asked)
 
     async def project(self, project_id: str) -> CallersProject:
         found = await self._read(_PROJECT, given=_given(id=known(project_id)))
@@ -97,7 +98,8 @@ class SqlCallers:
 
         await self._ask(add)
 
-    async def _ask(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _ask(self, work: Callable[[AsyncConnection], Awaitable[T]], asked: str = "") -> T:
+        """`asked` is put before what the database says when it refuses."""
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._persistently(work)
@@ -105,7 +107,8 @@ class SqlCallers:
             raise silent(self._place, self._seconds) from error
         except DBAPIError as error:
             said = error.orig.__cause__ or error.orig if error.orig else error
-            raise refusal(self._place, str(getattr(said, "sqlstate", None) or ""), str(said)) from error
+            found = f"{asked}: {said}" if asked else str(said)
+            raise refusal(self._place, str(getattr(said, "sqlstate", None) or ""), found) from error
         except (OSError, SQLAlchemyError) as error:
             raise unreachable(self._place, error) from error
 
@@ -123,9 +126,9 @@ class SqlCallers:
             return await work(connection)
 
 
-async def _probe(connection: AsyncConnection) -> None:
-    for statement in _PROBES:
-        await connection.execute(statement)
+async def _planned(statement: TextClause, connection: AsyncConnection) -> None:
+    """Postgres looks for tables, columns, keys and rights, and does nothing: not even a trigger hears of it."""
+    await connection.execute(text(f"EXPLAIN {statement}"), dict.fromkeys(statement.compile().params))
 
 
 async def _change(connection: AsyncConnection, **values: Any) -> str | None:
@@ -138,19 +141,33 @@ def _given(**values: str) -> str:
     return orjson.dumps(values).decode()
 
 
+def _columns(table: str) -> str:
+    """With the table's name, which Postgres then says of one that is not there.
+
+    What is no JSON to us may be some to Postgres (1e999, half a surrogate), and must not make the row unreadable: metadata come
+    as text.
+    """
+    types = {"metadata": "::text"}
+    return ", ".join(f"{table}.{column}{types.get(column, '')}" for column in rows.TABLES[table])
+
+
+def _given_value(table: str, column: str, given: str = "given") -> str:
+    return f"(SELECT given.{column} FROM jsonb_populate_record(NULL::{table}, CAST(:{given} AS jsonb)) AS given)"  # noqa: S608
+
+
 def _is_given(table: str, column: str, given: str = "given") -> str:
     """A subquery of one row, so that the column's index is used."""
-    return f"{column} = (SELECT {column} FROM jsonb_populate_record(NULL::{table}, CAST(:{given} AS jsonb)))"  # noqa: S608
+    return f"{table}.{column} = {_given_value(table, column, given)}"
 
 
-def _select(columns: Sequence[str], rest: str) -> TextClause:
+def _select(table: str, rest: str) -> TextClause:
     """As JSON, which has ids, times and metadata in one form whatever the columns' types are."""
-    return text(f"SELECT row_to_json(found)::text FROM (SELECT {', '.join(columns)} FROM {rest}) AS found")  # noqa: S608
+    return text(f"SELECT row_to_json(found)::text FROM (SELECT {_columns(table)} FROM {table} {rest}) AS found")  # noqa: S608
 
 
-def _insert(table: str, columns: Sequence[str]) -> TextClause:
+def _insert(table: str) -> TextClause:
     """The table itself says which types its columns have. A row that is there already stays as it is."""
-    listed = ", ".join(columns)
+    listed = ", ".join(rows.TABLES[table])
     return text(
         f"INSERT INTO {table} ({listed}) SELECT {listed} FROM "  # noqa: S608
         f"jsonb_populate_recordset(NULL::{table}, CAST(:rows AS jsonb)) ON CONFLICT (id) DO NOTHING"
@@ -160,32 +177,37 @@ def _insert(table: str, columns: Sequence[str]) -> TextClause:
 # The values come as JSON, of which the table itself makes the types that its columns have. Parameters of those types would do
 # harm without a transaction: asyncpg encodes them only once the statement is prepared, and one that it cannot encode leaves the
 # sequence open, and the pooler's connection ours; to look up a type that it does not know it changes the connection's settings.
-# What is no JSON to us may be some to Postgres (1e999, half a surrogate), and must not make the row unreadable: it comes as text.
-_PROJECT_COLUMNS = [f"{name}::text" if name == "metadata" else name for name in rows.PROJECT]
-_PROJECT = _select(_PROJECT_COLUMNS, f"projects WHERE {_is_given('projects', 'id')}")
+_PROJECT = _select("projects", f"WHERE {_is_given('projects', 'id')}")
 _DATASETS = f"""
-    SELECT {", ".join(rows.DATASET)} FROM datasets WHERE {_is_given("datasets", "project_id", "given_parent")} LIMIT 2
+    SELECT {_columns("datasets")} FROM datasets WHERE {_is_given("datasets", "project_id", "given_parent")} LIMIT 2
 """  # noqa: S608
 _ASSIGNMENT = text(f"""
     SELECT json_build_object(
         'project', row_to_json(found),
         'datasets', (SELECT coalesce(json_agg(each), '[]') FROM ({_DATASETS}) AS each)
     )::text
-    FROM (SELECT {", ".join(_PROJECT_COLUMNS)} FROM projects WHERE {_is_given("projects", "id")}) AS found
+    FROM (SELECT {_columns("projects")} FROM projects WHERE {_is_given("projects", "id")}) AS found
 """)  # noqa: S608
 _LOGS = _select(
-    rows.LOG,
-    f"agent_logs WHERE {_is_given('agent_logs', 'project_id')} AND {_is_given('agent_logs', 'agent_name')} "
-    "ORDER BY created_at DESC NULLS LAST, id DESC LIMIT :limit",
+    "agent_logs",
+    f"WHERE {_is_given('agent_logs', 'project_id')} AND {_is_given('agent_logs', 'agent_name')} "
+    "ORDER BY agent_logs.created_at DESC NULLS LAST, agent_logs.id DESC LIMIT :limit",
 )
 _CHANGE_STATUS = text(
-    "UPDATE projects SET status = (SELECT status FROM jsonb_populate_record(NULL::projects, CAST(:given AS jsonb))) "  # noqa: S608
-    f"WHERE {_is_given('projects', 'id')} AND status::text = ANY(CAST(:before AS text[])) RETURNING status::text"
+    f"UPDATE projects SET status = {_given_value('projects', 'status')} "  # noqa: S608
+    f"WHERE {_is_given('projects', 'id')} AND projects.status::text = ANY(CAST(:before AS text[])) "
+    "RETURNING projects.status::text"
 )
-_STATUS = text(f"SELECT coalesce(status::text, '') FROM projects WHERE {_is_given('projects', 'id')}")  # noqa: S608
-_PROBES = [_select(columns, f"{table} LIMIT 0") for table, columns in rows.TABLES.items()]
-_ADD_MODELS = _insert("models", rows.MODEL)
-_ADD_LOGS = _insert("agent_logs", rows.LOG)
+_STATUS = text(f"SELECT coalesce(projects.status::text, '') FROM projects WHERE {_is_given('projects', 'id')}")  # noqa: S608
+_ADD_MODELS = _insert("models")
+_ADD_LOGS = _insert("agent_logs")
+#: By the right that each wants.
+_PROBES = {
+    **{f"SELECT on {table}": _select(table, "") for table in rows.TABLES},
+    "UPDATE on projects": _CHANGE_STATUS,
+    "INSERT on models": _ADD_MODELS,
+    "INSERT on agent_logs": _ADD_LOGS,
+}
 
 
 def _engine(dsn: str, connect_seconds: float) -> AsyncEngine:

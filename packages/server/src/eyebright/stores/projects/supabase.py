@@ -40,6 +40,7 @@ class SupabaseCallers:
         )
 
     async def probe(self) -> None:
+        """What a key may write PostgREST tells only those who write."""
         for table, columns in rows.TABLES.items():
             await self._read(table, columns, {}, limit=0)
 
