@@ -421,6 +421,22 @@ def test_a_value_that_cannot_be_is_told_with_the_name_it_was_set_by(monkeypatch)
         Settings()
 
 
+@pytest.mark.parametrize("url", ["http://x:99999", "http://x:0", "http://x:y", "https://exa mple.org", "https://x /y"])
+@pytest.mark.parametrize("name", ["SUPABASE_URL", "EYEBRIGHT_SOURCES__GS_ENDPOINT", "EYEBRIGHT_URL"])
+def test_an_address_that_nobody_could_call_is_refused(monkeypatch, name, url):
+    monkeypatch.setenv(name, url)
+    with pytest.raises(InvalidRequest, match=f"^{name} is '{url}': expected a host, and behind it no port or one from"):
+        Settings()
+
+
+@pytest.mark.parametrize("url", ["https://x.supabase.co?apikey=swordfish", "https://x.supabase.co/#swordfish"])
+def test_an_address_with_something_behind_it_is_refused_and_not_repeated(monkeypatch, url):
+    monkeypatch.setenv("SUPABASE_URL", url)
+    with pytest.raises(InvalidRequest, match=r"^SUPABASE_URL holds a '\?' or '#'") as caught:
+        Settings()
+    assert "swordfish" not in caught.value.message
+
+
 @pytest.mark.parametrize("name", ["SUPABASE_KEY", "EYEBRIGHT_TRAINING_AGENT__SUPABASE_KEY"])
 def test_a_key_that_fits_no_header_is_refused_and_not_repeated(monkeypatch, name):
     monkeypatch.setenv(name, "sword fish")

@@ -12,9 +12,9 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
 _USERINFO, _UNPRINTABLE, _BROKER, _UNSIGNED = "userinfo_in_url", "unprintable_secret", "no_broker", "not_to_sign_with"
-_NO_POSTGRES = "no_postgres"
+_NO_POSTGRES, _QUERY = "no_postgres", "query_in_url"
 #: What is wrong with these is said without showing them.
-NOT_SHOWN = frozenset({_USERINFO, _UNPRINTABLE, _BROKER, _UNSIGNED, _NO_POSTGRES})
+NOT_SHOWN = frozenset({_USERINFO, _UNPRINTABLE, _BROKER, _UNSIGNED, _NO_POSTGRES, _QUERY})
 _ESCAPED = "the / ? # @ and % of a password written as %2F %3F %23 %40 %25"
 _WHSEC = "whsec_"
 _BUCKET = re.compile(r"(?:gs|s3)://[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){1,220}[a-z0-9](?:/[A-Za-z0-9._=-]+)*/?")
@@ -35,6 +35,10 @@ def server(url: str, elsewhere: str = "set EYEBRIGHT_TOKEN") -> str:
         raise _userinfo(elsewhere)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise PydanticCustomError("no_server", "expected http://… or https://…")
+    if parts.query or parts.fragment:  # where tokens are put, too
+        raise PydanticCustomError(_QUERY, "holds a '?' or '#'; expected an address alone, such as https://host:8443")
+    if re.search(r"\s", url) or not _has_port_or_none(parts):
+        raise PydanticCustomError("no_server", "expected a host, and behind it no port or one from 1 to 65535")
     return url
 
 
@@ -68,11 +72,14 @@ def _postgres(url: str) -> str:
 
 def _is_whole(parts: SplitResult) -> bool:
     """Where a password holds a slash, say, its beginning stands in the place of host and port, and its end behind them."""
+    return _has_port_or_none(parts) and "@" not in f"{parts.path}{parts.query}" and not parts.fragment
+
+
+def _has_port_or_none(parts: SplitResult) -> bool:
     try:
-        has_port = parts.port is None or parts.port > 0
+        return parts.port is None or parts.port > 0
     except ValueError:
         return False
-    return has_port and "@" not in f"{parts.path}{parts.query}" and not parts.fragment
 
 
 def _store(url: str) -> str:
