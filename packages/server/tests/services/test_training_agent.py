@@ -13,7 +13,8 @@ from harness.agent import BUCKET, START, UPLOAD, Agent
 from harness.agent import agent as make_agent
 from harness.site import bmp
 
-from eyebright.core.callers import LogLine
+from eyebright.core.callers import Assignment, LogLine
+from eyebright.core.job import Job
 from eyebright.errors import DatasetInvalid, NotFound, TooManyRequests, TrainerUnavailable, Unavailable
 from eyebright.ports.clock import SystemClock
 from eyebright.ports.executor import Handle
@@ -99,6 +100,36 @@ async def test_who_hangs_up_and_asks_again_hears_of_the_same_training(agent: Age
     assert await agent.jobs() == 2
     (model,) = await agent.models()
     assert model["metadata"]["job_id"] == handle.job_id
+
+
+@pytest.mark.parametrize(("ended", "status"), [("completed", 202), ("pending_training", 202), ("failed", 400)])
+async def test_a_start_at_the_very_end_of_a_training_hears_what_became_of_it(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, ended: str, status: int
+):
+    """The project is looked at beside its newest job, and may be so first."""
+    project = await agent.add_project()
+    await agent.start(project)
+    handle = await agent.training()
+    looked, assignment, newest = asyncio.Event(), SqlCallers.assignment, Ledger.newest
+
+    async def read(database: SqlCallers, project_id: str) -> Assignment:
+        found = await assignment(database, project_id)
+        looked.set()
+        return found
+
+    async def found_late(ledger: Ledger, project_id: str) -> Job | None:
+        monkeypatch.setattr(Ledger, "newest", newest)
+        await looked.wait()
+        await agent.finish(handle)
+        await agent.turn()
+        await agent.set_status(project, ended)
+        return await newest(ledger, project_id)
+
+    monkeypatch.setattr(SqlCallers, "assignment", read)
+    monkeypatch.setattr(Ledger, "newest", found_late)
+    answer = await agent.start(project)
+    assert answer.status_code == status
+    assert "'training'" not in "".join([answer.json()["error"] or "", *await agent.lines(project)])
 
 
 async def test_two_tell_of_the_end_at_once_and_the_database_answers_one_of_them_late(

@@ -96,6 +96,8 @@ class Starting:
         if untold is not None and not is_refusal(untold):
             return untold.id
         assignment = _known(await looking)
+        if untold is None and assignment.project.status == TRAINING:  # as it was before the end of that was told
+            assignment = await self._database.assignment(project_id)
         project = assignment.project
         if project.status == PENDING:
             return await self._ordered(assignment, last, untold)
