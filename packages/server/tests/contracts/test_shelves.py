@@ -286,6 +286,31 @@ async def test_a_file_in_the_place_of_the_folder_is_found(tmp_path: Path):
         await shelf_at(str(tmp_path / "models/of/agents"), {}, SETTING).probe()
 
 
+@pytest.mark.parametrize("above", ["/proc", "/sys"])
+async def test_a_folder_that_nobody_can_make_is_found(above: str):
+    """Root neither, though its rights are said to do."""
+    with pytest.raises(
+        StorageUnusable, match=rf"^{above} cannot be written \(.*so nothing can be put into {above}/a/b"
+    ):
+        await shelf_at(f"{above}/a/b", {}, SETTING).probe()
+
+
+async def test_a_folder_that_is_there_is_found_and_left_as_it_is(tmp_path: Path):
+    shelf = shelf_at(str(tmp_path), {}, SETTING)
+    await shelf.put("a", b"")
+    await shelf.probe()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+async def test_a_full_disk_is_found_and_not_taken_for_a_missing_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("eyebright.stores.shelves.folder.tempfile.TemporaryFile", full)
+    with pytest.raises(StorageFull, match=f"no room for files in {tmp_path}"):
+        await shelf_at(str(tmp_path / "models"), {}, SETTING).probe()
+
+
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
 async def test_a_store_that_is_away_is_said_to_be(scheme: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     credentials(monkeypatch)

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 from buckets import free_port
@@ -12,7 +13,7 @@ from harness.agent import agent as make_agent
 from structlog.testing import capture_logs
 
 from eyebright.doors.compat.training_agent.door import AGAIN_SECONDS, TROUBLED_SECONDS
-from eyebright.errors import StorageUnusable
+from eyebright.errors import StorageFull, StorageUnusable
 from eyebright.services.training_agent import checks as checks_module
 from eyebright.services.training_agent.checks import BELIEVED_MS, Checks
 from eyebright.stores.projects.sql import SqlCallers
@@ -53,6 +54,15 @@ async def test_a_place_that_is_only_away_may_be_back_when_the_training_ends():
         clock.advance(BELIEVED_MS / 1000)
         await checks.require_place()
     assert [line["event"] for line in said] == ["the place for models is away; a training begins all the same"] * 2
+
+
+async def test_a_place_that_is_full_may_have_room_when_the_training_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(FolderShelf, "probe", AsyncMock(side_effect=StorageFull("no room for files")))
+    checks = Checks(nobodys(), FolderShelf(tmp_path), ManualClock())
+    await checks.require_place()
+    assert (await checks.problems())["the place for models"] == "no room for files"
 
 
 async def test_a_place_that_was_there_is_believed_in_for_a_while(tmp_path: Path):

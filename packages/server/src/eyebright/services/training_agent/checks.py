@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 
 import structlog
 
-from eyebright.errors import EyebrightError, StorageUnusable, Unavailable
+from eyebright.errors import EyebrightError, StorageFull, StorageUnusable, Unavailable
 from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.clock import Clock
 from eyebright.ports.shelf import Shelf
@@ -41,7 +41,7 @@ class Checks:
             await self._look_for_place()
         except StorageUnusable:
             raise
-        except Unavailable as away:
+        except (Unavailable, StorageFull) as away:
             log.warning("the place for models is away; a training begins all the same", problem=away.message)
 
     async def close(self) -> None:

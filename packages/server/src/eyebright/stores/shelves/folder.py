@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -35,11 +36,21 @@ class FolderShelf:
         """There is nothing to give back."""
 
     def _probe(self) -> None:
-        """It is made with the first file."""
+        """It is made with the first file, so one without a name is made where that would be: what rights say is not all, least of
+        all to root."""
         there = next(place for place in (self._root, *self._root.parents) if os.path.lexists(place))
-        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-            found = "cannot be written" if there.is_dir() else "is no folder"
-            raise StorageUnusable(f"{there} {found}, so nothing can be put into {self._root}; put that right")
+        if not there.is_dir():
+            raise self._unusable(f"{there} is no folder")
+        try:
+            with tempfile.TemporaryFile(prefix=".eyebright-", dir=there) as file:
+                file.write(b"x")
+        except OSError as error:
+            if is_full(error):
+                raise StorageFull(f"there is no room for files in {there}; free some space") from error
+            raise self._unusable(f"{there} cannot be written ({error.strerror})") from error
+
+    def _unusable(self, found: str) -> StorageUnusable:
+        return StorageUnusable(f"{found}, so nothing can be put into {self._root}; put that right")
 
     def _read(self, path: Path) -> bytes | None:
         with self._explained(path):
