@@ -299,7 +299,7 @@ async def test_a_folder_that_is_there_is_found_and_left_as_it_is(tmp_path: Path)
     shelf = shelf_at(str(tmp_path), {}, SETTING)
     await shelf.put("a", b"")
     await shelf.probe()
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]  # noqa: ASYNC240
 
 
 async def test_a_full_disk_is_found_and_not_taken_for_a_missing_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
