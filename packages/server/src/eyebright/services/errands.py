@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from eyebright.errors import Unavailable
 
@@ -12,6 +12,8 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 3.0
 #: And while others are late already, so that many wait for a slow place no longer than one.
 _HASTE_SECONDS = 0.05
+#: Of errands that have ended without anybody hearing of it, so many are kept for whoever asks again.
+KEPT = 100
 
 
 class Errands(Generic[T]):
@@ -20,7 +22,7 @@ class Errands(Generic[T]):
     def __init__(self, what: str) -> None:
         """`what` is said of one that takes longer."""
         self._what = what
-        self._under_way: dict[str, asyncio.Task[T]] = {}
+        self._under_way: dict[str, asyncio.Future[T]] = {}
 
     async def soon(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
         """What comes of the work. Raises Unavailable after some seconds, while it goes on by itself; whoever asks again then
@@ -28,12 +30,20 @@ class Errands(Generic[T]):
         task = self._under_way.get(key)
         late = task is not None or any(not other.done() for other in self._under_way.values())
         if task is None:
-            task = self._under_way[key] = asyncio.ensure_future(work())
+            task = self._begun(key, work)
         await asyncio.wait([task], timeout=_HASTE_SECONDS if late else PATIENCE_SECONDS)
         if not task.done():
             raise Unavailable(f"{key}: {self._what}")
         self._under_way.pop(key, None)
         return task.result()
+
+    def _begun(self, key: str, work: Callable[[], Awaitable[T]]) -> asyncio.Future[T]:
+        ended = [name for name, task in self._under_way.items() if task.done()]
+        for name in ended[:-KEPT]:
+            del self._under_way[name]
+        task = self._under_way[key] = asyncio.ensure_future(work())
+        task.add_done_callback(_heard)
+        return task
 
     async def close(self) -> None:
         """What is under way is given up; the outbox tells of it again."""
@@ -41,3 +51,9 @@ class Errands(Generic[T]):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _heard(task: asyncio.Future[Any]) -> None:
+    """Though nobody may ask for it any more."""
+    if not task.cancelled():
+        task.exception()
