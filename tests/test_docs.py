@@ -23,6 +23,14 @@ def test_the_reference_is_what_the_code_says(name):
     assert (REFERENCE / name).read_text() == pages()[name], "run `make reference`"
 
 
+def test_every_refusal_has_a_code_of_its_own():
+    """By which a client knows its class again."""
+    table = (REFERENCE / "errors.md").read_text().partition("## Of jobs")[0]
+    codes = re.findall(r"^\| `(\w+)` \| \d+ \|", table, re.MULTILINE)
+    assert len(codes) > 20
+    assert sorted(codes) == sorted(set(codes))
+
+
 @pytest.mark.parametrize("page", PROSE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

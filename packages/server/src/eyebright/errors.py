@@ -19,6 +19,8 @@ EyebrightError                500  internal
 ├── TooLarge                  413  too_large
 ├── TooManyRequests           429  too_many_requests
 ├── StorageFull               507  disk_full
+├── TrainingFailed            500  training_failed
+│   └── NotHandedOver         500  not_handed_over
 └── Unavailable               503  unavailable
     ├── StorageUnusable       503  storage_error
     └── TrainerUnavailable    503  trainer_unavailable
@@ -200,6 +202,23 @@ class StorageFull(EyebrightError):
     """The disk is full. Free some space; nothing that was stored before is lost."""
 
     code, status = "disk_full", 507
+
+
+class TrainingFailed(EyebrightError):
+    """The training has failed."""
+
+    code = "training_failed"
+
+    def __init__(self, message: str | None = None, *, errors: Sequence[dict[str, Any]] = (), reason: str = "") -> None:
+        """`reason`: the code of what went wrong."""
+        super().__init__(message, errors=errors)
+        self.reason = reason
+
+
+class NotHandedOver(TrainingFailed):
+    """A training has ended well, and its callers do not get its model."""
+
+    code = "not_handed_over"
 
 
 class Unavailable(EyebrightError):

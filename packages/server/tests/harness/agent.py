@@ -51,6 +51,7 @@ class Bucket(InlineImports):
         errors = ({"code": "not_found", "field": "url", "message": message},)
         said = Failed(code=ErrorCode.CONFIG_INVALID, message=message, retryable=False, errors=errors)
         self.say(handle, "started", pid=1, host="here")
+        self.say(handle, "progress", epoch=1, epochs=1, step=0, steps=100, unit="bytes")  # as an importer counts
         self.say(handle, "failed", **said.model_dump(mode="json"))
         self.exit(handle, 64)
 

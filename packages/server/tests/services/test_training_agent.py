@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -12,10 +14,11 @@ from databases import Postgres
 from harness.agent import BUCKET, START, UPLOAD, Agent
 from harness.agent import agent as make_agent
 from harness.site import bmp
+from structlog.testing import capture_logs
 
 from eyebright.core.callers import Assignment, LogLine
 from eyebright.core.job import Job
-from eyebright.errors import DatasetInvalid, NotFound, TooManyRequests, TrainerUnavailable, Unavailable
+from eyebright.errors import DatasetInvalid, NotFound, StorageUnusable, TooManyRequests, TrainerUnavailable, Unavailable
 from eyebright.ports.clock import SystemClock
 from eyebright.ports.executor import Handle
 from eyebright.services.relay import REST_SECONDS
@@ -290,6 +293,59 @@ async def test_a_late_upload_hides_no_training_that_was_started_meanwhile(
     back.set()
     assert (await uploading).json()["success"] is True
     assert (await agent.status(project)) == "training"
+
+
+async def test_what_is_told_of_a_place_that_is_away_is_told_once_when_it_happens(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+):
+    project = await agent.add_project()
+    await agent.start(project)
+    create, why = FolderShelf.create, count(1)
+
+    async def away(*_: Any) -> bool:
+        raise Unavailable(f"the bucket is away ({next(why)})")
+
+    monkeypatch.setattr(FolderShelf, "create", away)
+    handle = await agent.train()
+    await agent.turn()
+    ended_ms = (await agent.site.get(f"/api/v1/jobs/{handle.job_id}")).json()["finished_at_ms"]
+    until = datetime.fromtimestamp(ended_ms / 1000 + 900, UTC)
+    *_, trained, waits = await agent.lines(project)
+    assert trained.startswith("Training completed in ")
+    assert "cannot be uploaded yet: the bucket is away (1). " in waits
+    assert f"tried again until {until:%Y-%m-%d %H:%M:%S} UTC; then the project fails, and its model is kept" in waits
+    agent.site.clock.advance(900)
+    gave_up_ms = agent.site.clock.now_ms()
+    await agent.turn()
+    agent.site.clock.advance(3600)
+    monkeypatch.setattr(FolderShelf, "create", create)
+    uploaded_ms = agent.site.clock.now_ms()
+    await agent.site.post(UPLOAD, json={"project_id": project})
+    told = [(line.partition(":")[0].partition(" in ")[0].partition(" to ")[0], at) for line, at in await dated(agent)][
+        -4:
+    ]
+    assert [line for line, _ in told] == [
+        "Training completed",
+        "The model cannot be uploaded yet",
+        "Training completed, but its model could not be handed over",
+        "Model uploaded",
+    ]
+    expected = [ended_ms, ended_ms, gave_up_ms, uploaded_ms]
+    assert [abs(at - ms) < 30_000 for (_, at), ms in zip(told, expected, strict=True)] == [True] * 4
+
+
+async def dated(agent: Agent) -> list[tuple[str, float]]:
+    """Each line of the log with its time in milliseconds, in order."""
+    rows = sorted(await agent.callers.rows("agent_logs"), key=lambda row: row["created_at"])
+    return [(row["message"], datetime.fromisoformat(row["created_at"]).timestamp() * 1000) for row in rows]
+
+
+async def test_one_of_a_thing_is_told_as_one(agent: Agent):
+    project = await agent.add_project(metadata={"preferred_model": "resnet18", "epochs": 1})
+    await agent.start(project)
+    await agent.training()
+    await agent.turn()
+    assert "Training resnet18 for 1 epoch." in await agent.lines(project)
 
 
 async def test_a_database_that_is_away_at_first_shows_the_training_while_it_runs(agent: Agent):
@@ -631,9 +687,38 @@ async def test_an_object_that_is_not_there_is_404(agent: Agent):
 async def test_data_that_are_no_data_set_are_500(agent: Agent):
     (agent.folder / "bucket/pets.zip").write_bytes(b"no zip")
     project = await agent.add_project()
-    answer = await outcome(agent, project)
+    with capture_logs() as logged:
+        answer = await outcome(agent, project)
     assert answer.status_code == 500, answer.text
     assert (await agent.status(project)) == "failed"
+    (refused,) = [line for line in logged if "not carried out" in line["event"]]
+    assert (refused["code"], refused["reason"]) == ("training_failed", "dataset_invalid")
+    (ended,) = [line for line in logged if line["event"] == "ended"]
+    assert (ended["kind"], ended["state"], ended["reason"]) == ("import", "failed", "dataset_invalid")
+    assert ended["message"] in answer.json()["error"]
+
+
+async def test_a_project_whose_data_are_not_to_be_had_has_trained_no_epoch(agent: Agent):
+    project = await agent.add_project(gcs_url=f"{BUCKET}/none.zip")
+    await outcome(agent, project)
+    progress = (await agent.site.get(f"/agents/training/status/{project}")).json()["progress"]
+    assert (progress["kind"], progress["state"]) == ("import", "failed")
+    assert (progress["epoch"], progress["epochs"], progress["percent"]) == (0, None, 0.0)
+
+
+async def test_a_model_without_its_place_is_logged_with_what_is_wrong_there(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+):
+    gone = AsyncMock(side_effect=StorageUnusable("the bucket is not there"))
+    monkeypatch.setattr(FolderShelf, "create", gone)
+    project = await agent.add_project()
+    await agent.start(project)
+    await agent.train()
+    agent.site.clock.advance(900)
+    with capture_logs() as logged:
+        assert (await outcome(agent, project)).status_code == 500
+    (refused,) = [line for line in logged if "not carried out" in line["event"]]
+    assert (refused["code"], refused["reason"]) == ("not_handed_over", "storage_error")
 
 
 async def test_data_of_one_class_are_told_how_classes_lie(agent: Agent):

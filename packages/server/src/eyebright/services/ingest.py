@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from eyebright.core import lifecycle
 from eyebright.core.job import Run
 from eyebright.core.records import Change, StoredEvent, changed
@@ -16,6 +18,8 @@ from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import AttemptKey, JobStore, JobTransaction
 from eyebright.services.announce import Announcer
 from eyebright_wire.events import Ack, Event, Heartbeat
+
+log = structlog.stdlib.get_logger(__name__)
 
 #: Posts that may share one commit: enough for one per reporting job, small enough for a steady latency.
 GROUP = 256
@@ -131,6 +135,8 @@ class Ingest:
             await transaction.save(changes)
         for post, answer in answers:
             _answer(post, answer)
+        for change in changes:
+            _log_end(change)
         self._announcer.committed(changes)
 
     async def _decide(self, transaction: JobTransaction, run: Run | None, post: Post) -> Change:
@@ -186,6 +192,14 @@ def _content(event: StoredEvent | Event) -> str:
 def _ack(change: Change) -> Ack:
     attempt = change.after.attempt
     return Ack(acked=attempt.last_seq if attempt else 0, cancel=change.after.job.cancel_requested)
+
+
+def _log_end(change: Change) -> None:
+    """Of an attempt whose trainer has told its end itself; one that succeeded is still to be looked at."""
+    before, job, attempt = change.before.attempt, change.after.job, change.after.attempt
+    if before and before.live and attempt and not attempt.live:
+        about = {"job": job.id, "kind": job.kind, "attempt": attempt.number, "state": job.state}
+        log.info("ended", **about, reason=job.reason, message=job.message)
 
 
 def _answer(post: Post, answer: Ack | BaseException) -> None:

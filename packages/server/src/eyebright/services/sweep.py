@@ -233,7 +233,9 @@ class Sweep:
             )
             change = changed(run, after, now_ms)
             await transaction.save([change])
-        log.info("ended", job=handle.job_id, attempt=handle.attempt, reason=verdict.code, message=verdict.message)
+        job = change.after.job
+        about = {"job": job.id, "kind": job.kind, "attempt": handle.attempt, "state": job.state}
+        log.info("ended", **about, reason=job.reason, message=job.message)
         self._announcer.committed([change])
 
     async def _bury(self, run: Run, attempt: Attempt) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from eyebright.core.job import Job
-from eyebright.errors import Conflict, EyebrightError, NotFound, StorageFull, Unavailable
+from eyebright.errors import Conflict, EyebrightError, NotFound, NotHandedOver, StorageFull, Unavailable
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobStore
 from eyebright.ports.shelf import Shelf
@@ -15,10 +15,6 @@ from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.resources import ArtifactView
 
 WEIGHTS = "model.pth"
-
-
-class NotHandedOver(EyebrightError):
-    """A training has ended well, and its callers do not get its model."""
 
 
 class Handover:
@@ -38,11 +34,15 @@ class Handover:
         try:
             return await self.put(job.id)
         except (Unavailable, StorageFull) as away:
-            if self._clock.now_ms() - (job.finished_at_ms or 0) < self._give_up_ms:
+            if self._clock.now_ms() < self.gives_up_at_ms(job):
                 raise
             raise not_handed_over(job, away) from away
         except (Conflict, NotFound) as refused:
             raise not_handed_over(job, refused) from refused
+
+    def gives_up_at_ms(self, job: Job) -> int:
+        """From when on a training's model is not waited with any more, by `hand_over`."""
+        return (job.finished_at_ms or 0) + self._give_up_ms
 
     async def put(self, job_id: str) -> str:
         """The address of a succeeded training's weights, which lie there on return, however often this is asked.
@@ -71,7 +71,8 @@ class Handover:
 def not_handed_over(job: Job, problem: EyebrightError) -> NotHandedOver:
     return NotHandedOver(
         f"Training completed, but its model could not be handed over: {problem.message}. It is kept as job {job.id}; once that "
-        "is put right, POST /agents/training/upload with this project_id does it"
+        "is put right, POST /agents/training/upload with this project_id does it",
+        reason=problem.code,
     )
 
 

@@ -14,7 +14,7 @@ import structlog
 from eyebright.core.callers import CallersModel, LogLine, row_id
 from eyebright.core.job import Job
 from eyebright.core.records import Message
-from eyebright.errors import Conflict, NotFound, Unavailable
+from eyebright.errors import Conflict, NotFound, NotHandedOver, StorageFull, Unavailable
 from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, Markers
@@ -24,7 +24,7 @@ from eyebright.services.history import History
 from eyebright.services.jobs import IMPORT
 from eyebright.services.orders import report_of
 from eyebright.services.training_agent import story
-from eyebright.services.training_agent.handover import Handover, NotHandedOver, not_handed_over
+from eyebright.services.training_agent.handover import Handover, not_handed_over
 from eyebright.services.training_agent.orders import PROJECT
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobState
@@ -159,13 +159,22 @@ class Ledger:
         return newest is not None and newest.id == job.id
 
     async def _hand_over(self, job: Job) -> None:
+        await self._add_logs([story.trained(job)])
         try:
-            address = await self._handover.hand_over(job)
+            address = await self._delivered(job)
             await self.register(job, address)
         except NotHandedOver as lost:
-            await self._fail(job, story.kept(job, lost.message))
+            await self._fail(job, story.kept(job, lost.message, self._clock.now_ms()))
             return
         await self.complete(job, address, before=(TRAINING, FAILED))
+
+    async def _delivered(self, job: Job) -> str:
+        try:
+            return await self._handover.hand_over(job)
+        except (Unavailable, StorageFull) as away:
+            until_ms = self._handover.gives_up_at_ms(job)
+            await self._add_logs([story.waits(job, away.message, until_ms, self._clock.now_ms())])
+            raise
 
     async def register(self, job: Job, address: str) -> None:
         """Write the model's row; one that is there stays. Raises NotHandedOver where the table refuses it, or what it tells of
@@ -189,7 +198,7 @@ class Ledger:
         newest = await self.newest(job.labels[PROJECT])
         if newest is None or newest.id == job.id or not is_under_way(newest):
             await self._change_status(job, self.completed, before)
-        await self._add_logs(story.ended(job, address, self._clock.now_ms()))
+        await self._add_logs([story.trained(job), story.uploaded(job, address, self._clock.now_ms())])
 
     async def _change_status(self, job: Job, status: str, before: Collection[str]) -> None:
         try:

@@ -13,6 +13,7 @@ from eyebright.core.pace import fraction
 from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.clock import Clock
 from eyebright.services.training_agent.ledger import Ledger
+from eyebright_wire.jobs import JobKind
 
 #: Lines of the log in one answer.
 LINES = 50
@@ -63,16 +64,17 @@ class Standings:
 
 
 def _progress(job: Job) -> dict[str, Any]:
-    """Of the import first, then of the training."""
+    """Of the import first, which has no epochs, then of the training."""
     told = job.progress
+    trains = told if job.kind is JobKind.TRAINING else None
     return {
         "job_id": job.id,
         "kind": job.kind,
         "state": job.state,
         "stage": job.stage,
-        "epoch": told.epoch if told else 0,
-        "epochs": told.epochs if told else job.resolved.get("epochs"),
+        "epoch": trains.epoch if trains else 0,
+        "epochs": trains.epochs if trains else job.resolved.get("epochs"),
         "percent": round(100 * fraction(told), 1) if told else 0.0,
-        "eta_seconds": told.eta_seconds if told else None,
+        "eta_seconds": told.eta_seconds if told and not job.state.final else None,
         "metrics": dict(told.metrics if told else {}),
     }

@@ -17,6 +17,7 @@ from eyebright.errors import (
     StorageFull,
     StorageUnusable,
     TrainerMissing,
+    TrainingFailed,
     Unavailable,
 )
 from eyebright.ports.callers import CallersDatabase
@@ -50,10 +51,6 @@ _NOW = 2**31 - 1
 _PAUSE_SECONDS = 0.5
 
 T = TypeVar("T")
-
-
-class TrainingFailed(EyebrightError):
-    """The training has failed."""
 
 
 class Starting:
@@ -204,15 +201,16 @@ class Starting:
         if job.state is JobState.SUCCEEDED:
             return await self._registered(job, await self._placed(job))
         if job.kind is JobKind.IMPORT:
-            await self._raise_failure_of_import(job.id)
-        raise TrainingFailed(f"{job.reason or job.state}: {job.message}")
+            await self._raise_failure_of_import(job)
+        raise TrainingFailed(f"{job.reason or job.state}: {job.message}", reason=job.reason or job.state)
 
-    async def _raise_failure_of_import(self, job_id: str) -> None:
+    async def _raise_failure_of_import(self, job: Job) -> None:
         try:
-            await self._datasets.imported(job_id)
+            await self._datasets.imported(job.id)
         except EyebrightError as error:
-            missing = any(each.get("code") == FetchCode.NOT_FOUND for each in error.errors)
-            raise (NotFound if missing else TrainingFailed)(error.message) from error
+            if any(each.get("code") == FetchCode.NOT_FOUND for each in error.errors):
+                raise NotFound(error.message) from error
+            raise TrainingFailed(error.message, reason=job.reason or job.state) from error
 
     async def _placed(self, job: Job) -> str:
         """Waits for a place that is away for as long as the ledger does."""

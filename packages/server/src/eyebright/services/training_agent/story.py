@@ -16,11 +16,11 @@ from eyebright_wire.resources import ArtifactView
 
 FRAMEWORK = "pytorch"
 _LOSS = "loss"
-_IMPORTED, _ENDED = 1, 900
+_IMPORTED, _ENDED, _DELIVERED = 1, 900, 901
 
 
 def began(job: Job) -> LogLine:
-    message = f"Training {job.model} for {job.resolved.get('epochs')} epochs."
+    message = f"Training {job.model} for {_counted(job.resolved.get('epochs', 0), 'epoch')}."
     if job.kind is JobKind.IMPORT:
         message = "Training started: its data set is fetched and inspected first."
     return line(job, "began", message, job.created_at_ms, _IMPORTED + 1 if job.kind is JobKind.TRAINING else 0)
@@ -28,7 +28,8 @@ def began(job: Job) -> LogLine:
 
 def imported(job: Job, report: DatasetReport) -> LogLine:
     images = ", ".join(f"{count} in {split}" for split, count in report.images.items())
-    message = f"Dataset ready: {len(report.classes)} classes, {sum(report.images.values())} images ({images})."
+    classes, total = _counted(len(report.classes), "class", "classes"), _counted(sum(report.images.values()), "image")
+    message = f"Dataset ready: {classes}, {total} ({images})."
     return line(job, "imported", message, job.finished_at_ms or job.created_at_ms, _IMPORTED)
 
 
@@ -43,18 +44,29 @@ def epochs(job: Job, events: Iterable[StoredEvent]) -> Iterator[LogLine]:
             yield line(job, f"epoch/{event.attempt}/{told.epoch}", message, event.at_ms, place)
 
 
-def ended(job: Job, address: str, now_ms: int) -> Sequence[LogLine]:
-    at_ms = job.finished_at_ms or job.created_at_ms
+def trained(job: Job) -> LogLine:
+    """That it has its weights; where they go is another matter."""
     accuracy = f" Accuracy: {job.metrics['top1']:.3f}." if "top1" in job.metrics else ""
-    return (
-        line(job, "trained", f"Training completed in {training_seconds(job)} seconds.{accuracy}", at_ms, _ENDED),
-        line(job, "model", f"Model uploaded to {address}", now_ms, _ENDED + 1),
+    message = f"Training completed in {_counted(training_seconds(job), 'second')}.{accuracy}"
+    return line(job, "trained", message, job.finished_at_ms or job.created_at_ms, _ENDED)
+
+
+def waits(job: Job, problem: str, until_ms: int, now_ms: int) -> LogLine:
+    """Of a model whose place is away: told once, by the first problem."""
+    message = (
+        f"The model cannot be uploaded yet: {problem}. That is tried again until {_at(until_ms):%Y-%m-%d %H:%M:%S} UTC; then "
+        "the project fails, and its model is kept"
     )
+    return line(job, "waits", message, now_ms, _DELIVERED, "warning")
 
 
-def kept(job: Job, problem: str) -> LogLine:
+def kept(job: Job, problem: str, now_ms: int) -> LogLine:
     """Of a model that its callers do not get."""
-    return line(job, "not put", problem, job.finished_at_ms or job.created_at_ms, _ENDED, "error")
+    return line(job, "not put", problem, now_ms, _DELIVERED + 1, "error")
+
+
+def uploaded(job: Job, address: str, now_ms: int) -> LogLine:
+    return line(job, "model", f"Model uploaded to {address}", now_ms, _DELIVERED + 2)
 
 
 def failed(job: Job) -> LogLine:
@@ -73,8 +85,7 @@ def line(job: Job, what: str, message: str, at_ms: int, place: int = 0, level: L
         project_id=job.labels[PROJECT],
         message=message,
         level=level,
-        created_at=datetime.fromtimestamp(at_ms // 1000, UTC)
-        + timedelta(milliseconds=at_ms % 1000, microseconds=place),
+        created_at=_at(at_ms) + timedelta(microseconds=place),
     )
 
 
@@ -106,6 +117,14 @@ def _about(job: Job, weights: ArtifactView, classes: Sequence[str], losses: Sequ
         "job_id": job.id,
         "model_id": job.model_id,
     }
+
+
+def _at(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms // 1000, UTC) + timedelta(milliseconds=at_ms % 1000)
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def training_seconds(job: Job) -> int:

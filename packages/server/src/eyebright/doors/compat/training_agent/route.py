@@ -13,7 +13,7 @@ from starlette.responses import Response
 from eyebright.core.misfit import misfit
 from eyebright.doors.compat.training_agent.bodies import TrainingRequest, TrainingResponse
 from eyebright.doors.strict import StrictRoute
-from eyebright.errors import Conflict, EyebrightError, InvalidRequest, NotFound, TooManyRequests
+from eyebright.errors import Conflict, EyebrightError, InvalidRequest, NotFound, TooManyRequests, TrainingFailed
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -49,7 +49,8 @@ def _refusal(error: EyebrightError) -> Response:
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), None)
     if status is None:
         status = HTTPStatus.INTERNAL_SERVER_ERROR
-        log.warning("a project's training was not carried out", code=error.code, detail=error.message)
+        reason = {"reason": error.reason} if isinstance(error, TrainingFailed) else {}
+        log.warning("a project's training was not carried out", code=error.code, **reason, detail=error.message)
     seconds = error.retry_after_seconds if isinstance(error, TooManyRequests) else None
     headers = None if seconds is None else {"Retry-After": str(seconds)}
     body = TrainingResponse(success=False, error=error.message)
