@@ -1,5 +1,7 @@
 """The documentation says what the product does."""
 
+import ast
+import builtins
 import json
 import re
 import subprocess
@@ -35,6 +37,35 @@ def test_every_refusal_has_a_code_of_its_own():
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+@pytest.mark.parametrize(
+    ("page", "lines"),
+    [(page, lines) for page in PROSE for lines in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)],
+    ids=lambda given: given.stem if isinstance(given, Path) else "",
+)
+def test_lines_of_python_can_be_pasted_as_they_stand(page: Path, lines: str):
+    """Each is a file of its own: what it names it has imported or made."""
+    tree = ast.parse(lines, page.name)
+    compile(tree, page.name, "exec")
+    assert _names_from_nowhere(tree) == set()
+
+
+def test_a_name_that_comes_from_nowhere_is_found():
+    assert _names_from_nowhere(ast.parse("import os\nprint(os.environ[key], token)")) == {"key", "token"}
+
+
+def _names_from_nowhere(tree: ast.Module) -> set[str]:
+    named = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    made = {node.id for node in named if not isinstance(node.ctx, ast.Load)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            made.add(node.name)
+        if isinstance(node, ast.arg):
+            made.add(node.arg)
+        if isinstance(node, ast.alias):
+            made.add((node.asname or node.name).partition(".")[0])
+    return {node.id for node in named} - made - set(dir(builtins))
 
 
 def test_the_commands_of_the_readme_exist():
