@@ -440,6 +440,30 @@ async def test_an_import_that_somebody_runs_again_is_of_its_project_still(agent:
     assert len(await agent.models()) == 1
 
 
+async def test_a_training_that_somebody_runs_again_shows_while_it_runs(agent: Agent):
+    project = await agent.add_project()
+    await agent.start(project)
+    handle = await agent.training()
+    await fail(agent, handle)
+    assert (await agent.status(project)) == "failed"
+    assert (await agent.site.post(f"/api/v1/jobs/{handle.job_id}:retry")).is_success
+    await agent.turn()
+    assert (await agent.status(project)) == "training"
+
+
+async def test_a_failure_that_is_told_late_hides_no_newer_training(agent: Agent):
+    project = await agent.add_project()
+    await agent.start(project)
+    handle = await agent.training()
+    async with agent.away():
+        await fail(agent, handle)
+        again = (await agent.site.post(f"/api/v1/jobs/{handle.job_id}:retry")).json()["id"]
+    for job_id in (again, handle.job_id):
+        await ledger(agent).catch_up(job_id)
+    assert (await agent.status(project)) == "training"
+    assert "Training failed (out_of_memory): lower batch" in await agent.lines(project)
+
+
 async def test_what_was_mended_before_its_refusal_was_told_is_trained(agent: Agent):
     project = await agent.add_project(metadata={})
     assert (await agent.start(project)).status_code == 400
