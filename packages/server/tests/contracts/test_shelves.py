@@ -122,6 +122,14 @@ async def test_a_long_upload_is_told_in_the_log(
     assert [line.get("moved_bytes") for line in said][-2:] == [len(LARGE), None]
 
 
+@pytest.mark.parametrize("chosen", [("moto", "s3://bucket/stop"), ("emulator", "gs://bucket/stop")], indirect=True)
+async def test_a_large_file_is_given_up_when_the_server_stops(shelf: Shelf, weights: Path):
+    await shelf.close()
+    with pytest.raises(Unavailable, match="the server stops"):
+        await shelf.create(NAME, weights, sha256(LARGE))
+    assert await shelf.read(NAME) is None
+
+
 async def test_a_file_that_is_not_what_it_should_be_is_not_put(shelf: Shelf, weights: Path):
     with pytest.raises(Conflict, match="was changed since"):
         await shelf.create("changed", weights, sha256(b"as it was"))

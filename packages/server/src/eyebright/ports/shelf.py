@@ -21,7 +21,7 @@ class Shelf(Protocol):
         ...
 
     async def close(self) -> None:
-        """Give back what looking for the place has kept."""
+        """Give back what looking for the place has kept, and give up large files that are on their way."""
         ...
 
     async def read(self, name: str) -> bytes | None:

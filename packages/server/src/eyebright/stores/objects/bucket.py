@@ -92,7 +92,8 @@ class Bucket(Protocol):
 
     def create(self, key: str, content: "Seen", sent: Callable[[int], None]) -> bool:
         """Put a file where nothing has the key, whole or not at all; False where something has. `sent` is told of bytes that
-        went. Raises FileChanged when the file is not the one any more that was seen."""
+        went, now and then of none, and ends it by raising. Raises FileChanged when the file is not the one any more that was
+        seen."""
         ...
 
     def replace(self, key: str, content: bytes | Path) -> None:

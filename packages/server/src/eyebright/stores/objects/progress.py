@@ -42,7 +42,7 @@ class _Progress:
     def moved(self, count: int) -> None:
         with self._lock:
             self._moved_bytes += count
-            if self._now() - self._told_at < self._every_seconds:
+            if not count or self._now() - self._told_at < self._every_seconds:
                 return
             self._told_at = self._now()
             log.info("an object is on its way", **self._about, moved_bytes=self._moved_bytes)

@@ -234,6 +234,7 @@ class S3Bucket:
         step = max(PIECE_BYTES, -(-size // _MOST_PARTS))
 
         def send(number: int) -> "CompletedPartTypeDef":
+            sent(0)  # none is begun any more once that raises
             body: Any = ReadFileChunk.from_filename(str(content), (number - 1) * step, step)
             with closing(body):
                 length = len(body)

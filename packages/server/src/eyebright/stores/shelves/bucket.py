@@ -5,7 +5,8 @@ look whether the place is there, which goes on all the time, one is kept: boto3'
 """
 
 import asyncio
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from http import HTTPStatus
@@ -32,6 +33,7 @@ class BucketShelf:
         self._endpoint = endpoint
         self._setting = setting
         self._probed: tuple[Bucket, str] | None = None
+        self._closed = threading.Event()
 
     def address(self, name: str) -> str:
         return f"{self._place}/{name}"
@@ -49,6 +51,8 @@ class BucketShelf:
         return await asyncio.to_thread(self._create, name, content, sha256)
 
     async def close(self) -> None:
+        """A file that is on its way is given up: a server that is to stop would wait for the last of its bytes."""
+        self._closed.set()
         if self._probed is not None:
             self._probed[0].close()
 
@@ -81,12 +85,30 @@ class BucketShelf:
     def _create(self, name: str, content: Path, sha256: str) -> bool:
         """Looked at first, and not for the haste: some stores that speak a dialect pass over the condition of a put."""
         with present(content), self._open(name) as (bucket, key):
-            if look_if_allowed(bucket, key) is None and _created(bucket, key, content, sha256):
+            if look_if_allowed(bucket, key) is None and self._created(bucket, key, content, sha256):
                 return True
             found = look_if_allowed(bucket, key)
             if found is None:
                 raise BucketFailed("something has the name, but may not be read")
             return found.noted == sha256
+
+    def _created(self, bucket: Bucket, key: str, content: Path, sha256: str) -> bool:
+        """The file is summed while it goes up, and appears only if it is what it should be."""
+        with ThreadPoolExecutor(1) as pool:
+            seen = Seen.promised(content, sha256, pool)
+            try:
+                with followed("up", f"{bucket.uri}/{key}", seen.size_bytes) as moved:
+                    return bucket.create(key, seen, self._until_closed(moved))
+            except FileChanged as error:
+                raise changed(content) from error
+
+    def _until_closed(self, moved: Callable[[int], None]) -> Callable[[int], None]:
+        def sent(count: int) -> None:
+            moved(count)
+            if self._closed.is_set():
+                raise BucketFailed("the server stops")
+
+        return sent
 
     @contextmanager
     def _open(self, name: str) -> Generator[tuple[Bucket, str]]:
@@ -104,14 +126,3 @@ class BucketShelf:
                 f"{self.address(name)} could not be written or read: {error}; check {self._setting} and the server's "
                 "credentials for it"
             ) from error
-
-
-def _created(bucket: Bucket, key: str, content: Path, sha256: str) -> bool:
-    """The file is summed while it goes up, and appears only if it is what it should be."""
-    with ThreadPoolExecutor(1) as pool:
-        seen = Seen.promised(content, sha256, pool)
-        try:
-            with followed("up", f"{bucket.uri}/{key}", seen.size_bytes) as moved:
-                return bucket.create(key, seen, moved)
-        except FileChanged as error:
-            raise changed(content) from error
