@@ -48,6 +48,7 @@ class Way(StrEnum):
     PARKED = "`eyebright queue parked` (GET /api/v1/queue/parked) shows which there are"
     WEBHOOKS = "`eyebright webhooks list` (GET /api/v1/webhooks) shows which there are"
     ARTIFACTS = "`eyebright jobs artifacts {job}` (GET /api/v1/jobs/{job}/artifacts) shows which there are"
+    NEW_KEY = "use a new Idempotency-Key for a new order"
     UPLOAD = "begin anew with POST /api/v1/uploads"
     DOWNLOAD = "`eyebright models download {model}` fetches its files"
     UNALIAS = "point to another model, or take the alias away first: {commands} (DELETE /api/v1/models/{model}/aliases/{alias})"
@@ -107,7 +108,7 @@ class LicenceDenied(InvalidRequest):
 
 
 class KeyReused(InvalidRequest):
-    """This Idempotency-Key was already used with another body. Use a new key for a new order."""
+    """This key was already used for another order. Use a new key for a new order."""
 
     code = "idempotency_key_reused"
 
@@ -243,6 +244,10 @@ class TrainerMissing(TrainerUnavailable):
     """No trainer that could do this is installed."""
 
     code = "trainer_missing"
+
+
+def key_reused() -> KeyReused:
+    return KeyReused("this key was already used for another order", way=Way.NEW_KEY)
 
 
 def no_dataset(name: str, near: str = "") -> NotFound:

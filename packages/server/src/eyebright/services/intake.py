@@ -11,6 +11,7 @@ from eyebright.errors import (
     StorageFull,
     TrainerUnavailable,
     Unavailable,
+    key_reused,
 )
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobStore, Receipt
@@ -132,7 +133,7 @@ class Intake:
             if (receipt := await self._receipt(letter.task.task_id)) is None:
                 return await self._refuse(letter, _reason(why))
             if receipt.body_sha256 != letter.sha256:
-                raise KeyReused from why
+                raise key_reused() from why
             placed = Placed(receipt.job_id, created=False)
         if not placed.created:
             return await self._known(letter, placed.job_id)

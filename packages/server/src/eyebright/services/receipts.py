@@ -5,7 +5,7 @@ import json
 
 from pydantic import BaseModel
 
-from eyebright.errors import KeyReused
+from eyebright.errors import key_reused
 from eyebright.ports.jobs import JobTransaction
 
 
@@ -20,5 +20,5 @@ async def known_order(transaction: JobTransaction, source: str, key: str, body_s
     if receipt is None:
         return None
     if receipt.body_sha256 not in (body_sha256, ""):  # imports used not to note it
-        raise KeyReused
+        raise key_reused()
     return receipt.job_id

@@ -422,7 +422,10 @@ async def test_the_same_key_is_one_job(operated):
     order = {"order": {"dataset": "pets"}, "confirm": True, "key": "once"}
     async with agent(operated) as client:
         jobs = [(await call(client, "start_training", **order))["result"]["id"] for _ in range(2)]
+        other = {**order, "order": {"dataset": "pets", "name": "other"}}
+        why = await refused(client, "start_training", **other)
     assert jobs[0] == jobs[1]
+    assert why.endswith("this key was already used for another order; use a new key for a new order")
 
 
 def test_what_is_long_is_cut_and_said_so():
