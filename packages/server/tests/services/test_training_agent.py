@@ -18,10 +18,19 @@ from structlog.testing import capture_logs
 
 from eyebright.core.callers import Assignment, LogLine
 from eyebright.core.job import Job
-from eyebright.errors import DatasetInvalid, NotFound, StorageUnusable, TooManyRequests, TrainerUnavailable, Unavailable
+from eyebright.errors import (
+    DatasetInvalid,
+    NotFound,
+    StorageFull,
+    StorageUnusable,
+    TooManyRequests,
+    TrainerUnavailable,
+    Unavailable,
+)
 from eyebright.ports.clock import SystemClock
 from eyebright.ports.executor import Handle
 from eyebright.services.relay import REST_SECONDS
+from eyebright.services.training_agent import starting as starting_module
 from eyebright.services.training_agent.allowance import Allowance
 from eyebright.services.training_agent.ledger import Ledger
 from eyebright.stores.projects.sql import SqlCallers
@@ -557,6 +566,41 @@ async def test_who_waits_hears_that_the_row_is_refused_though_the_rest_is_late(
     waiting = asyncio.create_task(agent.start(project, wait=True))
     await agent.train()
     assert ((await waiting).status_code, (await waiting).json()["success"]) == (500, False)
+
+
+async def test_who_waits_hears_of_a_failure_once_the_project_says_so(agent: Agent):
+    project = await agent.add_project()
+    waiting = asyncio.create_task(agent.start(project, wait=True))
+    handle = await agent.training()
+    said = agent.site.event(2, "failed", code="out_of_memory", message="lower batch", retryable=False)
+    await agent.site.say(handle, said)  # and the relay has not told of it yet
+    assert (await waiting).status_code == 500
+    assert (await agent.status(project)) == "failed"
+
+
+async def test_who_waits_outlasts_a_place_that_is_away(agent: Agent, monkeypatch: pytest.MonkeyPatch):
+    project = await agent.add_project()
+    waiting = asyncio.create_task(agent.start(project, wait=True))
+    handle = await agent.training()
+    create, away = FolderShelf.create, iter([Unavailable("the bucket is away"), StorageFull()])
+
+    async def created_late(*arguments: Any) -> bool:
+        for problem in away:
+            raise problem
+        return await create(*arguments)
+
+    monkeypatch.setattr(FolderShelf, "create", created_late)
+    monkeypatch.setattr(starting_module, "REST_SECONDS", 0.01)
+    await agent.finish(handle)
+    assert (await waiting).json()["model_url"] == str(agent.shelf / "Flowers_model.pth")
+
+
+async def test_a_refusal_that_the_log_does_not_take_is_the_same_refusal(agent: Agent):
+    await agent.callers.execute("ALTER TABLE agent_logs ADD CHECK (length(message) < 10)")
+    project = await agent.add_project(status="draft")
+    answer = await agent.start(project)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(f"project {project} is 'draft', expected")
 
 
 async def test_a_model_that_was_deleted_before_its_row_was_written_is_told(
