@@ -154,11 +154,23 @@ def succeed(run: Run, now_ms: int, *, model_id: str | None = None, imported_vers
 def request_cancel(run: Run, now_ms: int) -> Run:
     """A queued job is cancelled at once; a live one is asked to stop. Raises Conflict when it has already ended."""
     job = run.job
-    if job.state.final:
-        raise Conflict(f"job {job.id} has already {job.state}; there is nothing to cancel")
+    check_cancellable(job)
     if job.state is JobState.QUEUED:
         return Run(_cancelled(replace(job, cancel_requested=True), now_ms), run.attempt)
     return Run(replace(job, cancel_requested=True), run.attempt)
+
+
+def check_cancellable(job: Job) -> None:
+    """Raises Conflict when it has already ended."""
+    if job.state.final:
+        raise Conflict(f"job {job.id} is over ({job.state}); there is nothing to cancel")
+
+
+def check_repeatable(job: Job) -> None:
+    """Raises Conflict until it has ended."""
+    if not job.state.final:
+        state = "being cancelled" if job.cancel_requested else job.state
+        raise Conflict(f"job {job.id} is {state}; only a finished job can be run again")
 
 
 def gone(attempt: Attempt, now_ms: int) -> Attempt:

@@ -18,7 +18,7 @@ from eyebright.services.reference import find
 from eyebright.services.views import job_view, model_view
 from eyebright_wire.artifacts import ExportRef
 from eyebright_wire.jobs import JobKind
-from eyebright_wire.resources import JobView, ModelExport
+from eyebright_wire.resources import JobView, ModelExport, ModelView
 
 _SOURCE = "export"
 #: Of one model: more than there are forms, each tried many times.
@@ -50,11 +50,16 @@ class Exports:
         view = model_view(model, await lineage(self._store, model))
         if export := _of_form(model, form):
             return ModelExport(model=view, export=export)
-        environment = await self._catalog.environment(model.trainer)
-        preflight.check_licence(environment.manifest, self._licence_deny)
-        preflight.check_export(model.trainer, preflight.task_of(environment.manifest, model.task), form)
+        await self._check_form(model, form)
         job = await self._under_way(model, form) or await self._insert(model, form, rerun_of)
         return ModelExport(model=view, job=job_view(job))
+
+    async def check(self, reference: str, form: str) -> ModelView:
+        """The model, which has this form or can have it made. Raises as `order` does."""
+        model = await find(self._store, reference)
+        if not _of_form(model, form):
+            await self._check_form(model, form)
+        return model_view(model, await lineage(self._store, model))
 
     async def again(self, ended: Job) -> JobView:
         """The job that makes what an ended one was to make. Raises Conflict when the model has it by now, else as `order`."""
@@ -63,6 +68,11 @@ class Exports:
         if found.job is None:
             raise Conflict(f"{found.model.name}@{found.model.number} has {ended.resolved['format']} by now")
         return found.job
+
+    async def _check_form(self, model: Model, form: str) -> None:
+        environment = await self._catalog.environment(model.trainer)
+        preflight.check_licence(environment.manifest, self._licence_deny)
+        preflight.check_export(model.trainer, preflight.task_of(environment.manifest, model.task), form)
 
     async def _under_way(self, model: Model, form: str) -> Job | None:
         return next((job for job in await self._earlier(model, form) if not job.state.final), None)

@@ -152,6 +152,16 @@ class Jobs:
         more = page[-1].id if len(jobs) > query.limit else None
         return Page[JobView](items=tuple(job_view(job, positions.get(job.id)) for job in page), next=more)
 
+    async def cancellable(self, job_id: str) -> JobView:
+        """The job, which `cancel` would end or ask to stop now. Raises as that does."""
+        lifecycle.check_cancellable((await self._store.get(job_id)).job)
+        return await self.get(job_id)
+
+    async def repeatable(self, job_id: str) -> JobView:
+        """The job, which has ended, so that it can be run again. Raises Conflict until then."""
+        lifecycle.check_repeatable((await self._store.get(job_id)).job)
+        return await self.get(job_id)
+
     async def cancel(self, job_id: str) -> JobView:
         """Queued: cancelled at once. Live: asked to stop; it may still finish first. Ended: Conflict."""
         async with self._store.transaction() as transaction:
@@ -175,9 +185,7 @@ class Jobs:
         trainer is of another version now.
         """
         old = (await self._store.get(job_id)).job
-        if not old.state.final:
-            state = "being cancelled" if old.cancel_requested else old.state
-            raise Conflict(f"job {job_id} is {state}; only a finished job can be run again")
+        lifecycle.check_repeatable(old)
         _check_handing_over(old, config)
         if old.kind is JobKind.EXPORT:
             return await self._exports.again(old)

@@ -10,6 +10,7 @@ import pytest
 from harness.site import TOKEN, URL, bearer
 from harness.site import site as make_site
 from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
 
 from doors.mcp.agent import agent, call, refused
 from doors.mcp.schemas import inner_fields, leads_somewhere
@@ -133,8 +134,9 @@ async def test_cards_are_the_same_views(site):
         (card,) = (await client.read_resource(f"eyebright://jobs/{job.id}")).contents
         assert card.mime_type == "application/json"
         assert f'"id":"{job.id}"' in card.text
-        with pytest.raises(Exception, match=r"not_found: .*petz"):
+        with pytest.raises(MCPError, match=r"not_found: .*petz") as caught:
             await client.read_resource("eyebright://datasets/petz")
+        assert caught.value.error.code == INVALID_PARAMS
 
 
 async def test_journeys_name_only_tools_that_there_are(operated):
@@ -308,6 +310,24 @@ async def test_a_list_of_models_is_short_and_tells_which_they_are(site):
         model = (await call(client, "describe_model", model=listed["id"]))["data"]
     assert listed == {**{name: model[name] for name in listed}, "classes": 2, "exports": []}
     assert "artifacts" not in listed
+
+
+async def test_what_would_be_refused_is_not_previewed(operated):
+    await operated.add_dataset()
+    handle = await operated.launch()
+    async with agent(operated) as client:
+        for confirm in (False, True):
+            why = await refused(client, "retry_job", job_id=handle.job_id, confirm=confirm)
+            assert "only a finished job can be run again" in why
+        await operated.say(handle, operated.event(1, "started", pid=7, host="here"))
+        await operated.succeed(handle, 2)
+        model = (await operated.context.services.jobs.get(handle.job_id)).model_id
+        for confirm in (False, True):
+            why = await refused(client, "cancel_job", job_id=handle.job_id, confirm=confirm)
+            assert "is over (succeeded); there is nothing to cancel" in why
+            assert "config_invalid: " in await refused(
+                client, "export_model", model=model, form="../x", confirm=confirm
+            )
 
 
 async def test_before_a_model_is_deleted_its_loss_is_shown(operated):

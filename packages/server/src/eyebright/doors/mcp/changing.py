@@ -95,14 +95,14 @@ class Changing:
     async def cancel_job(self, job_id: JobId, confirm: Confirm = False) -> Step[JobView, JobView]:
         """A queued job is cancelled at once; a running one is asked to stop, and may still finish first."""
         jobs = self._services.jobs
-        return done(await jobs.cancel(job_id)) if confirm else previewed(await jobs.get(job_id))
+        return done(await jobs.cancel(job_id)) if confirm else previewed(await jobs.cancellable(job_id))
 
     @tool("train", "Run a job again", changes=True, open_world=True)
     async def retry_job(self, job_id: JobId, fresh: Fresh = False, confirm: Confirm = False) -> Step[JobView, JobView]:
         """A new job with the order of one that has ended. A training that was cancelled or failed goes on from its newest whole
         checkpoint, unless it is to be `fresh`."""
         jobs = self._services.jobs
-        return done(await jobs.retry(job_id, fresh=fresh)) if confirm else previewed(await jobs.get(job_id))
+        return done(await jobs.retry(job_id, fresh=fresh)) if confirm else previewed(await jobs.repeatable(job_id))
 
     @tool("manage", "Export a model", changes=True)
     async def export_model(
@@ -110,7 +110,7 @@ class Changing:
     ) -> Step[ModelView, ModelExport]:
         """Have a form of a model made that its training did not make. What it has already is only shown."""
         if not confirm:
-            return previewed(await self._services.models.get(model))
+            return previewed(await self._services.exports.check(model, form))
         return done(await self._services.exports.order(model, form))
 
     @tool("manage", "Predict on an image", changes=True)

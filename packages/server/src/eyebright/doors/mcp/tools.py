@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, TypeVar
 
-from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
 from mcp_types import ToolAnnotations
 
 from eyebright.doors.mcp.ways import in_tools
-from eyebright.errors import EyebrightError, StorageFull, is_full
+from eyebright.errors import EyebrightError, NotFound, StorageFull, is_full
 
 Phase = Literal["plan", "discover", "train", "monitor", "manage"]
 Verb = TypeVar("Verb", bound=Callable[..., Awaitable[Any]])
@@ -69,13 +69,19 @@ def refusing(
         try:
             return await verb(*arguments, **named)
         except EyebrightError as error:
-            raise refusal(said(error)) from None
+            raise _refused(refusal, error) from None
         except OSError as error:
             if is_full(error):
-                raise refusal(said(StorageFull())) from None
+                raise _refused(refusal, StorageFull()) from None
             raise
 
     return tried
+
+
+def _refused(refusal: type[ToolError] | type[ResourceError], error: EyebrightError) -> ToolError | ResourceError:
+    """A card that is not there is the agent's mistake, and told by the protocol's own code; a tool has no such code."""
+    of_card = refusal is ResourceError and isinstance(error, NotFound)
+    return (ResourceNotFoundError if of_card else refusal)(said(error))
 
 
 def said(error: EyebrightError) -> str:
