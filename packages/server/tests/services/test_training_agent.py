@@ -603,6 +603,20 @@ async def test_a_refusal_that_the_log_does_not_take_is_the_same_refusal(agent: A
     assert answer.json()["error"].startswith(f"project {project} is 'draft', expected")
 
 
+async def test_a_model_that_was_deleted_before_it_was_put_is_told(agent: Agent):
+    project = await agent.add_project()
+    await agent.start(project)
+    handle = await agent.training()
+    async with agent.away():
+        await agent.finish(handle)
+        await agent.turn()
+        job = (await agent.site.get(f"/api/v1/jobs/{handle.job_id}")).json()
+        assert (await agent.site.http.delete(f"/api/v1/models/{job['model_id']}")).is_success
+    await agent.turn()
+    assert (await agent.status(project)) == "failed"
+    assert handle.job_id in (await agent.lines(project))[-1]
+
+
 async def test_a_model_that_was_deleted_before_its_row_was_written_is_told(
     agent: Agent, monkeypatch: pytest.MonkeyPatch
 ):
@@ -872,6 +886,35 @@ async def test_many_who_poll_at_once_ask_the_database_once(agent: Agent, monkeyp
     answers = await asyncio.gather(*(agent.site.get(f"/agents/training/status/{project}") for _ in range(50)))
     assert {answer.status_code for answer in answers} == {200}
     assert len(asked) == 1
+
+
+async def test_who_polls_and_hangs_up_takes_the_answer_from_nobody(agent: Agent, monkeypatch: pytest.MonkeyPatch):
+    project, asked, answer = await agent.add_project(), asyncio.Event(), asyncio.Event()
+    recent_logs = SqlCallers.recent_logs
+
+    async def answered_late(*arguments: Any) -> Any:
+        asked.set()
+        await answer.wait()
+        return await recent_logs(*arguments)
+
+    monkeypatch.setattr(SqlCallers, "recent_logs", answered_late)
+    served = agent.site.context.services.training_agent
+    assert served is not None
+    hangs_up, stays = (asyncio.create_task(served.standings.of(project)) for _ in range(2))
+    await asked.wait()
+    hangs_up.cancel()
+    await asyncio.wait([hangs_up])
+    answer.set()
+    assert (await stays).status == "pending_training"
+
+
+async def test_an_answer_is_remembered_for_a_second(agent: Agent):
+    project = await agent.add_project()
+    path = f"/agents/training/status/{project}"
+    for passed, expected in ((0, "pending_training"), (0.9, "pending_training"), (0.2, "draft")):
+        agent.site.clock.advance(passed)
+        assert (await agent.site.get(path)).json()["status"] == expected
+        await agent.set_status(project, "draft")
 
 
 async def test_a_clock_that_is_set_back_keeps_no_answer(agent: Agent):
