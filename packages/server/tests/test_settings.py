@@ -465,6 +465,23 @@ def test_the_address_of_the_callers_database_is_not_shown_when_it_is_refused(mon
     assert "secret" not in caught.value.message
 
 
+@pytest.mark.parametrize("url", ["postgresql://u:p@ss/secret@db/x", "postgres://u:12/secret@db/x"])
+def test_an_address_of_our_database_with_half_a_password_in_it_is_refused_without_showing_it(monkeypatch, url):
+    monkeypatch.setenv("EYEBRIGHT_DATABASE_URL", url)
+    with pytest.raises(InvalidRequest, match="DATABASE_URL is no address of a Postgres database") as caught:
+        Settings()
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite:////srv/a@b/eyebright.db", "postgresql:///eyebright?host=/run/postgresql", "postgresql://u:s%40@db/x"],
+)
+def test_an_address_of_our_database_may_be_of_a_file_or_a_socket(monkeypatch, url):
+    monkeypatch.setenv("EYEBRIGHT_DATABASE_URL", url)
+    assert Settings().database == url
+
+
 def test_the_password_of_the_callers_database_is_not_shown_with_the_settings(monkeypatch):
     url = "postgresql://postgres.ref:very-secret@pooler.supabase.com:6543/postgres?sslmode=require"
     monkeypatch.setenv("EYEBRIGHT_TRAINING_AGENT__DATABASE_URL", url)

@@ -29,7 +29,7 @@ from eyebright.settings.sections import (
     UploadSettings,
     WebhookSettings,
 )
-from eyebright.settings.values import Folder, Licences, Server, Words
+from eyebright.settings.values import Database, Folder, Licences, Server, Words
 
 
 class Settings(BaseSettings):
@@ -45,7 +45,9 @@ class Settings(BaseSettings):
         description="Where everything is kept",
     )
     trainers_dir: Folder | None = Field(default=None, description="Where the trainers lie; default: in this checkout")
-    database_url: str | None = Field(default=None, description="sqlite:///… or postgresql://…; default: in data_dir")
+    database_url: Database | None = Field(
+        default=None, description="sqlite:///… or postgresql://…; default: in data_dir"
+    )
 
     projects_root: Folder | None = Field(
         default=None, description="What holds `projects/<Project>/…` of Project Training; default: data_dir"

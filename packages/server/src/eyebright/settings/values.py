@@ -70,6 +70,12 @@ def _postgres(url: str) -> str:
     return url
 
 
+def _database(url: str) -> str:
+    """Of what it may be besides Postgres, and what a Postgres without a host is, the stores know more."""
+    parts = urlsplit(url)
+    return _postgres(url) if parts.scheme in {"postgresql", "postgres"} and "@" in url else url
+
+
 def _is_whole(parts: SplitResult) -> bool:
     """Where a password holds a slash, say, its beginning stands in the place of host and port, and its end behind them."""
     return _has_port_or_none(parts) and "@" not in f"{parts.path}{parts.query}" and not parts.fragment
@@ -189,6 +195,7 @@ Server = Annotated[str, AfterValidator(server)]
 Backend = Annotated[str, AfterValidator(_backend)]
 Broker = Annotated[str, AfterValidator(_broker)]
 Postgres = Annotated[str, AfterValidator(_postgres)]
+Database = Annotated[str, AfterValidator(_database)]
 Supabase = Annotated[str, AfterValidator(_supabase)]
 Place = Annotated[str, AfterValidator(_place)]
 Storage = Annotated[str, AfterValidator(_storage)]
