@@ -321,10 +321,15 @@ def test_a_cut_transfer_goes_on(store: Store, zipped: bytes, tmp_path: Path):
     shears.close()
 
 
-def test_nobody_there_is_unreachable_after_some_tries(store: Store, tmp_path: Path):
+@pytest.mark.parametrize(("key", "found"), [("x.zip", "reached in 2 tries"), ("sets/", "listed")])
+def test_nobody_there_is_unreachable_after_some_tries(store: Store, tmp_path: Path, key: str, found: str):
+    port = free_port()
     with pytest.raises(FetchFailed) as caught:
-        bring(store, "x.zip", tmp_path, endpoint=f"http://127.0.0.1:{free_port()}/x", limits=replace(QUICK, tries=2))
+        bring(store, key, tmp_path, endpoint=f"http://127.0.0.1:{port}/x", limits=replace(QUICK, tries=2))
     assert caught.value.code == "unreachable"
+    assert f"{BUCKET}/{key} could not be {found}: " in caught.value.message
+    assert f"127.0.0.1:{port}/x gives no answer (" in caught.value.message
+    assert caught.value.message.endswith(f"EYEBRIGHT_SOURCES__{store.scheme.upper()}_ENDPOINT says where it is")
 
 
 def test_a_store_that_is_silent_can_be_left_within_a_second(store: Store, tmp_path: Path):

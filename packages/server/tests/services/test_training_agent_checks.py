@@ -1,6 +1,7 @@
 """What trainings of projects need from others is looked at before they begin."""
 
 import asyncio
+import socket
 import threading
 from pathlib import Path
 from unittest.mock import AsyncMock
@@ -10,6 +11,7 @@ from buckets import free_port
 from databases import Postgres
 from harness.agent import Agent
 from harness.agent import agent as make_agent
+from harness.object_stores import credentials
 from structlog.testing import capture_logs
 
 from eyebright.doors.compat.training_agent.door import AGAIN_SECONDS, TROUBLED_SECONDS
@@ -63,6 +65,19 @@ async def test_a_place_that_is_full_may_have_room_when_the_training_ends(
     checks = Checks(nobodys(), FolderShelf(tmp_path), ManualClock())
     await checks.require_place()
     assert (await checks.problems())["the place for models"] == "no room for files"
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+async def test_a_store_that_is_silent_is_named(scheme: str, monkeypatch: pytest.MonkeyPatch):
+    credentials(monkeypatch)
+    monkeypatch.setattr(checks_module, "PATIENCE_SECONDS", 30)  # a machine that is busy takes longer for its part of it
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        checks = Checks(nobodys(), shelf_at(f"{scheme}://bucket", {scheme: address}, "GCP_BUCKET_NAME"), ManualClock())
+        problem = (await checks.problems())["the place for models"]
+        await checks.close()
+    assert f"{address} gives no answer (" in problem
+    assert f"EYEBRIGHT_SOURCES__{scheme.upper()}_ENDPOINT says where it is" in problem
 
 
 async def test_a_place_that_was_there_is_believed_in_for_a_while(tmp_path: Path):

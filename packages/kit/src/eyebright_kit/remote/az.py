@@ -33,6 +33,7 @@ from eyebright_kit.remote.source import (
     Listed,
     access_denied,
     changed,
+    no_answer,
     no_bucket,
     no_bucket_or_object,
     no_object,
@@ -78,10 +79,12 @@ class AzureStorage:
     def _explained(self, address: Address) -> Generator[None]:
         try:
             yield
+        except IncompleteReadError as error:  # before those of which it is one, though it has no answer's status
+            raise Interrupted(type(error).__name__) from error
         except HttpResponseError as error:
             raise self._explanation(address, error) from error
-        except (ServiceRequestError, ServiceResponseError, IncompleteReadError) as error:
-            raise Interrupted(type(error).__name__) from error
+        except (ServiceRequestError, ServiceResponseError) as error:
+            raise no_answer(address, self._client.primary_hostname, error) from error
         except AzureError as error:
             raise refused(address, type(error).__name__) from error
 

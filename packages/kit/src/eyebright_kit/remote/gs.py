@@ -37,6 +37,7 @@ from eyebright_kit.remote.source import (
     Listed,
     access_denied,
     changed,
+    no_answer,
     no_bucket,
     no_bucket_or_object,
     no_object,
@@ -89,7 +90,9 @@ class GoogleStorage:
             raise access_denied(address, f"read{self._public}: HTTP {error.code}") from error
         except InvalidOperation as error:  # how the library takes a 401 that answers the public
             raise access_denied(address, f"read{self._public}: HTTP 401") from error
-        except (ServerError, TooManyRequests, TransportError, RequestException, HTTPError) as error:
+        except (RequestException, HTTPError) as error:
+            raise no_answer(address, self._client.api_endpoint, error) from error
+        except (ServerError, TooManyRequests, TransportError) as error:
             raise Interrupted(type(error).__name__) from error
         except (GoogleAPICallError, GoogleAuthError) as error:
             raise refused(address, f"{type(error).__name__}: {error}") from error

@@ -24,6 +24,7 @@ from eyebright_kit.remote.source import (
     Listed,
     access_denied,
     changed,
+    no_answer,
     no_bucket,
     no_bucket_or_object,
     no_object,
@@ -69,7 +70,9 @@ class S3:
             yield
         except ClientError as error:
             self._explain(address, error)
-        except (HTTPClientError, NoConnection, IncompleteReadError) as error:
+        except (HTTPClientError, NoConnection) as error:
+            raise no_answer(address, self._client.meta.endpoint_url, error) from error
+        except IncompleteReadError as error:
             raise Interrupted(str(error)) from error
         except BotoCoreError as error:
             raise refused(address, str(error)) from error

@@ -113,6 +113,14 @@ def changed(address: Address) -> FetchFailed:
     )
 
 
+def no_answer(address: Address, endpoint: str, error: Exception) -> Interrupted:
+    """Nor, maybe, an answer's end."""
+    return Interrupted(
+        f"{endpoint} gives no answer ({type(error).__name__}); is the store running, and can this server reach it? "
+        f"EYEBRIGHT_SOURCES__{address.scheme.upper()}_ENDPOINT says where it is"
+    )
+
+
 def access_denied(address: Address, found: str) -> FetchFailed:
     return FetchFailed(
         FetchCode.ACCESS_DENIED,

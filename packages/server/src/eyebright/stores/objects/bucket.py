@@ -62,6 +62,17 @@ class BucketFailed(Exception):
         self.status = status
 
 
+class NoAnswer(BucketFailed):
+    """Nobody has answered at the store's address, or not to the end."""
+
+    def __init__(self, endpoint: str, error: BaseException) -> None:
+        super().__init__(f"{endpoint} gives no answer ({type(error).__name__})")
+
+    def explained(self, setting: str) -> str:
+        """`setting` is the variable that has the address."""
+        return f"{self}; is the store running, and can this server reach it? {setting} says where it is"
+
+
 class Changed(BucketFailed):
     """The object is not any more the one that was being read."""
 

@@ -27,6 +27,7 @@ from eyebright.stores.objects.bucket import (
     Changed,
     FileChanged,
     Found,
+    NoAnswer,
     Seen,
     all_done,
     chunks,
@@ -348,10 +349,13 @@ class BucketObjectStore:
             yield
         except Changed as error:
             raise Unavailable(f"{self._bucket.uri}/{error}: it was replaced while it was read; try again") from error
+        except NoAnswer as error:
+            why = error.explained("EYEBRIGHT_STORAGE__ENDPOINT")
+            raise Unavailable(f"{self._bucket.uri}/{self._whole(key)} could not be read or written: {why}") from error
         except BucketFailed as error:
             raise Unavailable(
-                f"{self._bucket.uri}/{self._whole(key)} could not be read or written: {error}; check {self._setting}, that the "
-                "store can be reached, and what the server's credentials may do there"
+                f"{self._bucket.uri}/{self._whole(key)} could not be read or written: {error}; check {self._setting} and what "
+                "the server's credentials may do there"
             ) from error
 
 

@@ -43,6 +43,7 @@ from eyebright.stores.objects.bucket import (
     Changed,
     Found,
     Manners,
+    NoAnswer,
     Seen,
     write_at,
 )
@@ -199,15 +200,15 @@ class GoogleBucket:
         try:
             yield
         except (GoogleAPIError, GoogleAuthError, InvalidResponse, DataCorruption) as error:
-            raise _failed(error) from error
+            raise _failed(error, self._client.api_endpoint) from error
         except (RequestException, HTTPError, ConnectionError) as error:
-            raise _failed(error) from error
+            raise _failed(error, self._client.api_endpoint) from error
 
 
-def _failed(error: BaseException) -> BucketFailed:
-    """Without addresses: that of an upload is a secret, which lets its holder go on with it."""
+def _failed(error: BaseException, endpoint: str) -> BucketFailed:
+    """Without other addresses: that of an upload is a secret, which lets its holder go on with it."""
     if isinstance(error, RetryError) and error.cause is not None:
-        return _failed(error.cause)
+        return _failed(error.cause, endpoint)
     if isinstance(error, NotFound):  # of an object it is told where one is asked for
         return BucketFailed(f"there is no such bucket: HTTP {error.code}", error.code)
     if isinstance(error, GoogleAPICallError):
@@ -217,6 +218,8 @@ def _failed(error: BaseException) -> BucketFailed:
         return BucketFailed(f"{gone}HTTP {_status(error)}", _status(error))
     if isinstance(error, GoogleAuthError):
         return BucketFailed(f"{type(error).__name__}: {next(iter(error.args), '')}")
+    if isinstance(error, (RequestException, HTTPError, ConnectionError)):
+        return NoAnswer(endpoint, error)
     return BucketFailed(type(error).__name__)
 
 

@@ -23,6 +23,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     ResponseStreamingError,
 )
+from botocore.exceptions import ConnectionError as NoConnection
 from botocore.response import StreamingBody
 from s3transfer.utils import ReadFileChunk
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
@@ -37,6 +38,7 @@ from eyebright.stores.objects.bucket import (
     Changed,
     Found,
     Manners,
+    NoAnswer,
     Seen,
     all_done,
     look_if_allowed,
@@ -264,6 +266,8 @@ class S3Bucket:
             yield
         except ClientError as error:
             raise BucketFailed(f"{_answer(error)['Error']['Code']} (HTTP {_status(error)})", _status(error)) from error
+        except (HTTPClientError, NoConnection) as error:
+            raise NoAnswer(self._client.meta.endpoint_url, error) from error
         except BotoCoreError as error:
             raise BucketFailed(str(error)) from error
 

@@ -13,15 +13,16 @@ from http import HTTPStatus
 from pathlib import Path
 
 from eyebright.errors import StorageUnusable, Unavailable
+from eyebright.settings.names import variable_at
 from eyebright.stores.objects import bucket_at
-from eyebright.stores.objects.bucket import Bucket, BucketFailed, FileChanged, Manners, Seen, look_if_allowed
+from eyebright.stores.objects.bucket import Bucket, BucketFailed, FileChanged, Manners, NoAnswer, Seen, look_if_allowed
 from eyebright.stores.objects.progress import followed
 from eyebright.stores.shelves.content import changed, present
 
 #: No longer than a server that is to stop may wait for: whoever puts a model tries again himself, too.
 _MANNERS = Manners(patience_seconds=10)
-#: Somebody waits to hear whether it is there at all.
-_HASTY = Manners(connect_seconds=3, idle_seconds=3, patience_seconds=1)
+#: Somebody waits to hear whether it is there at all, and not for long: two tries must fit.
+_HASTY = Manners(connect_seconds=2, idle_seconds=2, patience_seconds=1)
 #: Nothing is called so: a list of it is short, and stores tell by it whether there is a bucket.
 _PROBE = ".eyebright"
 
@@ -32,6 +33,7 @@ class BucketShelf:
         self._place = place.rstrip("/")
         self._endpoint = endpoint
         self._setting = setting
+        self._endpoint_setting = variable_at(("sources", f"{place.partition('://')[0]}_endpoint"))
         self._probed: tuple[Bucket, str] | None = None
         self._closed = threading.Event()
 
@@ -121,6 +123,9 @@ class BucketShelf:
     def _explained(self, name: str) -> Generator[None]:
         try:
             yield
+        except NoAnswer as error:
+            why = error.explained(self._endpoint_setting)
+            raise Unavailable(f"{self.address(name)} could not be written or read: {why}") from error
         except BucketFailed as error:
             raise Unavailable(
                 f"{self.address(name)} could not be written or read: {error}; check {self._setting} and the server's "
