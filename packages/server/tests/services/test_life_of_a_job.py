@@ -60,10 +60,13 @@ async def test_a_success_is_not_believed_before_its_files_are_there(platform):
     await platform.say(handle, "succeeded", **platform.leave(handle))
     platform.objects.bytes.clear()
     assert (await platform.jobs.get(handle.job_id)).state is JobState.RUNNING
-    await platform.settle()
+    with capture_logs() as logged:
+        await platform.settle()
     job = await platform.jobs.get(handle.job_id)
     assert (job.state, job.reason) == (JobState.QUEUED, ErrorCode.STORAGE_ERROR)
     assert "model.json is missing" in job.message
+    (finalised,) = [line for line in logged if line["event"] == "finalised"]
+    assert (finalised["state"], finalised["reason"]) == ("queued", "storage_error")
     assert await platform.database.models.list() == []
 
 

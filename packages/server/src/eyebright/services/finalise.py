@@ -19,7 +19,7 @@ from eyebright.services.registering import Registering
 from eyebright_wire.artifacts import ArtifactRef
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import PreparedDataset, Succeeded
-from eyebright_wire.jobs import JobKind
+from eyebright_wire.jobs import JobKind, JobState
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -103,7 +103,8 @@ class Finaliser:
             change = decide(now)
             await transaction.save([change])
         job = change.after.job
-        log.info("finalised", job=job.id, attempt=run.attempt.number, state=job.state, message=job.message)
+        why = {} if job.state is JobState.SUCCEEDED else {"reason": job.reason}
+        log.info("finalised", job=job.id, attempt=run.attempt.number, state=job.state, **why, message=job.message)
         self._announcer.committed([change])
 
     async def _problems(self, attempt: Attempt, claim: Succeeded) -> list[str]:
