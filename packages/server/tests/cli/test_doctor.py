@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,45 @@ def test_a_mistyped_variable_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
     check = checks.variables(settings(tmp_path))
     assert check.verdict is Verdict.WARN
     assert "EYEBRIGHT_PORT" in check.found
+
+
+@pytest.fixture
+def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a server would find it; what is taken from it is forgotten after the test."""
+    monkeypatch.setattr(os, "environ", {**os.environ, "EYEBRIGHT_ENV_FILE": str(tmp_path / "my.env")})
+    file = tmp_path / "my.env"
+    file.write_text("SUPABASE_URL=https://x.supabase.co\nOTHERS=1\nEYEBRIGHT_PORT=nine\n")
+    file.chmod(0o600)
+    return file
+
+
+def test_a_file_that_only_a_server_reads_is_told_of_and_not_taken(env_file: Path) -> None:
+    check = checks.env_file(Settings())
+    assert check.verdict is Verdict.WARN
+    assert check.found == (
+        f"`eyebright serve` takes EYEBRIGHT_PORT, SUPABASE_URL from {env_file}; the checks here did not"
+    )
+    assert check.advice == f"look with them: `eyebright doctor --env-file {env_file}`"
+    assert Settings().training_agent.supabase_url is None
+
+
+def test_a_file_that_is_named_is_looked_at_as_a_server_would(env_file: Path, tmp_path: Path, capsys: Any) -> None:
+    assert run(["doctor", "--env-file", str(env_file), "--json"]) == Exit.NO
+    found = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert found["settings"]["found"].startswith("EYEBRIGHT_PORT is 'nine': expected")
+    env_file.write_text(f"SUPABASE_URL=https://x.supabase.co\nEYEBRIGHT_DATA_DIR={tmp_path}/data\nEYEBRIGHT_PORT=0\n")
+    del os.environ["EYEBRIGHT_PORT"]
+    run(["doctor", "--env-file", str(env_file), "--json"])
+    found = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert found["env file"]["verdict"] == Verdict.OK
+    assert found["training agent"]["found"] == "SUPABASE_URL is set and SUPABASE_KEY is not"
+
+
+def test_a_file_that_no_server_would_take_fails(env_file: Path, tmp_path: Path) -> None:
+    env_file.chmod(0o666)
+    found = {check.name: check for check in examine(settings(tmp_path, env_file=env_file))}
+    assert found["env file"].verdict is Verdict.FAIL
+    assert "can be written by anybody" in found["env file"].found
 
 
 def test_a_level_that_is_ignored_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ Nothing is changed: no folder is made, no schema upgraded, no server started.
 import asyncio
 import os
 import platform
+import shlex
 import shutil
 import stat
 import sys
@@ -22,7 +23,7 @@ from eyebright.cli.serve import try_out
 from eyebright.client import Client, running_server
 from eyebright.errors import EyebrightError
 from eyebright.folder import TOKEN, nearest_existing, probe
-from eyebright.settings import LEVELS, Settings, ignored_level, unknown_variables
+from eyebright.settings import LEVELS, Settings, adopt, foresee, ignored_level, unknown_variables
 
 OLDEST_PYTHON = (3, 11)
 #: A data set, its checkpoints and its exports; less than this ends in a full disk sooner than one thinks.
@@ -48,9 +49,12 @@ class Check(BaseModel, frozen=True):
 ok, warn, fail = (partial(Check, verdict=verdict) for verdict in Verdict)
 
 
-def examine_here() -> Iterable[Check]:
-    """As this machine is set up; where its settings cannot be understood, that and the checks that need none of them."""
+def examine_here(file: Path | None = None) -> Iterable[Check]:
+    """As this machine is set up, and as a file of settings says besides; where they cannot be understood, that and the checks
+    that need none of them."""
     try:
+        if file is not None:
+            adopt(file)
         settings = Settings()
     except EyebrightError as error:
         unread = fail(name="settings", found=error.message, advice="correct or unset the variable, then look again")
@@ -88,6 +92,22 @@ def variables(settings: Settings) -> Check:
         return ok(name="settings", found="every EYEBRIGHT_… variable is known")
     words = ", ".join(f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items())
     return warn(name="settings", found=f"no such setting: {words}", advice="correct or unset the variable")
+
+
+def env_file(settings: Settings) -> Check:
+    """What `eyebright serve` would take of it. It is read here for who names it only: in a folder from elsewhere, where one asks
+    what is wrong, it could name trainers to run."""
+    name, file = "env file", settings.env_file.absolute()
+    found = foresee(file)
+    if found.taken:
+        return warn(
+            name=name,
+            found=f"`eyebright serve` takes {', '.join(found.taken)} from {file}; the checks here did not",
+            advice=f"look with them: `eyebright doctor --env-file {shlex.quote(str(settings.env_file))}`",
+        )
+    if found.left:
+        return warn(name=name, found="; ".join(f"{left} in {file} {why}" for left, why in found.left.items()))
+    return ok(name=name, found=f"{file} says nothing else" if file.is_file() else "none")
 
 
 def data_folder(settings: Settings) -> Check:
@@ -182,13 +202,12 @@ def server(settings: Settings) -> Check:
 
 
 def training_agent(settings: Settings) -> Check:
-    """Where projects are read, and where their models are put. What stands in a `.env` counts for `eyebright serve` alone; of
-    that server's the check above tells."""
+    """Where projects are read, and where their models are put."""
     name, chosen = "training agent", settings.training_agent
     if chosen.supabase_url and not (chosen.supabase_key or chosen.database_url):
         return warn(name=name, found="SUPABASE_URL is set and SUPABASE_KEY is not", advice="set both")
     if not (chosen.database_url or chosen.supabase_url):
-        return ok(name=name, found="no database of projects is set (a .env counts for `eyebright serve` alone)")
+        return ok(name=name, found="no database of projects is set")
     if problems := asyncio.run(_problems_of_projects(settings)):
         return warn(name=name, found="; ".join(problems.values()))
     unasked = "" if chosen.database_url else " (whether its key may write, only writing tells)"
@@ -209,6 +228,7 @@ def port(settings: Settings) -> Check:
 CHECKS: dict[str, Callable[[Settings], Check]] = {
     "python": python,
     "settings": variables,
+    "env file": env_file,
     "data folder": data_folder,
     "token": token,
     "database": database,

@@ -1,5 +1,9 @@
 """`eyebright doctor`."""
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
 from rich.text import Text
 
 from eyebright.cli.checks import Check, Verdict, examine_here
@@ -10,17 +14,34 @@ from eyebright.cli.verbs import example, single
 
 app = single()
 
+EXAMPLES = """
+eyebright doctor
+eyebright doctor --env-file .env
+eyebright doctor --json | jq '.checks[] | select(.verdict != "ok")'
+"""
+
 STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
 
 
-@app.command(epilog=example("eyebright doctor\neyebright doctor --json | jq '.checks[] | select(.verdict != \"ok\")'"))
-def doctor(as_json: Json = False) -> int:
+@app.command(epilog=example(EXAMPLES))
+def doctor(
+    env_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--env-file",
+            exists=True,
+            dir_okay=False,
+            help="Take the settings of this file, too, as `eyebright serve` takes those of .env in its folder.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> int:
     """Say what stands in the way of training on this machine, and what to do about it. Changes nothing.
 
     Exit status 0: nothing does, though there may be warnings. 1: something does.
     """
     with busy("Looking…"):
-        checks = list(examine_here())
+        checks = list(examine_here(env_file))
     healthy = all(check.verdict is not Verdict.FAIL for check in checks)
     if as_json:
         emit({"ok": healthy, "checks": checks})

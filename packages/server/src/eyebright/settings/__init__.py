@@ -6,7 +6,7 @@ that of a system which Eyebright takes the place of (`ALIASES`): it counts where
 program may use only where a database of that system's callers is set.
 """
 
-from eyebright.settings.environment import Adopted, adopt, ignored_level, process_environment
+from eyebright.settings.environment import Adopted, adopt, foresee, ignored_level, process_environment
 from eyebright.settings.names import ALIASES, alias_of
 from eyebright.settings.refusals import require_server
 from eyebright.settings.sections import (
@@ -39,6 +39,7 @@ __all__ = [
     "WebhookSettings",
     "adopt",
     "alias_of",
+    "foresee",
     "ignored_level",
     "process_environment",
     "require_server",

@@ -69,18 +69,31 @@ def adopt(file: Path) -> Adopted:
     Only names that mean something to a server: `EYEBRIGHT_…`, the aliases, and what a library of ours reads. A file that is
     not there says nothing. Raises InvalidRequest for one that cannot be read, or that anybody may write.
     """
+    said = _said(file)
+    found = _adoptable(said)
+    os.environ.update((name, said[name]) for name in found.taken)
+    return found
+
+
+def foresee(file: Path) -> Adopted:
+    """What `adopt` would take, and nothing is taken. Raises as it does."""
+    return _adoptable(_said(file))
+
+
+def _said(file: Path) -> Mapping[str, str]:
     if not file.is_file():
-        return Adopted()
+        return {}
     if file.stat().st_mode & 0o002:
         raise InvalidRequest(f"{file} can be written by anybody, who could say what this server does; chmod o-w {file}")
     try:
         _require_parsable(file)
-        said = {name: value for name, value in dotenv_values(file).items() if value}
+        return {name: value for name, value in dotenv_values(file).items() if value}
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{file} cannot be read ({error}); mend it, or move it away") from None
-    ours = {name for name in said if is_ours(name) and name not in CLIENTS}
-    taken = {name: value for name, value in said.items() if name in ours and name not in os.environ}
-    os.environ.update(taken)
+
+
+def _adoptable(said: Mapping[str, str]) -> Adopted:
+    taken = (name for name in said if is_ours(name) and name not in CLIENTS and name not in os.environ)
     return Adopted(tuple(sorted(taken)), _left(said))
 
 
