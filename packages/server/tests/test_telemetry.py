@@ -3,8 +3,11 @@
 import json
 import logging
 
+import boto3
 import pytest
 import structlog
+from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
 
 from eyebright import telemetry
 from eyebright.settings import LogSettings
@@ -17,6 +20,7 @@ def restored():
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = handlers, level
+    logging.getLogger("eyebright").setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
 
@@ -47,6 +51,20 @@ def test_what_a_library_says_of_a_broker_that_is_away_is_not_said_twice(capsys):
     for name in ("aiormq.connection", "aio_pika.robust_connection", "httpx"):
         logging.getLogger(name).info("trying %s", name)
     logging.getLogger("aiormq.connection").error("Unexpected connection close", exc_info=OSError("reset"))
+    assert capsys.readouterr().err == ""
+
+
+def test_what_libraries_say_of_their_requests_is_not_written_at_the_finest_level(capsys, monkeypatch):
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"):
+        monkeypatch.setenv(f"AWS_{name}", "swordfish")
+    assert "too much" in said(capsys, level="debug")
+    manners = Config(retries={"total_max_attempts": 1}, connect_timeout=1)
+    store = boto3.client("s3", endpoint_url="http://127.0.0.1:9", region_name="here", config=manners)
+    with pytest.raises(EndpointConnectionError):
+        store.head_bucket(Bucket="bucket")
+    store.close()
+    for name in ("urllib3.connectionpool", "google.auth", "hpack.hpack", "httpx"):
+        logging.getLogger(name).debug("PUT /upload?upload_id=swordfish")
     assert capsys.readouterr().err == ""
 
 

@@ -35,9 +35,6 @@ def configure(settings: LogSettings) -> None:
         cache_logger_on_first_use=False,
     )
     logging.config.dictConfig(_logging(settings, shared))
-    if settings.level != "debug":
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every webhook
-        logging.getLogger("botocore").setLevel(logging.WARNING)  # where it found credentials
 
 
 def redact(_logger: Any, _method: str, event: Any) -> Any:
@@ -119,6 +116,8 @@ EXPOSITION_TYPE = CONTENT_TYPE_LATEST
 
 def _logging(settings: LogSettings, shared: list[Any]) -> dict[str, Any]:
     level = settings.level.upper()
+    # What libraries say while they are debugged holds whole headers, signatures, and addresses that open something by themselves.
+    of_others = "INFO" if level == "DEBUG" else level
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -131,8 +130,12 @@ def _logging(settings: LogSettings, shared: list[Any]) -> dict[str, Any]:
         },
         "filters": {"streams": {"()": lambda: _unless_cut_off}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "all"}},
-        "root": {"handlers": ["stderr"], "level": level},
+        "root": {"handlers": ["stderr"], "level": of_others},
         "loggers": {
+            "eyebright": {"level": level},
+            "eyebright_kit": {"level": level},
+            "httpx": {"level": "WARNING"},  # a line for every webhook
+            "botocore": {"level": "WARNING"},  # where it found credentials
             "uvicorn.error": {"filters": ["streams"]},
             "uvicorn": {"level": "WARNING"},  # its start-up lines repeat what we say ourselves
             "uvicorn.access": {"level": "INFO" if settings.access else "CRITICAL"},
