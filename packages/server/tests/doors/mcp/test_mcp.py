@@ -270,9 +270,9 @@ async def test_every_refusal_begins_with_its_code(operated, monkeypatch):
         ):
             assert (await refused(client, tool, **arguments)).startswith(f"{code}: "), tool
         assert "Did you mean 'describe_job'" in await refused(client, "describe_jobs")
-        for what in ("eyebright://jobs/job_1", "eyebright://cats/1"):
-            with pytest.raises(MCPError, match=r"^not_found: "):
-                await client.read_resource(what)
+        for what, way in (("jobs/job_1", "`list_jobs`"), ("cats/1", "eyebright://jobs/{job_id}")):
+            with pytest.raises(MCPError, match=rf"^not_found: .*{re.escape(way)}"):
+                await client.read_resource(f"eyebright://{what}")
 
         async def broken(*_):
             raise RuntimeError("the password is 1234")

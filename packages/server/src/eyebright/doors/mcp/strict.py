@@ -53,7 +53,9 @@ class StrictServer(MCPServer[Any]):
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         try:
             return await super().read_resource(uri, context)
-        except ResourceNotFoundError:
+        except ResourceNotFoundError as error:
+            if str(error).startswith(f"{NotFound.code}: "):  # a card's own words
+                raise
             there = ", ".join(each.uri_template for each in await self.list_resource_templates())
             raise ResourceNotFoundError(said(NotFound(f"there is no resource {uri}; there are {there}"))) from None
         except UnexpectedResourceError as error:
