@@ -137,14 +137,17 @@ async def test_what_cannot_be_fetched_or_read_is_told_in_the_projects_log(
         "file:///etc/passwd": 400,
         "http://127.0.0.1/pets.zip": 400,
     }
+    codes = {400: "config_invalid", 404: "dataset_invalid", 500: "dataset_invalid"}
     projects = {url: await add_project(callers, url) for url in expected}
+    projects["no row"] = await callers.add_project(metadata=SMALL)
+    expected["no row"] = 404
     async with served(tmp_path / "data", callers, line) as http:
         answers = await asyncio.gather(*(start(http, project) for project in projects.values()))
     assert {url: answer.status_code for url, answer in zip(expected, answers, strict=True)} == expected
     assert all(answer.json()["success"] is False for answer in answers)
-    for project in projects.values():
+    for url, project in projects.items():
         assert await has_status(callers, project, "failed")
-        assert (await lines_of(callers, project))[-1].startswith("Training failed")
+        assert (await lines_of(callers, project))[-1].startswith(f"Training failed ({codes[expected[url]]}): ")
 
 
 async def add_project(callers: Callers, gcs_url: str = DATA) -> str:

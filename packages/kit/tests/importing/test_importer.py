@@ -263,17 +263,23 @@ def test_what_lies_elsewhere_is_fetched_first(tmp_path: Path, pets: Path, site: 
 def test_what_is_not_there_is_said(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
     url, rules = site
     done = Import(tmp_path / "job", {"url": f"{url}/none.zip", "fetching": rules})
-    assert done.run() == ExitCode.BAD_CONFIG
-    assert (done.failed.code, done.failed.retryable) == (ErrorCode.CONFIG_INVALID, False)
+    assert done.run() == ExitCode.BAD_DATA
+    assert (done.failed.code, done.failed.retryable) == (ErrorCode.DATASET_INVALID, False)
     assert "none.zip" in done.failed.message
 
 
-def test_what_is_there_but_no_data_set_is_told_apart(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
+def test_what_is_there_but_no_data_set_is_refused_alike(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
     url, rules = site
     (tmp_path / "page.zip").write_text("<!doctype html>")
     done = Import(tmp_path / "job", {"url": f"{url}/page.zip", "fetching": rules})
     assert done.run() == ExitCode.BAD_DATA
     assert (done.failed.code, done.failed.retryable) == (ErrorCode.DATASET_INVALID, False)
+
+
+def test_what_is_no_address_is_told_apart(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
+    done = Import(tmp_path / "job", {"url": "gs://bucket/../set.zip", "fetching": site[1]})
+    assert done.run() == ExitCode.BAD_CONFIG
+    assert (done.failed.code, done.failed.retryable) == (ErrorCode.CONFIG_INVALID, False)
 
 
 def test_a_place_that_stays_away_is_not_asked_by_the_next_attempt_again(

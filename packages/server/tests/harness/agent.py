@@ -49,11 +49,11 @@ class Bucket(InlineImports):
     def _missing(self, spec: JobSpec, url: str) -> None:
         handle, message = Handle(spec.job_id, spec.attempt), f"there is nothing at {url}"
         errors = ({"code": "not_found", "field": "url", "message": message},)
-        said = Failed(code=ErrorCode.CONFIG_INVALID, message=message, retryable=False, errors=errors)
+        said = Failed(code=ErrorCode.DATASET_INVALID, message=message, retryable=False, errors=errors)
         self.say(handle, "started", pid=1, host="here")
         self.say(handle, "progress", epoch=1, epochs=1, step=0, steps=100, unit="bytes")  # as an importer counts
         self.say(handle, "failed", **said.model_dump(mode="json"))
-        self.exit(handle, 64)
+        self.exit(handle, 65)
 
 
 class Agent:

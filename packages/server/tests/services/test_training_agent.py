@@ -766,6 +766,14 @@ async def test_an_object_that_is_not_there_is_404(agent: Agent):
     assert "none.zip" in (await agent.lines(project))[-1]
 
 
+async def test_what_is_missing_has_one_code_be_it_a_row_or_an_object(agent: Agent):
+    for url in (None, f"{BUCKET}/none.zip"):
+        project = await agent.add_project(gcs_url=url)
+        assert (await outcome(agent, project)).status_code == 404
+        await agent.turn()
+        assert (await agent.lines(project))[-1].startswith("Training failed (dataset_invalid): ")
+
+
 async def test_data_that_are_no_data_set_are_500(agent: Agent):
     (agent.folder / "bucket/pets.zip").write_bytes(b"no zip")
     project = await agent.add_project()

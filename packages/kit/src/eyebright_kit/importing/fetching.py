@@ -14,8 +14,8 @@ from eyebright_kit.remote.failure import Stopped as FetchStopped
 from eyebright_kit.runtime import Context, Stopped
 from eyebright_wire.events import Unit
 
-#: What speaks against the data; all else that does not pass by itself speaks against the address.
-_OF_THE_DATA = frozenset({FetchCode.NOT_A_ZIP, FetchCode.UNSAFE_NAME, FetchCode.TOO_LARGE})
+#: What speaks against the data, as that there are none does; all else that does not pass by itself speaks against the address.
+_OF_THE_DATA = frozenset({FetchCode.NOT_FOUND, FetchCode.NOT_A_ZIP, FetchCode.UNSAFE_NAME, FetchCode.TOO_LARGE})
 
 
 def fetched(ctx: Context, url: str, rules: Fetching, into: Path) -> Path:
