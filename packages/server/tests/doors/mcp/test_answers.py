@@ -28,6 +28,15 @@ async def answered(client: Any, tool: str, **arguments: Any) -> dict[str, Any]:
     return found
 
 
+async def test_the_text_beside_an_answer_is_no_longer_than_the_answer(site):
+    """Agents that know no structured content are sent nothing else."""
+    async with agent(site) as client:
+        found = await client.call_tool("list_trainers", {})
+    (text,) = found.content
+    assert json.loads(text.text) == found.structured_content
+    assert len(text.text) == len(json.dumps(found.structured_content, ensure_ascii=False, separators=(",", ":")))
+
+
 async def test_a_data_set_of_thousands_of_classes(site):
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:

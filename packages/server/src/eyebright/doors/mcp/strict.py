@@ -14,8 +14,9 @@ from mcp.server.mcpserver.exceptions import (
     UnexpectedToolError,
 )
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult
+from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, TextContent
 from pydantic import AnyUrl, ValidationError
+from pydantic_core import to_json
 
 from eyebright.core.misfit import fields_of, misfit
 from eyebright.core.resolve import nearest
@@ -39,7 +40,7 @@ class StrictServer(MCPServer[Any]):
         if misfits := _misfits(arguments, known):
             raise ToolError(said(misfits))
         try:
-            return await super().call_tool(name, arguments, context)
+            return _compact(await super().call_tool(name, arguments, context))
         except UnexpectedToolError as error:  # the SDK logs its cause
             raise UnexpectedToolError(said(EyebrightError())) from error.__cause__
         except ToolError as error:
@@ -86,6 +87,14 @@ class StrictServer(MCPServer[Any]):
                 "`eyebright mcp --persona operator`, or a token of `eyebright token --persona operator`"
             )
         return NotFound(f"there is no tool {name!r:.200}.{nearest(name, self._known)}")
+
+
+def _compact(answer: CallToolResult | InputRequiredResult) -> CallToolResult | InputRequiredResult:
+    """Its text without the SDK's indentation, which makes tables of numbers seven times as long as the limit counts them."""
+    if isinstance(answer, InputRequiredResult) or answer.structured_content is None:
+        return answer
+    text = to_json(answer.structured_content).decode()
+    return answer.model_copy(update={"content": [TextContent(type="text", text=text)]})
 
 
 def _misfits(arguments: Collection[str], known: Collection[str]) -> EyebrightError | None:
