@@ -61,7 +61,11 @@ class Endpoints:
         else:
             ceph: Ceph = self._request.getfixturevalue("ceph")
             endpoint = ceph.endpoint
-        s3_client(endpoint).create_bucket(Bucket=BUCKET)
+        client = s3_client(endpoint)
+        client.create_bucket(Bucket=BUCKET)
+        # Ceph makes a pool for the first upload in parts, for longer than `IMPATIENT` waits: it would be begun twice.
+        begun = client.create_multipart_upload(Bucket=BUCKET, Key="first")
+        client.abort_multipart_upload(Bucket=BUCKET, Key="first", UploadId=begun["UploadId"])
         return endpoint
 
 
