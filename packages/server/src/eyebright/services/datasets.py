@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from eyebright.core.callers import TRAINING_AGENT, require_unreserved
+from eyebright.core.callers import require_unreserved
 from eyebright.core.job import Job
 from eyebright.core.records import Dataset, Version
 from eyebright.core.resolve import nearest
@@ -130,11 +130,17 @@ class Datasets:
 
         `body_sha256` tells the order apart from another one of its key, where its caller said it in other words.
         """
-        if source != TRAINING_AGENT:
-            require_unreserved(_labels(order))
+        require_unreserved(_labels(order))
         body_sha256 = body_sha256 or sha256_of(order)
         if key is not None and (known := await self._taken(source, key, body_sha256)):
             return job_view((await self._jobs.get(known)).job)
+        return await self.place(order, source, key, body_sha256)
+
+    async def place(
+        self, order: DatasetImport | DatasetInspection, source: str, key: str | None, body_sha256: str
+    ) -> JobView:
+        """As `order`, for whoever knows that its key is new; if it is not any more, that is one job all the same. Any label may
+        be given."""
         if isinstance(order, DatasetImport) and order.train is not None:
             order = order.model_copy(update={"train": await self._check(order.train)})
         job = self._job(order, await self._source(order))

@@ -151,7 +151,8 @@ class Starting:
         return not is_under_way(last) and await self._ledger.has_told(last)
 
     async def _ordered(self, assignment: Assignment, last: Job | None, untold: Job | None) -> str:
-        """Two at once find the same key, and make one job. `untold`: a refusal that is still to be told, and once is enough."""
+        """Two at once find the same key, and make one job. It is new, or there would be a job after `last`. `untold`: a refusal
+        that is still to be told, and once is enough."""
         project = assignment.project
         key = f"{project.id}/{last.id if last else ''}"
         sha256 = hashlib.sha256(key.encode()).hexdigest()
@@ -167,7 +168,7 @@ class Starting:
 
     async def _begun(self, project: CallersProject, order: DatasetImport, key: str, sha256: str) -> str:
         try:
-            return (await self._datasets.order(order, source=TRAINING_AGENT, key=key, body_sha256=sha256)).id
+            return (await self._datasets.place(order, TRAINING_AGENT, key, sha256)).id
         except ConfigInvalid as why:
             raise in_their_words(why, project.metadata) from why
 
