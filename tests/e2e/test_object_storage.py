@@ -62,9 +62,15 @@ def test_whatever_becomes_of_an_import_its_workplace_is_cleared(tmp_path: Path, 
         assert keys("mine/blobs/") == kept
 
 
-@pytest.mark.parametrize(("bucket", "found"), [("missing", "NoSuchBucket"), ("away", "connect")])
+@pytest.mark.parametrize(
+    ("bucket", "found", "told"),
+    [
+        ("missing", "NoSuchBucket", "check EYEBRIGHT_STORAGE__PLACE"),
+        ("away", "gives no answer", "EYEBRIGHT_STORAGE__ENDPOINT says where it is"),
+    ],
+)
 def test_a_bucket_that_cannot_be_written_is_told_at_the_start(
-    tmp_path: Path, endpoint: str, bucket: str, found: str
+    tmp_path: Path, endpoint: str, bucket: str, found: str, told: str
 ) -> None:
     done = eyebright(
         tmp_path / "data",
@@ -76,4 +82,4 @@ def test_a_bucket_that_cannot_be_written_is_told_at_the_start(
     assert done.code != 0
     assert f"s3://{bucket}/mine/probe/" in done.err
     assert found in done.err
-    assert "check EYEBRIGHT_STORAGE__PLACE" in done.err
+    assert told in done.err

@@ -71,7 +71,7 @@ def test_an_unknown_id_is_told_with_where_to_find_the_known_ones(cli: Cli, kind:
 def test_a_finished_job_cannot_be_cancelled(cli: Cli, done: JobView) -> None:
     shown = cli("jobs", "cancel", done.id)
     assert shown.code == Exit.CONFLICT
-    assert "already succeeded" in shown.err
+    assert "is over (succeeded)" in shown.err
 
 
 def test_a_running_job_can_be_cancelled(cli: Cli, client: Client, done: JobView) -> None:

@@ -13,6 +13,7 @@ from eyebright.errors import (
     StorageFull,
     TooLarge,
     TooManyRequests,
+    TrainingFailed,
     Unauthenticated,
     Unavailable,
 )
@@ -48,6 +49,7 @@ MEANINGS = {
 BY_ERROR: tuple[tuple[type[EyebrightError], Exit], ...] = (
     (GuardViolated, Exit.INTERNAL),
     (DatasetInvalid, Exit.NO),
+    (TrainingFailed, Exit.NO),
     (InvalidRequest, Exit.USAGE),
     (TooLarge, Exit.USAGE),
     (NotFound, Exit.NOT_FOUND),
