@@ -11,7 +11,6 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from eyebright import errors
 from eyebright.cli.reference import page as cli_page
 from eyebright.doors.amqp import asyncapi
 from eyebright.services.messages import SETTINGS
@@ -20,9 +19,10 @@ from eyebright.website import openapi
 from eyebright_kit.archive import Refusal
 from eyebright_kit.data.findings import CATALOGUE
 from eyebright_kit.remote.failure import PASSING, FetchCode
-from eyebright_wire.errors import RETRYABLE, ErrorCode
+from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import BODIES
 from eyebright_wire.queue import ParkedReason, QueueAnswer, QueuedImage, QueueMessage, QueueOutcome, StyleData
+from eyebright_wire.taxonomy import TAXONOMY
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 WRITTEN = "<!-- Written by `make reference` from the code; a test fails when it differs. -->\n"
@@ -35,9 +35,9 @@ does not know.
 ERRORS = """\
 # Errors
 
-## Of requests
-
-Answers are `application/problem+json` with `code`, `status`, `detail` and, where several things are wrong, `errors`.
+A request that is refused is answered with `application/problem+json`: `code`, `status`, `detail`, `retryable`, `remedy` and,
+where several things are wrong, `errors`. A job that failed, was cancelled, or waits to be tried again has `reason`, `message`
+and `remedy`; of these, "again" says whether it is tried again by itself, within its budget, unless the trainer knows better.
 """
 QUEUE = """\
 # The message queue
@@ -169,19 +169,11 @@ def data_sets() -> Iterator[str]:
 
 def error_codes() -> Iterator[str]:
     yield WRITTEN + ERRORS
-    yield "| code | status | meaning |\n|---|---|---|"
-    for error in _tree(errors.EyebrightError):
-        yield f"| `{error.code}` | {error.status} | {(error.__doc__ or '').strip()} |"
-    yield "\n## Of jobs\n\nThe `reason` of a job that failed, was cancelled, or waits to be tried again.\n"
-    yield "| reason | tried again |\n|---|---|"
-    for code in ErrorCode:
-        yield f"| `{code}` | {'yes, within its budget' if code in RETRYABLE else 'no, unless the trainer says so'} |"
-
-
-def _tree(error: type[errors.EyebrightError]) -> Iterator[type[errors.EyebrightError]]:
-    yield error
-    for child in error.__subclasses__():
-        yield from _tree(child)
+    yield "| code | of requests | of jobs | again | meaning | what to do |\n|---|---|---|---|---|---|"
+    reasons = set(ErrorCode)
+    for code, kind in TAXONOMY.items():
+        job, again = "yes" if code in reasons else "", "can help" if kind.retryable else "no"
+        yield f"| `{code}` | {kind.status or ''} | {job} | {again} | {kind.meaning} | {kind.remedy} |"
 
 
 def api() -> Iterator[str]:

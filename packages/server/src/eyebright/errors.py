@@ -1,33 +1,34 @@
 """Everything that Eyebright refuses or fails to do.
 
-EyebrightError                500  internal
-├── InvalidRequest            422  invalid_request
-│   ├── ConfigInvalid         422  config_invalid
-│   ├── DatasetInvalid        422  dataset_invalid
-│   ├── LicenceDenied         422  licence_denied
-│   └── KeyReused             422  idempotency_key_reused
-├── Unauthenticated           401  unauthenticated
-├── Forbidden                 403  forbidden
-├── NotFound                  404  not_found
-├── Conflict                  409  conflict
-│   ├── FolderTaken           409  folder_taken
-│   ├── EventGap              409  gap
-│   ├── Fenced                409  fenced
-│   ├── EventConflict         409  event_conflict
-│   ├── Locked                423  locked
-│   └── GuardViolated         500  guard_violated
-├── TooLarge                  413  too_large
-├── TooManyRequests           429  too_many_requests
-├── StorageFull               507  disk_full
-├── TrainingFailed            500  training_failed
-│   └── NotHandedOver         500  not_handed_over
-└── Unavailable               503  unavailable
-    ├── StorageUnusable       503  storage_error
-    └── TrainerUnavailable    503  trainer_unavailable
-        └── TrainerMissing    503  trainer_missing
+EyebrightError
+├── InvalidRequest
+│   ├── ConfigInvalid
+│   ├── DatasetInvalid
+│   ├── LicenceDenied
+│   └── KeyReused
+├── Unauthenticated
+├── Forbidden
+├── NotFound
+├── Conflict
+│   ├── FolderTaken
+│   ├── EventGap
+│   ├── Fenced
+│   ├── EventConflict
+│   ├── Locked
+│   └── GuardViolated
+├── TooLarge
+├── TooManyRequests
+├── StorageFull
+├── TrainingFailed
+│   └── NotHandedOver
+└── Unavailable
+    ├── StorageUnusable
+    └── TrainerUnavailable
+        └── TrainerMissing
 
-`code` is the stable machine name; the docstring is the default message. A message says what was found, what was expected and
-what to do; where that is not the same at every door, it is a `Way`.
+Its `code` is the stable machine name; what is true of the whole kind – HTTP status, whether trying again can help, the default
+message, what to do – stands in `eyebright_wire.taxonomy`. A message says what was found, what was expected and what to do; where
+that is not the same at every door, it is a `Way`.
 """
 
 import errno
@@ -36,6 +37,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
+
+from eyebright_wire.taxonomy import TAXONOMY
 
 
 class Way(StrEnum):
@@ -55,10 +58,12 @@ class Way(StrEnum):
 
 
 class EyebrightError(Exception):
-    """Something went wrong inside Eyebright; the server's log has the details."""
-
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
+
+    def __init_subclass__(cls, code: str) -> None:
+        super().__init_subclass__()
+        cls.code, cls.status = code, TAXONOMY[code].status or cls.status
 
     def __init__(
         self,
@@ -69,7 +74,7 @@ class EyebrightError(Exception):
         about: Mapping[str, str] | None = None,
     ) -> None:
         """`about` has what the way names in braces."""
-        self._found = message or (self.__doc__ or "").strip()
+        self._found = message or TAXONOMY[self.code].meaning
         self._way, self._about = way, about or {}
         super().__init__(self.said({}))
         self.message = str(self)
@@ -83,111 +88,58 @@ class EyebrightError(Exception):
         return f"{self._found}{' ' if self._found.endswith(('.', '?')) else '; '}{way}"
 
 
-class InvalidRequest(EyebrightError):
-    """The request is not understood."""
-
-    code, status = "invalid_request", 422
+class InvalidRequest(EyebrightError, code="invalid_request"): ...
 
 
-class ConfigInvalid(InvalidRequest):
-    """The training configuration does not fit the trainer."""
-
-    code = "config_invalid"
+class ConfigInvalid(InvalidRequest, code="config_invalid"): ...
 
 
-class DatasetInvalid(InvalidRequest):
-    """The data set cannot serve this task."""
-
-    code = "dataset_invalid"
+class DatasetInvalid(InvalidRequest, code="dataset_invalid"): ...
 
 
-class LicenceDenied(InvalidRequest):
-    """The trainer's licence is refused by this server's policy."""
-
-    code = "licence_denied"
+class LicenceDenied(InvalidRequest, code="licence_denied"): ...
 
 
-class KeyReused(InvalidRequest):
-    """This key was already used for another order. Use a new key for a new order."""
-
-    code = "idempotency_key_reused"
+class KeyReused(InvalidRequest, code="idempotency_key_reused"): ...
 
 
-class Unauthenticated(EyebrightError):
-    """A token is needed: send `Authorization: Bearer <token>`."""
-
-    code, status = "unauthenticated", 401
+class Unauthenticated(EyebrightError, code="unauthenticated"): ...
 
 
-class Forbidden(EyebrightError):
-    """This token does not allow that."""
-
-    code, status = "forbidden", 403
+class Forbidden(EyebrightError, code="forbidden"): ...
 
 
-class NotFound(EyebrightError):
-    """Nothing with that name exists."""
-
-    code, status = "not_found", 404
+class NotFound(EyebrightError, code="not_found"): ...
 
 
-class Conflict(EyebrightError):
-    """The present state does not allow that."""
-
-    code, status = "conflict", 409
+class Conflict(EyebrightError, code="conflict"): ...
 
 
-class FolderTaken(Conflict):
-    """Another server works on the data folder."""
-
-    code = "folder_taken"
+class FolderTaken(Conflict, code="folder_taken"): ...
 
 
-class EventGap(Conflict):
-    """Events must arrive without holes."""
-
-    code = "gap"
-
+class EventGap(Conflict, code="gap"):
     def __init__(self, expected: int) -> None:
         super().__init__(f"the next event must be number {expected}; send again from there")
         self.expected = expected
 
 
-class Fenced(Conflict):
-    """This attempt is over: another has taken its place, or the job has ended."""
-
-    code = "fenced"
+class Fenced(Conflict, code="fenced"): ...
 
 
-class EventConflict(Conflict):
-    """An event with this number but other content is already stored."""
-
-    code = "event_conflict"
+class EventConflict(Conflict, code="event_conflict"): ...
 
 
-class Locked(Conflict):
-    """Another request is at work on this; try again when it has ended."""
-
-    code, status = "locked", 423
+class Locked(Conflict, code="locked"): ...
 
 
-class GuardViolated(Conflict):
-    """The store refused a change that the rules forbid. That is a mistake in Eyebright; nothing was changed."""
-
-    code, status = "guard_violated", 500
+class GuardViolated(Conflict, code="guard_violated"): ...
 
 
-class TooLarge(EyebrightError):
-    """That is larger than this server accepts."""
-
-    code, status = "too_large", 413
+class TooLarge(EyebrightError, code="too_large"): ...
 
 
-class TooManyRequests(EyebrightError):
-    """This is asked too often."""
-
-    code, status = "too_many_requests", 429
-
+class TooManyRequests(EyebrightError, code="too_many_requests"):
     def __init__(
         self,
         message: str | None = None,
@@ -199,51 +151,29 @@ class TooManyRequests(EyebrightError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class StorageFull(EyebrightError):
-    """The disk is full. Free some space; nothing that was stored before is lost."""
-
-    code, status = "disk_full", 507
+class StorageFull(EyebrightError, code="disk_full"): ...
 
 
-class TrainingFailed(EyebrightError):
-    """The training has failed."""
-
-    code = "training_failed"
-
+class TrainingFailed(EyebrightError, code="training_failed"):
     def __init__(self, message: str | None = None, *, errors: Sequence[dict[str, Any]] = (), reason: str = "") -> None:
         """`reason`: the code of what went wrong."""
         super().__init__(message, errors=errors)
         self.reason = reason
 
 
-class NotHandedOver(TrainingFailed):
-    """A training has ended well, and its callers do not get its model."""
-
-    code = "not_handed_over"
+class NotHandedOver(TrainingFailed, code="not_handed_over"): ...
 
 
-class Unavailable(EyebrightError):
-    """A part that this needs is not reachable at present; try again."""
-
-    code, status = "unavailable", 503
+class Unavailable(EyebrightError, code="unavailable"): ...
 
 
-class StorageUnusable(Unavailable):
-    """The place where this is to be put is not there. Trying again helps once somebody has changed something."""
-
-    code = "storage_error"
+class StorageUnusable(Unavailable, code="storage_error"): ...
 
 
-class TrainerUnavailable(Unavailable):
-    """No installed trainer can do this."""
-
-    code = "trainer_unavailable"
+class TrainerUnavailable(Unavailable, code="trainer_unavailable"): ...
 
 
-class TrainerMissing(TrainerUnavailable):
-    """No trainer that could do this is installed."""
-
-    code = "trainer_missing"
+class TrainerMissing(TrainerUnavailable, code="trainer_missing"): ...
 
 
 def key_reused() -> KeyReused:

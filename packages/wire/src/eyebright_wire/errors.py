@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from eyebright_wire.taxonomy import TAXONOMY
+
 
 class ErrorCode(StrEnum):
     """Why a job ended, or could not begin."""
@@ -27,16 +29,7 @@ class ErrorCode(StrEnum):
 
 #: Trying the same job again can help. Anything else would only fail the same way; `trainer_error` is an exception in the
 #: training code, which is retried only when the trainer itself says that it can help.
-RETRYABLE = frozenset(
-    {
-        ErrorCode.NO_CAPACITY,
-        ErrorCode.PREEMPTED,
-        ErrorCode.WORKER_LOST,
-        ErrorCode.HUNG,
-        ErrorCode.STORAGE_ERROR,
-        ErrorCode.INTERNAL_ERROR,
-    }
-)
+RETRYABLE = frozenset(code for code in ErrorCode if TAXONOMY[code].retryable)
 
 
 class ExitCode:

@@ -14,6 +14,7 @@ from eyebright_wire.jobs import JobKind, JobState, PreflightRequest, Stage, kind
 from eyebright_wire.model import Line, RequestModel, Whole, WireModel
 from eyebright_wire.names import DatasetName
 from eyebright_wire.predictions import ClassMask, ClassScore, FoundObject
+from eyebright_wire.taxonomy import TAXONOMY
 
 T = TypeVar("T")
 
@@ -115,6 +116,11 @@ class JobView(WireModel):
     @property
     def kind(self) -> JobKind:
         return kind_of(self.trainer)
+
+    @computed_field(description="What to do about the reason; empty without one")
+    @property
+    def remedy(self) -> str:
+        return TAXONOMY[self.reason].remedy if self.reason else ""
 
 
 class PreflightFinding(WireModel):
@@ -485,5 +491,7 @@ class ProblemDetails(WireModel):
     status: int
     detail: str
     code: str
+    retryable: bool = Field(default=False, description="The very same request can succeed later")
+    remedy: str = Field(default="", description="What helps against this kind of failure")
     errors: tuple[dict[str, Any], ...] = ()
     expected: int | None = None  # with code `gap`: the next event number

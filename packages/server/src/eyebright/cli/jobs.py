@@ -359,6 +359,7 @@ def _facts(job: JobView, folder: Path | None) -> list[tuple[str, object]]:
     return [
         ("job", f"{job.id}  {job.name}"),
         ("state", headline(job)),
+        ("what helps", job.remedy),
         ("progress", epoch_line(job.progress) if job.progress else ""),
         ("metrics", metrics_line(job.metrics)),
         ("trainer", f"{job.trainer}  {job.task}  {job.model}"),

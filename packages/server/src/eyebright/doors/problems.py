@@ -19,11 +19,13 @@ from eyebright.core.misfit import fields_of, misfit
 from eyebright.errors import EventConflict, EventGap, EyebrightError, StorageFull, is_full
 from eyebright.telemetry import Instruments
 from eyebright_wire.resources import ProblemDetails
+from eyebright_wire.taxonomy import TAXONOMY
 
 log = structlog.stdlib.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+#: Of what the framework itself refuses.
+FRAMEWORK = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _ALWAYS = (401, 403, 422)
 
 
@@ -56,8 +58,16 @@ def render(
     expected: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
+    kind = TAXONOMY[code]
     problem = ProblemDetails(
-        title=_title(status), status=status, detail=detail, code=code, errors=tuple(errors), expected=expected
+        title=_title(status),
+        status=status,
+        detail=detail,
+        code=code,
+        retryable=kind.retryable,
+        remedy=kind.remedy,
+        errors=tuple(errors),
+        expected=expected,
     )
     return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
 
@@ -110,7 +120,7 @@ def _fields_of(model: type[BaseModel]) -> Collection[str]:
 
 async def _on_http(request: Request, error: HTTPException) -> Response:
     """What the framework itself refuses."""
-    code = _CODES.get(error.status_code, "invalid_request")
+    code = FRAMEWORK.get(error.status_code, "invalid_request")
     detail = str(error.detail)
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = f"there is nothing at {request.url.path}; GET /openapi.json lists every path"
