@@ -156,6 +156,18 @@ def test_the_tree_is_frozen_and_keeps_the_token_to_itself():
     assert "swordfish" not in repr(found)
 
 
+def test_the_public_address_is_one_that_paths_can_follow(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_PUBLIC_URL", "https://train.lab:8443/eyebright/")
+    assert Settings().public_url == "https://train.lab:8443/eyebright"
+
+
+def test_a_password_in_the_public_address_is_refused_and_not_repeated(monkeypatch):
+    monkeypatch.setenv("EYEBRIGHT_PUBLIC_URL", "https://us:swordfish@train.lab")
+    with pytest.raises(InvalidRequest, match="EYEBRIGHT_PUBLIC_URL holds a name or password") as caught:
+        Settings()
+    assert "swordfish" not in caught.value.message
+
+
 @pytest.mark.parametrize("url", ["foo", "localhost:8765", "ftp://train.example.org", "http://"])
 def test_what_is_no_address_of_a_server_is_refused(monkeypatch, url):
     monkeypatch.setenv("EYEBRIGHT_URL", url)

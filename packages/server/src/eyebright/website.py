@@ -43,7 +43,7 @@ def web(
         token=token,
         public=frozenset[str]().union(*(door.public for door in doors)),
         job_paths=[pattern for door in doors for pattern in door.job_paths],
-        hosts=own_names(settings.host, settings.allowed_hosts),
+        hosts=own_names(settings.host, settings.allowed_hosts, settings.public_url),
         now_ms=clock.now_ms,
         origins=settings.allowed_origins,
         agent_paths=frozenset[str]().union(*(door.agent_paths for door in doors if isinstance(door, AgentDoor))),

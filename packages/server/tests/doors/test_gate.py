@@ -147,9 +147,16 @@ async def test_a_name_that_was_allowed_is_answered(tmp_path):
         assert (await site.get("/health", headers={"Host": "train3.lab"})).status_code == 403
 
 
+async def test_the_name_that_trainers_on_other_machines_call_is_answered(tmp_path):
+    async with make_site(tmp_path, public_url="https://Train.lab:8443/eyebright/") as site:
+        assert (await site.get("/health", headers={"Host": "train.lab:8443"})).status_code == 200
+        assert (await site.get("/health", headers={"Host": "lab"})).status_code == 403
+
+
 def test_a_server_on_every_address_is_not_called_by_that_wildcard():
     assert own_names("0.0.0.0", ()) == {"127.0.0.1", "localhost", "[::1]"}
     assert "[fd00::7]" in own_names("fd00::7", ())
+    assert "[fd00::8]" in own_names("fd00::7", (), "http://[fd00::8]:80")
 
 
 async def test_web_sockets_are_closed(site):

@@ -64,7 +64,8 @@ async def serve_in(
         listener = Listener(settings.host, settings.port)
         stack.callback(listener.close)
         parts = await stack.enter_async_context(opened(settings, folder))
-        app = await stack.enter_async_context(running(settings, parts, token=token, base_url=listener.url))
+        base_url = settings.public_url or listener.url
+        app = await stack.enter_async_context(running(settings, parts, token=token, base_url=base_url))
         if settings.embedded:
             stack.push_async_callback(cancelled, asyncio.create_task(_leave_when_idle(settings, parts, listener)))
         else:

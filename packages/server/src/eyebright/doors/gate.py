@@ -9,6 +9,7 @@ import hmac
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -104,10 +105,11 @@ def bearer(headers: Headers) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def own_names(host: str, more: Collection[str]) -> frozenset[str]:
-    """What a server that listens on `host` may be called."""
+def own_names(host: str, more: Collection[str], public_url: str | None = None) -> frozenset[str]:
+    """What a server that listens on `host`, and is reached at `public_url` by others, may be called."""
     listening = () if host in WILDCARDS else (f"[{host}]" if ":" in host else host,)
-    return frozenset(name.lower() for name in (*LOOPBACK, *listening, *more))
+    public = (_without_port(urlsplit(public_url).netloc),) if public_url else ()
+    return frozenset(name.lower() for name in (*LOOPBACK, *listening, *public, *more))
 
 
 def _without_port(host: str) -> str:

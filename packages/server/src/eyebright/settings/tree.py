@@ -29,7 +29,7 @@ from eyebright.settings.sections import (
     UploadSettings,
     WebhookSettings,
 )
-from eyebright.settings.values import Database, Folder, Licences, Server, Words
+from eyebright.settings.values import Database, Folder, Licences, PublicUrl, Server, Words
 
 
 class Settings(BaseSettings):
@@ -65,6 +65,10 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="The address to listen on")
     port: int = Field(default=8765, ge=0, le=65535, description="0 takes a free one; server.json tells which")
+    public_url: PublicUrl | None = Field(
+        default=None,
+        description="Where trainers on other machines reach this server; default: the address that it listens on",
+    )
     allowed_hosts: Words = Field(default=(), description="Names this server is called by, beside loopback; * = any")
     allowed_origins: Words = Field(default=(), description="Web pages of other servers that may call this one")
     embedded: bool = Field(default=False, description="End when no job is unfinished and nobody has called for a while")

@@ -88,6 +88,10 @@ def _has_port_or_none(parts: SplitResult) -> bool:
         return False
 
 
+def _public(url: str) -> str:
+    return server(url, "let each caller send its own token").rstrip("/")
+
+
 def _store(url: str) -> str:
     return server(url, "set the variables that the store's own tools read")
 
@@ -192,6 +196,7 @@ WebSchemes = Annotated[tuple[Literal["https", "http"], ...], NoDecode, BeforeVal
 Endpoint = Annotated[str, AfterValidator(_store)]
 PresentFile = Annotated[FilePath, AfterValidator(_absolute)]
 Server = Annotated[str, AfterValidator(server)]
+PublicUrl = Annotated[str, AfterValidator(_public)]
 Backend = Annotated[str, AfterValidator(_backend)]
 Broker = Annotated[str, AfterValidator(_broker)]
 Postgres = Annotated[str, AfterValidator(_postgres)]
