@@ -9,10 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from eyebright.ports.executor import Environment, Handle, Liveness, Slot, Vital
+from eyebright.ports.executor import Environment
 from eyebright.settings import Settings
 from eyebright_wire.events import Event
 from eyebright_wire.jobs import JobSpec
+from eyebright_wire.runs import Handle, Liveness, Slot, Vital
 
 
 class SilentExecutor:

@@ -24,7 +24,7 @@ from benchmarks.figure import Family, Figure, NotHere
 from benchmarks.pictures import photographed_objects, photographs
 from benchmarks.server import ROOT
 from benchmarks.spread import middle, say
-from eyebright.executors.child_environment import child_environment
+from eyebright_kit.keeping.child_environment import child_environment
 
 TRAINERS = ROOT / "packages/trainers"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from eyebright.executors.run_directory import RunDirectory
 from eyebright.folder import DataFolder
-from eyebright.ports.executor import Handle
 from eyebright.testing import ManualClock
 from eyebright_kit import disk
+from eyebright_kit.keeping.run_directory import RunDirectory
+from eyebright_wire.runs import Handle
 
 
 def spec_of(folder: Path) -> Path:

@@ -13,13 +13,14 @@ from itertools import count
 from pathlib import Path
 
 from eyebright.errors import EyebrightError, NotFound
-from eyebright.ports.executor import Environment, Handle, Liveness, Room, Slot, Vital
+from eyebright.ports.executor import Environment, Room
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
 from eyebright_wire.predictions import ClassScore
 from eyebright_wire.resources import TrainerView
+from eyebright_wire.runs import Handle, Liveness, Slot, Vital
 
 _EPOCH_MS = 1_700_000_000_000
 

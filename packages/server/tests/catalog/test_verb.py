@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eyebright.catalog.verb import ask
-from eyebright.executors.child_environment import child_environment
+from eyebright_kit.keeping.child_environment import child_environment
 
 SERVED = {
     "PATH": "/usr/bin",

@@ -24,17 +24,19 @@ import pytest
 
 from eyebright import plugins
 from eyebright.errors import StorageFull, Unavailable
-from eyebright.executors import local_run, processes, run_directory
-from eyebright.executors.child_environment import RUN_MARK
-from eyebright.executors.local import CREDENTIALS, LocalExecutor, LocalExecutorSettings
+from eyebright.executors.local import LocalExecutor, LocalExecutorSettings
 from eyebright.ports.clock import SystemClock
-from eyebright.ports.executor import Environment, Executor, Handle, Liveness, Vital
+from eyebright.ports.executor import Environment, Executor
 from eyebright.settings import Settings
 from eyebright_kit.cgroup import Cgroup
+from eyebright_kit.keeping import local_run, processes, run_directory
+from eyebright_kit.keeping.child_environment import RUN_MARK
+from eyebright_kit.keeping.inheritance import CREDENTIALS
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.events import Heartbeat
 from eyebright_wire.jobs import DatasetGrant, JobSpec, Resources
 from eyebright_wire.manifest import TrainerManifest
+from eyebright_wire.runs import Handle, Liveness, Vital
 
 SECONDS = timedelta(seconds=1)
 AT_ONCE = timedelta(0)

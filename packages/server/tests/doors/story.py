@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 from harness.site import API, Site, bearer, bmp, pets, with_text
 
-from eyebright.ports.executor import Handle
+from eyebright_wire.runs import Handle
 
 Telling = AsyncIterator[tuple[str, httpx.Response]]
 

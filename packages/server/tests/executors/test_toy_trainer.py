@@ -13,10 +13,11 @@ from eyebright.catalog.builtin import toy
 from eyebright.catalog.trainers import CHECKOUT, CatalogSettings, TrainerCatalog
 from eyebright.executors.local import LocalExecutor, LocalExecutorSettings
 from eyebright.executors.prediction import ChildProcessPredictor
-from eyebright.ports.executor import Environment, Handle, Liveness, Vital
+from eyebright.ports.executor import Environment
 from eyebright.settings import process_environment
 from eyebright_kit.runtime.tinyjob import TinyJob
 from eyebright_wire.jobs import JobSpec
+from eyebright_wire.runs import Handle, Liveness, Vital
 
 INSTALLED = (CHECKOUT / toy.project / ".venv" / "bin" / "python").exists()
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="the toy trainer is not installed: make trainers")

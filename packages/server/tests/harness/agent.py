@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 
-from eyebright.ports.executor import Handle
 from eyebright.settings import TrainingAgentSettings
 from eyebright.stores.projects.sql import SqlCallers
 from eyebright.testing import FakeCatalog, toy_manifest
@@ -19,6 +18,7 @@ from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Failed
 from eyebright_wire.jobs import JobKind, JobSpec
 from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
+from eyebright_wire.runs import Handle
 from harness.callers import TABLES, Callers
 from harness.importing import InlineImports
 from harness.site import Site, pets

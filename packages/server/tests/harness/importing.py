@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from eyebright.ports.executor import Environment, Handle
+from eyebright.ports.executor import Environment
 from eyebright.testing import FakeExecutor
 from eyebright_kit.importing.handover import REPORT, WORK
 from eyebright_kit.importing.messages import Prepared, Refused
@@ -12,6 +12,7 @@ from eyebright_kit.importing.order import ImportOrder, WorkOrder
 from eyebright_kit.importing.worker import outcome
 from eyebright_wire.events import Event, Failed, Succeeded
 from eyebright_wire.jobs import JobSpec
+from eyebright_wire.runs import Handle
 from harness.objects import artifact
 
 

@@ -26,11 +26,11 @@ from eyebright.errors import (
     InvalidRequest,
     KeyReused,
 )
-from eyebright.ports.executor import Handle, Vital
 from eyebright.ports.jobs import JobQuery
 from eyebright.ports.objects import attempt_prefix
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.jobs import JobState
+from eyebright_wire.runs import Handle, Vital
 from harness.platform import Platform
 
 #: Of real time; a step takes milliseconds.

@@ -6,7 +6,6 @@ from eyebright.app.rules import importer
 from eyebright.core.job import Run
 from eyebright.core.records import Version
 from eyebright.core.retry import RetryLimits
-from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
 from eyebright.services.announce import Announcer
 from eyebright.services.dispatch import Dispatch
@@ -32,6 +31,7 @@ from eyebright_wire.datasets import DatasetReport, Readiness
 from eyebright_wire.events import Ack, Event
 from eyebright_wire.jobs import JobRequest
 from eyebright_wire.resources import JobView
+from eyebright_wire.runs import Handle
 from harness.objects import MemoryObjects, artifact
 
 LEASE_MS = 60_000

@@ -18,7 +18,6 @@ from fastapi import FastAPI
 from eyebright.app import Parts, running
 from eyebright.doors.door import DoorContext
 from eyebright.ports.callers import CallersDatabase
-from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
 from eyebright.ports.webhooks import Answer
 from eyebright.posting import EgressSender
@@ -29,6 +28,7 @@ from eyebright.stores.objects.files import FileObjectStore
 from eyebright.testing import FakeCatalog, FakeExecutor, FakePredictor, ManualClock
 from eyebright_kit.egress import EgressRules
 from eyebright_wire.resources import JobView
+from eyebright_wire.runs import Handle
 from harness.importing import InlineImports
 
 TOKEN = "the-operator"

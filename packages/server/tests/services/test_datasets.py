@@ -16,7 +16,6 @@ from eyebright.core import lifecycle
 from eyebright.core.records import changed
 from eyebright.core.retry import RetryLimits
 from eyebright.errors import Conflict, DatasetInvalid, InvalidRequest, KeyReused, NotFound, StorageFull, TooLarge
-from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
 from eyebright.services.datasets import IMPORTS
 from eyebright.services.staging import Staging
@@ -28,6 +27,7 @@ from eyebright_wire.datasets import DatasetPlan, DatasetReport, Severity
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobKind, JobState
 from eyebright_wire.resources import DatasetImport, DatasetInspection, DatasetVersionView, JobView
+from eyebright_wire.runs import Handle
 
 WAY_OUT = "import again leaving such files out (leave_out_broken)"
 

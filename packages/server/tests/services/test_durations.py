@@ -10,11 +10,11 @@ from harness.platform import READY, Platform
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from eyebright.ports.executor import Slot
 from eyebright.services.durations import RECENT_MS
 from eyebright.testing import FakeExecutor, toy_manifest
 from eyebright_wire.jobs import PreflightRequest, RehearsalRequest, Resources
 from eyebright_wire.resources import JobView, TimeForecast
+from eyebright_wire.runs import Slot
 
 pytestmark = pytest.mark.parametrize("kind", SQL)
 RECIPE = {"epochs": 2, "batch": 8, "imgsz": 64, "device": "auto", "layers": [1, 2]}

@@ -7,13 +7,13 @@ from harness.objects import artifact
 from harness.platform import Platform
 
 from eyebright.errors import ConfigInvalid, Conflict, LicenceDenied, NotFound
-from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
 from eyebright.testing import toy_manifest
 from eyebright_wire.artifacts import ArtifactKind, ExportRef, ParityCertificate
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobKind, JobState
 from eyebright_wire.resources import JobView, ModelExport, ModelView
+from eyebright_wire.runs import Handle
 
 PARITY = ParityCertificate(
     runtime="csv", samples=2, max_abs_difference=0, tolerance=0, agreement=1, metric="top1", native=1, exported=1

@@ -12,7 +12,6 @@ from harness.platform import READY, Platform
 
 from eyebright.core.records import Version
 from eyebright.errors import Fenced, Forbidden, InvalidRequest
-from eyebright.ports.executor import Handle
 from eyebright.ports.objects import BLOBS, Signing, blob_key
 from eyebright.services.grants import Grants
 from eyebright.stores.memory import MemoryDatabase
@@ -21,6 +20,7 @@ from eyebright_kit.data.manifest import Header, Sample, line_of, write_manifest
 from eyebright_wire.artifacts import UrlsAnswer, UrlsRequest, WantedUrl
 from eyebright_wire.datasets import Split
 from eyebright_wire.jobs import JobSpec
+from eyebright_wire.runs import Handle
 
 SHA256 = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("cat", "dog", "mask", "stranger")}
 CONTENT: dict[str, Any] = {"size_bytes": 7, "sha256": "a" * 64}

@@ -19,7 +19,6 @@ from eyebright.errors import (
     TrainerUnavailable,
     Unavailable,
 )
-from eyebright.ports.executor import Handle, Liveness
 from eyebright.services.dispatch import FULL_DISK_SECONDS
 from eyebright.services.relay import REST_SECONDS
 from eyebright.testing import toy_manifest
@@ -27,6 +26,7 @@ from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.jobs import JobState
 from eyebright_wire.resources import JobView
+from eyebright_wire.runs import Handle, Liveness
 
 
 def again(handle: Handle) -> Handle:

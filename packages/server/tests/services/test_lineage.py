@@ -6,11 +6,11 @@ import pytest
 from harness.platform import Platform
 
 from eyebright.errors import ConfigInvalid, NotFound
-from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
 from eyebright.testing import toy_manifest
 from eyebright_wire.jobs import JobRequest, PreflightRequest
 from eyebright_wire.resources import ModelView
+from eyebright_wire.runs import Handle
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """A job may run for so long, however many attempts that takes."""
 
-from eyebright.ports.executor import Handle
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobState
+from eyebright_wire.runs import Handle
 
 
 async def run_for(platform, handle: Handle, seconds: int) -> None:

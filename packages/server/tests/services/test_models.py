@@ -4,10 +4,10 @@ import pytest
 from harness.platform import Platform
 
 from eyebright.errors import Conflict, InvalidRequest, NotFound, Unavailable
-from eyebright.ports.executor import Handle, Liveness, Vital
 from eyebright.ports.objects import attempt_prefix
 from eyebright.testing import FakePredictor, toy_manifest
 from eyebright_wire.resources import ModelView
+from eyebright_wire.runs import Handle, Liveness, Vital
 
 
 async def trained(platform: Platform, name: str = "cats", **order) -> ModelView:

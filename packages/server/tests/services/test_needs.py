@@ -7,13 +7,14 @@ import pytest
 from databases import SQL
 from harness.platform import Platform
 
-from eyebright.ports.executor import Handle, Room
+from eyebright.ports.executor import Room
 from eyebright.ports.jobs import JobQuery
 from eyebright.services.durations import RECENT_MS
 from eyebright.testing import toy_manifest
 from eyebright_wire.jobs import PreflightRequest, RehearsalRequest
 from eyebright_wire.manifest import ModelInfo
 from eyebright_wire.resources import JobView, Needs, Preflight
+from eyebright_wire.runs import Handle
 
 pytestmark = pytest.mark.parametrize("kind", SQL)
 MIB, PARAMETERS = 2**20, 1000

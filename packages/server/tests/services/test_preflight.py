@@ -14,7 +14,7 @@ from eyebright.errors import (
     TrainerMissing,
     TrainerUnavailable,
 )
-from eyebright.ports.executor import Handle, Room
+from eyebright.ports.executor import Room
 from eyebright.ports.jobs import JobQuery
 from eyebright.services.durations import RECENT_MS
 from eyebright.testing import toy_manifest
@@ -22,6 +22,7 @@ from eyebright_wire.datasets import DatasetReport, Readiness
 from eyebright_wire.jobs import JobKind, JobRequest, PreflightRequest, RehearsalRequest
 from eyebright_wire.manifest import ModelInfo, TrainerManifest
 from eyebright_wire.resources import TrainerView
+from eyebright_wire.runs import Handle
 
 BARE = DatasetReport(
     format="imagefolder",

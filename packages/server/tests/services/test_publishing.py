@@ -13,7 +13,6 @@ from harness.objects import artifact
 from harness.platform import Platform
 
 from eyebright.errors import Unavailable
-from eyebright.ports.executor import Handle
 from eyebright.ports.objects import attempt_prefix
 from eyebright.services.publishing import Publishing
 from eyebright.services.relay import REST_SECONDS
@@ -21,6 +20,7 @@ from eyebright.services.styles import StyleTask
 from eyebright.stores.memory import MemoryDatabase
 from eyebright.stores.objects.files import FileObjectStore
 from eyebright.stores.shelves import shelf_at
+from eyebright_wire.runs import Handle
 
 LORA = "pytorch_lora_weights.safetensors"
 

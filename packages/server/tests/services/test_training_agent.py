@@ -28,13 +28,13 @@ from eyebright.errors import (
     Unavailable,
 )
 from eyebright.ports.clock import SystemClock
-from eyebright.ports.executor import Handle
 from eyebright.services.relay import REST_SECONDS
 from eyebright.services.training_agent import starting as starting_module
 from eyebright.services.training_agent.allowance import Allowance
 from eyebright.services.training_agent.ledger import Ledger
 from eyebright.stores.projects.sql import SqlCallers
 from eyebright.stores.shelves.folder import FolderShelf
+from eyebright_wire.runs import Handle
 
 
 async def outcome(agent: Agent, project_id: str) -> Any:

@@ -12,7 +12,6 @@ from harness.webhooks import Webhooks
 from eyebright.core.records import PROGRESS_TOPIC, Message
 from eyebright.core.webhook import Endpoint, Happening, Outgoing
 from eyebright.errors import Conflict, Unavailable
-from eyebright.ports.executor import Handle
 from eyebright.ports.webhooks import Answer
 from eyebright.services.relay import REST_SECONDS
 from eyebright.services.styles import StyleTask
@@ -22,6 +21,7 @@ from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Progress
 from eyebright_wire.jobs import EXPORTER, IMPORTER, REHEARSER, JobState
 from eyebright_wire.resources import JobView
+from eyebright_wire.runs import Handle
 from eyebright_wire.webhooks import WebhookEvent
 
 GOLDEN = Path(__file__).parent / "golden/training_server"

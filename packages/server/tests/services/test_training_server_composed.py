@@ -8,9 +8,9 @@ import pytest
 from harness.site import API, Site
 from harness.site import site as make_site
 
-from eyebright.ports.executor import Handle
 from eyebright.settings import TrainingServerSettings
 from eyebright_wire.jobs import JobState
+from eyebright_wire.runs import Handle
 
 BACKEND = "https://backend.example"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 
 from eyebright.errors import TrainerUnavailable
-from eyebright.inheritance import inherited
+from eyebright_kit.keeping.inheritance import inherited
 
 
 async def ask(

@@ -162,7 +162,7 @@ def trainers(settings: Settings) -> Check:
 
 
 def gpu(settings: Settings | None = None) -> Check:
-    from eyebright.executors.slots import cuda_devices, usable_cores
+    from eyebright_kit.keeping.slots import cuda_devices, usable_cores
 
     cores = usable_cores()
     devices = cuda_devices()

@@ -5,30 +5,28 @@ outlives its own leader: whatever that leaves behind is killed. All processes of
 the server's user.
 """
 
-import asyncio
 import errno
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
-from weakref import WeakValueDictionary
 
 import psutil
 from anyio import to_thread
 
-from eyebright.errors import EyebrightError, StorageFull, TrainerUnavailable, Unavailable, is_full
-from eyebright.executors.local_run import LocalRun, Manners
-from eyebright.executors.log_file import read_log, trim_log
-from eyebright.executors.run_directory import RunDirectory
-from eyebright.executors.slots import cuda_devices, free_on, plan_slots, usable_cores
-from eyebright.inheritance import BASE_MODELS
+from eyebright.errors import EyebrightError, InvalidRequest, StorageFull, TrainerUnavailable, Unavailable, is_full
 from eyebright.ports.clock import Clock, SystemClock
-from eyebright.ports.executor import Environment, Handle, Liveness, Room, Slot, Vital
+from eyebright.ports.executor import Environment, Room
 from eyebright.settings import Settings, process_environment
 from eyebright_kit.cgroup import Cgroup
+from eyebright_kit.keeping.inheritance import BASE_MODELS, CREDENTIALS
+from eyebright_kit.keeping.keeper import House, Keeper
+from eyebright_kit.keeping.local_run import Manners, Program, Resisting
+from eyebright_kit.keeping.slots import cuda_devices, free_on, plan_slots, usable_cores
 from eyebright_wire.events import Event
 from eyebright_wire.jobs import JobSpec
+from eyebright_wire.runs import Handle, Liveness, Slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +43,6 @@ class LocalExecutorSettings:
     passed: tuple[str, ...] = ()  # beginnings of further variables that its processes may know
 
 
-#: Where the clients of buckets look for credentials. An importer fetches with them, and a trainer whose manifest says so; the
-#: worker that an importer starts never sees them.
-CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")
-
-
 class LocalExecutor:
     """The Executor of one machine. Its verbs block no event loop: everything slow happens in threads."""
 
@@ -58,11 +51,15 @@ class LocalExecutor:
     ) -> None:
         self._settings = settings
         self._runs_dir = settings.runs_dir.absolute()
-        self._clock = clock or SystemClock()
         self._cgroup = cgroup or Cgroup()
         self._slots = self._plan()
-        self._runs: dict[Handle, LocalRun] = {}
-        self._stops: WeakValueDictionary[Handle, asyncio.Lock] = WeakValueDictionary()
+        house = House(
+            runs_dir=self._runs_dir,
+            environment=settings.environment,
+            manners=Manners(niceness=settings.niceness, passed=settings.passed, to_fetch=CREDENTIALS),
+            log_limit_bytes=settings.log_limit_bytes,
+        )
+        self._keeper = Keeper(house, (clock or SystemClock()).now_ms, self._cgroup)
 
     @classmethod
     def configured(cls, settings: Settings) -> Self:
@@ -93,39 +90,32 @@ class LocalExecutor:
         return await to_thread.run_sync(lambda: Room(self._runs_dir, _memory_left(self._cgroup), free_on(devices)))
 
     async def launch(self, spec: JobSpec, environment: Environment) -> Handle:
-        handle = Handle(spec.job_id, spec.attempt)
         try:
-            await to_thread.run_sync(self._run(handle).start, spec, environment)
+            return await self._keeper.launch(spec, Program(environment.python, environment.module))
         except OSError as error:
             raise self._explained(error, environment) from error
-        return handle
 
     async def status(self, handle: Handle) -> Liveness:
-        run = self._run(handle)
-        liveness = await to_thread.run_sync(run.liveness)
-        if liveness.vital is Vital.ALIVE:
-            await to_thread.run_sync(trim_log, self._directory(handle).log, self._settings.log_limit_bytes)
-        self._forget_if_ended(handle, run)
-        return liveness
+        try:
+            return await self._keeper.status(handle)
+        except Resisting as error:
+            raise Unavailable(str(error)) from error
 
     async def stop(self, handle: Handle, grace: timedelta) -> None:
-        async with self._stops.setdefault(handle, asyncio.Lock()):
-            run = self._run(handle)
-            if await to_thread.run_sync(run.ask_to_stop):
-                await _while(run.leads, grace)
-            await to_thread.run_sync(run.kill)
-            self._forget_if_ended(handle, run)
+        try:
+            await self._keeper.stop(handle, grace)
+        except Resisting as error:
+            raise Unavailable(str(error)) from error
 
     def logs(self, handle: Handle, offset: int) -> AsyncIterator[bytes]:
-        return read_log(self._directory(handle).log, offset)
+        return self._keeper.logs(handle, offset)
 
     async def spooled(self, handle: Handle, after: int) -> list[Event]:
-        directory = self._directory(handle)
         try:
-            return await to_thread.run_sync(lambda: list(directory.events(after)))
+            return await self._keeper.spooled(handle, after)
         except OSError as error:
             raise Unavailable(
-                f"cannot read the spool in {directory.path}: {error.strerror}; check that disk"
+                f"cannot read the spool in {self._keeper.directory(handle).path}: {error.strerror}; check that disk"
             ) from error
 
     def _plan(self) -> tuple[Slot, ...]:
@@ -133,23 +123,13 @@ class LocalExecutor:
         devices = settings.devices
         if devices is None:
             devices = cuda_devices(settings.environment.get("CUDA_VISIBLE_DEVICES"))
-        return plan_slots(usable_cores(self._cgroup), devices, settings.cpu_slots, settings.devices_per_slot)
-
-    def _run(self, handle: Handle) -> LocalRun:
-        """One object per attempt while it may run, because it is the one that knows its child."""
-        run = self._runs.get(handle)
-        if run is None:
-            manners = Manners(niceness=self._settings.niceness, passed=self._settings.passed, to_fetch=CREDENTIALS)
-            run = LocalRun(self._directory(handle), self._clock, self._settings.environment, manners, self._cgroup)
-            self._runs[handle] = run
-        return run
-
-    def _directory(self, handle: Handle) -> RunDirectory:
-        return RunDirectory(self._runs_dir, handle)
-
-    def _forget_if_ended(self, handle: Handle, run: LocalRun) -> None:
-        if run.ended and self._runs.get(handle) is run:
-            del self._runs[handle]
+        size = settings.devices_per_slot
+        if 0 < len(devices) < size:
+            raise InvalidRequest(
+                f"EYEBRIGHT_LOCAL__DEVICES_PER_SLOT is {size}, but the server may use CUDA device "
+                f"{','.join(map(str, devices))} only; set it to {len(devices)} or lower"
+            )
+        return plan_slots(usable_cores(self._cgroup), devices, settings.cpu_slots, size)
 
     def _explained(self, error: OSError, environment: Environment) -> EyebrightError:
         if error.filename is not None and Path(error.filename) == environment.python:
@@ -175,12 +155,3 @@ class LocalExecutor:
 def _memory_left(cgroup: Cgroup) -> int:
     free, left = psutil.virtual_memory().available, cgroup.memory_left()
     return free if left is None else min(free, left)
-
-
-async def _while(holds: Callable[[], bool], at_most: timedelta) -> None:
-    """Looks ever less often, from every 10 ms to every 200 ms."""
-    loop = asyncio.get_running_loop()
-    deadline, pause = loop.time() + at_most.total_seconds(), 0.01
-    while await to_thread.run_sync(holds) and loop.time() < deadline:
-        await asyncio.sleep(min(pause, max(0.0, deadline - loop.time())))
-        pause = min(0.2, pause * 1.5)

@@ -11,8 +11,8 @@ import anyio
 from pydantic import ValidationError
 
 from eyebright.errors import ConfigInvalid, InvalidRequest, TrainerUnavailable, Unavailable
-from eyebright.executors.child_environment import child_environment
 from eyebright.ports.executor import Environment
+from eyebright_kit.keeping.child_environment import child_environment
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.errors import ExitCode
 

@@ -1,16 +1,16 @@
 """Where trainer processes run."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from eyebright_wire.answers import PredictionAnswer
-from eyebright_wire.events import Event, Heartbeat
-from eyebright_wire.jobs import JobSpec, Resources
+from eyebright_wire.events import Event
+from eyebright_wire.jobs import JobSpec
 from eyebright_wire.manifest import TrainerManifest
+from eyebright_wire.runs import Handle, Liveness, Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,43 +22,6 @@ class Environment:
     python: Path
     lock_sha256: str
     manifest: TrainerManifest
-
-
-@dataclass(frozen=True, slots=True)
-class Handle:
-    """Which run is meant. Derived from (job, attempt) alone, so that it survives any crash."""
-
-    job_id: str
-    attempt: int
-
-    @property
-    def name(self) -> str:
-        return f"eyebright-{self.job_id}-a{self.attempt}"
-
-
-class Vital(StrEnum):
-    ALIVE = "alive"
-    GONE = "gone"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Liveness:
-    """What the executor knows of a run; only an input to decisions. `exit_code` None with `gone` = nobody saw it end."""
-
-    vital: Vital
-    exit_code: int | None = None
-    out_of_memory: bool = False  # the kernel killed it for memory
-    heartbeat: Heartbeat | None = None  # the newest one left on disk, in case the network did not carry it
-    log_tail: str = ""  # with `gone`: the last lines it printed
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One place to run: GPUs, or a share of the cores."""
-
-    index: int
-    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True, slots=True)

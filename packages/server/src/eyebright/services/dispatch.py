@@ -11,12 +11,13 @@ from eyebright.core.records import changed
 from eyebright.core.retry import RetryLimits
 from eyebright.errors import Conflict, EyebrightError, StorageFull, TrainerUnavailable
 from eyebright.ports.clock import Clock
-from eyebright.ports.executor import Executor, Handle, Slot
+from eyebright.ports.executor import Executor
 from eyebright.ports.jobs import JobStore
 from eyebright.services.announce import Announcer
 from eyebright.services.ingest import token_hash
 from eyebright.services.seal import Seal
 from eyebright_wire.errors import ErrorCode
+from eyebright_wire.runs import Handle, Slot
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eyebright.core.records import Checkpoint, StoredEvent
 from eyebright.errors import NotFound, Way, model_deleted
-from eyebright.ports.executor import Executor, Handle
+from eyebright.ports.executor import Executor
 from eyebright.ports.jobs import JobHistory, JobStore
 from eyebright.ports.objects import ObjectStore, attempt_prefix
 from eyebright.ports.registry import ModelStore
@@ -23,6 +23,7 @@ from eyebright_wire.resources import (
     MetricSeries,
     Page,
 )
+from eyebright_wire.runs import Handle
 
 #: Bytes of log in one answer.
 LOG_CHUNK = 256 * 1024

@@ -9,13 +9,14 @@ from eyebright.core.job import Job, Run
 from eyebright.core.records import Checkpoint
 from eyebright.core.rehearsal import rehearsed, webhook_of
 from eyebright.ports.catalog import Catalog
-from eyebright.ports.executor import Environment, Slot
+from eyebright.ports.executor import Environment
 from eyebright.ports.jobs import JobHistory
 from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
 from eyebright.ports.registry import DatasetStore, ModelStore
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.jobs import MODEL_FILES, DatasetGrant, JobKind, JobSpec, ModelGrant, Resources, ResumePoint
 from eyebright_wire.rehearsals import RehearsalOrder
+from eyebright_wire.runs import Slot
 
 #: Older checkpoints offered for resuming, in case the newest ones turn out damaged.
 RESUME_POINTS = 5

@@ -18,7 +18,7 @@ from eyebright.core.retry import RetryLimits
 from eyebright.core.verdict import Verdict, of_exit
 from eyebright.errors import Conflict, InvalidRequest
 from eyebright.ports.clock import Clock
-from eyebright.ports.executor import Executor, Handle, Liveness, Vital
+from eyebright.ports.executor import Executor
 from eyebright.ports.jobs import JobHistory, JobStore, Markers
 from eyebright.ports.objects import ObjectStore, attempt_prefix
 from eyebright.services.announce import Announcer
@@ -29,6 +29,7 @@ from eyebright.services.staging import Staging
 from eyebright_kit.importing.handover import WORK
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import Stage
+from eyebright_wire.runs import Handle, Liveness, Vital
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -20,9 +20,9 @@ from structlog.testing import capture_logs
 
 from eyebright.doors.compat.project_training import trainings
 from eyebright.errors import NotFound
-from eyebright.ports.executor import Handle
 from eyebright.services import releases
 from eyebright_wire.jobs import JobRequest
+from eyebright_wire.runs import Handle
 
 URL = "/api/v1/training"
 RELEASE = "projects/Pets/releases/Spring 2026.zip"

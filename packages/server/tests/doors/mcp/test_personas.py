@@ -16,12 +16,12 @@ from eyebright.core.agent_token import AgentToken, Persona
 from eyebright.doors.mcp.changing import Changing
 from eyebright.doors.mcp.reading import Reading
 from eyebright.doors.mcp.tools import tools_of
-from eyebright.ports.executor import Handle
 from eyebright.settings import McpSettings
 from eyebright.stores.sql.database import Database
 from eyebright_wire.jobs import JobState, RehearsalRequest
 from eyebright_wire.rehearsals import RehearsalReport, RehearsalStep, StepState
 from eyebright_wire.resources import DatasetInspection
+from eyebright_wire.runs import Handle
 
 READING = [verb.__name__ for verb, _ in tools_of(Reading(None))]
 CHANGING = [verb.__name__ for verb, _ in tools_of(Changing(None, 0))]

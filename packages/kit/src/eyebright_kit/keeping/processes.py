@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import psutil
 
-from eyebright.executors.child_environment import RUN_MARK
+from eyebright_kit.keeping.child_environment import RUN_MARK
 
 #: Two processes never share a pid within so short a time, and the clock's corrections are smaller.
 _SAME_BIRTH_SECONDS = 1.0

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from eyebright.inheritance import inherited
+from eyebright_kit.keeping.inheritance import inherited
 
 #: Marks a process, and every descendant of it, as part of one run: its value is the run directory. It is inherited through
 #: fork, setsid and the death of parents, which nothing else that can be seen from outside is.

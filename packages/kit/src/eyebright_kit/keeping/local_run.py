@@ -1,4 +1,4 @@
-"""One attempt as a process of this machine. Everything here blocks: the executor calls it in threads."""
+"""One attempt as a process of this machine. Everything here blocks: its keeper calls it in threads."""
 
 import contextlib
 import logging
@@ -12,19 +12,17 @@ from pathlib import Path
 
 import psutil
 
-from eyebright.errors import Unavailable
-from eyebright.executors import processes
-from eyebright.executors.child_environment import RUN_MARK, child_environment
-from eyebright.executors.run_directory import RunDirectory
-from eyebright.ports.clock import Clock
-from eyebright.ports.executor import Environment, Liveness, Vital
 from eyebright_kit.cgroup import Cgroup
+from eyebright_kit.keeping import processes
+from eyebright_kit.keeping.child_environment import RUN_MARK, child_environment
+from eyebright_kit.keeping.run_directory import RunDirectory
 from eyebright_wire.errors import ExitCode
 from eyebright_wire.jobs import JobSpec
+from eyebright_wire.runs import Liveness, Vital
 
 _log = logging.getLogger(__name__)
 
-#: So long a claim without a process may mean that another server is between claiming and starting.
+#: So long a claim without a process may mean that another keeper is between claiming and starting.
 YOUNG_MS = 10_000
 #: So long a killed process may take to vanish (it finishes the disk or device operation that it is in).
 KILL_SECONDS = 10.0
@@ -33,12 +31,24 @@ LOOK_SECONDS = 1.0
 LOG_TAIL_BYTES = 4096
 
 
+class Resisting(Exception):
+    """Something of a run does not end, although it was killed; the message names it and says what to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What runs an attempt: `python -m module run SPEC`."""
+
+    python: Path
+    module: str
+
+
 @dataclass(frozen=True)
 class Manners:
-    """How a trainer process is treated beside the server's own."""
+    """How a trainer process is treated beside its keeper's own."""
 
-    niceness: int = 5  # the control plane must answer while trainers take every core
-    oom_score_adj: int = 500  # when memory runs out, the kernel takes a trainer rather than the control plane
+    niceness: int = 5  # whoever keeps it must answer while trainers take every core
+    oom_score_adj: int = 500  # when memory runs out, the kernel takes a trainer rather than its keeper
     passed: tuple[str, ...] = ()  # beginnings of variables that it may know besides what every trainer does
     to_fetch: tuple[str, ...] = ()  # and of those that only a trainer may know that fetches
 
@@ -46,21 +56,21 @@ class Manners:
 class LocalRun:
     """The attempt's process tree and its run directory.
 
-    At most one process is ever started for it, by whichever server: the claim in the run directory is taken once. Within
-    this server a lock makes each verb wait for the others.
+    At most one process is ever started for it, by whichever keeper: the claim in the run directory is taken once. Within
+    this process a lock makes each verb wait for the others.
     """
 
     def __init__(
         self,
         directory: RunDirectory,
-        clock: Clock,
-        server_environment: Mapping[str, str],
+        now_ms: Callable[[], int],
+        environment: Mapping[str, str],
         manners: Manners,
         cgroup: Cgroup,
     ) -> None:
         self._directory = directory
-        self._clock = clock
-        self._server_environment = server_environment
+        self._now_ms = now_ms
+        self._own_environment = environment
         self._manners = manners
         self._cgroup = cgroup
         self._mark = str(directory.path)
@@ -69,21 +79,21 @@ class LocalRun:
         self._oom_kills: int | None = None
         self._end: tuple[int | None, bool] | None = None
 
-    def start(self, spec: JobSpec, environment: Environment) -> None:
+    def start(self, spec: JobSpec, program: Program) -> None:
         """Start it, unless that was done before. Raises OSError, with nothing started and the claim given back."""
         with self._lock:
-            if not self._directory.claim(self._clock.now_ms()):
+            if not self._directory.claim(self._now_ms()):
                 return
             try:
                 self._directory.write_spec(spec.model_dump_json(indent=2))
-                self._child = self._spawn(spec, environment)
+                self._child = self._spawn(spec, program)
             except OSError:
                 self._directory.unclaim()
                 raise
             self._note_start(self._child.pid)
 
     def liveness(self) -> Liveness:
-        """Looks, and if the leader has died kills what it left behind. Raises Unavailable if that resists."""
+        """Looks, and if the leader has died kills what it left behind. Raises Resisting if that does not end."""
         if not self._lock.acquire(timeout=LOOK_SECONDS):
             return Liveness(Vital.ALIVE)  # somebody is at it, and it is not gone before they say so
         try:
@@ -92,7 +102,7 @@ class LocalRun:
             self._lock.release()
 
     def ask_to_stop(self) -> bool:
-        """Ask once, however often this is called and by how many servers; a second SIGTERM ends a trainer at once.
+        """Ask once, however often this is called and by how many keepers; a second SIGTERM ends a trainer at once.
 
         True while its leader runs. If it was never started, it never will be.
         """
@@ -104,7 +114,7 @@ class LocalRun:
                 return False
             if not self._directory.asked_to_stop():
                 processes.ask(leader)
-                self._try_to_note(lambda: self._directory.write_asked_to_stop(self._clock.now_ms()))
+                self._try_to_note(lambda: self._directory.write_asked_to_stop(self._now_ms()))
             return True
 
     def leads(self) -> bool:
@@ -113,7 +123,7 @@ class LocalRun:
             return self._known_end() is None and processes.runs(self._leader())
 
     def kill(self) -> None:
-        """Nothing of it runs once this returns. Raises Unavailable if something resists even SIGKILL."""
+        """Nothing of it runs once this returns. Raises Resisting if something does not end even so."""
         with self._lock:
             if self._known_end() is None:
                 self._bury(KILL_SECONDS)
@@ -133,26 +143,24 @@ class LocalRun:
             self._bury(LOOK_SECONDS)
         return self._gone()
 
-    def _spawn(self, spec: JobSpec, environment: Environment) -> subprocess.Popen[bytes]:
+    def _spawn(self, spec: JobSpec, program: Program) -> subprocess.Popen[bytes]:
         self._oom_kills = self._cgroup.oom_kills()
         with os.fdopen(os.open(self._directory.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
             return subprocess.Popen(
-                [environment.python, "-m", environment.module, "run", self._directory.spec],
+                [program.python, "-m", program.module, "run", self._directory.spec],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._directory.path,
-                env=self._environment(spec, environment.python),
+                env=self._environment(spec, program.python),
                 start_new_session=True,
             )
 
     def _environment(self, spec: JobSpec, python: Path) -> dict[str, str]:
         granted = spec.resources
-        variables = child_environment(
-            self._server_environment, python, threads=granted.threads, devices=granted.devices
-        )
+        variables = child_environment(self._own_environment, python, threads=granted.threads, devices=granted.devices)
         beginnings = self._manners.passed + (self._manners.to_fetch if spec.fetching is not None else ())
-        passed = {name: value for name, value in self._server_environment.items() if name.startswith(beginnings)}
+        passed = {name: value for name, value in self._own_environment.items() if name.startswith(beginnings)}
         return {**variables, **passed, RUN_MARK: self._mark}
 
     def _note_start(self, pid: int) -> None:
@@ -174,7 +182,7 @@ class LocalRun:
         return self._adopt() if self._directory.claimed_at_ms() is not None else None
 
     def _adopt(self) -> psutil.Process | None:
-        """A server crashed between starting the process and noting which it was."""
+        """A keeper crashed between starting the process and noting which it was."""
         found = processes.marked(self._mark)
         if not found:
             return None
@@ -187,12 +195,12 @@ class LocalRun:
         claimed = self._directory.claimed_at_ms()
         if self._child is not None or claimed is None or self._directory.process() is not None:
             return False
-        return abs(self._clock.now_ms() - claimed) < YOUNG_MS
+        return abs(self._now_ms() - claimed) < YOUNG_MS
 
     def _prevent_start(self) -> bool:
         """Take the claim ourselves, so that a launch that comes too late starts nothing."""
         try:
-            return self._directory.claim(self._clock.now_ms())
+            return self._directory.claim(self._now_ms())
         except OSError:
             return False
 
@@ -211,7 +219,7 @@ class LocalRun:
         deadline = time.monotonic() + seconds
         while left := processes.members(leader, self._mark):  # again, for what was being forked while we looked
             if time.monotonic() > deadline:
-                raise Unavailable(_resisting(left))
+                raise Resisting(_resisting(left))
             processes.kill(left)
             processes.await_end(left, seconds)
 

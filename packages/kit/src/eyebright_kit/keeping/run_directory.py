@@ -1,8 +1,8 @@
-"""The folder of one attempt: everything the executor and the trainer process tell each other lies in it.
+"""The folder of one attempt: everything the trainer process and its keeper tell each other lies in it.
 
 launch.json     {"at_ms"}: somebody is starting, or has started, this attempt; made once, never replaced
 spec.json       the sealed JobSpec, 0600
-process.json    {"pid", "created"}: the leading process, noted by the executor and by the process itself
+process.json    {"pid", "created"}: the leading process, noted by its keeper and by the process itself
 log.txt         what the process printed
 spool.jsonl     its numbered events
 heartbeat.json  its last sign of life
@@ -23,10 +23,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from eyebright.ports.executor import Handle
 from eyebright_kit.disk import replace_durably
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.run_directory import EXIT, HEARTBEAT, PROCESS, SCRATCH, SPEC, SPOOL
+from eyebright_wire.runs import Handle
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 #: A longer line counts as damaged; no reporter could post it either.
@@ -155,4 +155,4 @@ class RunDirectory:
             content = json.loads((self.path / name).read_bytes())
         except (OSError, ValueError):
             return {}
-        return content if isinstance(content, dict) else {}
+        return content if isinstance(content, dict) else {}  # pyright: ignore[reportUnknownVariableType]

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import psutil
 
-from eyebright.executors import processes
-from eyebright.executors.child_environment import RUN_MARK
+from eyebright_kit.keeping import processes
+from eyebright_kit.keeping.child_environment import RUN_MARK
 
 MARK = f"/runs/job_of_test_{os.getpid()}/a1"
 

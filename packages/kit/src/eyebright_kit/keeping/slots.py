@@ -7,10 +7,9 @@ from typing import Any
 
 import psutil
 
-from eyebright.errors import InvalidRequest
-from eyebright.ports.executor import Slot
 from eyebright_kit.cgroup import Cgroup
 from eyebright_wire.jobs import Resources
+from eyebright_wire.runs import Slot
 
 #: A trainer with one thread leaves most of its time to Python; two keep it and its data loading busy.
 CORES_PER_SLOT = 2
@@ -20,7 +19,7 @@ def plan_slots(
     cores: int, devices: Sequence[int], cpu_slots: int | None = None, devices_per_slot: int = 1
 ) -> tuple[Slot, ...]:
     """One slot for every `devices_per_slot` GPUs; without any GPU, one per two cores. `cpu_slots` fixes the number of those
-    without a GPU instead. Raises InvalidRequest when the GPUs do not suffice for one slot.
+    without a GPU instead. Raises ValueError when the GPUs do not suffice for one slot.
 
     The cores are shared out evenly: threads that outnumber them cost two thirds of the speed of both jobs.
     """
@@ -35,10 +34,7 @@ def _groups(devices: Sequence[int], size: int) -> list[tuple[int, ...]]:
     """Neighbours together: they tend to share the fastest links. What is left over forms no slot, because what a job may ask
     for must not depend on the slot that happens to be free."""
     if 0 < len(devices) < size:
-        raise InvalidRequest(
-            f"EYEBRIGHT_LOCAL__DEVICES_PER_SLOT is {size}, but the server may use CUDA device "
-            f"{','.join(map(str, devices))} only; set it to {len(devices)} or lower"
-        )
+        raise ValueError(f"a slot is to have {size} GPUs, but there are only {len(devices)}")
     return [tuple(devices[first : first + size]) for first in range(0, len(devices) - size + 1, size)]
 
 
@@ -54,7 +50,7 @@ def cuda_devices(visible: str | None = None) -> tuple[int, ...]:
 
     Asks the driver, not a framework; no driver means no GPU.
     """
-    import pynvml  # 20 ms that only a server with this executor pays
+    import pynvml  # pyright: ignore[reportMissingTypeStubs] -- 20 ms that only who keeps trainers pays
 
     try:
         pynvml.nvmlInit()
@@ -74,7 +70,7 @@ def free_on(devices: Sequence[int]) -> int | None:
     """Bytes of memory on the emptiest of these GPUs; None without any, or where the driver does not tell."""
     if not devices:
         return None
-    import pynvml
+    import pynvml  # pyright: ignore[reportMissingTypeStubs]
 
     try:
         pynvml.nvmlInit()
@@ -93,9 +89,8 @@ def _free(pynvml: Any, device: int) -> int:
     return pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(device)).free
 
 
-def _uuid(pynvml: object, index: int) -> str:
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)  # type: ignore[attr-defined]
-    uuid = pynvml.nvmlDeviceGetUUID(handle)  # type: ignore[attr-defined]
+def _uuid(pynvml: Any, index: int) -> str:
+    uuid: str | bytes = pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(index))
     return uuid.decode() if isinstance(uuid, bytes) else uuid
 
 
