@@ -58,6 +58,21 @@ def test_the_picture_tells_how_far_how_well_and_how_long() -> None:
     assert second.strip() == "loss 0.2346  top1 0.9625  71 images/s"
 
 
+def test_what_a_trainer_says_in_its_own_words_stands_beside_what_it_measured() -> None:
+    told = Progress(epoch=0, epochs=10, fraction=0.25, note="Unpacking the images", metrics={"loss": 0.5})
+    first, second = drawn(TRAINING, progress=told)
+    assert "25%" in first
+    assert second.strip() == "loss 0.5  Unpacking the images"
+
+
+def test_off_a_terminal_each_thing_that_a_trainer_says_is_told_once() -> None:
+    shown = plain()
+    for position, note in enumerate(["Unpacking", "Unpacking", "", "Training"], 1):
+        said = Progress(epoch=0, epochs=10, note=note)
+        shown.show(event(position).model_copy(update={"data": said.model_dump()}))
+    assert lines_of(shown) == ["Unpacking", "Training"]
+
+
 @pytest.mark.parametrize("width", [20, 40, 59, 60, 80, 200])
 def test_the_picture_fits_any_terminal(width: int) -> None:
     lines = drawn(TRAINING, width)

@@ -15,6 +15,9 @@ MIDWAY = Progress(epoch=3, epochs=5, step=120, steps=200)
         (Progress(epoch=1, epochs=4), 0.0),
         (Progress(epoch=1, epochs=4, epoch_finished=True), 0.25),
         (Progress(epoch=4, epochs=4, step=999, steps=100), 1.0),
+        (Progress(epoch=0, epochs=4), 0.0),
+        (Progress(epoch=3, epochs=4, step=3, steps=4, fraction=0.1), 0.1),
+        (Progress(epoch=3, epochs=4, fraction=0.0), 0.0),
     ],
 )
 def test_how_much_is_done(progress: Progress, done: float) -> None:

@@ -1,12 +1,11 @@
 """What inspecting a data set found, and the immutable version that an import makes of it."""
 
-import re
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
-from eyebright_wire.model import RequestModel, WireModel
+from eyebright_wire.model import UNSHOWABLE, RequestModel, WireModel
 
 _NAMED = 5  # how many classes a message lists by name
 
@@ -171,12 +170,8 @@ class Fix(StrEnum):
     BROKEN = "broken"  # files that cannot be used left out, with the images they describe
 
 
-#: What a terminal obeys, what ends a line, and what makes a text read in another order than it is written.
-_UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
 def _is_class_name(name: str) -> str:
-    if not name.strip() or _UNSHOWABLE.search(name):
+    if not name.strip() or UNSHOWABLE.search(name):
         raise ValueError(f"{name!r} is no name for a class; expected a word or more, without control characters")
     return name
 

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from eyebright_wire.artifacts import ArtifactRef, ExportRef
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import Resources, Stage
-from eyebright_wire.model import Counted, Whole, WireModel
+from eyebright_wire.model import Counted, Note, Whole, WireModel
 
 
 def _finite(metrics: dict[str, float]) -> dict[str, float]:
@@ -24,10 +24,16 @@ def _finite_or_none(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
 
 
+def _share_or_none(value: float | None) -> float | None:
+    return value if value is not None and 0 <= value <= 1 else None
+
+
 #: Measured values. JSON has no word for infinity or for what is not a number: such a one is left out, because a job must stay
 #: readable whatever its training came to.
 Metrics = Annotated[dict[str, float], AfterValidator(_finite)]
 Estimate = Annotated[float | None, AfterValidator(_finite_or_none)]
+#: A part of the whole, 0…1. Anything else, such as a percentage, is left out rather than guessed at.
+Share = Annotated[float | None, AfterValidator(_share_or_none)]
 
 
 class EventKind(StrEnum):
@@ -103,6 +109,8 @@ class Progress(WireModel):
     images_per_second: Estimate = None
     eta_seconds: Estimate = None
     unit: Unit | None = Field(default=None, description="What a step is; default: a step of the optimiser")
+    fraction: Share = Field(default=None, description="Done of the whole, 0…1; default: as steps or epochs tell")
+    note: Note | None = Field(default=None, description="What it is at, in its own words")
 
 
 class CheckpointSaved(WireModel):
@@ -143,6 +151,9 @@ class Succeeded(WireModel):
     peak_memory_bytes: Whole | None = Field(default=None, description="Most that its process held in main memory")
     peak_device_bytes: Whole | None = Field(default=None, description="Most that it held on one GPU")
     checkpoint_bytes: Whole | None = Field(default=None, description="Largest of the checkpoints that it left")
+    checkpoint: str | None = Field(
+        default=None, description="Address that it left its result at, such as s3://…; it is fetched from there"
+    )
 
 
 class Failed(WireModel):

@@ -1,5 +1,6 @@
 """The configuration that every wire model shares."""
 
+import re
 import unicodedata
 from typing import Annotated
 
@@ -22,6 +23,19 @@ def _one_line(text: str) -> str:
 #: For what people call something. It is shown in terminals, and not every database stores a NUL.
 ONE_LINE = AfterValidator(_one_line)
 Line = Annotated[str, ONE_LINE]
+
+
+#: What a terminal obeys, what ends a line, and what makes a text read in another order than it is written.
+UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_LONGEST_NOTE = 500
+
+
+def _note(text: str) -> str:
+    return " ".join(UNSHOWABLE.sub(" ", text).split())[:_LONGEST_NOTE]
+
+
+#: What a program says to people: brought to one line of at most 500 letters, never refused.
+Note = Annotated[str, AfterValidator(_note)]
 
 
 class WireModel(BaseModel):

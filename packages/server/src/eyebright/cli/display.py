@@ -60,6 +60,8 @@ class Display:
             self._say_once(turn)
         elif line := milestone(event):
             self.say(line)
+        elif note := note_of(event):
+            self._say_once(note)
 
     def _say_once(self, line: str) -> None:
         if line != self._said:
@@ -147,6 +149,12 @@ def milestone(event: EventView) -> str:
     return epoch_line(progress) if progress and progress.epoch_finished else ""
 
 
+def note_of(event: EventView) -> str:
+    """What the trainer says that it is at, in its own words."""
+    progress = progress_of(event)
+    return (progress and progress.note) or ""
+
+
 def progress_of(event: EventView) -> Progress | None:
     if event.kind != EventKind.PROGRESS:
         return None
@@ -168,9 +176,7 @@ def epoch_line(progress: Progress) -> str:
     if progress.unit is not None:
         return counted(progress)
     speed = f"{progress.images_per_second:.0f} images/s" if progress.images_per_second else ""
-    return "  ".join(
-        part for part in (f"epoch {progress.epoch}/{progress.epochs}", metrics_line(progress.metrics), speed) if part
-    )
+    return "  ".join(part for part in (_epoch(progress), metrics_line(progress.metrics), speed, progress.note) if part)
 
 
 def latest(before: Progress | None, now: Progress | None) -> Progress | None:
@@ -199,7 +205,7 @@ def picture(job: JobView, progress: Progress | None, width: int, spinner: Spinne
 
 def _bar(done: float, width: int) -> ProgressBar:
     long = max(10, min(40, width - 56))
-    return ProgressBar(total=1.0, completed=max(0.0, done), width=long, complete_style="cyan", finished_style="green")
+    return ProgressBar(total=1.0, completed=done, width=long, complete_style="cyan", finished_style="green")
 
 
 def _row(*cells: RenderableType) -> Table:
@@ -211,11 +217,11 @@ def _row(*cells: RenderableType) -> Table:
 
 
 def _where(progress: Progress) -> str:
-    """`epoch 3/5  step 120/225  0:41 left`."""
+    """`epoch 3/5  step 120/225  0:41 left`; `50%` where no epoch is told."""
     if progress.unit is not None:
         return counted(progress)
     steps = f"/{progress.steps}" if progress.steps else ""
-    parts = [f"epoch {progress.epoch}/{progress.epochs}"]
+    parts = [_epoch(progress)]
     if progress.step:
         parts.append(f"step {progress.step}{steps}")
     if progress.eta_seconds is not None:
@@ -223,6 +229,10 @@ def _where(progress: Progress) -> str:
     return "  ".join(parts)
 
 
+def _epoch(progress: Progress) -> str:
+    return f"epoch {progress.epoch}/{progress.epochs}" if progress.epoch else f"{fraction(progress):.0%}"
+
+
 def _how(progress: Progress) -> str:
     speed = f"{number(round(progress.images_per_second))} images/s" if progress.images_per_second else ""
-    return "  ".join(part for part in (metrics_line(progress.metrics), speed) if part)
+    return "  ".join(part for part in (metrics_line(progress.metrics), speed, progress.note) if part)

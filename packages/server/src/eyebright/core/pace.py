@@ -5,9 +5,11 @@ from eyebright_wire.events import Progress
 
 def fraction(progress: Progress) -> float:
     """How much of the training is done, 0…1."""
+    if progress.fraction is not None:
+        return progress.fraction
     if progress.steps:
         return min(1.0, progress.step / progress.steps)
-    return min(1.0, (progress.epoch - (0 if progress.epoch_finished else 1)) / progress.epochs)
+    return max(0.0, min(1.0, (progress.epoch - (0 if progress.epoch_finished else 1)) / progress.epochs))
 
 
 def seconds_left(progress: Progress, seconds_so_far: float) -> float | None:

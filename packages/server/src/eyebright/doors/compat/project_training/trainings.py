@@ -116,7 +116,7 @@ def status_of(asked: Named, job: JobView) -> Status:
         training_name=asked.training_name,
         status=word_of(job),
         progress=percent_of(job),
-        message=job.message,
+        message=job.message or (job.progress and job.progress.note) or "",
         metrics=job.metrics,
         job_id=job.id,
     )
