@@ -14,8 +14,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from samples import job, submit
 
 from eyebright.app import serve_in
+from eyebright.app.parts import opened
 from eyebright.app.rules import patience
 from eyebright.errors import Conflict, InvalidRequest, StorageFull, Unavailable
 from eyebright.folder import DataFolder
@@ -95,6 +97,14 @@ async def test_an_embedded_server_ends_by_itself_when_nobody_needs_it(tmp_path):
     with DataFolder(tmp_path) as folder:
         await asyncio.wait_for(serve_in(settings, folder), 60)
     assert not (tmp_path / "server.json").exists()
+
+
+async def test_a_held_job_keeps_no_embedded_server_awake(tmp_path):
+    settings = Settings(data_dir=tmp_path, port=0, embedded=True, embedded_idle_seconds=0.01)
+    with DataFolder(tmp_path) as folder:
+        async with opened(settings, folder) as parts:
+            await submit(parts.database, job(held=True))
+        await asyncio.wait_for(serve_in(settings, folder), 60)
 
 
 async def test_a_restart_keeps_the_token_and_what_was_stored(tmp_path):

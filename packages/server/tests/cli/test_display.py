@@ -94,6 +94,7 @@ def test_a_waiting_job_shows_its_place() -> None:
     ("view", "words"),
     [
         (job(JobState.STARTING), "starting"),
+        (job(JobState.QUEUED, held=True), "queued (held until it is released)"),
         (job(stage=Stage.EXPORTING), "running: exporting"),
         (job(cancel_requested=True), "running, cancelling"),
         (

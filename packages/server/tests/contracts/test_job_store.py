@@ -24,7 +24,7 @@ from samples import (
 from eyebright.core import lifecycle
 from eyebright.core.job import Attempt, Run
 from eyebright.core.records import changed
-from eyebright.errors import Conflict, NotFound
+from eyebright.errors import Conflict, GuardViolated, NotFound
 from eyebright.ports.jobs import JobQuery, Receipt
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Heartbeat, Progress
@@ -439,6 +439,31 @@ async def test_the_place_of_one_job_is_the_one_that_it_has_among_all(database):
     for order in orders:
         assert await database.jobs.queue_position(order.id) == places.get(order.id)
     assert await database.jobs.queue_position("job_none") is None
+
+
+async def test_a_held_job_waits_in_no_queue_until_it_is_released(database):
+    await submit(database, job(1, held=True, priority=9), job(2))
+    assert await database.jobs.get(ID) == Run(job(1, held=True, priority=9), None)
+    assert [each.id for each in await database.jobs.due("local", NOW_MS, 9)] == ["job_0002"]
+    assert await database.jobs.queue_positions() == {"job_0002": 1}
+    assert await database.jobs.queue_position(ID) is None
+    assert await database.jobs.queue_position("job_0002") == 1
+    await decide(database, (ID, None), lambda run: changed(run, lifecycle.release(run), NOW_MS))
+    assert [each.id for each in await database.jobs.due("local", NOW_MS, 9)] == [ID, "job_0002"]
+    assert await database.jobs.queue_positions() == {ID: 1, "job_0002": 2}
+    assert await database.jobs.queue_position(ID) == 1
+
+
+async def test_the_store_lets_nothing_begin_that_is_held(database):
+    await submit(database, job(held=True))
+
+    def decision(run):
+        claimed = claiming(Run(replace(run.job, held=False), run.attempt), NOW_MS).after
+        return changed(run, replace(claimed, job=replace(claimed.job, held=True)), NOW_MS)
+
+    with pytest.raises(GuardViolated):
+        await decide(database, (ID, None), decision)
+    assert (await database.jobs.get(ID)).attempt is None
 
 
 async def test_a_job_is_due_when_its_time_has_come(database):

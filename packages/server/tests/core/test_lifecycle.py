@@ -101,10 +101,26 @@ def test_claiming_takes_a_new_number_and_forgets_the_last_end():
     assert (run.job.attempt, run.job.state, run.job.reason, run.attempt.slot) == (3, JobState.STARTING, None, 1)
 
 
-@pytest.mark.parametrize("job", [replace(JOB, not_before_ms=NOW + 1), replace(JOB, cancel_requested=True)])
+@pytest.mark.parametrize(
+    "job", [replace(JOB, not_before_ms=NOW + 1), replace(JOB, cancel_requested=True), replace(JOB, held=True)]
+)
 def test_what_is_not_due_is_not_claimed(job):
     with pytest.raises(Conflict):
         lifecycle.claim(job, NOW, token_sha256="t", lease_ms=60_000, slot=None)
+
+
+def test_what_is_released_waits_for_its_turn_however_often_that_is_asked():
+    released = lifecycle.release(Run(replace(JOB, held=True)))
+    assert released.job == JOB
+    for begun in (released, RUNNING, Run(replace(JOB, state=JobState.SUCCEEDED))):
+        assert lifecycle.release(begun) == begun
+
+
+def test_what_was_cancelled_while_it_was_held_is_held_no_more_and_never_begins():
+    cancelled = lifecycle.request_cancel(Run(replace(JOB, held=True)), NOW)
+    assert (cancelled.job.state, cancelled.job.held) == (JobState.CANCELLED, False)
+    with pytest.raises(Conflict, match="job j was cancelled"):
+        lifecycle.release(cancelled)
 
 
 def end(run: Run, code: ErrorCode, **more) -> Run:

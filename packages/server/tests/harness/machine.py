@@ -52,6 +52,7 @@ class ControlPlane(RuleBasedStateMachine):
         self.bodies: dict[str, str] = {}  # idempotency key -> dataset label that the first order carried
         self.job_of: dict[str, str] = {}
         self.ended: dict[str, JobState] = {}
+        self.held: set[str] = set()  # nobody has let them begin
         self.cancelled_at: dict[str, int] = {}  # job -> attempts it had when it was cancelled
         self.heard: dict[str, int] = {}  # job -> version that the subscriber heard last
         self.deaf = 0  # so many messages will not be heard
@@ -101,15 +102,29 @@ class ControlPlane(RuleBasedStateMachine):
 
     # ── what users do ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    @rule(key=st.sampled_from("abc"), body=st.sampled_from("xy"))
-    def submit(self, key: str, body: str) -> None:
+    @rule(key=st.sampled_from("abcd"), body=st.sampled_from("xy"), held=st.booleans())
+    def submit(self, key: str, body: str, held: bool) -> None:
         try:
-            view = self.do(self.platform.submit(key=key, labels={"body": body}))
+            view = self.do(self.platform.submit(key=key, held=held, labels={"body": body}))
         except KeyReused:
             assert self.bodies[key] != body, "the same order was refused"
             return
         assert self.bodies.setdefault(key, body) == body, "another order was taken under the same key"
+        if held and key not in self.job_of:
+            self.held.add(view.id)
         assert self.job_of.setdefault(key, view.id) == view.id, "one order became two jobs"
+
+    @precondition(lambda self: self.job_of)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        job_id = data.draw(st.sampled_from(sorted(self.job_of.values())))
+        try:
+            view = self.do(self.platform.jobs.release(job_id))
+        except Conflict:
+            assert self.ended.get(job_id) is JobState.CANCELLED, "a job that was not cancelled could not be released"
+            return
+        assert not view.held
+        self.held.discard(job_id)
 
     @precondition(lambda self: self.job_of)
     @rule(data=st.data())
@@ -372,6 +387,8 @@ class ControlPlane(RuleBasedStateMachine):
         elif job.state.final:
             self.ended[job.id] = job.state
         attempts = await history.attempts(job.id)
+        assert job.held == (job.id in self.held and not job.state.final), "held without having been asked to, or let go"
+        assert not (job.held and attempts), "a job began that nobody had released"
         live = [attempt.number for attempt in attempts if attempt.live]
         assert live == ([job.attempt] if job.state.live else []), f"live attempts {live} of a job that is {job.state}"
         assert [attempt.number for attempt in attempts] == list(range(1, job.attempt + 1))
@@ -411,7 +428,10 @@ class ControlPlane(RuleBasedStateMachine):
             assert hashlib.sha256(found).hexdigest() == artifact.ref.sha256, "a model with other bytes than announced"
 
     async def _finish_everything(self) -> None:
-        """Liveness: once the world behaves, every job ends, and everybody has heard."""
+        """Liveness: once the world behaves and nothing is held back, every job ends, and everybody has heard."""
+        for job_id in self.held - self.ended.keys():
+            await self.platform.jobs.release(job_id)
+        self.held.clear()
         for _ in range(40):
             await self.platform.dispatch.tick()
             for handle in self.alive():

@@ -56,6 +56,7 @@ MUTANTS = [
         "attempt",
     ),
     Mutant("a loss keeps its attempt live", f"{CORE}.lifecycle:_ended", "ended_at_ms=now_ms, ", ""),
+    Mutant("what is released stays held", f"{CORE}.lifecycle:release", "replace(job, held=False)", "job"),
     Mutant("versions stand still", f"{CORE}.records:changed", "before.job.version + 1", "before.job.version"),
     Mutant("versions jump", f"{CORE}.records:changed", "before.job.version + 1", "before.job.version + 2"),
     Mutant("any token will do", f"{SERVICES}.ingest:authentic", "return run.attempt is not None and", "return True or"),

@@ -133,8 +133,8 @@ class Platform:
         )
         return await self.database.datasets.add_version(version)
 
-    async def submit(self, key: str | None = None, **fields: Any) -> JobView:
-        return (await self.jobs.submit(JobRequest(**{"dataset": "pets", **fields}), key=key)).view
+    async def submit(self, key: str | None = None, *, held: bool = False, **fields: Any) -> JobView:
+        return (await self.jobs.submit(JobRequest(**{"dataset": "pets", **fields}), key=key, held=held)).view
 
     async def launched(self, **fields: Any) -> Handle:
         """A job of its own, claimed and launched."""

@@ -15,6 +15,7 @@ from eyebright.errors import (
     Fenced,
     Forbidden,
     KeyReused,
+    NotFound,
     StorageFull,
     TrainerUnavailable,
     Unavailable,
@@ -562,6 +563,30 @@ async def test_priority_goes_before_age(platform):
     platform.executor._slots = platform.executor.slots()[:1]
     await platform.dispatch.tick()
     assert [spec.job_id for spec in platform.executor.launches] == [urgent.id]
+
+
+async def test_a_held_job_begins_once_it_is_released(platform):
+    held = await platform.submit(key="once", held=True)
+    assert (held.state, held.held, held.queue_position) == (JobState.QUEUED, True, None)
+    assert await platform.dispatch.tick() == 0
+    other = await platform.submit()
+    assert other.queue_position == 1
+    first, again = await platform.jobs.release(held.id), await platform.jobs.release(held.id)
+    assert first == again
+    assert (first.held, first.queue_position) == (False, 1)
+    await platform.dispatch.tick()
+    assert [spec.job_id for spec in platform.executor.launches] == [held.id, other.id]
+    assert (await platform.jobs.release(held.id)).state is JobState.STARTING
+
+
+async def test_a_held_job_can_be_cancelled_and_does_not_begin_then(platform):
+    held = await platform.submit(held=True)
+    assert (await platform.jobs.cancel(held.id)).state is JobState.CANCELLED
+    with pytest.raises(Conflict, match="was cancelled"):
+        await platform.jobs.release(held.id)
+    with pytest.raises(NotFound):
+        await platform.jobs.release("job_none")
+    assert await platform.dispatch.tick() == 0
 
 
 async def test_a_long_curve_is_told_in_fewer_points_from_first_to_last(platform):

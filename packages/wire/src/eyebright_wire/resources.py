@@ -110,6 +110,7 @@ class JobView(WireModel):
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     not_before_ms: int = 0
+    held: bool = Field(default=False, description="Ordered, and in no queue until whoever ordered it lets it begin")
     status_transitions: tuple[Transition, ...] = ()
 
     @computed_field

@@ -122,11 +122,17 @@ def display() -> Display:
     return Bars() if sys.stderr.isatty() and not notes().is_dumb_terminal else Display()
 
 
+#: What is said of a job that was ordered and is not to begin yet.
+HELD = "held until it is released"
+
+
 def headline(job: JobView) -> str:
     """The state in words: `queued (2nd in line)`, `running: training`, `failed (out_of_memory): …`."""
     words = str(job.state)
     if job.state is JobState.QUEUED and job.queue_position:
         words += f" (number {job.queue_position} in line)"
+    if job.held:
+        words += f" ({HELD})"
     if job.state is JobState.RUNNING and job.stage:
         words += f": {job.stage}"
     if job.reason:

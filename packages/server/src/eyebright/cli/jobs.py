@@ -12,7 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from eyebright.cli.connection import connected
-from eyebright.cli.display import counted, epoch_line, headline
+from eyebright.cli.display import HELD, counted, epoch_line, headline
 from eyebright.cli.exits import Exit
 from eyebright.cli.options import JobId, Json
 from eyebright.cli.preflighting import preflight
@@ -344,6 +344,8 @@ def _row(job: JobView) -> tuple[object, ...]:
 
 
 def _standing(job: JobView) -> str:
+    if job.held:
+        return HELD
     if job.state is JobState.QUEUED:
         return f"number {job.queue_position} in line" if job.queue_position else ""
     if job.state.live and job.progress:

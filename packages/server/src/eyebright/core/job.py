@@ -43,6 +43,7 @@ class Job:
     version: int = 1  # + 1 with every saved change: the optimistic lock and the outbox key
     attempt: int = 0  # the fencing token: only events of this attempt count
     not_before_ms: int = 0
+    held: bool = False  # queued only when it is released
     stage: Stage | None = None
     reason: ErrorCode | None = None
     message: str = ""

@@ -51,17 +51,25 @@ class Applied:
 
 
 def move(job: Job, state: JobState, now_ms: int, **fields: Any) -> Job:
-    """Change the state, or raise Conflict if there is no such transition."""
+    """Change the state, or raise Conflict if there is no such transition. Only what is queued is held."""
     if state not in TRANSITIONS[job.state]:
         raise Conflict(f"job {job.id} is {job.state}; it cannot become {state}")
     if state.final:
         fields["finished_at_ms"] = now_ms
-    return replace(job, state=state, **fields)
+    return replace(job, state=state, held=False, **fields)
+
+
+def release(run: Run) -> Run:
+    """A held job begins to wait for its turn; any other stays as it is. Raises Conflict when it was cancelled."""
+    job = run.job
+    if job.state is JobState.CANCELLED:
+        raise Conflict(f"job {job.id} was cancelled, so it cannot begin; place a new order")
+    return Run(replace(job, held=False), run.attempt)
 
 
 def claim(job: Job, now_ms: int, *, token_sha256: str, lease_ms: int, slot: int | None) -> Run:
     """queued → starting, with a new attempt whose number fences every older one."""
-    if job.cancel_requested or job.not_before_ms > now_ms:
+    if job.held or job.cancel_requested or job.not_before_ms > now_ms:
         raise Conflict(f"job {job.id} is not due")
     number = job.attempt + 1
     attempt = Attempt(

@@ -74,11 +74,12 @@ class JobStore(Protocol):
     async def find(self, query: JobQuery) -> list[Job]: ...
 
     async def due(self, executor: str, now_ms: int, limit: int) -> list[Job]:
-        """Queued jobs that may be claimed, best first (priority, then age); none whose earlier attempt is not yet gone."""
+        """Queued jobs that may be claimed, best first (priority, then age): none that is held, and none whose earlier attempt is
+        not yet gone."""
         ...
 
     async def queue_positions(self) -> dict[str, int]:
-        """job id → place in the queue of its executor, 1 = next, by priority, then age."""
+        """job id → place in the queue of its executor, 1 = next, by priority, then age. What is held has none."""
         ...
 
     async def queue_position(self, job_id: str) -> int | None:

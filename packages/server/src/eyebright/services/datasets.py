@@ -137,13 +137,19 @@ class Datasets:
         return await self.place(order, source, key, body_sha256)
 
     async def place(
-        self, order: DatasetImport | DatasetInspection, source: str, key: str | None, body_sha256: str
+        self,
+        order: DatasetImport | DatasetInspection,
+        source: str,
+        key: str | None,
+        body_sha256: str,
+        *,
+        held: bool = False,
     ) -> JobView:
         """As `order`, for whoever knows that its key is new; if it is not any more, that is one job all the same. Any label may
-        be given."""
+        be given. `held`: kept until it is released."""
         if isinstance(order, DatasetImport) and order.train is not None:
             order = order.model_copy(update={"train": await self._check(order.train)})
-        job = self._job(order, await self._source(order))
+        job = replace(self._job(order, await self._source(order)), held=held)
         receipt = Receipt(source=source, key=key, body_sha256=body_sha256, job_id=job.id) if key else None
         return await (
             self._insert_with_list(job, receipt, order.images) if order.images else self._insert(job, receipt)

@@ -80,12 +80,15 @@ class Jobs:
         self._clock = clock
         self._announcer = announcer
 
-    async def submit(self, request: JobRequest, *, source: str = "api", key: str | None = None) -> Submitted:
-        """Check an order against trainer, recipe and data set, and queue it. The same (source, key) is one job.
+    async def submit(
+        self, request: JobRequest, *, source: str = "api", key: str | None = None, held: bool = False
+    ) -> Submitted:
+        """Check an order against trainer, recipe and data set, and queue it, or keep it until it is released. The same
+        (source, key) is one job.
 
         Raises KeyReused, NotFound, ConfigInvalid, DatasetInvalid, LicenceDenied or TrainerUnavailable; nothing is kept then.
         """
-        return await self._submitted(await self.place(request, source=source, key=key))
+        return await self._submitted(await self._ordered(request, source, key, lambda job: replace(job, held=held)))
 
     async def place(
         self, request: JobRequest, *, source: str, key: str | None, body_sha256: str | None = None
@@ -164,12 +167,18 @@ class Jobs:
 
     async def cancel(self, job_id: str) -> JobView:
         """Queued: cancelled at once. Live: asked to stop; it may still finish first. Ended: Conflict."""
+        return await self._decided(job_id, lambda run: lifecycle.request_cancel(run, self._clock.now_ms()))
+
+    async def release(self, job_id: str) -> JobView:
+        """Held: it waits for its turn from now on. Released before: as it is. Cancelled: Conflict."""
+        return await self._decided(job_id, lifecycle.release)
+
+    async def _decided(self, job_id: str, decision: Callable[[Run], Run]) -> JobView:
         async with self._store.transaction() as transaction:
             run = (await transaction.lock([(job_id, None)])).get((job_id, None))
             if run is None:
                 raise no_job(job_id)
-            now_ms = self._clock.now_ms()
-            change = changed(run, lifecycle.request_cancel(run, now_ms), now_ms)
+            change = changed(run, decision(run), self._clock.now_ms())
             if change.job_changed:
                 await transaction.save([change])
         self._announcer.committed([change])

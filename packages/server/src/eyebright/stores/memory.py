@@ -171,7 +171,7 @@ class MemoryJobs:
             return len(live)
 
     def _queue(self) -> list[Job]:
-        queued = (job for job in self._state.jobs.values() if job.state is JobState.QUEUED)
+        queued = (job for job in self._state.jobs.values() if job.state is JobState.QUEUED and not job.held)
         return sorted(queued, key=lambda job: (-job.priority, job.created_at_ms, job.id))
 
 
@@ -540,7 +540,9 @@ def _write_job(draft: State, change: Change) -> None:
 
 
 def _guard_job(draft: State, old: Job, new: Job) -> None:
-    legal = new.state is old.state or new.state in TRANSITIONS[old.state]
+    legal = (new.state is old.state or new.state in TRANSITIONS[old.state]) and not (
+        new.held and new.state is not JobState.QUEUED
+    )
     if old.state.final or not legal or new.version != old.version + 1 or new.attempt < old.attempt:
         raise GuardViolated(
             f"job {old.id} ({old.state}, version {old.version}, attempt {old.attempt}) cannot become "

@@ -84,6 +84,7 @@ class JobSummary(WireModel):
     kind: JobKind
     name: str
     state: JobState
+    held: bool = False
     reason: ErrorCode | None = None
     message: str = ""
     trainer: str

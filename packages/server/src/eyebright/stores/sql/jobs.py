@@ -31,7 +31,7 @@ from eyebright.stores.sql.transaction import SqlTransaction, Statements
 from eyebright_wire.jobs import LIVE_STATES, OWN_TRAINERS, JobKind
 
 # Literals, not parameters: otherwise SQLite does not see that the partial indexes apply.
-_QUEUED = jobs.c.state == literal_column("'queued'")
+_QUEUED = and_(jobs.c.state == literal_column("'queued'"), jobs.c.held.is_(false()))
 _LIVE = jobs.c.state.in_([literal_column(f"'{state}'") for state in sorted(LIVE_STATES)])
 _BEST_FIRST = (jobs.c.priority.desc(), jobs.c.created_at_ms, jobs.c.id)
 _MINE = jobs.alias("mine")
@@ -40,7 +40,12 @@ _NOT_LATER = tuple_(jobs.c.created_at_ms, jobs.c.id) <= tuple_(_MINE.c.created_a
 _POSITION = (
     select(func.count())
     .select_from(jobs.join(_MINE, jobs.c.executor == _MINE.c.executor))
-    .where(_MINE.c.id == bindparam("job_id"), _MINE.c.state == literal_column("'queued'"), _QUEUED)
+    .where(
+        _MINE.c.id == bindparam("job_id"),
+        _MINE.c.state == literal_column("'queued'"),
+        _MINE.c.held.is_(false()),
+        _QUEUED,
+    )
     .where(or_(jobs.c.priority > _MINE.c.priority, and_(jobs.c.priority == _MINE.c.priority, _NOT_LATER)))
 )
 

@@ -75,6 +75,7 @@ def job(values: Sequence[Any], order: Mapping[str, Any]) -> Job:
     row["state"] = JobState(row["state"])
     row["stage"] = row["stage"] and Stage(row["stage"])
     row["reason"] = row["reason"] and ErrorCode(row["reason"])
+    row["held"] = bool(row["held"])
     row["retryable"] = bool(row["retryable"])
     row["cancel_requested"] = bool(row["cancel_requested"])
     row["progress"] = row["progress"] and Progress.model_validate_json(row["progress"])

@@ -90,7 +90,9 @@ jobs = Table(
     Column("preemptions", Integer, nullable=False),
     Column("barren", Integer, nullable=False),
     Column("imported_version", Id),
+    Column("held", Flag, nullable=False),
     _states("state"),
+    CheckConstraint("state = 'queued' OR NOT held", name="held"),
     CheckConstraint(f"(finished_at_ms IS NOT NULL) = (state IN ({quoted(FINAL_STATES)}))", name="finished"),
     Index("ix_jobs_state", "state", "id"),
     Index(
