@@ -30,12 +30,13 @@ UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2
 _LONGEST_NOTE = 500
 
 
-def _note(text: str) -> str:
+def noted(text: str) -> str:
+    """Brought to one line of at most 500 letters that no terminal obeys."""
     return " ".join(UNSHOWABLE.sub(" ", text).split())[:_LONGEST_NOTE]
 
 
-#: What a program says to people: brought to one line of at most 500 letters, never refused.
-Note = Annotated[str, AfterValidator(_note)]
+#: What a program says to people; never refused.
+Note = Annotated[str, AfterValidator(noted)]
 
 
 class WireModel(BaseModel):

@@ -398,6 +398,6 @@ def _told(event: EventView) -> str:
         case Succeeded():
             return metrics_line(body.metrics)
         case Started():
-            return f"process {body.pid} on {body.host}"
+            return f"process {body.pid} on {body.host}" if body.pid else body.host
         case _:
             return ""

@@ -10,14 +10,25 @@ from dataclasses import dataclass, field
 import structlog
 
 from eyebright.core import lifecycle
+from eyebright.core.callback import events_of
 from eyebright.core.job import Run
 from eyebright.core.records import Change, StoredEvent, changed
 from eyebright.core.retry import RetryLimits
-from eyebright.errors import EventConflict, EyebrightError, Forbidden, StorageFull, Unavailable
+from eyebright.errors import (
+    Conflict,
+    EventConflict,
+    EyebrightError,
+    Forbidden,
+    InvalidRequest,
+    StorageFull,
+    Unavailable,
+    no_job,
+)
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import AttemptKey, JobStore, JobTransaction
 from eyebright.services.announce import Announcer
-from eyebright_wire.events import Ack, Event, Heartbeat
+from eyebright_wire.callbacks import TrainingUpdate
+from eyebright_wire.events import LAST_WORDS, Ack, Event, Heartbeat
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -31,14 +42,15 @@ PIECE = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Post:
-    """One request of a reporter, events or a beat, waiting for its commit. `token` None: our own sweeper, which read the spool
-    itself."""
+    """One request of a reporter, events, a beat or an update without a number, waiting for its commit. `attempt` None: the
+    current one; `token` None: our own sweeper, which read the spool itself, or the operator."""
 
     job_id: str
-    attempt: int
+    attempt: int | None
     token: str | None
     events: tuple[Event, ...] = ()
     beat: Heartbeat | None = None
+    update: TrainingUpdate | None = None
     answer: asyncio.Future[Ack] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -69,6 +81,24 @@ class Ingest:
     async def beat(self, job_id: str, attempt: int, token: str, beat: Heartbeat) -> Ack:
         """Renew the lease of a live attempt. Raises Forbidden or Fenced."""
         return await self._post(Post(job_id, attempt, token, beat=beat))
+
+    async def tell(self, job_id: str, attempt: int | None, key: str | None, update: TrainingUpdate) -> Ack:
+        """Store what is new in an update, as the events that it stands for, or those that it carries; of both kinds a repetition
+        changes nothing.
+
+        `key` is the attempt's token; None: the operator himself speaks, of the current attempt unless he names one. Raises
+        Forbidden, Fenced (the attempt is over, or has said another last word) and for carried events what `accept` does; for the
+        operator NotFound, and Conflict before the job has begun.
+        """
+        if attempt is not None and update.attempt not in (None, attempt):
+            raise InvalidRequest(f"the address is attempt {attempt}'s, and the body says attempt {update.attempt}")
+        number = attempt or update.attempt
+        if not update.numbered:
+            return await self._post(Post(job_id, number, key, update=update))
+        ack = await self._post(Post(job_id, number, key, events=update.events or ()))
+        if update.heartbeat is not None:
+            ack = await self._post(Post(job_id, number, key, beat=update.heartbeat))
+        return ack
 
     async def replay(self, job_id: str, attempt: int, events: Sequence[Event], beat: Heartbeat | None = None) -> None:
         """The same, for what the sweeper found on disk."""
@@ -140,16 +170,38 @@ class Ingest:
         self._announcer.committed(changes)
 
     async def _decide(self, transaction: JobTransaction, run: Run | None, post: Post) -> Change:
-        if run is None or run.attempt is None or not (post.token is None or authentic(run, post.token)):
-            raise Forbidden("this token is not for that attempt")
+        run = _authorised(run, post)
         now_ms = self._clock.now_ms()
         if post.beat is not None:
-            return changed(run, lifecycle.heartbeat(run, post.beat, now_ms, lease_ms=self._lease_ms), now_ms)
-        fresh = await _without_repeats(transaction, run, post.events)
+            return changed(run, self._alive(run, post.beat, now_ms), now_ms)
+        if post.update is None:
+            fresh = await _without_repeats(transaction, run, post.events)
+        else:
+            fresh = events_of(run, post.update, now_ms, last_word=await _last_word(transaction, run))
         if not fresh:
-            return changed(run, run, now_ms)
+            return changed(run, run if post.update is None else self._still_there(run, now_ms), now_ms)
         applied = lifecycle.apply(run, fresh, now_ms, lease_ms=self._lease_ms, limits=self._limits)
         return changed(run, applied.run, now_ms, events=applied.events, checkpoints=applied.checkpoints)
+
+    def _still_there(self, run: Run, now_ms: int) -> Run:
+        """Who says nothing new lives all the same; that training has moved nobody said."""
+        if not run.current or run.attempt is None or run.attempt.claim is not None:
+            return run
+        return self._alive(run, Heartbeat(at_ms=now_ms, moved_at_ms=0), now_ms)
+
+    def _alive(self, run: Run, beat: Heartbeat, now_ms: int) -> Run:
+        return lifecycle.heartbeat(run, beat, now_ms, lease_ms=self._lease_ms)
+
+
+def _authorised(run: Run | None, post: Post) -> Run:
+    """The run, if the post may speak for it. Whoever has no right to it does not learn whether there is such a job."""
+    if post.token is None and run is None:
+        raise no_job(post.job_id)
+    if post.token is None and run is not None and run.attempt is None:
+        raise Conflict(f"job {post.job_id} has no such attempt; only one that has begun can be told of")
+    if run is None or run.attempt is None or not (post.token is None or authentic(run, post.token)):
+        raise Forbidden("this token is not for that attempt")
+    return run
 
 
 def token_hash(token: str) -> str:
@@ -173,6 +225,15 @@ async def _without_repeats(transaction: JobTransaction, run: Run, events: tuple[
             if not _same(known.get(event.seq), event):
                 raise EventConflict(f"event {event.seq} is already stored with other content")
     return tuple(event for event in events if event.seq > last)
+
+
+async def _last_word(transaction: JobTransaction, run: Run) -> StoredEvent | None:
+    """The attempt's own, if it has said one. It is looked for only where there can be one: after a claim, or after the end."""
+    attempt = run.attempt
+    if attempt is None or (attempt.live and attempt.claim is None) or not attempt.last_seq:
+        return None
+    newest = await transaction.events(run.job.id, attempt.number, attempt.last_seq, attempt.last_seq)
+    return next((event for event in newest if event.kind in LAST_WORDS), None)
 
 
 def _number(run: Run) -> int:
