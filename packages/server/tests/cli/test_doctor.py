@@ -170,6 +170,15 @@ def test_a_server_out_of_reach_fails(tmp_path: Path) -> None:
     assert "no answer" in found["server"].found
 
 
+def test_a_database_without_room_for_the_server_is_told(tmp_path: Path, postgres: Postgres) -> None:
+    url = postgres.create()
+    assert checks.database(settings(tmp_path, database_url=url)).verdict is Verdict.OK
+    check = checks.database(settings(tmp_path, database_url=url, postgres={"pool_size": 190, "pool_overflow": 8}))
+    assert check.verdict is Verdict.WARN
+    assert "lets 197 connections in, this server may open 198" in check.found
+    assert "POOL_OVERFLOW" in check.advice
+
+
 def test_what_stands_in_the_way_of_projects_is_told(tmp_path: Path) -> None:
     (tmp_path / "disk").write_text("a file")
     nobody = {"database_url": "postgresql://me:swordfish@127.0.0.1:9/projects", "models": str(tmp_path / "disk/models")}

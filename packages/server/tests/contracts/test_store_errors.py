@@ -1,12 +1,15 @@
+import asyncio
 import sqlite3
 from pathlib import Path
 
 import pytest
+from harness.site import site
 from samples import NOW_MS, job, submit
 from sqlalchemy import text
 
 from eyebright.errors import InvalidRequest, StorageFull, Unavailable
 from eyebright.ports.jobs import JobQuery
+from eyebright.settings import PostgresSettings
 from eyebright.stores.sql import engine
 from eyebright.stores.sql.database import Database
 
@@ -99,6 +102,60 @@ async def test_a_lost_connection_is_told_and_the_next_one_is_new(fresh_url):
         await lose()
     assert (await database.jobs.get("job_0001")).job == job()
     await database.close()
+
+
+@pytest.fixture
+async def busy(fresh_url):
+    """Opens a Postgres with little patience."""
+    opened = []
+
+    async def open_it(**chosen):
+        opened.append(await Database.open(fresh_url("postgresql"), PostgresSettings(**chosen)))
+        return opened[-1]
+
+    yield open_it
+    for database in opened:
+        await database.close()
+
+
+async def test_a_request_that_gets_no_connection_is_answered_with_503(busy, tmp_path):
+    database = await busy(pool_size=2, pool_overflow=0, pool_seconds=0.1)
+    async with site(tmp_path, database) as served:
+        async with database.engine.reading(), database.engine.reading():
+            answer = await served.get("/api/v1/jobs")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert "every connection that this server may open" in answer.json()["detail"]
+        assert "raise EYEBRIGHT_POSTGRES__POOL_OVERFLOW" in answer.json()["detail"]
+        assert (await served.get("/api/v1/jobs")).status_code == 200
+
+
+async def test_a_lock_that_somebody_keeps_is_not_waited_for_for_ever(busy):
+    database = await busy(lock_seconds=0.1)
+    await submit(database, job())
+    async with database.jobs.transaction() as first:
+        await first.lock([("job_0001", None)])
+        async with database.jobs.transaction() as second:
+            with pytest.raises(Unavailable, match=r"too busy to give a lock in time.*POSTGRES__LOCK_SECONDS"):
+                await second.lock([("job_0001", None)])
+
+
+async def test_a_statement_that_takes_too_long_is_ended(busy):
+    database = await busy(statement_seconds=0.1)
+    async with database.engine.reading() as connection:
+        with pytest.raises(Unavailable, match=r"too busy to carry out a statement.*POSTGRES__STATEMENT_SECONDS"):
+            await connection.execute(text("SELECT pg_sleep(30)"))
+
+
+async def test_a_start_waits_for_a_migration_for_as_long_as_that_takes(fresh_url):
+    url = fresh_url("postgresql")
+    first = await Database.open(url)
+    async with first.engine.writing() as connection:
+        await engine.queue_up(connection, "migration")
+        second = asyncio.create_task(Database.open(url, PostgresSettings(lock_seconds=0.1, statement_seconds=0.1)))
+        done, _ = await asyncio.wait([second], timeout=0.5)
+        assert not done
+    await (await second).close()
+    await first.close()
 
 
 async def test_sqlite_keeps_what_it_acknowledged(url):

@@ -66,7 +66,7 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
     _empty(folder.folder(settings.uploads_dir.name))
     async with AsyncExitStack() as stack:
         objects = await stack.enter_async_context(object_store(settings, folder))
-        database = await Database.open(settings.database)
+        database = await Database.open(settings.database, settings.postgres)
         stack.push_async_callback(database.close)
         await stack.enter_async_context(database.owned())
         callers = callers_database_at(settings.training_agent)

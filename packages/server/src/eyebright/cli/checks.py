@@ -172,11 +172,17 @@ def gpu(settings: Settings | None = None) -> Check:
 
 
 def database(settings: Settings) -> Check:
-    """Reachable, and with which schema. Opened for reading only."""
+    """Reachable, with which schema, and whether it has room for the server. Opened for reading only."""
     path = settings.database.removeprefix("sqlite:///")
     if path != settings.database and not Path(path).exists():
         return ok(name="database", found=f"{path} (made at the first start)")
-    found, newest = asyncio.run(_revision(settings))
+    found, newest, room = asyncio.run(_looked_at(settings))
+    if room is not None and room < settings.postgres.connections:
+        return warn(
+            name="database",
+            found=f"{_shown(settings.database)} lets {room} connections in, this server may open {settings.postgres.connections}",
+            advice="lower EYEBRIGHT_POSTGRES__POOL_SIZE or EYEBRIGHT_POSTGRES__POOL_OVERFLOW, or raise its max_connections",
+        )
     if found == newest:
         return ok(name="database", found=f"{_shown(settings.database)}, schema {found}")
     if found is None:
@@ -257,14 +263,15 @@ async def _problems_of_projects(settings: Settings) -> dict[str, str]:
         await database.close()
 
 
-async def _revision(settings: Settings) -> tuple[str | None, str]:
-    from eyebright.stores.sql.engine import connect
+async def _looked_at(settings: Settings) -> tuple[str | None, str, int | None]:
+    """The schema it has, the newest, and how many connections it lets in: None = as many as one likes."""
+    from eyebright.stores.sql.engine import connect, connections
     from eyebright.stores.sql.migrations import REVISIONS, revision
 
-    engine = connect(settings.database)
+    engine = connect(settings.database, settings.postgres)
     try:
         async with engine.reading() as connection:
-            return await connection.run_sync(revision), REVISIONS[-1]
+            return await connection.run_sync(revision), REVISIONS[-1], await connections(connection)
     finally:
         await engine.close()
 

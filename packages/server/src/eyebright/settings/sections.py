@@ -92,6 +92,38 @@ class ImportSettings(Section):
     file_bytes: int = Field(default=4096 * _MIB, ge=_MIB, description="Largest file that an archive may unpack to")
 
 
+class PostgresSettings(Section):
+    """How the server uses its own Postgres; SQLite has none of it."""
+
+    pool_size: int = Field(
+        default=10,
+        ge=2,
+        le=1000,
+        description="Connections that stay open; one of them holds the database for this server",
+    )
+    pool_overflow: int = Field(
+        default=10, ge=0, le=1000, description="Opened besides while all of those are in use, and closed afterwards"
+    )
+    pool_seconds: float = Field(
+        default=10, gt=0, le=600, description="Longest wait for one of them; then a request is answered with 503"
+    )
+    connect_seconds: float = Field(default=10, gt=0, le=600, description="Longest wait for a new connection")
+    statement_seconds: float = Field(
+        default=60, ge=0, le=86_400, description="Longest that one statement may take; 0: as long as it takes"
+    )
+    lock_seconds: float = Field(
+        default=10,
+        ge=0,
+        le=86_400,
+        description="Longest wait for a lock that somebody else holds; 0: as long as it takes",
+    )
+
+    @property
+    def connections(self) -> int:
+        """At most."""
+        return self.pool_size + self.pool_overflow
+
+
 class LocalSettings(Section):
     """The executor that runs trainers as child processes of this machine."""
 

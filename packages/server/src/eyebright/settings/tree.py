@@ -21,6 +21,7 @@ from eyebright.settings.sections import (
     LocalSettings,
     LogSettings,
     McpSettings,
+    PostgresSettings,
     RetrySettings,
     SourceSettings,
     StorageSettings,
@@ -90,6 +91,7 @@ class Settings(BaseSettings):
         description="SPDX names of trainers' licences to refuse, such as AGPL-3.0, which is AGPL-3.0-only and -or-later too",
     )
 
+    postgres: PostgresSettings = PostgresSettings()
     jobs: JobSettings = JobSettings()
     retry: RetrySettings = RetrySettings()
     uploads: UploadSettings = UploadSettings()

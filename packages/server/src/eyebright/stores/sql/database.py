@@ -3,6 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Self
 
+from eyebright.settings import PostgresSettings
 from eyebright.stores.sql import migrations
 from eyebright.stores.sql.engine import Engine, connect
 from eyebright.stores.sql.history import SqlHistory
@@ -30,13 +31,13 @@ class Database:
         self.webhooks = SqlWebhooks(engine)
 
     @classmethod
-    async def open(cls, url: str) -> Self:
+    async def open(cls, url: str, postgres: PostgresSettings | None = None) -> Self:
         """Open `sqlite:///path` (made if it is missing) or `postgresql://…`, with the newest schema.
 
         Raises InvalidRequest for another URL; Unavailable, with what to do, when it can't be reached or written, or
         belongs to a newer version of Eyebright; StorageFull.
         """
-        engine = connect(url)
+        engine = connect(url, postgres)
         try:
             await migrations.upgrade(engine)
         except BaseException:

@@ -6,9 +6,10 @@ file lock; readers have connections of their own and never wait. Postgres sorts 
 
 import asyncio
 import hashlib
+import math
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -16,16 +17,18 @@ from typing import Any, Literal
 from sqlalchemy import URL, event, func, make_url, select
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from eyebright.errors import EyebrightError, GuardViolated, InvalidRequest, StorageFull, Unavailable
+from eyebright.settings import PostgresSettings
 from eyebright.stores.sql import threads
 
 Dialect = Literal["sqlite", "postgresql"]
 
 BUSY_TIMEOUT_MS = 10_000
-CONNECT_SECONDS = 10
 SQLITE_READERS = 4
+SQLITE_POOL_SECONDS = 30
 
 _SQLITE_PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
@@ -57,24 +60,40 @@ class Engine:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Each statement sees what was committed when it began."""
-        async with self._reader.connect() as connection:
-            yield connection
+        """Each statement sees what was committed when it began. Raises Unavailable while every connection stays in use."""
+        async with AsyncExitStack() as stack:
+            yield await self._entered(stack, self._reader.connect())
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction: committed at the end, rolled back on any exception. Raises Unavailable while that is barred."""
+        """One transaction: committed at the end, rolled back on any exception. Raises Unavailable while that is barred, or
+        every connection stays in use."""
         if self.barred:
             raise Unavailable(self.barred)
-        async with self._turn, self._writer.begin() as connection:
-            yield connection
+        async with self._turn, AsyncExitStack() as stack:
+            yield await self._entered(stack, self._writer.begin())
 
     async def close(self) -> None:
         await self._reader.dispose()
         await self._writer.dispose()
 
+    async def _entered(
+        self, stack: AsyncExitStack, opening: AbstractAsyncContextManager[AsyncConnection]
+    ) -> AsyncConnection:
+        try:
+            return await stack.enter_async_context(opening)
+        except PoolExhausted as error:
+            raise Unavailable(_EXHAUSTED[self.dialect].format(name=self.name)) from error
 
-def connect(url: str) -> Engine:
+
+_EXHAUSTED: dict[Dialect, str] = {
+    "sqlite": "every connection to the database {name} is in use and none came free in time; try again",
+    "postgresql": "every connection that this server may open to the database {name} is in use and none came free in time; try "
+    "again. If that goes on, raise EYEBRIGHT_POSTGRES__POOL_OVERFLOW",
+}
+
+
+def connect(url: str, postgres: PostgresSettings | None = None) -> Engine:
     """An engine for `sqlite:///path` or `postgresql://…`; nothing is opened yet. Raises InvalidRequest for anything else."""
     try:
         parsed = make_url(url)
@@ -84,7 +103,7 @@ def connect(url: str) -> Engine:
         case "sqlite" if parsed.database and parsed.database != ":memory:":
             return _sqlite(Path(parsed.database))
         case "postgresql" | "postgres":
-            return _postgresql(parsed)
+            return _postgresql(parsed, postgres or PostgresSettings())
         case other:
             raise InvalidRequest(
                 _EXPECTED.format(found=f"{other!r} without a path" if other == "sqlite" else repr(other))
@@ -99,14 +118,24 @@ async def queue_up(connection: AsyncConnection, name: str) -> None:
         await connection.execute(select(func.pg_advisory_xact_lock(number)))
 
 
+async def connections(connection: AsyncConnection) -> int | None:
+    """How many the database lets in, from all programs together; None for a file."""
+    if connection.dialect.name == "sqlite":
+        return None
+    limits = ("max_connections", "superuser_reserved_connections")
+    most, reserved = [int(str(await connection.scalar(select(func.current_setting(name))))) for name in limits]
+    return most - reserved
+
+
 _EXPECTED = "the database URL must be sqlite:///path/to/eyebright.db or postgresql://user@host/name; found {found}"
 
 
 def _sqlite(path: Path) -> Engine:
     url = URL.create("sqlite+aiosqlite", database=str(path))
     once = {"async_creator_fn": threads.connect}
-    writer = create_async_engine(url, pool_size=1, max_overflow=0, connect_args=once)
-    reader = create_async_engine(url, pool_size=SQLITE_READERS, max_overflow=0, connect_args=once)
+    pool: dict[str, Any] = {"max_overflow": 0, "pool_timeout": SQLITE_POOL_SECONDS, "connect_args": once}
+    writer = create_async_engine(url, pool_size=1, **pool)
+    reader = create_async_engine(url, pool_size=SQLITE_READERS, **pool)
     event.listen(writer.sync_engine, "connect", _prepare_sqlite_writer)
     event.listen(reader.sync_engine, "connect", _prepare_sqlite_reader)
     event.listen(writer.sync_engine, "begin", _begin_immediate)
@@ -115,7 +144,7 @@ def _sqlite(path: Path) -> Engine:
     return Engine("sqlite", str(path), reader, writer, asyncio.Lock())
 
 
-def _postgresql(url: URL) -> Engine:
+def _postgresql(url: URL, chosen: PostgresSettings) -> Engine:
     query = dict(url.query)
     if "sslmode" in query:  # libpq's word; asyncpg's is `ssl`
         query["ssl"] = query.pop("sslmode")
@@ -123,17 +152,28 @@ def _postgresql(url: URL) -> Engine:
     writer = create_async_engine(
         url.set(drivername="postgresql+asyncpg", query=query),
         isolation_level="READ COMMITTED",
-        pool_size=10,
-        max_overflow=10,
+        pool_size=chosen.pool_size,
+        max_overflow=chosen.pool_overflow,
+        pool_timeout=chosen.pool_seconds,
         connect_args={
-            "timeout": CONNECT_SECONDS,
-            "server_settings": {"application_name": "eyebright", "jit": "off"},
+            "timeout": chosen.connect_seconds,
+            "server_settings": {
+                "application_name": "eyebright",
+                "jit": "off",
+                "statement_timeout": _milliseconds(chosen.statement_seconds),
+                "lock_timeout": _milliseconds(chosen.lock_seconds),
+            },
             "async_creator_fn": partial(_reach, name),
         },
     )
     _translate_errors(writer, name)
     reader = writer.execution_options(isolation_level="AUTOCOMMIT")
     return Engine("postgresql", name, reader, writer, nullcontext())
+
+
+def _milliseconds(seconds: float) -> str:
+    """For Postgres. Any time at all is not rounded to 0, which is none."""
+    return str(math.ceil(1000 * seconds))
 
 
 async def _reach(name: str, *arguments: Any, **options: Any) -> Any:
@@ -211,6 +251,10 @@ def _postgres_meaning(sqlstate: str, text: str, name: str) -> EyebrightError | N
         return StorageFull(f"the disk of the database {name} is full; free some space. What was stored before is safe")
     if sqlstate == "22021":
         return InvalidRequest("the request has a NUL character in a text, which the database cannot hold; take it out")
+    if sqlstate == "57014" and "statement timeout" in text:
+        return Unavailable(_TOO_LONG.format(name=name, what="carry out a statement", setting="STATEMENT_SECONDS"))
+    if sqlstate == "55P03":
+        return Unavailable(_TOO_LONG.format(name=name, what="give a lock", setting="LOCK_SECONDS"))
     match sqlstate[:2]:
         case "23":
             return GuardViolated(f"the database refused the change: {text}")
@@ -220,3 +264,9 @@ def _postgres_meaning(sqlstate: str, text: str, name: str) -> EyebrightError | N
             return Unavailable(f"the database {name} is not available: {text}")
         case _:
             return None
+
+
+_TOO_LONG = (
+    "the database {name} is too busy to {what} in time; try again. If that goes on, see what it does, or raise "
+    "EYEBRIGHT_POSTGRES__{setting}"
+)

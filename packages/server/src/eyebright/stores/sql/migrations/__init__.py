@@ -7,6 +7,7 @@ compare the outcome with `tables.py`.
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.errors import Unavailable
 from eyebright.stores.sql.engine import Engine, queue_up
@@ -21,8 +22,16 @@ async def upgrade(engine: Engine) -> None:
     Raises Unavailable when it was written by a newer version of Eyebright.
     """
     async with engine.writing() as connection:
+        await _take_its_time(connection)
         await queue_up(connection, "migration")  # control planes that start together
         await connection.run_sync(_upgrade, engine.name)
+
+
+async def _take_its_time(connection: AsyncConnection) -> None:
+    """A migration of much data may take longer than any statement of every day."""
+    if connection.dialect.name == "postgresql":
+        for limit in ("statement_timeout", "lock_timeout"):
+            await connection.execute(text(f"SET LOCAL {limit} = 0"))
 
 
 def revision(connection: Connection) -> str | None:
