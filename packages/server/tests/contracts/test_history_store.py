@@ -135,6 +135,8 @@ async def test_artifacts_are_kept_with_the_attempt_that_made_them(database):
 
     await decide(database, (ID, 1), decision)
     assert tuple(await database.history.artifacts(ID)) == artifacts
+    assert await database.history.made([ID, "job_9999"]) == {ID: [*artifacts]}
+    assert await database.history.made([]) == {}
     assert await database.history.artifacts("job_9999") == []
 
 

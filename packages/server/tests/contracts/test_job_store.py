@@ -300,6 +300,16 @@ async def test_transactions_that_lock_in_different_orders_do_not_block_each_othe
     assert {each.failures for each in await database.jobs.find(JobQuery())} == {20}
 
 
+async def test_jobs_are_found_by_the_keys_that_they_were_taken_under(database):
+    for number, source, key in ((1, "import", "a"), (2, "import", "b"), (3, "api", "a")):
+        receipt = Receipt(source=source, key=key, body_sha256="x", job_id=f"job_000{number}")
+        async with database.jobs.transaction() as transaction:
+            await transaction.insert(job(number), receipt)
+    assert await database.jobs.placed("import", ["b", "a", "c"]) == {"a": job(1), "b": job(2)}
+    assert await database.jobs.placed("api", ["a"]) == {"a": job(3)}
+    assert await database.jobs.placed("api", []) == {}
+
+
 async def test_a_receipt_is_found_again(database):
     receipt = Receipt(source="api", key="k", body_sha256="ef" * 32, job_id=ID)
     async with database.jobs.transaction() as transaction:

@@ -12,10 +12,12 @@ import httpx
 import pytest
 from databases import Postgres
 from harness.agent import agent as make_agent
+from harness.importing import InlineImports
+from harness.site import pets
 from harness.site import site as make_site
 from PIL import Image
 
-from doors import agent_story
+from doors import agent_story, platform_story
 from doors.story import tell
 from eyebright.website import openapi
 
@@ -24,6 +26,7 @@ GOLDEN = Path(__file__).parent / "golden"
 KEPT = (
     "content-type",
     "location",
+    "link",
     "allow",
     "preference-applied",
     "www-authenticate",
@@ -50,7 +53,12 @@ async def record(folder: Path, callers_url: str) -> dict[str, dict[str, Any]]:
     async with make_site(folder) as site:
         answers = {name: recorded(answer, folder) async for name, answer in tell(site)}
     async with make_agent(folder / "agent", callers_url, starts_per_minute=8) as agent:
-        return answers | {name: recorded(answer, folder) async for name, answer in agent_story.tell(agent)}
+        answers |= {name: recorded(answer, folder) async for name, answer in agent_story.tell(agent)}
+    brought = folder / "brought.zip"
+    brought.write_bytes(pets())
+    catalog, imports = platform_story.catalog(), InlineImports(brought)
+    async with make_site(folder / "platform", catalog=catalog, importer=imports) as site:
+        return answers | {name: recorded(answer, folder) async for name, answer in platform_story.tell(site)}
 
 
 def names() -> list[str]:

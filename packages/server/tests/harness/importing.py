@@ -19,12 +19,13 @@ from harness.objects import artifact
 class InlineImports(FakeExecutor):
     """Each import has ended when its launch returns; what it says lies in its spool, for the sweeper to find.
 
-    `paused`: launched imports do nothing, so that a test can act for them.
+    `paused`: launched imports do nothing, so that a test can act for them. `brought`: what lies at every address.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, brought: Path | None = None) -> None:
         super().__init__()
         self.paused = False
+        self.brought = brought
 
     async def launch(self, spec: JobSpec, environment: Environment) -> Handle:
         handle = await super().launch(spec, environment)
@@ -37,7 +38,8 @@ class InlineImports(FakeExecutor):
         order = ImportOrder.model_validate(spec.config)
         output = Path(spec.output.uri.removeprefix("file://"))
         (output / WORK).mkdir(parents=True)
-        done = outcome(_work_order(order, output / WORK))
+        source = order.path or str(self.brought)
+        done = outcome(_work_order(order, source, output / WORK))
         self.say(handle, "started", pid=1, host="here")
         if isinstance(done, Refused):
             said = Failed(code=done.code, message=done.message, retryable=False, errors=done.errors)
@@ -51,10 +53,9 @@ class InlineImports(FakeExecutor):
         spool.append(Event(seq=len(spool) + 1, kind=kind, at_ms=0, data=data))
 
 
-def _work_order(order: ImportOrder, work: Path) -> WorkOrder:
-    assert order.path is not None
+def _work_order(order: ImportOrder, source: str, work: Path) -> WorkOrder:
     return WorkOrder(
-        source=order.path,
+        source=source,
         work=str(work),
         shown=order.shown,
         leave_out_broken=order.leave_out_broken,

@@ -36,6 +36,7 @@ from eyebright.services.jobs import Jobs
 from eyebright.services.models import Models
 from eyebright.services.orders import Orders
 from eyebright.services.pictures import Pictures
+from eyebright.services.platform_jobs import PlatformJobs
 from eyebright.services.preflights import Preflights
 from eyebright.services.project_journal import ProjectJournal
 from eyebright.services.project_tree import ProjectTree
@@ -115,6 +116,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         sweep=sweep,
         releases=Releases(settings.projects),
         project_tree=project_tree,
+        platform_jobs=PlatformJobs(database.jobs, database.history, jobs, datasets, catalog, objects),
         publishing=publishing,
         relay=Relay(database.outbox, heard_by, clock),
         webhooks=webhooks,

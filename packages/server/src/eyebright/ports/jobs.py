@@ -73,6 +73,10 @@ class JobStore(Protocol):
 
     async def find(self, query: JobQuery) -> list[Job]: ...
 
+    async def placed(self, source: str, keys: Collection[str]) -> dict[str, Job]:
+        """The jobs that were taken under these keys of one source, by key. Keys under which nothing was taken are missing."""
+        ...
+
     async def due(self, executor: str, now_ms: int, limit: int) -> list[Job]:
         """Queued jobs that may be claimed, best first (priority, then age): none that is held, and none whose earlier attempt is
         not yet gone."""
@@ -115,6 +119,10 @@ class JobHistory(Protocol):
         ...
 
     async def artifacts(self, job_id: str) -> list[Artifact]: ...
+
+    async def made(self, job_ids: Collection[str]) -> dict[str, list[Artifact]]:
+        """The same of many jobs. Those that have none are missing."""
+        ...
 
     async def attempts(self, job_id: str) -> list[Attempt]: ...
 

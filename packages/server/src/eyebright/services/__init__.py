@@ -12,6 +12,7 @@ from eyebright.services.intake import Intake
 from eyebright.services.jobs import Jobs
 from eyebright.services.models import Models
 from eyebright.services.pictures import Pictures
+from eyebright.services.platform_jobs import PlatformJobs
 from eyebright.services.preflights import Preflights
 from eyebright.services.project_tree import ProjectTree
 from eyebright.services.publishing import Publishing
@@ -46,6 +47,7 @@ class Services:
     recipes: Recipes
     releases: Releases
     project_tree: ProjectTree
+    platform_jobs: PlatformJobs
     publishing: Publishing
     intake: Intake
     dispatch: Dispatch

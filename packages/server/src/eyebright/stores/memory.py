@@ -134,6 +134,10 @@ class MemoryJobs:
         newest_first = sorted(self._state.jobs.values(), key=lambda job: job.id, reverse=True)
         return list(islice((job for job in newest_first if _matches(job, query)), query.limit))
 
+    async def placed(self, source: str, keys: Collection[str]) -> dict[str, Job]:
+        found = {key: self._state.inbox.get((source, key)) for key in keys}
+        return {key: self._state.jobs[receipt.job_id] for key, receipt in found.items() if receipt}
+
     async def due(self, executor: str, now_ms: int, limit: int) -> list[Job]:
         haunted = {attempt.job_id for attempt in self._state.attempts.values() if attempt.gone_at_ms is None}
         ready = (
@@ -248,6 +252,9 @@ class MemoryHistory:
 
     async def artifacts(self, job_id: str) -> list[Artifact]:
         return _of(self._state.artifacts, job_id)
+
+    async def made(self, job_ids: Collection[str]) -> dict[str, list[Artifact]]:
+        return {job_id: found for job_id in job_ids if (found := await self.artifacts(job_id))}
 
     async def attempts(self, job_id: str) -> list[Attempt]:
         return _of(self._state.attempts, job_id)

@@ -49,6 +49,15 @@ class SqlHistory:
         statement = select(artifacts).where(artifacts.c.job_id == job_id).order_by(artifacts.c.path)
         return [rows.artifact(row) for row in await self._named(statement)]
 
+    async def made(self, job_ids: Collection[str]) -> dict[str, list[Artifact]]:
+        dialect = self._engine.dialect
+        statement = select(artifacts).where(among(artifacts.c.job_id, "ids", dialect)).order_by(artifacts.c.path)
+        found: dict[str, list[Artifact]] = {}
+        async with self._engine.reading() as connection:
+            for row in (await connection.execute(statement, {"ids": values(job_ids, dialect)})).mappings():
+                found.setdefault(row["job_id"], []).append(rows.artifact(row))
+        return found
+
     async def attempts(self, job_id: str) -> list[Attempt]:
         statement = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.number)
         return [attempt for row in await self._plain(statement) if (attempt := rows.attempt(row))]

@@ -24,9 +24,10 @@ from eyebright.core.job import Job, Run, places
 from eyebright.errors import no_job
 from eyebright.ports.jobs import JobQuery
 from eyebright.stores.sql import rows
+from eyebright.stores.sql.among import among, values
 from eyebright.stores.sql.engine import Engine
 from eyebright.stores.sql.orders import Orders
-from eyebright.stores.sql.tables import attempts, jobs, labels, orders
+from eyebright.stores.sql.tables import attempts, inbox, jobs, labels, orders
 from eyebright.stores.sql.transaction import SqlTransaction, Statements
 from eyebright_wire.jobs import LIVE_STATES, OWN_TRAINERS, JobKind
 
@@ -73,6 +74,17 @@ class SqlJobs:
     async def find(self, query: JobQuery) -> list[Job]:
         statement = select(jobs).where(*_conditions(query)).order_by(jobs.c.id.desc()).limit(query.limit)
         return await self._jobs(statement)
+
+    async def placed(self, source: str, keys: Collection[str]) -> dict[str, Job]:
+        dialect = self._engine.dialect
+        joined = jobs.join(inbox, inbox.c.job_id == jobs.c.id)
+        asked = (inbox.c.source == source, among(inbox.c.key, "keys", dialect))
+        statement = select(jobs, inbox.c.key).select_from(joined).where(*asked)
+        width = len(rows.JOB)
+        async with self._engine.reading() as connection:
+            found = (await connection.execute(statement, {"keys": values(keys, dialect)})).all()
+            known = await self._orders.jobs(connection, [row[:width] for row in found])
+        return {row[width]: known[row[0]] for row in found}
 
     async def due(self, executor: str, now_ms: int, limit: int) -> list[Job]:
         haunted = exists().where(attempts.c.job_id == jobs.c.id, attempts.c.gone_at_ms.is_(None))

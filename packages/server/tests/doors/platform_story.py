@@ -1,0 +1,93 @@
+"""One life of the Vision AI Training Platform's API, told request by request, with the bodies that its callers send."""
+
+from harness.site import API, Site, bearer
+
+from doors.story import Telling
+from eyebright.ports.executor import Handle
+from eyebright.testing import FakeCatalog, toy_manifest
+from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
+
+JOBS = "/training/jobs"
+ORDER = {
+    "user_id": "test",
+    "model_name": "yolo11n",
+    "framework": "ultralytics",
+    "dataset_s3_uri": "s3://datasets/test/my-dataset/",
+}
+
+
+def catalog() -> FakeCatalog:
+    """With the models that the callers' own examples name."""
+    (task,) = toy_manifest().tasks
+    renamed = {"name": "detection", "models": (ModelInfo(name="yolo11n"),), "default_model": "yolo11n"}
+    detection: TaskInfo = task.model_copy(update=renamed)
+    yolo: TrainerManifest = toy_manifest(name="ultralytics", tasks=(detection,))
+    return FakeCatalog(toy_manifest(), yolo)
+
+
+async def tell(site: Site) -> Telling:
+    """As `story.tell`."""
+    for chapter in (_orders, _a_life, _ends):
+        async for name, answer in chapter(site):
+            yield name, answer
+
+
+async def _orders(site: Site) -> Telling:
+    yield "platform_list_jobs--none", await site.get(JOBS)
+    yield "platform_create_job", await site.post(JOBS, json=ORDER)
+    configured = {**ORDER, "config": {"model": "yolo11n", "epochs": 10}}
+    yield "platform_create_job--configured", await site.post(JOBS, json=configured)
+    yield "platform_create_job--unknown-model", await site.post(JOBS, json={**ORDER, "model_name": "yolo11m"})
+    yield "platform_create_job--unknown-framework", await site.post(JOBS, json={**ORDER, "framework": "ultralitics"})
+    yield "platform_create_job--unknown-setting", await site.post(JOBS, json={**ORDER, "config": {"epocs": 10}})
+    yield "platform_create_job--no-address", await site.post(JOBS, json={**ORDER, "dataset_s3_uri": "my-dataset"})
+    yield "platform_create_job--nothing", await site.post(JOBS, json={})
+    yield "platform_create_job--no-token", await site.post(JOBS, json=ORDER, headers=bearer("guessed"))
+    yield "platform_list_jobs", await site.get(f"{JOBS}?limit=1")
+    yield "platform_list_jobs--garbage", await site.get(f"{JOBS}?after=garbage")
+
+
+async def _a_life(site: Site) -> Telling:
+    path = f"{JOBS}/{(await site.post(JOBS, json=TOY)).json()['id']}"
+    yield "platform_get_job", await site.get(path)
+    yield "platform_get_job--unknown", await site.get(f"{JOBS}/00000000-0000-4000-8000-000000000000")
+    yield "platform_start_job", await site.post(f"{path}/start")
+    yield "platform_start_job--again", await site.post(f"{path}/start")
+    yield "platform_start_job--unknown", await site.post(f"{JOBS}/123/start")
+    yield "platform_get_job--waiting", await site.get(path)
+    handle = await _training(site)
+    told = site.event(2, "progress", epoch=1, epochs=2, step=10, steps=20, metrics={"loss": 1.2})
+    await site.say(handle, site.event(1, "started", pid=7, host="here"), told)
+    yield "platform_get_job--running", await site.get(path)
+    await site.succeed(handle, 3)
+    yield "platform_get_job--completed", await site.get(path)
+    yield "platform_cancel_job--completed", await site.http.delete(path)
+
+
+async def _ends(site: Site) -> Telling:
+    path = f"{JOBS}/{(await site.post(JOBS, json=TOY)).json()['id']}"
+    yield "platform_cancel_job", await site.http.delete(path)
+    yield "platform_start_job--cancelled", await site.post(f"{path}/start")
+    path = f"{JOBS}/{(await site.post(JOBS, json=TOY)).json()['id']}"
+    await site.post(f"{path}/start")
+    handle = await _training(site)
+    await site.say(handle, site.event(1, "started", pid=7, host="here"))
+    yield "platform_cancel_job--running", await site.http.delete(path)
+    why = site.event(2, "failed", code="trainer_error", message="the third layer has no weights", retryable=False)
+    path = f"{JOBS}/{(await site.post(JOBS, json=TOY)).json()['id']}"
+    await site.post(f"{path}/start")
+    handle = await _training(site)
+    await site.say(handle, site.event(1, "started", pid=7, host="here"), why)
+    yield "platform_get_job--failed", await site.get(path)
+
+
+TOY = {**ORDER, "model_name": "mean", "framework": "toy", "config": {"epochs": 2}}
+
+
+async def _training(site: Site) -> Handle:
+    """The data come, the training is ordered and launched."""
+    for _ in range(5):
+        await site.import_all()
+    await site.context.services.relay.tick()
+    await site.context.services.dispatch.tick()
+    return Handle((await site.get(f"{API}/jobs?kind=training&limit=1")).json()["items"][0]["id"], 1)
