@@ -1,4 +1,4 @@
-"""The command line that every trainer has: `python -m eyebright_X describe | run SPEC | predict MODEL IMAGE | check`."""
+"""The command line that every trainer has: `python -m eyebright_X describe | run SPEC | predict MODEL IMAGE | check | serve`."""
 
 import argparse
 import logging
@@ -10,9 +10,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from eyebright_kit.errors import DatasetInvalid
+from eyebright_kit.errors import DatasetInvalid, TrainerFailure
 from eyebright_kit.runtime.context import Trainer
 from eyebright_kit.runtime.failure import exit_code, explained
+from eyebright_kit.service.options import add_options, options_from
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.errors import ExitCode
 from eyebright_wire.manifest import TrainerManifest
@@ -20,7 +21,7 @@ from eyebright_wire.predictions import ClassMask, ClassScore, Found, FoundObject
 
 #: Libraries that report home unless told not to. onnxruntime does so from native code, which no audit hook sees.
 _NO_REPORTS = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
-_VERBS = ("describe", "run", "predict", "check")
+_VERBS = ("describe", "run", "predict", "check", "serve")
 
 
 def main(manifest: TrainerManifest, load: Callable[[], Trainer], argv: Sequence[str] | None = None) -> int:
@@ -37,6 +38,8 @@ def main(manifest: TrainerManifest, load: Callable[[], Trainer], argv: Sequence[
             return _run(manifest, load, arguments.spec, arguments.into)
         case "predict":
             return _predict(load, arguments.model, arguments.image)
+        case "serve":
+            return _serve(manifest, arguments)
         case _:
             return _check(manifest)
 
@@ -68,6 +71,7 @@ def _parser(manifest: TrainerManifest) -> argparse.ArgumentParser:
     predict.add_argument("model", type=Path, metavar="MODEL_FOLDER")
     predict.add_argument("image", type=Path, metavar="IMAGE")
     verbs.add_parser("check", help="run the tiniest honest job offline, print what was found as JSON")
+    add_options(verbs.add_parser("serve", help="take orders over HTTP, and train each in a process of its own"))
     return parser
 
 
@@ -123,6 +127,23 @@ def _check(manifest: TrainerManifest) -> int:
     report = check(manifest)
     _print(report.model_dump_json())
     return ExitCode.DONE if report.ok else ExitCode.TRAINER_ERROR
+
+
+def _serve(manifest: TrainerManifest, arguments: argparse.Namespace) -> int:
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would tell every callback
+    try:
+        from eyebright_kit.service.serving import serve  # here, because no other verb needs a server
+    except ModuleNotFoundError as error:
+        sys.stderr.write(
+            f"this environment cannot serve: {error.name} is not installed; add the extra: "
+            f"pip install 'eyebright-trainer-{manifest.name}[serve]', or `uv sync --extra serve` in its project\n"
+        )
+        return ExitCode.BAD_CONFIG
+    try:
+        return serve(manifest, options_from(arguments, manifest.name))
+    except TrainerFailure as error:
+        sys.stderr.write(f"{error}\n")
+        return exit_code(error.code)
 
 
 def _print(line: str) -> None:

@@ -1,4 +1,4 @@
-"""`python -m eyebright_toy describe | run SPEC | predict MODEL IMAGE | check`."""
+"""`python -m eyebright_toy describe | run SPEC | predict MODEL IMAGE | check | serve`."""
 
 import sys
 

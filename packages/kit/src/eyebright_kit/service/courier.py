@@ -1,0 +1,240 @@
+"""Tells a callback URL what one run writes down, without the run ever knowing.
+
+It reads the spool and remembers on disk how far it came, so that the next service goes on where this one ended. What cannot be
+delivered is tried again, ever less often; what is refused for good becomes a dead letter, and the courier says no more.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Protocol
+
+from anyio import to_thread
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from eyebright_kit.keeping.keeper import Keeper
+from eyebright_kit.keeping.local_run import Resisting
+from eyebright_kit.service.line import Answer, Expects, Fenced, Rejected, Taken, Undelivered
+from eyebright_kit.service.spool_tail import SpoolTail
+from eyebright_kit.service.telling import ended_unsaid, is_last, words
+from eyebright_kit.service.ticket import Notes, Ticket, Told
+from eyebright_wire.callbacks import TrainingStatus, TrainingUpdate
+from eyebright_wire.events import Event
+from eyebright_wire.run_directory import SPOOL
+from eyebright_wire.runs import Handle, Liveness, Vital
+from eyebright_wire.services import DeadLetter
+
+#: A look at the spool is one stat; at the process, some reads of /proc.
+LOOK_SECONDS, ALIVE_SECONDS = 0.1, 1.0
+BATCH = 200
+FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 0.25, 30.0
+#: So long the last words of a run that is gone are tried; while it runs, what it says is tried for ever.
+PATIENCE_SECONDS = 24 * 3600.0
+_STOP_GRACE = timedelta(seconds=60)
+
+_log = logging.getLogger("eyebright.courier")
+
+
+class Mouth(Protocol):
+    async def post(self, update: TrainingUpdate) -> Answer:
+        """Raises Undelivered or Rejected."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Courier:
+    """One task per run."""
+
+    def __init__(
+        self,
+        handle: Handle,
+        ticket: Ticket,
+        keeper: Keeper,
+        line: Mouth,
+        now_ms: Callable[[], int],
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._handle = handle
+        self._ticket = ticket
+        self._keeper = keeper
+        self._line = line
+        self._now_ms = now_ms
+        self._patience_seconds = patience_seconds
+        self._directory = keeper.directory(handle)
+        self._notes = Notes(self._directory.path)
+        self._tail = SpoolTail(self._directory.path / SPOOL)
+        self._told = self._notes.told()
+        self._gone: Liveness | None = None
+        self._looked = self._beaten = 0.0
+        self._given_up = False
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def work(self) -> None:
+        """Returns once the run is over and told, or cannot be told. Whatever goes wrong in between is logged and tried again."""
+        try:
+            while not self._told.over and not self._given_up:
+                await self._step()
+            if self._stopping is not None:
+                await self._stopping
+        finally:
+            await self._line.close()
+
+    async def _step(self) -> None:
+        try:
+            await self._look()
+            update = await self._next()
+            if update is not None:
+                await self._tell(update)
+            elif self._gone is not None:
+                self._note(over=True)
+            else:
+                await asyncio.sleep(LOOK_SECONDS)
+        except (OSError, Resisting) as error:
+            _log.warning("run %s: %s; looking again", self._handle.name, error)
+            await self._begin_again(ALIVE_SECONDS)
+        except Exception:  # whatever it is, nobody else tells of this run
+            _log.exception("run %s: telling failed in an unexpected way", self._handle.name)
+            await self._begin_again(LONGEST_REST_SECONDS)
+
+    async def _begin_again(self, rest_seconds: float) -> None:
+        """What was read and not told is read once more."""
+        self._tail.rewind()
+        await asyncio.sleep(rest_seconds)
+
+    async def _look(self) -> None:
+        """Whether it still runs; what its leader left behind is killed by the way."""
+        if self._gone is None and time.monotonic() - self._looked >= ALIVE_SECONDS:
+            liveness = await self._keeper.status(self._handle)
+            self._looked = time.monotonic()
+            self._gone = liveness if liveness.vital is Vital.GONE else None
+
+    async def _next(self) -> TrainingUpdate | None:
+        """What is to be told now."""
+        gone = self._gone  # asked before the spool is read: what it wrote last is there by then
+        events = await to_thread.run_sync(self._tail.read, self._told.acked, BATCH) if self._tail.grown else ()
+        if events:
+            return self._numbered(events)
+        if gone is None:
+            return self._sign_of_life()
+        if self._told.ended or self._told.numbers:
+            return None
+        stopped = self._directory.asked_to_stop()
+        return self._update(ended_unsaid(gone.exit_code, gone.out_of_memory, stopped=stopped))
+
+    def _numbered(self, events: tuple[Event, ...]) -> TrainingUpdate:
+        said = words(events, self._ticket.output, stopped=self._directory.asked_to_stop())
+        return self._update(said, events=events, heartbeat=self._directory.heartbeat())
+
+    def _sign_of_life(self) -> TrainingUpdate | None:
+        """For those who know what a heartbeat is."""
+        due = time.monotonic() - self._beaten >= self._ticket.heartbeat_seconds
+        if not due or not self._told.numbers or self._told.ended:
+            return None
+        heartbeat = self._directory.heartbeat()
+        if heartbeat is None or heartbeat.at_ms <= self._told.beat_ms:
+            return None
+        return self._update(words((), self._ticket.output), heartbeat=heartbeat)
+
+    def _update(self, said: dict[str, Any], **numbered: Any) -> TrainingUpdate:
+        return TrainingUpdate.model_validate(
+            {"job_id": self._ticket.job_id, "attempt": self._handle.attempt, **said, **numbered}
+        )
+
+    async def _tell(self, update: TrainingUpdate) -> None:
+        try:
+            self._heed(await self._delivered(update), update)
+        except Rejected as error:
+            await self._give_up(update, str(error))
+
+    async def _delivered(self, update: TrainingUpdate) -> Answer:
+        """Raises Rejected once it is clear that nobody will take it."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(Undelivered),
+            wait=wait_random_exponential(multiplier=FIRST_REST_SECONDS, max=LONGEST_REST_SECONDS),
+            stop=self._lost_patience,
+            before_sleep=self._complain,
+            reraise=True,
+        )
+        try:
+            return await retrying(self._posted, update)
+        except Undelivered as error:
+            raise Rejected(f"it could not be delivered for {self._patience_seconds:g} s: {error}") from None
+
+    async def _posted(self, update: TrainingUpdate) -> Answer:
+        await self._look()
+        answer = await self._line.post(update)
+        self._require_gain(answer, update)
+        return answer
+
+    def _lost_patience(self, state: RetryCallState) -> bool:
+        return self._gone is not None and (state.seconds_since_start or 0.0) > self._patience_seconds
+
+    def _complain(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        level = logging.WARNING if state.attempt_number in (1, 10) else logging.DEBUG
+        _log.log(level, "run %s: cannot tell (%s); trying again", self._handle.name, error)
+
+    def _require_gain(self, answer: Answer, update: TrainingUpdate) -> None:
+        """An answer that leaves everything as it was is no answer: going on at once would only hammer."""
+        acked = answer.acked if isinstance(answer, Taken) else None
+        if acked is not None and update.events and acked == self._told.acked < update.events[-1].seq:
+            raise Undelivered(f"the answer acknowledges {acked}, as before")
+
+    def _heed(self, answer: Answer, update: TrainingUpdate) -> None:
+        match answer:
+            case Taken(acked, cancel):
+                self._taken(update, acked)
+                if cancel:
+                    self._stop()
+            case Expects(seq):
+                self._tail.rewind()
+                self._note(acked=max(0, seq - 1), numbers=True)
+            case Fenced():
+                _log.info("run %s: another attempt has taken over, or the job is over; stopping it", self._handle.name)
+                self._stop()
+                self._note(over=True)
+
+    def _taken(self, update: TrainingUpdate, acked: int | None) -> None:
+        said = update.events or ()
+        held = acked if acked is not None else said[-1].seq if said else self._told.acked
+        if said and held < said[-1].seq:
+            self._tail.rewind()
+        last = is_last(said[-1]) and held >= said[-1].seq if said else update.status is not TrainingStatus.RUNNING
+        if update.heartbeat is not None:
+            self._beaten = time.monotonic()
+        self._note(
+            acked=held,
+            beat_ms=update.heartbeat.at_ms if update.heartbeat else self._told.beat_ms,
+            numbers=acked is not None if update.numbered else self._told.numbers,
+            ended=self._told.ended or last,
+        )
+
+    def _stop(self) -> None:
+        """Without waiting: what it says while it leaves is to be told, too."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stopped())
+
+    async def _stopped(self) -> None:
+        try:
+            await self._keeper.stop(self._handle, _STOP_GRACE)
+        except Resisting as error:
+            _log.error("run %s: %s", self._handle.name, error)
+
+    def _note(self, **changed: Any) -> None:
+        self._told = Told.model_validate({**self._told.model_dump(), **changed})
+        self._notes.write_told(self._told)
+
+    async def _give_up(self, update: TrainingUpdate, reason: str) -> None:
+        letter = DeadLetter(
+            id=f"{self._handle.job_id}-a{self._handle.attempt}.{self._told.acked}",
+            run=f"{self._handle.job_id}-a{self._handle.attempt}",
+            at_ms=self._now_ms(),
+            reason=reason,
+            update=update,
+        )
+        _log.error("run %s: nobody takes what it says (%s); see GET /dead", self._handle.name, reason)
+        await to_thread.run_sync(self._notes.write_dead, letter)
+        self._given_up = True

@@ -1,0 +1,179 @@
+"""What a courier does with each answer, on the folder of a run that has ended."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eyebright_kit.cgroup import Cgroup
+from eyebright_kit.keeping.keeper import House, Keeper
+from eyebright_kit.keeping.local_run import Manners
+from eyebright_kit.service import courier as couriers
+from eyebright_kit.service.courier import Courier
+from eyebright_kit.service.line import Answer, Expects, Fenced, Rejected, Taken, Undelivered
+from eyebright_kit.service.ticket import Notes, Ticket
+from eyebright_wire.callbacks import TrainingUpdate
+from eyebright_wire.events import Event
+from eyebright_wire.runs import Handle
+
+RUN = Handle("job_1", 1)
+KINDS = ("started", "progress", "progress", "failed")
+
+
+class Listener:
+    """Answers as the test says, and remembers what it was told."""
+
+    def __init__(self, *answers: Answer | Exception | Callable[[TrainingUpdate], Answer]) -> None:
+        self._answers = list(answers)
+        self.heard: list[TrainingUpdate] = []
+        self.closed = False
+
+    async def post(self, update: TrainingUpdate) -> Answer:
+        self.heard.append(update)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(update) if callable(answer) else answer
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def numbers(self) -> list[list[int]]:
+        return [[event.seq for event in update.events or ()] for update in self.heard]
+
+
+def everything(update: TrainingUpdate) -> Answer:
+    return Taken(update.events[-1].seq) if update.events else Taken(len(KINDS))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOOK_SECONDS", "ALIVE_SECONDS", "FIRST_REST_SECONDS", "LONGEST_REST_SECONDS"):
+        monkeypatch.setattr(couriers, name, 0.001)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Of a run that said four things and is gone."""
+    made = tmp_path / RUN.job_id / f"a{RUN.attempt}"
+    made.mkdir(parents=True)
+    (made / "launch.json").write_text('{"at_ms": 1}')
+    (made / "gone.json").write_text('{"code": 1, "out_of_memory": false}')
+    say(made, *KINDS)
+    return made
+
+
+def say(folder: Path, *kinds: str) -> None:
+    lines = [Event(seq=seq, kind=kind, at_ms=seq).model_dump_json() for seq, kind in enumerate(kinds, start=1)]
+    (folder / "spool.jsonl").write_text("".join(f"{line}\n" for line in lines))
+
+
+async def work(folder: Path, listener: Listener, patience_seconds: float = 60) -> None:
+    """As long as the courier works."""
+    house = House(runs_dir=folder.parents[1], environment={}, manners=Manners(), log_limit_bytes=1 << 20)
+    keeper = Keeper(house, lambda: 1_800_000_000_000, Cgroup())
+    ticket = Ticket(
+        job_id="123", callback_url="http://x/", digest="d", slot=0, output="s3://bucket/", heartbeat_seconds=15
+    )
+    courier = Courier(RUN, ticket, keeper, listener, lambda: 1_800_000_000_000, patience_seconds)
+    await asyncio.wait_for(courier.work(), 10)
+    assert listener.closed
+
+
+def told(folder: Path) -> dict[str, object]:
+    return json.loads((folder / "told.json").read_text())
+
+
+async def test_everything_is_told_once_and_then_never_again(folder: Path) -> None:
+    listener = Listener(everything)
+    await work(folder, listener)
+    assert listener.numbers() == [[1, 2, 3, 4]]
+    assert (told(folder)["acked"], told(folder)["over"]) == (4, True)
+    await work(folder, again := Listener(everything))
+    assert again.heard == []
+
+
+async def test_what_was_not_acknowledged_is_told_again(folder: Path) -> None:
+    listener = Listener(Taken(2), everything)
+    await work(folder, listener)
+    assert listener.numbers() == [[1, 2, 3, 4], [3, 4]]
+
+
+async def test_who_misses_something_is_told_from_there(folder: Path) -> None:
+    (folder / "told.json").write_text('{"acked": 3}')
+    listener = Listener(Expects(2), everything)
+    await work(folder, listener)
+    assert listener.numbers() == [[4], [2, 3, 4]]
+
+
+async def test_an_answer_that_acknowledges_nothing_is_asked_for_again(folder: Path) -> None:
+    listener = Listener(Taken(0), Taken(0), everything)
+    await work(folder, listener)
+    assert listener.numbers() == [[1, 2, 3, 4]] * 3
+
+
+async def test_silence_is_met_with_the_same_words_for_as_long_as_the_patience_lasts(folder: Path) -> None:
+    listener = Listener(Undelivered("away"), Undelivered("away"), everything)
+    await work(folder, listener)
+    assert listener.numbers() == [[1, 2, 3, 4]] * 3
+    assert Notes(folder).dead() is None
+
+
+async def test_the_last_words_of_a_run_become_a_dead_letter_in_the_end(folder: Path) -> None:
+    await work(folder, Listener(Undelivered("away")), patience_seconds=0.05)
+    letter = Notes(folder).dead()
+    assert letter is not None
+    assert "could not be delivered" in letter.reason
+    assert "away" in letter.reason
+    assert letter.update.events is not None
+
+
+async def test_what_is_refused_is_asked_only_once(folder: Path) -> None:
+    listener = Listener(Rejected("HTTP 404"))
+    await work(folder, listener)
+    assert len(listener.heard) == 1
+    letter = Notes(folder).dead()
+    assert letter is not None
+    assert (letter.reason, letter.run, letter.update.job_id) == ("HTTP 404", "job_1-a1", "123")
+
+
+async def test_one_whose_place_was_taken_says_no_more(folder: Path) -> None:
+    listener = Listener(Fenced())
+    await work(folder, listener)
+    assert len(listener.heard) == 1
+    assert told(folder)["over"] is True
+
+
+async def test_who_keeps_no_numbers_hears_the_end_of_a_run_that_said_none(folder: Path) -> None:
+    say(folder, "started", "progress")
+    listener = Listener(Taken())
+    await work(folder, listener)
+    assert [update.status for update in listener.heard] == ["running", "failed"]
+    assert "exit code 1" in (listener.heard[-1].error or "")
+    await work(folder, again := Listener(Taken()))
+    assert again.heard == []
+
+
+async def test_who_keeps_no_numbers_hears_one_end_only(folder: Path) -> None:
+    (folder / "told.json").write_text('{"acked": 4, "numbers": false, "ended": true}')
+    listener = Listener(Taken())
+    await work(folder, listener)
+    assert listener.heard == []
+
+
+async def test_who_keeps_numbers_finds_out_by_itself(folder: Path) -> None:
+    say(folder, "started", "progress")
+    listener = Listener(everything)
+    await work(folder, listener)
+    assert [update.status for update in listener.heard] == ["running"]
+
+
+async def test_a_mistake_of_ours_is_logged_and_the_run_told_of_all_the_same(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    listener = Listener(RuntimeError("a mistake"), everything)
+    await work(folder, listener)
+    assert listener.numbers() == [[1, 2, 3, 4]] * 2
+    assert "a mistake" in caplog.text
