@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from eyebright.errors import InvalidRequest
+from eyebright.ports.objects import UPLOADS
 from eyebright.settings import EgressSettings, Settings, SourceSettings
 from eyebright_kit.egress import EgressRules
 from eyebright_kit.remote.address import Address
@@ -19,6 +20,14 @@ def rules(settings: Settings) -> dict[str, Any]:
         "sources": TypeAdapter(Sources).dump_python(sources(settings.sources), mode="json"),
         "limits": TypeAdapter(FetchLimits).dump_python(fetch_limits(settings.sources), mode="json"),
     }
+
+
+def own_rules(settings: Settings) -> dict[str, Any]:
+    """The same for what was uploaded to the place where our own objects are kept, whatever is open to others."""
+    place, endpoint = str(settings.storage.place), settings.storage.endpoint
+    scheme = place.partition("://")[0]
+    uploads = Sources((scheme,), {scheme: endpoint} if endpoint else {}, (f"{place}/{UPLOADS}",))
+    return {**rules(settings), "sources": TypeAdapter(Sources).dump_python(uploads, mode="json")}
 
 
 def egress(settings: Settings) -> dict[str, Any]:

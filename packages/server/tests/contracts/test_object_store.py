@@ -6,11 +6,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from harness.object_stores import BUCKETS, bucket, credentials, endpoints, store_in
+from harness.object_stores import BUCKET, BUCKETS, bucket, credentials, endpoints, s3_client, store_in
 
 from eyebright.errors import Conflict, NotFound
 from eyebright.ports.objects import BLOBS, attempt_prefix, blob_key
+from eyebright.stores.objects.bucket import PIECE_BYTES
 from eyebright.stores.objects.files import FileObjectStore
+from eyebright.stores.objects.s3 import S3Bucket
 
 __all__ = ["endpoints"]
 
@@ -88,6 +90,68 @@ async def test_an_owned_blob_that_is_not_what_its_name_says_is_refused(store, so
     with pytest.raises(Conflict, match="changed while it was being imported"):
         await store.put([(blob_key("a" * 64), source)], owned=True)
     assert await store.absent([blob_key("a" * 64)]) == [blob_key("a" * 64)]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", CONTENT, LARGE, (2 * LARGE)[: 2 * PIECE_BYTES]], ids=["empty", "small", "large", "even"]
+)
+async def test_what_is_poured_is_read_back(store, content):
+    assert await store.pour("uploads/u/data", blocks_of(content)) == len(content)
+    assert await read(store, "uploads/u/data") == content
+    assert (await store.stat("uploads/u/data")).sha256 == hashlib.sha256(content).hexdigest()
+    assert await store.keys("uploads/") == ["uploads/u/data"]
+
+
+@pytest.mark.parametrize("size", [0, len(CONTENT), 2 * len(LARGE)])
+async def test_what_breaks_off_while_it_is_poured_leaves_nothing(store, size):
+    async def broken():
+        async for block in blocks_of((2 * LARGE)[:size]):
+            yield block
+        raise ConnectionResetError("hung up")
+
+    with pytest.raises(ConnectionResetError):
+        await store.pour("uploads/u/data", broken())
+    assert await store.keys("uploads/") == []
+    assert unfinished(store) == []
+
+
+async def test_what_is_cancelled_while_it_is_poured_leaves_nothing(store):
+    silent = asyncio.Event()
+
+    async def endless():
+        async for block in blocks_of(2 * LARGE):
+            yield block
+        silent.set()
+        await asyncio.Event().wait()
+
+    pouring = asyncio.create_task(store.pour("uploads/u/data", endless()))
+    await silent.wait()
+    pouring.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await pouring
+    assert await store.keys("uploads/") == []
+    assert unfinished(store) == []
+
+
+@pytest.mark.parametrize("key", ["", "../x", "a//b", "uploads/a b"])
+async def test_nothing_is_poured_where_no_object_can_be(store, key):
+    with pytest.raises(ValueError, match="no object key"):
+        await store.pour(key, blocks_of(CONTENT))
+
+
+async def blocks_of(content, size=100_001):
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+def unfinished(store) -> list[object]:
+    """What the store still holds of objects that never appeared, and would keep for ever."""
+    if isinstance(store, FileObjectStore):
+        return [*store._passing.rglob("*")]
+    if not isinstance(store._bucket, S3Bucket):
+        return []  # Google forgets it by itself
+    found = s3_client(store._bucket._client.meta.endpoint_url).list_multipart_uploads(Bucket=BUCKET)
+    return [each for each in found.get("Uploads", []) if each["Key"].startswith(store._prefix)]
 
 
 async def test_what_is_removed_is_gone_and_nothing_else(store, source):

@@ -1,13 +1,15 @@
 """One life of the Vision AI Training Platform's API, told request by request, with the bodies that its callers send."""
 
-from harness.site import API, Site, bearer
+from harness.forms import form
+from harness.site import API, Site, bearer, pets
 
 from doors.story import Telling
 from eyebright.ports.executor import Handle
 from eyebright.testing import FakeCatalog, toy_manifest
 from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
 
-JOBS = "/training/jobs"
+JOBS, UPLOAD = "/training/jobs", "/datasets/upload"
+LARGEST = 2**16  # bytes that this site takes
 ORDER = {
     "user_id": "test",
     "model_name": "yolo11n",
@@ -27,7 +29,7 @@ def catalog() -> FakeCatalog:
 
 async def tell(site: Site) -> Telling:
     """As `story.tell`."""
-    for chapter in (_orders, _a_life, _ends):
+    for chapter in (_orders, _uploads, _a_life, _ends):
         async for name, answer in chapter(site):
             yield name, answer
 
@@ -45,6 +47,28 @@ async def _orders(site: Site) -> Telling:
     yield "platform_create_job--no-token", await site.post(JOBS, json=ORDER, headers=bearer("guessed"))
     yield "platform_list_jobs", await site.get(f"{JOBS}?limit=1")
     yield "platform_list_jobs--garbage", await site.get(f"{JOBS}?after=garbage")
+
+
+async def _uploads(site: Site) -> Telling:
+    file, user, name = ("file", pets(), "sample.zip"), ("user_id", "test", None), ("dataset_name", "my-dataset", None)
+    uploaded = await site.post(UPLOAD, **form(file, user, name))
+    yield "platform_upload", uploaded
+    yield "platform_upload--file-last", await site.post(UPLOAD, **form(user, name, file))
+    query = {"user_id": "test", "dataset_name": "my-dataset"}
+    yield "platform_upload--query", await site.post(UPLOAD, **form(file), params=query)
+    climbing = ("file", pets(), "../../x.zip")
+    yield "platform_upload--climbing-name", await site.post(UPLOAD, **form(climbing, user, name))
+    yield "platform_upload--nul-in-name", await site.post(UPLOAD, **form(("file", pets(), "x\0.zip"), user, name))
+    yield "platform_upload--no-file", await site.post(UPLOAD, **form(user, name))
+    yield "platform_upload--no-names", await site.post(UPLOAD, **form(file))
+    yield (
+        "platform_upload--too-large",
+        await site.post(UPLOAD, **form(("file", b"x" * LARGEST + b"x", "x"), user, name)),
+    )
+    order = {**TOY, "dataset_s3_uri": uploaded.json()["s3_uri"]}
+    yield "platform_create_job--uploaded", await site.post(JOBS, json=order)
+    other = order["dataset_s3_uri"].replace("uploads/upl_", "blobs/sha256/")
+    yield "platform_create_job--no-upload", await site.post(JOBS, json={**order, "dataset_s3_uri": other})
 
 
 async def _a_life(site: Site) -> Telling:

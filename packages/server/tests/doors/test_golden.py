@@ -57,7 +57,8 @@ async def record(folder: Path, callers_url: str) -> dict[str, dict[str, Any]]:
     brought = folder / "brought.zip"
     brought.write_bytes(pets())
     catalog, imports = platform_story.catalog(), InlineImports(brought)
-    async with make_site(folder / "platform", catalog=catalog, importer=imports) as site:
+    limits = {"archive_bytes": platform_story.LARGEST}
+    async with make_site(folder / "platform", catalog=catalog, importer=imports, uploads=limits) as site:
         return answers | {name: recorded(answer, folder) async for name, answer in platform_story.tell(site)}
 
 

@@ -20,6 +20,10 @@ class MemoryObjects:
         self.bytes.update([(key, self._read(path)) for key, path in new])
         return len(new)
 
+    async def pour(self, key: str, blocks: AsyncIterator[bytes]) -> int:
+        self.bytes[key] = b"".join([block async for block in blocks])
+        return len(self.bytes[key])
+
     async def absent(self, keys: Sequence[str]) -> list[str]:
         return [key for key in keys if key not in self.bytes]
 

@@ -118,9 +118,11 @@ def import_rules(settings: Settings) -> Callable[[Mapping[str, Any]], Mapping[st
         limits = {"limits": settings.imports.model_dump(exclude={"at_once"})}
         if order.get("url") is None and order.get("images") is None:
             return limits
-        from eyebright.fetching import rules
+        from eyebright.fetching import own_rules, rules
 
-        return {**limits, "fetching": rules(settings)}
+        place = settings.storage.place
+        kept = place is not None and str(order.get("url")).startswith(f"{place}/")
+        return {**limits, "fetching": own_rules(settings) if kept else rules(settings)}
 
     return told
 

@@ -33,6 +33,7 @@ from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
 from eyebright.services.intake import Intake
 from eyebright.services.jobs import Jobs
+from eyebright.services.kept_uploads import KeptUploads
 from eyebright.services.models import Models
 from eyebright.services.orders import Orders
 from eyebright.services.pictures import Pictures
@@ -80,7 +81,8 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     jobs = Jobs(database.jobs, database.history, orders, exports, durations, forecasts, catalog, clock, announcer)
     ingest, dispatch, sweep = _control(settings, parts, announcer, executors, base_url)
     uploads = Uploads(settings.resumable_dir, clock, settings.uploads)
-    datasets = _datasets(settings, parts, announcer, uploads, orders)
+    kept_uploads = KeptUploads(database.kept_uploads, objects, clock)
+    datasets = _datasets(settings, parts, announcer, uploads, kept_uploads, orders)
     recipes, watch = Recipes(catalog, settings.licence_deny), Watch(jobs, history, announcer)
     agent = None
     if parts.callers is not None:
@@ -107,6 +109,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         datasets=datasets,
         pictures=Pictures(database.datasets, objects),
         uploads=uploads,
+        kept_uploads=kept_uploads,
         models=Models(database.models, database.jobs, objects, catalog, parts.predictor, clock),
         exports=exports,
         recipes=recipes,
@@ -172,7 +175,9 @@ def _seal(settings: Settings, parts: Parts, base_url: str) -> Seal:
     )
 
 
-def _datasets(settings: Settings, parts: Parts, announcer: Announcer, uploads: Uploads, orders: Orders) -> Datasets:
+def _datasets(
+    settings: Settings, parts: Parts, announcer: Announcer, uploads: Uploads, kept: KeptUploads, orders: Orders
+) -> Datasets:
     return Datasets(
         parts.database.datasets,
         parts.database.jobs,
@@ -183,6 +188,7 @@ def _datasets(settings: Settings, parts: Parts, announcer: Announcer, uploads: U
         uploads=uploads,
         remote=remote(settings),
         remote_image=remote_image(settings),
+        kept=kept.source,
         check=orders.check,
     )
 

@@ -36,6 +36,11 @@ class ObjectStore(Protocol):
         """
         ...
 
+    async def pour(self, key: str, blocks: AsyncIterator[bytes]) -> int:
+        """Store what comes, as it comes, under a key that nothing has; how many bytes it was. It appears whole or not at all, and
+        whatever ends it early, a cancel or an error of the blocks themselves, leaves nothing. Raises StorageFull or TooLarge."""
+        ...
+
     async def absent(self, keys: Sequence[str]) -> list[str]:
         """Those of them that are not there."""
         ...
@@ -91,3 +96,4 @@ def attempt_prefix(job_id: str, attempt: int) -> str:
 
 
 BLOBS = "blobs/sha256/"
+UPLOADS = "uploads/"

@@ -10,6 +10,7 @@ from eyebright.services.history import History
 from eyebright.services.ingest import Ingest
 from eyebright.services.intake import Intake
 from eyebright.services.jobs import Jobs
+from eyebright.services.kept_uploads import KeptUploads
 from eyebright.services.models import Models
 from eyebright.services.pictures import Pictures
 from eyebright.services.platform_jobs import PlatformJobs
@@ -41,6 +42,7 @@ class Services:
     watch: Watch
     datasets: Datasets
     uploads: Uploads
+    kept_uploads: KeptUploads
     pictures: Pictures
     models: Models
     exports: Exports

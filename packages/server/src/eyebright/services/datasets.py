@@ -84,6 +84,10 @@ def nothing_is_fetched(url: str) -> Source:
     raise InvalidRequest("this server fetches nothing; upload the data, or name a path on the server")
 
 
+async def nothing_is_kept(url: str) -> Source | None:
+    return None
+
+
 def no_image_is_fetched(url: str) -> str:
     return nothing_is_fetched(url).shown
 
@@ -101,10 +105,12 @@ class Datasets:
         uploads: UploadedFiles,
         remote: Callable[[str], Source] = nothing_is_fetched,
         remote_image: Callable[[str], str] = no_image_is_fetched,
+        kept: Callable[[str], Awaitable[Source | None]] = nothing_is_kept,
         check: Callable[[PreflightRequest], Awaitable[PreflightRequest]] = nothing_is_trained,
     ) -> None:
         """`remote` is asked what there is to say of an address before anybody is sent there; it raises InvalidRequest. So is
-        `remote_image` of the address of a single image; it answers what people may see of it. `check`
+        `remote_image` of the address of a single image; it answers what people may see of it. `kept` is asked before both, and
+        answers what lies at an address of our own, or raises NotFound. `check`
         answers the training that is to follow an import, in the names that it is kept by; it raises what is wrong with it."""
         self._store = store
         self._jobs = jobs
@@ -115,6 +121,7 @@ class Datasets:
         self._uploads = uploads
         self._remote = remote
         self._remote_image = remote_image
+        self._kept = kept
         self._check = check
 
     async def order(
@@ -193,7 +200,7 @@ class Datasets:
 
     async def _source(self, order: DatasetSource) -> Source:
         if order.url is not None:
-            return await asyncio.to_thread(self._remote, order.url)
+            return await self._kept(order.url) or await asyncio.to_thread(self._remote, order.url)
         if order.upload is not None:
             upload = await self._uploads.path_of(order.upload)
             return Source(upload.filename, dataset_name(upload.filename), upload.path)
@@ -203,8 +210,15 @@ class Datasets:
             blobs = await self._objects.local(BLOBS)
             return Source(version.id, version.dataset, blobs, manifest=version.manifest_sha256)
         if order.images:
+            await self._require_elsewhere(order.images)
             return await asyncio.to_thread(self._listed, order.images)
         return await asyncio.to_thread(_on_this_machine, Path(order.path or ""))
+
+    async def _require_elsewhere(self, images: Sequence[ImageSource]) -> None:
+        """Raises NotFound or InvalidRequest for an address of our own, at which no image lies that anybody may name."""
+        for image in images:
+            if kept := await self._kept(image.url):
+                raise InvalidRequest(f"{kept.shown} is a whole data set, and no image; import it by itself")
 
     def _listed(self, images: Sequence[ImageSource]) -> Source:
         """Raises InvalidRequest with every address that may not be called."""

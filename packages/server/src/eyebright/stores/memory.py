@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from eyebright.core.job import Attempt, Job, Run, places
+from eyebright.core.kept_upload import KeptUpload
 from eyebright.core.lifecycle import TRANSITIONS
 from eyebright.core.parked import HEAD_BYTES, Parked
 from eyebright.core.records import (
@@ -72,6 +73,7 @@ class State:
     versions: MutableMapping[tuple[str, str], Version] = field(default_factory=dict[tuple[str, str], Version])
     markers: MutableMapping[str, int] = field(default_factory=dict[str, int])
     parked: MutableMapping[str, Parked] = field(default_factory=dict[str, Parked])
+    kept_uploads: MutableMapping[str, KeptUpload] = field(default_factory=dict[str, KeptUpload])
 
     def overlay(self) -> "State":
         """The same tables to read and to write; what is written stays in the overlay."""
@@ -99,6 +101,7 @@ class MemoryDatabase:
         self.datasets = MemoryDatasets(self.state)
         self.models = MemoryModels(self.state)
         self.parked = MemoryParked(self.state)
+        self.kept_uploads = MemoryKeptUploads(self.state)
         self.webhooks = MemoryWebhooks()
 
     @classmethod
@@ -326,6 +329,19 @@ class MemoryParked:
 
     def _newest_first(self) -> Sequence[Parked]:
         return sorted(self._state.parked.values(), key=_place, reverse=True)
+
+
+class MemoryKeptUploads:
+    """KeptUploadStore."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, upload: KeptUpload) -> None:
+        _add(self._state.kept_uploads, upload.id, upload)
+
+    async def find(self, upload_id: str) -> KeptUpload | None:
+        return self._state.kept_uploads.get(upload_id)
 
 
 def _place(parked: Parked) -> tuple[int, str]:

@@ -15,8 +15,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from eyebright.doors.door import DoorContext, Given, Verbs
 from eyebright.doors.http.paths import API
-from eyebright.doors.http.uploads import announced_size, drained
 from eyebright.doors.problems import refusals
+from eyebright.doors.streaming import announced_size, drained
 from eyebright.errors import InvalidRequest
 from eyebright.services.uploads import Announced, Upload
 

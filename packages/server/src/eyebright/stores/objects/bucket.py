@@ -111,6 +111,10 @@ class Bucket(Protocol):
         """Put it whatever has the key, in one request or one upload that appears as a whole."""
         ...
 
+    def begin(self, key: str) -> "Pouring":
+        """An object that is made of pieces, of which nobody knows yet how many come. Calls nobody yet."""
+        ...
+
     def remove(self, keys: Sequence[str]) -> None:
         """Those that are there."""
         ...
@@ -118,6 +122,18 @@ class Bucket(Protocol):
     def sign(self, signing: Signing, seconds: int) -> str: ...
 
     def close(self) -> None: ...
+
+
+class Pouring(Protocol):
+    """An object on its way. It appears when it is finished; one that is given up leaves nothing in the store."""
+
+    def add(self, piece: bytes) -> None:
+        """The next one: each of `PIECE_BYTES` or a multiple, but for the last."""
+        ...
+
+    def finish(self) -> None: ...
+
+    def give_up(self) -> None: ...
 
 
 class FileChanged(Exception):

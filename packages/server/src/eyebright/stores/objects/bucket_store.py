@@ -17,6 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
+import structlog
+
 from eyebright.errors import Conflict, NotFound, TooLarge, Unavailable
 from eyebright.ports.objects import BLOBS, ObjectInfo, Signing
 from eyebright.stores.objects.bucket import (
@@ -28,6 +30,7 @@ from eyebright.stores.objects.bucket import (
     FileChanged,
     Found,
     NoAnswer,
+    Pouring,
     Seen,
     all_done,
     chunks,
@@ -36,6 +39,7 @@ from eyebright.stores.objects.bucket import (
 from eyebright.stores.objects.cache import Cache
 from eyebright.stores.objects.files import FileObjectStore
 from eyebright.stores.objects.keys import checked, checked_prefix, content_of
+from eyebright.stores.objects.pieces import pieces
 from eyebright.stores.objects.progress import EVERY_SECONDS, Way, followed
 from eyebright_wire.artifacts import Grant
 
@@ -54,6 +58,9 @@ _SUMS_AT_ONCE = 2
 _LISTED_FROM = 8
 _READ_BYTES = 1 << 18
 _PAGE = 1000  # objects that a store tells of at a time
+_MOST_PIECES = 10_000  # of an object that S3 puts together
+
+log = structlog.stdlib.get_logger(__name__)
 
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
@@ -107,6 +114,48 @@ class BucketObjectStore:
     async def put(self, files: Sequence[tuple[str, Path]], *, owned: bool = False) -> int:
         """`owned` tells nothing here: what goes to a bucket is always a copy."""
         return await self._called(self._put_all, files)
+
+    async def pour(self, key: str, blocks: AsyncIterator[bytes]) -> int:
+        """What is small goes in one request; of what is large nothing is seen before its last piece."""
+        target, held, size = self._whole(checked(key)), b"", 0
+        pouring = self._bucket.begin(target)
+        try:
+            async for piece in pieces(blocks, max(PIECE_BYTES, -(-self._terms.object_bytes // _MOST_PIECES))):
+                size += len(piece)
+                self._require_size(key, size)
+                if held:
+                    await self._done(key, pouring.add, held)
+                held = piece
+            if size == len(held):
+                await self._done(key, self._bucket.replace, target, held)
+            else:
+                await self._done(key, pouring.add, held)
+                await self._done(key, pouring.finish)
+        except BaseException:
+            await self._given_up(key, pouring)
+            raise
+        return size
+
+    async def _given_up(self, key: str, pouring: Pouring) -> None:
+        """What ended it is told, and not that its pieces could not be removed as well."""
+        try:
+            await self._done(key, pouring.give_up)
+        except Unavailable as error:
+            log.warning("pieces of an upload may be left in the bucket", object=key, error=error.message)
+
+    async def _done(self, key: str, work: Callable[[*Ts], R], *arguments: *Ts) -> R:
+        """A cancel waits until the store has answered: nothing of it is under way any more then."""
+
+        def explained() -> R:
+            with self._explained(key):
+                return work(*arguments)
+
+        future = asyncio.ensure_future(self._called(explained))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.gather(future, return_exceptions=True)
+            raise
 
     async def absent(self, keys: Sequence[str]) -> list[str]:
         return await self._called(self._absent, [checked(key) for key in keys])

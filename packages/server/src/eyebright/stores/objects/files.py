@@ -9,16 +9,21 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from eyebright.errors import Conflict, InvalidRequest, NotFound, StorageFull, Unavailable, is_full
 from eyebright.ports.objects import ObjectInfo, Signing
 from eyebright.stores.objects.keys import checked, checked_prefix, content_of
+from eyebright.stores.objects.pieces import pieces
 from eyebright_kit.disk import sha256_of, sync
 from eyebright_wire.artifacts import Grant
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 CHUNK_BYTES = 1 << 20
 #: Files on their way to the disk at the same time: their syncs share one commit of the file system's journal.
@@ -44,6 +49,16 @@ class FileObjectStore:
 
     async def put(self, files: Sequence[tuple[str, Path]], *, owned: bool = False) -> int:
         return await asyncio.to_thread(self._put_all, files, owned)
+
+    async def pour(self, key: str, blocks: AsyncIterator[bytes]) -> int:
+        target = self._path(key)
+        async with self._passing_file() as file:
+            size = 0
+            with await self._done(file.open, "wb") as writer:
+                async for piece in pieces(blocks, CHUNK_BYTES):
+                    size += await self._done(writer.write, piece)
+            await self._done(self._appear, file, target)
+        return size
 
     async def absent(self, keys: Sequence[str]) -> list[str]:
         return await asyncio.to_thread(lambda: [key for key in keys if not self._path(key).exists()])
@@ -116,6 +131,35 @@ class FileObjectStore:
             placed = sum(_place(file, target, passing) for file, target in ready)
             list(pool.map(sync, folders))
         return placed
+
+    def _appear(self, file: Path, target: Path) -> None:
+        file.chmod(_READ_ONLY)
+        sync(file)
+        folders = self._made_for({target.parent})
+        if not _place(file, target, file.parent):
+            raise Conflict(f"there is an object {target.relative_to(self._root)} already")
+        for folder in folders:
+            sync(folder)
+
+    async def _done(self, work: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+        """In a thread, which a cancel waits for: nothing is written any more once this has ended."""
+        future = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
+        with self._translated():
+            try:
+                return await asyncio.shield(future)
+            except asyncio.CancelledError:
+                await asyncio.gather(future, return_exceptions=True)
+                raise
+
+    @asynccontextmanager
+    async def _passing_file(self) -> AsyncIterator[Path]:
+        """A name for what is on its way; whatever is left there at the end goes with it."""
+        folder = self._passing / uuid.uuid4().hex
+        await self._done(lambda: folder.mkdir(parents=True))
+        try:
+            yield folder / "file"
+        finally:
+            await self._done(shutil.rmtree, folder)
 
     def _below(self, prefix: str) -> Iterator[str]:
         for folder, _, names in os.walk(self._path(prefix)):

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ from eyebright.stores.objects.bucket import (
     Found,
     Manners,
     NoAnswer,
+    Pouring,
     Seen,
     write_at,
 )
@@ -128,6 +129,14 @@ class GoogleBucket:
             blob = self._bucket.blob(key, chunk_size=PIECE_BYTES)
             put = blob.upload_from_string if isinstance(content, bytes) else blob.upload_from_filename
             put(content, content_type=_KIND, checksum="crc32c", **self._manner)
+
+    def begin(self, key: str) -> Pouring:
+        def opened() -> Any:
+            return self._bucket.blob(key).open(
+                "wb", chunk_size=PIECE_BYTES, content_type=_KIND, if_generation_match=0, **self._manner
+            )
+
+        return _Written(opened, self._explained)
 
     def remove(self, keys: Sequence[str]) -> None:
         with self._explained(), ThreadPoolExecutor(_REMOVED_AT_ONCE) as pool:
@@ -221,6 +230,30 @@ def _failed(error: BaseException, endpoint: str) -> BucketFailed:
     if isinstance(error, (RequestException, HTTPError, ConnectionError)):
         return NoAnswer(endpoint, error)
     return BucketFailed(type(error).__name__)
+
+
+class _Written:
+    """Pouring. `explained` tells a failure in our words. The library's writer is made with the first piece only: one that is
+    dropped without a word puts an object of nothing."""
+
+    def __init__(self, opened: Callable[[], Any], explained: Callable[[], AbstractContextManager[None]]) -> None:
+        self._opened = opened
+        self._explained = explained
+        self._writer: Any = None
+
+    def add(self, piece: bytes) -> None:
+        with self._explained():
+            self._writer = self._writer or self._opened()
+            self._writer.write(piece)
+
+    def finish(self) -> None:
+        with self._explained():
+            self._writer.close()
+
+    def give_up(self) -> None:
+        if self._writer is not None:
+            with self._explained():
+                self._writer.terminate()
 
 
 class _Advance:

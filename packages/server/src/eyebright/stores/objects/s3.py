@@ -39,6 +39,7 @@ from eyebright.stores.objects.bucket import (
     Found,
     Manners,
     NoAnswer,
+    Pouring,
     Seen,
     all_done,
     look_if_allowed,
@@ -129,6 +130,35 @@ class S3Bucket:
                 self._client.put_object(Bucket=self._bucket, Key=key, Body=content)
             else:
                 self._put_in_parts(key, content, content.stat().st_size, lambda _: None)
+
+    def begin(self, key: str) -> Pouring:
+        return _Parts(self, key)
+
+    def begin_parts(self, key: str) -> str:
+        with self._explained():
+            return self._begun(key, None)
+
+    def add_part(self, key: str, upload: str, number: int, piece: bytes) -> "CompletedPartTypeDef":
+        with self._explained():
+            part = self._client.upload_part(
+                Bucket=self._bucket, Key=key, UploadId=upload, PartNumber=number, Body=piece
+            )
+            return {"ETag": part["ETag"], "PartNumber": number}
+
+    def finish_parts(self, key: str, upload: str, parts: "list[CompletedPartTypeDef]", size: int) -> None:
+        with self._explained():
+            try:
+                self._complete(key, upload, parts, None)
+            except ClientError as error:
+                if _answer(error)["Error"]["Code"] != "NoSuchUpload":
+                    raise
+                found = look_if_allowed(self, key)  # the answer was lost, perhaps, and boto3 has asked again
+                if found is None or found.size_bytes != size:
+                    raise
+
+    def abort_parts(self, key: str, upload: str) -> None:
+        with self._explained():
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
 
     def remove(self, keys: Sequence[str]) -> None:
         with self._explained():
@@ -270,6 +300,30 @@ class S3Bucket:
             raise NoAnswer(self._client.meta.endpoint_url, error) from error
         except BotoCoreError as error:
             raise BucketFailed(str(error)) from error
+
+
+class _Parts:
+    """Pouring."""
+
+    def __init__(self, bucket: S3Bucket, key: str) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._upload: str | None = None
+        self._parts: list[CompletedPartTypeDef] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        self._upload = self._upload or self._bucket.begin_parts(self._key)
+        self._parts.append(self._bucket.add_part(self._key, self._upload, len(self._parts) + 1, piece))
+        self._size += len(piece)
+
+    def finish(self) -> None:
+        assert self._upload is not None, "an object of no pieces is put in one request"
+        self._bucket.finish_parts(self._key, self._upload, self._parts, self._size)
+
+    def give_up(self) -> None:
+        if self._upload is not None:
+            self._bucket.abort_parts(self._key, self._upload)
 
 
 def _whole(content: bytes, size: int) -> bytes:

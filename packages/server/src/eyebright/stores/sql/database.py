@@ -8,6 +8,7 @@ from eyebright.stores.sql import migrations
 from eyebright.stores.sql.engine import Engine, connect
 from eyebright.stores.sql.history import SqlHistory
 from eyebright.stores.sql.jobs import SqlJobs
+from eyebright.stores.sql.kept_uploads import SqlKeptUploads
 from eyebright.stores.sql.markers import SqlMarkers
 from eyebright.stores.sql.outbox import SqlOutbox
 from eyebright.stores.sql.ownership import owned
@@ -28,6 +29,7 @@ class Database:
         self.datasets = SqlDatasets(engine)
         self.models = SqlModels(engine)
         self.parked = SqlParked(engine)
+        self.kept_uploads = SqlKeptUploads(engine)
         self.webhooks = SqlWebhooks(engine)
 
     @classmethod

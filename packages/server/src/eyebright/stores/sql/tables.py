@@ -359,6 +359,17 @@ parked_messages = Table(
     sqlite_strict=True,
 )
 
+kept_uploads = Table(
+    "kept_uploads",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("dataset_name", Text, nullable=False),
+    Column("size_bytes", Long, nullable=False),
+    Column("created_at_ms", Ms, nullable=False),
+    sqlite_strict=True,
+)
+
 _PENDING, _ENDED = "status = 'pending'", "ended_at_ms IS NOT NULL"
 
 webhook_endpoints = Table(

@@ -52,3 +52,17 @@ class PlatformJobView(BaseModel):
 
 class Started(BaseModel):
     status: Literal["started"] = "started"
+
+
+class UploadWords(BaseModel):
+    """Of the form around an uploaded file, or of the query."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user_id: Line = Field(min_length=1, max_length=_LONGEST_WORD)
+    dataset_name: Line = Field(min_length=1, max_length=_LONGEST_WORD)
+
+
+class Uploaded(BaseModel):
+    s3_uri: str = Field(description="What a job names as dataset_s3_uri; where objects are kept as files, one of those")
+    size: int = Field(description="Bytes")

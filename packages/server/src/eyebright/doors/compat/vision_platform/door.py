@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query, Response
 
 from eyebright.core.platform_id import job_id_of, uuid_of
+from eyebright.doors.compat.vision_platform import uploads
 from eyebright.doors.compat.vision_platform.bodies import JobOrder, PlatformJobView, Started
 from eyebright.doors.compat.vision_platform.words import trainer_of, view_of
 from eyebright.doors.door import Verbs
@@ -103,6 +104,6 @@ def _cursor(after: str | None) -> str | None:
 
 
 class VisionPlatformDoor:
-    routes = tuple(router.routes)
+    routes = (*router.routes, *uploads.router.routes)
     public = frozenset[str]()
     job_paths = ()

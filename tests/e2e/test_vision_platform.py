@@ -1,0 +1,124 @@
+"""The Vision AI Training Platform's door with all that is real: server, trainer, a bucket, and the requests of the guide."""
+
+import json
+import re
+import subprocess
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from buckets import give_credentials, moto
+from harness.live import LiveServer, pets
+
+from eyebright.client import running_server
+
+GUIDE = Path(__file__).parents[2] / "docs/guide/vision-platform.md"
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    give_credentials(monkeypatch)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with moto() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(endpoint: str) -> Iterator[Any]:
+    client: Any = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
+    for name in ("bucket", "datasets"):
+        client.create_bucket(Bucket=name)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def live(tmp_path: Path, endpoint: str, bucket: Any) -> Iterator[LiveServer]:
+    """Uploads lie in one store; what is fetched from elsewhere would come from another, which is not there."""
+    place = {"EYEBRIGHT_STORAGE__PLACE": "s3://bucket/mine", "EYEBRIGHT_STORAGE__ENDPOINT": endpoint}
+    with LiveServer(tmp_path / "data", **place, EYEBRIGHT_SOURCES__S3_ENDPOINT=endpoint) as live:
+        yield live
+
+
+def url_of(live: LiveServer) -> str:
+    server = running_server(live.settings)
+    assert server is not None
+    return server.url
+
+
+def zipped(folder: Path, target: Path) -> Path:
+    with zipfile.ZipFile(target, "w") as archive:
+        for file in folder.rglob("*.png"):
+            archive.write(file, file.relative_to(folder))
+    return target
+
+
+def lines_of_the_guide() -> list[str]:
+    (block,) = re.findall(r"```bash\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    return re.split(r"\n(?=curl )", block.strip())
+
+
+def asked(line: str, folder: Path, url: str) -> Any:
+    done = subprocess.run(
+        ["bash", "-c", line.replace("http://localhost:8000", url).replace("curl ", "curl -sS ", 1)],
+        cwd=folder,
+        env={"CURL_HOME": str(folder), "PATH": "/usr/bin:/bin", "no_proxy": "*"},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    return json.loads(done.stdout)
+
+
+def ended(http: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
+    deadline = time.monotonic() + 120
+    while (found := http.get(f"/training/jobs/{job['id']}").json())["status"] == "running":
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_what_is_uploaded_becomes_a_checkpoint_in_the_bucket(tmp_path: Path, live: LiveServer, bucket: Any) -> None:
+    """By the lines of the guide as they stand there, but for the server's port and a trainer that needs no framework."""
+    zipped(pets(tmp_path / "pets"), tmp_path / "sample.zip")
+    (tmp_path / ".curlrc").write_text(f'header = "Authorization: Bearer {live.token}"\n')
+    url = url_of(live)
+    health, upload, create = lines_of_the_guide()
+    assert asked(health, tmp_path, url)["status"] == "healthy"
+    uploaded = asked(upload, tmp_path, url)
+    assert uploaded["size"] == (tmp_path / "sample.zip").stat().st_size
+    assert re.fullmatch(r"s3://bucket/mine/uploads/upl_\w+/dataset\.zip", uploaded["s3_uri"])
+    order = create.replace("yolo11n", "softmax").replace("ultralytics", "toy")
+    job = asked(order.replace("s3://datasets/test/my-dataset/", uploaded["s3_uri"]), tmp_path, url)
+    assert job["status"] == "pending"
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {live.token}"}, trust_env=False) as http:
+        assert http.post(f"/training/jobs/{job['id']}/start").json() == {"status": "started"}
+        done = ended(http, job)
+    assert (done["status"], done["progress"], done["error"]) == ("completed", 1.0, None)
+    assert done["metrics"]["epoch"] >= 0
+    place, _, key = done["checkpoint_s3_uri"].removeprefix("s3://").partition("/")
+    assert bucket.head_object(Bucket=place, Key=key)["ContentLength"] > 0
+
+
+@pytest.mark.timeout(300)
+def test_what_lies_in_another_bucket_is_trained_on_and_what_is_ours_is_not(
+    tmp_path: Path, live: LiveServer, bucket: Any
+) -> None:
+    for file in pets(tmp_path / "pets").rglob("*.png"):
+        key = f"test/my-dataset/{file.relative_to(tmp_path / 'pets').as_posix()}"
+        bucket.upload_file(str(file), "datasets", key)
+    order = {"user_id": "test", "model_name": "softmax", "framework": "toy"}
+    with httpx.Client(
+        base_url=url_of(live), headers={"Authorization": f"Bearer {live.token}"}, trust_env=False
+    ) as http:
+        job = http.post("/training/jobs", json={**order, "dataset_s3_uri": "s3://datasets/test/my-dataset/"}).json()
+        http.post(f"/training/jobs/{job['id']}/start")
+        assert ended(http, job)["status"] == "completed"
+        for ours in ("s3://bucket/mine/jobs/", "s3://bucket/", "s3://bucket/mine/uploads/upl_0/dataset.zip"):
+            assert http.post("/training/jobs", json={**order, "dataset_s3_uri": ours}).status_code == 404
