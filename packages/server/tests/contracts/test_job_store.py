@@ -406,6 +406,19 @@ async def test_jobs_are_found_by_what_they_are(database):
     assert await found(labels={"team": "%"}) == []
 
 
+async def test_pages_of_what_is_filtered_have_no_hole(database):
+    await submit(database, *(job(number, labels={"team": "ab"[number % 2]}) for number in range(1, 10)))
+    for query in (
+        JobQuery(labels={"team": "b"}),
+        JobQuery(kinds=frozenset({JobKind.TRAINING})),
+        JobQuery(trainer="toy"),
+    ):
+        whole = [each.id for each in await database.jobs.find(query)]
+        first = await database.jobs.find(replace(query, limit=2))
+        rest = await database.jobs.find(replace(query, after=first[-1].id))
+        assert [each.id for each in (*first, *rest)] == whole
+
+
 async def test_imports_and_rehearsals_are_told_from_trainings(database):
     await submit(database, job(1), job(2, trainer="importer"), job(3), job(4, trainer="rehearser"))
     expected = {
@@ -427,14 +440,17 @@ async def test_due_jobs_come_by_priority_then_age(database):
     assert [each.id[-1] for each in await database.jobs.due("local", NOW_MS, 9)] == ["3", "1", "2", "4", "5"]
     assert [each.id[-1] for each in await database.jobs.due("local", NOW_MS, 2)] == ["3", "1"]
     assert [each.id[-1] for each in await database.jobs.due("ray", NOW_MS, 9)] == ["6"]
-    assert await database.jobs.queue_positions() == {
+    assert await database.jobs.queue_positions("local", 9) == {
         "job_0003": 1,
         "job_0001": 2,
         "job_0002": 3,
         "job_0004": 4,
         "job_0005": 5,
-        "job_0006": 1,  # it waits for another executor
     }
+    assert await database.jobs.queue_positions("local", 2) == {"job_0003": 1, "job_0001": 2}
+    assert await database.jobs.queue_positions("ray", 9) == {"job_0006": 1}
+    assert await database.jobs.queue_positions("nobody", 9) == {}
+    assert await database.jobs.queued() == 6
 
 
 async def test_the_place_of_one_job_is_the_one_that_it_has_among_all(database):
@@ -444,8 +460,8 @@ async def test_the_place_of_one_job_is_the_one_that_it_has_among_all(database):
     ]
     await submit(database, *orders)
     await claim(database, "job_0001")
-    places = await database.jobs.queue_positions()
-    assert len(places) == 23
+    places = {**await database.jobs.queue_positions("local", 99), **await database.jobs.queue_positions("ray", 99)}
+    assert len(places) == await database.jobs.queued() == 23
     for order in orders:
         assert await database.jobs.queue_position(order.id) == places.get(order.id)
     assert await database.jobs.queue_position("job_none") is None
@@ -455,12 +471,13 @@ async def test_a_held_job_waits_in_no_queue_until_it_is_released(database):
     await submit(database, job(1, held=True, priority=9), job(2))
     assert await database.jobs.get(ID) == Run(job(1, held=True, priority=9), None)
     assert [each.id for each in await database.jobs.due("local", NOW_MS, 9)] == ["job_0002"]
-    assert await database.jobs.queue_positions() == {"job_0002": 1}
+    assert await database.jobs.queue_positions("local", 9) == {"job_0002": 1}
+    assert await database.jobs.queued() == 1
     assert await database.jobs.queue_position(ID) is None
     assert await database.jobs.queue_position("job_0002") == 1
     await decide(database, (ID, None), lambda run: changed(run, lifecycle.release(run), NOW_MS))
     assert [each.id for each in await database.jobs.due("local", NOW_MS, 9)] == [ID, "job_0002"]
-    assert await database.jobs.queue_positions() == {ID: 1, "job_0002": 2}
+    assert await database.jobs.queue_positions("local", 9) == {ID: 1, "job_0002": 2}
     assert await database.jobs.queue_position(ID) == 1
 
 
@@ -487,7 +504,7 @@ async def test_a_claimed_or_cancelled_job_is_not_due(database):
     await claim(database)
     await decide(database, ("job_0002", None), lambda run: changed(run, lifecycle.request_cancel(run, NOW_MS), NOW_MS))
     assert await database.jobs.due("local", NOW_MS, 9) == []
-    assert await database.jobs.queue_positions() == {"job_0003": 1}
+    assert await database.jobs.queue_positions("local", 9) == {"job_0003": 1}
 
 
 async def test_a_job_is_not_due_while_an_earlier_attempt_is_not_gone(database):
@@ -497,7 +514,7 @@ async def test_a_job_is_not_due_while_an_earlier_attempt_is_not_gone(database):
     later = NOW_MS + 10**7
     assert (await database.jobs.get(ID)).job.state is JobState.QUEUED
     assert await database.jobs.due("local", later, 9) == []
-    assert await database.jobs.queue_positions() == {ID: 1}
+    assert await database.jobs.queue_positions("local", 9) == {ID: 1}
     await bury(database)
     assert [each.id for each in await database.jobs.due("local", later, 9)] == [ID]
 

@@ -193,7 +193,7 @@ async def test_an_imported_folder_may_change_later(desk: Desk, photos: Path, tmp
 async def test_a_path_that_is_relative_or_leads_nowhere_is_refused_before_a_job_is_made(desk: Desk, path: str) -> None:
     with pytest.raises(InvalidRequest):
         await desk.datasets.order(DatasetImport(path=path))
-    assert await desk.site.parts.database.jobs.queue_positions() == {}
+    assert await desk.site.parts.database.jobs.queued() == 0
 
 
 async def test_a_class_that_a_stored_version_lacks_is_told_before_a_job_is_made(desk: Desk, photos: Path) -> None:
@@ -203,7 +203,7 @@ async def test_a_class_that_a_stored_version_lacks_is_told_before_a_job_is_made(
             await desk.datasets.order(DatasetImport(version=version.id, plan=wish))
         with pytest.raises(InvalidRequest, match="has no class 'cta'"):
             await desk.datasets.order(DatasetInspection(version=version.id, plan=wish))
-    assert await desk.site.parts.database.jobs.queue_positions() == {}
+    assert await desk.site.parts.database.jobs.queued() == 0
 
 
 async def test_an_upload_is_imported_under_its_own_name(desk: Desk) -> None:
@@ -267,7 +267,7 @@ async def test_an_import_that_is_repeated_goes_by_the_rules_of_the_day(tmp_path:
 async def test_an_address_that_this_server_does_not_call_is_refused_at_once(desk: Desk, url: str) -> None:
     with pytest.raises(InvalidRequest):
         await desk.datasets.order(DatasetImport(url=url))
-    assert await desk.site.parts.database.jobs.queue_positions() == {}
+    assert await desk.site.parts.database.jobs.queued() == 0
 
 
 async def test_nobody_can_order_a_training_where_imports_run(desk: Desk, photos: Path) -> None:

@@ -102,7 +102,7 @@ async def test_every_address_that_is_not_called_is_refused_at_once(site: Site):
     assert caught.value.message.endswith("; and 3 more")
     assert [error["field"] for error in caught.value.errors] == [f"images.{place}.url" for place in range(2, 15)]
     assert "secret" not in str(caught.value.errors)
-    assert await site.parts.database.jobs.queue_positions() == {}
+    assert await site.parts.database.jobs.queued() == 0
     assert list(site.folder.rglob("images.jsonl")) == []
 
 

@@ -536,6 +536,14 @@ async def test_slots_are_not_shared(platform):
     assert [job.queue_position for job in waiting] == [1]
 
 
+async def test_lists_tell_places_at_the_front_of_a_queue_only(platform, monkeypatch):
+    monkeypatch.setattr("eyebright.services.jobs.PLACES", 2)
+    orders = [await platform.submit(priority=priority) for priority in (0, 5, 3, 1)]
+    listed = {job.id: job.queue_position for job in (await platform.jobs.list(query())).items}
+    assert [listed[order.id] for order in orders] == [None, 1, 2, None]
+    assert [(await platform.jobs.get(order.id)).queue_position for order in orders] == [4, 1, 2, 3]
+
+
 async def test_who_has_said_the_last_word_is_seen_off_and_frees_the_slot(platform):
     platform.executor._slots = platform.executor.slots()[:1]
     handle = await platform.running()

@@ -57,7 +57,7 @@ async def running(
 
 
 async def _measure(parts: Parts, turning: Loops) -> None:
-    parts.instruments.queued.set(len(await parts.database.jobs.queue_positions()))
+    parts.instruments.queued.set(await parts.database.jobs.queued())
     runs = await parts.database.jobs.unfinished()
     parts.instruments.live.set(sum(run.current for run in runs))
     turning.measure()

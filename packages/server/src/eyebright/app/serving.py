@@ -101,7 +101,7 @@ class _Ready:
 async def _leave_when_idle(settings: Settings, parts: Parts, listener: Listener) -> None:
     async def unfinished() -> bool:
         jobs = parts.database.jobs
-        return bool(await jobs.queue_positions() or await jobs.unfinished())
+        return bool(await jobs.queued() or await jobs.unfinished())
 
     await idle.run(
         lambda: parts.footfall.quiet_seconds,

@@ -4,8 +4,7 @@
 else changes a state. Times are integer milliseconds since 1970 UTC.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,13 +111,3 @@ class Run:
         """The attempt is live and is the one that the job waits for."""
         attempt = self.attempt
         return attempt is not None and attempt.live and attempt.number == self.job.attempt
-
-
-def places(queued: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """(job id, executor), best first → job id → its place among those that wait for the same executor, 1 = next."""
-    ahead: Counter[str] = Counter()
-    found: dict[str, int] = {}
-    for job_id, executor in queued:
-        ahead[executor] += 1
-        found[job_id] = ahead[executor]
-    return found

@@ -82,12 +82,17 @@ class JobStore(Protocol):
         not yet gone."""
         ...
 
-    async def queue_positions(self) -> dict[str, int]:
-        """job id → place in the queue of its executor, 1 = next, by priority, then age. What is held has none."""
+    async def queue_positions(self, executor: str, limit: int) -> dict[str, int]:
+        """job id → place among those that wait for this executor, 1 = next, by priority, then age: of the first `limit`. What is
+        held has none."""
         ...
 
     async def queue_position(self, job_id: str) -> int | None:
-        """The same of one job, without a look at all others; None when it does not wait."""
+        """The same of one job, however far back it waits; None when it does not wait."""
+        ...
+
+    async def queued(self) -> int:
+        """How many wait, for whichever executor."""
         ...
 
     async def unfinished(self) -> list[Run]:

@@ -1,6 +1,6 @@
 """Order, look at, cancel and repeat training jobs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,6 +39,9 @@ HANDING_OVER = frozenset({"exports", "export_tolerance"})
 
 #: Of what follows an import, in the inbox beside that one's id; and the label by which the training is found.
 IMPORT = "import"
+
+#: How far back in a queue lists tell the place of a job; a job that is asked for alone has its place anyway.
+PLACES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +152,18 @@ class Jobs:
         return dict((await self._store.get(job_id)).job.resolved)
 
     async def list(self, query: JobQuery) -> Page[JobView]:
+        """Newest first. Places in a queue are told of its first `PLACES`, so that no page costs more the longer that is."""
         jobs = await self._store.find(replace(query, limit=query.limit + 1))
-        positions = await self._store.queue_positions()
         page = jobs[: query.limit]
+        positions = await self.positions(page)
         more = page[-1].id if len(jobs) > query.limit else None
         return Page[JobView](items=tuple(job_view(job, positions.get(job.id)) for job in page), next=more)
+
+    async def positions(self, jobs: Iterable[Job]) -> Mapping[str, int]:
+        """job id → place, of those of them that wait among the first `PLACES` for their executor, and maybe of others."""
+        waited_for = {job.executor for job in jobs if job.state is JobState.QUEUED and not job.held}
+        known = [await self._store.queue_positions(executor, PLACES) for executor in sorted(waited_for)]
+        return {job_id: place for queue in known for job_id, place in queue.items()}
 
     async def cancellable(self, job_id: str) -> JobView:
         """The job, which `cancel` would end or ask to stop now. Raises as that does."""

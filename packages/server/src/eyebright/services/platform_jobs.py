@@ -87,13 +87,15 @@ class PlatformJobs:
     async def get(self, name: str) -> PlatformJob:
         """By its UUID or its native id. Raises NotFound."""
         first = await self._first(name)
-        return (await self._told([first], await self._positions(first)))[0]
+        trainings = await self._trainings([first])
+        return (await self._told([first], trainings, await self._position(trainings.get(first.id, first))))[0]
 
     async def list(self, after: str | None, limit: int) -> Listed:
         """Newest first, those before the job `after`. A page takes the same few statements, however long it is."""
         found = await self._store.find(JobQuery(labels={FIRST: SOURCE}, after=after, limit=limit + 1))
         page = found[:limit]
-        told = await self._told(page, await self._store.queue_positions())
+        trainings = await self._trainings(page)
+        told = await self._told(page, trainings, await self._jobs.positions([*page, *trainings.values()]))
         return Listed(told, more=len(found) > limit)
 
     async def start(self, name: str) -> None:
@@ -125,13 +127,17 @@ class PlatformJobs:
             raise no_job(name)
         return job
 
-    async def _positions(self, first: Job) -> Mapping[str, int]:
-        following = (await self._store.placed(IMPORT, [first.id])).get(first.id, first)
-        position = await self._store.queue_position(following.id)
-        return {following.id: position} if position else {}
+    async def _trainings(self, firsts: Sequence[Job]) -> Mapping[str, Job]:
+        """By the id of the import that each followed."""
+        return await self._store.placed(IMPORT, [first.id for first in firsts])
 
-    async def _told(self, firsts: Sequence[Job], positions: Mapping[str, int]) -> Sequence[PlatformJob]:
-        trainings = await self._store.placed(IMPORT, [first.id for first in firsts])
+    async def _position(self, job: Job) -> Mapping[str, int]:
+        position = await self._store.queue_position(job.id)
+        return {job.id: position} if position else {}
+
+    async def _told(
+        self, firsts: Sequence[Job], trainings: Mapping[str, Job], positions: Mapping[str, int]
+    ) -> Sequence[PlatformJob]:
         made = await self._history.made([job.id for job in trainings.values() if job.state is JobState.SUCCEEDED])
         return [self._one(first, trainings.get(first.id), positions, made) for first in firsts]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from typing import Any
 
-from eyebright.core.job import Attempt, Job, Run, places
+from eyebright.core.job import Attempt, Job, Run
 from eyebright.core.kept_upload import KeptUpload
 from eyebright.core.lifecycle import TRANSITIONS
 from eyebright.core.parked import HEAD_BYTES, Parked
@@ -145,19 +145,20 @@ class MemoryJobs:
         haunted = {attempt.job_id for attempt in self._state.attempts.values() if attempt.gone_at_ms is None}
         ready = (
             job
-            for job in self._queue()
-            if job.executor == executor
-            and job.not_before_ms <= now_ms
-            and not job.cancel_requested
-            and job.id not in haunted
+            for job in self._queue(executor)
+            if job.not_before_ms <= now_ms and not job.cancel_requested and job.id not in haunted
         )
         return list(islice(ready, limit))
 
-    async def queue_positions(self) -> dict[str, int]:
-        return places((job.id, job.executor) for job in self._queue())
+    async def queue_positions(self, executor: str, limit: int) -> dict[str, int]:
+        return {job.id: place for place, job in enumerate(islice(self._queue(executor), limit), 1)}
 
     async def queue_position(self, job_id: str) -> int | None:
-        return (await self.queue_positions()).get(job_id)
+        job = self._state.jobs.get(job_id)
+        return (await self.queue_positions(job.executor, len(self._state.jobs))).get(job_id) if job else None
+
+    async def queued(self) -> int:
+        return sum(job.state is JobState.QUEUED and not job.held for job in self._state.jobs.values())
 
     async def unfinished(self) -> list[Run]:
         return [
@@ -177,8 +178,9 @@ class MemoryJobs:
                 )
             return len(live)
 
-    def _queue(self) -> list[Job]:
-        queued = (job for job in self._state.jobs.values() if job.state is JobState.QUEUED and not job.held)
+    def _queue(self, executor: str) -> list[Job]:
+        waiting = (job for job in self._state.jobs.values() if job.state is JobState.QUEUED and not job.held)
+        queued = (job for job in waiting if job.executor == executor)
         return sorted(queued, key=lambda job: (-job.priority, job.created_at_ms, job.id))
 
 

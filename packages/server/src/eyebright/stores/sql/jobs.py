@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eyebright.core.job import Job, Run, places
+from eyebright.core.job import Job, Run
 from eyebright.errors import no_job
 from eyebright.ports.jobs import JobQuery
 from eyebright.stores.sql import rows
@@ -29,7 +29,7 @@ from eyebright.stores.sql.engine import Engine
 from eyebright.stores.sql.orders import Orders
 from eyebright.stores.sql.tables import attempts, inbox, jobs, labels, orders
 from eyebright.stores.sql.transaction import SqlTransaction, Statements
-from eyebright_wire.jobs import LIVE_STATES, OWN_TRAINERS, JobKind
+from eyebright_wire.jobs import LIVE_STATES, OWN_TRAINERS, JobKind, JobState
 
 # Literals, not parameters: otherwise SQLite does not see that the partial indexes apply.
 _QUEUED = and_(jobs.c.state == literal_column("'queued'"), jobs.c.held.is_(false()))
@@ -72,8 +72,8 @@ class SqlJobs:
         return runs[0]
 
     async def find(self, query: JobQuery) -> list[Job]:
-        statement = select(jobs).where(*_conditions(query)).order_by(jobs.c.id.desc()).limit(query.limit)
-        return await self._jobs(statement)
+        found = await self._jobs(_found(query), remember=False)
+        return sorted(found, key=lambda job: job.id, reverse=True)
 
     async def placed(self, source: str, keys: Collection[str]) -> dict[str, Job]:
         dialect = self._engine.dialect
@@ -97,14 +97,18 @@ class SqlJobs:
         )
         return await self._jobs(select(jobs).where(*ready).order_by(*_BEST_FIRST).limit(limit))
 
-    async def queue_positions(self) -> dict[str, int]:
+    async def queue_positions(self, executor: str, limit: int) -> dict[str, int]:
+        waiting = select(jobs.c.id).where(_QUEUED, jobs.c.executor == executor).order_by(*_BEST_FIRST).limit(limit)
         async with self._engine.reading() as connection:
-            queued = await connection.execute(select(jobs.c.id, jobs.c.executor).where(_QUEUED).order_by(*_BEST_FIRST))
-            return places((row.id, row.executor) for row in queued)
+            return {job_id: place for place, job_id in enumerate(await connection.scalars(waiting), 1)}
 
     async def queue_position(self, job_id: str) -> int | None:
         async with self._engine.reading() as connection:
             return await connection.scalar(_POSITION, {"job_id": job_id}) or None
+
+    async def queued(self) -> int:
+        async with self._engine.reading() as connection:
+            return await connection.scalar(select(func.count()).select_from(jobs).where(_QUEUED)) or 0
 
     async def unfinished(self) -> list[Run]:
         joined = jobs.join(attempts, attempts.c.job_id == jobs.c.id)
@@ -123,10 +127,10 @@ class SqlJobs:
             )
             return extended.rowcount
 
-    async def _jobs(self, statement: Select[Any]) -> list[Job]:
+    async def _jobs(self, statement: Select[Any], *, remember: bool = True) -> list[Job]:
         async with self._engine.reading() as connection:
             found = (await connection.execute(statement)).all()
-            return list((await self._orders.jobs(connection, found)).values())
+            return list((await self._orders.jobs(connection, found, remember=remember)).values())
 
     async def _runs(self, connection: AsyncConnection, statement: Select[Any]) -> list[Run]:
         found = (await connection.execute(statement)).all()
@@ -140,28 +144,57 @@ def _current() -> Select[Any]:
     return select(jobs, attempts).select_from(jobs.outerjoin(attempts, newest))
 
 
-def _conditions(query: JobQuery) -> Iterator[ColumnElement[bool]]:
-    if query.states:
-        yield jobs.c.state.in_(sorted(query.states))
-    if query.after is not None:
-        yield jobs.c.id < query.after
-    ordered = {
+def _found(query: JobQuery) -> Select[Any]:
+    """A page of jobs, in any order. Which they are is found first, so that no plan reads jobs that are none of them."""
+    chosen = _ids(query).subquery("chosen")
+    return select(jobs).join(chosen, chosen.c.id == jobs.c.id)
+
+
+def _ids(query: JobQuery) -> Select[str]:
+    """Newest first along the index of what is likely to be rarest, so that a page costs no more than its rows."""
+    conditions: list[ColumnElement[bool]] = []
+    ids: list[ColumnElement[str]] = []  # in each table that is asked, the one to go along last
+    if ordered := list(_of_orders(query)):
+        conditions += ordered
+        ids.append(orders.c.job_id)
+    if query.states and query.states != frozenset(JobState):
+        conditions.append(jobs.c.state.in_(sorted(query.states)))
+        ids.insert(len(ids) if _common(query) else 0, jobs.c.id)
+    for key, value in (query.labels or {}).items():
+        label = labels.alias()
+        conditions += (label.c.key == key, label.c.value == value)
+        ids.append(label.c.job_id)
+    ids = ids or [jobs.c.id]
+    conditions += (each == ids[-1] for each in ids[:-1])
+    if query.after is not None:  # of every table: Postgres does not conclude from the one to the other
+        conditions += (each < query.after for each in ids)
+    return select(ids[-1].label("id")).where(*conditions).order_by(ids[-1].desc()).limit(query.limit)
+
+
+def _of_orders(query: JobQuery) -> Iterator[ColumnElement[bool]]:
+    wanted = {
         orders.c.trainer: query.trainer,
         orders.c.dataset_version: query.dataset_version,
         orders.c.parent: query.parent,
     }
-    for column, wanted in ordered.items():
-        if wanted is not None:
-            yield jobs.c.id.in_(select(orders.c.job_id).where(column == wanted))
-    if query.kinds:
+    yield from (column == value for column, value in wanted.items() if value is not None)
+    if query.kinds and query.kinds != frozenset(JobKind):
         yield _of_kinds(query.kinds)
-    for key, value in (query.labels or {}).items():
-        yield jobs.c.id.in_(select(labels.c.job_id).where(labels.c.key == key, labels.c.value == value))
+
+
+def _common(query: JobQuery) -> bool:
+    """Whether most jobs may be so, but few are in such a state."""
+    return (
+        bool(query.states)
+        and query.trainer == query.dataset_version == query.parent
+        and JobKind.TRAINING in query.kinds
+    )
 
 
 def _of_kinds(kinds: Collection[JobKind]) -> ColumnElement[bool]:
-    """A training is what none of our own trainers carries out."""
+    """A training is what none of our own trainers carries out. Literals, for the index of trainings."""
     trains = JobKind.TRAINING in kinds
     own = sorted(trainer for kind, trainer in OWN_TRAINERS.items() if (kind in kinds) != trains)
-    found = jobs.c.id.in_(select(orders.c.job_id).where(orders.c.trainer.in_(own)))
-    return ~found if trains else found
+    if trains:
+        return orders.c.trainer.not_in([literal_column(f"'{trainer}'") for trainer in own])
+    return orders.c.trainer == own[0] if len(own) == 1 else orders.c.trainer.in_(own)

@@ -27,18 +27,22 @@ class Orders:
             among(orders.c.job_id, "ids", dialect)
         )
 
-    async def jobs(self, connection: AsyncConnection, hot: Sequence[Sequence[Any]]) -> dict[str, Job]:
-        """Whole jobs from rows of `jobs`, by id, in the same order."""
-        needed = await self._of(connection, {values[0] for values in hot})
+    async def jobs(
+        self, connection: AsyncConnection, hot: Sequence[Sequence[Any]], *, remember: bool = True
+    ) -> dict[str, Job]:
+        """Whole jobs from rows of `jobs`, by id, in the same order. What somebody leafs through is not to be remembered: it would
+        push out those that report."""
+        needed = await self._of(connection, {values[0] for values in hot}, remember)
         return {values[0]: rows.job(values, needed[values[0]]) for values in hot}
 
-    async def _of(self, connection: AsyncConnection, ids: Collection[str]) -> dict[str, Row]:
+    async def _of(self, connection: AsyncConnection, ids: Collection[str], remember: bool) -> dict[str, Row]:
         found = {job_id: self._known[job_id] for job_id in ids if job_id in self._known}
         if missing := set(ids) - found.keys():
             result = await connection.execute(self._select, {"ids": values(missing, self._dialect)})
             read = {row[0]: rows.order(row[1:]) for row in result}
             found |= read
-            self._remember(read.items())
+            if remember:
+                self._remember(read.items())
         return found
 
     def _remember(self, read: Iterable[tuple[str, Row]]) -> None:

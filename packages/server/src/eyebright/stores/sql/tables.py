@@ -5,6 +5,7 @@ of which a training run can utter. A job is two rows: `jobs` changes with every 
 once and never read again by whoever has read it before.
 """
 
+from collections.abc import Iterable
 from functools import cache
 
 from sqlalchemy import (
@@ -26,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-from eyebright_wire.jobs import FINAL_STATES, JobState
+from eyebright_wire.jobs import FINAL_STATES, OWN_TRAINERS, JobState
 
 metadata = MetaData(
     naming_convention={"ck": "ck_%(table_name)s_%(constraint_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
@@ -55,8 +56,8 @@ def _states(column: str) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({quoted(JobState)})", name=column)
 
 
-def quoted(states: type[JobState] | frozenset[JobState]) -> str:
-    return ", ".join(f"'{state}'" for state in sorted(states))
+def quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in sorted(names))
 
 
 def _job_id() -> Column[str]:
@@ -95,19 +96,19 @@ jobs = Table(
     CheckConstraint("state = 'queued' OR NOT held", name="held"),
     CheckConstraint(f"(finished_at_ms IS NOT NULL) = (state IN ({quoted(FINAL_STATES)}))", name="finished"),
     Index("ix_jobs_state", "state", "id"),
-    Index(
-        "ix_jobs_queue",
-        "priority",
-        "created_at_ms",
-        "id",
-        sqlite_where=text("state = 'queued'"),
-        postgresql_where=text("state = 'queued'"),
-    ),
     sqlite_strict=True,
     postgresql_with={"fillfactor": 70},  # room for the next version on the same page: no index is touched
 )
+Index(
+    "ix_jobs_queue",
+    *(jobs.c.executor, jobs.c.priority.desc(), jobs.c.created_at_ms, jobs.c.id),  # in which order they are claimed
+    sqlite_where=text("state = 'queued'"),
+    postgresql_where=text("state = 'queued'"),
+)
 
 _BEGOTTEN = "parent IS NOT NULL"
+#: What every training is and nothing else.
+_TRAINS = f"trainer NOT IN ({quoted(frozenset(OWN_TRAINERS.values()))})"
 
 orders = Table(
     "orders",
@@ -129,6 +130,7 @@ orders = Table(
     Column("forecast", Text),
     Index("ix_orders_parent", "parent", sqlite_where=text(_BEGOTTEN), postgresql_where=text(_BEGOTTEN)),
     Index("ix_orders_trainer", "trainer", "job_id"),
+    Index("ix_orders_trainings", "job_id", sqlite_where=text(_TRAINS), postgresql_where=text(_TRAINS)),
     Index("ix_orders_dataset_version", "dataset_version", "job_id"),
     sqlite_strict=True,
 )

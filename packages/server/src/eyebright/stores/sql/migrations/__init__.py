@@ -13,7 +13,7 @@ from eyebright.errors import Unavailable
 from eyebright.stores.sql.engine import Engine, queue_up
 
 #: Every revision, oldest first.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0012", "0013")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
 
 
 async def upgrade(engine: Engine) -> None:
