@@ -6,6 +6,10 @@ from samples import NOW_MS
 from eyebright.core.webhook import Delivery, Endpoint, Outgoing
 from eyebright.errors import GuardViolated, NotFound
 from eyebright.ports.webhooks import DeliveryQuery
+from eyebright.posting import EgressSender
+from eyebright.services.webhooks.endpoints import Declared, Endpoints
+from eyebright.testing import ManualClock
+from eyebright_kit.egress import EgressRules
 from eyebright_wire.webhooks import DeliveryStatus
 
 PENDING, DELIVERED, DEAD = DeliveryStatus.PENDING, DeliveryStatus.DELIVERED, DeliveryStatus.DEAD
@@ -52,6 +56,48 @@ async def due(store, now_ms=NOW_MS, **how):
 
 async def stored(store, **query):
     return [each.id for each in await store.find(DeliveryQuery(**query))]
+
+
+async def test_an_endpoint_can_be_declared_as_often_as_one_likes(database):
+    first = endpoint(managed=True, labels={"team": "a"})
+    await database.webhooks.declare_endpoint(first)
+    off = await database.webhooks.change_endpoint(first.id, {"enabled": False, "disabled_reason": "it failed"})
+    said = {"url": "https://y.example", "events": ("job.failed",), "labels": {}, "progress_seconds": 2.5}
+    await database.webhooks.declare_endpoint(replace(first, created_at_ms=NOW_MS + 9, **said))
+    assert await database.webhooks.endpoints() == [replace(off, **said)]
+
+
+class Overtaken:
+    """The store as one server sees it that is overtaken by another once it has looked what is there."""
+
+    def __init__(self, store, meanwhile):
+        self._store, self._meanwhile = store, meanwhile
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    async def endpoints(self):
+        found = await self._store.endpoints()
+        await self._meanwhile
+        return found
+
+
+async def test_two_servers_that_start_at_once_declare_the_same(database):
+    def started(store):
+        sender = EgressSender(EgressRules(), timeout_seconds=1, at_once=1)
+        return Endpoints(store, sender, {}, ManualClock()).declare(
+            [Declared(name="backend", url="https://x.example/h")]
+        )
+
+    await started(Overtaken(database.webhooks, started(database.webhooks)))
+    (found,) = await database.webhooks.endpoints()
+    assert (found.id, found.url, found.enabled, found.managed) == ("whe_backend", "https://x.example/h", True, True)
+
+
+async def test_an_endpoint_is_added_once(store):
+    with pytest.raises(GuardViolated):
+        await store.add_endpoint(endpoint(url="https://other.example"))
+    assert (await store.endpoint("whe_a")).url == endpoint().url
 
 
 async def test_an_endpoint_comes_back_as_it_was(database):

@@ -1,13 +1,19 @@
 """A form of a registered model that its training did not make: ordered once, kept with the model, gone with it."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 from harness.objects import artifact
 from harness.platform import Platform
 
+from eyebright.core.records import Model
 from eyebright.errors import ConfigInvalid, Conflict, LicenceDenied, NotFound
 from eyebright.ports.objects import attempt_prefix
+from eyebright.services.export_files import ExportFiles
+from eyebright.services.finalise import Finaliser
+from eyebright.services.registering import Registering
+from eyebright.services.staging import Staging
 from eyebright.testing import toy_manifest
 from eyebright_wire.artifacts import ArtifactKind, ExportRef, ParityCertificate
 from eyebright_wire.errors import ErrorCode
@@ -62,6 +68,29 @@ async def ended(platform: Platform, handle: Handle, **changes: Any) -> JobView:
     return await platform.jobs.get(handle.job_id)
 
 
+class Overtaken:
+    """The models, and what somebody else does once these were asked for one."""
+
+    def __init__(self, models: Any, meanwhile: Awaitable[None]) -> None:
+        self._models = models
+        self._meanwhile: Awaitable[None] | None = meanwhile
+
+    async def get(self, model_id: str) -> Model:
+        found = await self._models.get(model_id)
+        if meanwhile := self._meanwhile:
+            self._meanwhile = None
+            await meanwhile
+        return found
+
+
+def late(platform: Platform, meanwhile: Awaitable[None]) -> Finaliser:
+    """Of another control plane, which is overtaken on its way."""
+    database, objects, clock, announcer = platform.database, platform.objects, platform.clock, platform.announcer
+    registering = Registering(objects, Staging(database.jobs, objects), clock)
+    files = ExportFiles(Overtaken(database.models, meanwhile), objects)  # pyright: ignore[reportArgumentType]
+    return Finaliser(database.jobs, objects, registering, files, clock, announcer, limits=platform.limits)
+
+
 def lying(platform: Platform, job_id: str) -> list[str]:
     return sorted(key.rpartition("/")[2] for key in platform.objects.bytes if key.startswith(f"jobs/{job_id}/"))
 
@@ -92,6 +121,36 @@ async def test_what_it_made_is_the_models_from_then_on(platform: Platform, model
     assert lying(platform, model.job_id) == ["model.csv", "model.json"]
     assert lying(platform, handle.job_id) == []
     assert [each.id for each in (await platform.models.list()).items] == [model.id]
+
+
+async def test_a_finaliser_that_comes_late_takes_nothing_away(platform: Platform, model: ModelView) -> None:
+    handle = await begun(platform)
+    await platform.say(handle, "succeeded", **told(platform, handle))
+    run = await platform.run(handle)
+    await late(platform, platform.finaliser.finalise(run)).finalise(run)
+    assert (await platform.jobs.get(handle.job_id)).state is JobState.SUCCEEDED
+    assert lying(platform, model.job_id) == ["model.csv", "model.json"]
+
+
+async def test_a_finaliser_that_comes_late_leaves_what_a_model_has_by_now(platform: Platform, model: ModelView) -> None:
+    handle, other = await begun(platform), Handle((await ordered(platform, form="onnx")).id, 1)
+    await platform.say(handle, "succeeded", **told(platform, handle))
+    await platform.dispatch.tick()
+    await platform.say(other, "started", pid=2, host="here")
+    body = told(platform, other)
+    platform.objects.bytes[attempt_prefix(other.job_id, 1) + "model.csv"] = b"others"
+    refs = [artifact("model.csv", b"others", ArtifactKind.EXPORT).model_dump(mode="json")]
+    await platform.say(other, "succeeded", **{**body, "artifacts": refs})
+    await late(platform, platform.finaliser.finalise(await platform.run(other))).finalise(await platform.run(handle))
+    assert (await platform.jobs.get(handle.job_id)).state is JobState.FAILED
+    assert platform.objects.bytes[attempt_prefix(model.job_id, 1) + "model.csv"] == b"others"
+
+
+async def test_what_a_crash_left_of_other_bytes_is_replaced(platform: Platform, model: ModelView) -> None:
+    handle = await begun(platform)
+    platform.objects.bytes[attempt_prefix(model.job_id, 1) + "model.csv"] = b"half"
+    assert (await ended(platform, handle)).state is JobState.SUCCEEDED
+    assert platform.objects.bytes[attempt_prefix(model.job_id, 1) + "model.csv"] == b"1,2"
 
 
 async def test_asked_twice_it_is_made_once(platform: Platform, model: ModelView) -> None:

@@ -62,6 +62,10 @@ class Outgoing:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+#: What the settings say of an endpoint.
+DECLARED = ("url", "secret", "events", "description", "labels", "dialect", "progress_seconds")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One message to one endpoint. Those with the same subject go out in the order of (version, ordinal)."""

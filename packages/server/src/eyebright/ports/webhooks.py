@@ -23,6 +23,10 @@ class DeliveryQuery:
 class WebhookStore(Protocol):
     async def add_endpoint(self, endpoint: Endpoint) -> None: ...
 
+    async def declare_endpoint(self, endpoint: Endpoint) -> None:
+        """What the settings say of it. Of one that is there the rest stays: since when, enabled or not, and what came of it."""
+        ...
+
     async def endpoints(self) -> Sequence[Endpoint]:
         """All of them, the oldest first."""
         ...

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from eyebright.core.webhook import Delivery, Endpoint
+from eyebright.core.webhook import DECLARED, Delivery, Endpoint
 from eyebright.errors import GuardViolated, no_delivery, no_webhook
 from eyebright.ports.webhooks import DeliveryQuery
 from eyebright_wire.webhooks import DeliveryStatus
@@ -20,7 +20,14 @@ class MemoryWebhooks:
         self._deliveries: dict[str, Delivery] = {}
 
     async def add_endpoint(self, endpoint: Endpoint) -> None:
+        if endpoint.id in self._endpoints:
+            raise GuardViolated(f"there is a webhook {endpoint.id}")
         self._endpoints[endpoint.id] = endpoint
+
+    async def declare_endpoint(self, endpoint: Endpoint) -> None:
+        known = self._endpoints.get(endpoint.id)
+        said = {name: getattr(endpoint, name) for name in DECLARED}
+        self._endpoints[endpoint.id] = replace(known, **said) if known else endpoint
 
     async def endpoints(self) -> Sequence[Endpoint]:
         return sorted(self._endpoints.values(), key=lambda each: (each.created_at_ms, each.id))

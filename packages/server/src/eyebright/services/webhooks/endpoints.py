@@ -103,30 +103,33 @@ class Endpoints:
         known = {endpoint.id: endpoint for endpoint in await self._store.endpoints() if endpoint.managed}
         for each in declared:
             self._sender.check(each.url)
-            await self._declare(each, known.pop(f"whe_{each.name}", None))
+            endpoint = self._declared(each)
+            await self._store.declare_endpoint(endpoint)
+            await self._tell_again(endpoint, known.pop(endpoint.id, None))
         for endpoint in known.values():
             if endpoint.enabled:
                 await self._store.disable_endpoint(endpoint.id, UNDECLARED, self._clock.now_ms())
 
-    async def _declare(self, each: Declared, known: Endpoint | None) -> None:
-        said: dict[str, Any] = {
-            "url": each.url,
-            "secret": each.secret or "",
-            "events": each.events,
-            "description": each.description,
-            "labels": dict(each.labels),
-            "dialect": each.dialect,
-            "progress_seconds": each.progress_seconds,
-        }
-        if known is None:
-            now_ms = self._clock.now_ms()
-            endpoint = Endpoint(id=f"whe_{each.name}", managed=True, created_at_ms=now_ms, **said)
-            await self._store.add_endpoint(endpoint)
-            return
-        moved = known.url != each.url  # what failed was at the address before
-        anew = {"enabled": True, "disabled_reason": "", "failing_since_ms": None}
-        again = anew if moved or known.disabled_reason == UNDECLARED else {}
-        await self._store.change_endpoint(known.id, {**said, **again})
+    def _declared(self, each: Declared) -> Endpoint:
+        return Endpoint(
+            id=f"whe_{each.name}",
+            url=each.url,
+            secret=each.secret or "",
+            events=each.events,
+            description=each.description,
+            labels=dict(each.labels),
+            dialect=each.dialect,
+            progress_seconds=each.progress_seconds,
+            managed=True,
+            created_at_ms=self._clock.now_ms(),
+        )
+
+    async def _tell_again(self, endpoint: Endpoint, known: Endpoint | None) -> None:
+        """One that was off, if what it was off for is over: the settings said it no longer, or what failed was at another
+        address."""
+        if known and (known.url != endpoint.url or known.disabled_reason == UNDECLARED):
+            anew = {"enabled": True, "disabled_reason": "", "failing_since_ms": None}
+            await self._store.change_endpoint(known.id, anew)
 
     async def _changeable(self, endpoint_id: str, advice: str) -> Endpoint:
         endpoint = await self._store.endpoint(endpoint_id)

@@ -60,6 +60,15 @@ class Gathered:
         return orjson.loads(result.scalar_one()) if self._as_array else result.all()
 
 
+def insert_into(table: Table, dialect: Dialect) -> Any:
+    """An INSERT that can say ON CONFLICT, in the same words on both databases."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as dialect_insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert as dialect_insert
+    return dialect_insert(table)
+
+
 async def write(connection: AsyncConnection, statement: Insert | Update, rows: Sequence[Row]) -> None:
     """Run it for these rows, in this order. No rows, no statement."""
     if rows:
@@ -106,13 +115,9 @@ def _update(table: Table, key: Sequence[str], columns: Sequence[str], dialect: D
 
 
 def _upsert(table: Table, key: Sequence[str], columns: Sequence[str], dialect: Dialect) -> Insert:
-    if dialect == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert as dialect_insert
-    else:
-        from sqlalchemy.dialects.postgresql import insert as dialect_insert
     # SQLite's grammar needs a WHERE between the SELECT and ON CONFLICT.
     rows = incoming(table, [*key, *columns], dialect).where(true())
-    statement = dialect_insert(table).from_select([*key, *columns], rows)
+    statement = insert_into(table, dialect).from_select([*key, *columns], rows)
     return statement.on_conflict_do_update(
         index_elements=key, set_={name: statement.excluded[name] for name in columns}
     )

@@ -27,11 +27,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eyebright.core.webhook import Delivery, Endpoint, Outgoing
+from eyebright.core.webhook import DECLARED, Delivery, Endpoint, Outgoing
 from eyebright.errors import no_delivery, no_webhook
 from eyebright.ports.webhooks import DeliveryQuery
 from eyebright.stores.sql.among import among, values
-from eyebright.stores.sql.batch import Batch, Row, encode, incoming, write
+from eyebright.stores.sql.batch import Batch, Row, encode, incoming, insert_into, write
 from eyebright.stores.sql.engine import Dialect, Engine, queue_up
 from eyebright.stores.sql.tables import Long, names
 from eyebright.stores.sql.tables import webhook_deliveries as deliveries
@@ -70,6 +70,12 @@ class SqlWebhooks:
     async def add_endpoint(self, endpoint: Endpoint) -> None:
         async with self._engine.writing() as connection:
             await connection.execute(insert(endpoints).values(_endpoint_row(endpoint)))
+
+    async def declare_endpoint(self, endpoint: Endpoint) -> None:
+        async with self._engine.writing() as connection:
+            declaring = insert_into(endpoints, self._engine.dialect).values(_endpoint_row(endpoint))
+            said = {name: declaring.excluded[name] for name in DECLARED}
+            await connection.execute(declaring.on_conflict_do_update(index_elements=["id"], set_=said))
 
     async def endpoints(self) -> Sequence[Endpoint]:
         statement = select(endpoints).order_by(endpoints.c.created_at_ms, endpoints.c.id)
@@ -184,13 +190,9 @@ def _fitted(delivery: Delivery, reached: int, until_ms: int | None) -> Delivery 
 
 
 def _insert_unknown(dialect: Dialect) -> Insert:
-    if dialect == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert as dialect_insert
-    else:
-        from sqlalchemy.dialects.postgresql import insert as dialect_insert
     # SQLite's grammar needs a WHERE between the SELECT and ON CONFLICT.
     rows = incoming(deliveries, names(deliveries), dialect).where(true())
-    return dialect_insert(deliveries).from_select(names(deliveries), rows).on_conflict_do_nothing()
+    return insert_into(deliveries, dialect).from_select(names(deliveries), rows).on_conflict_do_nothing()
 
 
 def _drop_progress(dialect: Dialect) -> Delete:
