@@ -10,6 +10,7 @@ from eyebright.ports.executor import Environment
 from eyebright.ports.shelf import Shelf
 from eyebright.ports.webhooks import Sender
 from eyebright.services.datasets import Source
+from eyebright.services.room import Room
 from eyebright.services.sweep import Patience
 from eyebright.services.webhooks import training_server
 from eyebright.services.webhooks.deliverer import Limits
@@ -125,6 +126,13 @@ def import_rules(settings: Settings) -> Callable[[Mapping[str, Any]], Mapping[st
         return {**limits, "fetching": own_rules(settings) if kept else rules(settings)}
 
     return told
+
+
+def room_for_uploads(settings: Settings) -> Room | None:
+    """Of the disk, where uploads stay on this machine; None where they go to a bucket."""
+    if settings.storage.place is not None:
+        return None
+    return Room(settings.objects_dir.parent, settings.uploads.spare_bytes)
 
 
 def importer() -> Environment:

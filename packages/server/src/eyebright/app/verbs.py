@@ -14,6 +14,7 @@ from eyebright.app.rules import (
     posting,
     remote,
     remote_image,
+    room_for_uploads,
     shelf,
 )
 from eyebright.core.retry import RetryLimits
@@ -81,7 +82,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     jobs = Jobs(database.jobs, database.history, orders, exports, durations, forecasts, catalog, clock, announcer)
     ingest, dispatch, sweep = _control(settings, parts, announcer, executors, base_url)
     uploads = Uploads(settings.resumable_dir, clock, settings.uploads)
-    kept_uploads = KeptUploads(database.kept_uploads, objects, clock)
+    kept_uploads = KeptUploads(database.kept_uploads, objects, clock, room=room_for_uploads(settings))
     datasets = _datasets(settings, parts, announcer, uploads, kept_uploads, orders)
     recipes, watch = Recipes(catalog, settings.licence_deny), Watch(jobs, history, announcer)
     agent = None

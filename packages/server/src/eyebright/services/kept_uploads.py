@@ -13,6 +13,7 @@ from eyebright.ports.clock import Clock
 from eyebright.ports.kept_uploads import KeptUploadStore
 from eyebright.ports.objects import UPLOADS, ObjectStore
 from eyebright.services.datasets import Source
+from eyebright.services.room import Room, within
 from eyebright_wire.names import plain
 
 _FILE = "dataset.zip"
@@ -34,15 +35,19 @@ class Taken:
 
 
 class KeptUploads:
-    def __init__(self, store: KeptUploadStore, objects: ObjectStore, clock: Clock) -> None:
+    def __init__(self, store: KeptUploadStore, objects: ObjectStore, clock: Clock, *, room: Room | None = None) -> None:
+        """`room`: of the disk that objects lie on, where they are files."""
         self._store = store
         self._objects = objects
         self._clock = clock
+        self._room = room
 
     async def take(self, blocks: AsyncIterator[bytes], said: Callable[[], Said]) -> Taken:
-        """Store what comes. `said` is asked once it has come, and may refuse. Whatever ends this early leaves nothing."""
+        """Store what comes. `said` is asked once it has come, and may refuse. Whatever ends this early leaves nothing.
+
+        Raises InvalidRequest, TooLarge or StorageFull."""
         upload_id = self._clock.new_id("upl")
-        size = await self._objects.pour(_key(upload_id), blocks)
+        size = await self._objects.pour(_key(upload_id), within(blocks, self._room) if self._room else blocks)
         try:
             about = said()
             if not size:

@@ -65,6 +65,18 @@ async def heard(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield block
 
 
+async def within(blocks: AsyncIterator[bytes], room: Room) -> AsyncIterator[bytes]:
+    """The same blocks, while the disk has room for them. Raises StorageFull."""
+    await room.check()
+    unseen = 0
+    async for block in blocks:
+        unseen += len(block)
+        if unseen >= _LOOK_BYTES:
+            await room.check()
+            unseen = 0
+        yield block
+
+
 async def pour(blocks: AsyncIterator[bytes], path: Path, room: Room, *, durable: bool = False) -> None:
     """Append to the file, which is made if need be. Whatever ends it early: what came until then is in the file, in order.
 

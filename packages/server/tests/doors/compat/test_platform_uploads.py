@@ -86,6 +86,13 @@ async def test_what_is_refused_leaves_nothing(site, request_, status):
     assert left(site) == []
 
 
+async def test_a_disk_must_be_left_some_room(tmp_path):
+    async with make_site(tmp_path, uploads={"spare_bytes": 2**60}) as site:
+        answer = await site.post(UPLOAD, **form(FILE, *TEXTS))
+        assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+        assert left(site) == []
+
+
 @pytest.mark.parametrize("how", ["hangs up", "cancelled"])
 async def test_what_breaks_off_leaves_nothing(site, how):
     begun = asyncio.Event()
