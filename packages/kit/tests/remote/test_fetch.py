@@ -24,6 +24,7 @@ from eyebright_kit.remote.fetch import (
     Stopped,
     default_name,
     fetch,
+    fetch_file,
     require_fetchable,
 )
 from eyebright_kit.remote.source import Body, Listed, not_found
@@ -50,6 +51,20 @@ def test_a_zip_is_fetched_as_it_is(web: Callable[..., Any], shelf: Any, zipped: 
     assert found.parent == tmp_path / "in"
     assert seen[-1] == (len(zipped), len(zipped))
     assert site.visits[0].path == "/set.zip?sig=1"
+
+
+def test_a_file_is_fetched_whatever_it_holds(web: Callable[..., Any], shelf: Any, tmp_path: Path):
+    site = web(shelf(b"no zip", cuts=(2,)))
+    found = fetch_file(f"{site.url}/best.pt", tmp_path / "in", rules=site.rules, limits=QUICK)
+    assert (found.parent, found.read_bytes()) == (tmp_path / "in", b"no zip")
+
+
+def test_a_file_is_one_object_of_a_limited_size(web: Callable[..., Any], shelf: Any, tmp_path: Path):
+    site = web(shelf(b"no zip"))
+    with pytest.raises(FetchFailed, match="more than 5 bytes"):
+        fetch_file(f"{site.url}/a", tmp_path / "in", rules=site.rules, limits=replace(QUICK, max_file_bytes=5))
+    with pytest.raises(FetchFailed, match="is a folder"):
+        fetch_file("s3://bucket/folder/", tmp_path / "other")
 
 
 def test_a_cut_transfer_goes_on_where_it_was_cut(web: Callable[..., Any], shelf: Any, zipped: bytes, tmp_path: Path):

@@ -1,16 +1,20 @@
 """What the operator's settings mean to the kit, which calls addresses that a stranger gave and knows no settings."""
 
+import asyncio
 from collections.abc import Iterable
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from eyebright.errors import InvalidRequest
-from eyebright.ports.objects import UPLOADS
+from eyebright.errors import EyebrightError, InvalidRequest, StorageFull, Unavailable, is_full
+from eyebright.ports.objects import OWN_FOLDERS, UPLOADS
 from eyebright.settings import EgressSettings, Settings, SourceSettings
 from eyebright_kit.egress import EgressRules
 from eyebright_kit.remote.address import Address
-from eyebright_kit.remote.fetch import FetchFailed, FetchLimits, Sources
+from eyebright_kit.remote.failure import PASSING
+from eyebright_kit.remote.fetch import FetchCode, FetchFailed, FetchLimits, Sources, fetch_file, permitted
 
 
 def rules(settings: Settings) -> dict[str, Any]:
@@ -53,6 +57,45 @@ def fetch_limits(settings: SourceSettings) -> FetchLimits:
         max_file_bytes=settings.object_bytes,
         spare_bytes=settings.spare_bytes,
     )
+
+
+class ObjectFetcher:
+    """Fetcher, by the rules for data sets. What this server keeps for itself is no address for others."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def fetch(self, url: str, into: Path) -> Path:
+        unwanted = Event()
+        try:
+            return await asyncio.to_thread(self._fetched, url, into, unwanted)
+        except FetchFailed as failure:
+            raise _refusal(failure) from None
+        except OSError as error:
+            raise (StorageFull if is_full(error) else Unavailable)(str(error)) from error
+        finally:
+            unwanted.set()
+
+    def _fetched(self, url: str, into: Path, unwanted: Event) -> Path:
+        rules, places = egress_rules(self._settings.egress), sources(self._settings.sources)
+        self._require_foreign(permitted(url, rules, places))
+        limits = fetch_limits(self._settings.sources)
+        return fetch_file(url, into, rules=rules, sources=places, limits=limits, stop=unwanted.is_set)
+
+    def _require_foreign(self, address: Address) -> None:
+        """With the server's credentials a stranger could read everybody's files by their names."""
+        place = self._settings.storage.place
+        if place and any(address.lies_below(f"{place.rstrip('/')}/{folder}") for folder in OWN_FOLDERS):
+            raise InvalidRequest(
+                f"{address.shown} lies among this server's own files; a result is left elsewhere, and fetched from there"
+            )
+
+
+def _refusal(failure: FetchFailed) -> EyebrightError:
+    if failure.code in PASSING:
+        return Unavailable(failure.message)
+    more = {FetchCode.TOO_LARGE: "; the operator can raise EYEBRIGHT_SOURCES__OBJECT_BYTES"}.get(failure.code, "")
+    return InvalidRequest(failure.message + more)
 
 
 def _require_addresses(only: Iterable[str]) -> None:

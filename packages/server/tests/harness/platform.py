@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from eyebright.app.rules import importer
+from eyebright.app.rules import fetcher, importer
 from eyebright.core.job import Run
 from eyebright.core.records import Version
 from eyebright.core.retry import RetryLimits
 from eyebright.ports.objects import attempt_prefix
+from eyebright.services.adoption import Adoption
 from eyebright.services.announce import Announcer
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.durations import Durations
@@ -26,6 +27,7 @@ from eyebright.services.seal import Seal
 from eyebright.services.staging import Staging
 from eyebright.services.sweep import Patience, Sweep
 from eyebright.services.watch import Watch
+from eyebright.settings import Settings
 from eyebright.testing import FakeCatalog, FakeExecutor, FakePredictor, ManualClock
 from eyebright_wire.datasets import DatasetReport, Readiness
 from eyebright_wire.events import Ack, Event
@@ -52,7 +54,8 @@ class Platform:
         self.clock = ManualClock()
         self.executor = FakeExecutor()
         self.catalog = FakeCatalog()
-        self.objects = MemoryObjects()
+        self.objects: Any = MemoryObjects()
+        self.settings = Settings()
         self.subscribers: dict[str, Any] = {}
         self.limits = limits or RetryLimits()
         self.patience = patience or Patience()
@@ -103,7 +106,14 @@ class Platform:
         registering = Registering(self.objects, staging, clock)
         files = ExportFiles(database.models, self.objects)
         self.finaliser = Finaliser(
-            database.jobs, self.objects, registering, files, clock, announcer, limits=self.limits
+            database.jobs,
+            self.objects,
+            registering,
+            files,
+            Adoption(self.objects, fetcher(self.settings)),
+            clock,
+            announcer,
+            limits=self.limits,
         )
         self.sweep = Sweep(
             database.jobs,

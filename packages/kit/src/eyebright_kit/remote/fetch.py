@@ -1,6 +1,6 @@
-"""Bring a data set from elsewhere onto this disk: `fetch(url, into)`."""
+"""Bring a data set from elsewhere onto this disk: `fetch(url, into)`; or a file of any kind: `fetch_file(url, into)`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from eyebright_wire.names import dataset_name
 
 __all__ = [
     "FetchCode", "FetchFailed", "FetchLimits", "Progress", "Sources", "Stop", "Stopped",
-    "default_name", "fetch", "permitted", "require_fetchable", "require_fresh",
+    "default_name", "fetch", "fetch_file", "permitted", "require_fetchable", "require_fresh",
 ]  # fmt: skip
 
 
@@ -61,14 +61,47 @@ def fetch(
     they raise ends the work and passes through. Raises FetchFailed with the reason, Stopped within a second of `stop`
     answering True, OSError when the disk is full or cannot be written.
     """
-    rules, sources, limits = rules or EgressRules(), sources or Sources(), limits or FetchLimits()
+    rules, sources = rules or EgressRules(), sources or Sources()
     address = permitted(url, rules, sources)
     access = Access(rules, sources.endpoints.get(address.scheme))
+    return _fetched(address, into, access, limits or FetchLimits(), _Errand.run, progress, stop)
+
+
+def fetch_file(
+    url: str,
+    into: Path,
+    *,
+    rules: EgressRules | None = None,
+    sources: Sources | None = None,
+    limits: FetchLimits | None = None,
+    stop: Stop | None = None,
+) -> Path:
+    """Fetch the one object that `url` names, of at most `max_file_bytes`, and do not look into it.
+
+    Answers the file, which lies in `into`; of that, of `stop` and of what is raised everything is as with `fetch`.
+    """
+    rules, sources = rules or EgressRules(), sources or Sources()
+    address = permitted(url, rules, sources)
+    if address.is_prefix:
+        raise FetchFailed(FetchCode.ADDRESS_INVALID, f"{address.shown} is a folder; expected the address of one file")
+    access = Access(rules, sources.endpoints.get(address.scheme))
+    return _fetched(address, into, access, limits or FetchLimits(), _Errand.file, None, stop)
+
+
+def _fetched(
+    address: Address,
+    into: Path,
+    access: Access,
+    limits: FetchLimits,
+    work: Callable[["_Errand"], Path],
+    progress: Progress | None,
+    stop: Stop | None,
+) -> Path:
     require_fresh(into)
 
     def errand(ledger: Ledger) -> Path:
         with closing(source_for(address.scheme, access)) as source:
-            return _Errand(source, address, into, limits, ledger).run()
+            return work(_Errand(source, address, into, limits, ledger))
 
     return watched(errand, progress, stop)
 
@@ -133,6 +166,11 @@ class _Errand:
 
     def run(self) -> Path:
         return self._folder() if self.address.is_prefix else self._zip()
+
+    def file(self) -> Path:
+        target = self.into / "file"
+        self._bring(Order(self.address, target, self.limits.max_file_bytes))
+        return target
 
     def _zip(self) -> Path:
         target = self.into / "archive.zip"

@@ -7,6 +7,7 @@ from typing import Any
 
 from eyebright.errors import InvalidRequest
 from eyebright.ports.executor import Environment
+from eyebright.ports.fetcher import Fetcher
 from eyebright.ports.shelf import Shelf
 from eyebright.ports.webhooks import Sender
 from eyebright.services.datasets import Source
@@ -103,6 +104,13 @@ def egress(settings: Settings) -> dict[str, Any]:
     from eyebright import fetching
 
     return fetching.egress(settings)
+
+
+def fetcher(settings: Settings) -> Fetcher:
+    """Who fetches what foreign trainers leave at an address."""
+    from eyebright.fetching import ObjectFetcher  # here, because it brings an HTTP client
+
+    return ObjectFetcher(settings)
 
 
 def fetching_rules(settings: Settings) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from eyebright.app.rules import (
     agents_shelf,
     delivery_limits,
     egress,
+    fetcher,
     fetching_rules,
     import_rules,
     importer,
@@ -21,6 +22,7 @@ from eyebright.core.retry import RetryLimits
 from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.executor import Executor
 from eyebright.services import Services
+from eyebright.services.adoption import Adoption
 from eyebright.services.announce import Announcer
 from eyebright.services.datasets import IMPORTS, Datasets
 from eyebright.services.dispatch import Dispatch
@@ -142,6 +144,7 @@ def _control(
     dispatch = Dispatch(database.jobs, executors, seal, clock, announcer, lease_ms=lease_ms, limits=limits)
     staging = Staging(database.jobs, objects)
     registering, export_files = Registering(objects, staging, clock), ExportFiles(database.models, objects)
+    adoption = Adoption(objects, fetcher(settings))
     sweep = Sweep(
         database.jobs,
         database.history,
@@ -149,7 +152,7 @@ def _control(
         executors,
         ingest,
         dispatch,
-        Finaliser(database.jobs, objects, registering, export_files, clock, announcer, limits=limits),
+        Finaliser(database.jobs, objects, registering, export_files, adoption, clock, announcer, limits=limits),
         objects,
         staging,
         clock,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
+from urllib.parse import unquote, urlsplit
 
 from eyebright_wire.artifacts import Grant
 
@@ -87,6 +88,10 @@ class ObjectStore(Protocol):
         ...
 
 
+def folder_of(workplace: Grant) -> Path:
+    return Path(unquote(urlsplit(workplace.uri).path))
+
+
 def blob_key(sha256: str) -> str:
     return f"{BLOBS}{sha256[:2]}/{sha256}"
 
@@ -97,3 +102,5 @@ def attempt_prefix(job_id: str, attempt: int) -> str:
 
 BLOBS = "blobs/sha256/"
 UPLOADS = "uploads/"
+#: The folders of a store in which it keeps what it alone may hand out.
+OWN_FOLDERS = ("blobs", "jobs", "uploads")

@@ -9,10 +9,19 @@ from eyebright.core import lifecycle
 from eyebright.core.job import Attempt, Run
 from eyebright.core.records import Artifact, Change, Exported, Model, Version, changed
 from eyebright.core.retry import RetryLimits
-from eyebright.errors import Conflict, DatasetInvalid, EyebrightError, NotFound, StorageFull
+from eyebright.errors import (
+    Conflict,
+    DatasetInvalid,
+    EyebrightError,
+    InvalidRequest,
+    NotFound,
+    StorageFull,
+    Unavailable,
+)
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobStore
 from eyebright.ports.objects import ObjectStore, attempt_prefix
+from eyebright.services.adoption import Adoption
 from eyebright.services.announce import Announcer
 from eyebright.services.export_files import ExportFiles
 from eyebright.services.registering import Registering
@@ -34,6 +43,7 @@ class Finaliser:
         objects: ObjectStore,
         registering: Registering,
         exports: ExportFiles,
+        adoption: Adoption,
         clock: Clock,
         announcer: Announcer,
         *,
@@ -43,6 +53,7 @@ class Finaliser:
         self._objects = objects
         self._registering = registering
         self._exports = exports
+        self._adoption = adoption
         self._clock = clock
         self._announcer = announcer
         self._limits = limits
@@ -64,6 +75,8 @@ class Finaliser:
             await self._import(run, claim.dataset)
         elif run.job.kind is JobKind.EXPORT:
             await self._export(run, claim)
+        elif claim.checkpoint is not None and run.job.kind is JobKind.TRAINING:
+            await self._adopt(run, run.attempt, claim.checkpoint)
         else:
             await self._commit(run, self._success)
 
@@ -93,6 +106,22 @@ class Finaliser:
             await self._commit(run, lambda now: self._end(now, code, message))
         await self._exports.tidy(run)
 
+    async def _adopt(self, run: Run, attempt: Attempt, address: str) -> None:
+        """To train again brings nothing where the rules forbid the address, or nothing lies there."""
+        try:
+            adopted = await self._adoption.adopted(attempt, address)
+        except InvalidRequest as error:
+            message = f"the result was not fetched: {error.message}"
+            await self._commit(run, lambda now: self._end(now, ErrorCode.STORAGE_ERROR, message, retryable=False))
+        except (Unavailable, StorageFull) as error:
+            if self._is_early(attempt):
+                raise
+            code = ErrorCode.DISK_FULL if isinstance(error, StorageFull) else ErrorCode.STORAGE_ERROR
+            message = f"the result could not be fetched: {error.message}"
+            await self._commit(run, lambda now: self._end(now, code, message))
+        else:
+            await self._commit(run, lambda now: self._success(now, adopted=(adopted,)))
+
     async def _commit(self, run: Run, decide: Callable[[Run], Change]) -> None:
         assert run.attempt is not None
         key = (run.job.id, run.attempt.number)
@@ -115,9 +144,13 @@ class Finaliser:
         try:
             return [problem for ref in claim.artifacts if (problem := await self._problem(prefix, ref))]
         except EyebrightError as error:
-            if self._clock.now_ms() - attempt.heartbeat_at_ms < 1000 * PATIENCE_SECONDS:
+            if self._is_early(attempt):
                 raise
             return [f"they could not be read: {error}"]
+
+    def _is_early(self, attempt: Attempt) -> bool:
+        """Too early to give up what may come by itself."""
+        return self._clock.now_ms() - attempt.heartbeat_at_ms < 1000 * PATIENCE_SECONDS
 
     async def _problem(self, prefix: str, ref: ArtifactRef) -> str | None:
         try:
@@ -130,20 +163,28 @@ class Finaliser:
             return f"{ref.path} has other content than announced (sha256 {found.sha256[:12]}…, not {ref.sha256[:12]}…)"
         return None
 
-    def _success(self, run: Run, version: Version | None = None, exported: Exported | None = None) -> Change:
+    def _success(
+        self,
+        run: Run,
+        version: Version | None = None,
+        exported: Exported | None = None,
+        adopted: tuple[ArtifactRef, ...] = (),
+    ) -> Change:
+        """A training that has left no file has no model."""
         attempt = run.attempt
         assert attempt is not None
         assert attempt.claim is not None
         now_ms = self._clock.now_ms()
-        model_id = self._clock.new_id("mdl") if run.job.kind is JobKind.TRAINING else None
-        kept = () if exported else attempt.claim.artifacts  # an export's are the model's
+        refs = (*attempt.claim.artifacts, *adopted)
+        model_id = self._clock.new_id("mdl") if run.job.kind is JobKind.TRAINING and refs else None
+        kept = () if exported else refs  # an export's are the model's
         artifacts = tuple(Artifact(job_id=run.job.id, attempt=attempt.number, ref=ref) for ref in kept)
         return changed(
             run,
             lifecycle.succeed(run, now_ms, model_id=model_id, imported_version=version and version.id),
             now_ms,
             artifacts=artifacts,
-            model=_model(run, attempt.claim, model_id, now_ms) if model_id else None,
+            model=_model(run, attempt.claim, refs, model_id, now_ms) if model_id else None,
             imported=version,
             exported=exported,
         )
@@ -151,9 +192,10 @@ class Finaliser:
     def _failure(self, run: Run, problems: list[str]) -> Change:
         return self._end(run, ErrorCode.STORAGE_ERROR, "the results did not arrive whole: " + "; ".join(problems))
 
-    def _end(self, run: Run, code: ErrorCode, message: str) -> Change:
+    def _end(self, run: Run, code: ErrorCode, message: str, *, retryable: bool | None = None) -> Change:
         now_ms = self._clock.now_ms()
-        return changed(run, lifecycle.end(run, code, message, now_ms, limits=self._limits), now_ms)
+        after = lifecycle.end(run, code, message, now_ms, limits=self._limits, said_retryable=retryable)
+        return changed(run, after, now_ms)
 
 
 def _repeated(claim: Succeeded) -> list[str]:
@@ -161,7 +203,7 @@ def _repeated(claim: Succeeded) -> list[str]:
     return [f"{path} is announced twice" for path, count in times.items() if count > 1]
 
 
-def _model(run: Run, claim: Succeeded, model_id: str, now_ms: int) -> Model:
+def _model(run: Run, claim: Succeeded, refs: tuple[ArtifactRef, ...], model_id: str, now_ms: int) -> Model:
     job = run.job
     return Model(
         id=model_id,
@@ -178,6 +220,6 @@ def _model(run: Run, claim: Succeeded, model_id: str, now_ms: int) -> Model:
         classes=claim.classes,
         metrics=dict(claim.metrics),
         exports=claim.exports,
-        artifacts=claim.artifacts,
+        artifacts=refs,
         created_at_ms=now_ms,
     )

@@ -8,18 +8,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from eyebright.ports.objects import ObjectStore
+from eyebright.ports.objects import ObjectStore, folder_of
 from eyebright_kit.disk import replace_durably
-from eyebright_wire.artifacts import Grant
 from eyebright_wire.resources import ImageSource
 
 
 @asynccontextmanager
 async def kept(objects: ObjectStore, job_id: str, images: Sequence[ImageSource]) -> AsyncGenerator[Path]:
     """The list of a job that is about to be queued, as a file with an image in each line. If that fails, it is not kept."""
-    place = _folder(objects.workplace(f"jobs/{job_id}/"))
+    place = folder_of(objects.workplace(f"jobs/{job_id}/"))
     try:
         yield await asyncio.to_thread(_written, images, place / _NAME)
     except BaseException:
@@ -29,10 +27,6 @@ async def kept(objects: ObjectStore, job_id: str, images: Sequence[ImageSource])
 
 def list_key(job_id: str) -> str:
     return f"jobs/{job_id}/{_NAME}"
-
-
-def _folder(workplace: Grant) -> Path:
-    return Path(unquote(urlsplit(workplace.uri).path))
 
 
 def _written(images: Sequence[ImageSource], file: Path) -> Path:

@@ -162,7 +162,9 @@ class SourceSettings(Section):
         default=None, description="The account of az://…; default: the one of AZURE_STORAGE_ACCOUNT"
     )
     total_bytes: int = Field(default=500 * 2**30, gt=0, description="Largest data set, packed or as objects")
-    object_bytes: int = Field(default=2**30, gt=0, description="Largest single object below a prefix")
+    object_bytes: int = Field(
+        default=2**30, gt=0, description="Largest single object below a prefix, or result of a foreign trainer"
+    )
     objects: int = Field(default=1_500_000, gt=0, description="Most objects below a prefix")
     spare_bytes: int = Field(default=512 * _MIB, ge=0, description="Free disk space that a data set must leave")
 
