@@ -14,8 +14,11 @@ import httpx
 import pytest
 from buckets import give_credentials, moto
 from harness.live import LiveServer, pets
+from harness.places import Place, place
 
 from eyebright.client import running_server
+
+__all__ = ["place"]
 
 GUIDE = Path(__file__).parents[2] / "docs/guide/vision-platform.md"
 
@@ -39,7 +42,6 @@ def bucket(endpoint: str) -> Iterator[Any]:
 
 @pytest.fixture
 def live(tmp_path: Path, endpoint: str, bucket: Any) -> Iterator[LiveServer]:
-    """Uploads lie in one store; what is fetched from elsewhere would come from another, which is not there."""
     place = {"EYEBRIGHT_STORAGE__PLACE": "s3://bucket/mine", "EYEBRIGHT_STORAGE__ENDPOINT": endpoint}
     with LiveServer(tmp_path / "data", **place, EYEBRIGHT_SOURCES__S3_ENDPOINT=endpoint) as live:
         yield live
@@ -49,6 +51,10 @@ def url_of(live: LiveServer) -> str:
     server = running_server(live.settings)
     assert server is not None
     return server.url
+
+
+def client(live: LiveServer) -> httpx.Client:
+    return httpx.Client(base_url=url_of(live), headers={"Authorization": f"Bearer {live.token}"}, trust_env=False)
 
 
 def zipped(folder: Path, target: Path) -> Path:
@@ -84,26 +90,28 @@ def ended(http: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(300)
-def test_what_is_uploaded_becomes_a_checkpoint_in_the_bucket(tmp_path: Path, live: LiveServer, bucket: Any) -> None:
-    """By the lines of the guide as they stand there, but for the server's port and a trainer that needs no framework."""
+def test_what_is_uploaded_becomes_a_checkpoint_in_the_bucket(tmp_path: Path, place: Place) -> None:
+    """By the lines of the guide as they stand there, but for the server's port and a trainer that needs no framework. Where data
+    sets come from is not set: what was uploaded is fetched from where it was put."""
     zipped(pets(tmp_path / "pets"), tmp_path / "sample.zip")
-    (tmp_path / ".curlrc").write_text(f'header = "Authorization: Bearer {live.token}"\n')
-    url = url_of(live)
-    health, upload, create = lines_of_the_guide()
-    assert asked(health, tmp_path, url)["status"] == "healthy"
-    uploaded = asked(upload, tmp_path, url)
-    assert uploaded["size"] == (tmp_path / "sample.zip").stat().st_size
-    assert re.fullmatch(r"s3://bucket/mine/uploads/upl_\w+/dataset\.zip", uploaded["s3_uri"])
-    order = create.replace("yolo11n", "softmax").replace("ultralytics", "toy")
-    job = asked(order.replace("s3://datasets/test/my-dataset/", uploaded["s3_uri"]), tmp_path, url)
-    assert job["status"] == "pending"
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {live.token}"}, trust_env=False) as http:
-        assert http.post(f"/training/jobs/{job['id']}/start").json() == {"status": "started"}
-        done = ended(http, job)
+    root = place.variables["EYEBRIGHT_STORAGE__PLACE"]
+    with LiveServer(tmp_path / "data", **place.variables) as live:
+        (tmp_path / ".curlrc").write_text(f'header = "Authorization: Bearer {live.token}"\n')
+        url = url_of(live)
+        health, upload, create = lines_of_the_guide()
+        assert asked(health, tmp_path, url)["status"] == "healthy"
+        uploaded = asked(upload, tmp_path, url)
+        assert uploaded["size"] == (tmp_path / "sample.zip").stat().st_size
+        assert re.fullmatch(rf"{root}/uploads/upl_\w+/dataset\.zip", uploaded["s3_uri"])
+        order = create.replace("yolo11n", "softmax").replace("ultralytics", "toy")
+        job = asked(order.replace("s3://datasets/test/my-dataset/", uploaded["s3_uri"]), tmp_path, url)
+        assert job["status"] == "pending"
+        with client(live) as http:
+            assert http.post(f"/training/jobs/{job['id']}/start").json() == {"status": "started"}
+            done = ended(http, job)
     assert (done["status"], done["progress"], done["error"]) == ("completed", 1.0, None)
     assert done["metrics"]["epoch"] >= 0
-    place, _, key = done["checkpoint_s3_uri"].removeprefix("s3://").partition("/")
-    assert bucket.head_object(Bucket=place, Key=key)["ContentLength"] > 0
+    assert len(place.read(done["checkpoint_s3_uri"].removeprefix(f"{root}/"))) > 0
 
 
 @pytest.mark.timeout(300)

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from harness.forms import form
 from harness.site import API, Site
 from harness.site import site as make_site
 
@@ -87,7 +88,24 @@ async def calls(site: Site, text: str) -> list[httpx.Response]:
             await site.post(f"{API}/jobs", content=order(text, field), headers=JSON)
             for field in ("name", "dataset", "labels")
         ],
+        *[
+            await site.post("/training/jobs", content=platform_order(text, field), headers=JSON)
+            for field in ("user_id", "model_name", "framework", "dataset_s3_uri")
+        ],
+        *[await site.get(f"/training/jobs{path}{sent}") for path in ("/", "?after=")],
+        await site.post(
+            f"/datasets/upload?user_id={sent}", **form(("file", b"x", "x"), ("dataset_name", odd(text), None))
+        ),
     ]
+
+
+def odd(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
+
+
+def platform_order(text: str, field: str) -> bytes:
+    known = {"user_id": "test", "model_name": "mean", "framework": "toy", "dataset_s3_uri": "s3://datasets/test/"}
+    return json.dumps({**known, field: text}).encode()
 
 
 def order(text: str, field: str) -> bytes:
