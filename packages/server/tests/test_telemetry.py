@@ -2,6 +2,8 @@
 
 import json
 import logging
+import re
+from pathlib import Path
 
 import boto3
 import pytest
@@ -12,6 +14,7 @@ from botocore.exceptions import EndpointConnectionError
 from eyebright import telemetry
 from eyebright.settings import LogSettings
 from eyebright.telemetry import Instruments
+from eyebright_wire.jobs import trace_id
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +84,25 @@ def test_two_apps_in_one_process_do_not_add_up():
     one.answered("GET", "/x", 200, 0.01)
     assert b'route="/x"' in one.exposition()
     assert b'route="/x"' not in two.exposition()
+
+
+def test_lines_about_a_job_can_be_followed_by_one_id_over_all_processes(capsys):
+    lines = [json.loads(line) for line in said(capsys, format="json").splitlines()]
+    (about_a_job,) = (line for line in lines if "job" in line)
+    assert about_a_job["trace_id"] == trace_id("job_1")
+    assert [line for line in lines if "trace_id" in line] == [about_a_job]
+
+
+def test_an_id_to_follow_a_job_by_is_one_of_trace_context():
+    assert re.fullmatch("[0-9a-f]{32}", trace_id("job_1"))
+    assert trace_id("job_1") != trace_id("job_2")
+
+
+def test_every_metric_is_explained():
+    page = (Path(__file__).parents[3] / "docs/operations/logs-and-metrics.md").read_text()
+    told = set(re.findall(r"`(\w+)(?:\{[\w,]+\})?`", page))
+    counted = {
+        metric.name + ("_total" if metric.type == "counter" else "") for metric in Instruments.make().registry.collect()
+    }
+    assert counted <= told
+    assert {name for name in told if name.startswith(("eyebright_", "training_", "active_"))} == counted

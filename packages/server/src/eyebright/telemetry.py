@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from eyebright.settings import LogSettings
+from eyebright_wire.jobs import trace_id
 
 HIDDEN = "***"
 _SECRET_KEYS = re.compile(r"(?i)(^|_)(token|secret|password|authorization|api_key|cookie)$")
@@ -26,6 +27,7 @@ def configure(settings: LogSettings) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        traced,
         redact,
     ]
     structlog.configure(
@@ -35,6 +37,13 @@ def configure(settings: LogSettings) -> None:
         cache_logger_on_first_use=False,
     )
     logging.config.dictConfig(_logging(settings, shared))
+
+
+def traced(_logger: Any, _method: str, event: Any) -> Any:
+    """Give lines about a job the id by which it is followed over all processes and machines."""
+    if isinstance(job := event.get("job"), str):
+        event.setdefault("trace_id", trace_id(job))
+    return event
 
 
 def redact(_logger: Any, _method: str, event: Any) -> Any:
@@ -56,6 +65,9 @@ class Instruments:
 
     registry: CollectorRegistry
     transitions: Counter
+    trainings: Counter
+    durations: Histogram
+    active: Gauge
     events: Counter
     heartbeats: Counter
     event_conflicts: Counter
@@ -75,6 +87,17 @@ class Instruments:
             transitions=Counter(
                 "eyebright_job_transitions", "Changes of state", ["state", "reason", "trainer"], registry=registry
             ),
+            trainings=Counter(
+                "training_jobs", "Trainings that came to this status", ["framework", "status"], registry=registry
+            ),
+            durations=Histogram(
+                "training_duration_seconds",
+                "From the start of a training to its end, however it ended",
+                ["framework"],
+                buckets=(10, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 259_200),
+                registry=registry,
+            ),
+            active=Gauge("active_training_jobs", "Trainings that have a live attempt", registry=registry),
             events=Counter("eyebright_events_ingested", "Events acknowledged to trainers", registry=registry),
             heartbeats=Counter("eyebright_heartbeats", "Heartbeats acknowledged to trainers", registry=registry),
             event_conflicts=Counter(

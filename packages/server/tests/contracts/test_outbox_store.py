@@ -34,7 +34,9 @@ async def test_every_version_of_a_job_has_its_message(database):
         trainer="toy",
         state=JobState.FAILED,
         reason=ErrorCode.NAN_LOSS,
+        ran_ms=2,
     )
+    assert {each.ran_ms for each in messages[:-1]} == {None}
 
 
 async def test_no_job_waits_behind_the_backlog_of_another(database):

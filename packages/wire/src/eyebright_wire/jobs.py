@@ -1,6 +1,7 @@
 """The order (`JobRequest`), the sealed envelope that a trainer opens (`JobSpec`), and the states between."""
 
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 from pydantic import Field
@@ -50,6 +51,12 @@ OWN_TRAINERS = {JobKind.IMPORT: IMPORTER, JobKind.EXPORT: EXPORTER, JobKind.REHE
 
 def kind_of(trainer: str) -> JobKind:
     return next((kind for kind, own in OWN_TRAINERS.items() if own == trainer), JobKind.TRAINING)
+
+
+def trace_id(job_id: str) -> str:
+    """By which a job is followed through the logs of every process: 32 hex digits, as W3C Trace Context has them. Whoever knows
+    the job knows it."""
+    return sha256(job_id.encode()).hexdigest()[:32]
 
 
 FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})

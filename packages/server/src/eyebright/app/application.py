@@ -16,6 +16,7 @@ from eyebright.loops.running import Loops
 from eyebright.services.announce import Announcer
 from eyebright.settings import Settings
 from eyebright.website import installed_doors, web
+from eyebright_wire.jobs import JobKind, kind_of
 from eyebright_wire.resources import HealthView
 
 log = structlog.stdlib.get_logger(__name__)
@@ -59,7 +60,9 @@ async def running(
 async def _measure(parts: Parts, turning: Loops) -> None:
     parts.instruments.queued.set(await parts.database.jobs.queued())
     runs = await parts.database.jobs.unfinished()
-    parts.instruments.live.set(sum(run.current for run in runs))
+    live = [run for run in runs if run.current]
+    parts.instruments.live.set(len(live))
+    parts.instruments.active.set(sum(kind_of(run.job.trainer) is JobKind.TRAINING for run in live))
     turning.measure()
 
 

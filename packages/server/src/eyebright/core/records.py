@@ -110,6 +110,7 @@ class Message:
     trainer: str
     state: JobState
     reason: ErrorCode | None = None
+    ran_ms: int | None = None  # with the last state: from the first start of a trainer to the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,4 +198,12 @@ def message_about(job: Job, before: Job | None, at_ms: int) -> Message:
         trainer=job.trainer,
         state=job.state,
         reason=job.reason,
+        ran_ms=_ran_ms(job),
     )
+
+
+def _ran_ms(job: Job) -> int | None:
+    """None: it has not ended, or no trainer ever started."""
+    if job.started_at_ms is None or job.finished_at_ms is None:
+        return None
+    return job.finished_at_ms - job.started_at_ms

@@ -300,6 +300,7 @@ outbox = Table(
     Column("trainer", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("reason", Text),
+    Column("ran_ms", Ms),
     PrimaryKeyConstraint("job_id", "version"),
     _states("state"),
     sqlite_strict=True,

@@ -13,7 +13,10 @@ from eyebright.errors import Unavailable
 from eyebright.stores.sql.engine import Engine, queue_up
 
 #: Every revision, oldest first.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
+REVISIONS = (
+    *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"),
+    *("0011", "0012", "0013", "0014"),
+)
 
 
 async def upgrade(engine: Engine) -> None:
@@ -50,10 +53,11 @@ def _upgrade(connection: Connection, name: str) -> None:
             f"the database {name} has schema {found}; this version of Eyebright knows up to {REVISIONS[-1]}. "
             "It was used by a newer version: install that one, or choose another database"
         )
-    _migrate(connection, REVISIONS[-1])
+    migrate(connection, REVISIONS[-1])
 
 
-def _migrate(connection: Connection, target: str) -> None:
+def migrate(connection: Connection, target: str) -> None:
+    """Up to this revision, in the transaction of the connection."""
     from alembic import command
     from alembic.config import Config
 
