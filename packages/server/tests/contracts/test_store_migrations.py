@@ -104,7 +104,7 @@ async def test_opening_again_keeps_what_is_there(empty_url):
 async def test_jobs_from_before_imports_are_read_as_trainings(empty_url):
     engine = connect(empty_url)
     async with engine.writing() as connection:
-        await connection.run_sync(migrations._migrate, "0001")
+        await connection.run_sync(migrations.migrate, "0001")
         for statement in OLD_JOB:
             await connection.execute(text(statement))
     await engine.close()
@@ -117,7 +117,7 @@ async def test_jobs_from_before_imports_are_read_as_trainings(empty_url):
 async def test_models_from_before_versions_are_numbered_by_their_creation(empty_url):
     engine = connect(empty_url)
     async with engine.writing() as connection:
-        await connection.run_sync(migrations._migrate, "0002")
+        await connection.run_sync(migrations.migrate, "0002")
         for number, (name, created) in enumerate((("cats", 7), ("dogs", 8), ("cats", 5), ("cats", 7)), 1):
             for statement in old_model(number, name, created):
                 await connection.execute(text(statement))

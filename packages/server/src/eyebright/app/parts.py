@@ -100,21 +100,31 @@ async def object_store(settings: Settings, folder: DataFolder) -> AsyncIterator[
         files.tidy()
         yield files
         return
+    copies, work = folder.folder(settings.copies_dir.name), folder.folder(settings.work_dir.name)
+    async with bucket_store(settings, copies, work) as store:
+        yield store
+
+
+@asynccontextmanager
+async def bucket_store(settings: Settings, copies: Path, work: Path) -> AsyncIterator[ObjectStore]:
+    """The bucket that the settings name; `copies` of objects is emptied first. Raises Unavailable as above."""
     from eyebright.stores.objects import bucket_at
     from eyebright.stores.objects.bucket import BucketFailed, Manners
     from eyebright.stores.objects.bucket_store import BucketObjectStore, Terms
     from eyebright.stores.objects.cache import Cache, Room
 
+    chosen = settings.storage
+    assert chosen.place is not None
     manners = Manners(chosen.connect_seconds, chosen.idle_seconds, chosen.patience_seconds)
     try:
         bucket, prefix = bucket_at(chosen.place, chosen.endpoint, manners)
     except BucketFailed as error:
         raise Unavailable(f"{chosen.place} cannot be used: {error}") from error
     room = Room(limit_bytes=chosen.cache_bytes, spare_bytes=chosen.spare_bytes)
-    cache = Cache(folder.folder(settings.copies_dir.name), room)
     terms = Terms(expires_seconds=chosen.expires_seconds, object_bytes=chosen.object_bytes)
-    work = folder.folder(settings.work_dir.name)
-    with closing(BucketObjectStore(bucket, prefix, cache, work, terms, "EYEBRIGHT_STORAGE__PLACE")) as store:
+    with closing(
+        BucketObjectStore(bucket, prefix, Cache(copies, room), work, terms, "EYEBRIGHT_STORAGE__PLACE")
+    ) as store:
         await store.probe()
         yield store
 

@@ -5,6 +5,7 @@ from typing import Self
 
 from eyebright.settings import PostgresSettings
 from eyebright.stores.sql import migrations
+from eyebright.stores.sql.copies import SqlCopies
 from eyebright.stores.sql.engine import Engine, connect
 from eyebright.stores.sql.history import SqlHistory
 from eyebright.stores.sql.jobs import SqlJobs
@@ -31,6 +32,7 @@ class Database:
         self.parked = SqlParked(engine)
         self.kept_uploads = SqlKeptUploads(engine)
         self.webhooks = SqlWebhooks(engine)
+        self.copies = SqlCopies(engine)
 
     @classmethod
     async def open(cls, url: str, postgres: PostgresSettings | None = None) -> Self:
@@ -46,6 +48,11 @@ class Database:
             await engine.close()
             raise
         return cls(engine)
+
+    @classmethod
+    def unopened(cls, url: str) -> Self:
+        """As it is, with whatever schema. Raises InvalidRequest as `open` does."""
+        return cls(connect(url))
 
     def owned(self) -> AbstractAsyncContextManager[None]:
         """For the control plane: keep every other one away while the context lasts. Raises Conflict."""

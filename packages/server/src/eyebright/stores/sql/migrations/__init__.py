@@ -14,8 +14,20 @@ from eyebright.stores.sql.engine import Engine, queue_up
 
 #: Every revision, oldest first.
 REVISIONS = (
-    *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"),
-    *("0011", "0012", "0013", "0014"),
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+    "0012",
+    "0013",
+    "0014",
 )
 
 
@@ -25,12 +37,12 @@ async def upgrade(engine: Engine) -> None:
     Raises Unavailable when it was written by a newer version of Eyebright.
     """
     async with engine.writing() as connection:
-        await _take_its_time(connection)
+        await take_its_time(connection)
         await queue_up(connection, "migration")  # control planes that start together
         await connection.run_sync(_upgrade, engine.name)
 
 
-async def _take_its_time(connection: AsyncConnection) -> None:
+async def take_its_time(connection: AsyncConnection) -> None:
     """A migration of much data may take longer than any statement of every day."""
     if connection.dialect.name == "postgresql":
         for limit in ("statement_timeout", "lock_timeout"):

@@ -1,0 +1,55 @@
+"""What a backup and a restoration work on: the database and the objects of the settings, without a server."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from eyebright.app.parts import bucket_store, object_store
+from eyebright.folder import DataFolder
+from eyebright.ports.clock import SystemClock
+from eyebright.ports.objects import ObjectStore
+from eyebright.services.backups import Backups
+from eyebright.settings import Settings
+
+
+@asynccontextmanager
+async def to_copy(settings: Settings) -> AsyncIterator[Backups]:
+    """A server may be at work on them meanwhile. Raises Unavailable where they cannot be reached."""
+    from eyebright.stores.objects.files import FileObjectStore
+
+    if settings.storage.place is None:
+        async with _backups(settings, FileObjectStore(settings.objects_dir)) as backups:
+            yield backups
+        return
+    with tempfile.TemporaryDirectory(prefix="eyebright-backup-") as scratch:  # the server's own copies are the server's
+        async with (
+            bucket_store(settings, Path(scratch), Path(scratch)) as objects,
+            _backups(settings, objects) as backups,
+        ):
+            yield backups
+
+
+@asynccontextmanager
+async def to_fill(settings: Settings) -> AsyncIterator[Backups]:
+    """No server may be at work on them. Raises FolderTaken or Conflict where one is, Unavailable as above."""
+    with DataFolder(settings.data_dir) as folder:
+        async with object_store(settings, folder) as objects, _backups(settings, objects, owned=True) as backups:
+            yield backups
+
+
+@asynccontextmanager
+async def _backups(settings: Settings, objects: ObjectStore, *, owned: bool = False) -> AsyncIterator[Backups]:
+    from eyebright.stores.sql.database import Database
+
+    database = Database.unopened(settings.database)
+    try:
+        backups = Backups(database.copies, objects, SystemClock(), version("eyebright"))
+        if not owned:
+            yield backups
+            return
+        async with database.owned():
+            yield backups
+    finally:
+        await database.close()

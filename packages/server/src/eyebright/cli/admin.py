@@ -1,0 +1,95 @@
+"""`eyebright admin …`."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eyebright.app.backing_up import to_copy, to_fill
+from eyebright.cli.options import Json
+from eyebright.cli.serve import read_env_file
+from eyebright.cli.terminal import busy, emit, moment, say, show_facts, size
+from eyebright.cli.verbs import example, group
+from eyebright.services.backups import Told
+from eyebright.settings import Settings
+from eyebright_wire.backups import Backup
+
+RESTORE = """
+eyebright admin restore /backups/monday
+EYEBRIGHT_DATABASE_URL=postgresql://db/eyebright eyebright admin restore /backups/monday
+"""
+
+app = group(
+    "Back up and restore all that a server keeps.",
+    """
+eyebright admin backup /backups/monday
+eyebright admin restore /backups/monday
+""",
+)
+
+
+@app.command(epilog=example("eyebright admin backup /backups/monday\neyebright admin backup /backups/rows --rows-only"))
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder to put it into.")],
+    rows_only: Annotated[
+        bool,
+        typer.Option(
+            "--rows-only", help="Only list the files of data sets and trainings: the bucket that has them is kept."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Copy the database and the files of data sets, models and trainings. A server may be at work meanwhile.
+
+    It takes the settings of the server, also those in a file .env of the working folder. The operator's token, unfinished uploads
+    and what trainings printed are not in it. It holds secrets of webhooks: whoever can read it can read those.
+    """
+    read_env_file(Settings().env_file)
+    with busy("Copying…") as told:
+        made = asyncio.run(_backup(Settings(), folder.absolute(), told, with_objects=not rows_only))
+    _tell(made, as_json)
+    say(f"`eyebright admin restore {folder}` fills a new server with it.")
+
+
+@app.command(epilog=example(RESTORE))
+def restore(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", exists=True, file_okay=False, help="What `admin backup` has made.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Fill a server that has never been used, on SQLite or Postgres, whatever the backup is of.
+
+    Everything is compared with its sum first, and the database is filled whole or not at all. Trainings that ran go on from their
+    newest checkpoint once the server is started.
+    """
+    read_env_file(Settings().env_file)
+    with busy("Reading…") as told:
+        done = asyncio.run(_restore(Settings(), folder.absolute(), told))
+    _tell(done, as_json)
+    say("It is all there; `eyebright serve` goes on with it.")
+
+
+async def _backup(settings: Settings, folder: Path, told: Told, *, with_objects: bool) -> Backup:
+    async with to_copy(settings) as backups:
+        return await backups.make(folder, told, with_objects=with_objects)
+
+
+async def _restore(settings: Settings, folder: Path, told: Told) -> Backup:
+    async with to_fill(settings) as backups:
+        return await backups.restore(folder, told)
+
+
+def _tell(backup: Backup, as_json: bool) -> None:
+    if as_json:
+        return emit(backup)
+    files = "copied" if backup.objects_copied else "listed only"
+    show_facts(
+        [
+            ("made", f"{moment(backup.created_at_ms)}  by Eyebright {backup.version}, schema {backup.schema_revision}"),
+            ("rows", sum(table.rows for table in backup.tables.values())),
+            ("files", f"{backup.objects}  {size(backup.objects_bytes)}  {files}"),
+        ]
+    )
+    return None
