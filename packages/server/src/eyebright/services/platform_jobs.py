@@ -17,6 +17,7 @@ from eyebright.services.datasets import Datasets
 from eyebright.services.jobs import IMPORT, Jobs
 from eyebright.services.project_tree import best_weights
 from eyebright.services.views import job_view
+from eyebright_wire.artifacts import ArtifactKind
 from eyebright_wire.jobs import JobState, PreflightRequest
 from eyebright_wire.resources import ArtifactView, DatasetImport, JobView
 
@@ -151,7 +152,10 @@ class PlatformJobs:
         return PlatformJob(view, job_view(training, positions.get(training.id)), checkpoint)
 
     def _checkpoint(self, made: Sequence[Artifact]) -> str | None:
-        best = best_weights(ArtifactView(**each.ref.model_dump(), attempt=each.attempt) for each in made)
+        """The best weights, or what a foreign trainer has named as its result."""
+        views = [ArtifactView(**each.ref.model_dump(), attempt=each.attempt) for each in made]
+        named = (view for view in views if view.kind is ArtifactKind.CHECKPOINT)
+        best = best_weights(views) or next(named, None)
         if best is None:
             return None
         place = self._objects.grant(attempt_prefix(made[0].job_id, best.attempt)).uri

@@ -13,7 +13,9 @@ from harness.site import site as make_site
 
 from eyebright.core.platform_id import job_id_of, uuid_of
 from eyebright.ports.executor import Handle
+from eyebright.stores.objects.files import FileObjectStore
 from eyebright.testing import toy_manifest
+from eyebright_wire.artifacts import Grant
 from eyebright_wire.jobs import JobState
 from eyebright_wire.manifest import ModelInfo
 
@@ -89,6 +91,28 @@ async def test_a_job_is_pending_until_it_is_started_and_told_to_its_end(site):
     done = await look(site, job)
     assert (done["status"], done["progress"], done["error"]) == ("completed", 1.0, None)
     assert done["checkpoint_s3_uri"] is None  # objects are files of this machine
+
+
+@pytest.mark.parametrize(
+    ("left", "named"),
+    [
+        ({"best.pt": "model", "best.onnx": "export", "last.pt": "checkpoint"}, "best.pt"),
+        ({"model.onnx": "model", "model.safetensors": "model"}, "model.safetensors"),
+        ({"checkpoint.ckpt": "checkpoint"}, "checkpoint.ckpt"),
+        ({"curves.png": "picture"}, None),
+    ],
+)
+async def test_in_a_bucket_the_best_weights_have_an_address(site, monkeypatch, left, named):
+    job = await create(site)
+    await start(site, job)
+    handle = await training(site)
+    await site.say(handle, site.event(1, "started", pid=7, host="here"))
+    artifacts = [site.leave(handle, path, b"weights") | {"kind": kind} for path, kind in left.items()]
+    await site.succeed(handle, 2, artifacts=artifacts)
+    monkeypatch.setattr(FileObjectStore, "grant", lambda _, prefix: Grant(uri=f"s3://bucket/mine/{prefix}"))
+    address = named and f"s3://bucket/mine/jobs/{handle.job_id}/a1/{named}"
+    assert (await look(site, job))["checkpoint_s3_uri"] == address
+    assert (await site.get(JOBS)).json()[0]["checkpoint_s3_uri"] == address
 
 
 async def test_a_job_that_is_started_twice_is_begun_once(site):
