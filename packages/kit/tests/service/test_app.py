@@ -15,6 +15,7 @@ from eyebright_kit.keeping.local_run import Manners, Program
 from eyebright_kit.runtime.tinyjob import TinyJob
 from eyebright_kit.service.app import MOST_BYTES, service
 from eyebright_kit.service.destinations import Destinations
+from eyebright_kit.service.foreign import Elsewhere
 from eyebright_kit.service.options import ServiceOptions
 from eyebright_kit.service.runs import Runs
 from eyebright_wire.manifest import ModelInfo, TaskInfo, TrainerManifest
@@ -43,7 +44,9 @@ def runs_in(folder: Path, python: str = sys.executable) -> Runs:
     house = House(runs_dir=folder / "runs", environment={}, manners=Manners(), log_limit_bytes=1 << 20)
     keeper = Keeper(house, lambda: 1_800_000_000_000, Cgroup())
     program = Program(Path(python), MANIFEST.module)
-    return Runs(folder / "runs", MANIFEST, program, (Slot(0),), keeper, Destinations(), lambda: 1_800_000_000_000)
+    return Runs(
+        folder / "runs", MANIFEST, program, (Slot(0),), keeper, Destinations(), lambda: 1_800_000_000_000, Elsewhere()
+    )
 
 
 def caller(runs: Runs, folder: Path, **options: Any) -> httpx.AsyncClient:
@@ -119,15 +122,15 @@ async def test_a_body_that_is_no_start_is_refused(client: httpx.AsyncClient, con
     assert detail
 
 
-async def test_a_start_that_no_eyebright_sealed_is_told_what_is_missing(client: httpx.AsyncClient) -> None:
+async def test_a_platforms_start_is_refused_where_its_result_would_have_no_place(client: httpx.AsyncClient) -> None:
     asked = {
         "job_id": "123",
-        "config": {"model": "yolo11n", "epochs": 10},
+        "config": {"model": "tiny"},
         "dataset_s3_uri": "s3://datasets/test/coco/",
         "callback_url": CALLBACK,
     }
-    status, _, detail = await refusal(client, "POST", "/training/start", json=asked)
-    assert (status, "`spec`" in detail) == (422, True)
+    status, code, detail = await refusal(client, "POST", "/training/start", json=asked)
+    assert (status, code, "serve --results" in detail) == (503, "storage_error", True)
 
 
 @pytest.mark.parametrize("job_id", ["../x", "..", "a/b", "a\\b", "", ".", "-x", "x" * 101, "a\nb", "ümlaut", "a b"])

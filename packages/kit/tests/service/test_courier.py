@@ -77,7 +77,7 @@ async def work(folder: Path, listener: Listener, patience_seconds: float = 60) -
     ticket = Ticket(
         job_id="123", callback_url="http://x/", digest="d", slot=0, output="s3://bucket/", heartbeat_seconds=15
     )
-    courier = Courier(RUN, ticket, keeper, listener, lambda: 1_800_000_000_000, patience_seconds)
+    courier = Courier(RUN, ticket, keeper, listener, lambda: 1_800_000_000_000, patience_seconds=patience_seconds)
     await asyncio.wait_for(courier.work(), 10)
     assert listener.closed
 
@@ -108,10 +108,11 @@ async def test_who_misses_something_is_told_from_there(folder: Path) -> None:
     assert listener.numbers() == [[4], [2, 3, 4]]
 
 
-async def test_an_answer_that_acknowledges_nothing_is_asked_for_again(folder: Path) -> None:
+async def test_an_answer_that_acknowledges_nothing_is_no_answer(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     listener = Listener(Taken(0), Taken(0), everything)
     await work(folder, listener)
     assert listener.numbers() == [[1, 2, 3, 4]] * 3
+    assert "acknowledges 0, as before" in caplog.text
 
 
 async def test_silence_is_met_with_the_same_words_for_as_long_as_the_patience_lasts(folder: Path) -> None:

@@ -6,6 +6,7 @@ delivered is tried again, ever less often; what is refused for good becomes a de
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,7 +23,7 @@ from eyebright_kit.service.telling import ended_unsaid, is_last, words
 from eyebright_kit.service.ticket import Notes, Ticket, Told
 from eyebright_wire.callbacks import TrainingStatus, TrainingUpdate
 from eyebright_wire.events import Event
-from eyebright_wire.run_directory import SPOOL
+from eyebright_wire.run_directory import DATASET, FETCHED, SPOOL
 from eyebright_wire.runs import Handle, Liveness, Vital
 from eyebright_wire.services import DeadLetter
 
@@ -45,8 +46,13 @@ class Mouth(Protocol):
     async def close(self) -> None: ...
 
 
+def unwanted(file_uri: str, results: str) -> str:
+    """For runs whose result stays where it is."""
+    raise AssertionError(f"{file_uri} is to be put into {results}")
+
+
 class Courier:
-    """One task per run."""
+    """One task per run. `put` uploads a file, and answers its address there or raises Undelivered."""
 
     def __init__(
         self,
@@ -55,6 +61,7 @@ class Courier:
         keeper: Keeper,
         line: Mouth,
         now_ms: Callable[[], int],
+        put: Callable[[str, str], str] = unwanted,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._handle = handle
@@ -62,6 +69,8 @@ class Courier:
         self._keeper = keeper
         self._line = line
         self._now_ms = now_ms
+        self._put = put
+        self._result: str | None = None
         self._patience_seconds = patience_seconds
         self._directory = keeper.directory(handle)
         self._notes = Notes(self._directory.path)
@@ -90,6 +99,7 @@ class Courier:
                 await self._tell(update)
             elif self._gone is not None:
                 self._note(over=True)
+                await to_thread.run_sync(self._clear)
             else:
                 await asyncio.sleep(LOOK_SECONDS)
         except (OSError, Resisting) as error:
@@ -165,9 +175,18 @@ class Courier:
 
     async def _posted(self, update: TrainingUpdate) -> Answer:
         await self._look()
-        answer = await self._line.post(update)
+        answer = await self._line.post(update if self._ticket.results is None else await self._for_a_platform(update))
         self._require_gain(answer, update)
         return answer
+
+    async def _for_a_platform(self, update: TrainingUpdate) -> TrainingUpdate:
+        """Its own fields and no others, and the result where it can read it."""
+        results = self._ticket.results
+        if update.checkpoint_s3_uri is not None and results is not None and self._result is None:
+            self._result = await to_thread.run_sync(self._put, update.checkpoint_s3_uri, results)
+        checkpoint = self._result if update.checkpoint_s3_uri is not None else None
+        other = {"attempt": None, "events": None, "heartbeat": None}
+        return update.model_copy(update={**other, "checkpoint_s3_uri": checkpoint})
 
     def _lost_patience(self, state: RetryCallState) -> bool:
         return self._gone is not None and (state.seconds_since_start or 0.0) > self._patience_seconds
@@ -186,7 +205,7 @@ class Courier:
     def _heed(self, answer: Answer, update: TrainingUpdate) -> None:
         match answer:
             case Taken(acked, cancel):
-                self._taken(update, acked)
+                self._taken(update, acked if self._ticket.results is None else None)
                 if cancel:
                     self._stop()
             case Expects(seq):
@@ -208,7 +227,7 @@ class Courier:
         self._note(
             acked=held,
             beat_ms=update.heartbeat.at_ms if update.heartbeat else self._told.beat_ms,
-            numbers=acked is not None if update.numbered else self._told.numbers,
+            numbers=acked is not None if update.numbered and self._ticket.results is None else self._told.numbers,
             ended=self._told.ended or last,
         )
 
@@ -226,6 +245,11 @@ class Courier:
     def _note(self, **changed: Any) -> None:
         self._told = Told.model_validate({**self._told.model_dump(), **changed})
         self._notes.write_told(self._told)
+
+    def _clear(self) -> None:
+        """What only its training needed of the data."""
+        for name in (FETCHED, DATASET):
+            shutil.rmtree(self._directory.path / name, ignore_errors=True)
 
     async def _give_up(self, update: TrainingUpdate, reason: str) -> None:
         letter = DeadLetter(

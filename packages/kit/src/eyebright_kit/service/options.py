@@ -10,6 +10,8 @@ from pathlib import Path
 from eyebright_kit.errors import ConfigInvalid
 
 TOKEN, TOKEN_FILE = "EYEBRIGHT_SERVICE_TOKEN", "EYEBRIGHT_SERVICE_TOKEN_FILE"
+#: Of these the first that is set is the store's address.
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "S3_ENDPOINT")
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never bound
 _SHORTEST_TOKEN = 16
 
@@ -17,7 +19,7 @@ _SHORTEST_TOKEN = 16
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceOptions:
     """`callbacks` are beginnings of callback URLs that may be called wherever they lead; `names` what it is called besides its
-    address."""
+    address, `results` where platforms find what came of a training, `endpoint` the store's address if it is not Amazon's."""
 
     folder: Path
     host: str = "127.0.0.1"
@@ -25,6 +27,8 @@ class ServiceOptions:
     places: int | None = None  # trainings at once; None: one for each GPU, else one for two cores
     callbacks: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    results: str | None = None
+    endpoint: str | None = None
     token: str | None = field(default=None, repr=False)
 
     @property
@@ -43,6 +47,9 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--callback", action="append", default=[], metavar="URL", help="callback URLs that begin so may be called"
     )
+    parser.add_argument(
+        "--results", type=_bucket, metavar="s3://…", help="where platforms find what came of a training"
+    )
     parser.add_argument("--name", action="append", default=[], metavar="HOST", help="another name it is called by")
 
 
@@ -55,6 +62,8 @@ def options_from(arguments: Namespace, trainer: str, environment: Mapping[str, s
         places=arguments.places,
         callbacks=tuple(arguments.callback),
         names=tuple(name.lower() for name in arguments.name),
+        results=arguments.results,
+        endpoint=next((environment[name] for name in ENDPOINTS if environment.get(name)), None),
         token=_token(environment),
     )
     if options.token is None and not options.loopback:
@@ -103,6 +112,12 @@ def _port(text: str) -> int:
 
 def _places(text: str) -> int:
     return _whole(text, 1, 1024)
+
+
+def _bucket(text: str) -> str:
+    if not text.startswith("s3://") or not text.removeprefix("s3://").partition("/")[0]:
+        raise ArgumentTypeError(f"found {text!r}; expected s3://bucket/ or s3://bucket/prefix/")
+    return text
 
 
 def _whole(text: str, least: int, most: int) -> int:

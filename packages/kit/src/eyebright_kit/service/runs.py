@@ -11,16 +11,20 @@ from pathlib import Path
 from anyio import to_thread
 
 from eyebright_kit.egress import EgressDenied
+from eyebright_kit.keeping.inheritance import CREDENTIALS
 from eyebright_kit.keeping.keeper import Keeper
 from eyebright_kit.keeping.local_run import Program, Resisting
 from eyebright_kit.service.courier import Courier
 from eyebright_kit.service.destinations import Destinations
+from eyebright_kit.service.foreign import Elsewhere, plain_id, require_data, spec_of
 from eyebright_kit.service.line import Line
 from eyebright_kit.service.problems import Refused
 from eyebright_kit.service.ticket import TICKET, Notes, Ticket
+from eyebright_wire.errands import Errand
 from eyebright_wire.events import Event
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.manifest import TrainerManifest
+from eyebright_wire.run_directory import ERRAND
 from eyebright_wire.runs import Handle, Liveness, Slot, Vital
 from eyebright_wire.services import DeadLetter, RunReport, TrainingStart, TrainingStarted
 
@@ -28,6 +32,10 @@ from eyebright_wire.services import DeadLetter, RunReport, TrainingStart, Traini
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _NAME = re.compile(rf"({_JOB_ID.pattern})-a([1-9][0-9]{{0,8}})")
 _EVENTS_AT_ONCE = 1000
+#: The program of a start that names data at an address.
+ERRANDS = "eyebright_kit.errand"
+#: Where its files lie until they are where its platform reads, below the run's folder.
+_RESULT = "result"
 _RETRY_SECONDS = 15
 
 _log = logging.getLogger("eyebright.service")
@@ -45,6 +53,7 @@ class Runs:
         keeper: Keeper,
         destinations: Destinations,
         now_ms: Callable[[], int],
+        elsewhere: Elsewhere,
     ) -> None:
         self._runs_dir = runs_dir
         self._manifest = manifest
@@ -53,6 +62,7 @@ class Runs:
         self._keeper = keeper
         self._destinations = destinations
         self._now_ms = now_ms
+        self._elsewhere = elsewhere
         self._taken: dict[Handle, int] = {}  # which run has which slot
         self._couriers: dict[Handle, asyncio.Task[None]] = {}
         self._starting = asyncio.Lock()
@@ -90,7 +100,7 @@ class Runs:
                 )
             if ticket is None:
                 ticket = await self._new_ticket(asked, spec, digest)
-            await self._launch(handle, ticket, spec)
+            await self._launch(handle, ticket, spec, None if asked.spec else self._errand(asked))
         return TrainingStarted(job_id=asked.job_id)
 
     async def reports(self) -> list[RunReport]:
@@ -141,14 +151,7 @@ class Runs:
     # Starting
 
     def _checked(self, asked: TrainingStart) -> JobSpec:
-        spec = asked.spec
-        if spec is None:
-            raise Refused(
-                422,
-                "invalid_request",
-                "this service takes orders that an Eyebright has sealed; expected them as `spec` beside job_id, config, "
-                "dataset_s3_uri and callback_url",
-            )
+        spec = asked.spec or self._made_of(asked)
         if not _JOB_ID.fullmatch(spec.job_id):
             raise Refused(
                 422, "invalid_request", f"spec.job_id is {spec.job_id!r}; expected 1 to 100 letters, digits, _ or -"
@@ -163,6 +166,13 @@ class Runs:
             raise Refused(422, "invalid_request", str(error)) from error
         return spec
 
+    def _made_of(self, asked: TrainingStart) -> JobSpec:
+        """Of a start that nobody has sealed."""
+        require_data(asked.dataset_s3_uri, self._elsewhere)
+        self._elsewhere.results_of(asked.job_id)
+        handle = Handle(plain_id(asked.job_id), 1)
+        return spec_of(asked, self._manifest, (self._keeper.directory(handle).path / _RESULT).as_uri() + "/")
+
     async def _new_ticket(self, asked: TrainingStart, spec: JobSpec, digest: str) -> Ticket:
         return Ticket(
             job_id=asked.job_id,
@@ -172,16 +182,27 @@ class Runs:
             slot=await self._free_slot(),
             output=spec.output.uri,
             heartbeat_seconds=spec.heartbeat_seconds,
+            results=None if asked.spec else self._elsewhere.results_of(asked.job_id),
         )
 
-    async def _launch(self, handle: Handle, ticket: Ticket, spec: JobSpec) -> None:
+    def _errand(self, asked: TrainingStart) -> Errand:
+        return Errand(
+            dataset=asked.dataset_s3_uri,
+            module=self._program.module,
+            fetching=self._elsewhere.fetching,
+            hidden=CREDENTIALS,
+        )
+
+    async def _launch(self, handle: Handle, ticket: Ticket, spec: JobSpec, errand: Errand | None) -> None:
         """The child tells nobody itself: what it writes down is told for it."""
         slot = self._slots.get(ticket.slot)
         resources = slot.resources if slot else spec.resources
         sealed = spec.model_copy(update={"events_url": None, "resources": resources})
         try:
             await to_thread.run_sync(self._notes(handle).write_ticket, ticket)
-            await self._keeper.launch(sealed, self._program)
+            if errand is not None:
+                await to_thread.run_sync(self._notes(handle).write_beside, ERRAND, errand)
+            await self._keeper.launch(sealed, Program(self._program.python, ERRANDS) if errand else self._program)
         except OSError as error:
             self._notes(handle).withdraw()
             raise Refused(
@@ -217,7 +238,7 @@ class Runs:
         except EgressDenied as error:
             raise Refused(422, "invalid_request", str(error)) from error
         line = Line(ticket.callback_url, ticket.token, rules)
-        courier = Courier(handle, ticket, self._keeper, line, self._now_ms)
+        courier = Courier(handle, ticket, self._keeper, line, self._now_ms, self._put)
         task = self._couriers[handle] = asyncio.create_task(courier.work(), name=f"courier of {handle.name}")
         task.add_done_callback(lambda _: self._couriers.pop(handle) if self._couriers.get(handle) is task else None)
 
@@ -227,6 +248,11 @@ class Runs:
             self._send(handle, ticket)
         except Refused as error:
             _log.error("run %s: %s", handle.name, error.detail)
+
+    def _put(self, file_uri: str, results: str) -> str:
+        from eyebright_kit.service.results import put  # here: the store's client takes long to import
+
+        return put(file_uri, results, self._elsewhere.endpoint)
 
     # What lies in the folders
 
@@ -277,5 +303,7 @@ def _report(handle: Handle, liveness: Liveness) -> RunReport:
 
 
 def _digest(asked: TrainingStart, spec: JobSpec) -> str:
-    """Tells the order that was given again from another one for the same attempt: only who sealed the first knows its token."""
-    return hashlib.sha256(f"{asked.job_id}\n{spec.token}".encode()).hexdigest()
+    """Tells the order that was given again from another one: only who sealed the first knows its token, and a platform says the
+    same again."""
+    known_by = f"{asked.job_id}\n{spec.token}" if asked.spec else asked.model_dump_json()
+    return hashlib.sha256(known_by.encode()).hexdigest()

@@ -21,6 +21,7 @@ from eyebright_kit.keeping.local_run import Manners, Program
 from eyebright_kit.keeping.slots import cuda_devices, plan_slots, usable_cores
 from eyebright_kit.service.app import service
 from eyebright_kit.service.destinations import Destinations
+from eyebright_kit.service.foreign import Elsewhere
 from eyebright_kit.service.options import ServiceOptions
 from eyebright_kit.service.runs import Runs
 from eyebright_wire.errors import ExitCode
@@ -70,7 +71,8 @@ def _runs(manifest: TrainerManifest, options: ServiceOptions, slots: tuple[Slot,
     keeper = Keeper(house, _now_ms, Cgroup())
     program = Program(Path(sys.executable), manifest.module)
     destinations = Destinations(options.callbacks, loopback=options.loopback)
-    return Runs(runs_dir, manifest, program, slots, keeper, destinations, _now_ms)
+    elsewhere = Elsewhere(options.results, options.endpoint)
+    return Runs(runs_dir, manifest, program, slots, keeper, destinations, _now_ms, elsewhere)
 
 
 def _slots(options: ServiceOptions) -> tuple[Slot, ...]:

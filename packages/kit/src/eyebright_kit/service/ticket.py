@@ -30,6 +30,7 @@ class Ticket(WireModel):
     slot: int
     output: str
     heartbeat_seconds: float
+    results: str | None = None  # where the platform that ordered it finds the result; None: an Eyebright ordered it
 
 
 class Told(WireModel):
@@ -51,16 +52,22 @@ class Notes:
     def ticket(self) -> Ticket | None:
         return _read(self.folder / TICKET, Ticket)
 
-    def write_ticket(self, ticket: Ticket) -> None:
+    def write_beside(self, name: str, note: WireModel) -> None:
+        """For the run's own process."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_durably(self.folder / TICKET, ticket.model_dump_json().encode())
+        replace_durably(self.folder / name, note.model_dump_json().encode())
+
+    def write_ticket(self, ticket: Ticket) -> None:
+        self.write_beside(TICKET, ticket)
 
     def withdraw(self) -> None:
         """Nothing was started."""
         (self.folder / TICKET).unlink(missing_ok=True)
 
     def told(self) -> Told:
-        return _read(self.folder / _TOLD, Told) or Told()
+        """Before anything was: that an Eyebright listens, unless a platform ordered it."""
+        ticket = self.ticket()
+        return _read(self.folder / _TOLD, Told) or Told(numbers=ticket is None or ticket.results is None)
 
     def write_told(self, told: Told) -> None:
         """Not made durable: what is told twice does no harm."""
