@@ -18,7 +18,7 @@ def test_every_option_and_variable_is_on_the_page_and_no_other() -> None:
     parser = ArgumentParser()
     options.add_options(parser)
     known = {name for action in parser._actions for name in action.option_strings if name.startswith("--")} - {"--help"}
-    assert set(re.findall(r"^\| `(--[a-z]+)`", PAGE, re.MULTILINE)) == known
+    assert set(re.findall(r"^\| `(--[a-z-]+)`", PAGE, re.MULTILINE)) == known
     assert {options.TOKEN, options.TOKEN_FILE} == set(re.findall(r"`(EYEBRIGHT_[A-Z_]+)`", PAGE))
     assert set(re.findall(r"`([A-Z0-9_]+_ENDPOINT(?:_URL)?)`", PAGE)) <= set(options.ENDPOINTS)
 

@@ -323,6 +323,19 @@ def test_the_same_start_again_is_one_run_and_another_order_is_refused(
     assert int(full.headers["Retry-After"]) > 0
 
 
+def test_what_was_over_long_ago_is_removed_when_the_service_starts(
+    service: Service, plane: ControlPlane, tmp_path: Path
+):
+    service.order(tmp_path, plane.url)
+    told = service.folder / "runs" / "tiny" / "a1" / "told.json"
+    until(lambda: told.exists() and json.loads(told.read_text())["over"])
+    os.utime(told, (0, 0))
+    service.kill()
+    service.start()
+    until(lambda: service.get("/runs")["runs"] == [])
+    assert list((service.folder / "runs").iterdir()) == []
+
+
 def test_a_place_is_free_again_once_its_training_is_over(service: Service, plane: ControlPlane, tmp_path: Path):
     service.order(tmp_path, plane.url)
     assert service.get("/health")["free"] == 0

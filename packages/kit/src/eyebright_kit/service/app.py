@@ -1,5 +1,7 @@
 """The HTTP surface of a training service: the start that training platforms send, and what an Eyebright asks besides."""
 
+import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -31,6 +33,9 @@ from eyebright_wire.services import (
 MOST_BYTES = 8 * 2**20  # of a start
 _LONGEST_GRACE = 3600.0
 _MOST_PROBLEMS = 5
+_TIDY_SECONDS = 3600.0
+
+_log = logging.getLogger("eyebright.service")
 
 
 def service(manifest: TrainerManifest, runs: Runs, options: ServiceOptions) -> Gate:
@@ -39,9 +44,11 @@ def service(manifest: TrainerManifest, runs: Runs, options: ServiceOptions) -> G
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        tidying = asyncio.create_task(_tidy(runs, options.keep_days * 24 * 3600))
         try:
             yield
         finally:
+            tidying.cancel()
             await runs.close()
 
     app = Starlette(
@@ -50,6 +57,16 @@ def service(manifest: TrainerManifest, runs: Runs, options: ServiceOptions) -> G
         exception_handlers={Refused: refused, HTTPException: unrouted},
     )
     return Gate(app, options)
+
+
+async def _tidy(runs: Runs, keep_seconds: float) -> None:
+    while True:
+        try:
+            if removed := await runs.tidy(keep_seconds):
+                _log.info("removed the folders of %d trainings that were over", removed)
+        except OSError as error:
+            _log.warning("cannot remove what is over: %s", error)
+        await asyncio.sleep(_TIDY_SECONDS)
 
 
 class _Doors:

@@ -27,6 +27,7 @@ class ServiceOptions:
     places: int | None = None  # trainings at once; None: one for each GPU, else one for two cores
     callbacks: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    keep_days: int = 30
     results: str | None = None
     endpoint: str | None = None
     token: str | None = field(default=None, repr=False)
@@ -50,6 +51,13 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--results", type=_bucket, metavar="s3://…", help="where platforms find what came of a training"
     )
+    parser.add_argument(
+        "--keep-days",
+        type=_days,
+        default=30,
+        metavar="N",
+        help="how long folders of trainings that are over stay; default: 30",
+    )
     parser.add_argument("--name", action="append", default=[], metavar="HOST", help="another name it is called by")
 
 
@@ -62,6 +70,7 @@ def options_from(arguments: Namespace, trainer: str, environment: Mapping[str, s
         places=arguments.places,
         callbacks=tuple(arguments.callback),
         names=tuple(name.lower() for name in arguments.name),
+        keep_days=arguments.keep_days,
         results=arguments.results,
         endpoint=next((environment[name] for name in ENDPOINTS if environment.get(name)), None),
         token=_token(environment),
@@ -112,6 +121,10 @@ def _port(text: str) -> int:
 
 def _places(text: str) -> int:
     return _whole(text, 1, 1024)
+
+
+def _days(text: str) -> int:
+    return _whole(text, 1, 36500)
 
 
 def _bucket(text: str) -> str:

@@ -1,9 +1,11 @@
 """The runs of one service: started, adopted after a restart, told, stopped."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import re
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -141,6 +143,12 @@ class Runs:
                 return letter
         raise Refused(404, "not_found", f"there is no dead letter {letter_id!r}; GET /dead shows which there are")
 
+    async def tidy(self, keep_seconds: float) -> int:
+        """Removes the folders of runs that have been over, and told, for so long; answers how many there were. One with a dead
+        letter stays."""
+        async with self._starting:
+            return await to_thread.run_sync(self._tidied, keep_seconds)
+
     async def close(self) -> None:
         """Trainings go on; what they say until then is told by the next service."""
         couriers = list(self._couriers.values())
@@ -255,6 +263,18 @@ class Runs:
         return put(file_uri, results, self._elsewhere.endpoint)
 
     # What lies in the folders
+
+    def _tidied(self, keep_seconds: float) -> int:
+        gone = [
+            notes.folder
+            for handle, _ in self._tickets()
+            if (notes := self._notes(handle)).told().over and notes.told_seconds_ago(self._now_ms()) > keep_seconds
+        ]
+        for folder in gone:
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # other attempts of the job are there
+                folder.parent.rmdir()
+        return len(gone)
 
     def _notes(self, handle: Handle) -> Notes:
         return Notes(self._keeper.directory(handle).path)

@@ -73,6 +73,13 @@ class Notes:
         """Not made durable: what is told twice does no harm."""
         replace(self.folder / _TOLD, told.model_dump_json().encode())
 
+    def told_seconds_ago(self, now_ms: int) -> float:
+        """Since something was told last; 0 before anything was."""
+        try:
+            return now_ms / 1000 - (self.folder / _TOLD).stat().st_mtime
+        except OSError:
+            return 0.0
+
     def dead(self) -> DeadLetter | None:
         return _read(self.folder / _DEAD, DeadLetter)
 

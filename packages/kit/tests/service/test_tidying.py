@@ -1,0 +1,67 @@
+"""Which folders of runs a service removes in the end."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from eyebright_kit.cgroup import Cgroup
+from eyebright_kit.keeping.keeper import House, Keeper
+from eyebright_kit.keeping.local_run import Manners, Program
+from eyebright_kit.service.destinations import Destinations
+from eyebright_kit.service.foreign import Elsewhere
+from eyebright_kit.service.runs import Runs
+from eyebright_wire.manifest import TrainerManifest
+
+NOW = 1_800_000_000
+DAY = 24 * 3600
+MANIFEST = TrainerManifest(name="fake", version="1", module="fake", licence="Apache-2.0", tasks=())
+TICKET = {
+    "job_id": "1",
+    "callback_url": "http://localhost/",
+    "digest": "d",
+    "slot": 0,
+    "output": "file:///x/",
+    "heartbeat_seconds": 15,
+}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    house = House(runs_dir=tmp_path, environment={}, manners=Manners(), log_limit_bytes=1 << 20)
+    keeper = Keeper(house, lambda: NOW * 1000, Cgroup())
+    program = Program(Path("/no/python"), "fake")
+    return Runs(tmp_path, MANIFEST, program, (), keeper, Destinations(), lambda: NOW * 1000, Elsewhere())
+
+
+def run(folder: Path, job: str, attempt: int, *, over: bool, days_ago: float) -> Path:
+    made = folder / job / f"a{attempt}"
+    made.mkdir(parents=True)
+    (made / "ticket.json").write_text(json.dumps(TICKET))
+    (made / "told.json").write_text(json.dumps({"over": over}))
+    os.utime(made / "told.json", (NOW - days_ago * DAY,) * 2)
+    return made
+
+
+async def test_what_is_over_and_told_for_so_long_goes_and_nothing_else(runs: Runs, tmp_path: Path) -> None:
+    gone = [run(tmp_path, "old", 1, over=True, days_ago=31), run(tmp_path, "half", 1, over=True, days_ago=31)]
+    stays = [
+        run(tmp_path, "half", 2, over=True, days_ago=29),
+        run(tmp_path, "long", 1, over=False, days_ago=300),
+        run(tmp_path, "young", 1, over=True, days_ago=0),
+    ]
+    assert await runs.tidy(30 * DAY) == 2
+    assert [folder.exists() for folder in gone + stays] == [False, False, True, True, True]
+    assert not gone[0].parent.exists()
+    assert await runs.tidy(30 * DAY) == 0
+
+
+async def test_what_no_service_made_is_left_alone(runs: Runs, tmp_path: Path) -> None:
+    theirs = run(tmp_path, "x", 1, over=True, days_ago=99)
+    (theirs / "ticket.json").write_text("{")
+    other = tmp_path / "notes" / "a1"
+    other.mkdir(parents=True)
+    assert await runs.tidy(DAY) == 0
+    assert theirs.exists()
+    assert other.exists()
