@@ -49,6 +49,21 @@ def test_a_secret_is_never_written(capsys, style):
     assert "too much" not in text
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '127.0.0.1:1 - "POST /training/jobs/7/callback?attempt=1&key=swordfish HTTP/1.1" 200',
+        "POST http://host/callback?key=swordfish&attempt=1 failed",
+        "url='http://host/callback?KEY=swordfish'",
+        "/callback?%6Bey=swordfish#end",
+    ],
+)
+def test_the_key_of_an_address_is_never_written(line: str):
+    shown = telemetry.hide(line)
+    assert "swordfish" not in shown
+    assert shown.replace("***", "swordfish") == line
+
+
 def test_what_a_library_says_of_a_broker_that_is_away_is_not_said_twice(capsys):
     telemetry.configure(LogSettings())
     for name in ("aiormq.connection", "aio_pika.robust_connection", "httpx"):

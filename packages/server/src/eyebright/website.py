@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from eyebright import plugins
 from eyebright.doors import problems
 from eyebright.doors.document import document
-from eyebright.doors.door import AgentDoor, Door
+from eyebright.doors.door import AgentDoor, Door, KeyedDoor
 from eyebright.doors.gate import Gate, Rules, own_names
 from eyebright.doors.limit import BodyLimit
 from eyebright.doors.traffic import Footfall, Traffic
@@ -43,6 +43,7 @@ def web(
         token=token,
         public=frozenset[str]().union(*(door.public for door in doors)),
         job_paths=[pattern for door in doors for pattern in door.job_paths],
+        keyed_paths=[pattern for door in doors if isinstance(door, KeyedDoor) for pattern in door.keyed_paths],
         hosts=own_names(settings.host, settings.allowed_hosts, settings.public_url),
         now_ms=clock.now_ms,
         origins=settings.allowed_origins,

@@ -1,15 +1,19 @@
 """Who may come in."""
 
+import re
+from typing import Any
+
 import pytest
 from harness.site import API, TOKEN, URL, bearer
 from harness.site import site as make_site
 from starlette.routing import Route
 
 from eyebright.core.agent_token import AgentToken, Persona
-from eyebright.doors.gate import own_names
+from eyebright.doors.gate import Gate, Rules, own_names, secret_of
 from eyebright.settings import Settings
 from eyebright.website import installed_doors
 
+CALLBACK = "/training/jobs/{job_id}/callback"
 PUBLIC = {"/", "/health", "/ready", "/docs", "/openapi.json"}
 INGEST = f"{API}/jobs/{{job_id}}/attempts/{{attempt}}/"
 
@@ -46,7 +50,7 @@ async def test_a_wrong_token_opens_nothing_either(site, method, path):
         assert answer.status_code == 200
     else:
         # At the ingest routes the service looks at the token: a body that does not parse comes before that.
-        assert answer.status_code == (422 if path.startswith(INGEST) else 401)
+        assert answer.status_code == (422 if path.startswith(INGEST) or path == CALLBACK else 401)
 
 
 @pytest.mark.parametrize("persona", Persona)
@@ -104,6 +108,64 @@ async def test_the_operators_token_is_not_a_job_token(site):
     handle = await site.launch()
     answer = await site.say(handle, site.event(1, "started", pid=1, host="here"), token=bearer(TOKEN))
     assert answer.status_code == 403
+
+
+async def asked(query: str, path: str = "/told/7", **headers: str) -> tuple[int, str | None, str]:
+    """The status of the answer, the secret that got through, and what is left of the query for anybody to see."""
+    heard: list[str | None] = []
+    sent: list[dict[str, Any]] = []
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        heard.append(secret_of(scope) if path.startswith("/told") else None)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    keyed = (re.compile(r"/told/[^/]+"),)
+    rules = Rules(token=TOKEN, public=(), job_paths=(), hosts=("localhost",), now_ms=lambda: 0, keyed_paths=keyed)
+    raw = [(name.encode(), value.encode()) for name, value in {"host": "localhost", **headers}.items()]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": query.encode(), "headers": raw}
+    await Gate(app, rules)(scope, None, send)  # type: ignore[arg-type]
+    return sent[0]["status"], heard[0] if heard else None, scope["query_string"].decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "secret", "left"),
+    [
+        ("key=swordfish", "swordfish", ""),
+        ("attempt=2&key=swordfish", "swordfish", "attempt=2"),
+        ("key=sword%2Ffish+1&attempt=2", "sword/fish 1", "attempt=2"),
+        ("%6Bey=swordfish&a=1", "swordfish", "a=1"),
+        ("key=first&a=1&key=second", "first", "a=1"),
+        (f"key={TOKEN}", TOKEN, ""),  # as a key the operator's token is a stranger's
+    ],
+)
+async def test_a_key_opens_the_paths_that_were_named_and_goes_no_further(query: str, secret: str, left: str):
+    assert await asked(query) == (200, secret, left)
+    assert await asked(query, authorization="Bearer of-some-proxy") == (200, secret, left)
+
+
+@pytest.mark.parametrize(
+    "query", ["", "attempt=2", "key=", "key", "KEY=swordfish", "akey=swordfish", "attempt=2#key=x"]
+)
+async def test_without_a_key_the_same_paths_are_closed(query: str):
+    assert (await asked(query))[:2] == (401, None)
+
+
+async def test_a_token_opens_them_too_and_the_service_learns_whose_it_is():
+    assert await asked("attempt=2", authorization=f"Bearer {TOKEN}") == (200, None, "attempt=2")
+    assert await asked("", authorization="Bearer of-an-attempt") == (200, "of-an-attempt", "")
+
+
+@pytest.mark.parametrize("path", ["/told", "/told/", "/told/7/more", "/TOLD/7", "/other"])
+async def test_a_key_opens_nothing_else(path: str):
+    assert (await asked("key=swordfish", path))[0] == 401
+
+
+@pytest.mark.parametrize("headers", [{"host": "evil.example"}, {"origin": "https://evil.example"}])
+async def test_a_key_does_not_help_a_page_that_may_not_call(headers: dict[str, str]):
+    assert await asked("key=swordfish&a=1", **headers) == (403, None, "a=1")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost", "localhost:1", "[::1]:8765", "LOCALHOST"])

@@ -13,7 +13,8 @@ paths need no operator token. Its endpoints take what they need as a parameter o
         public = frozenset({"/hello"})
         job_paths = ()
 
-A door that does not wait for requests but goes to get them is a `RunningDoor` besides; one for agents is an `AgentDoor`.
+A door that does not wait for requests but goes to get them is a `RunningDoor` besides; one for agents is an `AgentDoor`, and one
+for programs that know nothing but an address is a `KeyedDoor`.
 """
 
 import re
@@ -58,6 +59,14 @@ class AgentDoor(Protocol):
 
     #: Exact paths; `gate.persona_of` tells what the token lets its agent do.
     agent_paths: frozenset[str]
+
+
+@runtime_checkable
+class KeyedDoor(Protocol):
+    """A door with paths for programs that call an address as they got it, with a key in it (`?key=…`), and send no token."""
+
+    #: Open to the operator's token, and to any key or token else: `gate.secret_of` tells which, and the service behind checks it.
+    keyed_paths: Sequence[re.Pattern[str]]
 
 
 @runtime_checkable
