@@ -1,5 +1,8 @@
 """One life of the Vision AI Training Platform's API, told request by request, with the bodies that its callers send."""
 
+from typing import Any
+
+import httpx
 from harness.forms import form
 from harness.site import API, Site, bearer, pets
 
@@ -29,7 +32,7 @@ def catalog() -> FakeCatalog:
 
 async def tell(site: Site) -> Telling:
     """As `story.tell`."""
-    for chapter in (_orders, _uploads, _a_life, _ends):
+    for chapter in (_orders, _uploads, _a_life, _ends, _callbacks):
         async for name, answer in chapter(site):
             yield name, answer
 
@@ -106,6 +109,69 @@ async def _ends(site: Site) -> Telling:
 
 
 TOY = {**ORDER, "model_name": "mean", "framework": "toy", "config": {"epochs": 2}}
+
+
+async def _callbacks(site: Site) -> Telling:
+    """A training service of others reports, by the address that it was given, with the bodies that its kind sends."""
+    answer = await site.post(JOBS, json=TOY)
+    path = f"{JOBS}/{answer.json()['id']}"
+    yield "platform_callback--not-started", await site.post(f"{path}/callback", json=SAID["running"])
+    await site.post(f"{path}/start")
+    handle = await _training(site)
+
+    async def told(said: dict[str, Any], query: str = "", **headers: str) -> httpx.Response:
+        """Without a token: such services know nothing but the address."""
+        return await site.post(f"{path}/callback{query}", json=said, headers={"Authorization": "", **headers})
+
+    key = site.job_token(handle)["Authorization"].removeprefix("Bearer ")
+    address = f"?attempt=1&key={key}"
+    yield "platform_callback--no-key", await told(SAID["epoch"])
+    yield "platform_callback--wrong-key", await told(SAID["epoch"], f"?attempt=1&key={'x' * len(key)}")
+    unknown = f"{JOBS}/00000000-0000-4000-8000-000000000000/callback"
+    yield "platform_callback--unknown-job", await site.post(unknown, json=SAID["epoch"], headers={"Authorization": ""})
+    keyed = f"{unknown}?attempt=1&key={'x' * len(key)}"
+    yield "platform_callback--unknown-job-keyed", await site.post(keyed, json=SAID["epoch"])
+    other = {**SAID["running"], "job_id": "00000000-0000-4000-8000-000000000000"}
+    yield "platform_callback--another-job", await told(other, address)
+    yield "platform_callback--no-status", await told({"progress": 0.5}, address)
+    yield "platform_callback--starting", await told(SAID["starting"], address)
+    yield "platform_callback", await told({"job_id": answer.json()["id"], **SAID["running"]}, address)
+    yield "platform_callback--epoch", await told(SAID["epoch"], address)
+    yield "platform_callback--repeated", await told(SAID["epoch"], address)
+    yield "platform_get_job--told", await site.get(path)
+    numbered = {"status": "running", "events": [site.event(5, "stage", stage="evaluating")], "heartbeat": BEAT}
+    yield "platform_callback--numbered", await told(numbered, address)
+    yield "platform_callback--gap", await told({**numbered, "events": [site.event(9, "stage", stage="x")]}, address)
+    site.executor.exit(handle, -9)
+    for _ in range(3):
+        await site.context.services.sweep.tick()
+        await site.context.services.sweep.settle()
+        site.clock.advance(9)
+    await site.context.services.dispatch.tick()
+    yield "platform_callback--old-attempt", await told(SAID["completed"], address)
+    later = Handle(handle.job_id, 2)
+    address = f"?attempt=2&key={site.job_token(later)['Authorization'].removeprefix('Bearer ')}"
+    yield "platform_callback--completed", await told(SAID["completed"], address)
+    yield "platform_callback--overtaken", await told(SAID["running"], address)
+    yield "platform_callback--another-last-word", await told(SAID["failed"], address)
+    await site.import_all()
+    yield "platform_get_job--result-refused", await site.get(path)
+    path = f"{JOBS}/{(await site.post(JOBS, json=TOY)).json()['id']}"
+    await site.post(f"{path}/start")
+    key = site.job_token(await _training(site))["Authorization"].removeprefix("Bearer ")
+    yield "platform_callback--failed", await told(SAID["failed"], f"?attempt=1&key={key}")
+    yield "platform_get_job--told-failed", await site.get(path)
+
+
+#: As they are sent, the first one with its job besides.
+SAID: dict[str, dict[str, Any]] = {
+    "running": {"status": "running", "progress": 0.5, "message": "Training in progress..."},
+    "starting": {"status": "running", "progress": 0.0, "message": "Starting training..."},
+    "epoch": {"status": "running", "progress": 0.1, "metrics": {"epoch": 0, "loss": 1.2, "map": 0.1}},
+    "completed": {"status": "completed", "progress": 1.0, "checkpoint_s3_uri": "s3://vision-platform/jobs/7/best.pt"},
+    "failed": {"status": "failed", "error": "CUDA out of memory"},
+}
+BEAT = {"at_ms": 1, "moved_at_ms": 1}
 
 
 async def _training(site: Site) -> Handle:

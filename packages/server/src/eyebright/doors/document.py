@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from eyebright_wire.artifacts import UrlsRequest
+from eyebright_wire.callbacks import TrainingUpdate
 from eyebright_wire.events import EventBatch, Heartbeat
 from eyebright_wire.resources import ProblemDetails
 
@@ -24,9 +25,10 @@ _SECURITY = {
         "scheme": "bearer",
         "description": "The token in one attempt's job spec; good for that alone",
     },
+    "key": {"type": "apiKey", "in": "query", "name": "key", "description": "The same token, in an address that has it"},
 }
 #: Models that no signature shows: refusals, and bodies that are parsed outside of the framework.
-_MODELS = (ProblemDetails, EventBatch, Heartbeat, UrlsRequest)
+_MODELS = (ProblemDetails, EventBatch, Heartbeat, UrlsRequest, TrainingUpdate)
 
 
 def document(app: FastAPI) -> dict[str, Any]:

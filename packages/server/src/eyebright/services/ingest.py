@@ -29,6 +29,7 @@ from eyebright.ports.jobs import AttemptKey, JobStore, JobTransaction
 from eyebright.services.announce import Announcer
 from eyebright_wire.callbacks import TrainingUpdate
 from eyebright_wire.events import LAST_WORDS, Ack, Event, Heartbeat
+from eyebright_wire.jobs import JobKind
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -201,6 +202,10 @@ def _authorised(run: Run | None, post: Post) -> Run:
         raise Conflict(f"job {post.job_id} has no such attempt; only one that has begun can be told of")
     if run is None or run.attempt is None or not (post.token is None or authentic(run, post.token)):
         raise Forbidden("this token is not for that attempt")
+    if post.update is not None and run.job.kind is not JobKind.TRAINING:
+        raise Conflict(
+            f"job {post.job_id} is no training but of the kind {run.job.kind}, of which nobody can be told so"
+        )
     return run
 
 

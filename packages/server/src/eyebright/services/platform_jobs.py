@@ -118,6 +118,13 @@ class PlatformJobs:
         await self._jobs.cancel(job.now.id)
         return await self.get(name)
 
+    async def training_of(self, name: str) -> str:
+        """The native id of the job that a trainer who was given this name speaks of: of the training that followed an import, or
+        of the job itself. Whether there is one is not said: that is for those with a right to it."""
+        job_id = job_id_of(name)
+        trained = (await self._store.placed(IMPORT, [job_id])).get(job_id) if job_id else None
+        return trained.id if trained else job_id or name
+
     async def _first(self, name: str) -> Job:
         job_id = job_id_of(name)
         try:

@@ -1,4 +1,4 @@
-"""Vision AI Training Platform: order a job, start it, look at it, cancel it.
+"""Vision AI Training Platform: order a job, start it, look at it, report of it, cancel it.
 
 Its words (`completed`, `dataset_s3_uri`, …) live in this package; behind each job are an import and a training of ours.
 """
@@ -6,11 +6,12 @@ Its words (`completed`, `dataset_s3_uri`, …) live in this package; behind each
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from eyebright.core.platform_id import job_id_of, uuid_of
-from eyebright.doors.compat.vision_platform import uploads
+from eyebright.doors.compat.vision_platform import callback, uploads
 from eyebright.doors.compat.vision_platform.bodies import JobOrder, PlatformJobView, Started
+from eyebright.doors.compat.vision_platform.paths import PREFIX, PlatformJobId
 from eyebright.doors.compat.vision_platform.words import trainer_of, view_of
 from eyebright.doors.door import Verbs
 from eyebright.doors.problems import refusals
@@ -18,13 +19,10 @@ from eyebright.doors.strict import StrictRoute
 from eyebright.errors import ConfigInvalid, InvalidRequest
 from eyebright.services.platform_jobs import Wish
 
-PREFIX = "/training/jobs"
 #: What of a configuration is no setting of the recipe.
 _MODEL, _TASK = "model", "task"
 
 router = APIRouter(prefix=PREFIX, tags=["vision platform"], route_class=StrictRoute)
-
-PlatformJobId = Annotated[str, Path(description="A UUID, or the native id", max_length=200)]
 
 
 @router.post(
@@ -104,6 +102,7 @@ def _cursor(after: str | None) -> str | None:
 
 
 class VisionPlatformDoor:
-    routes = (*router.routes, *uploads.router.routes)
+    routes = (*router.routes, *callback.router.routes, *uploads.router.routes)
     public = frozenset[str]()
     job_paths = ()
+    keyed_paths = callback.KEYED_PATHS

@@ -88,7 +88,7 @@ def _progress(job: PlatformJob, status: Status) -> float:
 def _metrics(training: JobView | None) -> dict[str, int | float] | None:
     if training is None or not training.metrics:
         return None
-    epoch = {"epoch": training.progress.epoch - 1} if training.progress else {}
+    epoch = {"epoch": training.progress.epoch - 1} if training.progress and training.progress.epoch else {}
     return {**epoch, **training.metrics}
 
 
