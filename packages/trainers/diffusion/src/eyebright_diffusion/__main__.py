@@ -1,4 +1,4 @@
-"""`python -m eyebright_diffusion describe | run SPEC | check`."""
+"""`python -m eyebright_diffusion describe | run SPEC | check | serve`."""
 
 from eyebright_diffusion.manifest import MANIFEST
 from eyebright_kit.runtime import Trainer, main

@@ -1,4 +1,4 @@
-"""`python -m eyebright_timm describe | run SPEC | predict MODEL_FOLDER IMAGE | check`."""
+"""`python -m eyebright_timm describe | run SPEC | predict MODEL_FOLDER IMAGE | check | serve`."""
 
 from eyebright_kit.runtime import Trainer, main
 from eyebright_timm.manifest import MANIFEST

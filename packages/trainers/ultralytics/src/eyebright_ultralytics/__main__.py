@@ -1,4 +1,4 @@
-"""`python -m eyebright_ultralytics describe | run SPEC | predict MODEL_FOLDER IMAGE | check`."""
+"""`python -m eyebright_ultralytics describe | run SPEC | predict MODEL_FOLDER IMAGE | check | serve`."""
 
 import sys
 
