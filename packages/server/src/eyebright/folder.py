@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from eyebright.ports.clock import Clock
 from eyebright_kit.disk import replace_durably
 
 TOKEN = "token"  # noqa: S105 - the name of the file
+REPLICA = "replica"
 SERVER = "server.json"
 LOCK = "server.lock"
 
@@ -46,18 +48,11 @@ class DataFolder:
 
     def token(self, clock: Clock) -> str:
         """The operator's token; made at the first start, readable only by the owner of the folder."""
-        path = self.path / TOKEN
-        try:
-            token = path.read_text().strip()
-            path.chmod(0o600)
-        except FileNotFoundError:
-            token = ""
-        except OSError as error:
-            raise _unwritable(path, error) from error
-        if not token:
-            token = clock.new_token()
-            _write(path, token + "\n")
-        return token
+        return self._kept(TOKEN, clock.new_token)
+
+    def replica(self, clock: Clock) -> str:
+        """What the servers of this folder, of which there is one at a time, are called among all servers of a database."""
+        return self._kept(REPLICA, lambda: clock.new_id("rep"))
 
     def announce(self, about: dict[str, Any]) -> None:
         """Tell the commands of this machine where the server is. Removed when the folder is left."""
@@ -68,6 +63,20 @@ class DataFolder:
         path = self.path / name
         make_private(path)
         return path
+
+    def _kept(self, name: str, make: Callable[[], str]) -> str:
+        path = self.path / name
+        try:
+            kept = path.read_text().strip()
+            path.chmod(0o600)
+        except FileNotFoundError:
+            kept = ""
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        if not kept:
+            kept = make()
+            _write(path, kept + "\n")
+        return kept
 
     def _taken(self) -> str:
         try:

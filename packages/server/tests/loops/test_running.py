@@ -9,6 +9,7 @@ from harness.site import site as make_site
 
 from eyebright.loops.running import NAMES, Loops
 from eyebright.services.announce import Announcer
+from eyebright.stores.memory_leases import MemoryLeases
 from eyebright.telemetry import Instruments
 from eyebright.testing import ManualClock
 
@@ -46,6 +47,13 @@ class Services:
         self.deliverer, self.deliveries, self.telling = Service(), Service(), Service()
 
 
+class Database:
+    """Whose health can be spoilt."""
+
+    def __init__(self) -> None:
+        self.markers, self.leases = Markers(), MemoryLeases()
+
+
 class Markers:
     problem: Exception | None = None
 
@@ -57,11 +65,11 @@ class Markers:
 
 @pytest.fixture
 async def turning():
-    clock, markers, instruments = ManualClock(), Markers(), Instruments.make()
-    loops = Loops(Services(), Announcer(), clock, markers, instruments)
+    clock, database, instruments = ManualClock(), Database(), Instruments.make()
+    loops = Loops(Services(), Announcer(), clock, database, instruments, "rep_1")
     loops.start()
     await asyncio.sleep(0)
-    yield loops, clock, markers, instruments
+    yield loops, clock, database.markers, instruments
     await loops.stop()
 
 
@@ -70,6 +78,14 @@ async def test_ready_when_the_database_answers_and_every_loop_goes_round(turning
     view = await loops.health()
     assert view.status == "ok"
     assert view.checks == {"database": "ok", **dict.fromkeys(NAMES, "ok")}
+
+
+async def test_it_is_told_which_server_brings_the_news(turning):
+    loops, clock, *_ = turning
+    assert (await loops.health()).leases == {"news": "this server"}
+    clock.advance(60)
+    await loops._database.leases.take("news", "rep_2", clock.now_ms(), 15_000)
+    assert (await loops.health()).leases == {"news": "rep_2"}
 
 
 @pytest.mark.parametrize("name", NAMES)

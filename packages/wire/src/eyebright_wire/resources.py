@@ -482,6 +482,10 @@ class HealthView(WireModel):
     version: str
     timestamp: datetime | None = Field(default=None, description="When this was answered, by the server's clock")
     checks: dict[str, str] = Field(default_factory=dict)
+    leases: dict[str, str] = Field(
+        default_factory=dict,
+        description="What one of several servers does at a time, and which: `this server`, or its id",
+    )
 
 
 class ProblemDetails(WireModel):

@@ -29,7 +29,7 @@ async def running(
     """The web application over the parts, with its loops going round (unless a test turns them by hand)."""
     announcer = Announcer()
     services = compose(settings, parts, announcer, base_url)
-    turning = Loops(services, announcer, parts.clock, parts.database.markers, parts.instruments)
+    turning = Loops(services, announcer, parts.clock, parts.database, parts.instruments, parts.replica)
     doors = installed_doors(settings)
     context = DoorContext(
         services=services,

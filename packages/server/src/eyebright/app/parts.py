@@ -30,8 +30,8 @@ EXECUTORS, SUBSCRIBERS, TRAINERS = (f"eyebright.{group}" for group in ("executor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The adapters behind the sockets. `database` has the attributes jobs, history, outbox, markers, datasets, models and
-    webhooks."""
+    """The adapters behind the sockets. `database` has the attributes jobs, history, outbox, markers, leases, datasets, models
+    and webhooks."""
 
     database: Any
     objects: ObjectStore
@@ -43,6 +43,7 @@ class Parts:
     sender: Sender | None = None  # None: one that obeys settings.egress
     subscribers: Mapping[str, Subscriber] = field(default_factory=dict[str, Subscriber])
     clock: Clock = field(default_factory=SystemClock)
+    replica: str = "rep_0"  # among all servers of a database
     instruments: telemetry.Instruments = field(default_factory=telemetry.Instruments.make)
     footfall: Footfall = field(default_factory=Footfall)
 
@@ -86,6 +87,7 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
             predictor=ChildProcessPredictor(PredictionSettings(environment=environment)),
             subscribers=subscribers,
             instruments=instruments,
+            replica=folder.replica(SystemClock()),
         )
 
 

@@ -1,6 +1,8 @@
 """Delivers news to the subscribers: soon after something was committed, else every few seconds for what failed before."""
 
-from eyebright.loops.pulse import Pulse, keep
+from collections.abc import Awaitable, Callable
+
+from eyebright.loops.pulse import Pulse, freely, keep
 from eyebright.ports.clock import Clock
 from eyebright.services.relay import Relay
 from eyebright.services.signal import Signal
@@ -13,8 +15,10 @@ PAUSE_SECONDS = 0.1
 BATCH = 1000
 
 
-async def run(relay: Relay, pulse: Pulse, clock: Clock, wake: Signal) -> None:
-    """Never returns; ends when its task is cancelled."""
+async def run(
+    relay: Relay, pulse: Pulse, clock: Clock, wake: Signal, may: Callable[[], Awaitable[bool]] = freely
+) -> None:
+    """While it may. Never returns; ends when its task is cancelled."""
 
     async def tick() -> None:
         while await relay.tick(BATCH) == BATCH:
@@ -24,4 +28,4 @@ async def run(relay: Relay, pulse: Pulse, clock: Clock, wake: Signal) -> None:
         await clock.sleep(PAUSE_SECONDS)
         await wake.wait(EVERY_SECONDS)
 
-    await keep(pulse, clock, tick, rest)
+    await keep(pulse, clock, tick, rest, may)

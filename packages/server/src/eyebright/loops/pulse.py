@@ -13,6 +13,7 @@ log = structlog.stdlib.get_logger(__name__)
 BACKOFF_CAP_SECONDS = 30.0
 #: A round that takes longer than this counts as a standstill.
 STANDSTILL_SECONDS = 90.0
+ASK_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -36,12 +37,32 @@ class Pulse:
         return "ok" if age < STANDSTILL_SECONDS else f"has not finished a round for {age:.0f} s"
 
 
+async def freely() -> bool:
+    return True
+
+
 async def keep(
-    pulse: Pulse, clock: Clock, tick: Callable[[], Awaitable[object]], rest: Callable[[], Awaitable[object]]
+    pulse: Pulse,
+    clock: Clock,
+    tick: Callable[[], Awaitable[object]],
+    rest: Callable[[], Awaitable[object]],
+    may: Callable[[], Awaitable[bool]] = freely,
 ) -> None:
-    """For ever: a round, a rest. When either fails, a pause follows that grows from 1 s up to 30 s."""
+    """For ever: a round, a rest. When either fails, a pause follows that grows from 1 s up to 30 s. While it `may` not, that is
+    asked every `ASK_SECONDS`, and nothing else is done."""
+    allowed = False
+
+    async def turn() -> None:
+        nonlocal allowed
+        allowed = await may()
+        if allowed:
+            await tick()
+
+    async def pause() -> None:
+        await (rest() if allowed else clock.sleep(ASK_SECONDS))
+
     while True:
-        if not (await _done(pulse, clock, tick) and await _done(pulse, clock, rest)):
+        if not (await _done(pulse, clock, turn) and await _done(pulse, clock, pause)):
             await clock.sleep(_pause_seconds(pulse.failing))
 
 

@@ -3,30 +3,53 @@
 import asyncio
 from collections.abc import Coroutine, Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
+
+import structlog
 
 from eyebright.loops import dispatcher, outbox, retention, sweeper, webhooks
 from eyebright.loops.pulse import Pulse
+from eyebright.loops.tenure import Tenure
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import Markers
+from eyebright.ports.leases import Leases
 from eyebright.services import Services
 from eyebright.services.announce import Announcer
 from eyebright.telemetry import Instruments
 from eyebright_wire.resources import HealthView
+
+log = structlog.stdlib.get_logger(__name__)
 
 NAMES: tuple[str, ...] = ("dispatcher", "sweeper", "outbox", "webhooks", "retention")
 DATABASE_SECONDS = 5.0
 CANCEL_AGAIN_SECONDS = 1.0
 
 
+class Kept(Protocol):
+    """Of the database."""
+
+    @property
+    def markers(self) -> Markers: ...
+    @property
+    def leases(self) -> Leases: ...
+
+
 class Loops:
     def __init__(
-        self, services: Services, announcer: Announcer, clock: Clock, markers: Markers, instruments: Instruments
+        self,
+        services: Services,
+        announcer: Announcer,
+        clock: Clock,
+        database: Kept,
+        instruments: Instruments,
+        replica: str,
     ) -> None:
         self._services = services
         self._announcer = announcer
         self._clock = clock
-        self._markers = markers
+        self._database = database
+        self._replica = replica
+        self._news = Tenure(database.leases, clock, "news", replica)
         self._instruments = instruments
         self._pulses = {name: Pulse(name, clock.monotonic_ms()) for name in NAMES}
         self._counted = dict.fromkeys(NAMES, 0)
@@ -43,14 +66,16 @@ class Loops:
             for task in turning:
                 task.cancel()
             _, turning = await asyncio.wait(turning, timeout=CANCEL_AGAIN_SECONDS)
+        await self._give_back()
 
     async def health(self) -> HealthView:
         """`ok` if the database answers and every loop goes round; else `checks` says what is wrong."""
         now_ms = self._clock.monotonic_ms()
-        checks = {"database": await self._database()}
+        database, leases = await self._looked()
+        checks = {"database": database}
         checks |= {name: self._condition(name, now_ms) for name in self._tasks}
         status = "ok" if all(condition == "ok" for condition in checks.values()) else "unavailable"
-        return HealthView(status=status, version=version("eyebright"), checks=checks)
+        return HealthView(status=status, version=version("eyebright"), checks=checks, leases=leases)
 
     def measure(self) -> None:
         """Bring the loops' figures up to date."""
@@ -65,8 +90,9 @@ class Loops:
         return {
             "dispatcher": dispatcher.run(services.dispatch, pulses["dispatcher"], clock, news.dispatcher),
             "sweeper": sweeper.run(services.sweep, pulses["sweeper"], clock, news.sweeper),
-            "outbox": outbox.run(services.relay, pulses["outbox"], clock, news.outbox),
-            "webhooks": webhooks.run(services.telling, services.deliverer, pulses["webhooks"], clock),
+            "outbox": outbox.run(services.relay, pulses["outbox"], clock, news.outbox, self._news.held),
+            # With the outbox: progress that is held back is known to who was told of it alone.
+            "webhooks": webhooks.run(services.telling, services.deliverer, pulses["webhooks"], clock, self._news.held),
             "retention": retention.run(
                 (services.uploads.expire, services.models.clear, services.deliveries.expire), pulses["retention"], clock
             ),
@@ -76,10 +102,19 @@ class Loops:
         task = self._tasks[name]
         return "has stopped; restart the server" if task.done() else self._pulses[name].condition(now_ms)
 
-    async def _database(self) -> str:
+    async def _looked(self) -> tuple[str, dict[str, str]]:
+        """How the database is, and who holds what."""
         try:
             async with asyncio.timeout(DATABASE_SECONDS):
-                await self._markers.read("health")
+                await self._database.markers.read("health")
+                held = await self._database.leases.holders(self._clock.now_ms())
         except Exception as error:
-            return f"cannot be read: {str(error) or type(error).__name__}"
-        return "ok"
+            return f"cannot be read: {str(error) or type(error).__name__}", {}
+        return "ok", {name: "this server" if holder == self._replica else holder for name, holder in held.items()}
+
+    async def _give_back(self) -> None:
+        try:
+            async with asyncio.timeout(DATABASE_SECONDS):
+                await self._news.release()
+        except Exception as error:
+            log.warning("a lease could not be given back; it runs out", problem=f"{type(error).__name__}: {error}")

@@ -44,6 +44,7 @@ from eyebright.errors import (
 )
 from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
 from eyebright.ports.parked import MOST
+from eyebright.stores.memory_leases import MemoryLeases
 from eyebright.stores.memory_webhooks import MemoryWebhooks
 from eyebright_wire.jobs import JobState
 
@@ -98,6 +99,7 @@ class MemoryDatabase:
         self.history = MemoryHistory(self.state)
         self.outbox = MemoryOutbox(self.state)
         self.markers = MemoryMarkers(self.state)
+        self.leases = MemoryLeases()
         self.datasets = MemoryDatasets(self.state)
         self.models = MemoryModels(self.state)
         self.parked = MemoryParked(self.state)

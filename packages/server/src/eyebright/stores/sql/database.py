@@ -10,6 +10,7 @@ from eyebright.stores.sql.engine import Engine, connect
 from eyebright.stores.sql.history import SqlHistory
 from eyebright.stores.sql.jobs import SqlJobs
 from eyebright.stores.sql.kept_uploads import SqlKeptUploads
+from eyebright.stores.sql.leases import SqlLeases
 from eyebright.stores.sql.markers import SqlMarkers
 from eyebright.stores.sql.outbox import SqlOutbox
 from eyebright.stores.sql.ownership import owned
@@ -27,6 +28,7 @@ class Database:
         self.history = SqlHistory(engine)
         self.outbox = SqlOutbox(engine)
         self.markers = SqlMarkers(engine)
+        self.leases = SqlLeases(engine)
         self.datasets = SqlDatasets(engine)
         self.models = SqlModels(engine)
         self.parked = SqlParked(engine)

@@ -348,6 +348,16 @@ markers = Table(
     sqlite_strict=True,
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Id, primary_key=True),
+    Column("holder", Id, nullable=False),
+    Column("term", Integer, nullable=False),
+    Column("until_ms", Ms, nullable=False),
+    sqlite_strict=True,
+)
+
 parked_messages = Table(
     "parked_messages",
     metadata,
