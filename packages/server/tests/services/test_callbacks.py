@@ -10,7 +10,7 @@ from eyebright.errors import Conflict, EventGap, Fenced, Forbidden, InvalidReque
 from eyebright.ports.executor import Handle
 from eyebright_wire.callbacks import TrainingUpdate
 from eyebright_wire.events import Ack, Event, Heartbeat
-from eyebright_wire.jobs import JobState
+from eyebright_wire.jobs import JobKind, JobState
 
 EPOCH = {"status": "running", "progress": 0.1, "metrics": {"epoch": 0, "loss": 1.2, "map": 0.1}}
 DONE = {"status": "completed", "progress": 1.0}
@@ -113,6 +113,15 @@ async def test_the_operator_speaks_for_the_current_attempt_once_there_is_one(pla
         await platform.ingest.tell(view.id, None, None, TrainingUpdate(**DONE))
     await platform.dispatch.tick()
     assert (await platform.ingest.tell(view.id, None, None, TrainingUpdate(**DONE))).acked == 3
+
+
+async def test_only_of_a_training_is_told_without_numbers(platform, monkeypatch):
+    """An import says with its own words what it has laid ready; a platform's callers know its job by the same name."""
+    monkeypatch.setattr("eyebright.core.job.kind_of", lambda _: JobKind.IMPORT)
+    handle = await platform.launched()
+    for key in (None, platform.token(handle)):
+        with pytest.raises(Conflict, match="is no training but of the kind import"):
+            await platform.ingest.tell(handle.job_id, 1, key, TrainingUpdate(**DONE))
 
 
 async def test_numbered_events_and_a_beat_count_alone(platform):
