@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from eyebright.ports.executor import Environment
+from eyebright.ports.executor import Environment, Room
 from eyebright.settings import Settings
 from eyebright_wire.events import Event
 from eyebright_wire.jobs import JobSpec
@@ -27,6 +27,9 @@ class SilentExecutor:
 
     def slots(self) -> Sequence[Slot] | None:
         return None
+
+    async def room(self) -> Room:
+        return Room()
 
     async def launch(self, spec: JobSpec, environment: Environment) -> Handle:
         handle = Handle(spec.job_id, spec.attempt)

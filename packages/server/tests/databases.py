@@ -35,8 +35,10 @@ READY_SECONDS = 60
 class Postgres:
     """A server of our own, with its data in a temporary folder. It dies with this process, however that ends."""
 
-    def __init__(self, binaries: Path) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="eyebright-pg-", dir=_memory_disk()))
+    def __init__(self, binaries: Path, *, durable: bool = False) -> None:
+        """A durable one keeps its data on the disk, and commits once they are there."""
+        self._durable = durable
+        self._folder = Path(tempfile.mkdtemp(prefix="eyebright-pg-", dir=None if durable else _memory_disk()))
         self._account = _account()
         if self._account:
             shutil.chown(self._folder, self._account)
@@ -70,7 +72,8 @@ class Postgres:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         # Durability is tested by killing control planes, not Postgres: without fsync a database is made in a tenth of the time.
-        settings = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
+        hasty = () if self._durable else ("-c", "fsync=off", "-c", "full_page_writes=off")
+        settings = (*hasty, "-c", "max_connections=200")
         place = ("-D", self._data, "-h", "127.0.0.1", "-p", str(self.port), "-k", self._folder)
         with (self._folder / "log").open("wb") as log:
             process = subprocess.Popen(
