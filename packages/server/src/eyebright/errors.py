@@ -23,6 +23,7 @@ EyebrightError
 │   └── NotHandedOver
 └── Unavailable
     ├── StorageUnusable
+    ├── ServiceUnavailable
     └── TrainerUnavailable
         └── TrainerMissing
 
@@ -168,6 +169,15 @@ class Unavailable(EyebrightError, code="unavailable"): ...
 
 
 class StorageUnusable(Unavailable, code="storage_error"): ...
+
+
+class ServiceUnavailable(Unavailable, code="service_unavailable"):
+    def __init__(
+        self, message: str | None = None, *, errors: Sequence[dict[str, Any]] = (), wait_seconds: float = 5.0
+    ) -> None:
+        """`wait_seconds`: until asking again makes sense."""
+        super().__init__(message, errors=errors)
+        self.wait_seconds = wait_seconds
 
 
 class TrainerUnavailable(Unavailable, code="trainer_unavailable"): ...

@@ -115,6 +115,12 @@ class FakeExecutor:
     async def spooled(self, handle: Handle, after: int) -> list[Event]:
         return [event for event in self.spools.get(handle, []) if event.seq > after]
 
+    def condition(self) -> str | None:
+        return None
+
+    async def close(self) -> None:
+        """Nothing was opened."""
+
     def exit(self, handle: Handle, code: int | None, *, out_of_memory: bool = False, log_tail: str = "") -> None:
         """The run ends; None = nobody saw with which code."""
         self.runs[handle] = Liveness(Vital.GONE, code, out_of_memory=out_of_memory, log_tail=log_tail)

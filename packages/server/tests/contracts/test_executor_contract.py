@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 from harness.laboratory import AT_ONCE, JOB, SECONDS, Laboratory, end, output, running
+from harness.service_laboratory import ServiceLaboratory
 
 from eyebright import plugins
 from eyebright.ports.executor import Executor
 from eyebright_wire.events import Heartbeat
 from eyebright_wire.runs import Handle, Liveness, Vital
 
-LABORATORIES: dict[str, type[Laboratory]] = {"local": Laboratory}
+LABORATORIES: dict[str, type[Laboratory]] = {"local": Laboratory, "service": ServiceLaboratory}
 
 
 @pytest.fixture(params=sorted(LABORATORIES))

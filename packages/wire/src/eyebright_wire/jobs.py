@@ -186,6 +186,9 @@ class JobSpec(WireModel):
     output: Grant  # this attempt's own prefix
     resume: tuple[ResumePoint, ...] = ()  # newest first
     resources: Resources = Resources()
+    callback_url: str | None = Field(
+        default=None, description="Where a training service that keeps this attempt tells of it"
+    )
     events_url: str | None = None  # POST batches here; None = spool only
     token: str = Field(default="", repr=False)  # this attempt's own; good for nothing else
     heartbeat_seconds: float = 15.0

@@ -147,6 +147,12 @@ TAXONOMY: Mapping[str, Kind] = {
         "The place where this is to be put is not there. Trying again helps once somebody has changed something.",
         "Look whether the store that is named is up and takes writes (`eyebright doctor` tries it), then try again.",
     ),
+    "service_unavailable": Kind(
+        _AWAY,
+        True,
+        "The training service is not there, or has no free place.",
+        "Jobs wait for it; look whether it runs, and whether EYEBRIGHT_SERVICES__URLS has its address.",
+    ),
     "trainer_unavailable": Kind(
         _AWAY,
         False,

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -13,6 +13,7 @@ from eyebright.app.rules import declared
 from eyebright.app.verbs import compose
 from eyebright.doors.door import Door, DoorContext, RunningDoor
 from eyebright.loops.running import Loops
+from eyebright.ports.executor import Executor
 from eyebright.services.announce import Announcer
 from eyebright.settings import Settings
 from eyebright.website import installed_doors, web
@@ -36,7 +37,7 @@ async def running(
         settings=settings,
         clock=parts.clock,
         instruments=parts.instruments,
-        health=lambda: _health(turning, doors),
+        health=lambda: _health(turning, doors, parts.executors),
         measure=lambda: _measure(parts, turning),
     )
     app = web(settings, token, doors, parts.instruments, parts.footfall, parts.clock)
@@ -85,10 +86,11 @@ async def _kept(door: RunningDoor, context: DoorContext) -> None:
         log.exception("a door has failed; it is closed until the next start", door=type(door).__name__)
 
 
-async def _health(turning: Loops, doors: Sequence[Door]) -> HealthView:
-    """Doors are told of, but the server takes work through the others too."""
+async def _health(turning: Loops, doors: Sequence[Door], executors: Mapping[str, Executor]) -> HealthView:
+    """Doors and places to run are told of, but the server takes work through the others too."""
     view = await turning.health()
     conditions = {name_of(door): door.condition() for door in doors if isinstance(door, RunningDoor)}
+    conditions |= {name: executor.condition() for name, executor in executors.items()}
     told = {name: condition for name, condition in conditions.items() if condition is not None}
     return view.model_copy(update={"checks": {**view.checks, **told}})
 

@@ -59,7 +59,7 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
     environment = process_environment()
     instruments = telemetry.Instruments.make()
     sources = [plugins.load(TRAINERS, name) for name in plugins.names(TRAINERS)]
-    executors = {name: plugins.load(EXECUTORS, name).configured(settings) for name in settings.executors}
+    executors = {name: _executor(name, settings) for name in settings.executors}
     subscribers = {
         name: plugins.load(SUBSCRIBERS, name)(instruments)
         for name in settings.subscribers or plugins.names(SUBSCRIBERS)
@@ -67,6 +67,8 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
     _empty(folder.folder(settings.uploads_dir.name))
     async with AsyncExitStack() as stack:
         objects = await stack.enter_async_context(object_store(settings, folder))
+        for executor in executors.values():
+            stack.push_async_callback(executor.close)
         database = await Database.open(settings.database, settings.postgres)
         stack.push_async_callback(database.close)
         await stack.enter_async_context(database.owned())
@@ -89,6 +91,12 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
             instruments=instruments,
             replica=folder.replica(SystemClock()),
         )
+
+
+def _executor(name: str, settings: Settings) -> Executor:
+    """`local`, or `service:gpus`: of a plug-in that is there more than once, which one."""
+    plugin, _, which = name.partition(":")
+    return plugins.load(EXECUTORS, plugin).configured(settings, which)
 
 
 @asynccontextmanager

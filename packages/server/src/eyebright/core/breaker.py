@@ -1,6 +1,9 @@
 """A circuit breaker: after a row of failures an endpoint rests, and then one probe decides."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
+
+State = Literal["closed", "open", "half-open"]
 
 #: Failures in a row that open it.
 THRESHOLD = 5
@@ -15,6 +18,11 @@ class Breaker:
 
     failures: int = 0
     open_until_ms: int = 0
+
+    def state(self, now_ms: int) -> State:
+        if self.failures < THRESHOLD:
+            return "closed"
+        return "open" if self.resting(now_ms) else "half-open"
 
     def resting(self, now_ms: int) -> bool:
         return now_ms < self.open_until_ms

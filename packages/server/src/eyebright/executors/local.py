@@ -62,8 +62,10 @@ class LocalExecutor:
         self._keeper = Keeper(house, (clock or SystemClock()).now_ms, self._cgroup)
 
     @classmethod
-    def configured(cls, settings: Settings) -> Self:
-        """As the server's settings ask for; every executor plug-in has this constructor."""
+    def configured(cls, settings: Settings, which: str = "") -> Self:
+        """As the server's settings ask for; every executor plug-in has this constructor. There is one of this machine."""
+        if which:
+            raise InvalidRequest(f"EYEBRIGHT_EXECUTORS names local:{which}; expected local")
         section = settings.local.model_dump()
         environment = {**process_environment(), BASE_MODELS: str(settings.base_models_dir)}
         return cls(LocalExecutorSettings(runs_dir=settings.runs_dir, environment=environment, **section))
@@ -117,6 +119,12 @@ class LocalExecutor:
             raise Unavailable(
                 f"cannot read the spool in {self._keeper.directory(handle).path}: {error.strerror}; check that disk"
             ) from error
+
+    def condition(self) -> None:
+        """What is the matter with this machine `eyebright doctor` says."""
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
 
     def _plan(self) -> tuple[Slot, ...]:
         settings = self._settings

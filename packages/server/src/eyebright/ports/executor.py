@@ -61,6 +61,14 @@ class Executor(Protocol):
         """
         ...
 
+    def condition(self) -> str | None:
+        """What is the matter with the place, in words; None: nothing."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what it holds. Runs go on."""
+        ...
+
 
 class Predictor(Protocol):
     async def predict(self, environment: Environment, model: Path, image: bytes) -> PredictionAnswer:

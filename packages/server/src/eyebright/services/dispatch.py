@@ -9,7 +9,7 @@ from eyebright.core import lifecycle
 from eyebright.core.job import Job, Run
 from eyebright.core.records import changed
 from eyebright.core.retry import RetryLimits
-from eyebright.errors import Conflict, EyebrightError, StorageFull, TrainerUnavailable
+from eyebright.errors import Conflict, EyebrightError, ServiceUnavailable, StorageFull, TrainerUnavailable
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Executor
 from eyebright.ports.jobs import JobStore
@@ -146,12 +146,15 @@ class Dispatch:
         self._announcer.committed([change])
 
     def _without_launch(self, run: Run, error: Exception, now_ms: int) -> Run:
-        """A full disk ends no job, and nor does a trainer that must be installed anew: neither those that wait nor their owners
-        can do anything about it."""
+        """A full disk ends no job, nor does a service that is away or a trainer that must be installed anew: neither those that
+        wait nor their owners can do anything about it."""
         if isinstance(error, StorageFull):
             wait_ms = int(1000 * FULL_DISK_SECONDS)
             self._rest_until_ms[run.job.executor] = now_ms + wait_ms
             return lifecycle.put_back(run, ErrorCode.DISK_FULL, error.message, now_ms, wait_ms=wait_ms)
+        if isinstance(error, ServiceUnavailable):
+            wait_ms = int(1000 * error.wait_seconds)
+            return lifecycle.put_back(run, ErrorCode.NO_CAPACITY, error.message, now_ms, wait_ms=wait_ms)
         if isinstance(error, TrainerUnavailable):
             seconds = min(LONGEST_TRAINER_SECONDS, TRAINER_SECONDS * 2 ** min(run.job.attempt - 1, 10))
             message = f"{error.message}. The job waits for its trainer; the next look is in {seconds} s"

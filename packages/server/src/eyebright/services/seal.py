@@ -69,6 +69,7 @@ class Seal:
             resume=await self._resume_points(job),
             resources=slot.resources if slot else Resources(),
             events_url=self._url(job, "events"),
+            callback_url=self._callback_url(job),
             token=token,
             heartbeat_seconds=self._heartbeat_seconds,
             fetching=dict(self._fetching()) if environment.manifest.fetches else None,
@@ -147,6 +148,10 @@ class Seal:
             epoch=checkpoint.epoch,
             step=checkpoint.step,
         )
+
+    def _callback_url(self, job: Job) -> str | None:
+        base = self._base_url()
+        return f"{base}/training/jobs/{job.id}/callback?attempt={job.attempt}" if base else None
 
     def _url(self, job: Job, what: str) -> str | None:
         """Where the attempt speaks to us."""

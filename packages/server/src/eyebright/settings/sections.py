@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from pydantic_core import PydanticCustomError
 
 from eyebright.settings.values import (
+    Addresses,
     Backend,
     Broker,
     BucketName,
@@ -132,6 +133,22 @@ class LocalSettings(Section):
     devices_per_slot: int = Field(default=1, ge=1, description="GPUs for each job; what is left over stays unused")
     log_limit_bytes: int = Field(default=256 * _MIB, gt=0, description="Kept of an attempt's output")
     niceness: int = Field(default=5, ge=0, le=19, description="Trainers yield the processor to the server")
+
+
+class ServiceSettings(Section):
+    """Training services, each of which is a place to run: `service:NAME` among EYEBRIGHT_EXECUTORS."""
+
+    urls: Addresses = Field(default=(), description="NAME=http://host:port of each")
+    token_file: PresentFile | None = Field(default=None, description="The file with the token that they want")
+    connect_seconds: float = Field(default=5, gt=0, description="Longest wait for a connection")
+    read_seconds: float = Field(default=60, gt=0, description="Longest wait for an answer")
+    abandon_seconds: float = Field(
+        default=600, gt=0, description="Out of reach for so long, what runs there is given up, and tried elsewhere"
+    )
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        return dict(entry.split("=", 1) for entry in self.urls)
 
 
 class EgressSettings(Section):

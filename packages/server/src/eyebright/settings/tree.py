@@ -23,6 +23,7 @@ from eyebright.settings.sections import (
     McpSettings,
     PostgresSettings,
     RetrySettings,
+    ServiceSettings,
     SourceSettings,
     StorageSettings,
     TrainingAgentSettings,
@@ -97,6 +98,7 @@ class Settings(BaseSettings):
     uploads: UploadSettings = UploadSettings()
     imports: ImportSettings = ImportSettings()
     local: LocalSettings = LocalSettings()
+    services: ServiceSettings = ServiceSettings()
     egress: EgressSettings = EgressSettings()
     sources: SourceSettings = SourceSettings()
     storage: StorageSettings = StorageSettings()

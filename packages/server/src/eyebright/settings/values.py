@@ -92,6 +92,16 @@ def _public(url: str) -> str:
     return server(url, "let each caller send its own token").rstrip("/")
 
 
+def _named_server(entry: str) -> str:
+    """`gpus=http://gpu-box:8001`."""
+    name, _, url = entry.partition("=")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
+        raise PydanticCustomError(
+            "no_name", "expected NAME=http://host:port, the name of small letters, digits, - and _"
+        )
+    return f"{name}={server(url, 'set EYEBRIGHT_SERVICES__TOKEN_FILE').rstrip('/')}"
+
+
 def _store(url: str) -> str:
     return server(url, "set the variables that the store's own tools read")
 
@@ -196,6 +206,7 @@ WebSchemes = Annotated[tuple[Literal["https", "http"], ...], NoDecode, BeforeVal
 Endpoint = Annotated[str, AfterValidator(_store)]
 PresentFile = Annotated[FilePath, AfterValidator(_absolute)]
 Server = Annotated[str, AfterValidator(server)]
+Addresses = Annotated[tuple[Annotated[str, AfterValidator(_named_server)], ...], NoDecode, BeforeValidator(_split)]
 PublicUrl = Annotated[str, AfterValidator(_public)]
 Backend = Annotated[str, AfterValidator(_backend)]
 Broker = Annotated[str, AfterValidator(_broker)]

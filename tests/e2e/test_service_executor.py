@@ -1,0 +1,165 @@
+"""A server and a training service, each a process of its own: work, death of either, and a service that is away."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.live import LiveServer, pets
+
+from eyebright.client import Client
+from eyebright_wire.jobs import JobRequest, JobState
+from eyebright_wire.resources import JobView
+
+TOY = Path(__file__).parents[2] / "packages" / "trainers" / "toy"
+SERVICE = "service:toy"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+class Service:
+    """`python -m eyebright_toy serve` on a folder, as often as it is started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [TOY / ".venv/bin/python", "-m", "eyebright_toy", "serve", "--port", str(self.port), "--places", "2"]
+        self.folder.mkdir(exist_ok=True)
+        with (self.folder / "service.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*map(str, command), "--folder", str(self.folder)], stderr=log, cwd=self.folder
+            )
+        until(lambda: self._answers(), "the service to listen")
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(30)
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[Service]:
+    made = Service(folder)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.kill()
+
+
+def variables(made: Service) -> dict[str, str]:
+    urls = f"toy=http://127.0.0.1:{made.port}"
+    return {"EYEBRIGHT_EXECUTORS": f"local,{SERVICE}", "EYEBRIGHT_SERVICES__URLS": urls}
+
+
+def until(holds: Any, what: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+def order(client: Client, dataset: str, **config: Any) -> str:
+    asked = {"dataset": dataset, "trainer": "toy", "name": "pets", "executor": SERVICE, "config": config}
+    return client.submit(JobRequest.model_validate(asked)).id
+
+
+def progressed(client: Client, job_id: str) -> None:
+    until(lambda: (now := client.job(job_id).progress) and now.epoch > 1, "an epoch")
+
+
+def ended_well(client: Client, job_id: str) -> JobView:
+    job = client.wait(job_id, timeout_seconds=120)
+    assert job.state is JobState.SUCCEEDED, job.message
+    return job
+
+
+def test_a_training_goes_through_a_service_though_both_are_killed(tmp_path: Path) -> None:
+    with service(tmp_path / "service") as there:
+        port = str(free_port())
+        chosen = {**variables(there), "EYEBRIGHT_PORT": port}
+        with LiveServer(tmp_path / "server", **chosen) as live, Client(settings=live.settings) as client:
+            data = client.import_dataset(pets(tmp_path / "pets")).id
+            job_id = order(client, data, epochs=40, step_seconds=0.05)
+            progressed(client, job_id)
+            pid = next(event.data["pid"] for event in client.events(job_id) if event.kind == "started")
+            there.kill()
+            time.sleep(1)
+            there.start()
+            live.kill()
+        with LiveServer(tmp_path / "server", **chosen) as live, Client(settings=live.settings) as client:
+            job = ended_well(client, job_id)
+            assert job.attempt == 1, "nothing of it was done twice"
+            told = list(client.events(job_id))
+            assert [event.data["pid"] for event in told if event.kind == "started"] == [pid]
+            assert [event.seq for event in told] == list(range(1, len(told) + 1))
+            assert live.run("jobs", "logs", job_id).out.strip(), "what it printed is read from the service"
+            assert client.model(job.model_id or "").metrics
+
+
+def test_jobs_wait_for_a_service_that_is_away_and_are_not_charged_for_it(tmp_path: Path) -> None:
+    with service(tmp_path / "service") as there:
+        there.kill()
+        with LiveServer(tmp_path / "server", **variables(there)) as live, Client(settings=live.settings) as client:
+            data = client.import_dataset(pets(tmp_path / "pets")).id
+            job_id = order(client, data, epochs=1)
+            until(lambda: "cannot be reached" in client.job(job_id).message, "a word about the service")
+            assert client.job(job_id).state is JobState.QUEUED
+            there.start()
+            ended_well(client, job_id)
+
+
+def test_a_job_is_cancelled_at_its_service(tmp_path: Path) -> None:
+    with (
+        service(tmp_path / "service") as there,
+        LiveServer(tmp_path / "server", **variables(there)) as live,
+        Client(settings=live.settings) as client,
+    ):
+        data = client.import_dataset(pets(tmp_path / "pets")).id
+        job_id = order(client, data, epochs=500, step_seconds=0.2)
+        progressed(client, job_id)
+        pid = next(event.data["pid"] for event in client.events(job_id) if event.kind == "started")
+        client.cancel(job_id)
+        assert client.wait(job_id, timeout_seconds=60).state is JobState.CANCELLED
+        until(lambda: not Path(f"/proc/{pid}").exists(), "the trainer to be gone")
+
+
+def test_a_trainer_that_is_killed_at_its_service_is_tried_again(tmp_path: Path) -> None:
+    with (
+        service(tmp_path / "service") as there,
+        LiveServer(tmp_path / "server", **variables(there)) as live,
+        Client(settings=live.settings) as client,
+    ):
+        data = client.import_dataset(pets(tmp_path / "pets")).id
+        job_id = order(client, data, epochs=20, step_seconds=0.1)
+        progressed(client, job_id)
+        os.kill(next(event.data["pid"] for event in client.events(job_id) if event.kind == "started"), 9)
+        job = ended_well(client, job_id)
+        assert job.attempt == 2
+        assert "worker_lost" in [change.reason for change in job.status_transitions]
+
+
+@pytest.mark.parametrize("executors", ["local,service:toys", "local,service"])
+def test_a_service_that_no_address_is_known_of_stops_the_start(tmp_path: Path, executors: str) -> None:
+    from harness.live import eyebright
+
+    refused = eyebright(
+        tmp_path, "serve", EYEBRIGHT_EXECUTORS=executors, EYEBRIGHT_SERVICES__URLS="toy=http://127.0.0.1:9"
+    )
+    assert refused.code == 2, refused.err
+    assert "EYEBRIGHT_SERVICES__URLS has toy" in refused.err
