@@ -22,7 +22,7 @@ class SilentExecutor:
         self._stopped: set[Handle] = set()
 
     @classmethod
-    def configured(cls, settings: Settings) -> Self:
+    def configured(cls, settings: Settings, which: str = "") -> Self:
         return cls(settings.runs_dir)
 
     def slots(self) -> Sequence[Slot] | None:
@@ -50,3 +50,9 @@ class SilentExecutor:
 
     async def spooled(self, handle: Handle, after: int) -> list[Event]:
         return []
+
+    def condition(self) -> None:
+        """It is always well."""
+
+    async def close(self) -> None:
+        """Nothing was opened."""

@@ -239,7 +239,7 @@ async def test_events_and_orders_are_never_rewritten(database):
 @pytest.mark.parametrize("version", [2, 3, 5])
 async def test_the_outbox_takes_no_version_twice_and_leaves_none_out(database, version):
     await bring_to(database, JobState.RUNNING)
-    row = "'job.progress', 1, 1, 'toy', 'running', NULL"
+    row = "'job.progress', 1, 1, 'toy', 'running', NULL, NULL"
     await raw(database, f"INSERT INTO outbox VALUES ('{ID}', 4, {row})")
     with pytest.raises(GuardViolated):
         await raw(database, f"INSERT INTO outbox VALUES ('{ID}', {version}, {row})")
@@ -250,7 +250,7 @@ async def test_the_outbox_takes_no_version_twice_and_leaves_none_out(database, v
 
 async def test_the_first_message_of_a_job_is_about_its_first_version(database):
     with pytest.raises(GuardViolated):
-        await raw(database, "INSERT INTO outbox VALUES ('job_9', 2, 'job.queued', 1, 0, 'toy', 'queued', NULL)")
+        await raw(database, "INSERT INTO outbox VALUES ('job_9', 2, 'job.queued', 1, 0, 'toy', 'queued', NULL, NULL)")
 
 
 async def test_a_model_keeps_its_place_and_no_alias_leads_to_a_deleted_one(database):

@@ -7,9 +7,11 @@ import pytest
 from harness.objects import artifact
 from harness.platform import Platform
 
+from eyebright.app.rules import fetcher
 from eyebright.core.records import Model
 from eyebright.errors import ConfigInvalid, Conflict, LicenceDenied, NotFound
 from eyebright.ports.objects import attempt_prefix
+from eyebright.services.adoption import Adoption
 from eyebright.services.export_files import ExportFiles
 from eyebright.services.finalise import Finaliser
 from eyebright.services.registering import Registering
@@ -88,7 +90,8 @@ def late(platform: Platform, meanwhile: Awaitable[None]) -> Finaliser:
     database, objects, clock, announcer = platform.database, platform.objects, platform.clock, platform.announcer
     registering = Registering(objects, Staging(database.jobs, objects), clock)
     files = ExportFiles(Overtaken(database.models, meanwhile), objects)  # pyright: ignore[reportArgumentType]
-    return Finaliser(database.jobs, objects, registering, files, clock, announcer, limits=platform.limits)
+    adoption = Adoption(objects, fetcher(platform.settings))
+    return Finaliser(database.jobs, objects, registering, files, adoption, clock, announcer, limits=platform.limits)
 
 
 def lying(platform: Platform, job_id: str) -> list[str]:
