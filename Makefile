@@ -38,6 +38,11 @@ fuzz: .venv/.synced  ## search for what breaks a parser of strangers' files (TAR
 bench: .venv/.synced trainers  ## the figures of docs/benchmarks.md, one JSON line each (ONLY=name for one)
 	@.venv/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
+.PHONY: load
+load: .venv/.synced  ## ten callers of the Vision AI Training Platform at once, by Locust (CALLERS=10 TRAININGS=3)
+	@$(UV) sync --frozen --quiet --project packages/trainers/toy
+	@$(UV) run --frozen --quiet --with 'locust>=2.43,<3' python -m tests.load
+
 .PHONY: trainers
 trainers: .venv/.synced  ## install every trainer's environment, with its development tools
 	@for project in $(APART); do $(UV) sync --frozen --quiet --project $$project || exit 1; done

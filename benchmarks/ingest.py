@@ -25,8 +25,8 @@ import httpx
 import psutil
 from PIL import Image
 
+from benchmarks.beside import postgres
 from benchmarks.figure import Family, Figure
-from benchmarks.postgres import postgres
 from benchmarks.server import ROOT, Server, environment, serving
 from benchmarks.spread import percentile, say
 
@@ -65,17 +65,17 @@ _API = "/api/v1"
 
 def ingest() -> Mapping[str, float]:
     with two_cores():
-        rate, p95 = _measured({})
+        rate, p95 = measured({})
     return {RATE.name: rate, P95.name: p95}
 
 
 def ingest_on_postgres() -> Mapping[str, float]:
     with two_cores(), postgres() as url:
-        rate, p95 = _measured({"EYEBRIGHT_DATABASE_URL": url})
+        rate, p95 = measured({"EYEBRIGHT_DATABASE_URL": url})
     return {RATE_POSTGRES.name: rate, P95_POSTGRES.name: p95}
 
 
-def _measured(variables: Mapping[str, str]) -> tuple[float, float]:
+def measured(variables: Mapping[str, str]) -> tuple[float, float]:
     with (
         tempfile.TemporaryDirectory(prefix="eyebright-bench-") as folder,
         serving({**silent(Path(folder)), **variables}) as server,
@@ -92,7 +92,7 @@ def reported(server: Server, folder: Path) -> dict[str, object]:
         outcome = load(folder, specs, PER_SECOND, SECONDS)
         used = sum(control_plane.cpu_times()[:2]) - before
         say(f"processor seconds: server {used:.1f}, reporters {outcome['cpu_seconds']:.1f}; {outcome['posts']} posts")
-        _check(http, outcome)
+        unharmed(http, outcome)
     return outcome
 
 
@@ -131,7 +131,7 @@ def _plug_in(folder: Path) -> Path:
     return metadata.parent
 
 
-def _pictures(folder: Path) -> Path:
+def drawn(folder: Path) -> Path:
     for label, shade in (("dark", 40), ("light", 200)):
         for split, number in (("train", 4), ("val", 2)):
             for at in range(number):
@@ -143,9 +143,9 @@ def _pictures(folder: Path) -> Path:
 
 def launched(http: httpx.Client, server: Server, pictures: Path, jobs: int) -> list[Path]:
     """The sealed orders of as many live attempts as there shall be."""
-    version = _asked(http.post(f"{_API}/datasets:import", json={"path": str(_pictures(pictures)), "name": "bench"}))
+    version = asked(http.post(f"{_API}/datasets:import", json={"path": str(drawn(pictures)), "name": "bench"}))
     order = {"dataset": version["id"], "trainer": "toy", "executor": "silent"}
-    ids = [_asked(http.post(f"{_API}/jobs", json=order))["id"] for _ in range(jobs)]
+    ids = [asked(http.post(f"{_API}/jobs", json=order))["id"] for _ in range(jobs)]
     specs = [server.data_dir / "runs" / job_id / "a1" / "spec.json" for job_id in ids]
     deadline = time.monotonic() + 60
     while len(found := [spec for spec in specs if spec.exists()]) < jobs:
@@ -166,7 +166,7 @@ def load(folder: Path, specs: list[Path], per_second: float, seconds: float) -> 
     return json.loads(result.read_text())
 
 
-def _check(http: httpx.Client, outcome: Mapping[str, object]) -> None:
+def unharmed(http: httpx.Client, outcome: Mapping[str, object]) -> None:
     """Everything that was said was taken, and everything that was taken is there, without a hole."""
     if outcome["refused"]:
         raise RuntimeError(f"{len(outcome['refused'])} posts were refused, such as {outcome['refused'][0]}")
@@ -182,13 +182,13 @@ def _stored(http: httpx.Client, job_id: str) -> list[int]:
     found: list[int] = []
     after: str | None = "0"
     while after is not None:
-        page = _asked(http.get(f"{_API}/jobs/{job_id}/events", params={"after": after, "limit": 500}))
+        page = asked(http.get(f"{_API}/jobs/{job_id}/events", params={"after": after, "limit": 500}))
         found += [event["seq"] for event in page["items"]]
         after = page["next"]
     return found
 
 
-def _asked(answer: httpx.Response) -> dict[str, object]:
+def asked(answer: httpx.Response) -> dict[str, object]:
     if answer.is_error:
         raise RuntimeError(f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}")
     return answer.json()

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 from sqlalchemy import text
 
+from benchmarks.beside import postgres
 from benchmarks.figure import Family, Figure
-from benchmarks.postgres import postgres
 from benchmarks.server import serving
 from benchmarks.spread import percentile, say
 from eyebright.stores.sql.database import Database

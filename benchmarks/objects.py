@@ -7,16 +7,14 @@ own: how far its peak rises above what it holds when the store has been opened a
 """
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 
-from benchmarks.figure import Family, Figure, NotHere
+from benchmarks.beside import gateway
+from benchmarks.figure import Family, Figure
 from benchmarks.server import ROOT
 from benchmarks.spread import middle, say
 
@@ -59,26 +57,9 @@ FAMILIES = (Family((UP, DOWN, MEMORY), moving),)
 
 
 def _child(verb: str, *arguments: int) -> dict[str, list[float]]:
-    with _gateway() as told, tempfile.TemporaryDirectory(prefix="eyebright-bench-") as folder:
-        words = [verb, json.dumps(told), folder, *map(str, arguments)]
+    with gateway() as ceph, tempfile.TemporaryDirectory(prefix="eyebright-bench-") as folder:
+        words = [verb, json.dumps({"endpoint": ceph.endpoint, **ceph.keys}), folder, *map(str, arguments)]
         command = [sys.executable, "-m", "benchmarks.transfers", *words]
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
         say(f"{verb}: {done.stdout.decode().strip()}")
     return json.loads(done.stdout)
-
-
-@contextmanager
-def _gateway() -> Iterator[dict[str, str]]:
-    """The tests' own. Raises NotHere."""
-    if (tests := str(ROOT / "packages/server/tests")) not in sys.path:
-        sys.path.append(tests)
-    from harness.ceph import ACCESS_KEY, PROGRAMS, SECRET_KEY, Ceph
-
-    if lacking := [name for name in PROGRAMS if shutil.which(name) is None]:
-        raise NotHere(f"Ceph: {', '.join(lacking)} are not installed")
-    say(f"starting {PROGRAMS[0]}")
-    ceph = Ceph(Path(tempfile.mkdtemp(prefix="eyebright-ceph-")))
-    try:
-        yield {"endpoint": ceph.endpoint, "access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
-    finally:
-        ceph.close()

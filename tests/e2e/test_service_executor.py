@@ -1,69 +1,23 @@
 """A server and a training service, each a process of its own: work, death of either, and a service that is away."""
 
 import os
-import socket
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from harness.live import LiveServer, pets
+from harness.training_service import TrainingService, free_port, training_service
 
 from eyebright.client import Client
 from eyebright_wire.jobs import JobRequest, JobState
 from eyebright_wire.resources import JobView
 
-TOY = Path(__file__).parents[2] / "packages" / "trainers" / "toy"
 SERVICE = "service:toy"
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
-
-
-class Service:
-    """`python -m eyebright_toy serve` on a folder, as often as it is started."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [TOY / ".venv/bin/python", "-m", "eyebright_toy", "serve", "--port", str(self.port), "--places", "2"]
-        self.folder.mkdir(exist_ok=True)
-        with (self.folder / "service.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*map(str, command), "--folder", str(self.folder)], stderr=log, cwd=self.folder
-            )
-        until(lambda: self._answers(), "the service to listen")
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(30)
-
-
-@contextmanager
-def service(folder: Path) -> Iterator[Service]:
-    made = Service(folder)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.kill()
-
-
-def variables(made: Service) -> dict[str, str]:
-    urls = f"toy=http://127.0.0.1:{made.port}"
+def variables(made: TrainingService) -> dict[str, str]:
+    urls = f"toy={made.url}"
     return {"EYEBRIGHT_EXECUTORS": f"local,{SERVICE}", "EYEBRIGHT_SERVICES__URLS": urls}
 
 
@@ -90,7 +44,7 @@ def ended_well(client: Client, job_id: str) -> JobView:
 
 
 def test_a_training_goes_through_a_service_though_both_are_killed(tmp_path: Path) -> None:
-    with service(tmp_path / "service") as there:
+    with training_service(tmp_path / "service") as there:
         port = str(free_port())
         chosen = {**variables(there), "EYEBRIGHT_PORT": port}
         with LiveServer(tmp_path / "server", **chosen) as live, Client(settings=live.settings) as client:
@@ -113,7 +67,7 @@ def test_a_training_goes_through_a_service_though_both_are_killed(tmp_path: Path
 
 
 def test_jobs_wait_for_a_service_that_is_away_and_are_not_charged_for_it(tmp_path: Path) -> None:
-    with service(tmp_path / "service") as there:
+    with training_service(tmp_path / "service") as there:
         there.kill()
         with LiveServer(tmp_path / "server", **variables(there)) as live, Client(settings=live.settings) as client:
             data = client.import_dataset(pets(tmp_path / "pets")).id
@@ -126,7 +80,7 @@ def test_jobs_wait_for_a_service_that_is_away_and_are_not_charged_for_it(tmp_pat
 
 def test_a_job_is_cancelled_at_its_service(tmp_path: Path) -> None:
     with (
-        service(tmp_path / "service") as there,
+        training_service(tmp_path / "service") as there,
         LiveServer(tmp_path / "server", **variables(there)) as live,
         Client(settings=live.settings) as client,
     ):
@@ -141,7 +95,7 @@ def test_a_job_is_cancelled_at_its_service(tmp_path: Path) -> None:
 
 def test_a_trainer_that_is_killed_at_its_service_is_tried_again(tmp_path: Path) -> None:
     with (
-        service(tmp_path / "service") as there,
+        training_service(tmp_path / "service") as there,
         LiveServer(tmp_path / "server", **variables(there)) as live,
         Client(settings=live.settings) as client,
     ):

@@ -61,6 +61,12 @@ class Postgres:
     def execute(self, statement: str) -> None:
         self._run("psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", self.url("postgres"), "-c", statement)
 
+    def crash(self) -> None:
+        """Every connection is lost at once; it comes up again from its log. Needs to be durable."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(60)
+        self._process = self._start()
+
     def stop(self) -> None:
         self._process.send_signal(signal.SIGQUIT)  # at once: nobody will ever start it again
         self._process.wait(60)

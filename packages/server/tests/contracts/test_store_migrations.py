@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from databases import SQL
+from harness import mortal
 from samples import job, submit
 from sqlalchemy import CheckConstraint, inspect, text
 
@@ -162,6 +163,24 @@ async def test_a_migration_that_fails_leaves_nothing_behind(empty_url, monkeypat
             await Database.open(empty_url)
     database = await Database.open(empty_url)
     await submit(database, job())
+    await database.close()
+
+
+async def test_a_migration_that_is_killed_before_any_of_its_statements_is_done_by_the_next_start(empty_url):
+    engine = connect(empty_url)
+    async with engine.writing() as connection:
+        await connection.run_sync(migrations.migrate, "0002")
+        for statement in (*old_model(1, "cats", 7), *old_model(2, "cats", 8)):
+            await connection.execute(text(statement))
+    await engine.close()
+    command, tests = [sys.executable, "-m", mortal.__name__, empty_url, "0002"], Path(__file__).parents[1]
+    done = await asyncio.to_thread(subprocess.run, command, cwd=tests, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 40, "so many statements a migration from there has at least"
+    database = await Database.open(empty_url)
+    found = [await database.models.get(f"mdl_{number}") for number in (1, 2)]
+    assert [(each.name, each.number) for each in found] == [("cats", 1), ("cats", 2)]
+    await submit(database, job(9))
     await database.close()
 
 

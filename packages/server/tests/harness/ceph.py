@@ -75,6 +75,18 @@ class Ceph:
         self._raise_storage()
         self._raise_gateway()
 
+    @property
+    def keys(self) -> dict[str, str]:
+        """Of a user who may do everything."""
+        return {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
+
+    def restart_gateway(self) -> None:
+        """Killed, and raised again: what was under way is lost, what was stored is not."""
+        gateway = self._children.pop()
+        gateway.kill()
+        gateway.wait(30)
+        self._stand_gateway()
+
     def add_user(self, name: str, key: str) -> None:
         """One that may do nothing yet to what others have. The key is the secret, too."""
         self._run(
@@ -113,13 +125,16 @@ class Ceph:
         # A small disk that is nearly full is none of the tests' concern: nothing lies on it.
         for which, share in (("full", "0.99"), ("backfillfull", "0.98"), ("nearfull", "0.97")):
             self._run("ceph", "osd", f"set-{which}-ratio", share)
+        self._stand_gateway()
+        self.add_user("operator", ACCESS_KEY)
+
+    def _stand_gateway(self) -> None:
         gateway = self._stay("radosgw", "-f", "-n", "client.rgw")
         deadline = time.monotonic() + READY_SECONDS
         while not self._answers():
             if gateway.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"radosgw did not start: {self._output.read_text(errors='replace')}")
             time.sleep(0.1)
-        self.add_user("operator", ACCESS_KEY)
 
     @property
     def _output(self) -> Path:
