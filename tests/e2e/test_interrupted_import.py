@@ -8,6 +8,7 @@ import time
 import zipfile
 from pathlib import Path
 
+from harness.line import line_to
 from harness.live import LiveServer, environment, pets
 
 MIB = 2**20
@@ -16,8 +17,9 @@ SIZE = 200 * MIB
 
 def test_the_same_command_goes_on_with_the_same_upload(tmp_path: Path) -> None:
     photos = archive(tmp_path)
-    with LiveServer(tmp_path / "server") as live:
-        order = ("datasets", "import", photos, "--name", "sent", "--json", "--server", address(live))
+    with LiveServer(tmp_path / "server") as live, line_to(address(live)) as line:
+        line.up.stalls_at = 8 * MIB
+        order = ("datasets", "import", photos, "--name", "sent", "--json", "--server", line.url)
         token = {"EYEBRIGHT_TOKEN": live.token}
         resumable = live.data_dir / "resumable"
         code, said = interrupted(tmp_path / "here", order, token, resumable)
@@ -25,6 +27,7 @@ def test_the_same_command_goes_on_with_the_same_upload(tmp_path: Path) -> None:
         assert "the same command goes on from there" in said
         (begun,) = resumable.glob("*.bytes")
         assert 0 < begun.stat().st_size < SIZE
+        line.up.stalls_at = None
         again = command(tmp_path / "here", order, token)
         out, err = again.communicate(timeout=240)
         assert again.returncode == 0, err

@@ -9,6 +9,7 @@ import pytest
 from buckets import free_port, give_credentials, moto
 from harness.laboratory import until
 from harness.live import LiveServer, eyebright, pets
+from harness.places import clear
 
 
 @pytest.fixture
@@ -24,6 +25,7 @@ def keys(endpoint: str) -> Iterator[Any]:
     """`keys(prefix)`: what lies in the bucket."""
     client: Any = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
     client.create_bucket(Bucket="bucket")
+    clear(client)
     yield lambda prefix: [
         item["Key"] for item in client.list_objects_v2(Bucket="bucket", Prefix=prefix).get("Contents", ())
     ]

@@ -1,8 +1,9 @@
-"""A line to a server that breaks, spoils a byte, falls silent, or is answered "busy", when a test says so:
+"""A line to a server that breaks, stalls, spoils a byte, falls silent, or is answered "busy", when a test says so:
 `with line_to(url) as line:`."""
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,11 +16,16 @@ _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: c
 @dataclass(slots=True)
 class Traffic:
     """Bytes in one direction over all connections, and after how many of them a connection is to break, or a byte to become
-    another."""
+    another, or nothing more to pass until `stalls_at` is None again."""
 
     cuts: list[int] = field(default_factory=list[int])
+    stalls_at: int | None = None
     spoils: list[int] = field(default_factory=list[int])
     passed: int = 0
+
+    @property
+    def stalled(self) -> bool:
+        return self.stalls_at is not None and self.passed >= self.stalls_at
 
     def breaks(self, count: int) -> bool:
         self.passed += count
@@ -80,6 +86,8 @@ class _Connection(BaseRequestHandler):
 def _pass_on(source: socket.socket, sink: socket.socket, traffic: Traffic) -> None:
     with suppress(OSError):
         while chunk := source.recv(1 << 16):
+            while traffic.stalled:
+                time.sleep(0.01)
             if traffic.breaks(len(chunk)):
                 break
             sink.sendall(traffic.delivered(chunk))

@@ -73,7 +73,7 @@ def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
 def _s3(endpoint: str) -> Place:
     client: Any = boto3.client("s3", endpoint_url=endpoint)
     client.create_bucket(Bucket=BUCKET)
-    _clear(client)
+    clear(client)
 
     def keys(prefix: str) -> list[str]:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{PREFIX}/{prefix}")
@@ -86,8 +86,8 @@ def _s3(endpoint: str) -> Place:
     )
 
 
-def _clear(client: Any) -> None:
-    """One radosgw serves many tests."""
+def clear(client: Any) -> None:
+    """One radosgw serves many tests, and all that run moto in one process share what it keeps."""
     for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
         client.delete_object(Bucket=BUCKET, Key=item["Key"])
 
