@@ -126,7 +126,9 @@ def journey(client: Client, live: LiveServer, url: str, receiver: Receiver) -> t
     headers = {"Authorization": f"Bearer {live.token}"}
     told: dict[str, bytes] = {}
     with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
-        hook = http.post("/api/v1/webhooks", json={"url": receiver.url("/500"), "events": ["*"]}).raise_for_status().json()
+        hook = (
+            http.post("/api/v1/webhooks", json={"url": receiver.url("/500"), "events": ["*"]}).raise_for_status().json()
+        )
         receiver.secrets["/500"] = hook["secret"]
         data = client.import_dataset(pets(live.data_dir.parent / "pets")).id
         for executor in ("local", "service:toy"):
