@@ -46,7 +46,7 @@ TRUE = Figure(
     against="of those that failed, ten of which had to: the code of the error is that of what was done to them",
 )
 
-JOBS, EVERY, PLACES, PATIENCE_SECONDS = 200, 20, 3, 1500.0
+JOBS, EVERY, PLACES, PATIENCE_SECONDS = 200, 20, 3, 3600.0
 CONFIG = {"epochs": 12, "step_seconds": 0.02}
 DOOMED: tuple[tuple[Mapping[str, Any], str], ...] = (
     ({"fail_at_step": 2}, "trainer_error"),

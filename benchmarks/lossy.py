@@ -77,21 +77,19 @@ class _Connection:
 @contextmanager
 def losing(share: float) -> Iterator[Lossy]:
     """Listens on loopback, in a thread of its own."""
-    lossy, ready, loop = Lossy(share), threading.Event(), asyncio.new_event_loop()
+    lossy, ready, over, loop = Lossy(share), threading.Event(), asyncio.Event(), asyncio.new_event_loop()
 
     async def listen() -> None:
-        server = await asyncio.start_server(lossy.connected, "127.0.0.1", 0)
-        lossy.port = server.sockets[0].getsockname()[1]
-        ready.set()
-        await server.serve_forever()
+        async with await asyncio.start_server(lossy.connected, "127.0.0.1", 0) as server:
+            lossy.port = server.sockets[0].getsockname()[1]
+            ready.set()
+            await over.wait()
 
-    listening = loop.create_task(listen())
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread = threading.Thread(target=loop.run_until_complete, args=(listen(),), daemon=True)
     thread.start()
     ready.wait(10)
     try:
         yield lossy
     finally:
-        loop.call_soon_threadsafe(listening.cancel)
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(over.set)
         thread.join(10)
