@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from databases import SQL
-from samples import job, submit
+from samples import claim, job, post, progress, started, submit
 from sqlalchemy import event, text
 
+from eyebright.ports.curves import STRIDE
 from eyebright.ports.jobs import JobQuery
 from eyebright.stores.sql import orders
 from eyebright_wire.jobs import JobKind, JobState
@@ -84,6 +85,18 @@ async def test_neither_the_next_jobs_nor_places_in_a_queue_need_the_whole_of_it(
         with said(full) as statements:
             await asked
         assert not await faults(full, *statements[0])
+
+
+async def test_long_jobs_are_found_without_a_look_at_each_of_their_events(database):
+    await submit(database, job())
+    await claim(database)
+    await post(database, started(), *(progress(seq) for seq in range(2, STRIDE + 1)))
+    if database.engine.dialect == "postgresql":
+        async with database.engine.reading() as connection:
+            await connection.execute(text("VACUUM ANALYZE"))
+    with said(database) as statements:
+        assert await database.curves.behind(9) == ["job_0001"]
+    assert "ix_events_milestones" in await plan_of(database, *statements[0])
 
 
 async def test_who_leafs_through_jobs_pushes_none_that_reports_out_of_memory(database, monkeypatch):

@@ -9,6 +9,7 @@ from eyebright.core.retry import RetryLimits
 from eyebright.ports.objects import attempt_prefix
 from eyebright.services.adoption import Adoption
 from eyebright.services.announce import Announcer
+from eyebright.services.charts import Charts
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.durations import Durations
 from eyebright.services.export_files import ExportFiles
@@ -68,6 +69,7 @@ class Platform:
         database, clock, executors = self.database, self.clock, {"local": self.executor}
         self.announcer = announcer = Announcer()
         self.history = History(database.jobs, database.history, database.models, self.objects, executors)
+        self.charts = Charts(database.jobs, database.history, database.curves)
         self.models = Models(database.models, database.jobs, self.objects, self.catalog, FakePredictor(), clock)
         self.orders = Orders(database.datasets, database.models, self.catalog, executors, self.licence_deny)
         self.exports = Exports(

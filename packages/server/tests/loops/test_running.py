@@ -26,6 +26,9 @@ class Service:
     async def clear(self) -> int:
         return await self.tick()
 
+    async def fold(self) -> bool:
+        return bool(await self.tick())
+
     async def flush(self) -> None:
         pass
 
@@ -43,7 +46,7 @@ class Service:
 class Services:
     def __init__(self) -> None:
         self.dispatch, self.sweep, self.relay = Service(), Service(), Service()
-        self.uploads, self.models = Service(), Service()
+        self.uploads, self.models, self.charts = Service(), Service(), Service()
         self.deliverer, self.deliveries, self.telling = Service(), Service(), Service()
 
 
@@ -82,7 +85,7 @@ async def test_ready_when_the_database_answers_and_every_loop_goes_round(turning
 
 async def test_it_is_told_which_server_brings_the_news(turning):
     loops, clock, *_ = turning
-    assert (await loops.health()).leases == {"news": "this server"}
+    assert (await loops.health()).leases == {"curves": "this server", "news": "this server"}
     clock.advance(60)
     await loops._database.leases.take("news", "rep_2", clock.now_ms(), 15_000)
     assert (await loops.health()).leases == {"news": "rep_2"}

@@ -24,6 +24,7 @@ from eyebright.ports.executor import Executor
 from eyebright.services import Services
 from eyebright.services.adoption import Adoption
 from eyebright.services.announce import Announcer
+from eyebright.services.charts import Charts
 from eyebright.services.datasets import IMPORTS, Datasets
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.durations import Durations
@@ -77,6 +78,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     database, objects, catalog, clock = parts.database, parts.objects, parts.catalog, parts.clock
     executors = {**parts.executors, IMPORTS: parts.imports}
     history = History(database.jobs, database.history, database.models, objects, executors)
+    charts = Charts(database.jobs, database.history, database.curves)
     orders = Orders(database.datasets, database.models, catalog, parts.executors, settings.licence_deny)
     exports = Exports(database.models, database.jobs, catalog, clock, announcer, licence_deny=settings.licence_deny)
     durations = Durations(database.jobs, database.history, database.datasets, parts.executors, clock)
@@ -89,7 +91,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     recipes, watch = Recipes(catalog, settings.licence_deny), Watch(jobs, history, announcer)
     agent = None
     if parts.callers is not None:
-        agent = training_agent(settings, parts, parts.callers, history, jobs, datasets, recipes, watch)
+        agent = training_agent(settings, parts, parts.callers, history, charts, jobs, datasets, recipes, watch)
     project_tree = ProjectTree(settings.projects, database.jobs, history)
     publishing = Publishing(shelf(settings), database.jobs, history)
     webhooks, deliveries, deliverer, telling = _webhooks(settings, parts, announcer, publishing)
@@ -106,6 +108,7 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         jobs=jobs,
         preflights=Preflights(orders, forecasts, durations, parts.executors),
         history=history,
+        charts=charts,
         ingest=ingest,
         grants=_grants(settings, parts),
         watch=watch,
@@ -233,6 +236,7 @@ def training_agent(
     parts: Parts,
     callers: CallersDatabase,
     history: History,
+    charts: Charts,
     jobs: Jobs,
     datasets: Datasets,
     recipes: Recipes,
@@ -248,7 +252,7 @@ def training_agent(
         database.jobs,
         database.history,
         database.datasets,
-        history,
+        charts,
         handover,
         database.markers,
         clock,

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from eyebright.loops import dispatcher, outbox, retention, sweeper, webhooks
+from eyebright.loops import curves, dispatcher, outbox, retention, sweeper, webhooks
 from eyebright.loops.pulse import Pulse
 from eyebright.loops.tenure import Tenure
 from eyebright.ports.clock import Clock
@@ -20,7 +20,7 @@ from eyebright_wire.resources import HealthView
 
 log = structlog.stdlib.get_logger(__name__)
 
-NAMES: tuple[str, ...] = ("dispatcher", "sweeper", "outbox", "webhooks", "retention")
+NAMES: tuple[str, ...] = ("dispatcher", "sweeper", "outbox", "webhooks", "curves", "retention")
 DATABASE_SECONDS = 5.0
 CANCEL_AGAIN_SECONDS = 1.0
 
@@ -50,6 +50,7 @@ class Loops:
         self._database = database
         self._replica = replica
         self._news = Tenure(database.leases, clock, "news", replica)
+        self._curves = Tenure(database.leases, clock, "curves", replica)
         self._instruments = instruments
         self._pulses = {name: Pulse(name, clock.monotonic_ms()) for name in NAMES}
         self._counted = dict.fromkeys(NAMES, 0)
@@ -93,6 +94,7 @@ class Loops:
             "outbox": outbox.run(services.relay, pulses["outbox"], clock, news.outbox, self._news.held),
             # With the outbox: progress that is held back is known to who was told of it alone.
             "webhooks": webhooks.run(services.telling, services.deliverer, pulses["webhooks"], clock, self._news.held),
+            "curves": curves.run(services.charts, pulses["curves"], clock, self._curves.held),
             "retention": retention.run(
                 (services.uploads.expire, services.models.clear, services.deliveries.expire), pulses["retention"], clock
             ),
@@ -115,6 +117,7 @@ class Loops:
     async def _give_back(self) -> None:
         try:
             async with asyncio.timeout(DATABASE_SECONDS):
-                await self._news.release()
+                for tenure in (self._news, self._curves):
+                    await tenure.release()
         except Exception as error:
             log.warning("a lease could not be given back; it runs out", problem=f"{type(error).__name__}: {error}")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from eyebright.services.charts import Charts
 from eyebright.services.datasets import Datasets
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.exports import Exports
@@ -37,6 +38,7 @@ class Services:
     jobs: Jobs
     preflights: Preflights
     history: History
+    charts: Charts
     ingest: Ingest
     grants: Grants
     watch: Watch

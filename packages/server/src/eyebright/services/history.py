@@ -1,26 +1,21 @@
 """What a job has said and left so far."""
 
-import asyncio
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from eyebright.core.records import Checkpoint, StoredEvent
+from eyebright.core.records import Checkpoint
 from eyebright.errors import NotFound, Way, model_deleted
 from eyebright.ports.executor import Executor
 from eyebright.ports.jobs import JobHistory, JobStore
 from eyebright.ports.objects import ObjectStore, attempt_prefix
 from eyebright.ports.registry import ModelStore
 from eyebright.services.views import checkpoint_view, event_view
-from eyebright_wire.events import EventKind, Progress
 from eyebright_wire.resources import (
     ArtifactView,
     CheckpointView,
     EventView,
     LogChunk,
-    MetricPoint,
-    MetricSeries,
     Page,
 )
 from eyebright_wire.runs import Handle
@@ -29,14 +24,6 @@ from eyebright_wire.runs import Handle
 LOG_CHUNK = 256 * 1024
 #: Where the log of each further attempt begins for who reads all as one: no log is as large, and JavaScript counts so far.
 ATTEMPT_SPAN = 1 << 40
-#: Events that are read at once for the curves.
-METRICS_PAGE = 2000
-#: Of a metric in one answer: more than a chart has pixels. A job of a day reports some 100,000.
-POINTS = 5000
-PROGRESS = frozenset({str(EventKind.PROGRESS)})
-
-#: Metric → step → its newest value.
-Series = defaultdict[str, dict[int, MetricPoint]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +67,6 @@ class History:
         page = found[:limit]
         more = str(page[-1].position) if len(found) > limit else None
         return Page[EventView](items=tuple(event_view(event) for event in page), next=more)
-
-    async def metrics(self, job_id: str, most: int = POINTS) -> tuple[MetricSeries, ...]:
-        """Each metric over time, in `most` evenly chosen points or fewer. Where a later attempt trained the same step again,
-        its value replaces the earlier one."""
-        await self._store.get(job_id)
-        series: Series = defaultdict(dict)
-        after = 0
-        while page := await self._history.events(job_id, after, METRICS_PAGE, PROGRESS):
-            after = page[-1].position
-            await asyncio.to_thread(_plot, page, series)  # a day of progress is a second of parsing
-        return tuple(
-            MetricSeries(name=name, points=_thinned([points[step] for step in sorted(points)], most))
-            for name, points in sorted(series.items())
-        )
 
     async def checkpoints(self, job_id: str) -> tuple[CheckpointView, ...]:
         """Those that are still there, newest first: a trainer keeps the best one and the newest few.
@@ -212,21 +185,6 @@ class History:
             if len(text) >= LOG_CHUNK:
                 break
         return text[:LOG_CHUNK]
-
-
-def _plot(events: Sequence[StoredEvent], series: Series) -> None:
-    for event in events:
-        said = Progress.model_validate(event.data)
-        for name, value in said.metrics.items():
-            series[name][said.step] = MetricPoint(epoch=said.epoch, step=said.step, at_ms=event.at_ms, value=value)
-
-
-def _thinned(points: Sequence[MetricPoint], most: int) -> tuple[MetricPoint, ...]:
-    """The first and the last are kept."""
-    if len(points) <= most:
-        return tuple(points)
-    stride = (len(points) - 1) / (most - 1)
-    return tuple(points[round(number * stride)] for number in range(most))
 
 
 def _whole_characters(text: bytes) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from typing import Any
 
+from eyebright.core.curves import Curves
 from eyebright.core.job import Attempt, Job, Run
 from eyebright.core.kept_upload import KeptUpload
 from eyebright.core.lifecycle import TRANSITIONS
@@ -42,6 +43,7 @@ from eyebright.errors import (
     no_parked,
     no_version,
 )
+from eyebright.ports.curves import STRIDE
 from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
 from eyebright.ports.parked import MOST
 from eyebright.stores.memory_leases import MemoryLeases
@@ -68,6 +70,7 @@ class State:
     artifacts: MutableMapping[tuple[str, str], Artifact] = field(default_factory=dict[tuple[str, str], Artifact])
     models: MutableMapping[str, Model] = field(default_factory=dict[str, Model])
     aliases: MutableMapping[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    curves: MutableMapping[str, Curves] = field(default_factory=dict[str, Curves])
     outbox: MutableMapping[tuple[str, int], Message] = field(default_factory=dict[tuple[str, int], Message])
     deliveries: MutableMapping[str, int] = field(default_factory=dict[str, int])
     inbox: MutableMapping[tuple[str, str], Receipt] = field(default_factory=dict[tuple[str, str], Receipt])
@@ -97,6 +100,7 @@ class MemoryDatabase:
         lock = asyncio.Lock()
         self.jobs = MemoryJobs(self.state, lock)
         self.history = MemoryHistory(self.state)
+        self.curves = MemoryCurves(self.state)
         self.outbox = MemoryOutbox(self.state)
         self.markers = MemoryMarkers(self.state)
         self.leases = MemoryLeases()
@@ -265,6 +269,27 @@ class MemoryHistory:
 
     async def attempts(self, job_id: str) -> list[Attempt]:
         return _of(self._state.attempts, job_id)
+
+
+class MemoryCurves:
+    """CurveStore."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def get(self, job_id: str) -> Curves:
+        return self._state.curves.get(job_id, Curves())
+
+    async def keep(self, job_id: str, curves: Curves, before: int) -> bool:
+        if (known := self._state.curves.get(job_id)) and known.position != before:
+            return False
+        self._state.curves[job_id] = curves
+        return True
+
+    async def behind(self, limit: int) -> Sequence[str]:
+        kept = {job_id: curves.position for job_id, curves in self._state.curves.items()}
+        long = (job for job in self._state.jobs.values() if job.events // STRIDE * STRIDE > kept.get(job.id, 0))
+        return [job.id for job in islice(long, limit)]
 
 
 class MemoryOutbox:

@@ -10,13 +10,20 @@ from eyebright.doors.http.files import BYTES, file_answer
 from eyebright.doors.http.paths import API, FilePath, JobId
 from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.problems import refusals
-from eyebright.services.history import POINTS
+from eyebright.services.charts import POINTS
 from eyebright_wire.resources import ArtifactView, CheckpointView, LogChunk, MetricSeries
 
 router = APIRouter(prefix=API, tags=["jobs"], route_class=NativeRoute)
 
 Offset = Annotated[int, Query(ge=0, le=2**53, description="`next_offset` of the chunk before")]
-Points = Annotated[int, Query(ge=2, le=100_000, description="Of each metric; of more, so many are chosen evenly")]
+Points = Annotated[
+    int,
+    Query(
+        ge=2,
+        le=100_000,
+        description="Of each metric at most; of more, those that show its course, with its lowest and highest values",
+    ),
+]
 Attempt = Annotated[int | None, Query(ge=1, le=2**31, description="Default: the newest")]
 
 
@@ -29,7 +36,7 @@ async def get_logs(job_id: JobId, verbs: Verbs, offset: Offset = 0, attempt: Att
     "/jobs/{job_id}/metrics", operation_id="get_metrics", summary="Read each metric over time", responses=refusals(404)
 )
 async def get_metrics(job_id: JobId, verbs: Verbs, points: Points = POINTS) -> tuple[MetricSeries, ...]:
-    return await verbs.history.metrics(job_id, points)
+    return await verbs.charts.metrics(job_id, points)
 
 
 @router.get(

@@ -56,7 +56,7 @@ _NEXT = "`next` of the page before"
 After = Annotated[str | None, Field(max_length=200, description=_NEXT)]
 AfterJob = Annotated[str | None, Field(max_length=200, pattern="^job_", description=_NEXT)]
 AfterModel = Annotated[str | None, Field(max_length=200, pattern="^mdl_", description=_NEXT)]
-Points = Annotated[int, Field(ge=2, le=200, description="Of each metric; of more, so many are chosen evenly")]
+Points = Annotated[int, Field(ge=2, le=200, description="Of each metric at most; of more, those that show its course")]
 Offset = Annotated[int, Field(ge=0, le=2**53, description="`next_offset` of the part before")]
 Lines = Annotated[int, Field(ge=1, le=200)]
 Seconds = Annotated[float, Field(ge=0, le=600, description="Answer after so long though the job has not ended")]
@@ -159,7 +159,7 @@ class Reading:
     @tool("monitor", "Read a job's metrics")
     async def read_metrics(self, job_id: JobId, points: Points = 50) -> Told[Curves]:
         """Each metric over time, as [epoch, step, value]; in fewer `points` if there are many metrics."""
-        series = await self._services.history.metrics(job_id, points)
+        series = await self._services.charts.metrics(job_id, points)
         curves = Curves(metrics={each.name: tuple((p.epoch, p.step, p.value) for p in each.points) for each in series})
         while not fits(curves) and any(len(curve) > 2 for curve in curves.metrics.values()):
             curves = Curves(metrics={name: (*curve[:-1:2], curve[-1]) for name, curve in curves.metrics.items()})

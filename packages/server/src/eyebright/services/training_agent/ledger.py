@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from eyebright.core.callers import CallersModel, LogLine, row_id
+from eyebright.core.curves import MOST
 from eyebright.core.job import Job
 from eyebright.core.records import Message
 from eyebright.errors import Conflict, NotFound, NotHandedOver, StorageFull, Unavailable
@@ -19,8 +20,8 @@ from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore, Markers
 from eyebright.ports.registry import DatasetStore
+from eyebright.services.charts import Charts
 from eyebright.services.errands import Errands
-from eyebright.services.history import History
 from eyebright.services.jobs import IMPORT
 from eyebright.services.orders import report_of
 from eyebright.services.training_agent import story
@@ -46,7 +47,7 @@ class Ledger:
         store: JobStore,
         events: JobHistory,
         datasets: DatasetStore,
-        history: History,
+        charts: Charts,
         handover: Handover,
         markers: Markers,
         clock: Clock,
@@ -58,7 +59,7 @@ class Ledger:
         self._store = store
         self._events = events
         self._datasets = datasets
-        self._history = history
+        self._charts = charts
         self._handover = handover
         self._markers = markers
         self._clock = clock
@@ -219,7 +220,9 @@ class Ledger:
 
     async def _losses(self, job: Job) -> list[float]:
         """The last of each epoch."""
-        points = [point for each in await self._history.metrics(job.id) if each.name == "loss" for point in each.points]
+        points = [
+            point for each in await self._charts.metrics(job.id, MOST) if each.name == "loss" for point in each.points
+        ]
         return list({point.epoch: point.value for point in points}.values())
 
     async def note(self, project_id: str, status: str, message: str) -> None:

@@ -6,6 +6,7 @@ from typing import Self
 from eyebright.settings import PostgresSettings
 from eyebright.stores.sql import migrations
 from eyebright.stores.sql.copies import SqlCopies
+from eyebright.stores.sql.curves import SqlCurves
 from eyebright.stores.sql.engine import Engine, connect
 from eyebright.stores.sql.history import SqlHistory
 from eyebright.stores.sql.jobs import SqlJobs
@@ -26,6 +27,7 @@ class Database:
         self.engine = engine
         self.jobs = SqlJobs(engine)
         self.history = SqlHistory(engine)
+        self.curves = SqlCurves(engine)
         self.outbox = SqlOutbox(engine)
         self.markers = SqlMarkers(engine)
         self.leases = SqlLeases(engine)

@@ -27,6 +27,7 @@ from sqlalchemy import (
     text,
 )
 
+from eyebright.ports.curves import STRIDE
 from eyebright_wire.jobs import FINAL_STATES, OWN_TRAINERS, JobState
 
 metadata = MetaData(
@@ -185,6 +186,8 @@ attempts = Table(
     postgresql_with={"fillfactor": 70},
 )
 
+_MILESTONE = f"position % {STRIDE} = 0"
+
 # No foreign key: the trigger looks at the attempt more closely than one would, and a key would lock its row once more.
 events = Table(
     "events",
@@ -198,6 +201,24 @@ events = Table(
     Column("data", Text, nullable=False),
     PrimaryKeyConstraint("job_id", "attempt", "seq"),
     UniqueConstraint("job_id", "position", name="ux_events_position"),
+    Index(
+        "ix_events_milestones",
+        *("job_id", "position"),
+        sqlite_where=text(_MILESTONE),
+        postgresql_where=text(_MILESTONE),
+    ),
+    sqlite_strict=True,
+)
+#: As the index has it: with a parameter instead of a number SQLite would not see that it serves.
+MILESTONE = text(f"events.{_MILESTONE}")
+
+curves = Table(
+    "curves",
+    metadata,
+    Column("job_id", Id, ForeignKey("jobs.id"), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("data", Text, nullable=False),
     sqlite_strict=True,
 )
 
