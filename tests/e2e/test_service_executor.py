@@ -10,7 +10,7 @@ from harness.live import LiveServer, pets
 from harness.training_service import TrainingService, free_port, training_service
 
 from eyebright.client import Client
-from eyebright_wire.jobs import JobRequest, JobState
+from eyebright_wire.jobs import JobRequest, JobState, PreflightRequest
 from eyebright_wire.resources import JobView
 
 SERVICE = "service:toy"
@@ -106,6 +106,26 @@ def test_a_trainer_that_is_killed_at_its_service_is_tried_again(tmp_path: Path) 
         job = ended_well(client, job_id)
         assert job.attempt == 2
         assert "worker_lost" in [change.reason for change in job.status_transitions]
+
+
+def test_a_server_without_trainers_has_those_of_its_services(tmp_path: Path) -> None:
+    """It remembers them, so that it takes orders while its service is away."""
+    (tmp_path / "none").mkdir()
+    with service(tmp_path / "service") as there:
+        alone = {**variables(there), "EYEBRIGHT_EXECUTORS": SERVICE, "EYEBRIGHT_TRAINERS_DIR": str(tmp_path / "none")}
+        with LiveServer(tmp_path / "server", **alone) as live, Client(settings=live.settings) as client:
+            (toy,) = [view for view in client.trainers() if view.installed]
+            assert (toy.name, toy.executors) == ("toy", (SERVICE,))
+            data = client.import_dataset(pets(tmp_path / "pets")).id
+            told = client.preflight(PreflightRequest(dataset=data))
+            assert (told.trainer, told.executor, told.ok) == ("toy", SERVICE, True)
+            assert "place_unknown" in [finding.code for finding in told.findings]
+        there.kill()
+        with LiveServer(tmp_path / "server", **alone) as live, Client(settings=live.settings) as client:
+            job_id = client.submit(JobRequest(dataset=data, config={"epochs": 1})).id
+            assert client.job(job_id).executor == SERVICE
+            there.start()
+            ended_well(client, job_id)
 
 
 @pytest.mark.parametrize("executors", ["local,service:toys", "local,service"])

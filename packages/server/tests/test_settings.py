@@ -376,6 +376,82 @@ def test_every_other_name_is_that_of_a_setting_and_an_empty_one_is_none(monkeypa
     assert Settings().training_agent.supabase_url is None
 
 
+OF_A_PLATFORM = {
+    "DATABASE_URL": "postgresql://db/platform",
+    "S3_ENDPOINT": "http://minio:9000",
+    "BUCKET_NAME": "theirs",
+    "BACKEND_BASE_URL": "http://backend:8000/",
+    "TRAINING_MODE": "subprocess",
+}
+
+
+@pytest.mark.parametrize("name", OF_A_PLATFORM)
+def test_a_platforms_general_names_count_for_nothing_without_its_service(monkeypatch, name):
+    without = Settings()
+    monkeypatch.setenv(name, OF_A_PLATFORM[name])
+    assert Settings() == without
+    assert unknown_variables() == {}
+
+
+def test_a_platforms_variables_are_understood_beside_its_service(monkeypatch):
+    for name, value in {**OF_A_PLATFORM, "TRAINER_SERVICE_URL": "http://ultralytics:8001/"}.items():
+        monkeypatch.setenv(name, value)
+    found = Settings()
+    assert found.services.addresses == {"trainer": "http://ultralytics:8001"}
+    assert found.executors == ("local", "service:trainer")
+    assert found.database == "postgresql://db/platform"
+    assert (found.storage.place, found.storage.endpoint) == ("s3://theirs/eyebright", "http://minio:9000")
+    assert found.sources.s3_endpoint == "http://minio:9000"
+    assert found.public_url == "http://backend:8000"
+    monkeypatch.setenv("EYEBRIGHT_EXECUTORS", "service:trainer")
+    assert Settings().executors == ("service:trainer",), "our own name goes before"
+
+
+@pytest.mark.parametrize(
+    ("mode", "executors"),
+    [
+        ("", ("service:trainer", "local")),
+        ("Subprocess", ("local", "service:trainer")),
+        ("kubernetes", ("kubernetes", "service:trainer", "local")),
+    ],
+)
+def test_a_platforms_mode_says_where_its_trainings_run_first(monkeypatch, mode, executors):
+    monkeypatch.setenv("TRAINER_SERVICE_URL", "http://ultralytics:8001")
+    monkeypatch.setenv("TRAINING_MODE", mode)
+    assert Settings().executors == executors
+
+
+def test_a_platform_that_names_a_store_keeps_its_data_in_its_usual_bucket(monkeypatch):
+    monkeypatch.setenv("TRAINER_SERVICE_URL", "http://ultralytics:8001")
+    assert Settings().storage.place is None
+    monkeypatch.setenv("S3_ENDPOINT", "http://minio:9000")
+    assert Settings().storage.place == "s3://vision-platform/eyebright"
+
+
+def test_services_that_are_named_our_way_leave_a_platforms_names_aside(monkeypatch):
+    monkeypatch.setenv("TRAINER_SERVICE_URL", "http://ultralytics:8001")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/platform")
+    monkeypatch.setenv("EYEBRIGHT_SERVICES__URLS", "gpus=http://gpu-box:8001")
+    found = Settings()
+    assert found.services.addresses == {"gpus": "http://gpu-box:8001"}
+    assert (found.executors, found.database_url) == (("local",), None)
+
+
+def test_a_wrong_address_of_a_platforms_service_is_told_by_its_own_name(monkeypatch):
+    monkeypatch.setenv("TRAINER_SERVICE_URL", "ultralytics:8001")
+    with pytest.raises(InvalidRequest, match=r"^TRAINER_SERVICE_URL is 'trainer=ultralytics:8001': expected http"):
+        Settings()
+
+
+def test_a_file_of_a_platforms_names_is_taken_beside_its_service_only(env_file):
+    lines = [f"{name}={value}" for name, value in OF_A_PLATFORM.items()]
+    assert adopt(env_file(*lines)).taken == ()
+    assert set(adopt(env_file(*lines, "TRAINER_SERVICE_URL=http://x:8001")).taken) == {
+        *OF_A_PLATFORM,
+        "TRAINER_SERVICE_URL",
+    }
+
+
 @pytest.mark.parametrize("name", ["GCP_BUCKET_NAME", "BATCH_SIZE", "DEFAULT_EPOCHS", "DEFAULT_LEARNING_RATE"])
 def test_what_any_program_may_be_called_by_stops_nobody_without_callers(monkeypatch, name):
     without = Settings()

@@ -156,7 +156,10 @@ class FakeCatalog:
     async def list(self) -> Sequence[TrainerView]:
         return [_view(manifest) for manifest in self.manifests.values()]
 
-    async def environment(self, name: str) -> Environment:
+    async def environment(self, name: str, executor: str | None = None) -> Environment:
+        return await self.here(name)
+
+    async def here(self, name: str) -> Environment:
         if name not in self.manifests:
             raise NotFound(f"there is no trainer called {name!r}; known: {', '.join(self.manifests)}")
         manifest = self.manifests[name]

@@ -167,7 +167,7 @@ async def uninstalled(site: Site, patched: pytest.MonkeyPatch, *, stale: bool) -
     async def installed() -> list[Environment]:
         return []
 
-    async def environment(name: str) -> Environment:
+    async def environment(name: str, executor: str | None = None) -> Environment:
         raise (TrainerUnavailable if stale else TrainerMissing)(problem)
 
     patched.setattr(site.parts.catalog, "list", listed)

@@ -92,7 +92,9 @@ class JobRequest(RequestModel):
         default_factory=dict, description="Overrides on the recipe; unknown keys are refused"
     )
     priority: int = Field(default=0, ge=-100, le=100, description="Higher runs first")
-    executor: str = "local"
+    executor: str | None = Field(
+        default=None, description="Where to run it; default: the first of the server's places that has the trainer"
+    )
     max_duration_seconds: int | None = Field(
         default=None,
         ge=1,

@@ -131,7 +131,7 @@ class PreflightFinding(WireModel):
         description="With an error the order would be refused, or fail for certain"
     )
     code: str = Field(
-        description="As the order would be refused with; of a warning: disk_full, out_of_memory or idle_setting"
+        description="As the order would be refused with; of a warning: disk_full, out_of_memory, idle_setting or place_unknown"
     )
     message: str
     field: str = ""
@@ -188,6 +188,7 @@ class Preflight(WireModel):
     model: str = ""
     config: dict[str, Any] = Field(default_factory=dict, description="Every setting with its value")
     dataset_version: str = ""
+    executor: str = Field(default="", description="Where it would run")
     classes: tuple[str, ...] = ()
     images: dict[str, int] = Field(default_factory=dict, description="Of each split")
     findings: tuple[PreflightFinding, ...] = ()
@@ -437,6 +438,7 @@ class TrainerView(WireModel):
     )  # task -> models, which are told once it is installed
     aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="What else a task is called")
     environment: str = ""  # where it is, or would be
+    executors: tuple[str, ...] = Field(default=(), description="Places to run that have it; the first is the default")
     problem: str = ""  # why it cannot be used, and what to do
     stale: bool = Field(
         default=False, description="Its environment is there, and must be installed anew before it can be used"

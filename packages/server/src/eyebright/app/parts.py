@@ -51,6 +51,7 @@ class Parts:
 @asynccontextmanager
 async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]:
     """The adapters that the settings ask for."""
+    from eyebright.catalog.served import ServedCatalog
     from eyebright.catalog.trainers import CatalogSettings, TrainerCatalog
     from eyebright.executors.local import LocalExecutor
     from eyebright.executors.prediction import ChildProcessPredictor, PredictionSettings
@@ -64,11 +65,14 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
         name: plugins.load(SUBSCRIBERS, name)(instruments)
         for name in settings.subscribers or plugins.names(SUBSCRIBERS)
     }
+    own = TrainerCatalog(sources, CatalogSettings(trainers_dir=settings.trainers_dir, environment=environment))
+    catalog = ServedCatalog(own, executors, settings.services_file)
     _empty(folder.folder(settings.uploads_dir.name))
     async with AsyncExitStack() as stack:
         objects = await stack.enter_async_context(object_store(settings, folder))
         for executor in executors.values():
             stack.push_async_callback(executor.close)
+        await stack.enter_async_context(catalog.listening())
         database = await Database.open(settings.database, settings.postgres)
         stack.push_async_callback(database.close)
         await stack.enter_async_context(database.owned())
@@ -81,9 +85,7 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
             database=database,
             callers=callers,
             objects=objects,
-            catalog=TrainerCatalog(
-                sources, CatalogSettings(trainers_dir=settings.trainers_dir, environment=environment)
-            ),
+            catalog=catalog,
             executors=executors,
             imports=LocalExecutor.for_imports(settings),
             predictor=ChildProcessPredictor(PredictionSettings(environment=environment)),

@@ -56,7 +56,11 @@ class TrainerCatalog:
     async def list(self) -> Sequence[TrainerView]:
         return await asyncio.gather(*(self._view(project) for project in self._projects.values()))
 
-    async def environment(self, name: str) -> Environment:
+    async def environment(self, name: str, executor: str | None = None) -> Environment:
+        """All places to run that start trainers of this machine have the same."""
+        return await self.here(name)
+
+    async def here(self, name: str) -> Environment:
         project = self._project(name)
         await to_thread.run_sync(_must_be_installed, project)
         async with self._busy[name]:
@@ -81,9 +85,10 @@ class TrainerCatalog:
 
     async def check(self, name: str) -> CheckReport:
         """Let an installed trainer try itself out on the tiniest job, offline. Raises as `environment` does."""
-        environment = await self.environment(name)
-        settings = self._settings
-        done = await ask(environment.python, environment.module, "check", settings.environment, settings.check_seconds)
+        environment, settings = await self.here(name), self._settings
+        done = await ask(
+            self._project(name).python, environment.module, "check", settings.environment, settings.check_seconds
+        )
         return read_check(name, done.stdout, done.stderr)
 
     def _project(self, name: str) -> TrainerProject:

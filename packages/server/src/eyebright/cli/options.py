@@ -38,6 +38,9 @@ Parent = Annotated[
     str | None,
     typer.Option("--from", metavar="MODEL", help="Begin from a trained model: NAME@ALIAS, NAME@3, NAME or an id."),
 ]
+Executor = Annotated[
+    str | None, typer.Option(metavar="PLACE", help="Where to run. Default: the first place that has the trainer.")
+]
 JobName = Annotated[str | None, typer.Option(help="A name to remember the job by.")]
 Labels = Annotated[
     list[str] | None,

@@ -14,6 +14,7 @@ from eyebright.cli.importing import imported
 from eyebright.cli.listing import images_of, is_list
 from eyebright.cli.options import (
     Architecture,
+    Executor,
     JobName,
     Labels,
     MaxDuration,
@@ -143,6 +144,7 @@ def wanted(
     labels: Labels = None,
     priority: Priority = 0,
     max_duration: MaxDuration = None,
+    executor: Executor = None,
 ) -> PreflightRequest:
     """An order that names no data yet, from the options that say it. Raises InvalidRequest."""
     order = PreflightRequest(
@@ -154,6 +156,7 @@ def wanted(
         labels=labels_of(labels),
         priority=priority,
         max_duration_seconds=seconds_of(max_duration),
+        executor=executor,
     )
     return order if task is None else order.model_copy(update={"task": task})  # said, not only meant
 

@@ -92,6 +92,8 @@ class LocalExecutor:
         return await to_thread.run_sync(lambda: Room(self._runs_dir, _memory_left(self._cgroup), free_on(devices)))
 
     async def launch(self, spec: JobSpec, environment: Environment) -> Handle:
+        if environment.python is None:
+            raise TrainerUnavailable(f"trainer {environment.trainer!r} is not on this machine, where the job is to run")
         try:
             return await self._keeper.launch(spec, Program(environment.python, environment.module))
         except OSError as error:

@@ -47,8 +47,8 @@ class ChildProcessPredictor:
         return _answer(done, environment.trainer)
 
     async def _run(self, environment: Environment, model: Path, image: Path) -> "CompletedProcess[bytes]":
-        seconds = self._settings.timeout_seconds
-        command = [str(environment.python), "-m", environment.module, "predict", str(model), str(image)]
+        seconds, python = self._settings.timeout_seconds, _python(environment)
+        command = [str(python), "-m", environment.module, "predict", str(model), str(image)]
         try:
             with anyio.fail_after(seconds):
                 return await anyio.run_process(
@@ -60,13 +60,17 @@ class ChildProcessPredictor:
             ) from None
         except OSError as error:
             raise TrainerUnavailable(
-                f"cannot run {environment.python} ({error.strerror}): "
-                f"run `eyebright trainers install {environment.trainer}`"
+                f"cannot run {python} ({error.strerror}): run `eyebright trainers install {environment.trainer}`"
             ) from error
 
     def _variables(self, environment: Environment) -> dict[str, str]:
-        variables = child_environment(self._settings.environment, environment.python, threads=self._settings.threads)
+        variables = child_environment(self._settings.environment, _python(environment), threads=self._settings.threads)
         return {**variables, "MALLOC_ARENA_MAX": "2"}  # glibc reserves memory per thread and core otherwise
+
+
+def _python(environment: Environment) -> Path:
+    assert environment.python is not None, "who asks for a prediction takes the trainer as it is here"
+    return environment.python
 
 
 def _answer(done: "CompletedProcess[bytes]", trainer: str) -> PredictionAnswer:

@@ -24,6 +24,7 @@ from eyebright.ports.executor import Environment, Room
 from eyebright.settings import Settings
 from eyebright_wire.events import Event
 from eyebright_wire.jobs import JobSpec
+from eyebright_wire.manifest import TrainerManifest
 from eyebright_wire.model import WireModel
 from eyebright_wire.resources import ProblemDetails
 from eyebright_wire.runs import Handle, Liveness, Slot, Vital
@@ -115,6 +116,9 @@ class ServiceExecutor:
 
     async def room(self) -> Room:
         return Room()
+
+    async def describe(self) -> TrainerManifest:
+        return await self._ask("GET", "/describe", TrainerManifest)
 
     async def launch(self, spec: JobSpec, environment: Environment) -> Handle:
         if spec.callback_url is None:

@@ -12,9 +12,16 @@ class Catalog(Protocol):
         """Every registered trainer, installed or not."""
         ...
 
-    async def environment(self, name: str) -> Environment:
-        """An installed trainer. Raises NotFound (with the nearest name) or TrainerUnavailable (how to install it); of one that
-        was never installed, or no longer is, TrainerMissing."""
+    async def environment(self, name: str, executor: str | None = None) -> Environment:
+        """An installed trainer, as it is at that place to run; default: at the first one that has it.
+
+        Raises NotFound (with the nearest name) or TrainerUnavailable (how to install it); of one that was never installed, or no
+        longer is, TrainerMissing.
+        """
+        ...
+
+    async def here(self, name: str) -> Environment:
+        """As it is on this machine, whatever is trained where. Raises as `environment` does."""
         ...
 
     async def installed(self) -> Sequence[Environment]:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.events import Event
@@ -15,13 +15,14 @@ from eyebright_wire.runs import Handle, Liveness, Slot
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An installed trainer: the interpreter that can import it, and the hash of the lock it was made from."""
+    """A trainer that can be used: here, by the interpreter that can import it, or only elsewhere (`python` None)."""
 
     trainer: str
     module: str
-    python: Path
-    lock_sha256: str
+    python: Path | None
+    lock_sha256: str  # of the lock that it was made from; empty: not known
     manifest: TrainerManifest
+    executors: tuple[str, ...] = ("local",)  # where it can run, by their names; the first is the default
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,17 @@ class Executor(Protocol):
         ...
 
 
+@runtime_checkable
+class Describing(Protocol):
+    """An Executor that brings its own trainer."""
+
+    async def describe(self) -> TrainerManifest:
+        """What it can be ordered there. Raises Unavailable."""
+        ...
+
+
 class Predictor(Protocol):
     async def predict(self, environment: Environment, model: Path, image: bytes) -> PredictionAnswer:
-        """Scores or objects, best first, computed in a child process. Raises InvalidRequest for what is not an image."""
+        """Scores or objects, best first, computed in a child process. Raises InvalidRequest for what is not an image.
+        `environment` is of this machine."""
         ...

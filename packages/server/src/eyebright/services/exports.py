@@ -50,8 +50,8 @@ class Exports:
         view = model_view(model, await lineage(self._store, model))
         if export := _of_form(model, form):
             return ModelExport(model=view, export=export)
-        await self._check_form(model, form)
-        job = await self._under_way(model, form) or await self._insert(model, form, rerun_of)
+        executor = await self._check_form(model, form)
+        job = await self._under_way(model, form) or await self._insert(model, form, executor, rerun_of)
         return ModelExport(model=view, job=job_view(job))
 
     async def check(self, reference: str, form: str) -> ModelView:
@@ -69,10 +69,12 @@ class Exports:
             raise Conflict(f"{found.model.name}@{found.model.number} has {ended.resolved['format']} by now")
         return found.job
 
-    async def _check_form(self, model: Model, form: str) -> None:
+    async def _check_form(self, model: Model, form: str) -> str:
+        """Where it can be made."""
         environment = await self._catalog.environment(model.trainer)
         preflight.check_licence(environment.manifest, self._licence_deny)
         preflight.check_export(model.trainer, preflight.task_of(environment.manifest, model.task), form)
+        return environment.executors[0]
 
     async def _under_way(self, model: Model, form: str) -> Job | None:
         return next((job for job in await self._earlier(model, form) if not job.state.final), None)
@@ -81,11 +83,13 @@ class Exports:
         found = await self._jobs.find(JobQuery(kinds=frozenset({JobKind.EXPORT}), parent=model.id, limit=_LOOKED_AT))
         return [job for job in found if job.resolved["format"] == form]
 
-    async def _insert(self, model: Model, form: str, rerun_of: str | None) -> Job:
+    async def _insert(self, model: Model, form: str, executor: str, rerun_of: str | None) -> Job:
         """The how many-eth try it is makes the key, so that of two who ask at the same moment one is told of the other's."""
         settings = (await self._jobs.get(model.job_id)).job.resolved
         job = replace(
-            export_job(self._clock.new_id("job"), model, form, settings, self._clock.now_ms()), rerun_of=rerun_of
+            export_job(self._clock.new_id("job"), model, form, settings, self._clock.now_ms()),
+            executor=executor,
+            rerun_of=rerun_of,
         )
         key = f"{model.id}/{form}/{len(await self._earlier(model, form))}"
         async with self._jobs.transaction() as transaction:

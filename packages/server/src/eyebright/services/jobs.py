@@ -126,7 +126,7 @@ class Jobs:
             model=request.model or "",
             dataset_version=request.dataset,
             config=request.config,
-            executor=request.executor,
+            executor=request.executor or "",
             labels=request.labels,
             created_at_ms=now_ms,
         )
@@ -233,11 +233,11 @@ class Jobs:
         if old.kind is not JobKind.TRAINING or old.state is JobState.SUCCEEDED:
             return None
         source = old.id if await self._history.checkpoints(old.id) else old.resume_from
-        return source if source and await self._trainer_is_as_of(source, old.trainer) else None
+        return source if source and await self._trainer_is_as_of(source, old) else None
 
-    async def _trainer_is_as_of(self, job_id: str, trainer: str) -> bool:
+    async def _trainer_is_as_of(self, job_id: str, old: Job) -> bool:
         """A trainer of another version need not understand what it left."""
-        manifest = (await self._catalog.environment(trainer)).manifest
+        manifest = (await self._catalog.environment(old.trainer, old.executor)).manifest
         told = await self._history.events(job_id, 0, 1000, frozenset({str(EventKind.STARTED)}))
         return bool(told) and told[-1].data.get("versions", {}).get(manifest.name) == manifest.version
 
@@ -286,7 +286,7 @@ class Jobs:
         settled = await self._orders.settle(request)
         version = await self._orders.ready_version(request.dataset, settled)
         plan = Plan(settled.environment, settled.task, settled.model, settled.resolved.config, report_of(version))
-        forecast = await self._durations.forecast(plan.training(request.executor), at_once=True)
+        forecast = await self._durations.forecast(plan.training(settled.executor), at_once=True)
         return Job(
             id=self._clock.new_id("job"),
             name=request.name or f"{settled.model}-{version.dataset}",
@@ -297,13 +297,13 @@ class Jobs:
             config=settled.resolved.changes,
             resolved=settled.resolved.config,
             priority=request.priority,
-            executor=request.executor,
+            executor=settled.executor,
             max_duration_seconds=request.max_duration_seconds,
             labels=request.labels,
             licence=settled.environment.manifest.licence,
             parent=settled.parent,
             forecast=forecast if forecast and forecast.seconds is not None else None,
-            needs=await self._forecasts.needs(plan, request.executor),
+            needs=await self._forecasts.needs(plan, settled.executor),
             created_at_ms=self._clock.now_ms(),
         )
 

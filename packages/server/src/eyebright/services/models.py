@@ -120,7 +120,7 @@ class Models:
         """Scores, objects (best first) or the mask of one encoded image (JPEG, PNG, …), by the model's own trainer in a child.
         Raises InvalidRequest for a model that answers nothing about images."""
         model = await find(self._store, reference)
-        environment = await self._catalog.environment(model.trainer)
+        environment = await self._catalog.here(model.trainer)
         _require_answers(model, environment.manifest.task(model.task))
         folder = await self._folder(model)
         began = perf_counter()

@@ -23,9 +23,10 @@ Request = TypeVar("Request", bound=JobRequest)
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """An order's trainer, task, model and settings."""
+    """An order's trainer, task, model and settings, and where it is to run."""
 
     environment: Environment
+    executor: str
     task: TaskInfo
     model: str
     resolved: Resolved
@@ -67,7 +68,7 @@ class Orders:
         resolved = resolve(task, request.config, model)
         if parent:
             preflight.check_parent(parent, environment.trainer, task, model, resolved.config)
-        return Settled(environment, task, model, resolved, parent and parent.id)
+        return Settled(environment, self.place(request, environment), task, model, resolved, parent and parent.id)
 
     async def parent(self, request: JobRequest) -> Model | None:
         """The model to begin from, if one is named. Raises NotFound."""
@@ -78,9 +79,13 @@ class Orders:
         found = (view.task_called(called) for view in await self._catalog.list())
         return next((name for name in found if name), called)
 
-    def check_executor(self, executor: str) -> None:
-        if executor not in self._executors:
+    def check_executor(self, executor: str | None) -> None:
+        if executor is not None and executor not in self._executors:
             raise InvalidRequest(f"unknown executor {executor!r}.{nearest(executor, self._executors)}")
+
+    def place(self, request: JobRequest, environment: Environment) -> str:
+        """Where the order is to run."""
+        return request.executor or environment.executors[0]
 
     def check_licence(self, manifest: TrainerManifest) -> None:
         preflight.check_licence(manifest, self._licence_deny)
@@ -88,8 +93,12 @@ class Orders:
     async def environment(self, request: JobRequest) -> Environment:
         """The trainer that was named, or the first installed one that knows the task and the model and is not denied."""
         if request.trainer is not None:
-            return await self._catalog.environment(request.trainer)
-        installed = await self._catalog.installed()
+            return await self._catalog.environment(request.trainer, request.executor)
+        found = await self._first_able(request)
+        return found if request.executor is None else await self._catalog.environment(found.trainer, request.executor)
+
+    async def _first_able(self, request: JobRequest) -> Environment:
+        installed = [each for each in await self._catalog.installed() if request.executor in (None, *each.executors)]
         able = [environment for environment in installed if environment.manifest.task(request.task)]
         if not able:
             raise _nobody_can(request.task, await self._catalog.list(), self._licence_deny)

@@ -34,7 +34,7 @@ class Preflights:
     async def preflight(self, request: PreflightRequest, said: Callable[[EyebrightError], str] = str) -> Preflight:
         """Never raises for what is wrong with the order: that is what it answers, as it is `said` at the door."""
         found = _Found(said)
-        found.tried(lambda: self._orders.check_executor(request.executor))
+        request = self._somewhere(request, found)
         parent = await found.awaited(self._orders.parent(request))
         request = as_of(request, parent) if parent else request
         environment = await found.awaited(self._orders.environment(request))
@@ -48,15 +48,19 @@ class Preflights:
         report = version and report_of(version)
         disk: tuple[DiskForecast, ...] = ()
         memory = time = None
-        if environment and task and model and resolved and request.executor in self._executors:
+        executor = (self._orders.place(request, environment) if environment else request.executor) or ""
+        if environment and task and model and resolved and executor in self._executors:
             found.idle(resolved)
             plan = Plan(environment, task, model, resolved.config, report)
-            disk, memory = await self._forecasts.of(plan, request.executor)
-            time = await self._durations.forecast(plan.training(request.executor))
+            disk, memory = await self._forecasts.of(plan, executor)
+            time = await self._durations.forecast(plan.training(executor))
+            if environment.python is None:
+                found.elsewhere(executor)
         return Preflight(
             trainer=environment.trainer if environment else request.trainer or "",
             task=request.task,
             model=model or request.model or "",
+            executor=executor,
             config=dict(resolved.config) if resolved else {},
             dataset_version=version.id if version else "",
             classes=report.classes if report else (),
@@ -66,6 +70,11 @@ class Preflights:
             memory=memory,
             time=time,
         )
+
+    def _somewhere(self, request: PreflightRequest, found: "_Found") -> PreflightRequest:
+        """The order; where it names a place that there is not, without one, so that the rest can be looked at."""
+        known = found.tried(lambda: self._orders.check_executor(request.executor) or True)
+        return request if known else request.model_copy(update={"executor": None})
 
     def _task(self, environment: Environment, name: str) -> TaskInfo:
         self._orders.check_licence(environment.manifest)
@@ -107,6 +116,15 @@ class _Found:
     def idle(self, resolved: Resolved) -> None:
         for key, message in resolved.idle.items():
             self.findings.append(PreflightFinding(severity="warning", code="idle_setting", message=message, field=key))
+
+    def elsewhere(self, executor: str) -> None:
+        message = (
+            f"it would run at {executor}, and nothing is known here of that machine: neither whether its disk and its memory "
+            "have room for it, nor whether it answers now; /ready tells the last"
+        )
+        self.findings.append(
+            PreflightFinding(severity="warning", code="place_unknown", message=message, field="executor")
+        )
 
     def _refusals(self, error: EyebrightError) -> Iterator[PreflightFinding]:
         """Each thing that it names, or itself."""

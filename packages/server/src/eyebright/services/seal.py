@@ -106,7 +106,9 @@ class Seal:
         return {**job.resolved, **self._rules(job.resolved)} if job.kind is JobKind.IMPORT else dict(job.resolved)
 
     async def _environment(self, job: Job) -> Environment:
-        return self._importer if job.kind is JobKind.IMPORT else await self._catalog.environment(job.trainer)
+        return (
+            self._importer if job.kind is JobKind.IMPORT else await self._catalog.environment(job.trainer, job.executor)
+        )
 
     async def _grant(self, job: Job) -> DatasetGrant | None:
         """The data to train on; an import has none yet."""

@@ -18,6 +18,8 @@ from eyebright.settings.names import (
     CALLERS_DATABASE,
     CLIENTS,
     GENERIC,
+    PLATFORM,
+    PLATFORMS,
     alias_of,
     is_ours,
     mistyped,
@@ -29,6 +31,11 @@ from eyebright.settings.values import LEVELS, level
 _NAME = re.compile(r"\s*(?:export\s+)?(\w+)")
 
 
+#: What their one service is called here, and where they keep data unless they say otherwise. Below a prefix, because addresses of
+#: their own data sets in that bucket stay open.
+_SERVICE, _BUCKET, _PREFIX = "trainer", "vision-platform", "eyebright"
+
+
 class Aliases(PydanticBaseSettingsSource):
     """What the environment says by other names, as far as it says it to Eyebright."""
 
@@ -38,16 +45,41 @@ class Aliases(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         serves_callers = self._serves_callers()
-        for name, (section, key) in ALIASES.items():
-            if (value := os.environ.get(name)) and (serves_callers or name not in GENERIC) and not _is_no_level(name):
-                found.setdefault(section, {})[key] = value
-        return found
+        for name, (section, *key) in ALIASES.items():
+            if name == PLATFORM or name in PLATFORMS or not (value := os.environ.get(name)):
+                continue
+            if (serves_callers or name not in GENERIC) and not _is_no_level(name):
+                found.setdefault(section, {})[key[0]] = value
+        return found | platform(os.environ) if self._serves_a_platform() else found
+
+    def _serves_a_platform(self) -> bool:
+        """Its service is set by their name for it, and not by ours."""
+        said: object = self.current_state.get("services")
+        return bool(os.environ.get(PLATFORM)) and not (isinstance(said, dict) and "urls" in said)
 
     def _serves_callers(self) -> bool:
         """Whether a database of callers is set, by any of its names or by whoever makes the settings."""
         said: object = self.current_state.get("training_agent")
         given = cast(dict[str, Any], said) if isinstance(said, dict) else {}
         return bool(os.environ.get("SUPABASE_URL")) or any(map(given.get, CALLERS_DATABASE))
+
+
+def platform(said: Mapping[str, str]) -> dict[str, Any]:
+    """What a Vision AI Training Platform's variables come to, its service's address among them. It trains at its service before
+    it trains on this machine, but for the mode `subprocess`; of another mode it is found out whether there is such a place."""
+    service, mode = f"service:{_SERVICE}", said.get("TRAINING_MODE", "").strip().lower()
+    first = {"": service, "subprocess": "local"}.get(mode, mode)
+    found: dict[str, Any] = {
+        "services": {"urls": f"{_SERVICE}={said[PLATFORM]}"},
+        "executors": tuple(dict.fromkeys((first, service, "local"))),
+    }
+    if endpoint := said.get("S3_ENDPOINT"):
+        found["sources"] = {"s3_endpoint": endpoint}
+        found["storage"] = {"endpoint": endpoint}
+    if endpoint or said.get("BUCKET_NAME"):
+        found.setdefault("storage", {})["place"] = f"s3://{said.get('BUCKET_NAME') or _BUCKET}/{_PREFIX}"
+    others = {"public_url": "BACKEND_BASE_URL", "database_url": "DATABASE_URL"}
+    return found | {setting: said[name] for setting, name in others.items() if said.get(name)}
 
 
 def _is_no_level(name: str) -> bool:
@@ -93,7 +125,8 @@ def _said(file: Path) -> Mapping[str, str]:
 
 
 def _adoptable(said: Mapping[str, str]) -> Adopted:
-    taken = (name for name in said if is_ours(name) and name not in CLIENTS and name not in os.environ)
+    beside = {*said, *os.environ}
+    taken = (name for name in said if is_ours(name, beside) and name not in CLIENTS and name not in os.environ)
     return Adopted(tuple(sorted(taken)), _left(said))
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 PREFIX = "EYEBRIGHT_"
 #: Names that callers' deployments set already, and the settings that they are.
-ALIASES = {
+ALIASES: dict[str, tuple[str, ...]] = {
     "SUPABASE_URL": ("training_agent", "supabase_url"),
     "SUPABASE_KEY": ("training_agent", "supabase_key"),
     "GCP_BUCKET_NAME": ("training_agent", "bucket"),
@@ -15,9 +15,18 @@ ALIASES = {
     "DEFAULT_EPOCHS": ("training_agent", "epochs"),
     "DEFAULT_LEARNING_RATE": ("training_agent", "learning_rate"),
     "LOG_LEVEL": ("log", "level"),
+    "TRAINER_SERVICE_URL": ("services", "urls"),
+    "TRAINING_MODE": ("executors",),
+    "BACKEND_BASE_URL": ("public_url",),
+    "DATABASE_URL": ("database_url",),
+    "S3_ENDPOINT": ("storage", "endpoint"),
+    "BUCKET_NAME": ("storage", "place"),
 }
 #: Other programs' names too: they count only beside a database of callers.
 GENERIC = frozenset({"GCP_BUCKET_NAME", "BATCH_SIZE", "DEFAULT_EPOCHS", "DEFAULT_LEARNING_RATE"})
+#: The same of a Vision AI Training Platform, whose own name says where its training service is.
+PLATFORM = "TRAINER_SERVICE_URL"
+PLATFORMS = frozenset({"TRAINING_MODE", "BACKEND_BASE_URL", "DATABASE_URL", "S3_ENDPOINT", "BUCKET_NAME"})
 #: What says where that database is.
 CALLERS_DATABASE = frozenset({"database_url", "supabase_url"})
 #: Names that libraries of ours read by themselves.
@@ -55,7 +64,10 @@ def variable_at(location: tuple[int | str, ...]) -> str:
     return PREFIX + "__".join(str(part).upper() for part in location if isinstance(part, str))
 
 
-def is_ours(name: str) -> bool:
+def is_ours(name: str, beside: Collection[str] = ()) -> bool:
+    """Whether it means something to a server where those others are set."""
+    if name in PLATFORMS:
+        return PLATFORM in beside
     return name.startswith(PREFIX) or name in ALIASES or name in _OTHERS
 
 
@@ -65,8 +77,10 @@ def mistyped(names: Collection[str]) -> dict[str, str]:
     Names that other programs use too are looked for beside a database of callers only, where they count.
     """
     serves = any(name in names for name in ("SUPABASE_URL", *map(_of_callers, CALLERS_DATABASE)))
-    sought = [name for name in (*ALIASES, *sorted(_OTHERS)) if serves or name.startswith("SUPABASE_")]
-    near = {name: get_close_matches(name, sought, 1, _ALIKE) for name in sorted(names) if not is_ours(name)}
+    platforms = PLATFORMS if PLATFORM in names else frozenset[str]()
+    agents = [name for name in (*ALIASES, *sorted(_OTHERS)) if name not in PLATFORMS]
+    sought = [*(name for name in agents if serves or name.startswith(("SUPABASE_", PLATFORM))), *sorted(platforms)]
+    near = {name: get_close_matches(name, sought, 1, _ALIKE) for name in sorted(names) if not is_ours(name, names)}
     return {name: alike[0] for name, alike in near.items() if alike and alike[0] not in names}
 
 

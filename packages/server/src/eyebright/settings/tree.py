@@ -162,6 +162,11 @@ class Settings(BaseSettings):
         return self.data_dir / "runs"
 
     @property
+    def services_file(self) -> Path:
+        """What training services have last said of themselves."""
+        return self.data_dir / "services.json"
+
+    @property
     def uploads_dir(self) -> Path:
         """Emptied at each start: what is in it belongs to one request."""
         return self.data_dir / "uploads"
