@@ -1,15 +1,17 @@
 """A server and a training service, each a process of its own: work, death of either, and a service that is away."""
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from harness.live import LiveServer, pets
 from harness.training_service import TrainingService, free_port, training_service
 
-from eyebright.client import Client
+from eyebright.client import Client, running_server
 from eyebright_wire.jobs import JobRequest, JobState, PreflightRequest
 from eyebright_wire.resources import JobView
 
@@ -43,6 +45,21 @@ def ended_well(client: Client, job_id: str) -> JobView:
     return job
 
 
+def breaker(live: LiveServer) -> str:
+    """Its state, by the server's own metrics."""
+    server = running_server(live.settings)
+    assert server is not None
+    text = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {live.token}"}, trust_env=False).text
+    (state,) = re.findall(rf'eyebright_breaker{{executor="{SERVICE}",state="([a-z-]+)"}} 1', text)
+    return state
+
+
+def looked_at(live: LiveServer, there: TrainingService) -> dict[str, str]:
+    """What `eyebright doctor` finds of the service."""
+    checks = live.run("doctor", "--json", **variables(there)).document["checks"]
+    return next(check for check in checks if check["name"] == "services")
+
+
 def test_a_training_goes_through_a_service_though_both_are_killed(tmp_path: Path) -> None:
     with training_service(tmp_path / "service") as there:
         port = str(free_port())
@@ -74,8 +91,12 @@ def test_jobs_wait_for_a_service_that_is_away_and_are_not_charged_for_it(tmp_pat
             job_id = order(client, data, epochs=1)
             until(lambda: "cannot be reached" in client.job(job_id).message, "a word about the service")
             assert client.job(job_id).state is JobState.QUEUED
+            until(lambda: breaker(live) == "open", "the service to be left alone")
+            assert looked_at(live, there)["verdict"] == "warn"
             there.start()
             ended_well(client, job_id)
+            assert breaker(live) == "closed"
+            assert looked_at(live, there)["found"] == "toy: toy 0.1.0"
 
 
 def test_a_job_is_cancelled_at_its_service(tmp_path: Path) -> None:
@@ -111,7 +132,7 @@ def test_a_trainer_that_is_killed_at_its_service_is_tried_again(tmp_path: Path) 
 def test_a_server_without_trainers_has_those_of_its_services(tmp_path: Path) -> None:
     """It remembers them, so that it takes orders while its service is away."""
     (tmp_path / "none").mkdir()
-    with service(tmp_path / "service") as there:
+    with training_service(tmp_path / "service") as there:
         alone = {**variables(there), "EYEBRIGHT_EXECUTORS": SERVICE, "EYEBRIGHT_TRAINERS_DIR": str(tmp_path / "none")}
         with LiveServer(tmp_path / "server", **alone) as live, Client(settings=live.settings) as client:
             (toy,) = [view for view in client.trainers() if view.installed]

@@ -79,6 +79,7 @@ class Instruments:
     loop_failures: Counter
     requests: Histogram
     streams: Gauge
+    breaker: Gauge
     seen: dict[tuple[str, ...], Any] = field(default_factory=dict[tuple[str, ...], Any])
 
     @classmethod
@@ -121,6 +122,12 @@ class Instruments:
                 registry=registry,
             ),
             streams=Gauge("eyebright_http_open_requests", "Requests and streams under way", registry=registry),
+            breaker=Gauge(
+                "eyebright_breaker",
+                "1 for the state of a place's circuit breaker, 0 for the others",
+                ["executor", "state"],
+                registry=registry,
+            ),
         )
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:

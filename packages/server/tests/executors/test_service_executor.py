@@ -39,6 +39,7 @@ async def test_a_service_that_is_away_is_left_alone_and_then_tried_once(laborato
         with pytest.raises(ServiceUnavailable, match="cannot be reached") as away:
             await laboratory.launch(executor, "work")
     assert executor.slots() == ()
+    assert executor.state() == "open"
     assert executor.condition() == "open: did not answer 5 times, asked again in 5 s"
     assert away.value.wait_seconds == REST_MS / 1000
     laboratory.serve()
@@ -46,9 +47,10 @@ async def test_a_service_that_is_away_is_left_alone_and_then_tried_once(laborato
         await laboratory.launch(executor, "work")
     laboratory.clock.ms += REST_MS
     assert executor.condition() == "half-open: did not answer 5 times"
+    assert executor.state() == "half-open"
     assert len(executor.slots()) == 1
     await laboratory.launch(executor, "work")
-    assert executor.condition() is None
+    assert (executor.condition(), executor.state()) == (None, "closed")
     assert len(executor.slots()) == 4
 
 

@@ -11,9 +11,10 @@ from fastapi import FastAPI
 from eyebright.app.parts import Parts
 from eyebright.app.rules import declared
 from eyebright.app.verbs import compose
+from eyebright.core.breaker import STATES
 from eyebright.doors.door import Door, DoorContext, RunningDoor
 from eyebright.loops.running import Loops
-from eyebright.ports.executor import Executor
+from eyebright.ports.executor import Executor, Guarded
 from eyebright.services.announce import Announcer
 from eyebright.settings import Settings
 from eyebright.website import installed_doors, web
@@ -64,7 +65,15 @@ async def _measure(parts: Parts, turning: Loops) -> None:
     live = [run for run in runs if run.current]
     parts.instruments.live.set(len(live))
     parts.instruments.active.set(sum(kind_of(run.job.trainer) is JobKind.TRAINING for run in live))
+    _measure_breakers(parts)
     turning.measure()
+
+
+def _measure_breakers(parts: Parts) -> None:
+    for name, executor in parts.executors.items():
+        if isinstance(executor, Guarded):
+            for state in STATES:
+                parts.instruments.breaker.labels(name, state).set(executor.state() == state)
 
 
 @asynccontextmanager

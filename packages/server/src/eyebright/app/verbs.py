@@ -125,7 +125,9 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         sweep=sweep,
         releases=Releases(settings.projects),
         project_tree=project_tree,
-        platform_jobs=PlatformJobs(database.jobs, database.history, jobs, datasets, catalog, objects),
+        platform_jobs=PlatformJobs(
+            database.jobs, database.history, jobs, datasets, catalog, objects, base_url=base_url
+        ),
         publishing=publishing,
         relay=Relay(database.outbox, heard_by, clock),
         webhooks=webhooks,

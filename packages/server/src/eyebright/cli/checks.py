@@ -153,6 +153,8 @@ def trainers(settings: Settings) -> Check:
     installed = [f"{view.name} {view.version}" for view in views if view.installed]
     problems = [view.problem for view in views if not view.installed]
     broken = [view.problem for view in views if view.stale]
+    if not installed and settings.services.urls:
+        return ok(name="trainers", found="none here; training services bring theirs")
     if not installed:
         found = "none can be used" if broken else "none is installed"
         return fail(name="trainers", found=found, advice=next(iter([*broken, *problems]), ""))
@@ -231,6 +233,20 @@ def port(settings: Settings) -> Check:
     return ok(name="port", found=f"{settings.host}:{settings.port} is free")
 
 
+def services(settings: Settings) -> Check:
+    """Each training service, asked from here; whether it may call the server back, only a training tells."""
+    name = "services"
+    if not settings.services.urls:
+        return ok(name=name, found="none is set")
+    asked = asyncio.run(_asked(settings))
+    found = "; ".join(f"{service}: {said}" for service, (_, said) in asked.items())
+    if not all(good for good, _ in asked.values()):
+        return warn(
+            name=name, found=found, advice="jobs wait for a service that is away; start it, or correct its address"
+        )
+    return ok(name=name, found=found)
+
+
 CHECKS: dict[str, Callable[[Settings], Check]] = {
     "python": python,
     "settings": variables,
@@ -242,6 +258,7 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
     "trainers": trainers,
     "gpu": gpu,
     "server": server,
+    "services": services,
     "training agent": training_agent,
     "port": port,
 }
@@ -261,6 +278,23 @@ async def _problems_of_projects(settings: Settings) -> dict[str, str]:
     finally:
         await checks.close()
         await database.close()
+
+
+async def _asked(settings: Settings) -> dict[str, tuple[bool, str]]:
+    """Whether each answers, and what it offers or what is the matter."""
+    from eyebright.executors.service import ServiceExecutor
+
+    found: dict[str, tuple[bool, str]] = {}
+    for service in settings.services.addresses:
+        executor = ServiceExecutor.configured(settings, service)
+        try:
+            manifest = await executor.describe()
+            found[service] = True, f"{manifest.name} {manifest.version}"
+        except EyebrightError as error:
+            found[service] = False, error.message
+        finally:
+            await executor.close()
+    return found
 
 
 async def _looked_at(settings: Settings) -> tuple[str | None, str, int | None]:

@@ -1,9 +1,10 @@
 """A circuit breaker: after a row of failures an endpoint rests, and then one probe decides."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 State = Literal["closed", "open", "half-open"]
+STATES: tuple[State, ...] = get_args(State)
 
 #: Failures in a row that open it.
 THRESHOLD = 5

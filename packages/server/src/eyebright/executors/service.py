@@ -17,7 +17,7 @@ import httpx
 import structlog
 from pydantic import ValidationError
 
-from eyebright.core.breaker import Breaker
+from eyebright.core.breaker import Breaker, State
 from eyebright.errors import Conflict, EyebrightError, InvalidRequest, ServiceUnavailable, TrainerUnavailable
 from eyebright.ports.clock import Clock, SystemClock
 from eyebright.ports.executor import Environment, Room
@@ -106,6 +106,9 @@ class ServiceExecutor:
         again = (self._breaker.open_until_ms - now_ms) / 1000
         tried = f"did not answer {self._breaker.failures} times"
         return f"{self._breaker.state(now_ms)}: {tried}" + (f", asked again in {again:.0f} s" if again > 0 else "")
+
+    def state(self) -> State:
+        return self._breaker.state(self._clock.now_ms())
 
     def slots(self) -> Sequence[Slot]:
         """None of them while it rests; one, for a probe, while nobody knows how many it has."""

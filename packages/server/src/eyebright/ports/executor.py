@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from eyebright.core.breaker import State
 from eyebright_wire.answers import PredictionAnswer
 from eyebright_wire.events import Event
 from eyebright_wire.jobs import JobSpec
@@ -78,6 +79,13 @@ class Describing(Protocol):
     async def describe(self) -> TrainerManifest:
         """What it can be ordered there. Raises Unavailable."""
         ...
+
+
+@runtime_checkable
+class Guarded(Protocol):
+    """An Executor behind a circuit breaker."""
+
+    def state(self) -> State: ...
 
 
 class Predictor(Protocol):

@@ -6,7 +6,7 @@ from typing import Any
 
 from eyebright.core.callers import RESERVED
 from eyebright.core.job import Job
-from eyebright.core.platform_id import job_id_of
+from eyebright.core.platform_id import job_id_of, uuid_of
 from eyebright.core.records import Artifact
 from eyebright.core.resolve import nearest
 from eyebright.errors import ConfigInvalid, Conflict, NotFound, no_job
@@ -45,6 +45,7 @@ class PlatformJob:
     first: JobView
     training: JobView | None = None  # once the data have come
     checkpoint: str | None = None  # where its best weights lie, if that is a bucket
+    callback_url: str | None = None  # where whoever trains it may report
 
     @property
     def now(self) -> JobView:
@@ -67,6 +68,8 @@ class PlatformJobs:
         datasets: Datasets,
         catalog: Catalog,
         objects: ObjectStore,
+        *,
+        base_url: str,
     ) -> None:
         self._store = store
         self._history = history
@@ -74,6 +77,7 @@ class PlatformJobs:
         self._datasets = datasets
         self._catalog = catalog
         self._objects = objects
+        self._base_url = base_url  # by which trainers reach this server
 
     async def create(self, wish: Wish) -> PlatformJob:
         """Check an order and keep it until it is started. Raises what it would be refused for, but for its data: these are
@@ -83,7 +87,8 @@ class PlatformJobs:
             trainer=wish.trainer, task=await self._task(wish), model=wish.model, config=dict(wish.config), labels=said
         )
         order = DatasetImport(url=wish.source, train=train, labels={**said, FIRST: SOURCE})
-        return PlatformJob(await self._datasets.place(order, SOURCE, None, "", held=True))
+        placed = await self._datasets.place(order, SOURCE, None, "", held=True)
+        return PlatformJob(placed, callback_url=self._callback_url(placed.id))
 
     async def get(self, name: str) -> PlatformJob:
         """By its UUID or its native id. Raises NotFound."""
@@ -152,11 +157,14 @@ class PlatformJobs:
     def _one(
         self, first: Job, training: Job | None, positions: Mapping[str, int], made: Mapping[str, Sequence[Artifact]]
     ) -> PlatformJob:
-        view = job_view(first, positions.get(first.id))
+        view, callback_url = job_view(first, positions.get(first.id)), self._callback_url(first.id)
         if training is None:
-            return PlatformJob(view)
+            return PlatformJob(view, callback_url=callback_url)
         checkpoint = self._checkpoint(made.get(training.id, ()))
-        return PlatformJob(view, job_view(training, positions.get(training.id)), checkpoint)
+        return PlatformJob(view, job_view(training, positions.get(training.id)), checkpoint, callback_url)
+
+    def _callback_url(self, first_id: str) -> str:
+        return f"{self._base_url}/training/jobs/{uuid_of(first_id)}/callback"
 
     def _checkpoint(self, made: Sequence[Artifact]) -> str | None:
         """The best weights, or what a foreign trainer has named as its result."""

@@ -45,7 +45,7 @@ class PlatformJobView(BaseModel):
         description="The best weights of a completed job; null where objects are kept as files"
     )
     error: str | None = Field(description="Why it failed")
-    callback_url: str | None = Field(description="Where its trainer reports by requests; null: in another way")
+    callback_url: str | None = Field(description="Where whoever trains it may report how it stands")
     created_at: datetime
     updated_at: datetime = Field(description="Of its newest change of status")
 

@@ -37,7 +37,7 @@ def view_of(job: PlatformJob) -> PlatformJobView:
         metrics=_metrics(job.training),
         checkpoint_s3_uri=job.checkpoint if status == "completed" else None,
         error=(now.message or str(now.reason)) if status == "failed" else None,
-        callback_url=None,
+        callback_url=job.callback_url,
         created_at=_moment(first.created_at_ms),
         updated_at=_moment(max(_moments(first) + (_moments(job.training) if job.training else []))),
     )
