@@ -9,11 +9,12 @@ offer 1,600 such events a second, each stored as an event of its own. Both share
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -24,7 +25,7 @@ from benchmarks.ingest import measured, two_cores
 from benchmarks.server import ROOT, free_port
 from benchmarks.spread import say
 
-MLFLOW = "mlflow==3.18.0"
+MLFLOW = "mlflow==3.17.2"
 OF_MLFLOW = Figure(
     name="ingest_of_mlflow",
     unit="ratio",
@@ -48,7 +49,7 @@ def ingest_of_mlflow() -> Mapping[str, float]:
 @contextmanager
 def _mlflow(database: str) -> Iterator[str]:
     """Its server's URL, with as many workers as it chooses. Raises NotHere where it cannot be installed."""
-    command = [_uv(), "tool", "run", "--quiet", "--from", MLFLOW, "--with", "psycopg2-binary", "mlflow"]
+    command = [_uv(), "tool", "run", "--quiet", "--from", MLFLOW, "--with", "psycopg[binary]", "mlflow"]
     if subprocess.run([*command, "--version"], capture_output=True).returncode:
         raise NotHere(f"{MLFLOW} cannot be installed")
     port = free_port()
@@ -59,10 +60,12 @@ def _mlflow(database: str) -> Iterator[str]:
             stdout=log, stderr=log, cwd=folder, start_new_session=True,
         )  # fmt: skip
         try:
-            _until_ready(process, url := f"http://127.0.0.1:{port}")
+            if not _ready(process, url := f"http://127.0.0.1:{port}"):
+                raise RuntimeError(f"MLflow was not ready: {Path(folder, 'log').read_text()[-2000:]}")
             yield url
         finally:
-            os.killpg(process.pid, 9)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
 
 
@@ -71,15 +74,15 @@ def _uv() -> str:
     return str(found) if found.exists() else shutil.which("uv") or "uv"
 
 
-def _until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
+def _ready(process: "subprocess.Popen[bytes]", url: str) -> bool:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx.get(f"{url}/health", trust_env=False).is_success:
-                return
+                return True
         except httpx.TransportError:
             time.sleep(0.2)
-    raise NotHere(f"{MLFLOW} was not ready after {READY_SECONDS:g} s")
+    return False
 
 
 async def _rate(url: str, reporters: int) -> float:
