@@ -3,11 +3,13 @@
 import os
 import re
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from harness.line import line_to
 from harness.live import LiveServer, pets
 from harness.training_service import TrainingService, free_port, training_service
 
@@ -147,6 +149,29 @@ def test_a_server_without_trainers_has_those_of_its_services(tmp_path: Path) -> 
             assert client.job(job_id).executor == SERVICE
             there.start()
             ended_well(client, job_id)
+
+
+def test_a_training_that_is_cut_off_for_good_ends_with_all_its_events(tmp_path: Path) -> None:
+    """Its callbacks lead nowhere, and its service goes out of reach once it has begun."""
+    with training_service(tmp_path / "service") as there, ExitStack() as ways:
+        line = ways.enter_context(line_to(there.url))
+        cut = {
+            **variables(there),
+            "EYEBRIGHT_SERVICES__URLS": f"toy={line.url}",
+            "EYEBRIGHT_PUBLIC_URL": "http://127.0.0.1:9",
+            "EYEBRIGHT_JOBS__HEARTBEAT_SECONDS": "3",
+            "EYEBRIGHT_JOBS__LEASE_SECONDS": "30",
+        }
+        with LiveServer(tmp_path / "server", **cut) as live, Client(settings=live.settings) as client:
+            data = client.import_dataset(pets(tmp_path / "pets")).id
+            job_id = order(client, data, epochs=40, step_seconds=0.1)
+            until(lambda: client.job(job_id).state is JobState.STARTING, "its start")
+            until(lambda: list((tmp_path / "service").glob("runs/*/a1/spool.jsonl")), "its first word")
+            line.up.cuts += [line.up.passed] * 1000
+            ended_well(client, job_id)
+            told = [event.seq for event in client.events(job_id)]
+            assert told == list(range(1, len(told) + 1))
+            assert len(told) > 40
 
 
 @pytest.mark.parametrize("executors", ["local,service:toys", "local,service"])

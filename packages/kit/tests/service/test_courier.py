@@ -16,7 +16,8 @@ from eyebright_kit.service.line import Answer, Expects, Fenced, Rejected, Taken,
 from eyebright_kit.service.ticket import Notes, Ticket
 from eyebright_wire.callbacks import TrainingUpdate
 from eyebright_wire.events import Event
-from eyebright_wire.runs import Handle
+from eyebright_wire.left_spool import LeftSpool
+from eyebright_wire.runs import Handle, Liveness, Vital
 
 RUN = Handle("job_1", 1)
 KINDS = ("started", "progress", "progress", "failed")
@@ -50,7 +51,7 @@ def everything(update: TrainingUpdate) -> Answer:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LOOK_SECONDS", "ALIVE_SECONDS", "FIRST_REST_SECONDS", "LONGEST_REST_SECONDS"):
+    for name in ("LEAVE_SECONDS", "LOOK_SECONDS", "ALIVE_SECONDS", "FIRST_REST_SECONDS", "LONGEST_REST_SECONDS"):
         monkeypatch.setattr(couriers, name, 0.001)
 
 
@@ -70,12 +71,18 @@ def say(folder: Path, *kinds: str) -> None:
     (folder / "spool.jsonl").write_text("".join(f"{line}\n" for line in lines))
 
 
-async def work(folder: Path, listener: Listener, patience_seconds: float = 60) -> None:
+async def work(folder: Path, listener: Listener, patience_seconds: float = 60, spool_url: str | None = None) -> None:
     """As long as the courier works."""
     house = House(runs_dir=folder.parents[1], environment={}, manners=Manners(), log_limit_bytes=1 << 20)
     keeper = Keeper(house, lambda: 1_800_000_000_000, Cgroup())
     ticket = Ticket(
-        job_id="123", callback_url="http://x/", digest="d", slot=0, output="s3://bucket/", heartbeat_seconds=15
+        job_id="123",
+        callback_url="http://x/",
+        digest="d",
+        slot=0,
+        output="s3://bucket/",
+        heartbeat_seconds=15,
+        spool_url=spool_url,
     )
     courier = Courier(RUN, ticket, keeper, listener, lambda: 1_800_000_000_000, patience_seconds=patience_seconds)
     await asyncio.wait_for(courier.work(), 10)
@@ -145,6 +152,31 @@ async def test_one_whose_place_was_taken_says_no_more(folder: Path) -> None:
     await work(folder, listener)
     assert len(listener.heard) == 1
     assert told(folder)["over"] is True
+
+
+@pytest.mark.parametrize("answer", [Undelivered("away"), Rejected("HTTP 404")])
+async def test_what_nobody_hears_is_left_where_it_can_be_read(folder: Path, answer: Exception) -> None:
+    copy = folder / "there" / "spool.jsonl"
+    await work(folder, Listener(answer), patience_seconds=0.2, spool_url=copy.as_uri())
+    left = LeftSpool.parse(copy.read_bytes())
+    assert [event.kind for event in left.events] == list(KINDS)
+    assert left.liveness == Liveness(Vital.GONE, exit_code=1)
+
+
+async def test_who_is_heard_leaves_no_copy(folder: Path) -> None:
+    copy = folder / "there" / "spool.jsonl"
+    await work(folder, Listener(everything), spool_url=copy.as_uri())
+    assert not copy.exists()
+
+
+async def test_a_copy_that_cannot_be_left_keeps_nobody_from_telling(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "there").write_text("a file")
+    listener = Listener(*[Undelivered("away")] * 20, everything)
+    await work(folder, listener, spool_url=(folder / "there" / "spool.jsonl").as_uri())
+    assert told(folder)["over"] is True
+    assert caplog.text.count("cannot leave a copy") == 1
 
 
 async def test_who_keeps_no_numbers_hears_the_end_of_a_run_that_said_none(folder: Path) -> None:

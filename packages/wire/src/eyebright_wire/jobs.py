@@ -191,6 +191,11 @@ class JobSpec(WireModel):
     callback_url: str | None = Field(
         default=None, description="Where a training service that keeps this attempt tells of it"
     )
+    spool_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="Where that service puts a copy of the spool while nobody hears it: file:///… or a signed URL",
+    )
     events_url: str | None = None  # POST batches here; None = spool only
     token: str = Field(default="", repr=False)  # this attempt's own; good for nothing else
     heartbeat_seconds: float = 15.0

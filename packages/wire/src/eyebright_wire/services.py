@@ -1,6 +1,6 @@
 """What a training service is asked, and what it answers: one framework behind HTTP, each training in a process of its own."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -8,7 +8,7 @@ from eyebright_wire.callbacks import TrainingUpdate
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.model import Counted, Line, Whole, WireModel
-from eyebright_wire.runs import Vital
+from eyebright_wire.runs import Handle, Liveness, Vital
 
 _Address = Annotated[str, Field(min_length=1, max_length=4096)]
 
@@ -65,6 +65,23 @@ class RunReport(WireModel):
     out_of_memory: bool = False
     heartbeat: Heartbeat | None = None
     log_tail: str = ""
+
+    @classmethod
+    def of(cls, handle: Handle, liveness: Liveness) -> Self:
+        return cls(
+            name=f"{handle.job_id}-a{handle.attempt}",
+            job_id=handle.job_id,
+            attempt=handle.attempt,
+            vital=liveness.vital,
+            exit_code=liveness.exit_code,
+            out_of_memory=liveness.out_of_memory,
+            heartbeat=liveness.heartbeat,
+            log_tail=liveness.log_tail,
+        )
+
+    @property
+    def liveness(self) -> Liveness:
+        return Liveness(self.vital, self.exit_code, self.out_of_memory, self.heartbeat, self.log_tail)
 
 
 class RunReports(WireModel):

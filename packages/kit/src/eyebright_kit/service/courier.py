@@ -9,6 +9,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from eyebright_kit.keeping.keeper import Keeper
 from eyebright_kit.keeping.local_run import Resisting
+from eyebright_kit.service.left_behind import LeftBehind
 from eyebright_kit.service.line import Answer, Expects, Fenced, Rejected, Taken, Undelivered
 from eyebright_kit.service.spool_tail import SpoolTail
 from eyebright_kit.service.telling import ended_unsaid, is_last, words
@@ -25,12 +27,14 @@ from eyebright_wire.callbacks import TrainingStatus, TrainingUpdate
 from eyebright_wire.events import Event
 from eyebright_wire.run_directory import DATASET, FETCHED, SPOOL
 from eyebright_wire.runs import Handle, Liveness, Vital
-from eyebright_wire.services import DeadLetter
+from eyebright_wire.services import DeadLetter, RunReport
 
 #: A look at the spool is one stat; at the process, some reads of /proc.
 LOOK_SECONDS, ALIVE_SECONDS = 0.1, 1.0
 BATCH = 200
 FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 0.25, 30.0
+#: How often a copy of the spool is left while nobody hears it, if there is anything new; a heartbeat is.
+LEAVE_SECONDS = 5.0
 #: So long the last words of a run that is gone are tried; while it runs, what it says is tried for ever.
 PATIENCE_SECONDS = 24 * 3600.0
 _STOP_GRACE = timedelta(seconds=60)
@@ -80,6 +84,8 @@ class Courier:
         self._looked = self._beaten = 0.0
         self._given_up = False
         self._stopping: asyncio.Task[None] | None = None
+        self._left = LeftBehind(ticket.spool_url, self._directory.path) if ticket.spool_url else None
+        self._leaving: asyncio.Task[None] | None = None
 
     async def work(self) -> None:
         """Returns once the run is over and told, or cannot be told. Whatever goes wrong in between is logged and tried again."""
@@ -89,6 +95,7 @@ class Courier:
             if self._stopping is not None:
                 await self._stopping
         finally:
+            self._cease_leaving()
             await self._line.close()
 
     async def _step(self) -> None:
@@ -169,7 +176,9 @@ class Courier:
             reraise=True,
         )
         try:
-            return await retrying(self._posted, update)
+            answer: Answer = await retrying(self._posted, update)
+            self._cease_leaving()
+            return answer
         except Undelivered as error:
             raise Rejected(f"it could not be delivered for {self._patience_seconds:g} s: {error}") from None
 
@@ -195,6 +204,25 @@ class Courier:
         error = state.outcome.exception() if state.outcome else None
         level = logging.WARNING if state.attempt_number in (1, 10) else logging.DEBUG
         _log.log(level, "run %s: cannot tell (%s); trying again", self._handle.name, error)
+        if self._left is not None and self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave_copies(self._left))
+
+    async def _leave_copies(self, left: LeftBehind) -> None:
+        """For as long as nobody is told."""
+        while True:
+            await self._leave_copy(left)
+            await asyncio.sleep(LEAVE_SECONDS)
+
+    async def _leave_copy(self, left: LeftBehind) -> None:
+        with suppress(Resisting):  # the next one may tell how it ended
+            await self._look()
+        liveness = self._gone or Liveness(Vital.ALIVE, heartbeat=self._directory.heartbeat())
+        await to_thread.run_sync(left.leave, RunReport.of(self._handle, liveness))
+
+    def _cease_leaving(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
 
     def _require_gain(self, answer: Answer, update: TrainingUpdate) -> None:
         """An answer that leaves everything as it was is no answer: going on at once would only hammer."""
@@ -261,4 +289,6 @@ class Courier:
         )
         _log.error("run %s: nobody takes what it says (%s); see GET /dead", self._handle.name, reason)
         await to_thread.run_sync(self._notes.write_dead, letter)
+        if self._left is not None:
+            await self._leave_copy(self._left)
         self._given_up = True

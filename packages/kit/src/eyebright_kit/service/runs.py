@@ -107,10 +107,10 @@ class Runs:
 
     async def reports(self) -> list[RunReport]:
         handles = [handle for handle, _ in await to_thread.run_sync(lambda: list(self._tickets()))]
-        return [_report(handle, await self._liveness(handle)) for handle in handles]
+        return [await self.report(handle) for handle in handles]
 
     async def report(self, handle: Handle) -> RunReport:
-        return _report(handle, await self._liveness(handle))
+        return RunReport.of(handle, await self._liveness(handle))
 
     async def stop(self, handle: Handle, grace: timedelta) -> None:
         """Ask, wait, then kill; what was never started never will be. Raises Refused when something of it does not end."""
@@ -190,6 +190,7 @@ class Runs:
             slot=await self._free_slot(),
             output=spec.output.uri,
             heartbeat_seconds=spec.heartbeat_seconds,
+            spool_url=spec.spool_url,
             results=None if asked.spec else self._elsewhere.results_of(asked.job_id),
         )
 
@@ -307,19 +308,6 @@ def handle_of(name: str) -> Handle | None:
 
 def run_name(handle: Handle) -> str:
     return f"{handle.job_id}-a{handle.attempt}"
-
-
-def _report(handle: Handle, liveness: Liveness) -> RunReport:
-    return RunReport(
-        name=run_name(handle),
-        job_id=handle.job_id,
-        attempt=handle.attempt,
-        vital=liveness.vital,
-        exit_code=liveness.exit_code,
-        out_of_memory=liveness.out_of_memory,
-        heartbeat=liveness.heartbeat,
-        log_tail=liveness.log_tail,
-    )
 
 
 def _digest(asked: TrainingStart, spec: JobSpec) -> str:

@@ -30,6 +30,7 @@ class Ticket(WireModel):
     slot: int
     output: str
     heartbeat_seconds: float
+    spool_url: str | None = Field(default=None, repr=False)
     results: str | None = None  # where the platform that ordered it finds the result; None: an Eyebright ordered it
 
 

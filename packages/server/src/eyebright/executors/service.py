@@ -151,7 +151,7 @@ class ServiceExecutor:
             report = (await self._all()).get(handle) or await self._ask("GET", path, RunReport)
         except ServiceUnavailable:
             return Liveness(Vital.UNKNOWN)
-        return Liveness(report.vital, report.exit_code, report.out_of_memory, report.heartbeat, report.log_tail)
+        return report.liveness
 
     async def stop(self, handle: Handle, grace: timedelta) -> None:
         """A machine that does not come back is given up some time: its runs are fenced, and write below their own prefix."""

@@ -25,6 +25,7 @@ class Signing:
     key: str
     size_bytes: int | None = None
     sha256: str | None = None
+    seconds: int | None = None  # that it is to hold; None: as the operator says
 
 
 class ObjectStore(Protocol):

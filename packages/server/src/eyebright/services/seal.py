@@ -11,15 +11,18 @@ from eyebright.core.rehearsal import rehearsed, webhook_of
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.executor import Environment
 from eyebright.ports.jobs import JobHistory
-from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
+from eyebright.ports.objects import BLOBS, ObjectStore, Signing, attempt_prefix
 from eyebright.ports.registry import DatasetStore, ModelStore
 from eyebright_wire.artifacts import Grant
 from eyebright_wire.jobs import MODEL_FILES, DatasetGrant, JobKind, JobSpec, ModelGrant, Resources, ResumePoint
 from eyebright_wire.rehearsals import RehearsalOrder
+from eyebright_wire.run_directory import SPOOL
 from eyebright_wire.runs import Slot
 
 #: Older checkpoints offered for resuming, in case the newest ones turn out damaged.
 RESUME_POINTS = 5
+#: No signed URL holds longer, at Amazon or at Google.
+LONGEST_SECONDS = 7 * 86_400
 
 
 class Seal:
@@ -70,6 +73,7 @@ class Seal:
             resources=slot.resources if slot else Resources(),
             events_url=self._url(job, "events"),
             callback_url=self._callback_url(job),
+            spool_url=await self._spool_url(job) if environment.python is None else None,
             token=token,
             heartbeat_seconds=self._heartbeat_seconds,
             fetching=dict(self._fetching()) if environment.manifest.fetches else None,
@@ -154,6 +158,14 @@ class Seal:
     def _callback_url(self, job: Job) -> str | None:
         base = self._base_url()
         return f"{base}/training/jobs/{job.id}/callback?attempt={job.attempt}" if base else None
+
+    async def _spool_url(self, job: Job) -> str:
+        """For a place that may be cut off for as long as it trains."""
+        prefix = attempt_prefix(job.id, job.attempt)
+        if (uri := self._objects.grant(prefix).uri).startswith("file:"):
+            return uri + SPOOL
+        (url,) = await self._objects.signed([Signing("PUT", prefix + SPOOL, seconds=LONGEST_SECONDS)])
+        return url
 
     def _url(self, job: Job, what: str) -> str | None:
         """Where the attempt speaks to us."""

@@ -25,10 +25,12 @@ from eyebright.services.announce import Announcer
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.finalise import Finaliser
 from eyebright.services.ingest import Ingest
+from eyebright.services.left_behind import LeftBehind
 from eyebright.services.staging import Staging
 from eyebright_kit.importing.handover import WORK
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import Stage
+from eyebright_wire.left_spool import LeftSpool
 from eyebright_wire.runs import Handle, Liveness, Vital
 
 log = structlog.stdlib.get_logger(__name__)
@@ -77,6 +79,7 @@ class Sweep:
         self._finaliser = finaliser
         self._objects = objects
         self._staging = staging
+        self._left_behind = LeftBehind(objects, clock)
         self._settled = False
         self._clock = clock
         self._announcer = announcer
@@ -150,25 +153,35 @@ class Sweep:
         """A live attempt: compare what the executor sees with what we believe."""
         handle = _handle(attempt)
         liveness = await self._executors[attempt.executor].status(handle)
+        left = await self._left_of(attempt, liveness)
+        liveness = (left and left.liveness) or liveness
         if liveness.vital is Vital.GONE:
-            await self._conclude(run, attempt, liveness)
+            await self._conclude(run, attempt, liveness, left)
             return
         if run.job.cancel_requested:
             self._errand("stop", handle, self._stop(attempt, self._patience.stop_grace))
-        attempt = await self._catch_up(attempt, liveness)
+        attempt = await self._catch_up(attempt, liveness, left)
         verdict = await self._overtime(run, attempt) or self._verdict(run.job, attempt, liveness)
         if verdict is not None:
             await self._end(handle, verdict)
 
-    async def _catch_up(self, attempt: Attempt, liveness: Liveness) -> Attempt:
+    async def _left_of(self, attempt: Attempt, liveness: Liveness) -> LeftSpool | None:
+        """Where neither the trainer is heard nor its place can be asked: what was left of it in the store."""
+        if liveness.vital is not Vital.UNKNOWN or not self._is_silent(attempt):
+            return None
+        return await self._left_behind.of(_handle(attempt))
+
+    def _is_silent(self, attempt: Attempt) -> bool:
+        return self._looked_at_ms - attempt.heartbeat_at_ms > 2000 * self._patience.heartbeat
+
+    async def _catch_up(self, attempt: Attempt, liveness: Liveness, left: LeftSpool | None) -> Attempt:
         """A trainer that lives but has not been heard: read for ourselves what it has written down."""
-        silent_ms = self._looked_at_ms - attempt.heartbeat_at_ms
         beat = liveness.heartbeat
-        if silent_ms <= 2000 * self._patience.heartbeat or beat is None:
+        if not self._is_silent(attempt) or beat is None:
             return attempt
         if self._looked_at_ms - beat.at_ms > 2000 * self._patience.heartbeat:
             return attempt  # it is not writing any more either
-        await self._replay(attempt, liveness)
+        await self._replay(attempt, liveness, left)
         return (await self._store.get(attempt.job_id)).attempt or attempt
 
     async def _overtime(self, run: Run, attempt: Attempt) -> Verdict | None:
@@ -198,11 +211,11 @@ class Sweep:
         overdue = self._looked_at_ms - attempt.claimed_at_ms > 1000 * self._patience.launch
         return overdue or (attempt.launched_at_ms is None and attempt.claimed_at_ms < self._booted_at_ms)
 
-    async def _conclude(self, run: Run, attempt: Attempt, liveness: Liveness) -> None:
+    async def _conclude(self, run: Run, attempt: Attempt, liveness: Liveness, left: LeftSpool | None) -> None:
         """The process is gone: hear its last words from the spool; without any, judge by the way it went."""
         if attempt.launched_at_ms is None and not self._never_launched(attempt):
             return
-        await self._replay(attempt, liveness)
+        await self._replay(attempt, liveness, left)
         heard = await self._store.get(attempt.job_id)
         if heard.current and heard.attempt and heard.attempt.number == attempt.number and heard.attempt.claim is None:
             job = heard.job
@@ -211,10 +224,11 @@ class Sweep:
             )
             await self._end(_handle(attempt), verdict)
 
-    async def _replay(self, attempt: Attempt, liveness: Liveness) -> None:
+    async def _replay(self, attempt: Attempt, liveness: Liveness, left: LeftSpool | None) -> None:
         """Refused words are passed over; when they could not be stored this raises, for another try: they may say `succeeded`."""
         handle = _handle(attempt)
-        events = await self._executors[attempt.executor].spooled(handle, attempt.last_seq)
+        after = attempt.last_seq
+        events = left.after(after) if left else await self._executors[attempt.executor].spooled(handle, after)
         try:
             await self._ingest.replay(
                 attempt.job_id, attempt.number, events, liveness.heartbeat if not events else None

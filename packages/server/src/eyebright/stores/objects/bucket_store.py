@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from itertools import islice
 from pathlib import Path
@@ -382,8 +382,8 @@ class BucketObjectStore:
 
     def _signed(self, signing: Signing) -> str:
         with self._explained(signing.key):
-            whole = Signing(signing.method, self._whole(checked(signing.key)), signing.size_bytes, signing.sha256)
-            return self._bucket.sign(whole, self._terms.expires_seconds)
+            whole = replace(signing, key=self._whole(checked(signing.key)))
+            return self._bucket.sign(whole, signing.seconds or self._terms.expires_seconds)
 
     def _require_size(self, what: Path | str, size_bytes: int) -> None:
         if size_bytes > self._terms.object_bytes:
