@@ -58,7 +58,7 @@ async def trained(
 
 
 async def foretold(platform: Platform, executor: str = "local", **config: Any) -> TimeForecast:
-    order = PreflightRequest(dataset="pets", executor=executor, config=config)
+    order = PreflightRequest(dataset="pets", trainer="toy", executor=executor, config=config)
     found = (await platform.preflights.preflight(order)).time
     assert found is not None
     return found
@@ -164,6 +164,7 @@ async def test_other_devices_and_places_tell_nothing(shaped):
     await trained(shaped)
     assert (await foretold(shaped, device="cpu")).basis == "unknown"
     shaped.preflights._executors["elsewhere"] = FakeExecutor()
+    shaped.orders._executors += ("elsewhere",)
     assert (await foretold(shaped, "elsewhere")).how.startswith("nothing known yet: no training")
     shaped.executor._slots = [Slot(0, Resources(devices=(0,)))]
     assert (await foretold(shaped)).basis == "unknown"
