@@ -72,15 +72,18 @@ def _lived(server: Server, folder: Path) -> tuple[float, float]:
 
 def _require_first_attempts(http: httpx.Client) -> None:
     after: str | None = None
+    seen = 0
     while True:
-        page = asked(
-            http.get("/api/v1/jobs", params={"limit": 500, "state": "running", **({"after": after} if after else {})})
-        )
+        params = {"limit": 500, "kind": "training", **({"after": after} if after else {})}
+        page = asked(http.get("/api/v1/jobs", params=params))
         for job in page["items"]:
-            if job["kind"] == "training" and job["attempt"] != 1:
-                raise RuntimeError(f"job {job['id']} lost its first attempt: {job['message']}")
+            if (job["state"], job["attempt"]) != ("running", 1):
+                raise RuntimeError(f"job {job['id']} is {job['state']} in attempt {job['attempt']}: {job['message']}")
+        seen += len(page["items"])
         if (after := page["next"]) is None:
-            return
+            break
+    if seen != JOBS:
+        raise RuntimeError(f"{seen} of {JOBS} jobs are there")
 
 
 def _peak_mb(pid: int) -> float:

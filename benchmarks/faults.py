@@ -47,7 +47,7 @@ TRUE = Figure(
 )
 
 JOBS, EVERY, PLACES, PATIENCE_SECONDS = 200, 20, 3, 3600.0
-CONFIG = {"epochs": 12, "step_seconds": 0.02}
+CONFIG = {"epochs": 12, "step_seconds": 0.5}
 DOOMED: tuple[tuple[Mapping[str, Any], str], ...] = (
     ({"fail_at_step": 2}, "trainer_error"),
     ({"memory_at_step": 2}, "out_of_memory"),
@@ -97,8 +97,8 @@ class Trainings:
                 self.victims.remove(job_id)
 
     def _kill(self, job_id: str) -> bool:
-        events = _patiently(lambda: self.http.get(f"/jobs/{job_id}/events", params={"after": "0", "limit": 5}))["items"]
-        pid = next(event["data"]["pid"] for event in events if event["kind"] == "started")
+        events = _patiently(lambda: self.http.get(f"/jobs/{job_id}/events", params={"limit": 500}))["items"]
+        pid = [event["data"]["pid"] for event in events if event["kind"] == "started"][-1]
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -118,6 +118,8 @@ def faults() -> Mapping[str, float]:
         blows = [(JOBS // 4, "Postgres crashes", databases.crash), (JOBS // 2, "the store dies", store.restart_gateway)]
         trainings, ended = _trained(server, folder, blows)
     say(f"{trainings.killed} trainers killed, {way.lost} of {way.posts} posts lost")
+    if trainings.killed < JOBS // EVERY or not way.lost:
+        raise RuntimeError(f"{JOBS // EVERY} trainers were to be killed, and some posts to be lost")
     return _judged(trainings, ended)
 
 
@@ -172,7 +174,7 @@ def _trained(server: Server, folder: Path, blows: list[tuple[int, str, Any]]) ->
 def _judged(trainings: Trainings, ended: list[dict[str, Any]]) -> Mapping[str, float]:
     hoped = [job for job in ended if trainings.expected[job["id"]] is None]
     well = [job for job in hoped if job["state"] == "succeeded"]
-    failed = [job for job in ended if job["state"] != "succeeded"]
+    failed = [job for job in ended if job["state"] != "succeeded" or trainings.expected[job["id"]]]
     true = [job for job in failed if job["reason"] in _reasons(trainings.expected[job["id"]])]
     for job in failed:
         say(

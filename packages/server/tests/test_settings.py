@@ -663,6 +663,14 @@ def test_a_line_of_the_file_that_is_not_understood_is_told_by_its_number(line: s
     assert "swordfish" not in caught.value.message
 
 
+def test_a_broken_line_of_a_platform_is_ours_beside_its_service(env_file):
+    broken = 'DATABASE_URL="postgresql://there/it'
+    assert adopt(env_file(broken)).taken == ()
+    file = env_file(broken, "TRAINER_SERVICE_URL=http://ultralytics:8001")
+    with pytest.raises(InvalidRequest, match=r"^line 1 of .* sets no DATABASE_URL"):
+        adopt(file)
+
+
 def test_a_line_that_another_leaves_open_before_it_is_told_by_its_number(env_file):
     file = env_file("EYEBRIGHT_PORT=9000", "", 'OTHER="swordfish', 'GCP_BUCKET_NAME="models"', "SUPABASE_KEY=swordfish")
     with pytest.raises(

@@ -151,3 +151,25 @@ async def until_it_has(catalog: ServedCatalog, trainer: str) -> None:
     async with asyncio.timeout(5):
         while trainer not in [each.trainer for each in await catalog.installed()]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        (toy_manifest(name="importer"), "Eyebright has one of that name"),
+        (
+            toy_manifest(
+                tasks=tuple(
+                    task.model_copy(update={"config_schema": {"properties": {"lr0": {"$ref": "http://127.0.0.1/lr0"}}}})
+                    for task in toy_manifest().tasks
+                )
+            ),
+            "expected references within itself",
+        ),
+    ],
+)
+async def test_a_manifest_that_could_mislead_the_server_is_not_taken(memory, capsys, manifest, said):
+    catalog = ServedCatalog(Nothing(), {"service:gpus": Service(manifest)}, memory)
+    async with catalog.listening():
+        assert await catalog.installed() == []
+    assert said in capsys.readouterr().out

@@ -88,6 +88,13 @@ async def test_an_order_that_is_kept_as_refused_has_the_name_too(studio: Platfor
     assert (job.state, job.task) == (JobState.FAILED, "text_to_image")
 
 
+async def test_what_was_refused_may_be_tried_again_once_it_is_right(studio: Platform):
+    request = JobRequest(dataset="flowers", task="lora")
+    refused = (await studio.jobs.refuse(request, ConfigInvalid("no"), source="test", key="2")).view
+    again = await studio.jobs.retry(refused.id)
+    assert (again.state, again.executor) == (JobState.QUEUED, "local")
+
+
 async def test_a_trainer_that_is_not_installed_is_named_for_its_alias(studio: Platform):
     async def views() -> list[TrainerView]:
         tasks, aliases = {"text_to_image": ()}, {"text_to_image": ("lora",)}

@@ -1,5 +1,7 @@
 """A run that nobody hears and whose place cannot be asked: it is followed by what was left of it in the store."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -7,7 +9,7 @@ from harness.platform import LEASE_MS, Platform
 
 from eyebright.errors import ServiceUnavailable
 from eyebright.ports.objects import attempt_prefix
-from eyebright.services.left_behind import LOOK_SECONDS
+from eyebright.services.left_behind import LOOK_SECONDS, REST_SECONDS
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Heartbeat
 from eyebright_wire.jobs import JobState
@@ -97,5 +99,27 @@ async def test_it_is_looked_for_now_and_then_only(
     await platform.settle(rounds=5)
     assert len(asked) == 1
     platform.clock.advance(LOOK_SECONDS)
+    await platform.settle()
+    assert len(asked) == 2
+
+
+async def test_a_store_that_does_not_answer_holds_nobody_up_and_is_left_alone_for_a_while(
+    platform: Platform, cut_off: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def never(key: str) -> AsyncIterator[bytes]:
+        asked.append(key)
+        await asyncio.sleep(3600)
+        yield b""
+
+    monkeypatch.setattr("eyebright.services.left_behind.WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(platform.objects, "open", never)
+    platform.clock.advance(40)
+    await platform.settle()
+    platform.clock.advance(LOOK_SECONDS)
+    await platform.settle()
+    assert len(asked) == 1
+    platform.clock.advance(REST_SECONDS)
     await platform.settle()
     assert len(asked) == 2

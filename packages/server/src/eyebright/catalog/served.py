@@ -1,20 +1,22 @@
 """The trainers of this machine, and those that training services bring."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import structlog
 from anyio import to_thread
 from pydantic import Field, ValidationError
 
 from eyebright.core.resolve import nearest
-from eyebright.errors import EyebrightError, NotFound, TrainerMissing, TrainerUnavailable
+from eyebright.errors import Conflict, EyebrightError, NotFound, TrainerMissing, TrainerUnavailable
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.executor import Describing, Environment, Executor
 from eyebright_kit.disk import replace_durably
+from eyebright_wire.jobs import OWN_TRAINERS
 from eyebright_wire.manifest import TrainerManifest
 from eyebright_wire.model import WireModel
 from eyebright_wire.resources import TrainerView
@@ -64,8 +66,8 @@ class ServedCatalog:
     async def list(self) -> Sequence[TrainerView]:
         own = [await self._placed(view) for view in await self._own.list()]
         known = {view.name for view in own}
-        brought = {manifest.name: manifest for manifest in self._manifests.values() if manifest.name not in known}
-        return [*own, *(self._view(manifest) for manifest in brought.values())]
+        brought = dict.fromkeys(each.name for each in self._manifests.values() if each.name not in known)
+        return [*own, *(self._view(self._manifests[self._having(name, None)[0]]) for name in brought)]
 
     async def environment(self, name: str, executor: str | None = None) -> Environment:
         own = await self._own_or_none(name)
@@ -176,7 +178,7 @@ class ServedCatalog:
     async def _ask(self, name: str) -> None:
         """Once. That one is away is told in the log when it begins, and by /ready for as long as it lasts."""
         try:
-            manifest = await self._services[name].describe()
+            manifest = _acceptable(await self._services[name].describe())
         except EyebrightError as error:
             if name not in self._silent:
                 log.warning("a training service does not say what it offers", executor=name, error=error.message)
@@ -203,6 +205,30 @@ def _read(memory: Path) -> Mapping[str, TrainerManifest]:
         return Remembered.model_validate_json(memory.read_bytes()).manifests
     except (OSError, ValidationError):
         return {}
+
+
+def _acceptable(manifest: TrainerManifest) -> TrainerManifest:
+    """What another machine says of its trainer. Raises Conflict for a name of our own, and for settings that nothing can be
+    checked against without fetching something from elsewhere."""
+    if manifest.name in OWN_TRAINERS.values():
+        raise Conflict(f"it calls its trainer {manifest.name!r}, and Eyebright has one of that name; give it another")
+    for task in manifest.tasks:
+        if foreign := sorted({ref for ref in _references(task.config_schema) if not ref.startswith("#")}):
+            raise Conflict(
+                f"the schema of its task {task.name!r} refers to {foreign[0]!r:.200}; expected references within itself, #/…"
+            )
+    return manifest
+
+
+def _references(schema: object) -> Iterator[str]:
+    if isinstance(schema, Mapping):
+        known = cast(Mapping[str, object], schema)
+        yield from (str(value) for key, value in known.items() if key in ("$ref", "$dynamicRef"))
+        for value in known.values():
+            yield from _references(value)
+    elif isinstance(schema, Sequence) and not isinstance(schema, str):
+        for value in cast(Sequence[object], schema):
+            yield from _references(value)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -353,12 +353,12 @@ def _request_of(old: Job) -> JobRequest:
     order = JobRequest(
         dataset=old.dataset_version,
         task=old.task,
-        trainer=old.trainer,
-        model=old.model,
+        trainer=old.trainer or None,  # an order that was refused did not come so far as to have all of them
+        model=old.model or None,
         parent=old.parent,
         config=dict(old.resolved),
         priority=old.priority,
-        executor=old.executor,
+        executor=old.executor or None,
         max_duration_seconds=old.max_duration_seconds,
         labels=dict(old.labels),
     )

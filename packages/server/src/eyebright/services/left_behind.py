@@ -1,5 +1,7 @@
 """What training services have left in the store of runs that can be neither heard nor asked."""
 
+import asyncio
+
 import structlog
 
 from eyebright.errors import EyebrightError, NotFound
@@ -11,6 +13,8 @@ from eyebright_wire.runs import Handle
 
 #: How often the same one is looked for.
 LOOK_SECONDS = 5.0
+#: How long a copy may take, and how long the store is left alone after one that could not be read.
+WAIT_SECONDS, REST_SECONDS = 5.0, 30.0
 #: Of a copy; a spool holds some hundred bytes for each step that is told.
 MOST_BYTES = 64 * 2**20
 
@@ -22,22 +26,25 @@ class LeftBehind:
         self._objects = objects
         self._clock = clock
         self._again_at_ms: dict[Handle, int] = {}
+        self._rests_until_ms = 0
 
     async def of(self, handle: Handle) -> LeftSpool | None:
-        """The newest copy; None while there is none, or it was looked for a moment ago, or the store cannot be read."""
+        """The newest copy; None while there is none, or it was looked for a moment ago, or the store cannot be read. Then the
+        store is left alone for a while: whoever asks has other runs to look after."""
         now_ms = self._clock.now_ms()
         self._again_at_ms = {each: at_ms for each, at_ms in self._again_at_ms.items() if at_ms > now_ms}
-        if handle in self._again_at_ms:
+        if handle in self._again_at_ms or now_ms < self._rests_until_ms:
             return None
         self._again_at_ms[handle] = now_ms + int(1000 * LOOK_SECONDS)
         try:
-            return LeftSpool.parse(await self._content(attempt_prefix(handle.job_id, handle.attempt) + SPOOL))
+            async with asyncio.timeout(WAIT_SECONDS):
+                return LeftSpool.parse(await self._content(attempt_prefix(handle.job_id, handle.attempt) + SPOOL))
         except NotFound:
             return None
-        except EyebrightError as error:
-            log.warning(
-                "cannot read what was left of a run", job=handle.job_id, attempt=handle.attempt, error=error.message
-            )
+        except (EyebrightError, OSError) as error:  # TimeoutError is one
+            self._rests_until_ms = now_ms + int(1000 * REST_SECONDS)
+            about = {"job": handle.job_id, "attempt": handle.attempt}
+            log.warning("cannot read what was left of a run", **about, error=str(error) or type(error).__name__)
             return None
 
     async def _content(self, key: str) -> bytes:

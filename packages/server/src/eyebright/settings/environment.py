@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -140,8 +140,10 @@ def _require_parsable(file: Path) -> None:
     """Lines of ours that the library would pass over, also for what somebody else's line before them leaves open. They may hold
     a secret."""
     with file.open(encoding="utf-8") as stream:
+        beside = {*os.environ, *(name[1] for line in stream if (name := _NAME.match(line)))}
+        stream.seek(0)
         for binding in parse_stream(stream):
-            if binding.value is None and (found := _first_of_ours(binding.original)):
+            if binding.value is None and (found := _first_of_ours(binding.original, beside)):
                 number, name = found
                 raise InvalidRequest(
                     f"line {number} of {file} sets no {name}; expected {name}=value, with every quote closed, there and in "
@@ -149,10 +151,10 @@ def _require_parsable(file: Path) -> None:
                 )
 
 
-def _first_of_ours(original: Original) -> tuple[int, str] | None:
-    """The number of its line, and the name."""
+def _first_of_ours(original: Original, beside: Collection[str]) -> tuple[int, str] | None:
+    """The number of its line, and the name. Some names are ours beside others only."""
     for number, line in enumerate(original.string.split("\n"), original.line):
-        if (name := _NAME.match(line)) and is_ours(name[1]):
+        if (name := _NAME.match(line)) and is_ours(name[1], beside):
             return number, name[1]
     return None
 

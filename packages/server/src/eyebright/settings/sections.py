@@ -143,7 +143,7 @@ class ServiceSettings(Section):
     connect_seconds: float = Field(default=5, gt=0, description="Longest wait for a connection")
     read_seconds: float = Field(default=60, gt=0, description="Longest wait for an answer")
     abandon_seconds: float = Field(
-        default=600, gt=0, description="Out of reach for so long, what runs there is given up, and tried elsewhere"
+        default=600, gt=0, description="Out of reach for so long, what runs there is given up, and waits for it again"
     )
 
     @property
