@@ -16,16 +16,15 @@ _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: c
 @dataclass(slots=True)
 class Traffic:
     """Bytes in one direction over all connections, and after how many of them a connection is to break, or a byte to become
-    another, or nothing more to pass until `stalls_at` is None again."""
+    another. One that has passed `stalls_at` of them itself stands still until that is None again."""
 
     cuts: list[int] = field(default_factory=list[int])
     stalls_at: int | None = None
     spoils: list[int] = field(default_factory=list[int])
     passed: int = 0
 
-    @property
-    def stalled(self) -> bool:
-        return self.stalls_at is not None and self.passed >= self.stalls_at
+    def stalls(self, passed: int) -> bool:
+        return self.stalls_at is not None and passed >= self.stalls_at
 
     def breaks(self, count: int) -> bool:
         self.passed += count
@@ -84,10 +83,12 @@ class _Connection(BaseRequestHandler):
 
 
 def _pass_on(source: socket.socket, sink: socket.socket, traffic: Traffic) -> None:
+    passed = 0
     with suppress(OSError):
         while chunk := source.recv(1 << 16):
-            while traffic.stalled:
+            while traffic.stalls(passed):
                 time.sleep(0.01)
+            passed += len(chunk)
             if traffic.breaks(len(chunk)):
                 break
             sink.sendall(traffic.delivered(chunk))

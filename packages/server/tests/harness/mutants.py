@@ -84,7 +84,7 @@ MUTANTS = [
     Mutant(
         "silent spools are not read",
         f"{SERVICES}.sweep:Sweep._conclude",
-        "await self._replay(attempt, liveness)",
+        "await self._replay(attempt, liveness, left)",
         "pass",
     ),
     Mutant(
