@@ -154,7 +154,7 @@ class FakeCatalog:
         self.manifests = {manifest.name: manifest for manifest in manifests or (toy_manifest(),)}
 
     async def list(self) -> Sequence[TrainerView]:
-        return [_view(manifest) for manifest in self.manifests.values()]
+        return [TrainerView.of(manifest, "/nowhere") for manifest in self.manifests.values()]
 
     async def environment(self, name: str, executor: str | None = None) -> Environment:
         return await self.here(name)
@@ -206,16 +206,3 @@ _SCHEMA = {
         "seed": {"type": "integer", "default": 0},
     },
 }
-
-
-def _view(manifest: TrainerManifest) -> TrainerView:
-    return TrainerView(
-        name=manifest.name,
-        installed=True,
-        version=manifest.version,
-        licence=manifest.licence,
-        description=manifest.description,
-        tasks={task.name: tuple(model.name for model in task.models) for task in manifest.tasks},
-        aliases={task.name: task.aliases for task in manifest.tasks if task.aliases},
-        environment="/nowhere",
-    )

@@ -11,6 +11,7 @@ from eyebright_wire.datasets import DatasetPlan, DatasetReport
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Progress
 from eyebright_wire.jobs import JobKind, JobState, PreflightRequest, Stage, kind_of
+from eyebright_wire.manifest import TrainerManifest
 from eyebright_wire.model import Line, RequestModel, Whole, WireModel
 from eyebright_wire.names import DatasetName
 from eyebright_wire.predictions import ClassMask, ClassScore, FoundObject
@@ -443,6 +444,21 @@ class TrainerView(WireModel):
     stale: bool = Field(
         default=False, description="Its environment is there, and must be installed anew before it can be used"
     )
+
+    @classmethod
+    def of(cls, manifest: TrainerManifest, environment: str, executors: tuple[str, ...] = ()) -> Self:
+        """One that is installed there, as it describes itself."""
+        return cls(
+            name=manifest.name,
+            installed=True,
+            version=manifest.version,
+            licence=manifest.licence,
+            description=manifest.description,
+            tasks={task.name: tuple(model.name for model in task.models) for task in manifest.tasks},
+            aliases={task.name: task.aliases for task in manifest.tasks if task.aliases},
+            environment=environment,
+            executors=executors,
+        )
 
     def task_called(self, name: str) -> str | None:
         """The task of that name or alias, by its name."""

@@ -155,17 +155,7 @@ class ServedCatalog:
 
     def _view(self, manifest: TrainerManifest) -> TrainerView:
         having = self._having(manifest.name, None)
-        return TrainerView(
-            name=manifest.name,
-            installed=True,
-            version=manifest.version,
-            licence=manifest.licence,
-            description=manifest.description,
-            tasks={task.name: tuple(model.name for model in task.models) for task in manifest.tasks},
-            aliases={task.name: task.aliases for task in manifest.tasks if task.aliases},
-            environment=having[0],
-            executors=having,
-        )
+        return TrainerView.of(manifest, having[0], having)
 
     def _unheard(self) -> Sequence[str]:
         return [name for name in self._services if name not in self._manifests]

@@ -114,16 +114,7 @@ class TrainerCatalog:
                 problem=error.message,
                 stale=await to_thread.run_sync(project.begun),
             )
-        return TrainerView(
-            name=name,
-            installed=True,
-            version=manifest.version,
-            licence=manifest.licence,
-            description=manifest.description,
-            tasks={task.name: tuple(model.name for model in task.models) for task in manifest.tasks},
-            aliases={task.name: task.aliases for task in manifest.tasks if task.aliases},
-            environment=place,
-        )
+        return TrainerView.of(manifest, place)
 
     async def _environment_or_none(self, name: str) -> Environment | None:
         try:
