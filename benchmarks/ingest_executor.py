@@ -17,6 +17,8 @@ from eyebright_wire.runs import Handle, Liveness, Slot, Vital
 
 
 class SilentExecutor:
+    bound = False
+
     def __init__(self, runs_dir: Path) -> None:
         self._runs_dir = runs_dir
         self._stopped: set[Handle] = set()
@@ -43,6 +45,9 @@ class SilentExecutor:
 
     async def stop(self, handle: Handle, grace: timedelta) -> None:
         self._stopped.add(handle)
+
+    async def kept(self) -> list[Handle]:
+        return []
 
     async def logs(self, handle: Handle, offset: int) -> AsyncIterator[bytes]:
         for nothing in ():

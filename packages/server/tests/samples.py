@@ -68,8 +68,14 @@ async def decide(database: Any, key: AttemptKey, decision: Callable[[Run], Chang
     return change
 
 
-async def claim(database: Any, job_id: str = "job_0001", now_ms: int = NOW_MS, slot: int | None = None) -> Run:
-    return (await decide(database, (job_id, None), lambda run: claiming(run, now_ms, slot))).after
+async def claim(
+    database: Any,
+    job_id: str = "job_0001",
+    now_ms: int = NOW_MS,
+    slot: int | None = None,
+    place: str | None = None,
+) -> Run:
+    return (await decide(database, (job_id, None), lambda run: claiming(run, now_ms, slot, place))).after
 
 
 async def post(database: Any, *events: Event, job_id: str = "job_0001", attempt: int = 1, now_ms: int = NOW_MS) -> Run:
@@ -86,8 +92,8 @@ async def bury(database: Any, job_id: str = "job_0001", attempt: int = 1) -> Non
     await decide(database, (job_id, attempt), gone)
 
 
-def claiming(run: Run, now_ms: int = NOW_MS, slot: int | None = None) -> Change:
-    claimed = lifecycle.claim(run.job, now_ms, token_sha256="cd" * 32, lease_ms=LEASE_MS, slot=slot)
+def claiming(run: Run, now_ms: int = NOW_MS, slot: int | None = None, place: str | None = None) -> Change:
+    claimed = lifecycle.claim(run.job, now_ms, token_sha256="cd" * 32, lease_ms=LEASE_MS, slot=slot, place=place)
     return changed(run, claimed, now_ms)
 
 

@@ -12,12 +12,14 @@ from eyebright_kit.keeping.keeper import House, Keeper
 from eyebright_kit.keeping.local_run import Manners
 from eyebright_kit.service import courier as couriers
 from eyebright_kit.service.courier import Courier
+from eyebright_kit.service.left_behind import LeftBehind
 from eyebright_kit.service.line import Answer, Expects, Fenced, Rejected, Taken, Undelivered
 from eyebright_kit.service.ticket import Notes, Ticket
 from eyebright_wire.callbacks import TrainingUpdate
 from eyebright_wire.events import Event
 from eyebright_wire.left_spool import LeftSpool
 from eyebright_wire.runs import Handle, Liveness, Vital
+from eyebright_wire.services import RunReport
 
 RUN = Handle("job_1", 1)
 KINDS = ("started", "progress", "progress", "failed")
@@ -161,6 +163,72 @@ async def test_what_nobody_hears_is_left_where_it_can_be_read(folder: Path, answ
     left = LeftSpool.parse(copy.read_bytes())
     assert [event.kind for event in left.events] == list(KINDS)
     assert left.liveness == Liveness(Vital.GONE, exit_code=1)
+
+
+async def test_only_what_was_not_heard_is_left(folder: Path) -> None:
+    copy = folder / "there" / "spool.jsonl"
+    listener = Listener(Taken(2), Undelivered("away"))
+    await work(folder, listener, patience_seconds=0.2, spool_url=copy.as_uri())
+    assert [event.seq for event in LeftSpool.parse(copy.read_bytes()).events] == [3, 4]
+
+
+async def test_who_may_say_no_more_leaves_copies_until_the_run_is_over(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = folder / "there" / "spool.jsonl"
+    looks: list[Liveness] = []
+
+    async def status(self: Keeper, handle: Handle) -> Liveness:
+        looks.append(Liveness(Vital.ALIVE))
+        if len(looks) < 30:
+            return looks[-1]
+        say(folder, *KINDS, "progress")
+        return Liveness(Vital.GONE, exit_code=1)
+
+    monkeypatch.setattr(Keeper, "status", status)
+    await work(folder, Listener(Rejected("HTTP 404")), spool_url=copy.as_uri())
+    left = LeftSpool.parse(copy.read_bytes())
+    assert [event.seq for event in left.events] == [1, 2, 3, 4, 5]
+    assert left.liveness == Liveness(Vital.GONE, exit_code=1)
+
+
+async def test_the_last_copy_waits_for_a_store_that_is_away(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = folder / "there" / "spool.jsonl"
+    tried: list[bytes] = []
+    put = LeftBehind._put
+
+    def away(self: LeftBehind, content: bytes) -> None:
+        tried.append(content)
+        if len(tried) < 4:
+            raise OSError("away")
+        put(self, content)
+
+    monkeypatch.setattr(LeftBehind, "_put", away)
+    await work(folder, Listener(Rejected("HTTP 404")), spool_url=copy.as_uri())
+    assert LeftSpool.parse(copy.read_bytes()).liveness == Liveness(Vital.GONE, exit_code=1)
+    copy.unlink()
+    tried.clear()
+    monkeypatch.setattr(LeftBehind, "_put", lambda self, content: away(self, b""))
+    await work(folder, Listener(Rejected("HTTP 404")), spool_url=(folder / "x").as_uri(), patience_seconds=-1)
+    assert len(tried) == 1, "but not for ever"
+
+
+async def test_a_copy_that_fails_in_an_unexpected_way_is_not_the_last(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = folder / "there" / "spool.jsonl"
+    failed: list[int] = []
+    leave = LeftBehind.leave
+
+    def fails(self: LeftBehind, report: RunReport, acked: int) -> bool:
+        failed.append(acked)
+        if len(failed) < 3:
+            raise ValueError("who would have thought of that")
+        return leave(self, report, acked)
+
+    monkeypatch.setattr(LeftBehind, "leave", fails)
+    await work(folder, Listener(*[Undelivered("away")] * 9, everything), spool_url=copy.as_uri())
+    assert copy.exists()
 
 
 async def test_who_is_heard_leaves_no_copy(folder: Path) -> None:

@@ -46,8 +46,10 @@ class DataFolder:
         (self.path / SERVER).unlink(missing_ok=True)
         self._lock.release()
 
-    def token(self, clock: Clock) -> str:
-        """The operator's token; made at the first start, readable only by the owner of the folder."""
+    def token(self, clock: Clock, given: str | None = None) -> str:
+        """The operator's token, readable only by the owner of the folder: the given one, else one made at the first start."""
+        if given is not None and given != self._kept(TOKEN, lambda: given):
+            _write(self.path / TOKEN, given + "\n")
         return self._kept(TOKEN, clock.new_token)
 
     def replica(self, clock: Clock) -> str:

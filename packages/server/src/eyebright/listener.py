@@ -2,7 +2,9 @@
 
 import errno
 import socket
+import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -23,7 +25,7 @@ class Listener:
         self.host = host
         self.socket = _bind(host, port)
         self.port: int = self.socket.getsockname()[1]
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
 
     @property
     def url(self) -> str:
@@ -32,14 +34,21 @@ class Listener:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     async def serve(
-        self, app: Any, *, ready: Callable[[], None], asked_to_leave: Callable[[], bool], access_log: bool
+        self,
+        app: Any,
+        *,
+        ready: Callable[[], None],
+        asked_to_leave: Callable[[], bool],
+        access_log: bool,
+        drain_seconds: float = 0,
     ) -> None:
         """Until a signal, or `leave`. Requests under way get some seconds to end.
 
-        `asked_to_leave` tells whether a signal came before this could hear it; then nothing is served at all.
+        `asked_to_leave` tells whether a signal came before this could hear it; then nothing is served at all. For
+        `drain_seconds` after a signal everything is answered as before, but no connection is kept; a second one ends that.
         """
         config = uvicorn.Config(
-            app,
+            self._farewell(app),
             http="httptools",
             ws="none",
             lifespan="on",
@@ -50,8 +59,13 @@ class Listener:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        self._server = _Server(config, ready, asked_to_leave)
+        self._server = _Server(config, ready, asked_to_leave, drain_seconds)
         await self._server.serve(sockets=[self.socket])
+
+    @property
+    def leaving(self) -> bool:
+        """A signal has come; soon nothing will be answered."""
+        return self._server is not None and self._server.leaving
 
     def leave(self) -> None:
         """As after a signal."""
@@ -61,14 +75,51 @@ class Listener:
     def close(self) -> None:
         self.socket.close()
 
+    def _farewell(self, app: Any) -> Any:
+        """While we leave, whoever asks is told to connect anew for the next question: to another server, by then."""
+
+        async def answer(scope: Any, receive: Any, send: Any) -> None:
+            async def sent(message: Any) -> None:
+                if self.leaving and message["type"] == "http.response.start":
+                    message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+                await send(message)
+
+            await app(scope, receive, sent)
+
+        return answer
+
 
 class _Server(uvicorn.Server):
     """Says when it listens."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], asked_to_leave: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        ready: Callable[[], None],
+        asked_to_leave: Callable[[], bool],
+        drain_seconds: float,
+    ) -> None:
         super().__init__(config)
+        self._drain_seconds = drain_seconds
+        self._leaves_at: float | None = None
         self._ready = ready
         self._asked_to_leave = asked_to_leave
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Only notes it, as signal handlers should; `on_tick` sees it within a tenth of a second."""
+        if self._drain_seconds and self._leaves_at is None:
+            self._captured_signals.append(sig)
+            self._leaves_at = time.monotonic() + self._drain_seconds
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        over = self._leaves_at is not None and time.monotonic() >= self._leaves_at
+        return await super().on_tick(counter) or over
+
+    @property
+    def leaving(self) -> bool:
+        return self._leaves_at is not None or self.should_exit
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Looks only now, with its own handlers in place: no signal falls between the two."""

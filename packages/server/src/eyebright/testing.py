@@ -72,8 +72,9 @@ class ManualClock:
 class FakeExecutor:
     """Launches nothing and remembers everything; the test says when a run ends, what it printed and what it spooled."""
 
-    def __init__(self, slots: Sequence[Slot] | None = (Slot(0), Slot(1))) -> None:
+    def __init__(self, slots: Sequence[Slot] | None = (Slot(0), Slot(1)), *, bound: bool = True) -> None:
         self._slots = slots
+        self.bound = bound
         self.launches: list[JobSpec] = []
         self.stops: list[tuple[Handle, timedelta]] = []
         self.runs: dict[Handle, Liveness] = {}
@@ -106,6 +107,9 @@ class FakeExecutor:
         self.stops.append((handle, grace))
         if self.obeys and (await self.status(handle)).vital is not Vital.GONE:
             self.exit(handle, None)
+
+    async def kept(self) -> list[Handle]:
+        return [handle for handle, liveness in self.runs.items() if liveness.vital is not Vital.GONE]
 
     async def logs(self, handle: Handle, offset: int) -> AsyncIterator[bytes]:
         rest = self.outputs.get(handle, b"")[offset:]

@@ -435,6 +435,14 @@ async def test_imports_and_rehearsals_are_told_from_trainings(database):
         assert "".join(each.id[-1] for each in found) == ids
 
 
+async def test_the_imports_of_a_version_are_found(database):
+    imported = {"trainer": "importer", "imported_version": "dsv_1"}
+    await submit(database, job(1, **imported), job(2, trainer="importer"), job(3, **imported), job(4))
+    query = JobQuery(kinds=frozenset({JobKind.IMPORT}), imported_version="dsv_1")
+    assert [each.id[-1] for each in await database.jobs.find(query)] == ["3", "1"]
+    assert await database.jobs.find(replace(query, imported_version="dsv_2")) == []
+
+
 async def test_due_jobs_come_by_priority_then_age(database):
     await submit(database, job(4), job(2), job(3, priority=5), job(1), job(5, priority=-5), job(6, executor="ray"))
     assert [each.id[-1] for each in await database.jobs.due("local", NOW_MS, 9)] == ["3", "1", "2", "4", "5"]
@@ -544,7 +552,7 @@ async def test_an_outage_is_credited_to_live_leases_only(database):
     before = await claim(database, "job_0001")
     await claim(database, "job_0002")
     ended = await post(database, started(), failed(2), job_id="job_0002")
-    assert await database.jobs.credit(86_400_000) == 1
+    assert await database.jobs.credit(86_400_000, None) == 1
     run = await database.jobs.get("job_0001")
     assert before.attempt is not None
     assert run.attempt.lease_until_ms == before.attempt.lease_until_ms + 86_400_000
@@ -554,14 +562,89 @@ async def test_an_outage_is_credited_to_live_leases_only(database):
     assert (await database.jobs.get("job_0002")).attempt == ended.attempt
 
 
+async def test_an_outage_is_credited_to_the_place_that_was_away(database):
+    await submit(database, job(1), job(2))
+    here = await claim(database, "job_0001", place="rep_1")
+    nowhere = await claim(database, "job_0002")
+    assert await database.jobs.credit(1000, "rep_1") == 1
+    assert await database.jobs.credit(1000, "rep_2") == 0
+    assert (await database.jobs.get("job_0001")).attempt.lease_until_ms == here.attempt.lease_until_ms + 1000
+    assert (await database.jobs.get("job_0002")).attempt == nowhere.attempt
+
+
+async def test_what_runs_and_names_no_place_can_be_adopted(database):
+    await submit(database, *map(job, (1, 2, 3, 4)))
+    await claim(database, "job_0001")
+    await claim(database, "job_0002", place="rep_2")
+    await claim(database, "job_0003")
+    await post(database, started(), failed(2), job_id="job_0003")
+    await bury(database, "job_0003")
+    assert await database.jobs.adopt("rep_1", ["ray"]) == 0
+    assert await database.jobs.adopt("rep_1", ["ray", "local"]) == 1
+    places = [(await database.jobs.get(f"job_000{number}")).attempt.place for number in (1, 2, 3)]
+    assert places == ["rep_1", "rep_2", None]
+    after = await post(database, started(), job_id="job_0001")
+    assert after.attempt.place == "rep_1", "a decision keeps it"
+
+
 async def test_a_credit_is_not_lost_to_a_decision_under_way(database):
     await submit(database, job())
     lease = (await claim(database)).attempt.lease_until_ms
     async with database.jobs.transaction() as transaction:
         run = (await transaction.lock([(ID, 1)]))[ID, 1]
-        crediting = asyncio.create_task(database.jobs.credit(1000))
+        crediting = asyncio.create_task(database.jobs.credit(1000, None))
         for _ in range(20):
             await asyncio.sleep(0.001)
         await transaction.save([applying(run, started())])
     await crediting
     assert (await database.jobs.get(ID)).attempt.lease_until_ms == lease + 1000
+
+
+async def claimed(database, limit: int, now_ms: int = NOW_MS) -> list[str]:
+    """As one dispatcher does; the ids, in the order in which they were given."""
+    async with database.jobs.transaction() as transaction:
+        runs = await transaction.claimable("local", now_ms, limit)
+        await transaction.save([claiming(run, now_ms) for run in runs])
+    return [run.job.id for run in runs]
+
+
+async def test_the_best_can_be_claimed_at_once(database):
+    await submit(database, job(1), job(2, priority=1), job(3), job(4, executor="ray"), job(5, not_before_ms=NOW_MS + 1))
+    assert await claimed(database, 2) == ["job_0002", "job_0001"]
+    assert await claimed(database, 9) == ["job_0003"]
+    assert await claimed(database, 9) == []
+
+
+async def test_what_is_not_known_to_be_gone_cannot_be_claimed(database):
+    await submit(database, job())
+    assert await claimed(database, 9) == [ID]
+    await post(database, started(), failed(2, retryable=True))
+    later = NOW_MS + 10**7
+    assert await claimed(database, 9, later) == []
+    await bury(database)
+    assert await claimed(database, 9, later) == [ID]
+
+
+async def test_many_claimers_take_each_job_once_and_the_best_first(database):
+    await submit(database, *(job(number, priority=number % 3) for number in range(1, 61)))
+    taken: list[str] = []
+
+    async def claimer() -> None:
+        while found := await claimed(database, 4):
+            taken.extend(found)
+
+    await asyncio.gather(*(claimer() for _ in range(3)))
+    assert sorted(taken) == [f"job_{number:04}" for number in range(1, 61)]
+    priorities = [int(job_id[-4:]) % 3 for job_id in taken]
+    late = [place for place, priority in enumerate(priorities) if priority == 2][-1]
+    early = next(place for place, priority in enumerate(priorities) if priority == 0)
+    assert late < early
+
+
+@pytest.mark.parametrize("kind", ["postgresql"])
+async def test_what_another_one_is_claiming_is_not_waited_for(database):
+    await submit(database, job(1), job(2))
+    async with database.jobs.transaction() as first:
+        assert [run.job.id for run in await first.claimable("local", NOW_MS, 1)] == ["job_0001"]
+        async with database.jobs.transaction() as second:
+            assert [run.job.id for run in await second.claimable("local", NOW_MS, 9)] == ["job_0002"]

@@ -11,3 +11,4 @@ async def test_an_upload_is_found_by_its_id_and_by_nothing_else(database):
     await database.kept_uploads.add(UPLOAD)
     assert await database.kept_uploads.find("upl_1") == UPLOAD
     assert await database.kept_uploads.find("upl_") is None
+    assert await database.kept_uploads.ids() == {"upl_1"}

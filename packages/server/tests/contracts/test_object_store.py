@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import os
+import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -52,6 +54,20 @@ async def read(store, key, offset=0):
 async def test_what_is_put_is_read_back(store, source):
     assert await store.put([("jobs/j/a1/model.onnx", source)]) == 1
     assert await read(store, "jobs/j/a1/model.onnx") == CONTENT
+
+
+@pytest.mark.parametrize("owned", [False, True])
+async def test_a_list_tells_sizes_and_since_when_what_lies_below_is_there(store, source, large, owned):
+    began_ms = 1000 * int(time.time())
+    os.utime(source, (1, 1))
+    await store.put([("jobs/j/a1/model.onnx", source), ("jobs/j/a1/x/y", large), ("jobs/j/a10/z", source)], owned=owned)
+    found = await store.listed("jobs/j/a1/")
+    assert {key: lying.size_bytes for key, lying in found.items()} == {
+        "jobs/j/a1/model.onnx": len(CONTENT),
+        "jobs/j/a1/x/y": len(LARGE),
+    }
+    assert all(began_ms <= lying.since_ms <= 1000 * time.time() + 1000 for lying in found.values())
+    assert await store.listed("jobs/none/") == {}
 
 
 async def test_reading_begins_where_it_is_told_to(store, source):

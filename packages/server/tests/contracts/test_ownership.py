@@ -93,3 +93,46 @@ async def test_who_lost_it_to_another_writes_nothing_until_that_one_has_gone(two
             await other.invalidate()
         await until(lambda: not first.engine.barred)
         await first.markers.write("here", 1)
+
+
+# Among several
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+async def test_servers_that_say_so_share_it(two):
+    first, second = two
+    async with first.owned("rep_1"), second.owned("rep_2"):
+        await first.markers.write("here", 1)
+        await second.markers.write("here", 2)
+        assert await first.markers.read("here") == 2
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+async def test_who_works_alone_and_who_does_not_keep_each_other_away(two):
+    first, second = two
+    async with first.owned():
+        with pytest.raises(Conflict, match="a server that works alone uses the database"):
+            async with second.owned("rep_2"):
+                pass
+    async with first.owned("rep_1"):
+        with pytest.raises(Conflict, match="another Eyebright server uses the database"):
+            async with second.owned():
+                pass
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+async def test_a_copied_folder_is_no_second_server(two):
+    first, second = two
+    async with first.owned("rep_1"):
+        with pytest.raises(Conflict, match="its data folder was copied"):
+            async with second.owned("rep_1"):
+                pass
+
+
+async def test_a_file_has_one_server_whatever_it_says(two, kind):
+    first, second = two
+    if kind == "sqlite":
+        async with first.owned("rep_1"):
+            with pytest.raises(Conflict):
+                async with second.owned("rep_2"):
+                    pass

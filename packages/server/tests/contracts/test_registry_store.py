@@ -9,6 +9,7 @@ from eyebright.core.job import Run
 from eyebright.core.records import Artifact, Dataset, Model, Version, changed
 from eyebright.errors import Conflict, NotFound
 from eyebright.services.reference import find
+from eyebright.stores.sql import registry
 from eyebright_wire.artifacts import ExportRef, ParityCertificate
 
 
@@ -47,6 +48,16 @@ async def test_the_same_content_may_have_two_names(database):
     several = await database.datasets.versions([version("a").id, "dsv_0"])
     assert {each: found.dataset for each, found in several.items()} == {version("a").id: "cats"}
     assert len((await database.datasets.get("dogs")).versions) == 1
+
+
+async def test_every_version_tells_its_manifest_and_its_changes(database, monkeypatch):
+    monkeypatch.setattr(registry, "_MANIFESTS", 2)
+    assert list(await database.datasets.manifests()) == []
+    for digit, dataset in ("a", "cats"), ("a", "dogs"), ("b", "cats"), ("c", "cats"), ("d", "ants"):
+        await database.datasets.add_version(version(digit, dataset))
+    await database.datasets.add_version(version("e", report={"changes": {"sha256": "ff" * 32}}))
+    found = [("d" * 64, None), *((digit * 64, None) for digit in "abc"), ("e" * 64, "ff" * 32), ("a" * 64, None)]
+    assert list(await database.datasets.manifests()) == found
 
 
 async def test_versions_added_at_the_same_moment_get_different_numbers(database):

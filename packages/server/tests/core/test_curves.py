@@ -73,7 +73,7 @@ def test_a_long_curve_has_the_extremes_of_each_stretch(what, counts):
     assert set(points) <= set(naive)
     assert points == sorted(points)
     assert (points[0], points[-1]) == (naive[0], naive[-1])
-    assert len(points) <= MOST + 2
+    assert len(points) <= MOST + MOST // 4 + 2
     begun = {next(attempt).step // width for _, attempt in groupby(what, key=lambda each: each.attempt)}
     kept, known = by_stretch(points, width), by_stretch(naive, width)
     assert set(kept) >= set(known) - begun
@@ -131,6 +131,30 @@ def test_what_a_later_attempt_trains_again_was_measured_by_it_alone():
 def test_who_counts_no_steps_counts_epochs():
     what = [Measured(1, 0, epoch, epoch, {"loss": 1 / epoch}) for epoch in (1, 2, 3)]
     assert [point.epoch for point in together(what).curves["loss"].points] == [1, 2, 3]
+
+
+def test_without_steps_a_long_curve_is_as_fine_as_with_them():
+    what = [Measured(1, 0, epoch, epoch, {"loss": float(epoch % 7)}) for epoch in range(1, 301)]
+    assert 50 <= len(losses(together(what, most=100))[0]) <= 102
+
+
+@unhurried
+@given(st.lists(VALUES, min_size=1, max_size=400), st.integers(1, 200), COUNTS)
+def test_what_each_epoch_ended_with_stays_unless_there_are_too_many(values, length, counts):
+    what = [Measured(1, step, 1 + step // length, step, {"loss": value}) for step, value in enumerate(values, 1)]
+    ends = {each.epoch: each.metrics["loss"] for each in what}
+    curves = in_portions(what, counts)
+    assert curves == together(what)
+    if len(ends) > 4:
+        return
+    for points in (losses(curves)[0], thinned(losses(curves)[0], MOST)):
+        assert {point.epoch: point.value for point in points} == ends
+
+
+def test_an_attempt_that_begins_from_nothing_has_every_point_again():
+    first = [said(step, float(step % 7)) for step in range(300)]
+    points, width = losses(together([*first, *(said(step, 0.5, attempt=2) for step in range(10))]))
+    assert ([point.step for point in points], width) == (list(range(10)), 1)
 
 
 def test_only_progress_with_metrics_measures():

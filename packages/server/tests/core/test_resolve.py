@@ -34,6 +34,28 @@ def test_a_list_may_be_words_with_commas_and_a_whole_number_may_have_an_exponent
         resolve(task, {"exports": "onnx,onx"})
 
 
+def test_of_an_open_schema_any_setting_is_taken_but_what_is_not_for_an_order_to_say():
+    schema = {
+        "type": "object",
+        "properties": {"epochs": {"type": "integer", "minimum": 1}, "address": {"type": "string", "readOnly": True}},
+        "additionalProperties": True,
+    }
+    task = TASK.model_copy(update={"config_schema": schema, "recipe": {}})
+    resolved = resolve(task, {"epochs": 5, "mosaic": None, "lr": 0.1})
+    assert resolved.config == resolved.changes == {"epochs": 5, "mosaic": None, "lr": 0.1}
+    with pytest.raises(ConfigInvalid, match="epochs=0: expected at least 1"):
+        resolve(task, {"epochs": 0})
+    with pytest.raises(ConfigInvalid, match="address is not for an order to say"):
+        resolve(task, {"address": "s3://somebody/else/"})
+
+
+def test_where_a_trainer_names_no_model_the_order_must():
+    task = TASK.model_copy(update={"models": (), "model_pattern": ".+", "default_model": ""})
+    with pytest.raises(ConfigInvalid, match="say which one is to be trained"):
+        model_of(task, None)
+    assert model_of(task, "any") == "any"
+
+
 #: Values that fit, that do not, and that look like ones that do.
 VALUES = st.one_of(
     st.none(),

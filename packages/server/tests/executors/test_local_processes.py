@@ -212,6 +212,16 @@ async def test_nothing_survives_a_leader_that_died_while_no_server_ran(laborator
     assert not any(map(running, pids))
 
 
+async def test_what_may_still_run_is_found_again(laboratory: Laboratory, executor: Executor) -> None:
+    assert await executor.kept() == []
+    (laboratory.runs_dir / "job_2" / "a1").mkdir(parents=True)  # nobody ever began to start it
+    (laboratory.runs_dir / "readme.txt").touch()
+    await laboratory.launch(executor, "work")
+    assert await laboratory.executor().kept() == [JOB]
+    await executor.stop(JOB, AT_ONCE)
+    assert await executor.kept() == []
+
+
 async def test_scratch_space_of_a_killed_run_is_freed(laboratory: Laboratory, executor: Executor) -> None:
     await laboratory.launch(executor, "work")
     pid = laboratory.note("ready.json")

@@ -130,7 +130,7 @@ async def test_what_is_no_training_service_is_away(laboratory, tmp_path):
         Thread(target=server.serve_forever, daemon=True).start()
         settings = ServiceExecutorSettings(name="lab", url=f"http://127.0.0.1:{server.server_port}")
         executor = ServiceExecutor(settings, laboratory.clock)
-        with pytest.raises(ServiceUnavailable, match="not one of a training service"):
+        with pytest.raises(ServiceUnavailable, match="does not answer as a training service does"):
             await executor.launch(laboratory.order(JOB, "work"), laboratory.environment())
         await executor.close()
         server.shutdown()
@@ -141,8 +141,8 @@ async def test_settings_name_services(tmp_path):
     token.write_text("swordfish\n")
     chosen = {"urls": "gpus=http://gpu-box:8001/,cpus=http://cpu-box:8001", "token_file": token}
     executor = ServiceExecutor.configured(Settings(services=chosen), "gpus")
-    assert str(executor._client.base_url) == "http://gpu-box:8001"
-    assert executor._client.headers["Authorization"] == "Bearer swordfish"
+    assert str(executor._line._client.base_url) == "http://gpu-box:8001"
+    assert executor._own._headers["Authorization"] == "Bearer swordfish"
     assert "swordfish" not in repr(executor._settings)
     with pytest.raises(InvalidRequest, match="names the service 'gpu'; EYEBRIGHT_SERVICES__URLS has gpus, cpus"):
         ServiceExecutor.configured(Settings(services=chosen), "gpu")

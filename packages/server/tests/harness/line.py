@@ -76,14 +76,15 @@ class _Connection(BaseRequestHandler):
                 continue
             return
         with socket.create_connection(self.server.target) as beyond:
-            answers = threading.Thread(target=_pass_on, args=(beyond, self.request, line.down))
+            answers = threading.Thread(target=pass_on, args=(beyond, self.request, line.down))
             answers.start()
-            _pass_on(self.request, beyond, line.up)
+            pass_on(self.request, beyond, line.up)
             answers.join()
 
 
-def _pass_on(source: socket.socket, sink: socket.socket, traffic: Traffic) -> None:
-    passed = 0
+def pass_on(source: socket.socket, sink: socket.socket, traffic: Traffic | None = None) -> None:
+    """Until either end has no more to say."""
+    traffic, passed = traffic or Traffic(), 0
     with suppress(OSError):
         while chunk := source.recv(1 << 16):
             while traffic.stalls(passed):

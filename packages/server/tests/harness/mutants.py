@@ -78,7 +78,7 @@ MUTANTS = [
     Mutant(
         "outages are charged to trainers",
         f"{SERVICES}.sweep:Sweep._credit_outage",
-        "await self._store.credit(gap_ms)",
+        "await self._store.credit(gap_ms, place)",
         "0",
     ),
     Mutant(
@@ -93,7 +93,7 @@ MUTANTS = [
         "await self._executors[attempt.executor].stop(handle, timedelta(seconds=grace_seconds))",
         "pass",
     ),
-    Mutant("the lost are forgotten", f"{SERVICES}.sweep:Sweep._verdict", "attempt.lease_until_ms < now_ms", "False"),
+    Mutant("the lost are forgotten", f"{SERVICES}.sweep:Sweep._silence", "attempt.lease_until_ms >= now_ms", "True"),
     Mutant(
         "another order under the same key",
         f"{SERVICES}.receipts:known_order",

@@ -1,11 +1,11 @@
 """An object store in a dict."""
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from eyebright.errors import InvalidRequest, NotFound
-from eyebright.ports.objects import ObjectInfo, Signing
+from eyebright.ports.objects import Lying, ObjectInfo, Signing
 from eyebright_wire.artifacts import ArtifactKind, ArtifactRef, Grant
 
 _ROOT = Path("/memory")
@@ -29,6 +29,9 @@ class MemoryObjects:
 
     async def keys(self, prefix: str) -> list[str]:
         return sorted(key for key in self.bytes if key.startswith(prefix))
+
+    async def listed(self, prefix: str) -> Mapping[str, Lying]:
+        return {key: Lying(len(self.bytes[key]), since_ms=0) for key in await self.keys(prefix)}
 
     async def remove(self, keys: Sequence[str]) -> None:
         gone = [

@@ -10,6 +10,7 @@ from eyebright.ports.objects import attempt_prefix
 from eyebright.services.adoption import Adoption
 from eyebright.services.announce import Announcer
 from eyebright.services.charts import Charts
+from eyebright.services.collection import Collection
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.durations import Durations
 from eyebright.services.export_files import ExportFiles
@@ -21,9 +22,12 @@ from eyebright.services.ingest import Ingest
 from eyebright.services.jobs import Jobs
 from eyebright.services.models import Models
 from eyebright.services.orders import Orders
+from eyebright.services.output import Output
+from eyebright.services.places import Places
 from eyebright.services.preflights import Preflights
 from eyebright.services.registering import Registering
 from eyebright.services.relay import Relay
+from eyebright.services.removal import Removal
 from eyebright.services.seal import Seal
 from eyebright.services.staging import Staging
 from eyebright.services.sweep import Patience, Sweep
@@ -50,12 +54,25 @@ READY = DatasetReport(
 class Platform:
     """Everything between the doors and the sockets. `restart` forgets what only the process knew."""
 
-    def __init__(self, database: Any, *, limits: RetryLimits | None = None, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        database: Any,
+        *,
+        limits: RetryLimits | None = None,
+        patience: Patience | None = None,
+        home: str = "rep_0",
+        shared: bool = False,
+        beside: "Platform | None" = None,
+    ) -> None:
+        """`beside` another one over the same database, which is `shared` then: with a folder of its own, and the same time and
+        objects."""
         self.database = database
-        self.clock = ManualClock()
+        self.home = home
+        self.shared = shared
+        self.clock = beside.clock if beside else ManualClock()
         self.executor = FakeExecutor()
         self.catalog = FakeCatalog()
-        self.objects: Any = MemoryObjects()
+        self.objects: Any = beside.objects if beside else MemoryObjects()
         self.settings = Settings()
         self.subscribers: dict[str, Any] = {}
         self.limits = limits or RetryLimits()
@@ -68,10 +85,13 @@ class Platform:
         """A new control-plane process over the same database and executor."""
         database, clock, executors = self.database, self.clock, {"local": self.executor}
         self.announcer = announcer = Announcer()
-        self.history = History(database.jobs, database.history, database.models, self.objects, executors)
+        output = Output(self.objects, executors, home=self.home, shared=self.shared)
+        self.history = History(database.jobs, database.history, database.models, self.objects, output)
         self.charts = Charts(database.jobs, database.history, database.curves)
         self.models = Models(database.models, database.jobs, self.objects, self.catalog, FakePredictor(), clock)
-        self.orders = Orders(database.datasets, database.models, self.catalog, executors, self.licence_deny)
+        self.orders = Orders(
+            database.jobs, database.datasets, database.models, self.catalog, executors, self.licence_deny
+        )
         self.exports = Exports(
             database.models, database.jobs, self.catalog, clock, announcer, licence_deny=self.licence_deny
         )
@@ -101,10 +121,21 @@ class Platform:
             base_url=lambda: "http://127.0.0.1:1",
             heartbeat_seconds=15,
         )
+        self.places = Places(database.jobs, database.history, database.leases, executors, clock, home=self.home)
         self.dispatch = Dispatch(
-            database.jobs, executors, seal, clock, announcer, lease_ms=LEASE_MS, limits=self.limits
+            database.jobs, executors, seal, self.places, clock, announcer, lease_ms=LEASE_MS, limits=self.limits
         )
-        staging = Staging(database.jobs, self.objects)
+        self.removal = Removal(database.datasets, self.objects, database.markers, database.leases, clock)
+        self.collection = Collection(
+            database.jobs,
+            database.datasets,
+            database.kept_uploads,
+            self.objects,
+            database.markers,
+            self.removal,
+            clock,
+        )
+        staging = Staging(database.jobs, database.datasets, self.objects, self.removal)
         registering = Registering(self.objects, staging, clock)
         files = ExportFiles(database.models, self.objects)
         self.finaliser = Finaliser(
@@ -124,9 +155,10 @@ class Platform:
             executors,
             self.ingest,
             self.dispatch,
+            self.places,
+            output,
             self.finaliser,
             self.objects,
-            staging,
             clock,
             announcer,
             patience=self.patience,

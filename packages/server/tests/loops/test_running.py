@@ -26,6 +26,9 @@ class Service:
     async def clear(self) -> int:
         return await self.tick()
 
+    async def keep_up(self) -> None:
+        await self.tick()
+
     async def fold(self) -> bool:
         return bool(await self.tick())
 
@@ -47,6 +50,7 @@ class Services:
     def __init__(self) -> None:
         self.dispatch, self.sweep, self.relay = Service(), Service(), Service()
         self.uploads, self.models, self.charts = Service(), Service(), Service()
+        self.collection = Service()
         self.deliverer, self.deliveries, self.telling = Service(), Service(), Service()
 
 
@@ -85,7 +89,7 @@ async def test_ready_when_the_database_answers_and_every_loop_goes_round(turning
 
 async def test_it_is_told_which_server_brings_the_news(turning):
     loops, clock, *_ = turning
-    assert (await loops.health()).leases == {"curves": "this server", "news": "this server"}
+    assert (await loops.health()).leases == dict.fromkeys(("curves", "news"), "this server")
     clock.advance(60)
     await loops._database.leases.take("news", "rep_2", clock.now_ms(), 15_000)
     assert (await loops.health()).leases == {"news": "rep_2"}

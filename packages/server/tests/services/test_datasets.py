@@ -16,9 +16,8 @@ from eyebright.core import lifecycle
 from eyebright.core.records import changed
 from eyebright.core.retry import RetryLimits
 from eyebright.errors import Conflict, DatasetInvalid, InvalidRequest, KeyReused, NotFound, StorageFull, TooLarge
-from eyebright.ports.objects import attempt_prefix
+from eyebright.ports.objects import attempt_prefix, blob_key
 from eyebright.services.datasets import IMPORTS
-from eyebright.services.staging import Staging
 from eyebright.services.uploads import Announced
 from eyebright.stores.memory import MemoryDatabase
 from eyebright_kit.importing.handover import BLOBS, MANIFEST, REPORT, WORK
@@ -28,6 +27,7 @@ from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobKind, JobState
 from eyebright_wire.resources import DatasetImport, DatasetInspection, DatasetVersionView, JobView
 from eyebright_wire.runs import Handle
+from eyebright_wire.storage import Garbage
 
 WAY_OUT = "import again leaving such files out (leave_out_broken)"
 
@@ -94,7 +94,7 @@ def kept(tmp_path: Path) -> list[str]:
     """Every blob and every file of a work folder; reports and spools of jobs are no data."""
     objects = tmp_path / "data" / "objects"
     found = [path.relative_to(objects) for path in objects.rglob("*") if path.is_file()]
-    return sorted(str(path) for path in found if path.parts[0] != "jobs" or WORK in path.parts)
+    return sorted(str(path) for path in found if path.parts[0] not in ("jobs", "store") or WORK in path.parts)
 
 
 async def test_a_broken_file_is_refused_and_nothing_is_kept(desk: Desk, photos: Path, tmp_path: Path) -> None:
@@ -464,26 +464,21 @@ async def test_a_full_disk_ends_the_import_and_leaves_nothing(
     assert kept(tmp_path) == []
 
 
-async def test_a_server_that_died_before_the_commit_has_its_files_taken_back_by_the_next(
+async def test_what_a_server_had_put_that_died_before_the_commit_goes_and_what_a_version_names_stays(
     desk: Desk, photos: Path, tmp_path: Path
 ) -> None:
-    staged = tmp_path / "data/objects/blobs/sha256/aa/orphan"
-    staged.parent.mkdir(parents=True)
-    staged.write_bytes(b"orphan")
-    (tmp_path / "journal").write_text("blobs/sha256/aa/orphan\n")
-    await desk.site.parts.objects.put([("staging/job_gone", tmp_path / "journal")])
-    await desk.site.context.services.sweep.tick()
-    assert kept(tmp_path) == []
-
-
-async def test_a_server_that_died_after_the_commit_takes_nothing_back(desk: Desk, photos: Path, tmp_path: Path) -> None:
-    job = await desk.ended(await desk.datasets.order(DatasetImport(path=str(photos))))
+    await desk.ended(await desk.datasets.order(DatasetImport(path=str(photos))))
     before = kept(tmp_path)
     assert len(before) == 9, "eight pictures and the manifest"
-    (tmp_path / "journal").write_text("".join(f"{key}\n" for key in before))
-    await desk.site.parts.objects.put([(f"staging/{job.id}", tmp_path / "journal")])
-    await Staging(desk.site.parts.database.jobs, desk.site.parts.objects).settle()
+    orphan = blob_key("aa" * 32)
+    put = tmp_path / "data/objects" / orphan
+    put.parent.mkdir(parents=True, exist_ok=True)
+    put.write_bytes(b"orphan")
+    collection = desk.site.context.services.collection
+    assert await collection.look() == Garbage(files=1, size_bytes=6, removed=False)
+    await collection.keep_up()
     assert kept(tmp_path) == before
+    assert await collection.look() == Garbage(files=0, size_bytes=0, removed=False)
 
 
 async def fence(site: Site, handle: Handle) -> None:

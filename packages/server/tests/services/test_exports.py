@@ -88,7 +88,7 @@ class Overtaken:
 def late(platform: Platform, meanwhile: Awaitable[None]) -> Finaliser:
     """Of another control plane, which is overtaken on its way."""
     database, objects, clock, announcer = platform.database, platform.objects, platform.clock, platform.announcer
-    registering = Registering(objects, Staging(database.jobs, objects), clock)
+    registering = Registering(objects, Staging(database.jobs, database.datasets, objects, platform.removal), clock)
     files = ExportFiles(Overtaken(database.models, meanwhile), objects)  # pyright: ignore[reportArgumentType]
     adoption = Adoption(objects, fetcher(platform.settings))
     return Finaliser(database.jobs, objects, registering, files, adoption, clock, announcer, limits=platform.limits)

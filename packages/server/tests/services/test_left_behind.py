@@ -13,7 +13,7 @@ from eyebright.services.left_behind import LOOK_SECONDS, REST_SECONDS
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Heartbeat
 from eyebright_wire.jobs import JobState
-from eyebright_wire.left_spool import whole
+from eyebright_wire.left_spool import copy_of
 from eyebright_wire.run_directory import SPOOL
 from eyebright_wire.runs import Handle, Liveness, Vital
 from eyebright_wire.services import RunReport
@@ -36,7 +36,7 @@ async def cut_off(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Handle
 def leave(platform: Platform, handle: Handle, liveness: Liveness) -> None:
     lines = [event.model_dump_json().encode() + b"\n" for event in platform.executor.spools[handle]]
     key = attempt_prefix(handle.job_id, handle.attempt) + SPOOL
-    platform.objects.bytes[key] = whole(b"".join(lines), RunReport.of(handle, liveness))
+    platform.objects.bytes[key] = copy_of(b"".join(lines), RunReport.of(handle, liveness))
 
 
 def alive(platform: Platform) -> Liveness:
@@ -74,6 +74,33 @@ async def test_how_it_died_is_known(platform: Platform, cut_off: Handle) -> None
     await passing(platform, 40)
     run = await platform.run(cut_off)
     assert run.job.reason == ErrorCode.OUT_OF_MEMORY
+
+
+async def test_of_a_copy_that_is_too_long_the_beginning_is_heard_and_the_end_is_not_made_up(
+    platform: Platform, cut_off: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for epoch in range(1, 11):
+        platform.event(cut_off, "progress", epoch=epoch, epochs=10)
+    platform.event(cut_off, "succeeded", **platform.leave(cut_off))
+    leave(platform, cut_off, Liveness(Vital.GONE, exit_code=0))
+    monkeypatch.setattr("eyebright.services.left_behind.MOST_BYTES", 1000)
+    monkeypatch.setattr(platform.objects, "open", pieces(platform.objects.open, 1100))
+    await passing(platform, 45)
+    run = await platform.run(cut_off)
+    assert run.job.state is JobState.RUNNING
+    monkeypatch.setattr("eyebright.services.left_behind.MOST_BYTES", 1 << 20)
+    await passing(platform, 15)
+    await platform.settle()
+    assert (await platform.run(cut_off)).job.state is JobState.SUCCEEDED
+
+
+def pieces(opened: Any, size: int) -> Any:
+    async def some(key: str) -> AsyncIterator[bytes]:
+        async for chunk in opened(key):
+            for first in range(0, len(chunk), size):
+                yield chunk[first : first + size]
+
+    return some
 
 
 async def test_a_copy_whose_heartbeat_is_old_renews_nothing(platform: Platform, cut_off: Handle) -> None:

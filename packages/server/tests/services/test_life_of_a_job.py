@@ -16,18 +16,19 @@ from eyebright.errors import (
     Forbidden,
     KeyReused,
     NotFound,
+    ServiceUnavailable,
     StorageFull,
     TrainerUnavailable,
     Unavailable,
 )
 from eyebright.services.dispatch import FULL_DISK_SECONDS
 from eyebright.services.relay import REST_SECONDS
-from eyebright.testing import toy_manifest
+from eyebright.testing import FakeExecutor, toy_manifest
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.jobs import JobState
 from eyebright_wire.resources import JobView
-from eyebright_wire.runs import Handle, Liveness
+from eyebright_wire.runs import Handle, Liveness, Vital
 
 
 def again(handle: Handle) -> Handle:
@@ -296,6 +297,60 @@ async def test_heartbeats_keep_a_quiet_trainer_alive(platform, in_sight):
     assert (await platform.jobs.get(handle.job_id)).state is JobState.RUNNING
 
 
+class Foreign(FakeExecutor):
+    """It knows nothing of its runs, and lives."""
+
+    def __init__(self, platform) -> None:
+        super().__init__(bound=False)
+        self.platform = platform
+
+    async def status(self, handle):
+        alive = Heartbeat(at_ms=self.platform.clock.now_ms(), moved_at_ms=0)
+        return Liveness(Vital.GONE) if handle in self.gone else Liveness(Vital.UNKNOWN, heartbeat=alive)
+
+    @property
+    def gone(self):
+        return {handle for handle, _ in self.stops}
+
+
+@pytest.fixture
+def foreign(platform):
+    platform.executor = Foreign(platform)
+    platform.restart()
+    return platform
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["a quiet one", "one that has said nothing yet"])
+async def test_while_a_foreign_service_lives_its_runs_are_only_hung_when_they_do_not_move(foreign, heard):
+    handle = await (foreign.running() if heard else foreign.launched())
+    for _ in range(170):
+        foreign.clock.advance(10)
+        await foreign.settle(1)
+    assert (await foreign.jobs.get(handle.job_id)).state is (JobState.RUNNING if heard else JobState.STARTING)
+    for _ in range(20):
+        foreign.clock.advance(10)
+        await foreign.settle(1)
+    assert (await foreign.run(handle)).attempt.outcome == ErrorCode.HUNG
+
+
+async def test_what_a_foreign_service_was_perhaps_not_told_is_told_again(foreign):
+    view = await foreign.submit()
+    await foreign.dispatch._claim("local", None, foreign.executor.slots())  # the process dies here
+    foreign.clock.advance(3600)
+    foreign.restart()
+    await foreign.settle()
+    assert await foreign.dispatch.tick() == 1
+    run = await foreign.run(Handle(view.id, 2))
+    assert (run.job.attempt, run.job.losses, run.job.failures) == (2, 0, 0)
+
+
+async def test_a_cancelled_run_of_a_foreign_service_ends_though_it_is_never_seen_to_end(foreign):
+    handle = await foreign.running()
+    await foreign.jobs.cancel(handle.job_id)
+    await foreign.settle()
+    assert (await foreign.jobs.get(handle.job_id)).state is JobState.CANCELLED
+
+
 async def test_a_trainer_that_neither_shows_nor_speaks_did_not_appear(platform):
     handle = await platform.launched()
     platform.executor.vanish(handle)
@@ -451,12 +506,34 @@ async def test_a_full_disk_gives_the_claim_back_and_waits_for_room(platform):
     assert (found.failures, found.losses, found.reason) == (0, 0, None)
 
 
+async def test_settings_that_a_service_refuses_end_the_job_at_once(platform):
+    view = await platform.submit()
+    platform.executor.failure = ConfigInvalid("the service 'gpus' says: epochs?")
+    await platform.dispatch.tick()
+    job = await platform.jobs.get(view.id)
+    assert (job.state, job.reason) == (JobState.FAILED, ErrorCode.CONFIG_INVALID)
+    assert job.message == "the service 'gpus' says: epochs?"
+
+
+async def test_a_start_without_an_answer_that_was_heard_is_none_that_failed(platform, monkeypatch):
+    view = await platform.submit()
+    launch = platform.executor.launch
+
+    async def silent(spec, environment):
+        await launch(spec, environment)
+        handle = Handle(view.id, 1)
+        await platform.say(handle, "started", pid=1, host="there")
+        raise ServiceUnavailable("it does not answer")
+
+    monkeypatch.setattr(platform.executor, "launch", silent)
+    await platform.dispatch.tick()
+    job = await platform.jobs.get(view.id)
+    assert (job.state, job.attempt) == (JobState.RUNNING, 1)
+
+
 async def test_a_crash_between_claim_and_launch_costs_the_job_nothing(platform):
     view = await platform.submit()
-    platform.executor.launch = None  # the process dies here
-    job = (await platform.database.jobs.get(view.id)).job
-    await platform.dispatch._claim(job, platform.executor.slots()[0], "lost with the process")
-    del platform.executor.launch
+    await platform.dispatch._claim("local", platform.home, platform.executor.slots())  # the process dies here
     platform.clock.advance(1)
     platform.restart()
     await platform.settle()
@@ -465,18 +542,21 @@ async def test_a_crash_between_claim_and_launch_costs_the_job_nothing(platform):
     assert (run.job.attempt, run.job.losses, run.job.failures) == (2, 0, 0)
 
 
-async def test_a_claim_that_fails_does_not_take_the_ones_before_it_along(platform):
-    await platform.submit()
+async def test_claims_that_fail_do_not_take_those_of_another_executor_along(platform):
     await platform.submit()
     claim, claimed = platform.dispatch._claim, []
+    platform.dispatch._executors = {"local": platform.executor, "ray": platform.executor}
 
-    async def fails_second(*arguments):
+    async def fails_second(name, *arguments):
         if claimed:
             raise Unavailable
-        claimed.append(arguments)
-        return await claim(*arguments)
+        claimed.append(name)
+        return await claim(name, *arguments)
 
-    platform.dispatch._claim = fails_second
+    async def due(*_):
+        return [None]
+
+    platform.dispatch._claim, platform.database.jobs.due = fails_second, due
     with pytest.raises(Unavailable):
         await platform.dispatch.tick()
     assert [spec.attempt for spec in platform.executor.launches] == [1]

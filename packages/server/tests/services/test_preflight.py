@@ -1,5 +1,6 @@
 """An order is checked before there are data for it, by the same rules as when it is placed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,10 @@ from eyebright.errors import (
     TrainerMissing,
     TrainerUnavailable,
 )
-from eyebright.ports.executor import Room
+from eyebright.ports.executor import Environment, Room
 from eyebright.ports.jobs import JobQuery
 from eyebright.services.durations import RECENT_MS
-from eyebright.testing import toy_manifest
+from eyebright.testing import FakeCatalog, toy_manifest
 from eyebright_wire.datasets import DatasetReport, Readiness
 from eyebright_wire.jobs import JobKind, JobRequest, PreflightRequest, RehearsalRequest
 from eyebright_wire.manifest import ModelInfo, TrainerManifest
@@ -300,3 +301,26 @@ async def test_images_without_captions_need_what_they_are_to_be_called_by(platfo
     else:
         with pytest.raises(ConfigInvalid, match=f"trigger is needed, as {10 - captions} of 10 images have no caption"):
             await platform.submit(dataset="pictures", config=config)
+
+
+class TwoPlaces(FakeCatalog):
+    """The same trainer, which knows a task more at the second place."""
+
+    async def environment(self, name: str, executor: str | None = None) -> Environment:
+        found = replace(await self.here(name), executors=("local", "far"))
+        if executor != "far":
+            return found
+        more = toy_manifest().tasks[0].model_copy(update={"name": "shades"})
+        manifest = found.manifest.model_copy(update={"tasks": (*found.manifest.tasks, more)})
+        return replace(found, manifest=manifest)
+
+
+async def test_what_the_named_place_can_do_counts(platform):
+    platform.catalog = TwoPlaces()
+    platform.restart()
+    orders = platform.orders
+    orders._executors = ("local", "far")
+    far = await orders.environment(JobRequest(dataset="pets", task="shades", executor="far"))
+    assert [task.name for task in far.manifest.tasks] == ["classification", "shades"]
+    with pytest.raises(ConfigInvalid, match="no trainer has a task 'shades'"):
+        await orders.environment(JobRequest(dataset="pets", task="shades", executor="local"))

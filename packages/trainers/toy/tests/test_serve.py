@@ -259,8 +259,7 @@ def test_answers_that_get_lost_are_asked_for_again_and_nothing_is_doubled(
 ):
     plane.losing = 3
     service.order(tmp_path, plane.url)
-    until(lambda: "succeeded" in plane.kinds())
-    assert plane.losing == 0
+    until(lambda: "succeeded" in plane.kinds() and plane.losing == 0)  # one post may hold all, and its answer get lost
     written = (service.folder / "runs" / "tiny" / "a1" / "spool.jsonl").read_text().splitlines()
     assert [plane.events[seq] for seq in sorted(plane.events)] == [_plain(json.loads(line)) for line in written]
 

@@ -4,13 +4,29 @@ Vision AI Training Platforms and their trainers speak so: seven fields, no numbe
 Trainers of our own say the same and put their numbered events beside it, which then count alone.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from eyebright_wire.events import Event, Heartbeat, Metrics, Share
 from eyebright_wire.model import Counted, Note, WireModel
+
+
+def _numbers(told: Any) -> Any:
+    """Without what is none, such as the name of the best model: a last word must not be lost for it."""
+    if not isinstance(told, Mapping):
+        return told
+    return {name: value for name, value in cast(Mapping[Any, Any], told).items() if _is_number(value)}
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
 
 
 class TrainingStatus(StrEnum):
@@ -29,7 +45,7 @@ class TrainingUpdate(WireModel):
     status: TrainingStatus
     progress: Share = Field(default=None, description="Done of the whole, 0…1; default: as before")
     message: Note = ""
-    metrics: Metrics | None = Field(
+    metrics: Annotated[Metrics | None, BeforeValidator(_numbers)] = Field(
         default=None, description="Anything measured; `epoch` is the one just finished, counted from 0"
     )
     checkpoint_s3_uri: str | None = Field(

@@ -1,5 +1,5 @@
-"""A copy of a spool, left where the control plane can read it while it hears nothing of the run: the events, a line for each,
-and in a last line how the run stood then."""
+"""A copy of what a run has not been heard to say, left where the control plane can read it: in the first line how the run stood
+then, and in one line each the events."""
 
 from dataclasses import dataclass
 
@@ -18,14 +18,18 @@ class LeftSpool:
     report: RunReport | None = None
 
     @classmethod
-    def parse(cls, content: bytes) -> "LeftSpool":
-        """What can be read of it, up to the first line that is torn or damaged."""
+    def parse(cls, content: bytes, *, cut: bool = False) -> "LeftSpool":
+        """What can be read of it, up to the first line that is torn or damaged. `cut`: more of it was there. Then it does not
+        tell that the run is gone, as its last words may be among the rest."""
+        first, _, rest = content.partition(b"\n")
+        report = _report(first)
         events: list[Event] = []
-        for line in content.splitlines(keepends=True):
+        for line in (content if report is None else rest).splitlines(keepends=True):
             if (event := Event.from_line(line)) is None:
-                return cls(tuple(events), _report(line))
+                report = report or _report(line)  # older services say it last
+                break
             events.append(event)
-        return cls(tuple(events))
+        return cls(tuple(events), None if cut and report and report.vital is Vital.GONE else report)
 
     @property
     def liveness(self) -> Liveness | None:
@@ -39,9 +43,9 @@ class LeftSpool:
         return [event for event in self.events if event.seq > seq]
 
 
-def whole(spool: bytes, report: RunReport) -> bytes:
-    """The copy to leave. A torn last line of the spool is left out."""
-    return spool[: spool.rfind(b"\n") + 1] + report.model_dump_json().encode() + b"\n"
+def copy_of(events: bytes, report: RunReport) -> bytes:
+    """The copy to leave of lines of a spool. A torn last one is left out."""
+    return report.model_dump_json().encode() + b"\n" + events[: events.rfind(b"\n") + 1]
 
 
 def _report(line: bytes) -> RunReport | None:

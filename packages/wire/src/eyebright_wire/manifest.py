@@ -84,6 +84,10 @@ class TrainerManifest(WireModel):
         default=False,
         description="Its orders may name what lies in a bucket: it is told where it may fetch from, and the buckets' credentials",
     )
+    address_setting: str = Field(
+        default="",
+        description="The setting that tells where its data lie: it fetches them itself. Empty: it reads what it is granted",
+    )
     conformance: dict[str, Any] = Field(default_factory=dict, description="Overrides that make the tiniest honest run")
     rehearsal: dict[str, Any] = Field(
         default_factory=dict, description="Overrides that make the first batches of an order quick to try"

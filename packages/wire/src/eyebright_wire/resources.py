@@ -249,6 +249,7 @@ class LogChunk(WireModel):
     next_offset: int
     text: str
     complete: bool  # the attempt ended and nothing follows
+    elsewhere: str | None = None  # where the output is to be had, if not at the server that answers
 
 
 class DatasetVersionView(WireModel):

@@ -16,7 +16,7 @@ from anyio import to_thread
 from eyebright_kit.cgroup import Cgroup
 from eyebright_kit.keeping.local_run import LocalRun, Manners, Program
 from eyebright_kit.keeping.log_file import read_log, trim_log
-from eyebright_kit.keeping.run_directory import RunDirectory
+from eyebright_kit.keeping.run_directory import RunDirectory, open_runs
 from eyebright_wire.events import Event
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.runs import Handle, Liveness, Vital
@@ -68,6 +68,10 @@ class Keeper:
                 await _while(run.leads, grace)
             await to_thread.run_sync(run.kill)
             self._forget_if_ended(handle, run)
+
+    async def kept(self) -> list[Handle]:
+        """The runs that somebody began to start and nobody has seen the end of."""
+        return await to_thread.run_sync(open_runs, self._house.runs_dir)
 
     def logs(self, handle: Handle, offset: int) -> AsyncIterator[bytes]:
         return read_log(self.directory(handle).log, offset)

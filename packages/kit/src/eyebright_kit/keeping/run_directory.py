@@ -29,8 +29,17 @@ from eyebright_wire.run_directory import EXIT, HEARTBEAT, PROCESS, SCRATCH, SPEC
 from eyebright_wire.runs import Handle
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_ATTEMPT = re.compile(r"a[0-9]+")
 #: A longer line counts as damaged; no reporter could post it either.
 _LINE_BYTES = 16 * 2**20
+
+
+def open_runs(runs_dir: Path) -> list[Handle]:
+    """Those with a claim whose end nobody has noted, whatever else lies there."""
+    runs = (
+        path.parent for path in sorted(runs_dir.glob("*/a*/launch.json")) if not (path.parent / "gone.json").exists()
+    )
+    return [Handle(run.parent.name, int(run.name[1:])) for run in runs if _ATTEMPT.fullmatch(run.name)]
 
 
 class RunDirectory:

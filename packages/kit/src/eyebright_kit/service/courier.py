@@ -92,6 +92,8 @@ class Courier:
         try:
             while not self._told.over and not self._given_up:
                 await self._step()
+            if self._given_up and self._left is not None:
+                await self._leave_to_the_end(self._left)
             if self._stopping is not None:
                 await self._stopping
         finally:
@@ -213,11 +215,28 @@ class Courier:
             await self._leave_copy(left)
             await asyncio.sleep(LEAVE_SECONDS)
 
-    async def _leave_copy(self, left: LeftBehind) -> None:
-        with suppress(Resisting):  # the next one may tell how it ended
-            await self._look()
-        liveness = self._gone or Liveness(Vital.ALIVE, heartbeat=self._directory.heartbeat())
-        await to_thread.run_sync(left.leave, RunReport.of(self._handle, liveness))
+    async def _leave_to_the_end(self, left: LeftBehind) -> None:
+        """Nothing more is told: whoever wants to know looks there. A store that is away is waited for as a listener is."""
+        self._cease_leaving()
+        ended: float | None = None
+        while not await self._leave_copy(left):
+            ended = ended or (time.monotonic() if self._gone is not None else None)
+            if ended is not None and time.monotonic() - ended > self._patience_seconds:
+                return
+            await asyncio.sleep(LEAVE_SECONDS)
+
+    async def _leave_copy(self, left: LeftBehind) -> bool:
+        """Was it the last one?"""
+        try:
+            with suppress(Resisting):  # the next one may tell how it ended
+                await self._look()
+            gone = self._gone
+            liveness = gone or Liveness(Vital.ALIVE, heartbeat=self._directory.heartbeat())
+            there = await to_thread.run_sync(left.leave, RunReport.of(self._handle, liveness), self._told.acked)
+        except Exception:  # whatever it is, the next copy may be left
+            _log.exception("run %s: leaving a copy failed in an unexpected way", self._handle.name)
+            return False
+        return there and gone is not None
 
     def _cease_leaving(self) -> None:
         if self._leaving is not None:
@@ -289,6 +308,4 @@ class Courier:
         )
         _log.error("run %s: nobody takes what it says (%s); see GET /dead", self._handle.name, reason)
         await to_thread.run_sync(self._notes.write_dead, letter)
-        if self._left is not None:
-            await self._leave_copy(self._left)
         self._given_up = True

@@ -138,6 +138,11 @@ class Runs:
         """Tells the run from there on once more. Raises Refused when there is no such letter."""
         for handle, ticket, letter in await to_thread.run_sync(lambda: list(self._dead())):
             if letter.id == letter_id:
+                if leaving := self._couriers.pop(handle, None):  # copies, as it has nobody to tell
+                    leaving.cancel()
+                    await asyncio.gather(
+                        leaving, return_exceptions=True
+                    )  # none of them is to come after the next one's
                 self._notes(handle).bury_dead()
                 self._send(handle, ticket)
                 return letter

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -16,6 +16,8 @@ from eyebright.doors.door import Door, DoorContext, RunningDoor
 from eyebright.loops.running import Loops
 from eyebright.ports.executor import Executor, Guarded
 from eyebright.services.announce import Announcer
+from eyebright.services.company import Company
+from eyebright.services.sweep import Sweep
 from eyebright.settings import Settings
 from eyebright.website import installed_doors, web
 from eyebright_wire.jobs import JobKind, kind_of
@@ -26,11 +28,18 @@ log = structlog.stdlib.get_logger(__name__)
 
 @asynccontextmanager
 async def running(
-    settings: Settings, parts: Parts, *, token: str, base_url: str, loops: bool = True
+    settings: Settings,
+    parts: Parts,
+    *,
+    token: str,
+    base_url: str,
+    loops: bool = True,
+    company: Company | None = None,
+    leaving: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[FastAPI]:
     """The web application over the parts, with its loops going round (unless a test turns them by hand)."""
     announcer = Announcer()
-    services = compose(settings, parts, announcer, base_url)
+    services = compose(settings, parts, announcer, base_url, company)
     turning = Loops(services, announcer, parts.clock, parts.database, parts.instruments, parts.replica)
     doors = installed_doors(settings)
     context = DoorContext(
@@ -38,18 +47,22 @@ async def running(
         settings=settings,
         clock=parts.clock,
         instruments=parts.instruments,
-        health=lambda: _health(turning, doors, parts.executors),
+        health=lambda: _health(turning, doors, parts.executors, _unfit(services.sweep, leaving)),
         measure=lambda: _measure(parts, turning),
     )
     app = web(settings, token, doors, parts.instruments, parts.footfall, parts.clock)
     app.state.context = context
     await services.webhooks.declare(declared(settings))
+    carrying: list[asyncio.Task[None]] = []
     if loops:
         turning.start()
+        carrying.append(asyncio.create_task(parts.database.bus.carry(announcer.calls.taken, announcer.heard)))
     try:
         async with _run(doors, context):
             yield app
     finally:
+        for task in carrying:
+            await cancelled(task)
         await turning.stop()
         await services.sweep.close()
         await services.publishing.close()
@@ -95,9 +108,19 @@ async def _kept(door: RunningDoor, context: DoorContext) -> None:
         log.exception("a door has failed; it is closed until the next start", door=type(door).__name__)
 
 
-async def _health(turning: Loops, doors: Sequence[Door], executors: Mapping[str, Executor]) -> HealthView:
+def _unfit(sweep: Sweep, leaving: Callable[[], bool]) -> dict[str, str]:
+    """Why others should be asked instead."""
+    left = {"server": "leaving; ask another one"} if leaving() else {}
+    return left | ({"clock": sweep.clock_problem} if sweep.clock_problem else {})
+
+
+async def _health(
+    turning: Loops, doors: Sequence[Door], executors: Mapping[str, Executor], unfit: Mapping[str, str]
+) -> HealthView:
     """Doors and places to run are told of, but the server takes work through the others too."""
     view = await turning.health()
+    if unfit:
+        view = view.model_copy(update={"status": "unavailable", "checks": {**view.checks, **unfit}})
     conditions = {name_of(door): door.condition() for door in doors if isinstance(door, RunningDoor)}
     conditions |= {name: executor.condition() for name, executor in executors.items()}
     told = {name: condition for name, condition in conditions.items() if condition is not None}

@@ -1,4 +1,4 @@
-"""What a backup and a restoration work on: the database and the objects of the settings, without a server."""
+"""What the operator's own verbs work on: the database and the objects of the settings, without a server."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -11,24 +11,39 @@ from eyebright.folder import DataFolder
 from eyebright.ports.clock import SystemClock
 from eyebright.ports.objects import ObjectStore
 from eyebright.services.backups import Backups
+from eyebright.services.collection import Collection
+from eyebright.services.removal import Removal
 from eyebright.settings import Settings
 
 
 @asynccontextmanager
 async def to_copy(settings: Settings) -> AsyncIterator[Backups]:
     """A server may be at work on them meanwhile. Raises Unavailable where they cannot be reached."""
-    from eyebright.stores.objects.files import FileObjectStore
+    async with _objects(settings) as objects, _backups(settings, objects) as backups:
+        yield backups
 
-    if settings.storage.place is None:
-        async with _backups(settings, FileObjectStore(settings.objects_dir)) as backups:
-            yield backups
-        return
-    with tempfile.TemporaryDirectory(prefix="eyebright-backup-") as scratch:  # the server's own copies are the server's
-        async with (
-            bucket_store(settings, Path(scratch), Path(scratch)) as objects,
-            _backups(settings, objects) as backups,
-        ):
-            yield backups
+
+@asynccontextmanager
+async def to_collect(settings: Settings) -> AsyncIterator[Collection]:
+    """A server may be at work on them meanwhile. Raises Unavailable where they cannot be reached."""
+    from eyebright.stores.sql.database import Database
+
+    clock = SystemClock()
+    async with _objects(settings) as objects:
+        database = Database.unopened(settings.database)
+        try:
+            removal = Removal(database.datasets, objects, database.markers, database.leases, clock)
+            yield Collection(
+                database.jobs,
+                database.datasets,
+                database.kept_uploads,
+                objects,
+                database.markers,
+                removal,
+                clock,
+            )
+        finally:
+            await database.close()
 
 
 @asynccontextmanager
@@ -37,6 +52,19 @@ async def to_fill(settings: Settings) -> AsyncIterator[Backups]:
     with DataFolder(settings.data_dir) as folder:
         async with object_store(settings, folder) as objects, _backups(settings, objects, owned=True) as backups:
             yield backups
+
+
+@asynccontextmanager
+async def _objects(settings: Settings) -> AsyncIterator[ObjectStore]:
+    """Beside a server, whose own copies are the server's."""
+    from eyebright.stores.objects.files import FileObjectStore
+
+    if settings.storage.place is None:
+        yield FileObjectStore(settings.objects_dir)
+        return
+    with tempfile.TemporaryDirectory(prefix="eyebright-admin-") as scratch:
+        async with bucket_store(settings, Path(scratch), Path(scratch)) as objects:
+            yield objects
 
 
 @asynccontextmanager

@@ -30,8 +30,8 @@ EXECUTORS, SUBSCRIBERS, TRAINERS = (f"eyebright.{group}" for group in ("executor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The adapters behind the sockets. `database` has the attributes jobs, history, outbox, markers, leases, datasets, models
-    and webhooks."""
+    """The adapters behind the sockets. `database` has the attributes jobs, history, outbox, markers, leases, bus, datasets,
+    models and webhooks."""
 
     database: Any
     objects: ObjectStore
@@ -44,6 +44,7 @@ class Parts:
     subscribers: Mapping[str, Subscriber] = field(default_factory=dict[str, Subscriber])
     clock: Clock = field(default_factory=SystemClock)
     replica: str = "rep_0"  # among all servers of a database
+    shared: bool = False  # there may be others
     instruments: telemetry.Instruments = field(default_factory=telemetry.Instruments.make)
     footfall: Footfall = field(default_factory=Footfall)
 
@@ -75,7 +76,8 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
         await stack.enter_async_context(catalog.listening())
         database = await Database.open(settings.database, settings.postgres)
         stack.push_async_callback(database.close)
-        await stack.enter_async_context(database.owned())
+        replica, shared = folder.replica(SystemClock()), database.shareable and settings.storage.place is not None
+        await stack.enter_async_context(database.owned(replica if shared else None))
         callers = callers_database_at(settings.training_agent)
         if callers is not None and not settings.training_agent.has_place:
             log.warning("GCP_BUCKET_NAME is not set: models of projects stay here", folder=settings.agents_models)
@@ -91,7 +93,8 @@ async def opened(settings: Settings, folder: DataFolder) -> AsyncIterator[Parts]
             predictor=ChildProcessPredictor(PredictionSettings(environment=environment)),
             subscribers=subscribers,
             instruments=instruments,
-            replica=folder.replica(SystemClock()),
+            replica=replica,
+            shared=shared,
         )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import hashlib
 import os
 import signal
 from collections.abc import Callable
@@ -15,14 +16,20 @@ import uvloop
 from eyebright import telemetry
 from eyebright.app.application import cancelled, running
 from eyebright.app.parts import Parts, opened
+from eyebright.core.agent_token import read
+from eyebright.errors import InvalidRequest
 from eyebright.folder import DataFolder
 from eyebright.listener import Listener
 from eyebright.loops import idle
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import SystemClock
+from eyebright.ports.replicas import Replica
+from eyebright.services.company import Company
 from eyebright.settings import LEVELS, Settings, ignored_level, unknown_variables
 
 log = structlog.stdlib.get_logger(__name__)
+
+LEAST_TOKEN = 32
 
 
 def serve(settings: Settings) -> None:
@@ -59,20 +66,57 @@ async def serve_in(
     settings: Settings, folder: DataFolder, *, asked_to_leave: Callable[[], bool] = lambda: False
 ) -> None:
     clock = SystemClock()
-    token = folder.token(clock)
+    token = folder.token(clock, given_token(settings))
     async with AsyncExitStack() as stack:
         listener = Listener(settings.host, settings.port)
         stack.callback(listener.close)
         parts = await stack.enter_async_context(opened(settings, folder))
         base_url = settings.public_url or listener.url
-        app = await stack.enter_async_context(running(settings, parts, token=token, base_url=base_url))
+        company = await joined(settings, parts, token, listener.url) if parts.shared else None
+        app = await stack.enter_async_context(
+            running(settings, parts, token=token, base_url=base_url, company=company, leaving=lambda: listener.leaving)
+        )
         if settings.embedded:
             stack.push_async_callback(cancelled, asyncio.create_task(_leave_when_idle(settings, parts, listener)))
         else:
             stack.push_async_callback(cancelled, asyncio.create_task(_tell_stale(parts.catalog)))
         ready = _Ready(settings, folder, listener)
-        await listener.serve(app, ready=ready, asked_to_leave=asked_to_leave, access_log=settings.log.access)
+        await listener.serve(
+            app,
+            ready=ready,
+            asked_to_leave=asked_to_leave,
+            access_log=settings.log.access,
+            drain_seconds=settings.drain_seconds,
+        )
         log.info("stopping; trainers go on by themselves")
+
+
+def given_token(settings: Settings) -> str | None:
+    """Raises InvalidRequest for one that could be guessed, or is an agent's."""
+    if settings.token_file is None:
+        return None
+    given = settings.token_file.read_text(errors="replace").strip()
+    if len(given) < LEAST_TOKEN or not given.isascii() or not given.isprintable() or read(given) is not None:
+        raise InvalidRequest(
+            f"{settings.token_file} holds no operator's token: expected {LEAST_TOKEN} random characters or more, such as "
+            "`openssl rand -base64 32` makes"
+        )
+    return given
+
+
+async def joined(settings: Settings, parts: Parts, token: str, url: str) -> Company:
+    """Raises Conflict where this server does not fit among those that live."""
+    me = Replica(
+        id=parts.replica,
+        url=url,
+        version=version("eyebright"),
+        storage=settings.storage.place or "",
+        token_sha256=hashlib.sha256(token.encode()).hexdigest(),
+        started_at_ms=parts.clock.now_ms(),
+    )
+    company = Company(parts.database.replicas, parts.database.leases, parts.clock, me)
+    await company.join()
+    return company
 
 
 #: Rarer than Python's own 700, 10, 10: with reporters at work that took a sixth of the time, and found next to nothing.

@@ -25,7 +25,9 @@ from eyebright.services import Services
 from eyebright.services.adoption import Adoption
 from eyebright.services.announce import Announcer
 from eyebright.services.charts import Charts
-from eyebright.services.datasets import IMPORTS, Datasets
+from eyebright.services.collection import Collection
+from eyebright.services.company import Company
+from eyebright.services.datasets import IMPORTS, Datasets, imports_of
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.durations import Durations
 from eyebright.services.export_files import ExportFiles
@@ -40,7 +42,9 @@ from eyebright.services.jobs import Jobs
 from eyebright.services.kept_uploads import KeptUploads
 from eyebright.services.models import Models
 from eyebright.services.orders import Orders
+from eyebright.services.output import Output
 from eyebright.services.pictures import Pictures
+from eyebright.services.places import Places
 from eyebright.services.platform_jobs import PlatformJobs
 from eyebright.services.preflights import Preflights
 from eyebright.services.project_journal import ProjectJournal
@@ -50,6 +54,7 @@ from eyebright.services.recipes import Recipes
 from eyebright.services.registering import Registering
 from eyebright.services.relay import Relay
 from eyebright.services.releases import Releases
+from eyebright.services.removal import Removal
 from eyebright.services.seal import Seal
 from eyebright.services.sequel import Sequel
 from eyebright.services.staging import Staging
@@ -73,18 +78,22 @@ from eyebright.services.webhooks.telling import Telling
 from eyebright.settings import Settings
 
 
-def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: str) -> Services:
-    """The verbs over the adapters."""
+def compose(
+    settings: Settings, parts: Parts, announcer: Announcer, base_url: str, company: Company | None = None
+) -> Services:
+    """The verbs over the adapters; `company`: where other servers may work on the database, too."""
     database, objects, catalog, clock = parts.database, parts.objects, parts.catalog, parts.clock
-    executors = {**parts.executors, IMPORTS: parts.imports}
-    history = History(database.jobs, database.history, database.models, objects, executors)
+    executors = {**parts.executors, **_importing(parts)}
+    output = Output(objects, executors, home=parts.replica, shared=parts.shared)
+    history = History(database.jobs, database.history, database.models, objects, output)
     charts = Charts(database.jobs, database.history, database.curves)
-    orders = Orders(database.datasets, database.models, catalog, parts.executors, settings.licence_deny)
+    orders = Orders(database.jobs, database.datasets, database.models, catalog, parts.executors, settings.licence_deny)
     exports = Exports(database.models, database.jobs, catalog, clock, announcer, licence_deny=settings.licence_deny)
     durations = Durations(database.jobs, database.history, database.datasets, parts.executors, clock)
     forecasts = Forecasts(database.jobs, database.history, objects, parts.executors, clock)
     jobs = Jobs(database.jobs, database.history, orders, exports, durations, forecasts, catalog, clock, announcer)
-    ingest, dispatch, sweep = _control(settings, parts, announcer, executors, base_url)
+    removal = Removal(database.datasets, objects, database.markers, database.leases, clock)
+    ingest, dispatch, sweep = _control(settings, parts, announcer, executors, output, base_url, company, removal)
     uploads = Uploads(settings.resumable_dir, clock, settings.uploads)
     kept_uploads = KeptUploads(database.kept_uploads, objects, clock, room=room_for_uploads(settings))
     datasets = _datasets(settings, parts, announcer, uploads, kept_uploads, orders)
@@ -116,6 +125,15 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
         pictures=Pictures(database.datasets, objects),
         uploads=uploads,
         kept_uploads=kept_uploads,
+        collection=Collection(
+            database.jobs,
+            database.datasets,
+            database.kept_uploads,
+            objects,
+            database.markers,
+            removal,
+            clock,
+        ),
         models=Models(database.models, database.jobs, objects, catalog, parts.predictor, clock),
         exports=exports,
         recipes=recipes,
@@ -137,8 +155,21 @@ def compose(settings: Settings, parts: Parts, announcer: Announcer, base_url: st
     )
 
 
+def _importing(parts: Parts) -> Mapping[str, Executor]:
+    """What an upload or a path on this machine is imported from no other server can see."""
+    here = {imports_of(parts.replica): parts.imports} if parts.shared else {}
+    return {IMPORTS: parts.imports, **here}
+
+
 def _control(
-    settings: Settings, parts: Parts, announcer: Announcer, executors: Mapping[str, Executor], base_url: str
+    settings: Settings,
+    parts: Parts,
+    announcer: Announcer,
+    executors: Mapping[str, Executor],
+    output: Output,
+    base_url: str,
+    company: Company | None,
+    removal: Removal,
 ) -> tuple[Ingest, Dispatch, Sweep]:
     """What hears attempts, begins them, and ends them."""
     database, objects, clock = parts.database, parts.objects, parts.clock
@@ -146,8 +177,18 @@ def _control(
     lease_ms = int(1000 * settings.jobs.lease_seconds)
     ingest = Ingest(database.jobs, clock, announcer, lease_ms=lease_ms, limits=limits)
     seal = _seal(settings, parts, base_url)
-    dispatch = Dispatch(database.jobs, executors, seal, clock, announcer, lease_ms=lease_ms, limits=limits)
-    staging = Staging(database.jobs, objects)
+    places = Places(
+        database.jobs,
+        database.history,
+        database.leases,
+        executors,
+        clock,
+        home=parts.replica,
+        dead_seconds=settings.jobs.lease_seconds,
+        wrong_clock=company.wrong_clock if company else None,
+    )
+    dispatch = Dispatch(database.jobs, executors, seal, places, clock, announcer, lease_ms=lease_ms, limits=limits)
+    staging = Staging(database.jobs, database.datasets, objects, removal)
     registering, export_files = Registering(objects, staging, clock), ExportFiles(database.models, objects)
     adoption = Adoption(objects, fetcher(settings))
     sweep = Sweep(
@@ -157,9 +198,10 @@ def _control(
         executors,
         ingest,
         dispatch,
+        places,
+        output,
         Finaliser(database.jobs, objects, registering, export_files, adoption, clock, announcer, limits=limits),
         objects,
-        staging,
         clock,
         announcer,
         patience=patience(settings),
@@ -198,6 +240,7 @@ def _datasets(
         remote=remote(settings),
         remote_image=remote_image(settings),
         kept=kept.source,
+        here=imports_of(parts.replica) if parts.shared else IMPORTS,
         check=orders.check,
     )
 

@@ -6,14 +6,16 @@ from typing import Annotated
 
 import typer
 
-from eyebright.app.backing_up import to_copy, to_fill
+from eyebright.app.backing_up import to_collect, to_copy, to_fill
+from eyebright.cli.exits import Exit
 from eyebright.cli.options import Json
 from eyebright.cli.serve import read_env_file
-from eyebright.cli.terminal import busy, emit, moment, say, show_facts, size
+from eyebright.cli.terminal import agreed, busy, emit, moment, say, show, show_facts, size
 from eyebright.cli.verbs import example, group
 from eyebright.services.backups import Told
 from eyebright.settings import Settings
 from eyebright_wire.backups import Backup
+from eyebright_wire.storage import Garbage
 
 RESTORE = """
 eyebright admin restore /backups/monday
@@ -21,10 +23,11 @@ EYEBRIGHT_DATABASE_URL=postgresql://db/eyebright eyebright admin restore /backup
 """
 
 app = group(
-    "Back up and restore all that a server keeps.",
+    "Back up and restore all that a server keeps, and clear up.",
     """
 eyebright admin backup /backups/monday
 eyebright admin restore /backups/monday
+eyebright admin gc --dry-run
 """,
 )
 
@@ -69,6 +72,38 @@ def restore(
         done = asyncio.run(_restore(Settings(), folder.absolute(), told))
     _tell(done, as_json)
     say("It is all there; `eyebright serve` goes on with it.")
+
+
+@app.command(epilog=example("eyebright admin gc --dry-run\neyebright admin gc --yes"))
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Remove files that no data set version and no upload names: what was left when a server was killed, or a version deleted.
+
+    A server does the same each day. One may be at work meanwhile, and imports too.
+    """
+    read_env_file(Settings().env_file)
+    with busy("Looking…"):
+        found = asyncio.run(_collect(Settings(), remove=False))
+    if found.files and not dry_run:
+        if not yes and not agreed("what nothing names", f"{found.files} files ({size(found.size_bytes)})"):
+            say("Nothing was removed.")
+            return Exit.NO
+        with busy("Removing…"):
+            found = asyncio.run(_collect(Settings(), remove=True))
+    if as_json:
+        emit(found)
+    else:
+        did = "removed" if found.removed else "that nothing names"
+        show(f"{found.files} files, {size(found.size_bytes)}, {did}")
+    return Exit.DONE
+
+
+async def _collect(settings: Settings, *, remove: bool) -> Garbage:
+    async with to_collect(settings) as collection:
+        return await (collection.collect() if remove else collection.look())
 
 
 async def _backup(settings: Settings, folder: Path, told: Told, *, with_objects: bool) -> Backup:

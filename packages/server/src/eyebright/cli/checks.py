@@ -289,7 +289,7 @@ async def _asked(settings: Settings) -> dict[str, tuple[bool, str]]:
         executor = ServiceExecutor.configured(settings, service)
         try:
             manifest = await executor.describe()
-            found[service] = True, f"{manifest.name} {manifest.version}"
+            found[service] = True, f"{manifest.name} {manifest.version}".strip()
         except EyebrightError as error:
             found[service] = False, error.message
         finally:

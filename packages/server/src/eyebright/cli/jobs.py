@@ -286,6 +286,8 @@ def printed(
         if chunk.text:
             yield chunk.text
         elif not follow:
+            if chunk.elsewhere:
+                say(chunk.elsewhere)
             return
         elif not chunk.complete:
             sleep(LOOK_SECONDS)

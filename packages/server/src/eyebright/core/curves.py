@@ -1,7 +1,8 @@
 """Metrics over time in as few points as a chart has use for, grown event by event.
 
 A curve that becomes too long is cut into stretches of equal length in steps, and of each its lowest and its highest point stay:
-no spike is lost. Stretches double when it grows on, so that it is the same in whatever portions its events came.
+no spike is lost. So does beside them the last point of each epoch, by which epochs are told, unless there are too many. Stretches
+double when it grows on, so that it is the same in whatever portions its events came.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,8 @@ from eyebright_wire.events import EventKind, Progress
 
 #: Of a curve: a chart's 5,000 remain when it has just been thinned.
 MOST = 10_000
+#: Of all points so many may be the last of their epochs.
+_CLOSING_SHARE = 4
 
 _value = attrgetter("value")
 
@@ -30,6 +33,10 @@ class Point(NamedTuple):
     @property
     def place(self) -> tuple[int, int]:
         return self.step, self.epoch
+
+    @property
+    def at(self) -> int:
+        return self.step or self.epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +80,17 @@ def grown(known: Curves, said: Sequence[Measured], position: int, most: int = MO
 
 
 def thinned(points: Sequence[Point], most: int) -> Sequence[Point]:
-    """Of more than `most` ≥ 2: the first, the last, and the lowest and highest of each of equally many between them."""
+    """Of more than `most` ≥ 2: the first, the last, the last of each epoch, and the lowest and highest of each of equally many
+    between them."""
     if len(points) <= most:
         return points
-    between, runs = points[1:-1], (most - 2) // 2
+    closing = _closing(points, most)
+    between, runs = points[1:-1], (most - 2 - len(closing)) // 2
     bounds = [number * len(between) // runs for number in range(runs + 1)] if runs else []
-    kept = [points[0]]
+    kept = {points[0], *closing, points[-1]}
     for first, last in pairwise(bounds):
-        kept += _extremes(between[first:last])
-    return [*kept, points[-1]]
+        kept.update(_extremes(between[first:last]))
+    return sorted(kept)
 
 
 def _measured(event: StoredEvent) -> Measured:
@@ -100,7 +109,9 @@ def _grown(known: Curves, attempt: int, said: Sequence[Measured], most: int) -> 
 
 
 def _before(curve: Curve, begun: tuple[int, int]) -> Curve:
-    return replace(curve, points=[point for point in curve.points if point.place < begun])
+    """One that begins from nothing has every point again."""
+    points = [point for point in curve.points if point.place < begun]
+    return replace(curve, points=points) if points else Curve()
 
 
 def _by_metric(said: Sequence[Measured]) -> dict[str, list[Point]]:
@@ -121,16 +132,21 @@ def _settled(curve: Curve, most: int) -> Curve:
     points, width = curve.points, curve.width
     while len(kept := _reduced(points, width)) > most:
         width *= 2
-    ends = {points[0].place: points[0], **{point.place: point for point in kept}, points[-1].place: points[-1]}
-    return Curve(tuple(ends.values()), width)
+    return Curve(tuple(sorted({points[0], *kept, *_closing(points, most), points[-1]})), width)
 
 
 def _reduced(points: Sequence[Point], width: int) -> Sequence[Point]:
     if width == 1:
         return points
-    return [
-        point for _, run in groupby(points, key=lambda point: point.step // width) for point in _extremes(list(run))
-    ]
+    runs = groupby(points, key=lambda point: point.at // width)
+    return [point for _, run in runs for point in _extremes(list(run))]
+
+
+def _closing(points: Sequence[Point], most: int) -> Sequence[Point]:
+    """The last of each epoch but the newest, where there are not too many for so short a curve."""
+    closing = {point.epoch: point for point in points}
+    closing.pop(points[-1].epoch)
+    return tuple(closing.values()) if len(closing) <= (most - 2) // _CLOSING_SHARE else ()
 
 
 def _extremes(points: Sequence[Point]) -> Sequence[Point]:

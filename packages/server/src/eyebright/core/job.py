@@ -77,6 +77,7 @@ class Attempt:
     token_sha256: str
     claimed_at_ms: int
     lease_until_ms: int
+    place: str | None = None  # the server whose folder it runs in; None: any server can look after it
     slot: int | None = None  # which of the executor's places it takes until it is gone
     launched_at_ms: int | None = None  # None: the control plane never got as far as launching
     heartbeat_at_ms: int = 0

@@ -67,7 +67,9 @@ def release(run: Run) -> Run:
     return Run(replace(job, held=False), run.attempt)
 
 
-def claim(job: Job, now_ms: int, *, token_sha256: str, lease_ms: int, slot: int | None) -> Run:
+def claim(
+    job: Job, now_ms: int, *, token_sha256: str, lease_ms: int, slot: int | None, place: str | None = None
+) -> Run:
     """queued → starting, with a new attempt whose number fences every older one."""
     if job.held or job.cancel_requested or job.not_before_ms > now_ms:
         raise Conflict(f"job {job.id} is not due")
@@ -79,6 +81,7 @@ def claim(job: Job, now_ms: int, *, token_sha256: str, lease_ms: int, slot: int 
         token_sha256=token_sha256,
         claimed_at_ms=now_ms,
         lease_until_ms=now_ms + lease_ms,
+        place=place,
         slot=slot,
         heartbeat_at_ms=now_ms,
         moved_at_ms=now_ms,
@@ -286,7 +289,7 @@ def current(run: Run) -> Attempt:
 def _why_fenced(run: Run) -> str:
     number = run.attempt.number if run.attempt else 0
     if run.job.state.final:
-        return f"job {run.job.id} has {run.job.state}; attempt {number} is over"
+        return f"job {run.job.id} is over ({run.job.state}), and attempt {number} with it"
     return f"attempt {number} of job {run.job.id} is over; the current one is {run.job.attempt}"
 
 

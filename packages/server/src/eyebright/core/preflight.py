@@ -47,6 +47,8 @@ def task_of(manifest: TrainerManifest, name: str) -> TaskInfo:
 def model_of(task: TaskInfo, name: str | None) -> str:
     """The model by name, or the task's default."""
     if name is None:
+        if not task.default_model:
+            raise ConfigInvalid("the trainer names no model of its own; say which one is to be trained, as `model`")
         return task.default_model
     if reason := task.refused_models.get(name):
         raise ConfigInvalid(f"{name} {reason}")

@@ -161,6 +161,12 @@ class Version:
     created_at_ms: int
 
 
+def changes_of(version: Version) -> str | None:
+    """The sha256 of the list of what was changed, if anything was."""
+    changes: Mapping[str, str] | None = version.report.get("changes")
+    return changes["sha256"] if changes else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
     name: str

@@ -31,10 +31,15 @@ def resolve(task: TaskInfo, overrides: Mapping[str, Any], model: str = "") -> Re
     settings that the model, where one is named, does not have."""
     known = _properties(task)
     overrides = {key: _as_meant(value, known.get(key, {})) for key, value in overrides.items()}
-    problems = [*_unknown(task, overrides), *_unfit(task, overrides), *_foreign(task, overrides, model)]
+    problems = [
+        *_unknown(task, overrides),
+        *_given(task, overrides),
+        *_unfit(task, overrides),
+        *_foreign(task, overrides, model),
+    ]
     if problems:
         raise ConfigInvalid("; ".join(problem["message"] for problem in problems), errors=problems)
-    changes = {key: value for key, value in overrides.items() if task.recipe.get(key) != value}
+    changes = {key: value for key, value in overrides.items() if key not in task.recipe or task.recipe[key] != value}
     config = {**task.recipe, **changes}
     idle = {key: why for key in overrides if (why := _idle(task, key, key in changes, config))}
     needed = (key for key in known if known[key].get("x-needed-without") == "captions" and _is_empty(config.get(key)))
@@ -75,12 +80,25 @@ def _idle(task: TaskInfo, key: str, changed: bool, config: Mapping[str, Any]) ->
 
 
 def _unknown(task: TaskInfo, overrides: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """None where the trainer's own service knows its settings, and lists not all of them here."""
+    if task.config_schema.get("additionalProperties") is True:
+        return []
     known = set(_properties(task)) | set(task.recipe)
     return [
         {"field": key, "message": f"unknown setting {key!r}.{nearest(key, known)}"}
         for key in overrides
         if key not in known
     ]
+
+
+def _given(task: TaskInfo, overrides: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    known = _properties(task)
+    for key in overrides:
+        if known.get(key, {}).get("readOnly") is True:
+            yield {
+                "field": key,
+                "message": f"{key} is not for an order to say: it comes with the data set; leave it out",
+            }
 
 
 def _foreign(task: TaskInfo, overrides: Mapping[str, Any], model: str) -> Iterator[dict[str, Any]]:

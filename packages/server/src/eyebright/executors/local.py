@@ -46,6 +46,8 @@ class LocalExecutorSettings:
 class LocalExecutor:
     """The Executor of one machine. Its verbs block no event loop: everything slow happens in threads."""
 
+    bound = True
+
     def __init__(
         self, settings: LocalExecutorSettings, clock: Clock | None = None, cgroup: Cgroup | None = None
     ) -> None:
@@ -110,6 +112,9 @@ class LocalExecutor:
             await self._keeper.stop(handle, grace)
         except Resisting as error:
             raise Unavailable(str(error)) from error
+
+    async def kept(self) -> list[Handle]:
+        return await self._keeper.kept()
 
     def logs(self, handle: Handle, offset: int) -> AsyncIterator[bytes]:
         return self._keeper.logs(handle, offset)

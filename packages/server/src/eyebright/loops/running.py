@@ -9,12 +9,12 @@ import structlog
 
 from eyebright.loops import curves, dispatcher, outbox, retention, sweeper, webhooks
 from eyebright.loops.pulse import Pulse
-from eyebright.loops.tenure import Tenure
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import Markers
 from eyebright.ports.leases import Leases
 from eyebright.services import Services
 from eyebright.services.announce import Announcer
+from eyebright.services.tenure import Tenure
 from eyebright.telemetry import Instruments
 from eyebright_wire.resources import HealthView
 
@@ -55,6 +55,7 @@ class Loops:
         self._pulses = {name: Pulse(name, clock.monotonic_ms()) for name in NAMES}
         self._counted = dict.fromkeys(NAMES, 0)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._collecting: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         for name, loop in self._loops().items():
@@ -62,7 +63,7 @@ class Loops:
 
     async def stop(self) -> None:
         """Returns once every loop has ended. A cancel can get lost on its way through a library, so it is repeated."""
-        turning = set(self._tasks.values())
+        turning = {*self._tasks.values(), *filter(None, [self._collecting])}
         while turning:
             for task in turning:
                 task.cancel()
@@ -96,9 +97,19 @@ class Loops:
             "webhooks": webhooks.run(services.telling, services.deliverer, pulses["webhooks"], clock, self._news.held),
             "curves": curves.run(services.charts, pulses["curves"], clock, self._curves.held),
             "retention": retention.run(
-                (services.uploads.expire, services.models.clear, services.deliveries.expire), pulses["retention"], clock
+                (services.uploads.expire, services.models.clear, services.deliveries.expire, self._collect),
+                pulses["retention"],
+                clock,
             ),
         }
+
+    async def _collect(self) -> None:
+        """A store of millions of files takes longer than a round may. Raises what was wrong with the last time."""
+        last = self._collecting
+        if last is None or last.done():
+            self._collecting = asyncio.create_task(self._services.collection.keep_up(), name="collection")
+            if last is not None:
+                last.result()
 
     def _condition(self, name: str, now_ms: int) -> str:
         task = self._tasks[name]

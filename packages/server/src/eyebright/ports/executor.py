@@ -36,6 +36,9 @@ class Room:
 
 
 class Executor(Protocol):
+    bound: bool
+    """Only the server that launched a run can see its process: it lies in that server's data folder."""
+
     def slots(self) -> Sequence[Slot] | None:
         """The places it has; None = no limit of its own."""
         ...
@@ -50,6 +53,10 @@ class Executor(Protocol):
 
     async def stop(self, handle: Handle, grace: timedelta) -> None:
         """Ask, wait, then kill the whole tree; returns once nothing of it runs. Already gone is not an error."""
+        ...
+
+    async def kept(self) -> list[Handle]:
+        """The runs of which something may still be alive here. Nothing where that is not this server's affair."""
         ...
 
     def logs(self, handle: Handle, offset: int) -> AsyncIterator[bytes]:

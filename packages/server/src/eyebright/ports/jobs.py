@@ -32,6 +32,7 @@ class JobQuery:
     trainer: str | None = None
     dataset_version: str | None = None
     parent: str | None = None
+    imported_version: str | None = None
     labels: Mapping[str, str] | None = None
     after: str | None = None
     limit: int = 50
@@ -42,6 +43,10 @@ class JobTransaction(Protocol):
 
     async def lock(self, keys: Sequence[AttemptKey]) -> dict[AttemptKey, Run]:
         """The runs that exist; unknown jobs are missing from the answer, unknown attempts have `attempt=None`."""
+        ...
+
+    async def claimable(self, executor: str, now_ms: int, limit: int) -> list[Run]:
+        """What is `due`, locked, best first; what somebody else has locked is passed over rather than waited for."""
         ...
 
     async def receipt(self, source: str, key: str) -> Receipt | None:
@@ -61,6 +66,10 @@ class JobTransaction(Protocol):
 
     async def events(self, job_id: str, attempt: int, first: int, last: int) -> list[StoredEvent]:
         """Stored events of one attempt, `first` ≤ seq ≤ `last`, in order."""
+        ...
+
+    async def marker(self, name: str) -> int | None:
+        """As it is, and nobody moves it until the transaction ends."""
         ...
 
 
@@ -99,8 +108,13 @@ class JobStore(Protocol):
         """Every run whose attempt is live, or ended but not known to be gone."""
         ...
 
-    async def credit(self, gap_ms: int) -> int:
-        """Add an outage of the control plane to every live lease (and to when each last moved); to how many it was."""
+    async def credit(self, gap_ms: int, place: str | None) -> int:
+        """Add an outage of the control plane to every live lease of the place, or of those without one (and to when each last
+        moved); to how many it was."""
+        ...
+
+    async def adopt(self, place: str, executors: Collection[str]) -> int:
+        """Attempts of these executors that run and name no place, as older versions left them, are of this one; how many."""
         ...
 
 
@@ -148,3 +162,7 @@ class Markers(Protocol):
     async def read(self, name: str) -> int | None: ...
 
     async def write(self, name: str, value: int) -> None: ...
+
+    async def move(self, name: str, before: int | None, value: int) -> bool:
+        """Only if it is `before` as yet. It waits for transactions that have read it."""
+        ...

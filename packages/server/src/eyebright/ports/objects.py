@@ -1,6 +1,6 @@
 """Where bytes are kept: keys such as `blobs/sha256/ab/ab12…` and `jobs/<job>/a1/model.onnx`."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -14,6 +14,14 @@ class ObjectInfo:
     key: str
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """What a store's list tells of an object. `since_ms`: milliseconds since 1970, by the store's own clock."""
+
+    size_bytes: int
+    since_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,10 @@ class ObjectStore(Protocol):
 
     async def keys(self, prefix: str) -> list[str]:
         """What lies below a prefix (which ends in `/`), in order."""
+        ...
+
+    async def listed(self, prefix: str) -> Mapping[str, Lying]:
+        """By key, all that lies below a prefix (which ends in `/`), as the store itself tells."""
         ...
 
     async def remove(self, keys: Sequence[str]) -> None:
@@ -103,5 +115,7 @@ def attempt_prefix(job_id: str, attempt: int) -> str:
 
 BLOBS = "blobs/sha256/"
 UPLOADS = "uploads/"
+#: Below it lies the number of the store.
+STORE = "store/"
 #: The folders of a store in which it keeps what it alone may hand out.
-OWN_FOLDERS = ("blobs", "jobs", "uploads")
+OWN_FOLDERS = ("blobs", "jobs", "uploads", "store")

@@ -19,6 +19,10 @@ class DatasetStore(Protocol):
         """By their ids. Those that are not there are missing."""
         ...
 
+    async def manifests(self) -> Sequence[tuple[str, str | None]]:
+        """Of each version the sha256 of its manifest, and of the list of what was changed for it, if it has one."""
+        ...
+
     async def get(self, name: str) -> Dataset:
         """With its versions, newest first. Raises NotFound."""
         ...

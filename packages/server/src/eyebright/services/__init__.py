@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from eyebright.services.charts import Charts
+from eyebright.services.collection import Collection
 from eyebright.services.datasets import Datasets
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.exports import Exports
@@ -47,6 +48,7 @@ class Services:
     kept_uploads: KeptUploads
     pictures: Pictures
     models: Models
+    collection: Collection
     exports: Exports
     recipes: Recipes
     releases: Releases

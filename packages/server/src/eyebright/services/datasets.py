@@ -41,6 +41,7 @@ from eyebright_wire.resources import (
 
 #: The executor that runs imports beside those that train. Nobody can order a training there.
 IMPORTS = "imports"
+
 #: Data sets among which a mistyped name is looked for.
 NAMES_LOOKED_AT = 200
 #: Addresses of a list that are named in a message.
@@ -92,6 +93,11 @@ def no_image_is_fetched(url: str) -> str:
     return nothing_is_fetched(url).shown
 
 
+def imports_of(replica: str) -> str:
+    """The same, of what lies on one server's machine."""
+    return f"{IMPORTS}:{replica}"
+
+
 class Datasets:
     def __init__(
         self,
@@ -107,6 +113,7 @@ class Datasets:
         remote_image: Callable[[str], str] = no_image_is_fetched,
         kept: Callable[[str], Awaitable[Source | None]] = nothing_is_kept,
         check: Callable[[PreflightRequest], Awaitable[PreflightRequest]] = nothing_is_trained,
+        here: str = IMPORTS,
     ) -> None:
         """`remote` is asked what there is to say of an address before anybody is sent there; it raises InvalidRequest. So is
         `remote_image` of the address of a single image; it answers what people may see of it. `kept` is asked before both, and
@@ -122,6 +129,7 @@ class Datasets:
         self._remote = remote
         self._remote_image = remote_image
         self._kept = kept
+        self._here = here  # who imports what lies on this machine
         self._check = check
 
     async def order(
@@ -255,7 +263,7 @@ class Datasets:
                 "keep": keep,
                 "plan": asked.get("plan"),
             },
-            executor=IMPORTS,
+            executor=IMPORTS if source.url is not None else self._here,
             labels=order.labels if isinstance(order, DatasetImport) else {},
             created_at_ms=self._clock.now_ms(),
         )

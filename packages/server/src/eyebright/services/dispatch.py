@@ -2,21 +2,24 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 
 import structlog
 
 from eyebright.core import lifecycle
-from eyebright.core.job import Job, Run
+from eyebright.core.job import Run
 from eyebright.core.records import changed
 from eyebright.core.retry import RetryLimits
-from eyebright.errors import Conflict, EyebrightError, ServiceUnavailable, StorageFull, TrainerUnavailable
+from eyebright.errors import ConfigInvalid, EyebrightError, ServiceUnavailable, StorageFull, TrainerUnavailable
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Executor
 from eyebright.ports.jobs import JobStore
 from eyebright.services.announce import Announcer
 from eyebright.services.ingest import token_hash
+from eyebright.services.places import Places
 from eyebright.services.seal import Seal
 from eyebright_wire.errors import ErrorCode
+from eyebright_wire.jobs import JobState
 from eyebright_wire.runs import Handle, Slot
 
 log = structlog.stdlib.get_logger(__name__)
@@ -35,6 +38,7 @@ class Dispatch:
         store: JobStore,
         executors: Mapping[str, Executor],
         seal: Seal,
+        places: Places,
         clock: Clock,
         announcer: Announcer,
         *,
@@ -44,6 +48,7 @@ class Dispatch:
         self._store = store
         self._executors = executors
         self._seal = seal
+        self._places = places
         self._clock = clock
         self._announcer = announcer
         self._lease_ms = lease_ms
@@ -72,42 +77,49 @@ class Dispatch:
     async def _claim_for(self, name: str, executor: Executor, launches: list[asyncio.Task[bool]]) -> None:
         if self._clock.now_ms() < self._rest_until_ms.get(name, 0):
             return
-        free = await self._free_slots(name, executor.slots())
-        due = await self._store.due(name, self._clock.now_ms(), len(free))
-        for job, slot in zip(due, free, strict=False):
-            token = self._clock.new_token()
-            run = await self._claim(job, slot, token)
-            if run is not None:
-                self._launching.add(_handle(run))
-                launches.append(asyncio.create_task(self._launch(run, slot, token)))
+        if executor.bound:
+            await self._places.settled()
+        place = self._places.home if executor.bound else None
+        free = await self._free_slots(name, place, executor.slots())
+        if not free or not await self._store.due(name, self._clock.now_ms(), 1):
+            return  # most rounds; nobody had to wait for them to write
+        for run, slot, token in await self._claim(name, place, free):
+            self._launching.add(_handle(run))
+            launches.append(asyncio.create_task(self._launch(run, slot, token)))
 
-    async def _free_slots(self, name: str, slots: Sequence[Slot] | None) -> Sequence[Slot | None]:
+    async def _free_slots(self, name: str, place: str | None, slots: Sequence[Slot] | None) -> Sequence[Slot | None]:
         if slots is None:
             return [None] * BATCH
         runs = await self._store.unfinished()
-        taken = {run.attempt.slot for run in runs if run.attempt and run.attempt.executor == name}
+        attempts = [run.attempt for run in runs if run.attempt]
+        names = {each for each, executor in self._executors.items() if executor is self._executors[name]}
+        taken = {each.slot for each in attempts if each.executor in names and each.place == place}
         return [slot for slot in slots if slot.index not in taken]
 
-    async def _claim(self, job: Job, slot: Slot | None, token: str) -> Run | None:
+    async def _claim(
+        self, name: str, place: str | None, free: Sequence[Slot | None]
+    ) -> list[tuple[Run, Slot | None, str]]:
+        """All by one commit. What another control plane is claiming at this moment is passed over."""
         async with self._store.transaction() as transaction:
-            before = (await transaction.lock([(job.id, None)])).get((job.id, None))
-            if before is None:
-                return None
             now_ms = self._clock.now_ms()
-            try:
-                claimed = lifecycle.claim(
-                    before.job,
-                    now_ms,
-                    token_sha256=token_hash(token),
-                    lease_ms=self._lease_ms,
-                    slot=slot.index if slot else None,
-                )
-            except Conflict:  # cancelled, or claimed by another control plane, since we looked
-                return None
-            change = changed(before, claimed, now_ms)
-            await transaction.save([change])
-        self._announcer.committed([change])
-        return change.after
+            found = await transaction.claimable(name, now_ms, len(free))
+            claims = [(run, slot, self._clock.new_token()) for run, slot in zip(found, free, strict=False)]
+            changes = [
+                changed(run, self._claimed(run, slot, place, token, now_ms), now_ms) for run, slot, token in claims
+            ]
+            await transaction.save(changes)
+        self._announcer.committed(changes)
+        return [(change.after, slot, token) for change, (_, slot, token) in zip(changes, claims, strict=True)]
+
+    def _claimed(self, run: Run, slot: Slot | None, place: str | None, token: str, now_ms: int) -> Run:
+        return lifecycle.claim(
+            run.job,
+            now_ms,
+            token_sha256=token_hash(token),
+            lease_ms=self._lease_ms,
+            place=place,
+            slot=slot.index if slot else None,
+        )
 
     async def _launch(self, run: Run, slot: Slot | None, token: str) -> bool:
         handle = _handle(run)
@@ -118,27 +130,28 @@ class Dispatch:
             await self._failed(handle, error)
             return False
         else:
-            await self._launched(handle)
+            await self._launched(run.job.executor, handle)
             log.info("launched", job=run.job.id, attempt=handle.attempt, trainer=run.job.trainer)
             return True
         finally:
             self._launching.discard(handle)
 
-    async def _launched(self, handle: Handle) -> None:
+    async def _launched(self, executor: str, handle: Handle) -> None:
         key = (handle.job_id, handle.attempt)
         async with self._store.transaction() as transaction:
             run = (await transaction.lock([key]))[key]
-            if not run.current or (run.attempt and run.attempt.launched_at_ms):
-                return  # fenced meanwhile (the sweeper will bury it), or it has already said `started`
-            now_ms = self._clock.now_ms()
-            await transaction.save([changed(run, lifecycle.launched(run, now_ms), now_ms)])
+            if run.current and run.attempt and not run.attempt.launched_at_ms:  # it has not yet said `started`
+                now_ms = self._clock.now_ms()
+                await transaction.save([changed(run, lifecycle.launched(run, now_ms), now_ms)])
+        if run.attempt and run.attempt.gone_at_ms:  # given up meanwhile; who is only fenced is buried by the sweeper
+            await self._executors[executor].stop(handle, timedelta(0))
 
     async def _failed(self, handle: Handle, error: Exception) -> None:
         _tell(handle, error)
         key = (handle.job_id, handle.attempt)
         async with self._store.transaction() as transaction:
             run = (await transaction.lock([key]))[key]
-            if not run.current:
+            if not run.current or run.job.state is JobState.RUNNING:  # it was heard, so it runs
                 return
             now_ms = self._clock.now_ms()
             change = changed(run, self._without_launch(run, error, now_ms), now_ms)
@@ -159,6 +172,9 @@ class Dispatch:
             seconds = min(LONGEST_TRAINER_SECONDS, TRAINER_SECONDS * 2 ** min(run.job.attempt - 1, 10))
             message = f"{error.message}. The job waits for its trainer; the next look is in {seconds} s"
             return lifecycle.put_back(run, ErrorCode.NO_CAPACITY, message, now_ms, wait_ms=1000 * seconds)
+        if isinstance(error, ConfigInvalid):
+            code, message = ErrorCode.CONFIG_INVALID, error.message
+            return lifecycle.end(run, code, message, now_ms, limits=self._limits, said_retryable=False)
         code = ErrorCode.NO_CAPACITY if isinstance(error, EyebrightError) else ErrorCode.INTERNAL_ERROR
         return lifecycle.end(run, code, str(error), now_ms, limits=self._limits, said_retryable=True)
 

@@ -25,6 +25,7 @@ from eyebright.services.adoption import Adoption
 from eyebright.services.announce import Announcer
 from eyebright.services.export_files import ExportFiles
 from eyebright.services.registering import Registering
+from eyebright.services.removal import require
 from eyebright_wire.artifacts import ArtifactRef
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import PreparedDataset, Succeeded
@@ -88,8 +89,8 @@ class Finaliser:
     async def _import(self, run: Run, prepared: PreparedDataset) -> None:
         """The version's files are stored before the commit that names them, and only if that comes do they stay."""
         try:
-            async with self._registering.registered(run, prepared) as version:
-                await self._commit(run, lambda now: self._success(now, version))
+            async with self._registering.registered(run, prepared) as (version, removals):
+                await self._commit(run, lambda now: self._success(now, version), removals)
         except (DatasetInvalid, Conflict, NotFound, StorageFull) as error:
             code = ErrorCode.DISK_FULL if isinstance(error, StorageFull) else ErrorCode.DATASET_INVALID
             message = error.message
@@ -122,13 +123,16 @@ class Finaliser:
         else:
             await self._commit(run, lambda now: self._success(now, adopted=(adopted,)))
 
-    async def _commit(self, run: Run, decide: Callable[[Run], Change]) -> None:
+    async def _commit(self, run: Run, decide: Callable[[Run], Change], removals: int | None = None) -> None:
+        """Where it relies on blobs: only if none were removed since that number. Raises Unavailable."""
         assert run.attempt is not None
         key = (run.job.id, run.attempt.number)
         async with self._store.transaction() as transaction:
             now = (await transaction.lock([key])).get(key)
             if now is None or not now.current:
                 return
+            if removals is not None:
+                await require(transaction, removals)
             change = decide(now)
             await transaction.save([change])
         job = change.after.job

@@ -1,15 +1,15 @@
 """What a job has said and left so far."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from eyebright.core.job import Attempt
 from eyebright.core.records import Checkpoint
 from eyebright.errors import NotFound, Way, model_deleted
-from eyebright.ports.executor import Executor
 from eyebright.ports.jobs import JobHistory, JobStore
 from eyebright.ports.objects import ObjectStore, attempt_prefix
 from eyebright.ports.registry import ModelStore
+from eyebright.services.output import Output, elsewhere
 from eyebright.services.views import checkpoint_view, event_view
 from eyebright_wire.resources import (
     ArtifactView,
@@ -18,7 +18,6 @@ from eyebright_wire.resources import (
     LogChunk,
     Page,
 )
-from eyebright_wire.runs import Handle
 
 #: Bytes of log in one answer.
 LOG_CHUNK = 256 * 1024
@@ -37,12 +36,14 @@ class LogLines:
 
 @dataclass(frozen=True, slots=True)
 class _Printed:
-    """A part of what an attempt printed. `complete`: it ends here, and the attempt has ended."""
+    """A part of what an attempt printed. `complete`: it ends here, and the attempt has ended. `elsewhere`: where it is to be had,
+    if not here."""
 
     attempt: int
     offset: int
     text: bytes
     complete: bool
+    elsewhere: str | None = None
 
 
 class History:
@@ -52,13 +53,13 @@ class History:
         history: JobHistory,
         models: ModelStore,
         objects: ObjectStore,
-        executors: Mapping[str, Executor],
+        output: Output,
     ) -> None:
         self._store = store
         self._history = history
         self._models = models
         self._objects = objects
-        self._executors = executors
+        self._output = output
 
     async def events(self, job_id: str, after: int = 0, limit: int = 200) -> Page[EventView]:
         """Events with position > `after`, over all attempts, in order."""
@@ -111,6 +112,7 @@ class History:
             next_offset=said.offset + len(said.text),
             text=said.text.decode("utf-8", "replace"),
             complete=said.complete,
+            elsewhere=said.elsewhere,
         )
 
     async def lines(self, job_id: str, offset: int, skip: int, most: int) -> LogLines:
@@ -158,7 +160,10 @@ class History:
                 return _Printed(attempt=0, offset=0, text=b"", complete=run.job.state.final)
             raise NotFound(f"job {job_id} has no attempt {attempt}; it has had {run.job.attempt}")
         ended = known[number].gone_at_ms is not None  # asked first: what it prints meanwhile must not be missed
-        read = await self._read(run.job.executor, Handle(job_id, number), offset)
+        try:
+            read = await self._read(known[number], offset)
+        except NotFound:
+            return _Printed(attempt=number, offset=offset, text=b"", complete=ended, elsewhere=elsewhere(known[number]))
         more = len(read) == LOG_CHUNK
         text = _whole_characters(read) if more or not ended else read
         return _Printed(attempt=number, offset=offset, text=text, complete=ended and not more)
@@ -178,9 +183,9 @@ class History:
             return False
         return True
 
-    async def _read(self, executor: str, handle: Handle, offset: int) -> bytes:
+    async def _read(self, attempt: Attempt, offset: int) -> bytes:
         text = b""
-        async for chunk in self._executors[executor].logs(handle, offset):
+        async for chunk in self._output.read(attempt, offset):
             text += chunk
             if len(text) >= LOG_CHUNK:
                 break

@@ -104,6 +104,7 @@ class Jobs:
 
     async def rehearse(self, request: RehearsalRequest, *, source: str = "api", key: str | None = None) -> Submitted:
         """Check an order as `submit` does, and queue a rehearsal of it. Raises as `submit` does."""
+        await self._orders.check_rehearsable(request)
         return await self._submitted(
             await self._ordered(request, source, key, lambda job: rehearsal_of(job, request.webhook))
         )
@@ -225,7 +226,7 @@ class Jobs:
                 f"job {job_id} is {old.state} and has left nothing to go on from: no checkpoint that this version of its trainer "
                 "understands. Start without resume to begin anew"
             )
-        job = _following(await self._plan(_request_of(old)), old, source)
+        job = _following(await self._plan(await self._request_again(old)), old, source)
         return await self.get((await self._insert(job, "resume", job_id, "")).job_id)
 
     async def _resumable(self, old: Job) -> str | None:
@@ -241,13 +242,21 @@ class Jobs:
         told = await self._history.events(job_id, 0, 1000, frozenset({str(EventKind.STARTED)}))
         return bool(told) and told[-1].data.get("versions", {}).get(manifest.name) == manifest.version
 
+    async def _request_again(self, old: Job) -> JobRequest:
+        """The same order. What it was told with its data, it is told anew."""
+        request = _request_of(old)
+        told = (await self._orders.environment(request)).manifest.address_setting
+        return request.model_copy(
+            update={"config": {key: value for key, value in request.config.items() if key != told}}
+        )
+
     async def _repeated(self, old: Job, config: Mapping[str, Any]) -> Job:
         """Checked anew, as of today; whether the source of an import is still there that finds out itself."""
         if old.kind is JobKind.TRAINING:
-            order = _request_of(old)
+            order = await self._request_again(old)
             return await self._plan(order.model_copy(update={"config": {**order.config, **config}}))
         if old.kind is JobKind.REHEARSAL:
-            return rehearsal_of(await self._plan(_request_of(rehearsed(old))), webhook_of(old))
+            return rehearsal_of(await self._plan(await self._request_again(rehearsed(old))), webhook_of(old))
         return Job(
             id=self._clock.new_id("job"),
             name=old.name,
@@ -285,6 +294,7 @@ class Jobs:
     async def _plan(self, request: JobRequest) -> Job:
         settled = await self._orders.settle(request)
         version = await self._orders.ready_version(request.dataset, settled)
+        address = await self._orders.address(version, settled.environment)
         plan = Plan(settled.environment, settled.task, settled.model, settled.resolved.config, report_of(version))
         forecast = await self._durations.forecast(plan.training(settled.executor), at_once=True)
         return Job(
@@ -295,7 +305,7 @@ class Jobs:
             model=settled.model,
             dataset_version=version.id,
             config=settled.resolved.changes,
-            resolved=settled.resolved.config,
+            resolved={**settled.resolved.config, **address},
             priority=request.priority,
             executor=settled.executor,
             max_duration_seconds=request.max_duration_seconds,

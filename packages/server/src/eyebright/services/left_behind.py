@@ -38,7 +38,7 @@ class LeftBehind:
         self._again_at_ms[handle] = now_ms + int(1000 * LOOK_SECONDS)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                return LeftSpool.parse(await self._content(attempt_prefix(handle.job_id, handle.attempt) + SPOOL))
+                return await self._read(attempt_prefix(handle.job_id, handle.attempt) + SPOOL)
         except NotFound:
             return None
         except (EyebrightError, OSError) as error:  # TimeoutError is one
@@ -47,10 +47,11 @@ class LeftBehind:
             log.warning("cannot read what was left of a run", **about, error=str(error) or type(error).__name__)
             return None
 
-    async def _content(self, key: str) -> bytes:
+    async def _read(self, key: str) -> LeftSpool:
+        """Of a copy that is too long, the events up to there."""
         content = bytearray()
         async for chunk in self._objects.open(key):
             content += chunk
             if len(content) > MOST_BYTES:
-                break  # the events up to there can be had
-        return bytes(content)
+                break
+        return await asyncio.to_thread(LeftSpool.parse, bytes(content), cut=len(content) > MOST_BYTES)

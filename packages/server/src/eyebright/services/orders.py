@@ -1,20 +1,28 @@
 """What an order means here: its trainer, task, model, settings and data, found to fit each other."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from eyebright.core import preflight
 from eyebright.core.records import Model, Version
 from eyebright.core.resolve import Resolved, nearest, resolve
-from eyebright.errors import ConfigInvalid, EyebrightError, InvalidRequest, TrainerMissing, TrainerUnavailable
+from eyebright.errors import (
+    ConfigInvalid,
+    DatasetInvalid,
+    EyebrightError,
+    InvalidRequest,
+    TrainerMissing,
+    TrainerUnavailable,
+)
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.executor import Environment
+from eyebright.ports.jobs import JobQuery, JobStore
 from eyebright.ports.registry import DatasetStore, ModelStore
 from eyebright.services.datasets import find
 from eyebright.services.reference import find as find_model
 from eyebright_wire.datasets import DatasetReport
-from eyebright_wire.jobs import JobRequest, PreflightRequest
+from eyebright_wire.jobs import JobKind, JobRequest, PreflightRequest
 from eyebright_wire.manifest import TaskInfo, TrainerManifest
 from eyebright_wire.resources import TrainerView
 
@@ -36,12 +44,14 @@ class Settled:
 class Orders:
     def __init__(
         self,
+        jobs: JobStore,
         datasets: DatasetStore,
         models: ModelStore,
         catalog: Catalog,
         executors: Collection[str],
         licence_deny: Collection[str] = (),
     ) -> None:
+        self._jobs = jobs
         self._datasets = datasets
         self._models = models
         self._catalog = catalog
@@ -90,15 +100,26 @@ class Orders:
     def check_licence(self, manifest: TrainerManifest) -> None:
         preflight.check_licence(manifest, self._licence_deny)
 
+    async def check_rehearsable(self, request: JobRequest) -> None:
+        """Raises ConfigInvalid where the whole training would be run."""
+        environment = await self.environment(request)
+        if environment.manifest.address_setting:
+            raise ConfigInvalid(
+                f"trainer {environment.trainer} runs at a service that cannot be told to try the first batches only; order a "
+                "training, with few epochs"
+            )
+
     async def environment(self, request: JobRequest) -> Environment:
         """The trainer that was named, or the first installed one that knows the task and the model and is not denied."""
         if request.trainer is not None:
             return await self._catalog.environment(request.trainer, request.executor)
-        found = await self._first_able(request)
-        return found if request.executor is None else await self._catalog.environment(found.trainer, request.executor)
+        return await self._first_able(request)
 
     async def _first_able(self, request: JobRequest) -> Environment:
-        installed = [each for each in await self._catalog.installed() if request.executor in (None, *each.executors)]
+        installed = await self._catalog.installed()
+        if (place := request.executor) is not None:  # which may have another version of it than the first place
+            having = [each.trainer for each in installed if place in each.executors]
+            installed = [await self._catalog.environment(name, place) for name in having]
         able = [environment for environment in installed if environment.manifest.task(request.task)]
         if not able:
             raise _nobody_can(request.task, await self._catalog.list(), self._licence_deny)
@@ -111,9 +132,33 @@ class Orders:
     async def ready_version(self, dataset: str, settled: Settled) -> Version:
         """Raises DatasetInvalid for one that is not ready for the task, ConfigInvalid for one that needs other settings."""
         version = await self.version(dataset, settled.task.name)
-        preflight.check_ready(report_of(version), settled.task.name, version.id)
+        self.check_ready(version, settled.task.name, settled.environment)
         preflight.check_captions(report_of(version), settled.resolved.needed_without_captions)
         return version
+
+    def check_ready(self, version: Version, task: str, environment: Environment | None) -> None:
+        """What a trainer can read that fetches its data itself, only that knows. Raises DatasetInvalid."""
+        if environment is None or not environment.manifest.address_setting:
+            preflight.check_ready(report_of(version), task, version.id)
+
+    async def address(self, version: Version, environment: Environment) -> Mapping[str, str]:
+        """The setting by which a trainer learns where its data lie; none for one that is granted them.
+
+        Raises DatasetInvalid for data that came from no address, or from one with a secret in it, which was meant for us. Where
+        another data set of the same content came from is no affair of this one's.
+        """
+        setting = environment.manifest.address_setting
+        if not setting:
+            return {}
+        imports = JobQuery(kinds=frozenset({JobKind.IMPORT}), imported_version=version.id)
+        found = [job.resolved for job in await self._jobs.find(imports) if job.name == version.dataset]
+        addresses = [each["url"] for each in found if each["url"] and each["url"] == each["shown"]]
+        if not addresses:
+            raise DatasetInvalid(
+                f"trainer {environment.trainer} fetches its data itself, and data set {version.dataset} was imported from no "
+                "open address; import it from one that its service can read, such as s3://bucket/folder/"
+            )
+        return {setting: addresses[0]}
 
     async def version(self, dataset: str, task: str) -> Version:
         """A version by its id; of a data set by name the newest that is ready for the task, or else the newest."""

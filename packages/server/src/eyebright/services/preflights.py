@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from eyebright.core.preflight import check_captions, check_parent, check_ready, model_of, task_of
+from eyebright.core.preflight import check_captions, check_parent, model_of, task_of
 from eyebright.core.records import Version
 from eyebright.core.resolve import Resolved, resolve
 from eyebright.errors import EyebrightError
@@ -44,7 +44,7 @@ class Preflights:
         if parent and environment and task and model and resolved:
             found.tried(lambda: check_parent(parent, environment.trainer, task, model, resolved.config))
         request = with_task(request, task.name if task else await self._orders.task_name(request.task))
-        version = await self._version(request, resolved, found)
+        version = await self._version(request, environment, resolved, found)
         report = version and report_of(version)
         disk: tuple[DiskForecast, ...] = ()
         memory = time = None
@@ -80,15 +80,18 @@ class Preflights:
         self._orders.check_licence(environment.manifest)
         return task_of(environment.manifest, name)
 
-    async def _version(self, request: PreflightRequest, resolved: Resolved | None, found: "_Found") -> Version | None:
+    async def _version(
+        self, request: PreflightRequest, environment: Environment | None, resolved: Resolved | None, found: "_Found"
+    ) -> Version | None:
         if request.dataset is None:
             return None
         version = await found.awaited(self._orders.version(request.dataset, request.task))
         if version is not None:
-            report = report_of(version)
-            found.tried(lambda: check_ready(report, request.task, version.id))
+            found.tried(lambda: self._orders.check_ready(version, request.task, environment))
+            if environment:
+                await found.awaited(self._orders.address(version, environment))
             needed = resolved.needed_without_captions if resolved else ()
-            found.tried(lambda: check_captions(report, needed))
+            found.tried(lambda: check_captions(report_of(version), needed))
         return version
 
 

@@ -23,16 +23,17 @@ class Registering:
         self._clock = clock
 
     @asynccontextmanager
-    async def registered(self, run: Run, prepared: PreparedDataset) -> AsyncGenerator[Version]:
-        """The version that the attempt has prepared, to be committed inside the context: only then do its files stay.
+    async def registered(self, run: Run, prepared: PreparedDataset) -> AsyncGenerator[tuple[Version, int]]:
+        """The version that the attempt has prepared, to be committed inside the context, under this number of removals: only then
+        do its files stay.
 
         Raises DatasetInvalid when the files are not what was announced, Conflict when one has changed since, StorageFull.
         """
         assert run.attempt is not None
         output = await self._objects.local(attempt_prefix(run.job.id, run.attempt.number))
         report, files = await asyncio.to_thread(_read, output / WORK, _folder(run.job), prepared)
-        async with self._staging.staged(run.job.id, files):
-            yield Version(
+        async with self._staging.staged(run.job.id, files) as removals:
+            version = Version(
                 id=f"dsv_{prepared.manifest_sha256[:24]}",
                 dataset=run.job.name,
                 number=0,  # the store gives the next one
@@ -40,6 +41,7 @@ class Registering:
                 report=report.model_dump(mode="json"),
                 created_at_ms=self._clock.now_ms(),
             )
+            yield version, removals
 
 
 def _folder(job: Job) -> Path | None:

@@ -1,91 +1,65 @@
 """Put the blobs of a version into the store just before the commit that names them, and out again when it does not come.
 
-What is new of them is written into a journal first. Whether a version was committed is asked of the database, never of our own
-memory: a commit whose answer got lost, or a server that was killed, leaves the journal to whoever comes next.
+Whether a version was committed is asked of the database, never of our own memory. What a server has put that was killed then is
+named by no version, and goes as all such blobs do.
 """
 
-import asyncio
-import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
 
-from eyebright.core.job import Job
-from eyebright.errors import NotFound
+from eyebright.errors import EyebrightError, NotFound, Unavailable
 from eyebright.ports.jobs import JobStore
 from eyebright.ports.objects import ObjectStore
+from eyebright.ports.registry import DatasetStore
+from eyebright.services.removal import Kept, Removal
 from eyebright_wire.jobs import JobState
 
 log = structlog.stdlib.get_logger(__name__)
-
-JOURNALS = "staging/"
 
 #: (key, file, whether nobody will ever write to the file again)
 Put = tuple[str, Path, bool]
 
 
 class Staging:
-    """One version at a time: what a second one finds in the store is either committed or its own, so that taking back what
-    the first had put can never take from the second."""
-
-    def __init__(self, store: JobStore, objects: ObjectStore) -> None:
+    def __init__(self, store: JobStore, datasets: DatasetStore, objects: ObjectStore, removal: Removal) -> None:
         self._store = store
+        self._datasets = datasets
         self._objects = objects
-        self._lock = asyncio.Lock()
+        self._removal = removal
 
     @asynccontextmanager
-    async def staged(self, job_id: str, files: Sequence[Put]) -> AsyncGenerator[None]:
-        """All files are stored inside the context, and stay only if the job has succeeded by its end.
+    async def staged(self, job_id: str, files: Sequence[Put]) -> AsyncGenerator[int]:
+        """All files are stored inside the context, and stay only if the job has succeeded by its end. It is to be committed only
+        under the number of removals that the context gives.
 
-        Raises StorageFull, or Conflict for a file that is not what its key says.
+        Raises StorageFull, Conflict for a file that is not what its key says, or Unavailable while blobs are removed: then what
+        was put stays for the next time.
         """
-        async with self._lock:
-            await self._settle_all()
-            new = set(await self._objects.absent([key for key, _, _ in files]))
-            if new:
-                await self._write(job_id, sorted(new))
-            try:
-                for owned in (False, True):
-                    await self._objects.put([(key, file) for key, file, own in files if own is owned], owned=owned)
-                yield
-            finally:
-                if new:
-                    await self._settle(_journal(job_id))
-
-    async def settle(self) -> None:
-        """Take back what a killed server had put and never committed."""
-        async with self._lock:
-            await self._settle_all()
-
-    async def _settle_all(self) -> None:
-        for journal in await self._objects.keys(JOURNALS):
-            await self._settle(journal)
-
-    async def _settle(self, journal: str) -> None:
-        job = await self._job(journal.removeprefix(JOURNALS))
-        if job is None or job.state is not JobState.SUCCEEDED:
-            keys = b"".join([chunk async for chunk in self._objects.open(journal)]).decode().splitlines()
-            await self._objects.remove(keys)
-            log.info("took back what was put for a version that did not come", journal=journal, files=len(keys))
-        await self._objects.remove([journal])
-
-    async def _job(self, job_id: str) -> Job | None:
+        number = await self._removal.number()
+        known = await self._datasets.manifests()
+        new = await self._objects.absent([key for key, _, _ in files])
         try:
-            return (await self._store.get(job_id)).job
+            for owned in (False, True):
+                await self._objects.put([(key, file) for key, file, own in files if own is owned], owned=owned)
+            yield number
+        except Unavailable:
+            raise
+        except EyebrightError:
+            await self._take_back(job_id, new, known)
+            raise
+        await self._take_back(job_id, new, known)
+
+    async def _take_back(self, job_id: str, new: Sequence[str], known: Sequence[Kept]) -> None:
+        if not new or await self._succeeded(job_id):
+            return
+        gone = await self._removal.remove(new, known)
+        log.info("took back what was put for a version that did not come", job=job_id, files=len(gone or ()))
+
+    async def _succeeded(self, job_id: str) -> bool:
+        try:
+            return (await self._store.get(job_id)).job.state is JobState.SUCCEEDED
         except NotFound:
-            return None
-
-    async def _write(self, job_id: str, keys: Sequence[str]) -> None:
-        def written(folder: str) -> Path:
-            path = Path(folder, "journal")
-            path.write_text("".join(f"{key}\n" for key in keys))
-            return path
-
-        with tempfile.TemporaryDirectory(prefix="eyebright-") as folder:
-            await self._objects.put([(_journal(job_id), await asyncio.to_thread(written, folder))])
-
-
-def _journal(job_id: str) -> str:
-    return f"{JOURNALS}{job_id}"
+            return False

@@ -26,16 +26,17 @@ from eyebright.services.dispatch import Dispatch
 from eyebright.services.finalise import Finaliser
 from eyebright.services.ingest import Ingest
 from eyebright.services.left_behind import LeftBehind
-from eyebright.services.staging import Staging
+from eyebright.services.output import Output
+from eyebright.services.places import Places, Whose
 from eyebright_kit.importing.handover import WORK
 from eyebright_wire.errors import ErrorCode
-from eyebright_wire.jobs import Stage
+from eyebright_wire.jobs import JobKind, Stage
 from eyebright_wire.left_spool import LeftSpool
 from eyebright_wire.runs import Handle, Liveness, Vital
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: The marker that tells a later process when the sweeper last looked.
+#: The marker that tells a later process when the sweeper last looked: this one for what is nobody's own, `…/PLACE` for a place.
 SWEPT = "swept_at_ms"
 
 
@@ -61,9 +62,10 @@ class Sweep:
         executors: Mapping[str, Executor],
         ingest: Ingest,
         dispatch: Dispatch,
+        places: Places,
+        output: Output,
         finaliser: Finaliser,
         objects: ObjectStore,
-        staging: Staging,
         clock: Clock,
         announcer: Announcer,
         *,
@@ -76,11 +78,11 @@ class Sweep:
         self._executors = executors
         self._ingest = ingest
         self._dispatch = dispatch
+        self._places = places
+        self._output = output
         self._finaliser = finaliser
         self._objects = objects
-        self._staging = staging
         self._left_behind = LeftBehind(objects, clock)
-        self._settled = False
         self._clock = clock
         self._announcer = announcer
         self._patience = patience
@@ -97,16 +99,22 @@ class Sweep:
         what was read before says nothing about the time after, and the next look gives that time back first.
         """
         self._looked_at_ms = self._clock.now_ms()
-        await self._credit_outage()
-        if not self._settled:
-            await self._staging.settle()
-            self._settled = True
-        await self._look_after_all(await self._store.unfinished())
+        await self._places.settled()
+        unfinished = await self._store.unfinished()
+        await self._places.look(unfinished)
+        if await self._credit_outages():
+            unfinished = await self._store.unfinished()
+        await self._look_after_all(unfinished)
 
     async def see_off(self) -> None:
         """Look only at those who are leaving: they hold a slot that somebody may be waiting for."""
         unfinished = await self._store.unfinished()
         await self._look_after_all([run for run in unfinished if run.attempt and _handle(run.attempt) in self._leaving])
+
+    @property
+    def clock_problem(self) -> str | None:
+        """Why we judge nothing but our own runs; None: nothing."""
+        return self._places.clock_problem
 
     @property
     def somebody_leaves(self) -> bool:
@@ -121,15 +129,24 @@ class Sweep:
         for errand in self._errands.values():
             errand.cancel()
         await self.settle()
+        await self._places.close()
 
-    async def _credit_outage(self) -> None:
-        """While we were away nobody could renew a lease: give the time back before anything may be reaped."""
-        now_ms = self._looked_at_ms
-        swept_at_ms = await self._markers.read(SWEPT)
+    async def _credit_outages(self) -> int:
+        """While nobody looked nobody could renew a lease: give the time back before anything may be reaped."""
+        home = self._places.home
+        extended = await self._credit_outage(f"{SWEPT}/{home}", home)
+        return extended + (await self._credit_outage(SWEPT, None) if self._places.leads else 0)
+
+    async def _credit_outage(self, marker: str, place: str | None) -> int:
+        now_ms, extended = self._looked_at_ms, 0
+        swept_at_ms = await self._markers.read(marker)
+        if swept_at_ms is None:
+            swept_at_ms = await self._markers.read(SWEPT)  # which older versions keep for all
         gap_ms = now_ms - swept_at_ms if swept_at_ms is not None else 0
-        if gap_ms > 1000 * self._patience.outage and (extended := await self._store.credit(gap_ms)):
+        if gap_ms > 1000 * self._patience.outage and (extended := await self._store.credit(gap_ms, place)):
             log.warning("the control plane was away; leases are extended", seconds=gap_ms / 1000, attempts=extended)
-        await self._markers.write(SWEPT, now_ms)
+        await self._markers.write(marker, now_ms)
+        return extended
 
     async def _look_after_all(self, runs: Iterable[Run]) -> None:
         self._leaving.clear()
@@ -142,12 +159,39 @@ class Sweep:
     async def _look_after(self, run: Run) -> None:
         attempt = run.attempt
         assert attempt is not None
+        match self._places.of(attempt):
+            case Whose.OTHERS:
+                return
+            case Whose.NOBODYS:
+                await self._look_from_afar(run, attempt)
+            case Whose.OURS | Whose.ANYBODYS:
+                await self._look_closely(run, attempt)
+
+    async def _look_closely(self, run: Run, attempt: Attempt) -> None:
         if not attempt.live:
             await self._bury(run, attempt)
         elif attempt.claim is not None:
             self._errand("finalise", _handle(attempt), self._finaliser.finalise(run))
         elif not self._dispatch.launching(_handle(attempt)):
             await self._check(run, attempt)
+
+    async def _look_from_afar(self, run: Run, attempt: Attempt) -> None:
+        """Nobody sees its process: its own words and its lease are all there is. What it uploaded can be looked at from anywhere,
+        but an import prepares its files where it runs."""
+        imports = run.job.kind is JobKind.IMPORT
+        if not attempt.live:
+            await self._write_off(attempt)
+        elif attempt.claim is not None and not imports:
+            self._errand("finalise", _handle(attempt), self._finaliser.finalise(run))
+        elif verdict := await self._overtime(run, attempt) or self._silence(attempt):
+            await self._end(_handle(attempt), verdict, claimed=imports)
+
+    async def _write_off(self, attempt: Attempt) -> None:
+        """It is fenced, and is told so as soon as it says anything; where its place comes back, that ends it."""
+        over_ms = max(attempt.lease_until_ms, attempt.ended_at_ms or 0) + int(1000 * self._patience.stop_grace)
+        if self._looked_at_ms > over_ms:
+            log.warning("given up with its server", job=attempt.job_id, attempt=attempt.number, place=attempt.place)
+            await self._note_gone(_handle(attempt))
 
     async def _check(self, run: Run, attempt: Attempt) -> None:
         """A live attempt: compare what the executor sees with what we believe."""
@@ -177,7 +221,7 @@ class Sweep:
     async def _catch_up(self, attempt: Attempt, liveness: Liveness, left: LeftSpool | None) -> Attempt:
         """A trainer that lives but has not been heard: read for ourselves what it has written down."""
         beat = liveness.heartbeat
-        if not self._is_silent(attempt) or beat is None:
+        if not self._is_silent(attempt) or beat is None or _may_be_nowhere(attempt, liveness):
             return attempt
         if self._looked_at_ms - beat.at_ms > 2000 * self._patience.heartbeat:
             return attempt  # it is not writing any more either
@@ -198,18 +242,26 @@ class Sweep:
         now_ms = self._looked_at_ms
         if liveness.vital is Vital.UNKNOWN and not _heard(attempt) and self._never_launched(attempt):
             return Verdict(ErrorCode.WORKER_LOST, "the trainer process did not appear", retryable=True)
-        if attempt.lease_until_ms < now_ms:
-            silent = (now_ms - attempt.heartbeat_at_ms) // 1000
-            return Verdict(ErrorCode.WORKER_LOST, f"no sign of life for {silent} s", retryable=True)
+        if lost := self._silence(attempt):
+            return lost
         if now_ms - attempt.moved_at_ms > 1000 * self._patience.hang:
             still = (now_ms - attempt.moved_at_ms) // 1000
             return Verdict(ErrorCode.HUNG, f"alive, but {_doing(job)} has not moved for {still} s", retryable=True)
         return None
 
+    def _silence(self, attempt: Attempt) -> Verdict | None:
+        now_ms = self._looked_at_ms
+        if attempt.lease_until_ms >= now_ms:
+            return None
+        silent = (now_ms - attempt.heartbeat_at_ms) // 1000
+        return Verdict(ErrorCode.WORKER_LOST, f"no sign of life for {silent} s", retryable=True)
+
     def _never_launched(self, attempt: Attempt) -> bool:
-        """No process, and nobody is about to start one: we crashed between claiming and launching."""
+        """No process, and nobody is about to start one: we crashed between claiming and launching. Of what is not ours another
+        server may be about to."""
         overdue = self._looked_at_ms - attempt.claimed_at_ms > 1000 * self._patience.launch
-        return overdue or (attempt.launched_at_ms is None and attempt.claimed_at_ms < self._booted_at_ms)
+        before = attempt.place == self._places.home and attempt.claimed_at_ms < self._booted_at_ms
+        return overdue or (attempt.launched_at_ms is None and before)
 
     async def _conclude(self, run: Run, attempt: Attempt, liveness: Liveness, left: LeftSpool | None) -> None:
         """The process is gone: hear its last words from the spool; without any, judge by the way it went."""
@@ -236,11 +288,12 @@ class Sweep:
         except (InvalidRequest, Conflict) as error:
             log.warning("the spool was refused", job=attempt.job_id, attempt=attempt.number, error=str(error))
 
-    async def _end(self, handle: Handle, verdict: Verdict) -> None:
+    async def _end(self, handle: Handle, verdict: Verdict, *, claimed: bool = False) -> None:
+        """Unless it has said its last word meanwhile, which `claimed` makes count for nothing."""
         key = (handle.job_id, handle.attempt)
         async with self._store.transaction() as transaction:
             run = (await transaction.lock([key])).get(key)
-            if run is None or not run.current or (run.attempt and run.attempt.claim):
+            if run is None or not run.current or (run.attempt and run.attempt.claim and not claimed):
                 return
             now_ms = self._clock.now_ms()
             after = lifecycle.end(
@@ -277,6 +330,10 @@ class Sweep:
             prefix = attempt_prefix(handle.job_id, handle.attempt)
             await self._objects.remove([f"{prefix}{WORK}/"])
             await self._objects.leave(prefix)
+            await self._output.leave(attempt)
+        await self._note_gone(handle)
+
+    async def _note_gone(self, handle: Handle) -> None:
         key = (handle.job_id, handle.attempt)
         async with self._store.transaction() as transaction:
             run = (await transaction.lock([key])).get(key)
@@ -314,6 +371,11 @@ def _handle(attempt: Attempt) -> Handle:
 def _heard(attempt: Attempt) -> bool:
     """It has reported: from then on its lease tells whether it lives, even while the executor cannot."""
     return attempt.heartbeat_at_ms > attempt.claimed_at_ms or attempt.last_seq > 0
+
+
+def _may_be_nowhere(attempt: Attempt, liveness: Liveness) -> bool:
+    """Claimed and, as far as is known, not launched: that its foreign service lives is no sign of its own life then."""
+    return liveness.vital is Vital.UNKNOWN and attempt.launched_at_ms is None and not _heard(attempt)
 
 
 def _doing(job: Job) -> str:

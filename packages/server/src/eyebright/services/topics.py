@@ -16,6 +16,10 @@ class Topics:
         for event in self._waiting.get(topic, ()):
             event.set()
 
+    def publish_all(self) -> None:
+        for topic in self._waiting:
+            self.publish(topic)
+
     @contextmanager
     def subscribed(self, topic: str) -> Generator[asyncio.Event]:
         event = asyncio.Event()

@@ -142,6 +142,9 @@ class ServiceSettings(Section):
     token_file: PresentFile | None = Field(default=None, description="The file with the token that they want")
     connect_seconds: float = Field(default=5, gt=0, description="Longest wait for a connection")
     read_seconds: float = Field(default=60, gt=0, description="Longest wait for an answer")
+    places: int = Field(
+        default=1, ge=1, description="Trainings at once at a service that does not say how many it takes"
+    )
     abandon_seconds: float = Field(
         default=600, gt=0, description="Out of reach for so long, what runs there is given up, and waits for it again"
     )

@@ -31,7 +31,7 @@ from eyebright.settings.sections import (
     UploadSettings,
     WebhookSettings,
 )
-from eyebright.settings.values import Database, Folder, Licences, PublicUrl, Server, Words
+from eyebright.settings.values import Database, Folder, Licences, PresentFile, PublicUrl, Server, Words
 
 
 class Settings(BaseSettings):
@@ -78,6 +78,16 @@ class Settings(BaseSettings):
 
     url: Server | None = Field(default=None, description="For clients: the server to call")
     token: str | None = Field(default=None, repr=False, description="For clients: the operator's token of that server")
+    token_file: PresentFile | None = Field(
+        default=None,
+        description="For servers: the file with the operator's token, the same for all that share a database; default: made at "
+        "the first start",
+    )
+    drain_seconds: float = Field(
+        default=0,
+        ge=0,
+        description="A server that was told to leave answers for so long, while `/ready` says that it leaves",
+    )
     state_dir: Folder = Field(
         default_factory=lambda: platformdirs.user_state_path("eyebright"),
         validate_default=True,

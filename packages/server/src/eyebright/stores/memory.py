@@ -6,7 +6,7 @@ so that nobody ever reads what was not committed.
 
 import asyncio
 from collections import ChainMap
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, MutableMapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
@@ -28,6 +28,7 @@ from eyebright.core.records import (
     StoredEvent,
     Transition,
     Version,
+    changes_of,
     message_about,
     transition_to,
     with_exports,
@@ -46,6 +47,7 @@ from eyebright.errors import (
 from eyebright.ports.curves import STRIDE
 from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
 from eyebright.ports.parked import MOST
+from eyebright.stores.memory_bus import MemoryBus
 from eyebright.stores.memory_leases import MemoryLeases
 from eyebright.stores.memory_webhooks import MemoryWebhooks
 from eyebright_wire.jobs import JobState
@@ -102,8 +104,9 @@ class MemoryDatabase:
         self.history = MemoryHistory(self.state)
         self.curves = MemoryCurves(self.state)
         self.outbox = MemoryOutbox(self.state)
-        self.markers = MemoryMarkers(self.state)
+        self.markers = MemoryMarkers(self.state, lock)
         self.leases = MemoryLeases()
+        self.bus = MemoryBus()
         self.datasets = MemoryDatasets(self.state)
         self.models = MemoryModels(self.state)
         self.parked = MemoryParked(self.state)
@@ -148,16 +151,10 @@ class MemoryJobs:
         return {key: self._state.jobs[receipt.job_id] for key, receipt in found.items() if receipt}
 
     async def due(self, executor: str, now_ms: int, limit: int) -> list[Job]:
-        haunted = {attempt.job_id for attempt in self._state.attempts.values() if attempt.gone_at_ms is None}
-        ready = (
-            job
-            for job in self._queue(executor)
-            if job.not_before_ms <= now_ms and not job.cancel_requested and job.id not in haunted
-        )
-        return list(islice(ready, limit))
+        return _due(self._state, executor, now_ms, limit)
 
     async def queue_positions(self, executor: str, limit: int) -> dict[str, int]:
-        return {job.id: place for place, job in enumerate(islice(self._queue(executor), limit), 1)}
+        return {job.id: place for place, job in enumerate(islice(_queue(self._state, executor), limit), 1)}
 
     async def queue_position(self, job_id: str) -> int | None:
         job = self._state.jobs.get(job_id)
@@ -173,9 +170,10 @@ class MemoryJobs:
             if attempt.live or attempt.gone_at_ms is None
         ]
 
-    async def credit(self, gap_ms: int) -> int:
+    async def credit(self, gap_ms: int, place: str | None) -> int:
         async with self._lock:
-            live = {key: attempt for key, attempt in self._state.attempts.items() if attempt.live}
+            attempts = self._state.attempts.items()
+            live = {key: attempt for key, attempt in attempts if attempt.live and attempt.place == place}
             for key, attempt in live.items():
                 self._state.attempts[key] = replace(
                     attempt,
@@ -184,10 +182,16 @@ class MemoryJobs:
                 )
             return len(live)
 
-    def _queue(self, executor: str) -> list[Job]:
-        waiting = (job for job in self._state.jobs.values() if job.state is JobState.QUEUED and not job.held)
-        queued = (job for job in waiting if job.executor == executor)
-        return sorted(queued, key=lambda job: (-job.priority, job.created_at_ms, job.id))
+    async def adopt(self, place: str, executors: Collection[str]) -> int:
+        async with self._lock:
+            unplaced = [
+                attempt
+                for attempt in self._state.attempts.values()
+                if attempt.gone_at_ms is None and attempt.place is None and attempt.executor in executors
+            ]
+            for attempt in unplaced:
+                self._state.attempts[attempt.job_id, attempt.number] = replace(attempt, place=place)
+            return len(unplaced)
 
 
 class MemoryTransaction:
@@ -202,6 +206,10 @@ class MemoryTransaction:
         found = {key: run for key, run in runs.items() if run is not None}
         self._locked.update(job_id for job_id, _ in found)
         return found
+
+    async def claimable(self, executor: str, now_ms: int, limit: int) -> list[Run]:
+        keys = [(job.id, None) for job in _due(self._draft, executor, now_ms, limit)]
+        return list((await self.lock(keys)).values())
 
     async def receipt(self, source: str, key: str) -> Receipt | None:
         return self._draft.inbox.get((source, key))
@@ -230,6 +238,9 @@ class MemoryTransaction:
         return [
             self._draft.events[job_id, attempt, seq] for seq in numbers if (job_id, attempt, seq) in self._draft.events
         ]
+
+    async def marker(self, name: str) -> int | None:
+        return self._draft.markers.get(name)
 
     def _last_seq(self, job_id: str, attempt: int) -> int:
         found = self._draft.attempts.get((job_id, attempt))
@@ -320,14 +331,22 @@ class MemoryOutbox:
 class MemoryMarkers:
     """Markers."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, lock: asyncio.Lock) -> None:
         self._state = state
+        self._lock = lock
 
     async def read(self, name: str) -> int | None:
         return self._state.markers.get(name)
 
     async def write(self, name: str, value: int) -> None:
         self._state.markers[name] = value
+
+    async def move(self, name: str, before: int | None, value: int) -> bool:
+        async with self._lock:
+            if self._state.markers.get(name) != before:
+                return False
+            self._state.markers[name] = value
+        return True
 
 
 class MemoryParked:
@@ -372,6 +391,9 @@ class MemoryKeptUploads:
     async def find(self, upload_id: str) -> KeptUpload | None:
         return self._state.kept_uploads.get(upload_id)
 
+    async def ids(self) -> Set[str]:
+        return frozenset(self._state.kept_uploads)
+
 
 def _place(parked: Parked) -> tuple[int, str]:
     return (parked.parked_at_ms, parked.id)
@@ -395,6 +417,9 @@ class MemoryDatasets:
     async def versions(self, version_ids: Collection[str]) -> dict[str, Version]:
         known = {version.id for version in self._state.versions.values()}
         return {each: await self.version(each) for each in known.intersection(version_ids)}
+
+    async def manifests(self) -> Sequence[tuple[str, str | None]]:
+        return [(each.manifest_sha256, changes_of(each)) for _, each in sorted(self._state.versions.items())]
 
     async def get(self, name: str) -> Dataset:
         versions = self._of(name)
@@ -478,6 +503,22 @@ class MemoryModels:
         return replace(model, aliases=tuple(sorted(pointing)))
 
 
+def _queue(state: State, executor: str) -> list[Job]:
+    waiting = (job for job in state.jobs.values() if job.state is JobState.QUEUED and not job.held)
+    queued = (job for job in waiting if job.executor == executor)
+    return sorted(queued, key=lambda job: (-job.priority, job.created_at_ms, job.id))
+
+
+def _due(state: State, executor: str, now_ms: int, limit: int) -> list[Job]:
+    haunted = {attempt.job_id for attempt in state.attempts.values() if attempt.gone_at_ms is None}
+    ready = (
+        job
+        for job in _queue(state, executor)
+        if job.not_before_ms <= now_ms and not job.cancel_requested and job.id not in haunted
+    )
+    return list(islice(ready, limit))
+
+
 def _run(state: State, key: AttemptKey) -> Run | None:
     job_id, number = key
     job = state.jobs.get(job_id)
@@ -493,6 +534,7 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and query.trainer in (None, job.trainer)
         and query.dataset_version in (None, job.dataset_version)
         and query.parent in (None, job.parent)
+        and query.imported_version in (None, job.imported_version)
         and (query.labels or {}).items() <= dict(job.labels).items()
         and (query.after is None or job.id < query.after)
     )

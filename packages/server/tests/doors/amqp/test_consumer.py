@@ -74,13 +74,18 @@ async def until(true: Callable[[], bool | Awaitable[bool]], within_seconds: floa
             await asyncio.sleep(0.02)
 
 
+async def until_waiting(url: str, count: int, queue: str = QUEUE) -> None:
+    """What a consumer holds comes back some moments after it went."""
+
+    async def so_many() -> bool:
+        return await waiting(url, queue) == count
+
+    await until(so_many)
+
+
 async def until_empty(url: str, queue: str = QUEUE) -> None:
-    """Nothing is left that was not acknowledged: what a consumer holds comes back when it goes."""
-
-    async def empty() -> bool:
-        return await waiting(url, queue) == 0
-
-    await until(empty)
+    """Nothing is left that was not acknowledged."""
+    await until_waiting(url, 0, queue)
 
 
 async def declared(url: str, **arguments: Any) -> None:
@@ -211,7 +216,7 @@ async def test_a_message_that_cannot_be_settled_for_long_is_given_back(broker_ur
         await until(lambda: consumer.condition == "ok")
         await publish(broker_url, b"order")
         await until(lambda: clerk.tries >= 2)
-    assert await waiting(broker_url) == 1
+    await until_waiting(broker_url, 1)
 
 
 async def test_of_a_huge_message_only_the_beginning_is_handed_on(broker_url: str):

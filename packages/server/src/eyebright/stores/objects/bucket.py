@@ -45,13 +45,14 @@ class Manners:
 @dataclass(frozen=True, slots=True)
 class Found:
     """An object as the store tells of it. `tag` is another whenever the content is; `noted` is the sha256 that was kept with it
-    when it was put, `proven` the one that the store has made itself, of all its bytes."""
+    when it was put, `proven` the one that the store has made itself, of all its bytes. `since_ms` is told in lists only."""
 
     key: str
     size_bytes: int
     tag: str
     noted: str | None = None
     proven: str | None = None
+    since_ms: int = 0
 
 
 class BucketFailed(Exception):

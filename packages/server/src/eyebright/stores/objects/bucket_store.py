@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from typing import TypeVar, TypeVarTuple
 import structlog
 
 from eyebright.errors import Conflict, NotFound, TooLarge, Unavailable
-from eyebright.ports.objects import BLOBS, ObjectInfo, Signing
+from eyebright.ports.objects import BLOBS, Lying, ObjectInfo, Signing
 from eyebright.stores.objects.bucket import (
     PIECE_BYTES,
     WHOLE_BYTES,
@@ -163,6 +163,10 @@ class BucketObjectStore:
     async def keys(self, prefix: str) -> list[str]:
         return await self._called(lambda: [found.key for found in self._listed(checked_prefix(prefix))])
 
+    async def listed(self, prefix: str) -> Mapping[str, Lying]:
+        listed = await self._called(lambda: list(self._listed(checked_prefix(prefix))))
+        return {found.key: Lying(found.size_bytes, found.since_ms) for found in listed}
+
     async def remove(self, keys: Sequence[str]) -> None:
         await self._called(self._remove_all, [checked(key) for key in keys])
         await self._work.remove(keys)
@@ -278,7 +282,7 @@ class BucketObjectStore:
         """With keys as the port knows them."""
         with self._explained(prefix):
             for found in self._bucket.list(self._whole(prefix)):
-                yield Found(found.key.removeprefix(self._prefix), found.size_bytes, found.tag)
+                yield replace(found, key=found.key.removeprefix(self._prefix))
 
     def _look(self, key: str) -> Found | None:
         with self._explained(key):

@@ -9,14 +9,14 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from eyebright.errors import Conflict, InvalidRequest, NotFound, StorageFull, Unavailable, is_full
-from eyebright.ports.objects import ObjectInfo, Signing
+from eyebright.ports.objects import Lying, ObjectInfo, Signing
 from eyebright.stores.objects.keys import checked, checked_prefix, content_of
 from eyebright.stores.objects.pieces import pieces
 from eyebright_kit.disk import sha256_of, sync
@@ -65,6 +65,9 @@ class FileObjectStore:
 
     async def keys(self, prefix: str) -> list[str]:
         return await asyncio.to_thread(lambda: sorted(self._below(prefix)))
+
+    async def listed(self, prefix: str) -> Mapping[str, Lying]:
+        return await asyncio.to_thread(lambda: dict(self._lying_below(prefix)))
 
     async def remove(self, keys: Sequence[str]) -> None:
         await asyncio.to_thread(self._remove_all, keys)
@@ -164,6 +167,13 @@ class FileObjectStore:
     def _below(self, prefix: str) -> Iterator[str]:
         for folder, _, names in os.walk(self._path(prefix)):
             yield from ((Path(folder) / name).relative_to(self._root).as_posix() for name in names)
+
+    def _lying_below(self, prefix: str) -> Iterator[tuple[str, Lying]]:
+        """What goes meanwhile is left out."""
+        for key in sorted(self._below(prefix)):
+            with suppress(FileNotFoundError):
+                found = self._path(key).stat()
+                yield key, Lying(found.st_size, found.st_ctime_ns // 1_000_000)  # a link keeps the time of its source
 
     def _remove_all(self, keys: Sequence[str]) -> None:
         paths = [self._path(key) for key in keys]

@@ -89,7 +89,8 @@ class GoogleBucket:
     def list(self, prefix: str) -> Iterator[Found]:
         with self._explained():
             for blob in self._client.list_blobs(self._bucket, prefix=prefix, **self._manner):
-                yield Found(blob.name, int(blob.size), str(blob.generation))
+                since_ms = int(1000 * blob.time_created.timestamp())
+                yield Found(blob.name, int(blob.size), str(blob.generation), since_ms=since_ms)
 
     def read(self, found: Found, start: int, stop: int) -> bytes:
         with self._explained():

@@ -48,7 +48,7 @@ from eyebright.stores.objects.bucket import (
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, ObjectTypeDef
 
 #: Something has the key, or is about to: another upload to it ends at this moment.
 _TAKEN = frozenset({409, 412})
@@ -95,7 +95,9 @@ class S3Bucket:
         with self._explained():
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
                 for item in page.get("Contents", ()):
-                    yield Found(item.get("Key", ""), item.get("Size", 0), item.get("ETag", ""))
+                    yield Found(
+                        item.get("Key", ""), item.get("Size", 0), item.get("ETag", ""), since_ms=_since_ms(item)
+                    )
 
     def read(self, found: Found, start: int, stop: int) -> bytes:
         return self._received(found, start, stop, lambda body: _whole(body.read(), stop - start))
@@ -361,6 +363,10 @@ def _answer(error: ClientError) -> Any:
 
 def _status(error: ClientError) -> int:
     return _answer(error)["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def _since_ms(item: "ObjectTypeDef") -> int:
+    return int(1000 * item["LastModified"].timestamp()) if "LastModified" in item else 0
 
 
 def _proven(said: Any) -> str | None:

@@ -13,10 +13,12 @@ from eyebright.stores.sql.jobs import SqlJobs
 from eyebright.stores.sql.kept_uploads import SqlKeptUploads
 from eyebright.stores.sql.leases import SqlLeases
 from eyebright.stores.sql.markers import SqlMarkers
+from eyebright.stores.sql.notify import SqlBus
 from eyebright.stores.sql.outbox import SqlOutbox
 from eyebright.stores.sql.ownership import owned
 from eyebright.stores.sql.parked import SqlParked
 from eyebright.stores.sql.registry import SqlDatasets, SqlModels
+from eyebright.stores.sql.replicas import SqlReplicas
 from eyebright.stores.sql.webhooks import SqlWebhooks
 
 
@@ -31,6 +33,8 @@ class Database:
         self.outbox = SqlOutbox(engine)
         self.markers = SqlMarkers(engine)
         self.leases = SqlLeases(engine)
+        self.bus = SqlBus(engine)
+        self.replicas = SqlReplicas(engine)
         self.datasets = SqlDatasets(engine)
         self.models = SqlModels(engine)
         self.parked = SqlParked(engine)
@@ -58,9 +62,15 @@ class Database:
         """As it is, with whatever schema. Raises InvalidRequest as `open` does."""
         return cls(connect(url))
 
-    def owned(self) -> AbstractAsyncContextManager[None]:
-        """For the control plane: keep every other one away while the context lasts. Raises Conflict."""
-        return owned(self.engine)
+    def owned(self, among: str | None = None) -> AbstractAsyncContextManager[None]:
+        """For the control plane: keep every other one away while the context lasts, or whoever does not go `among` several.
+        Raises Conflict."""
+        return owned(self.engine, among)
+
+    @property
+    def shareable(self) -> bool:
+        """Several servers can work on it at once."""
+        return self.engine.dialect == "postgresql"
 
     async def close(self) -> None:
         await self.engine.close()

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    exists,
     false,
     func,
     literal_column,
@@ -27,14 +26,13 @@ from eyebright.stores.sql import rows
 from eyebright.stores.sql.among import among, values
 from eyebright.stores.sql.engine import Engine
 from eyebright.stores.sql.orders import Orders
+from eyebright.stores.sql.queue import BEST_FIRST, QUEUED, due
 from eyebright.stores.sql.tables import attempts, inbox, jobs, labels, orders
 from eyebright.stores.sql.transaction import SqlTransaction, Statements
 from eyebright_wire.jobs import LIVE_STATES, OWN_TRAINERS, JobKind, JobState
 
 # Literals, not parameters: otherwise SQLite does not see that the partial indexes apply.
-_QUEUED = and_(jobs.c.state == literal_column("'queued'"), jobs.c.held.is_(false()))
 _LIVE = jobs.c.state.in_([literal_column(f"'{state}'") for state in sorted(LIVE_STATES)])
-_BEST_FIRST = (jobs.c.priority.desc(), jobs.c.created_at_ms, jobs.c.id)
 _MINE = jobs.alias("mine")
 _NOT_LATER = tuple_(jobs.c.created_at_ms, jobs.c.id) <= tuple_(_MINE.c.created_at_ms, _MINE.c.id)
 #: Those that wait for the same executor and are no later in that order, this one too.
@@ -45,7 +43,7 @@ _POSITION = (
         _MINE.c.id == bindparam("job_id"),
         _MINE.c.state == literal_column("'queued'"),
         _MINE.c.held.is_(false()),
-        _QUEUED,
+        QUEUED,
     )
     .where(or_(jobs.c.priority > _MINE.c.priority, and_(jobs.c.priority == _MINE.c.priority, _NOT_LATER)))
 )
@@ -87,18 +85,10 @@ class SqlJobs:
         return {row[width]: known[row[0]] for row in found}
 
     async def due(self, executor: str, now_ms: int, limit: int) -> list[Job]:
-        haunted = exists().where(attempts.c.job_id == jobs.c.id, attempts.c.gone_at_ms.is_(None))
-        ready = (
-            _QUEUED,
-            jobs.c.executor == executor,
-            jobs.c.not_before_ms <= now_ms,
-            jobs.c.cancel_requested.is_(false()),
-            ~haunted,
-        )
-        return await self._jobs(select(jobs).where(*ready).order_by(*_BEST_FIRST).limit(limit))
+        return await self._jobs(select(jobs).where(*due(executor, now_ms)).order_by(*BEST_FIRST).limit(limit))
 
     async def queue_positions(self, executor: str, limit: int) -> dict[str, int]:
-        waiting = select(jobs.c.id).where(_QUEUED, jobs.c.executor == executor).order_by(*_BEST_FIRST).limit(limit)
+        waiting = select(jobs.c.id).where(QUEUED, jobs.c.executor == executor).order_by(*BEST_FIRST).limit(limit)
         async with self._engine.reading() as connection:
             return {job_id: place for place, job_id in enumerate(await connection.scalars(waiting), 1)}
 
@@ -108,7 +98,7 @@ class SqlJobs:
 
     async def queued(self) -> int:
         async with self._engine.reading() as connection:
-            return await connection.scalar(select(func.count()).select_from(jobs).where(_QUEUED)) or 0
+            return await connection.scalar(select(func.count()).select_from(jobs).where(QUEUED)) or 0
 
     async def unfinished(self) -> list[Run]:
         joined = jobs.join(attempts, attempts.c.job_id == jobs.c.id)
@@ -116,16 +106,21 @@ class SqlJobs:
         async with self._engine.reading() as connection:
             return await self._runs(connection, statement.order_by(attempts.c.job_id, attempts.c.number))
 
-    async def credit(self, gap_ms: int) -> int:
+    async def credit(self, gap_ms: int, place: str | None) -> int:
         async with self._engine.writing() as connection:
             # Job rows first, like everybody: a decision under way must not write the old lease over the credit.
             await connection.execute(select(jobs.c.id).where(_LIVE).order_by(jobs.c.id).with_for_update(key_share=True))
             extended = await connection.execute(
                 update(attempts)
-                .where(attempts.c.ended_at_ms.is_(None))
+                .where(attempts.c.ended_at_ms.is_(None), attempts.c.place.is_not_distinct_from(place))
                 .values(lease_until_ms=attempts.c.lease_until_ms + gap_ms, moved_at_ms=attempts.c.moved_at_ms + gap_ms)
             )
             return extended.rowcount
+
+    async def adopt(self, place: str, executors: Collection[str]) -> int:
+        unplaced = (attempts.c.gone_at_ms.is_(None), attempts.c.place.is_(None), attempts.c.executor.in_(executors))
+        async with self._engine.writing() as connection:  # no decision ever writes the column
+            return (await connection.execute(update(attempts).where(*unplaced).values(place=place))).rowcount
 
     async def _jobs(self, statement: Select[Any], *, remember: bool = True) -> list[Job]:
         async with self._engine.reading() as connection:
@@ -160,6 +155,9 @@ def _ids(query: JobQuery) -> Select[str]:
     if query.states and query.states != frozenset(JobState):
         conditions.append(jobs.c.state.in_(sorted(query.states)))
         ids.insert(len(ids) if _common(query) else 0, jobs.c.id)
+    if query.imported_version is not None:
+        conditions.append(jobs.c.imported_version == query.imported_version)
+        ids.append(jobs.c.id)
     for key, value in (query.labels or {}).items():
         label = labels.alias()
         conditions += (label.c.key == key, label.c.value == value)

@@ -1,5 +1,6 @@
 """KeptUploadStore on SQLite and Postgres."""
 
+from collections.abc import Set
 from dataclasses import asdict
 
 from sqlalchemy import select
@@ -25,3 +26,7 @@ class SqlKeptUploads:
         async with self._engine.reading() as connection:
             found = (await connection.execute(select(table).where(table.c.id == upload_id))).mappings().one_or_none()
         return None if found is None else KeptUpload(**found)
+
+    async def ids(self) -> Set[str]:
+        async with self._engine.reading() as connection:
+            return frozenset(await connection.scalars(select(table.c.id)))

@@ -1,16 +1,19 @@
-"""One control plane for each database: a second one would not see the first one's processes and take them for dead.
+"""Who may work on a database: one server alone, or several of them that know of each other.
 
-SQLite's owner holds a file lock, which only its death takes away. Postgres' holds a lock of a session, and that can end while we
-live: by a failover, an administrator, a time-out for the idle. From then on nothing is written until the lock is ours again.
+SQLite's owner holds a file lock, which only its death takes away. On Postgres a server holds locks of a session, and that can
+end while we live: by a failover, an administrator, a time-out for the idle. From then on nothing is written until they are ours
+again. One lock is the database's, which servers share or one has alone; the other one is the server's own name, which a copy of
+its folder would have too.
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import structlog
 from filelock import FileLock, Timeout
-from sqlalchemy import func, select
+from sqlalchemy import Function, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.errors import Conflict
@@ -28,8 +31,11 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 @asynccontextmanager
-async def owned(engine: Engine) -> AsyncIterator[None]:
-    """Own the database for as long as the context lasts; death gives it back. Raises Conflict while another owns it."""
+async def owned(engine: Engine, among: str | None = None) -> AsyncIterator[None]:
+    """Own the database for as long as the context lasts; death gives it back. Raises Conflict while another owns it.
+
+    `among` several servers: own it together with them, under this name, which no two may have. SQLite's owner is always alone.
+    """
     if engine.dialect == "sqlite":
         lock = FileLock(f"{engine.name}.lock", thread_local=False)
         await asyncio.to_thread(_take_file, lock, engine.name)
@@ -39,7 +45,7 @@ async def owned(engine: Engine) -> AsyncIterator[None]:
             lock.release()
     else:
         taken = asyncio.get_running_loop().create_future()
-        keeper = asyncio.create_task(_keep(engine, taken), name="ownership")
+        keeper = asyncio.create_task(_keep(engine, among, taken), name="ownership")
         try:
             await taken
             yield
@@ -55,13 +61,13 @@ def _take_file(lock: FileLock, name: str) -> None:
         raise _conflict(name) from None
 
 
-async def _keep(engine: Engine, taken: asyncio.Future[None]) -> None:
+async def _keep(engine: Engine, among: str | None, taken: asyncio.Future[None]) -> None:
     """Hold the lock, and when it is lost take it again as soon as nobody else has it. Never returns after having had it."""
     while True:
         try:
             async with engine.reading() as connection:
                 try:
-                    await _take_advisory(connection, engine.name)
+                    await _take_locks(connection, engine.name, among)
                     _answer(taken)
                     engine.barred = ""
                     await _until_lost(connection)
@@ -99,17 +105,44 @@ async def _until_lost(connection: AsyncConnection) -> None:
             await connection.execute(select(1))
 
 
-async def _take_advisory(connection: AsyncConnection, name: str) -> None:
-    """A lock of the session, so it ends with the connection."""
+async def _take_locks(connection: AsyncConnection, name: str, among: str | None) -> None:
+    """Locks of the session, so they end with the connection."""
+    if among is None:
+        await _take(connection, func.pg_try_advisory_lock(_LOCK), _conflict(name))
+        return
+    await _take(connection, func.pg_try_advisory_lock_shared(_LOCK), _alone(name))
+    await _take(connection, func.pg_try_advisory_lock(_number(among)), _copied(among))
+
+
+async def _take(connection: AsyncConnection, lock: Function[bool], refusal: Conflict) -> None:
     for _ in range(int(PATIENCE_SECONDS / PAUSE_SECONDS)):
-        if (await connection.execute(select(func.pg_try_advisory_lock(_LOCK)))).scalar_one():
+        if (await connection.execute(select(lock))).scalar_one():
             return
         await asyncio.sleep(PAUSE_SECONDS)
-    raise _conflict(name)
+    raise refusal
+
+
+def _number(among: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"eyebright replica {among}".encode()).digest()[:8], signed=True)
 
 
 def _conflict(name: str) -> Conflict:
     return Conflict(
         f"another Eyebright server uses the database {name}. Stop that one, or give this one a database of its own "
-        "(EYEBRIGHT_DATABASE_URL)."
+        "(EYEBRIGHT_DATABASE_URL). Several servers can share one on Postgres where objects lie in a bucket "
+        "(EYEBRIGHT_STORAGE__PLACE)"
+    )
+
+
+def _alone(name: str) -> Conflict:
+    return Conflict(
+        f"a server that works alone uses the database {name}: an older version, or one whose objects are files of its own "
+        "machine. Stop that one, or give it a bucket (EYEBRIGHT_STORAGE__PLACE)"
+    )
+
+
+def _copied(among: str) -> Conflict:
+    return Conflict(
+        f"another server of this database is called {among}, too: its data folder was copied. Remove the file `replica` from the "
+        "folder of the copy; it gets a name of its own"
     )

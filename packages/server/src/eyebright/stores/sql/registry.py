@@ -6,10 +6,10 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eyebright.core.records import Dataset, Exported, Model, Version, with_exports
+from eyebright.core.records import Dataset, Exported, Model, Version, changes_of, with_exports
 from eyebright.errors import model_deleted, model_in_use, no_dataset, no_model, no_version
 from eyebright.stores.sql import rows
 from eyebright.stores.sql.among import among, values
@@ -27,6 +27,8 @@ from eyebright.stores.sql.tables import (
 )
 from eyebright_wire.jobs import FINAL_STATES
 
+#: Versions whose reports are in memory at once.
+_MANIFESTS = 50
 _THERE = models.c.deleted_at_ms.is_(None)
 
 
@@ -60,6 +62,18 @@ class SqlDatasets:
         async with self._engine.reading() as connection:  # of an id that several data sets have, the oldest is the last
             found = await connection.execute(newest_first, {"ids": values(version_ids, self._engine.dialect)})
             return {row.id: rows.version(row) for row in found.mappings()}
+
+    async def manifests(self) -> Sequence[tuple[str, str | None]]:
+        columns = dataset_versions.c.dataset, dataset_versions.c.id
+        statement = select(dataset_versions).order_by(*columns).limit(_MANIFESTS)
+        found: list[tuple[str, str | None]] = []
+        async with self._engine.reading() as connection:
+            page = [rows.version(row) for row in (await connection.execute(statement)).mappings()]
+            while page:
+                found += [(version.manifest_sha256, changes_of(version)) for version in page]
+                after = statement.where(tuple_(*columns) > (page[-1].dataset, page[-1].id))
+                page = [rows.version(row) for row in (await connection.execute(after)).mappings()]
+        return found
 
     async def get(self, name: str) -> Dataset:
         found = await _datasets(self._engine, dataset_versions.c.dataset == name)

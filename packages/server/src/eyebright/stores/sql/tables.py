@@ -107,6 +107,18 @@ Index(
     postgresql_where=text("state = 'queued'"),
 )
 
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("storage", Text, nullable=False),
+    Column("token_sha256", Text, nullable=False),
+    Column("started_at_ms", Ms, nullable=False),
+    sqlite_strict=True,
+)
+
 _BEGOTTEN = "parent IS NOT NULL"
 #: What every training is and nothing else.
 _TRAINS = f"trainer NOT IN ({quoted(frozenset(OWN_TRAINERS.values()))})"
@@ -166,6 +178,7 @@ attempts = Table(
     Column("ended_at_ms", Ms),
     Column("outcome", Text),
     Column("gone_at_ms", Ms),
+    Column("place", Id),
     PrimaryKeyConstraint("job_id", "number"),
     CheckConstraint("(ended_at_ms IS NULL) = (outcome IS NULL)", name="outcome"),
     CheckConstraint("gone_at_ms IS NULL OR ended_at_ms IS NOT NULL", name="gone"),

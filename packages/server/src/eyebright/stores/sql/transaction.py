@@ -14,7 +14,9 @@ from eyebright.stores.sql import rows
 from eyebright.stores.sql.among import among, values
 from eyebright.stores.sql.batch import Batch, Gathered, Row, write
 from eyebright.stores.sql.engine import Dialect, queue_up
+from eyebright.stores.sql.markers import held
 from eyebright.stores.sql.orders import Orders
+from eyebright.stores.sql.queue import BEST_FIRST, due
 from eyebright.stores.sql.registry import add_exports, add_model, add_version
 from eyebright.stores.sql.tables import (
     artifacts,
@@ -56,7 +58,7 @@ class Statements:
 # Never changed after the insert; left out of updates, so that no index on them is touched either.
 _FIXED = {
     jobs: ("executor", "priority", "created_at_ms"),
-    attempts: ("executor", "token_sha256", "claimed_at_ms"),
+    attempts: ("executor", "token_sha256", "claimed_at_ms", "place"),
 }
 
 
@@ -125,6 +127,15 @@ class SqlTransaction:
             if (job := found.get(job_id))
         }
 
+    async def claimable(self, executor: str, now_ms: int, limit: int) -> list[Run]:
+        best = select(jobs.c.id).where(*due(executor, now_ms)).order_by(*BEST_FIRST).limit(limit)
+        if self._statements.dialect == "postgresql":
+            best = best.with_for_update(skip_locked=True, key_share=True)
+        ids = (await self._connection.scalars(best)).all()
+        found = await self.lock([(job_id, None) for job_id in ids])
+        # Of a job that another one has claimed and given back meanwhile the query saw the new row, but not the new attempt.
+        return [run for run in found.values() if run.attempt is None or run.attempt.gone_at_ms is not None]
+
     async def receipt(self, source: str, key: str) -> Receipt | None:
         await queue_up(self._connection, f"inbox\0{source}\0{key}")
         statement = select(inbox).where(inbox.c.source == source, inbox.c.key == key)
@@ -155,6 +166,9 @@ class SqlTransaction:
             .order_by(events.c.seq)
         )
         return [rows.event(row) for row in await self._connection.execute(statement)]
+
+    async def marker(self, name: str) -> int | None:
+        return await held(self._connection, name)
 
     async def _lock_jobs(self, ids: Collection[str]) -> None:
         """SQLite's transaction holds the only write lock. On Postgres a statement of its own: one that waited for a row lock

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from eyebright.loops.pulse import ASK_SECONDS, Pulse, keep
-from eyebright.loops.tenure import SURE_SECONDS, TTL_SECONDS, Tenure
+from eyebright.services.tenure import SURE_SECONDS, TTL_SECONDS, Tenure
 from eyebright.stores.memory_leases import MemoryLeases
 from eyebright.testing import ManualClock
 

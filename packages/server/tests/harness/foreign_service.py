@@ -1,0 +1,151 @@
+"""A training service as somebody else would write it: it takes a start, trains in its own process, and calls back.
+
+It keeps to what a Vision AI Training Platform's services are asked: three routes, four fields, and seven fields in a callback.
+`config.say` plays other parts: `fail`, `vanish` (the process dies), `mute` (it says nothing more).
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+from fastapi import BackgroundTasks, FastAPI
+from pydantic import BaseModel
+
+from harness.training_service import free_port
+
+app = FastAPI()
+
+
+class Start(BaseModel):
+    job_id: str
+    config: dict[str, Any]
+    dataset_s3_uri: str
+    callback_url: str
+
+
+@app.get("/health")
+def health() -> dict[str, str]:
+    return {"status": "healthy", "framework": "Pixels"}
+
+
+@app.get("/models")
+def models() -> list[dict[str, str]]:
+    return [{"name": "average", "task": "shades"}, {"name": "median", "task": "shades"}]
+
+
+@app.post("/training/start")
+def start(order: Start, later: BackgroundTasks) -> dict[str, str]:
+    later.add_task(train, order)
+    return {"status": "accepted"}
+
+
+def train(order: Start) -> None:
+    with httpx.Client(timeout=10, trust_env=False) as client:
+
+        def call(**update: Any) -> None:
+            for wait in (0.1, 0.5, 2.0):
+                try:
+                    answer = client.post(order.callback_url, json={"job_id": order.job_id, **update})
+                    if answer.is_success:
+                        return
+                except httpx.TransportError:
+                    time.sleep(wait)
+            raise RuntimeError("nobody takes the callback")
+
+        try:
+            checkpoint = _train(order, call)
+        except Exception as error:
+            call(status="failed", error=f"{type(error).__name__}: {error}")
+        else:
+            call(status="completed", progress=1.0, checkpoint_s3_uri=checkpoint)
+
+
+def _train(order: Start, call: Any) -> str:
+    call(status="running", progress=0.0, message="Starting training...")
+    epochs, say = order.config.get("epochs", 3), order.config.get("say")
+    sizes = _sizes(order.dataset_s3_uri)
+    for epoch in range(epochs):
+        time.sleep(order.config.get("step_seconds", 0.1))
+        if epoch == 1 and say == "vanish":
+            os._exit(1)
+        if epoch == 1 and say == "mute":
+            time.sleep(3600)
+        if epoch == 1 and say == "fail":
+            raise ValueError("the loss is no number")
+        call(
+            status="running", progress=(epoch + 1) / epochs, metrics={"epoch": epoch, "loss": sum(sizes) / (epoch + 1)}
+        )
+    bucket = order.dataset_s3_uri.split("/")[2]
+    key = f"results/{order.job_id}/best.pt"
+    _store().put_object(Bucket=bucket, Key=key, Body=f"{order.config['model']} {len(sizes)}".encode())
+    return f"s3://{bucket}/{key}"
+
+
+def _sizes(address: str) -> list[int]:
+    _, _, bucket, prefix = address.split("/", 3)
+    found = _store().list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+    if not found:
+        raise FileNotFoundError(address)
+    return [each["Size"] for each in found]
+
+
+def _store() -> Any:
+    return boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"], region_name="us-east-1")
+
+
+class ForeignService:
+    """The same in a process of its own, at the same port as often as it is started."""
+
+    def __init__(self, folder: Path, endpoint: str) -> None:
+        self.port = free_port()
+        self.log = folder / "foreign.log"
+        self._endpoint = endpoint
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "uvicorn", "harness.foreign_service:app", "--port", str(self.port)]
+        path = os.pathsep.join(map(str, sys.path))
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "AWS_ENDPOINT_URL": self._endpoint, "PYTHONPATH": path},
+            )
+        deadline = time.monotonic() + 60
+        while not self._answers():
+            assert self._process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(30)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def foreign_service(folder: Path, endpoint: str) -> Iterator[ForeignService]:
+    made = ForeignService(folder, endpoint)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.kill()
