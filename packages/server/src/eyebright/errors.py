@@ -9,6 +9,7 @@ EyebrightError
 ├── Unauthenticated
 ├── Forbidden
 ├── NotFound
+├── NoScope
 ├── Conflict
 │   ├── FolderTaken
 │   ├── EventGap
@@ -111,6 +112,9 @@ class Forbidden(EyebrightError, code="forbidden"): ...
 
 
 class NotFound(EyebrightError, code="not_found"): ...
+
+
+class NoScope(EyebrightError, code="no_scope"): ...
 
 
 class Conflict(EyebrightError, code="conflict"): ...

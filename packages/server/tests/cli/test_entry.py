@@ -11,7 +11,7 @@ from eyebright.cli import entry
 from eyebright.cli.entry import failure_of, run
 from eyebright.cli.exits import Exit, exit_of
 from eyebright.client.problems import BY_CODE
-from eyebright.errors import ConfigInvalid, EyebrightError, GuardViolated
+from eyebright.errors import ConfigInvalid, EyebrightError, GuardViolated, NoScope
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_ctrl_c_ends_quietly(breaks, capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize("kind", BY_CODE.values(), ids=lambda kind: kind.code)
 def test_only_mistakes_of_ours_end_with_the_status_for_them(kind: type[EyebrightError]) -> None:
     status = exit_of(kind.__new__(kind))
-    assert (status is Exit.INTERNAL) == (kind in {EyebrightError, GuardViolated})
+    assert (status is Exit.INTERNAL) == (kind in {EyebrightError, GuardViolated, NoScope})
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,12 @@ TAXONOMY: Mapping[str, Kind] = {
         "The store refused a change that the rules forbid. That is a mistake in Eyebright; nothing was changed.",
         "Report what the server's log says about it; nothing was changed.",
     ),
+    "no_scope": Kind(
+        _BUG,
+        False,
+        "It was not said whose things are meant. That is a mistake in Eyebright; nothing was read or changed.",
+        "Report what the server's log says about it; nothing was read or changed.",
+    ),
     "too_large": Kind(
         _LARGE,
         False,
