@@ -17,9 +17,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from harness.balancer import Balancer, balancer_before, free_ports, is_ready
+from harness.balancer import Balancer, balancer_before, is_ready
 from harness.live import environment, pets
 from harness.object_stores import BUCKET, Endpoints, endpoints
+from harness.ports import free_ports
 
 from eyebright import Client
 from eyebright.errors import EyebrightError

@@ -6,36 +6,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import pytest
-from buckets import give_credentials, moto
-from harness.foreign_service import ForeignService, foreign_service
+from harness.emulated_s3 import bucket, endpoint
+from harness.foreign_service import ForeignService
 from harness.live import LiveServer, pets
 
 from eyebright.client import running_server
 
-
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    give_credentials(monkeypatch)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with moto() as url:
-        yield url
-
-
-@pytest.fixture
-def bucket(endpoint: str) -> Iterator[Any]:
-    client: Any = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
-    for name in ("bucket", "datasets"):
-        client.create_bucket(Bucket=name)
-    yield client
-    client.close()
+__all__ = ["bucket", "endpoint"]
 
 
 @pytest.fixture
 def there(tmp_path: Path, endpoint: str, bucket: Any) -> Iterator[ForeignService]:
-    with foreign_service(tmp_path, endpoint) as made:
+    with ForeignService(tmp_path / "foreign", endpoint).started() as made:
         yield made
 
 

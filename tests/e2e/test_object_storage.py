@@ -6,18 +6,13 @@ from typing import Any
 
 import boto3
 import pytest
-from buckets import free_port, give_credentials, moto
+from harness.emulated_s3 import endpoint
 from harness.laboratory import until
 from harness.live import LiveServer, eyebright, pets
 from harness.places import clear
+from harness.ports import free_port
 
-
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    give_credentials(monkeypatch)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with moto() as url:
-        yield url
+__all__ = ["endpoint"]
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from harness.line import line_to
 from harness.live import LiveServer, pets
-from harness.training_service import TrainingService, free_port, training_service
+from harness.ports import free_port
+from harness.training_service import TrainingService, training_service
 
 from eyebright.client import Client, running_server
 from eyebright_wire.jobs import JobRequest, JobState, PreflightRequest

@@ -9,35 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import pytest
-from buckets import give_credentials, moto
+from harness.emulated_s3 import bucket, endpoint
 from harness.live import LiveServer, pets
 from harness.places import Place, place
 
 from eyebright.client import running_server
 
-__all__ = ["place"]
+__all__ = ["bucket", "endpoint", "place"]
 
 GUIDE = Path(__file__).parents[2] / "docs/guide/vision-platform.md"
-
-
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    give_credentials(monkeypatch)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with moto() as url:
-        yield url
-
-
-@pytest.fixture
-def bucket(endpoint: str) -> Iterator[Any]:
-    client: Any = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
-    for name in ("bucket", "datasets"):
-        client.create_bucket(Bucket=name)
-    yield client
-    client.close()
 
 
 @pytest.fixture

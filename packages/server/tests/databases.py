@@ -9,7 +9,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.ports import free_port
 
 from eyebright.stores.memory import MemoryDatabase
 from eyebright.stores.sql.database import Database
@@ -45,7 +45,7 @@ class Postgres:
             binaries = _reachable(binaries, self._folder, self._account)
         self._binaries = binaries
         self._numbers = count(1)
-        self.port = _free_port()
+        self.port = free_port()
         self._run("initdb", "-D", self._data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
         self._process = self._start()
 
@@ -213,12 +213,6 @@ def _memory_disk() -> Path | None:
     """Where files cost no disk: a database there is made in 0.2 s even while the disk is busy. None: the usual place."""
     memory = Path("/dev/shm")
     return memory if memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30 else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _die_with_parent() -> None:

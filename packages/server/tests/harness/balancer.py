@@ -82,14 +82,3 @@ def balancer_before(ports: Sequence[int]) -> Iterator[Balancer]:
             server.shutdown()
             for thread in threads:
                 thread.join()
-
-
-def free_ports(number: int) -> list[int]:
-    """Free a moment ago: whoever binds them first has them."""
-    probes = [socket.socket() for _ in range(number)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports

@@ -6,7 +6,6 @@ The fixture `ceph` is one per test process; up in about 15 s.
 import ctypes
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from harness.ports import free_ports
 
 PROGRAMS = ("radosgw", "ceph-mon", "ceph-osd", "ceph", "ceph-authtool", "monmaptool", "radosgw-admin")
 READY_SECONDS = 60
@@ -62,7 +63,7 @@ class Ceph:
         self._folder = folder
         self._children: list[subprocess.Popen[bytes]] = []
         self._starter = ThreadPoolExecutor(1)  # children die with the very thread that started them
-        port, first, second = _free_ports(3)
+        port, first, second = free_ports(3)
         self.endpoint = f"http://127.0.0.1:{port}"
         self._monitor = f"[v2:127.0.0.1:{first},v1:127.0.0.1:{second}]"
         self._cluster = str(uuid.uuid4())
@@ -178,16 +179,6 @@ def ceph() -> Iterator[Ceph]:
     cluster = Ceph(Path(tempfile.mkdtemp(prefix="eyebright-ceph-")))
     yield cluster
     cluster.close()
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def _die_with_parent() -> None:

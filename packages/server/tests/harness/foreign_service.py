@@ -5,11 +5,8 @@ It keeps to what a Vision AI Training Platform's services are asked: three route
 """
 
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ import httpx
 from fastapi import BackgroundTasks, FastAPI
 from pydantic import BaseModel
 
-from harness.training_service import free_port
+from harness.service_process import ServiceProcess
 
 app = FastAPI()
 
@@ -100,52 +97,11 @@ def _store() -> Any:
     return boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"], region_name="us-east-1")
 
 
-class ForeignService:
-    """The same in a process of its own, at the same port as often as it is started."""
+class ForeignService(ServiceProcess):
+    """The same in a process of its own. `endpoint` is where its bucket is."""
 
     def __init__(self, folder: Path, endpoint: str) -> None:
-        self.port = free_port()
-        self.log = folder / "foreign.log"
-        self._endpoint = endpoint
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "uvicorn", "harness.foreign_service:app", "--port", str(self.port)]
+        super().__init__(folder)
+        self.command = [sys.executable, "-m", "uvicorn", "harness.foreign_service:app", "--port", self.port]
         path = os.pathsep.join(map(str, sys.path))
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "AWS_ENDPOINT_URL": self._endpoint, "PYTHONPATH": path},
-            )
-        deadline = time.monotonic() + 60
-        while not self._answers():
-            assert self._process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.05)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(30)
-
-    def _answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/health", trust_env=False).is_success
-        except httpx.TransportError:
-            return False
-
-
-@contextmanager
-def foreign_service(folder: Path, endpoint: str) -> Iterator[ForeignService]:
-    made = ForeignService(folder, endpoint)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.kill()
+        self.environment = {**os.environ, "AWS_ENDPOINT_URL": endpoint, "PYTHONPATH": path}

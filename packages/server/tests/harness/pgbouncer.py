@@ -17,6 +17,8 @@ import pytest
 import trustme
 from databases import Postgres
 
+from harness.ports import free_port
+
 PROGRAM = Path("/usr/sbin/pgbouncer")
 READY_SECONDS = 30
 USER, PASSWORD = "caller", "sword/fish?#"
@@ -48,7 +50,7 @@ class PgBouncer:
         """With a certificate it takes nobody without TLS."""
         self._folder = Path(tempfile.mkdtemp(prefix="eyebright-pgbouncer-"))
         self._account = _account()
-        self.port = _free_port()
+        self.port = free_port()
         users = self._folder / "users"
         users.write_text(f'"{USER}" "{PASSWORD}"\n')
         told = CONFIGURATION.format(postgres=postgres.port, port=self.port, users=users, connections=SERVER_CONNECTIONS)
@@ -117,12 +119,6 @@ def _account() -> str:
     if os.geteuid() != 0:
         return pwd.getpwuid(os.geteuid()).pw_name
     return "nobody"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _die_with_parent() -> None:

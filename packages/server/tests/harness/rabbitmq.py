@@ -6,7 +6,6 @@ The fixture `rabbitmq` is one broker per test process; `broker_url` is an empty 
 import asyncio
 import ctypes
 import os
-import random
 import shutil
 import signal
 import socket
@@ -16,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,10 +23,11 @@ from typing import Any, TypeVar
 import aio_pika
 import pytest
 
+from harness.ports import free_ports
+
 #: Debian's package puts wrappers on PATH that insist on the system's own broker; these don't.
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 READY_SECONDS = 90
-_PORTS = (10_000, 32_000)
 #: RabbitMQ notes on disk by then that a quorum queue was declared.
 SETTLED_SECONDS = 1.5
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
@@ -55,7 +55,7 @@ class RabbitMQ:
         self._vhosts: list[str] = []
         self._broker: subprocess.Popen[bytes] | None = None
         self._starter = ThreadPoolExecutor(1)  # children die with the very thread that started them
-        self.port, self._peers, self._names = _free_ports(3)
+        self.port, self._peers, self._names = free_ports(3)
         (folder / "plugins").write_text("[].")
         (folder / "rabbitmq.conf").write_text(CONFIGURATION.format(port=self.port))
         # Ours runs in the foreground, so that it can be ended by its pid: one that the broker starts stays behind.
@@ -224,17 +224,6 @@ async def take(url: str, queue: str, within_seconds: float = 20) -> Any:
 
     async with asyncio.timeout(within_seconds):
         return await on_channel(url, get)
-
-
-def _free_ports(number: int) -> list[int]:
-    """Below those that the system lends to outgoing connections: one of these could have it while the broker is down."""
-    found: list[int] = []
-    while len(found) < number:
-        port = random.SystemRandom().randrange(*_PORTS)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-    return found
 
 
 def _die_with_parent() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from eyebright.app.administration import collection
 from eyebright.app.parts import Parts
 from eyebright.app.rules import (
     agents_shelf,
@@ -25,7 +26,6 @@ from eyebright.services import Services
 from eyebright.services.adoption import Adoption
 from eyebright.services.announce import Announcer
 from eyebright.services.charts import Charts
-from eyebright.services.collection import Collection
 from eyebright.services.company import Company
 from eyebright.services.datasets import IMPORTS, Datasets, imports_of
 from eyebright.services.dispatch import Dispatch
@@ -125,15 +125,7 @@ def compose(
         pictures=Pictures(database.datasets, objects),
         uploads=uploads,
         kept_uploads=kept_uploads,
-        collection=Collection(
-            database.jobs,
-            database.datasets,
-            database.kept_uploads,
-            objects,
-            database.markers,
-            removal,
-            clock,
-        ),
+        collection=collection(database, objects, removal, clock),
         models=Models(database.models, database.jobs, objects, catalog, parts.predictor, clock),
         exports=exports,
         recipes=recipes,

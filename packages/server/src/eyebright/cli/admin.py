@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from eyebright.app.backing_up import to_collect, to_copy, to_fill
+from eyebright.app.administration import to_collect, to_copy, to_fill
 from eyebright.cli.exits import Exit
 from eyebright.cli.options import Json
 from eyebright.cli.serve import read_env_file

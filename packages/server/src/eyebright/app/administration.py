@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from eyebright.app.parts import bucket_store, object_store
 from eyebright.folder import DataFolder
-from eyebright.ports.clock import SystemClock
+from eyebright.ports.clock import Clock, SystemClock
 from eyebright.ports.objects import ObjectStore
 from eyebright.services.backups import Backups
 from eyebright.services.collection import Collection
@@ -33,17 +34,15 @@ async def to_collect(settings: Settings) -> AsyncIterator[Collection]:
         database = Database.unopened(settings.database)
         try:
             removal = Removal(database.datasets, objects, database.markers, database.leases, clock)
-            yield Collection(
-                database.jobs,
-                database.datasets,
-                database.kept_uploads,
-                objects,
-                database.markers,
-                removal,
-                clock,
-            )
+            yield collection(database, objects, removal, clock)
         finally:
             await database.close()
+
+
+def collection(database: Any, objects: ObjectStore, removal: Removal, clock: Clock) -> Collection:
+    """`database`: as the parts have it."""
+    stores = database.jobs, database.datasets, database.kept_uploads
+    return Collection(*stores, objects, database.markers, removal, clock)
 
 
 @asynccontextmanager
