@@ -40,6 +40,10 @@ _SQLITE_PRAGMAS = (
 )
 
 
+class LockRefused(Unavailable, code="unavailable"):
+    """Others held a lock for longer than it was waited for."""
+
+
 class Engine:
     """A database that can be read and written. Close it at the end."""
 
@@ -127,9 +131,12 @@ def connect(url: str, postgres: PostgresSettings | None = None) -> Engine:
 async def queue_up(connection: AsyncConnection, name: str) -> None:
     """Until this transaction ends, whoever queues up under the same name waits. SQLite's writers all wait for each other."""
     if connection.dialect.name == "postgresql":
-        digest = hashlib.sha256(name.encode("utf-8", "replace")).digest()
-        number = int.from_bytes(digest[:8], signed=True)  # two names with the same number only wait for each other
-        await connection.execute(select(func.pg_advisory_xact_lock(number)))
+        await connection.execute(select(func.pg_advisory_xact_lock(number_of(name))))
+
+
+def number_of(name: str) -> int:
+    """For advisory locks. Two names with the same number only wait for each other."""
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "replace")).digest()[:8], signed=True)
 
 
 async def connections(connection: AsyncConnection) -> int | None:
@@ -268,7 +275,7 @@ def _postgres_meaning(sqlstate: str, text: str, name: str) -> EyebrightError | N
     if sqlstate == "57014" and "statement timeout" in text:
         return Unavailable(_TOO_LONG.format(name=name, what="carry out a statement", setting="STATEMENT_SECONDS"))
     if sqlstate == "55P03":
-        return Unavailable(_TOO_LONG.format(name=name, what="give a lock", setting="LOCK_SECONDS"))
+        return LockRefused(_TOO_LONG.format(name=name, what="give a lock", setting="LOCK_SECONDS"))
     match sqlstate[:2]:
         case "23":
             return GuardViolated(f"the database refused the change: {text}")
