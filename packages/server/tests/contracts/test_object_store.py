@@ -12,9 +12,12 @@ from harness.object_stores import BUCKET, BUCKETS, bucket, credentials, endpoint
 
 from eyebright.errors import Conflict, NotFound
 from eyebright.ports.objects import BLOBS, attempt_prefix, blob_key
+from eyebright.services.ledgered import LedgeredObjectStore
+from eyebright.stores.memory_stored import MemoryStored
 from eyebright.stores.objects.bucket import PIECE_BYTES
 from eyebright.stores.objects.files import FileObjectStore
 from eyebright.stores.objects.s3 import S3Bucket
+from eyebright.testing import ManualClock
 
 __all__ = ["endpoints"]
 
@@ -23,10 +26,14 @@ CONTENT = b"some bytes " * 1000
 LARGE = bytes(range(256)) * (9 << 12) + b"an odd end"
 
 
-@pytest.fixture(params=["files", *BUCKETS])
+@pytest.fixture(params=["files", "ledgered", *BUCKETS])
 def store(request, endpoints, tmp_path, monkeypatch):
+    files = FileObjectStore(tmp_path / "a folder" / "objects")
     if request.param == "files":
-        yield FileObjectStore(tmp_path / "a folder" / "objects")
+        yield files
+        return
+    if request.param == "ledgered":
+        yield LedgeredObjectStore(files, MemoryStored(), ManualClock(), url_seconds=60)
         return
     credentials(monkeypatch)
     with store_in(bucket(request.param, endpoints[request.param]), tmp_path / "a folder") as opened:
@@ -68,6 +75,13 @@ async def test_a_list_tells_sizes_and_since_when_what_lies_below_is_there(store,
     }
     assert all(began_ms <= lying.since_ms <= 1000 * time.time() + 1000 for lying in found.values())
     assert await store.listed("jobs/none/") == {}
+
+
+async def test_sizes_are_told_of_what_is_there(store, source, large):
+    await store.put([("jobs/j/a1/model.onnx", source), ("k", large)])
+    asked = ["jobs/j/a1/model.onnx", "jobs/j/a1/none", "k", "k/below"]
+    assert await store.sizes(asked) == {"jobs/j/a1/model.onnx": len(CONTENT), "k": len(LARGE)}
+    assert await store.sizes([]) == {}
 
 
 async def test_reading_begins_where_it_is_told_to(store, source):
@@ -162,6 +176,8 @@ async def blocks_of(content, size=100_001):
 
 def unfinished(store) -> list[object]:
     """What the store still holds of objects that never appeared, and would keep for ever."""
+    if isinstance(store, LedgeredObjectStore):
+        return unfinished(store._objects)
     if isinstance(store, FileObjectStore):
         return [*store._passing.rglob("*")]
     if not isinstance(store._bucket, S3Bucket):

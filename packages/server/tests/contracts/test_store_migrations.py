@@ -178,7 +178,7 @@ async def test_a_migration_that_is_killed_before_any_of_its_statements_is_done_b
     command, tests = [sys.executable, "-m", mortal.__name__, empty_url, "0002"], Path(__file__).parents[1]
     done = await asyncio.to_thread(subprocess.run, command, cwd=tests, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 40, "so many statements a migration from there has at least"
+    assert int(done.stdout.split()[-1]) > 40, "so many statements a migration from there has at least"
     database = await Database.open(empty_url)
     found = [await database.models.get(f"mdl_{number}") for number in (1, 2)]
     assert [(each.name, each.number) for each in found] == [("cats", 1), ("cats", 2)]

@@ -38,6 +38,7 @@ async def _server(site: Site) -> Telling:
     yield "get_health", await site.get("/health")
     yield "get_ready", await site.get("/ready")
     yield "get_server_metrics", await site.get("/metrics")
+    yield "get_storage", await site.get(f"{API}/storage")
     yield "list_jobs--no-token", await site.get(f"{API}/jobs", headers={"Authorization": ""})
     yield "list_jobs--wrong-token", await site.get(f"{API}/jobs", headers=bearer("guessed"))
     yield "list_jobs--wrong-host", await site.get(f"{API}/jobs", headers={"Host": "evil.example"})

@@ -27,6 +27,9 @@ class MemoryObjects:
     async def absent(self, keys: Sequence[str]) -> list[str]:
         return [key for key in keys if key not in self.bytes]
 
+    async def sizes(self, keys: Sequence[str]) -> Mapping[str, int]:
+        return {key: len(self.bytes[key]) for key in keys if key in self.bytes}
+
     async def keys(self, prefix: str) -> list[str]:
         return sorted(key for key in self.bytes if key.startswith(prefix))
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eyebright.app.parts import bucket_store, object_store
 from eyebright.folder import DataFolder
@@ -13,8 +13,13 @@ from eyebright.ports.clock import Clock, SystemClock
 from eyebright.ports.objects import ObjectStore
 from eyebright.services.backups import Backups
 from eyebright.services.collection import Collection
+from eyebright.services.ledgered import LedgeredObjectStore
 from eyebright.services.removal import Removal
+from eyebright.services.storage import Storage
 from eyebright.settings import Settings
+
+if TYPE_CHECKING:
+    from eyebright.stores.sql.database import Database
 
 
 @asynccontextmanager
@@ -25,18 +30,32 @@ async def to_copy(settings: Settings) -> AsyncIterator[Backups]:
 
 
 @asynccontextmanager
+async def to_measure(settings: Settings) -> AsyncIterator[Storage]:
+    """A server may be at work on them meanwhile. Raises Unavailable where they cannot be reached, Conflict for a
+    database of another version."""
+    clock = SystemClock()
+    async with _objects(settings) as objects, _database(settings) as database:
+        yield storage(database, ledgered(settings, objects, database, clock), clock)
+
+
+def storage(database: Any, objects: LedgeredObjectStore, clock: Clock) -> Storage:
+    """`database`: as the parts have it."""
+    return Storage(objects, database.stored, database.jobs, database.markers, database.leases, clock)
+
+
+def ledgered(settings: Settings, objects: ObjectStore, database: Any, clock: Clock) -> LedgeredObjectStore:
+    """The store, with a row in the database for each object."""
+    return LedgeredObjectStore(objects, database.stored, clock, url_seconds=settings.storage.expires_seconds)
+
+
+@asynccontextmanager
 async def to_collect(settings: Settings) -> AsyncIterator[Collection]:
     """A server may be at work on them meanwhile. Raises Unavailable where they cannot be reached."""
-    from eyebright.stores.sql.database import Database
-
     clock = SystemClock()
-    async with _objects(settings) as objects:
-        database = Database.unopened(settings.database)
-        try:
-            removal = Removal(database.datasets, objects, database.markers, database.leases, clock)
-            yield collection(database, objects, removal, clock)
-        finally:
-            await database.close()
+    async with _objects(settings) as lying, _database(settings) as database:
+        objects = ledgered(settings, lying, database, clock)
+        removal = Removal(database.datasets, objects, database.markers, database.leases, clock)
+        yield collection(database, objects, removal, clock)
 
 
 def collection(database: Any, objects: ObjectStore, removal: Removal, clock: Clock) -> Collection:
@@ -64,6 +83,19 @@ async def _objects(settings: Settings) -> AsyncIterator[ObjectStore]:
     with tempfile.TemporaryDirectory(prefix="eyebright-admin-") as scratch:
         async with bucket_store(settings, Path(scratch), Path(scratch)) as objects:
             yield objects
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator["Database"]:
+    """With this version's schema."""
+    from eyebright.stores.sql.database import Database
+
+    database = Database.unopened(settings.database)
+    try:
+        await database.require_newest()
+        yield database
+    finally:
+        await database.close()
 
 
 @asynccontextmanager

@@ -1,8 +1,9 @@
 """The verbs over the adapters."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from eyebright.app.administration import collection
+from eyebright.app.administration import collection, ledgered, storage
 from eyebright.app.parts import Parts
 from eyebright.app.rules import (
     agents_shelf,
@@ -82,7 +83,9 @@ def compose(
     settings: Settings, parts: Parts, announcer: Announcer, base_url: str, company: Company | None = None
 ) -> Services:
     """The verbs over the adapters; `company`: where other servers may work on the database, too."""
-    database, objects, catalog, clock = parts.database, parts.objects, parts.catalog, parts.clock
+    objects = ledgered(settings, parts.objects, parts.database, parts.clock)
+    parts = replace(parts, objects=objects)
+    database, catalog, clock = parts.database, parts.catalog, parts.clock
     executors = {**parts.executors, **_importing(parts)}
     output = Output(objects, executors, home=parts.replica, shared=parts.shared)
     history = History(database.jobs, database.history, database.models, objects, output)
@@ -126,6 +129,7 @@ def compose(
         uploads=uploads,
         kept_uploads=kept_uploads,
         collection=collection(database, objects, removal, clock),
+        storage=storage(database, objects, clock),
         models=Models(database.models, database.jobs, objects, catalog, parts.predictor, clock),
         exports=exports,
         recipes=recipes,

@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from eyebright.app.administration import to_collect, to_copy, to_fill
+from eyebright.app.administration import to_collect, to_copy, to_fill, to_measure
 from eyebright.cli.exits import Exit
 from eyebright.cli.options import Json
 from eyebright.cli.serve import read_env_file
-from eyebright.cli.terminal import agreed, busy, emit, moment, say, show, show_facts, size
+from eyebright.cli.terminal import agreed, busy, emit, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
 from eyebright.services.backups import Told
 from eyebright.settings import Settings
 from eyebright_wire.backups import Backup
-from eyebright_wire.storage import Garbage
+from eyebright_wire.storage import Garbage, StorageCheck, StorageView
 
 RESTORE = """
 eyebright admin restore /backups/monday
@@ -28,6 +28,7 @@ app = group(
 eyebright admin backup /backups/monday
 eyebright admin restore /backups/monday
 eyebright admin gc --dry-run
+eyebright admin storage
 """,
 )
 
@@ -99,6 +100,51 @@ def gc(
         did = "removed" if found.removed else "that nothing names"
         show(f"{found.files} files, {size(found.size_bytes)}, {did}")
     return Exit.DONE
+
+
+@app.command(epilog=example("eyebright admin storage\neyebright admin storage --check\neyebright admin storage --mend"))
+def storage(
+    check: Annotated[
+        bool, typer.Option("--check", help="List the whole store and compare: 1 where they differ.")
+    ] = False,
+    mend: Annotated[bool, typer.Option("--mend", help="The same, and put the rows right.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Tell how many bytes the store holds, by the rows that are kept of its objects.
+
+    A server may be at work meanwhile. With neither option the store itself is not asked.
+    """
+    read_env_file(Settings().env_file)
+    if not check and not mend:
+        found = asyncio.run(_stored(Settings()))
+        emit(found) if as_json else _show_storage(found)
+        return Exit.DONE
+    with busy("Listing…") as told:
+        looked = asyncio.run(_compared(Settings(), told, mend=mend))
+    if as_json:
+        emit(looked)
+    else:
+        _show_storage(looked.storage)
+        did = "did not say what the store does and are mended" if looked.mended else "do not say what the store does"
+        show(f"{looked.differing} rows {did}" + "".join(f"\n  {key}" for key in looked.examples))
+    return Exit.NO if looked.differing and not looked.mended else Exit.DONE
+
+
+async def _stored(settings: Settings) -> StorageView:
+    async with to_measure(settings) as storage:
+        return await storage.view()
+
+
+async def _compared(settings: Settings, told: Told, *, mend: bool) -> StorageCheck:
+    async with to_measure(settings) as storage:
+        return await (storage.mend(told) if mend else storage.check(told))
+
+
+def _show_storage(found: StorageView) -> None:
+    rows = [(each.kind, each.files, size(each.size_bytes)) for each in found.kinds]
+    show_table(("kind", "files", "bytes"), [*rows, ("all", found.files, size(found.size_bytes))], "")
+    if found.unsettled:
+        say(f"{found.unsettled} of them are being written or removed, or may be by a signed URL.")
 
 
 async def _collect(settings: Settings, *, remove: bool) -> Garbage:

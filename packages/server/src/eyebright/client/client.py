@@ -56,6 +56,7 @@ from eyebright_wire.resources import (
     ResolutionRequest,
     TrainerView,
 )
+from eyebright_wire.storage import StorageView
 from eyebright_wire.webhooks import (
     DeliveryStatus,
     DeliveryView,
@@ -281,6 +282,12 @@ class Client:
     def discard(self, parked_id: str) -> None:
         """For good."""
         self._transport.ask("DELETE", route("queue", "parked", parked_id), again=False)
+
+    # -- storage
+
+    def storage(self) -> StorageView:
+        """How many bytes the server's store holds."""
+        return self._get(route("storage"), StorageView)
 
     # -- webhooks
 

@@ -1,7 +1,7 @@
 """All loops of one server: started together, watched, stopped together."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -55,7 +55,7 @@ class Loops:
         self._pulses = {name: Pulse(name, clock.monotonic_ms()) for name in NAMES}
         self._counted = dict.fromkeys(NAMES, 0)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._collecting: asyncio.Task[None] | None = None
+        self._aside: dict[str, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         for name, loop in self._loops().items():
@@ -63,7 +63,7 @@ class Loops:
 
     async def stop(self) -> None:
         """Returns once every loop has ended. A cancel can get lost on its way through a library, so it is repeated."""
-        turning = {*self._tasks.values(), *filter(None, [self._collecting])}
+        turning = {*self._tasks.values(), *self._aside.values()}
         while turning:
             for task in turning:
                 task.cancel()
@@ -97,17 +97,23 @@ class Loops:
             "webhooks": webhooks.run(services.telling, services.deliverer, pulses["webhooks"], clock, self._news.held),
             "curves": curves.run(services.charts, pulses["curves"], clock, self._curves.held),
             "retention": retention.run(
-                (services.uploads.expire, services.models.clear, services.deliveries.expire, self._collect),
+                (
+                    services.uploads.expire,
+                    services.models.clear,
+                    services.deliveries.expire,
+                    lambda: self._beside("collection", services.collection.keep_up),
+                    lambda: self._beside("storage", services.storage.keep_up),
+                ),
                 pulses["retention"],
                 clock,
             ),
         }
 
-    async def _collect(self) -> None:
+    async def _beside(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """A store of millions of files takes longer than a round may. Raises what was wrong with the last time."""
-        last = self._collecting
+        last = self._aside.get(name)
         if last is None or last.done():
-            self._collecting = asyncio.create_task(self._services.collection.keep_up(), name="collection")
+            self._aside[name] = asyncio.create_task(work(), name=name)
             if last is not None:
                 last.result()
 

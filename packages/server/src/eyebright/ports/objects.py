@@ -55,6 +55,10 @@ class ObjectStore(Protocol):
         """Those of them that are not there."""
         ...
 
+    async def sizes(self, keys: Sequence[str]) -> Mapping[str, int]:
+        """In bytes, of those that are there, as the store itself tells."""
+        ...
+
     async def keys(self, prefix: str) -> list[str]:
         """What lies below a prefix (which ends in `/`), in order."""
         ...

@@ -22,6 +22,7 @@ from eyebright.services.publishing import Publishing
 from eyebright.services.recipes import Recipes
 from eyebright.services.relay import Relay
 from eyebright.services.releases import Releases
+from eyebright.services.storage import Storage
 from eyebright.services.sweep import Sweep
 from eyebright.services.training_agent import TrainingAgent
 from eyebright.services.uploads import Uploads
@@ -49,6 +50,7 @@ class Services:
     pictures: Pictures
     models: Models
     collection: Collection
+    storage: Storage
     exports: Exports
     recipes: Recipes
     releases: Releases

@@ -29,6 +29,11 @@ def list_key(job_id: str) -> str:
     return f"jobs/{job_id}/{_NAME}"
 
 
+def is_list(key: str) -> bool:
+    """It goes with its import, and where objects lie in a bucket it is none of them."""
+    return key.startswith("jobs/") and key.count("/") == 2 and key.endswith(f"/{_NAME}")
+
+
 def _written(images: Sequence[ImageSource], file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     replace_durably(file, "".join(f"{image.model_dump_json(exclude_defaults=True)}\n" for image in images).encode())

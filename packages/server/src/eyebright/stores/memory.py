@@ -49,6 +49,7 @@ from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
 from eyebright.ports.parked import MOST
 from eyebright.stores.memory_bus import MemoryBus
 from eyebright.stores.memory_leases import MemoryLeases
+from eyebright.stores.memory_stored import MemoryStored
 from eyebright.stores.memory_webhooks import MemoryWebhooks
 from eyebright_wire.jobs import JobState
 
@@ -111,6 +112,7 @@ class MemoryDatabase:
         self.models = MemoryModels(self.state)
         self.parked = MemoryParked(self.state)
         self.kept_uploads = MemoryKeptUploads(self.state)
+        self.stored = MemoryStored()
         self.webhooks = MemoryWebhooks()
 
     @classmethod

@@ -13,6 +13,7 @@ from eyebright.doors.http import (
     queue,
     recipes,
     resumable,
+    storage,
     stream,
     webhooks,
 )
@@ -30,6 +31,7 @@ _RESOURCES = (
     recipes,
     queue,
     webhooks,
+    storage,
     health,
     documents,
 )  # the busiest are matched first

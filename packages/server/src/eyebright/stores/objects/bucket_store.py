@@ -160,6 +160,9 @@ class BucketObjectStore:
     async def absent(self, keys: Sequence[str]) -> list[str]:
         return await self._called(self._absent, [checked(key) for key in keys])
 
+    async def sizes(self, keys: Sequence[str]) -> Mapping[str, int]:
+        return await self._called(self._sizes, [checked(key) for key in keys])
+
     async def keys(self, prefix: str) -> list[str]:
         return await self._called(lambda: [found.key for found in self._listed(checked_prefix(prefix))])
 
@@ -277,6 +280,10 @@ class BucketObjectStore:
             gone = [key for key in undecided if key <= last and key not in there]
             undecided = [key for key in undecided if key > last]
         return gone + [key for key in undecided if self._look(key) is None]
+
+    def _sizes(self, keys: list[str]) -> Mapping[str, int]:
+        found = zip(keys, self._files.map(self._look, keys), strict=True)
+        return {key: each.size_bytes for key, each in found if each is not None}
 
     def _listed(self, prefix: str) -> Iterator[Found]:
         """With keys as the port knows them."""

@@ -63,6 +63,9 @@ class FileObjectStore:
     async def absent(self, keys: Sequence[str]) -> list[str]:
         return await asyncio.to_thread(lambda: [key for key in keys if not self._path(key).exists()])
 
+    async def sizes(self, keys: Sequence[str]) -> Mapping[str, int]:
+        return await asyncio.to_thread(lambda: dict(self._sizes(keys)))
+
     async def keys(self, prefix: str) -> list[str]:
         return await asyncio.to_thread(lambda: sorted(self._below(prefix)))
 
@@ -174,6 +177,11 @@ class FileObjectStore:
             with suppress(FileNotFoundError):
                 found = self._path(key).stat()
                 yield key, Lying(found.st_size, found.st_ctime_ns // 1_000_000)  # a link keeps the time of its source
+
+    def _sizes(self, keys: Sequence[str]) -> Iterator[tuple[str, int]]:
+        for key in keys:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                yield key, self._path(key).stat().st_size
 
     def _remove_all(self, keys: Sequence[str]) -> None:
         paths = [self._path(key) for key in keys]

@@ -10,8 +10,9 @@ from eyebright.errors import Conflict, InvalidRequest
 from eyebright.ports.backups import Rows
 from eyebright.stores.sql import migrations
 from eyebright.stores.sql.engine import Engine, queue_up
-from eyebright.stores.sql.tables import metadata
+from eyebright.stores.sql.tables import metadata, stored
 
+# `stored` is of the store that the copy is made of: whoever starts on another one counts it.
 #: Rows that are in memory at once.
 BATCH = 1000
 
@@ -25,13 +26,8 @@ class SqlCopies:
     async def dump(self, write: Callable[[str, Rows], None]) -> str:
         async with self._engine.at_one_moment() as connection:
             await migrations.take_its_time(connection)
-            revision = await connection.run_sync(migrations.revision)
-            if revision is None or revision != migrations.REVISIONS[-1]:
-                raise Conflict(
-                    f"the database {self._engine.name} has schema {revision}; this version of Eyebright makes copies of "
-                    f"{migrations.REVISIONS[-1]}. Use the version that serves it, or start this one on it first"
-                )
-            for table in metadata.sorted_tables:
+            revision = await connection.run_sync(migrations.require_newest, self._engine.name)
+            for table in (table for table in metadata.sorted_tables if table is not stored):
                 write(table.name, ())
                 async for rows in _rows(connection, table):
                     write(table.name, rows)

@@ -19,6 +19,7 @@ from eyebright.stores.sql.ownership import owned
 from eyebright.stores.sql.parked import SqlParked
 from eyebright.stores.sql.registry import SqlDatasets, SqlModels
 from eyebright.stores.sql.replicas import SqlReplicas
+from eyebright.stores.sql.stored import SqlStored
 from eyebright.stores.sql.webhooks import SqlWebhooks
 
 
@@ -39,6 +40,7 @@ class Database:
         self.models = SqlModels(engine)
         self.parked = SqlParked(engine)
         self.kept_uploads = SqlKeptUploads(engine)
+        self.stored = SqlStored(engine)
         self.webhooks = SqlWebhooks(engine)
         self.copies = SqlCopies(engine)
 
@@ -61,6 +63,11 @@ class Database:
     def unopened(cls, url: str) -> Self:
         """As it is, with whatever schema. Raises InvalidRequest as `open` does."""
         return cls(connect(url))
+
+    async def require_newest(self) -> None:
+        """Raises Conflict for a database of another version, Unavailable where it cannot be reached."""
+        async with self.engine.reading() as connection:
+            await connection.run_sync(migrations.require_newest, self.engine.name)
 
     def owned(self, among: str | None = None) -> AbstractAsyncContextManager[None]:
         """For the control plane: keep every other one away while the context lasts, or whoever does not go `among` several.

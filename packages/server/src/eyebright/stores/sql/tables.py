@@ -119,6 +119,21 @@ replicas = Table(
     sqlite_strict=True,
 )
 
+_OPEN = "open > 0"
+
+stored = Table(
+    "stored",
+    metadata,
+    Column("key", Id, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("size_bytes", Long),
+    Column("open", Integer, nullable=False),
+    Column("turn", Long, nullable=False),
+    Column("until_ms", Ms, nullable=False),
+    Index("ix_stored_open", "key", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
+    sqlite_strict=True,
+)
+
 _BEGOTTEN = "parent IS NOT NULL"
 #: What every training is and nothing else.
 _TRAINS = f"trainer NOT IN ({quoted(frozenset(OWN_TRAINERS.values()))})"

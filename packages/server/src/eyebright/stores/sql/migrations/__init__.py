@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random
 
-from eyebright.errors import Unavailable
+from eyebright.errors import Conflict, Unavailable
 from eyebright.stores.sql.engine import Engine, LockRefused, queue_up
 from eyebright.stores.sql.migrations import late_indexes
 
@@ -38,11 +38,12 @@ REVISIONS = (
     "0016",
     "0017",
     "0018",
+    "0019",
 )
 
 
 #: The oldest revision whose servers go on working beside the newest schema: they may run, and start, while it is there.
-WORKS_BESIDE = REVISIONS[-1]
+WORKS_BESIDE = "0018"
 #: A change of a table waits for whoever uses it, and everybody else waits behind it meanwhile: not for longer than this.
 LOCK_SECONDS = 2.0
 PATIENCE_SECONDS = 300.0
@@ -94,6 +95,17 @@ def revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def require_newest(connection: Connection, name: str) -> str:
+    """Which it is. Raises Conflict for a database of another version."""
+    found = revision(connection)
+    if found is None or found != REVISIONS[-1]:
+        raise Conflict(
+            f"the database {name} has schema {found}; this version of Eyebright knows {REVISIONS[-1]}. Use the version that "
+            "serves it, or start this one on it first"
+        )
+    return found
 
 
 def _upgrade(connection: Connection, name: str) -> None:
