@@ -32,7 +32,16 @@ def test_the_token_of_the_file_is_the_servers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\n", b"short", GOOD[:31].encode(), f"{GOOD} {GOOD}\x00".encode(), b"\xff" * 40, AGENTS.encode()],
+    [
+        b"",
+        b"\n",
+        b"short",
+        GOOD[:31].encode(),
+        f"{GOOD} {GOOD}\x00".encode(),
+        b"\xff" * 40,
+        AGENTS.encode(),
+        f"ebt_1_{GOOD}".encode(),
+    ],
 )
 def test_what_is_no_token_of_an_operator_is_refused_and_not_told(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(InvalidRequest, match="holds no operator's token: expected 32 random characters") as refused:

@@ -64,6 +64,14 @@ def test_the_key_of_an_address_is_never_written(line: str):
     assert shown.replace("***", "swordfish") == line
 
 
+@pytest.mark.parametrize("token", ["ebt_0192f3_sword-fish_1", "ebmcp_reader_0123456789abcdef_17_swordfish"])
+@pytest.mark.parametrize("line", ["EYEBRIGHT_TOKEN={}", "curl -H 'X: {}'", '{{"token": "{}"}}', "{}", "Bearer {}"])
+def test_tokens_of_teams_and_agents_are_never_written(line: str, token: str):
+    shown = telemetry.hide(line.format(token))
+    assert "fish" not in shown
+    assert "***" in shown
+
+
 def test_what_a_library_says_of_a_broker_that_is_away_is_not_said_twice(capsys):
     telemetry.configure(LogSettings())
     for name in ("aiormq.connection", "aio_pika.robust_connection", "httpx"):

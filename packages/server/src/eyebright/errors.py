@@ -220,6 +220,28 @@ def no_webhook(endpoint_id: str) -> NotFound:
     return NotFound(f"there is no webhook {endpoint_id}", way=Way.WEBHOOKS)
 
 
+def no_user(user_id: str) -> NotFound:
+    return NotFound(f"there is no user {user_id}; `eyebright team users list` (GET /api/v1/users) shows who there is")
+
+
+def no_member(project: str, user_id: str) -> NotFound:
+    return NotFound(f"user {user_id} is no member of {project}; `eyebright team members set` makes them one")
+
+
+def no_token(token_id: str) -> NotFound:
+    return NotFound(
+        f"there is no token {token_id}; `eyebright team tokens list` (GET /api/v1/tokens) shows which there are"
+    )
+
+
+def no_project(project: str) -> NotFound:
+    return NotFound(f"there is no project {project!r:.100}, or this token has nothing to do with it")
+
+
+def token_over(token_id: str) -> Conflict:
+    return Conflict(f"token {token_id} was revoked, and makes no more tokens")
+
+
 def no_delivery(delivery_id: str) -> NotFound:
     return NotFound(f"there is no delivery {delivery_id}; those that ended long ago are forgotten")
 

@@ -17,7 +17,7 @@ from eyebright_wire.jobs import trace_id
 HIDDEN = "***"
 _SECRET_KEYS = re.compile(r"(?i)(^|_)(token|secret|password|authorization|api_key|cookie)$")
 _SECRET_TEXT = re.compile(
-    r"""(?i)(bearer\s+)[^\s"'\\]+|(://[^/:@\s"']+:)[^@/\s"'\\]+(?=@)|([?&](?:key|%6bey)=)[^&\s"'\\#]+"""
+    r"""(?i)(bearer\s+)[^\s"'\\]+|(://[^/:@\s"']+:)[^@/\s"'\\]+(?=@)|([?&](?:key|%6bey)=)[^&\s"'\\#]+|(\beb(?:t|mcp)_)[\w-]+"""
 )
 
 
@@ -57,8 +57,8 @@ def redact(_logger: Any, _method: str, event: Any) -> Any:
 
 
 def hide(text: str) -> str:
-    """The text without bearer tokens and without the passwords and keys of URLs."""
-    return _SECRET_TEXT.sub(lambda found: f"{found[1] or found[2] or found[3]}{HIDDEN}", text)
+    """The text without tokens and without the passwords and keys of URLs."""
+    return _SECRET_TEXT.sub(lambda found: f"{found[1] or found[2] or found[3] or found[4]}{HIDDEN}", text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,10 @@ from eyebright.doors.document import document
 from eyebright.doors.door import AgentDoor, Door, KeyedDoor
 from eyebright.doors.gate import Gate, Rules, own_names
 from eyebright.doors.limit import BodyLimit
+from eyebright.doors.roles import HEADER
 from eyebright.doors.traffic import Footfall, Traffic
 from eyebright.ports.clock import Clock
+from eyebright.services import Services
 from eyebright.settings import Settings
 from eyebright.telemetry import Instruments
 
@@ -36,7 +38,13 @@ TUS_ANSWER_HEADERS = (
 
 
 def web(
-    settings: Settings, token: str, doors: Sequence[Door], instruments: Instruments, footfall: Footfall, clock: Clock
+    settings: Settings,
+    token: str,
+    doors: Sequence[Door],
+    instruments: Instruments,
+    footfall: Footfall,
+    clock: Clock,
+    services: Services,
 ) -> FastAPI:
     """The doors behind the gate."""
     rules = Rules(
@@ -46,6 +54,7 @@ def web(
         keyed_paths=[pattern for door in doors if isinstance(door, KeyedDoor) for pattern in door.keyed_paths],
         hosts=own_names(settings.host, settings.allowed_hosts, settings.public_url),
         now_ms=clock.now_ms,
+        access=services.access,
         origins=settings.allowed_origins,
         agent_paths=frozenset[str]().union(*(door.agent_paths for door in doors if isinstance(door, AgentDoor))),
         revoked=settings.mcp.revoked,
@@ -54,7 +63,7 @@ def web(
     app.user_middleware = [
         Middleware(Traffic, instruments, footfall),
         *_cors(settings),
-        Middleware(Gate, rules),
+        Middleware(Gate, rules, app.router.routes, services.audit),
         Middleware(BodyLimit, settings.uploads.json_bytes),
     ]
     return app
@@ -86,7 +95,7 @@ def _bare(doors: Sequence[Door]) -> FastAPI:
 def _cors(settings: Settings) -> list[Middleware]:
     if not settings.allowed_origins:
         return []
-    allowed = ("Authorization", "Content-Type", "Idempotency-Key", *TUS_REQUEST_HEADERS)
+    allowed = ("Authorization", "Content-Type", "Idempotency-Key", HEADER, *TUS_REQUEST_HEADERS)
     return [
         Middleware(
             CORSMiddleware,

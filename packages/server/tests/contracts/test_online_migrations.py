@@ -175,7 +175,9 @@ async def statements_of(url: str, before: str, revision: str) -> str:
     async with engine.writing() as connection:
         await connection.run_sync(migrations.migrate, revision)
     await engine.close()
-    return "\n".join(f"{statement};" for statement in said if statement.startswith(("ALTER", "CREATE", "DROP")))
+    return "\n".join(
+        f"{statement};" for statement in map(str.strip, said) if statement.startswith(("ALTER", "CREATE", "DROP"))
+    )
 
 
 def complaints(statements: str, folder: Path) -> str:

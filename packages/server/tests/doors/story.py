@@ -29,6 +29,7 @@ async def tell(site: Site) -> Telling:
         _a_rehearsal,
         _a_queue,
         _webhooks,
+        _teams,
     ):
         async for name, answer in chapter(site):
             yield name, answer
@@ -411,3 +412,49 @@ async def _webhooks(site: Site) -> Telling:
     yield "replay_deliveries", await site.post(f"{path}:replay", json={"since_ms": 0})
     yield "delete_webhook", await site.http.delete(path)
     yield "delete_webhook--unknown", await site.http.delete(path)
+
+
+async def _teams(site: Site) -> Telling:
+    user = await site.post(f"{API}/users", json={"name": "Ada"})
+    yield "create_user", user
+    ada = user.json()["id"]
+    yield "list_users", await site.get(f"{API}/users")
+    members = f"{API}/projects/default/members"
+    yield "set_member", await site.http.put(f"{members}/{ada}", json={"role": "member"})
+    yield "set_member--unknown", await site.http.put(f"{members}/usr_0", json={"role": "member"})
+    yield "list_members", await site.get(members)
+    yield "list_members--elsewhere", await site.get(f"{API}/projects/elsewhere/members")
+    order = {"name": "notebook", "roles": {"default": "member"}, "user_id": ada}
+    made = await site.post(f"{API}/tokens", json=order)
+    yield "create_token", made
+    yield (
+        "create_token--more-than-its-user",
+        await site.post(f"{API}/tokens", json={**order, "roles": {"default": "admin"}}),
+    )
+    yield "create_token--past", await site.post(f"{API}/tokens", json={**order, "expires_at_ms": 1})
+    yield "list_tokens", await site.get(f"{API}/tokens")
+    theirs = bearer(made.json()["token"])
+    yield (
+        "get_model--elsewhere",
+        await site.get(f"{API}/models/m", headers={**theirs, "Eyebright-Project": "elsewhere"}),
+    )
+    yield "delete_model--member", await site.http.delete(f"{API}/models/m", headers=theirs)
+    yield "list_users--member", await site.get(f"{API}/users", headers=theirs)
+    priority = await site.post(f"{API}/jobs", json={"dataset": "pets", "priority": 1}, headers=theirs)
+    yield "submit_job--before-others", priority
+    yield (
+        "import_dataset--servers-file",
+        await site.post(f"{API}/datasets:import", json={"path": "/data"}, headers=theirs),
+    )
+    bucket = {"url": "s3://bucket/set.zip"}
+    yield "import_dataset--servers-bucket", await site.post(f"{API}/datasets:import", json=bucket, headers=theirs)
+    token = f"{API}/tokens/{made.json()['id']}"
+    site.clock.advance(1)
+    yield "revoke_token", await site.post(f"{token}:revoke")
+    yield "revoke_token--unknown", await site.post(f"{API}/tokens/tok_0:revoke")
+    yield "list_jobs--revoked", await site.get(f"{API}/jobs", headers=theirs)
+    yield "remove_member", await site.http.delete(f"{members}/{ada}")
+    yield "remove_user", await site.http.delete(f"{API}/users/{ada}")
+    site.clock.advance(1)
+    await site.post(f"{API}/users", json={})
+    yield "list_audit", await site.get(f"{API}/audit?limit=1")

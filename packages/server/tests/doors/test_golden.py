@@ -126,6 +126,8 @@ def plain(text: str, folder: Path) -> str:
     text = re.sub(r'("seconds":)[0-9.e-]+', r"\g<1>0.0", text)
     text = re.sub(r"boundary=\w+", "boundary=…", text)
     text = re.sub(r"\bkey=[\w-]{20,}", "key=…", text)
+    text = re.sub(r"\baud_[0-9a-f]+", "aud_…", text)
+    text = re.sub(r'("request_id":)"[0-9a-f]+"', r'\g<1>"…"', text)
     return re.sub(r'("version":)"[0-9][^"]*"', r'\g<1>"…"', text)
 
 

@@ -6,15 +6,17 @@ from hashlib import sha256
 
 import pytest
 from databases import SQL
-from samples import claim, job, post, progress, started, submit
+from samples import NOW_MS, claim, job, post, progress, started, submit
 from sqlalchemy import text
 
+from eyebright.core.access import Token
 from eyebright.errors import Conflict, GuardViolated, InvalidRequest
 from eyebright.services.backups import Backups
 from eyebright.stores.objects.files import FileObjectStore
 from eyebright.stores.sql.database import Database
 from eyebright.stores.sql.migrations import REVISIONS
 from eyebright.testing import ManualClock
+from eyebright_wire.access import Role
 
 BLOB = b"a picture"
 KEY = f"blobs/sha256/{sha256(BLOB).hexdigest()[:2]}/{sha256(BLOB).hexdigest()}"
@@ -84,6 +86,34 @@ async def test_guards_watch_over_what_was_restored(backup, empty, tmp_path, kind
         async with empty.engine.writing() as connection:
             await connection.execute(text("UPDATE events SET data = '{}'"))
     await post(empty, progress(3))
+
+
+@pytest.mark.parametrize("kind", SQL)
+@pytest.mark.parametrize("revoke", [False, True])
+async def test_tokens_count_as_they_did_unless_all_are_revoked(source, empty, tmp_path, kind, revoke):
+    for number in (1, 2):
+        await source.access.add_token(team_token(number))
+    await source.access.revoke("tok_1", NOW_MS)
+    await backups(source, store(tmp_path / "old")).make(tmp_path / "teams", quiet, with_objects=True)
+    await source.access.revoke("tok_2", NOW_MS)
+    made = await backups(empty, store(tmp_path / "new")).restore(tmp_path / "teams", quiet, revoke_tokens=revoke)
+    assert made.tables["tokens"].rows == 2
+    revoked = {token.id: token.revoked_at_ms for token in await empty.access.tokens(None, 9)}
+    assert revoked["tok_1"] == NOW_MS
+    assert (revoked["tok_2"] is not None) is revoke
+
+
+def team_token(number: int) -> Token:
+    roles = {"default": Role.MEMBER}
+    fields = {
+        "name": "ci",
+        "secret_sha256": f"{number:064}",
+        "roles": roles,
+        "user_id": None,
+        "sponsor": None,
+        "maker": None,
+    }
+    return Token(id=f"tok_{number}", created_at_ms=NOW_MS, expires_at_ms=NOW_MS + 1000, **fields)
 
 
 @pytest.mark.parametrize("kind", SQL)

@@ -50,7 +50,7 @@ async def running(
         health=lambda: _health(turning, doors, parts.executors, _unfit(services.sweep, leaving)),
         measure=lambda: _measure(parts, turning),
     )
-    app = web(settings, token, doors, parts.instruments, parts.footfall, parts.clock)
+    app = web(settings, token, doors, parts.instruments, parts.footfall, parts.clock, services)
     app.state.context = context
     await services.webhooks.declare(declared(settings))
     carrying: list[asyncio.Task[None]] = []

@@ -31,7 +31,7 @@ EXECUTORS, SUBSCRIBERS, TRAINERS = (f"eyebright.{group}" for group in ("executor
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """The adapters behind the sockets. `database` has the attributes jobs, history, outbox, markers, leases, bus, datasets,
-    models and webhooks."""
+    models, webhooks, access and audit."""
 
     database: Any
     objects: ObjectStore

@@ -16,6 +16,7 @@ import uvloop
 from eyebright import telemetry
 from eyebright.app.application import cancelled, running
 from eyebright.app.parts import Parts, opened
+from eyebright.core.access import is_teams
 from eyebright.core.agent_token import read
 from eyebright.errors import InvalidRequest
 from eyebright.folder import DataFolder
@@ -92,11 +93,17 @@ async def serve_in(
 
 
 def given_token(settings: Settings) -> str | None:
-    """Raises InvalidRequest for one that could be guessed, or is an agent's."""
+    """Raises InvalidRequest for one that could be guessed, or is an agent's or a team's."""
     if settings.token_file is None:
         return None
     given = settings.token_file.read_text(errors="replace").strip()
-    if len(given) < LEAST_TOKEN or not given.isascii() or not given.isprintable() or read(given) is not None:
+    if (
+        len(given) < LEAST_TOKEN
+        or not given.isascii()
+        or not given.isprintable()
+        or read(given) is not None
+        or is_teams(given)
+    ):
         raise InvalidRequest(
             f"{settings.token_file} holds no operator's token: expected {LEAST_TOKEN} random characters or more, such as "
             "`openssl rand -base64 32` makes"

@@ -24,8 +24,10 @@ from eyebright.core.retry import RetryLimits
 from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.executor import Executor
 from eyebright.services import Services
+from eyebright.services.access import Access
 from eyebright.services.adoption import Adoption
 from eyebright.services.announce import Announcer
+from eyebright.services.audit import Audit
 from eyebright.services.charts import Charts
 from eyebright.services.company import Company
 from eyebright.services.datasets import IMPORTS, Datasets, imports_of
@@ -60,6 +62,7 @@ from eyebright.services.seal import Seal
 from eyebright.services.sequel import Sequel
 from eyebright.services.staging import Staging
 from eyebright.services.sweep import Sweep
+from eyebright.services.teams import Teams
 from eyebright.services.training_agent import TrainingAgent
 from eyebright.services.training_agent.allowance import Allowance
 from eyebright.services.training_agent.checks import Checks
@@ -116,7 +119,11 @@ def compose(
         **({"training agent": agent.ledger} if agent else {}),
         **parts.subscribers,
     }
+    access = Access(database.access, clock)
     return Services(
+        access=access,
+        teams=Teams(database.access, access, clock),
+        audit=Audit(database.audit),
         jobs=jobs,
         preflights=Preflights(orders, forecasts, durations, parts.executors),
         history=history,

@@ -1,19 +1,22 @@
 """`eyebright admin …`."""
 
 import asyncio
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from eyebright.app.administration import to_collect, to_copy, to_fill, to_measure
+from eyebright.cli.connection import connected
 from eyebright.cli.exits import Exit
 from eyebright.cli.options import Json
 from eyebright.cli.serve import read_env_file
 from eyebright.cli.terminal import agreed, busy, emit, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
-from eyebright.services.backups import Told
+from eyebright.services.backups import TOKENS, Told
 from eyebright.settings import Settings
+from eyebright_wire.access import AuditView
 from eyebright_wire.backups import Backup
 from eyebright_wire.storage import Garbage, StorageCheck, StorageView
 
@@ -27,6 +30,7 @@ app = group(
     """
 eyebright admin backup /backups/monday
 eyebright admin restore /backups/monday
+eyebright admin audit
 eyebright admin gc --dry-run
 eyebright admin storage
 """,
@@ -61,6 +65,12 @@ def restore(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", exists=True, file_okay=False, help="What `admin backup` has made.")
     ],
+    revoke_tokens: Annotated[
+        bool,
+        typer.Option(
+            "--revoke-tokens", help="Let no token of a team count any more: those revoked since the backup would again."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fill a server that has never been used, on SQLite or Postgres, whatever the backup is of.
@@ -70,9 +80,35 @@ def restore(
     """
     read_env_file(Settings().env_file)
     with busy("Reading…") as told:
-        done = asyncio.run(_restore(Settings(), folder.absolute(), told))
+        done = asyncio.run(_restore(Settings(), folder.absolute(), told, revoke_tokens=revoke_tokens))
     _tell(done, as_json)
+    if not revoke_tokens and TOKENS in done.tables and done.tables[TOKENS].rows:
+        say(
+            "Tokens of teams count as they did when the backup was made, those that were revoked since then too. Look through "
+            "`eyebright team tokens list`, or restore with --revoke-tokens."
+        )
     say("It is all there; `eyebright serve` goes on with it.")
+
+
+@app.command(epilog=example("eyebright admin audit\neyebright admin audit --limit 1000 --json"))
+def audit(
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50, as_json: Json = False
+) -> None:
+    """Who has changed what, or tried to: asked of the server, the newest first."""
+    with connected() as client:
+        found = list(islice(client.audit(), limit))
+    if as_json:
+        emit(found)
+        return
+    rows = (
+        (moment(each.at_ms), _who(each), each.project or "", each.operation, each.resource, each.status)
+        for each in found
+    )
+    show_table(("when", "who", "project", "operation", "of", "answer"), rows, "Nobody has changed anything yet.")
+
+
+def _who(entry: AuditView) -> str:
+    return " ".join(filter(None, (entry.actor, entry.token_id, entry.user_id)))
 
 
 @app.command(epilog=example("eyebright admin gc --dry-run\neyebright admin gc --yes"))
@@ -157,9 +193,9 @@ async def _backup(settings: Settings, folder: Path, told: Told, *, with_objects:
         return await backups.make(folder, told, with_objects=with_objects)
 
 
-async def _restore(settings: Settings, folder: Path, told: Told) -> Backup:
+async def _restore(settings: Settings, folder: Path, told: Told, *, revoke_tokens: bool) -> Backup:
     async with to_fill(settings) as backups:
-        return await backups.restore(folder, told)
+        return await backups.restore(folder, told, revoke_tokens=revoke_tokens)
 
 
 def _tell(backup: Backup, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from secrets import token_hex
 
 from eyebright.client.local import local_token
+from eyebright.core.access import is_teams
 from eyebright.core.agent_token import AgentToken, Persona, read
 from eyebright.errors import Forbidden, Unauthenticated
 from eyebright.ports.clock import SystemClock
@@ -15,7 +16,7 @@ def agent_token(persona: Persona, seconds: int) -> AgentToken:
 
 
 def operators_token(settings: Settings) -> str:
-    """What agents' tokens are signed with. Raises Unauthenticated without one, Forbidden where only an agent's is there."""
+    """What agents' tokens are signed with. Raises Unauthenticated without one, Forbidden for another kind."""
     found = settings.token or (None if settings.url else local_token(settings))
     if found is None:
         raise Unauthenticated(
@@ -24,4 +25,8 @@ def operators_token(settings: Settings) -> str:
         )
     if read(found) is not None:
         raise Forbidden("EYEBRIGHT_TOKEN is an agent's token, and none can be made of that; it takes the operator's")
+    if is_teams(found):
+        raise Forbidden(
+            "EYEBRIGHT_TOKEN is a team's token, and none can be made of that for an agent; it takes the operator's"
+        )
     return found

@@ -29,6 +29,7 @@ VERBS = {
     "token": Verb("eyebright.cli.token", "Make a token for an agent."),
     "recipes": Verb("eyebright.cli.recipes", "What can be trained, and every setting with its default."),
     "trainers": Verb("eyebright.cli.trainers", "List, install and check the training frameworks."),
+    "team": Verb("eyebright.cli.team", "Let users and services in, with as much as they need."),
     "admin": Verb("eyebright.cli.admin", "Back up and restore all that a server keeps."),
     "doctor": Verb("eyebright.cli.doctor", "Say what stands in the way of training on this machine."),
     "openapi": Verb("eyebright.cli.openapi", "Print the OpenAPI document of the HTTP API."),

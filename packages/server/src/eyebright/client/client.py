@@ -24,6 +24,15 @@ from eyebright.core.resolve import nearest
 from eyebright.core.unsuccessful import error_of, errors_of
 from eyebright.errors import NotFound, Unauthenticated, Unavailable
 from eyebright.settings import Settings
+from eyebright_wire.access import (
+    AuditView,
+    MemberView,
+    Role,
+    TokenCreate,
+    TokenSecret,
+    TokenView,
+    UserView,
+)
 from eyebright_wire.artifacts import ArtifactRef
 from eyebright_wire.datasets import DatasetPlan, DatasetReport, PictureView
 from eyebright_wire.events import EventKind
@@ -122,6 +131,46 @@ class Client:
     def local(self) -> LocalServer | None:
         """The server that is spoken to, if it works on this machine's own data folder: then both see the same files."""
         return self.server if self.server and self.server.url.rstrip("/") == self.url else None
+
+    # -- teams
+
+    def add_user(self, name: str) -> UserView:
+        return self._post(route("users"), UserView, again=False, json={"name": name})
+
+    def users(self) -> Iterator[UserView]:
+        """Those who were removed too."""
+        return self._pages(route("users"), UserView)
+
+    def remove_user(self, user_id: str) -> UserView:
+        """From every project; their tokens, and those of services that they made, are revoked."""
+        return read(UserView, self._transport.ask("DELETE", route("users", user_id)))
+
+    def members(self, project: str) -> tuple[MemberView, ...]:
+        return self._list(route("projects", project, "members"), MemberView)
+
+    def set_member(self, project: str, user_id: str, role: Role) -> MemberView:
+        path = route("projects", project, "members", user_id)
+        return read(MemberView, self._transport.ask("PUT", path, json={"role": role}))
+
+    def remove_member(self, project: str, user_id: str) -> None:
+        """Their tokens for the project, and those of services that they made, are revoked."""
+        self._transport.ask("DELETE", route("projects", project, "members", user_id), again=False)
+
+    def create_token(self, order: TokenCreate) -> TokenSecret:
+        """The only answer that has it whole."""
+        return self._post(route("tokens"), TokenSecret, again=False, json=order.model_dump(mode="json"))
+
+    def tokens(self) -> Iterator[TokenView]:
+        """Newest first, those that count no longer too."""
+        return self._pages(route("tokens"), TokenView)
+
+    def revoke_token(self, token_id: str) -> TokenView:
+        """With all that it has made."""
+        return self._post(f"{route('tokens', token_id)}:revoke", TokenView)
+
+    def audit(self) -> Iterator[AuditView]:
+        """What callers have changed, or tried to, newest first."""
+        return self._pages(route("audit"), AuditView)
 
     # -- server
 

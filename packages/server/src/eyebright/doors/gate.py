@@ -2,7 +2,10 @@
 
 Three questions, in this order. Is the server called by one of its own names (else a page that re-bound its DNS name to this
 address could speak to it)? Does a browser's request come from a page that may call us? Is the operator's token there, or, for
-an agent's door, one that was made of it?
+an agent's door, one that was made of it, or a team's, which opens what its role in its project does?
+
+Whatever is meant to change something is noted in the audit log, whoever with a name called and whatever came of it. What the
+trainers say is not: each has a token of its own, and its events are their own log.
 
 A program that can call an address and nothing else carries its token there, as `key=`. Only a few paths are opened so, and the
 key goes no further than this: it is taken out of the request before anything else sees it, access logs and errors included.
@@ -10,49 +13,76 @@ key goes no further than this: it is taken out of the request before anything el
 
 import hmac
 import re
+import secrets
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from urllib.parse import unquote_plus, urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eyebright.core import agent_token
+from eyebright.core.access import AuditEntry, Caller, is_teams
 from eyebright.core.agent_token import Persona
+from eyebright.core.scope import Scope as ProjectScope
+from eyebright.core.scope import within
 from eyebright.doors import problems
+from eyebright.doors.roles import HEADER, Guest, guest_at, operation_of
 from eyebright.errors import EyebrightError, Forbidden, Unauthenticated
+from eyebright.services.access import Access
+from eyebright.services.audit import Audit
+from eyebright_wire.access import Actor
+from eyebright_wire.model import noted
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, never bound
-_PERSONA, _SECRET = "eyebright.persona", "eyebright.secret"
+_PERSONA, _SECRET, _GUEST = "eyebright.persona", "eyebright.secret", "eyebright.guest"
 KEY = "key"
+#: What changes nothing, and is in no audit log.
+_LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
+_WENT_AWAY = 499
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """Who calls. `actor` None: everybody, or a job or a stranger whom the service behind has yet to ask."""
+
+    actor: Actor | None = None
+    token_id: str | None = None
+    persona: Persona | None = None
+    caller: Caller | None = None
+    guest: Guest | None = None  # once it is settled what the caller may do here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """`public` paths need no token; those that match `job_paths` carry one that the service behind them checks, and those that
     match `keyed_paths` the operator's, or one that the service checks, if need be in the address; `agent_paths` are open to
-    agents' tokens too, but for those whose ids are `revoked`."""
+    agents' tokens too, but for those whose ids are `revoked`. Tokens of teams are those that `access` knows."""
 
     token: str
     public: Collection[str]
     job_paths: Sequence[re.Pattern[str]]
     hosts: Collection[str]
     now_ms: Callable[[], int]
+    access: Access | None = None
     keyed_paths: Sequence[re.Pattern[str]] = ()
     origins: Collection[str] = ()
     agent_paths: Collection[str] = ()
     revoked: Collection[str] = ()
 
-    def check(self, path: str, headers: Headers, key: str | None = None) -> Persona | None:
-        """What an agent's token lets it do; None for any other caller. Raises Forbidden or Unauthenticated.
+    async def visitor(self, path: str, headers: Headers, key: str | None = None) -> Visitor:
+        """Raises Forbidden or Unauthenticated.
 
         `key` is what the address of a keyed path carries; it goes before a bearer token, which may be some proxy's.
         """
         host = headers.get("host", "")
         self._check_host(host)
         self._check_origin(headers.get("origin"), host)
-        return None if path in self.public or key else self._check_token(path, bearer(headers))
+        return Visitor() if path in self.public or key else await self._holder(path, bearer(headers))
 
     def is_keyed(self, path: str) -> bool:
         return _matches(path, self.keyed_paths)
@@ -70,32 +100,45 @@ class Rules:
             return
         raise Forbidden(f"pages from {origin} may not call this server; if they should, see EYEBRIGHT_ALLOWED_ORIGINS")
 
-    def _check_token(self, path: str, token: str | None) -> Persona | None:
+    async def _holder(self, path: str, token: str | None) -> Visitor:
         if token is None:
             raise Unauthenticated
         if agent_token.read(token) is not None:
-            return self._persona(path, token)
+            return self._agent(path, token)
+        if is_teams(token):
+            return await self._team(token)
+        if self.is_operators(token) and not _matches(path, self.job_paths):
+            return Visitor(actor=Actor.OPERATOR)
         if _matches(path, self.job_paths) or _matches(path, self.keyed_paths):
-            return None
-        if not self.is_operators(token):
-            raise Unauthenticated("this is not the operator's token; it is in the file `token` of the data folder")
-        return None
+            return Visitor()
+        raise Unauthenticated("this is not the operator's token; it is in the file `token` of the data folder")
 
-    def _persona(self, path: str, token: str) -> Persona:
+    def _agent(self, path: str, token: str) -> Visitor:
         if path not in self.agent_paths:
             raise Forbidden("this token is an agent's: it opens the door for agents and nothing else")
         known = agent_token.verified(token, self.token, self.now_ms() // 1000)
         if known.id in self.revoked:
             raise Unauthenticated(f"this agent's token ({known.id}) was revoked by EYEBRIGHT_MCP__REVOKED")
-        return known.persona
+        return Visitor(actor=Actor.AGENT, token_id=known.id, persona=known.persona)
+
+    async def _team(self, token: str) -> Visitor:
+        if self.access is None:
+            raise Unauthenticated("this server takes no tokens of teams")
+        caller = await self.access.caller(token)
+        return Visitor(actor=Actor.TOKEN, token_id=caller.token_id, caller=caller)
 
 
 class Gate:
     """ASGI middleware that lets only HTTP pass, and only by the rules."""
 
-    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+    def __init__(
+        self, app: ASGIApp, rules: Rules, routes: Sequence[BaseRoute] = (), audit: Audit | None = None
+    ) -> None:
+        """`routes`: of the whole application, in its own order."""
         self._app = app
         self._rules = rules
+        self._routes = routes
+        self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -105,15 +148,86 @@ class Gate:
         keyed, headers = self._rules.is_keyed(scope["path"]), Headers(scope=scope)
         key = _taken_out(scope) if keyed else None
         try:
-            scope[_PERSONA] = self._rules.check(scope["path"], headers, key)
+            visitor = await self._rules.visitor(scope["path"], headers, key)
         except EyebrightError as error:
             return await problems.answer(error)(scope, receive, send)
         if keyed:
             scope[_SECRET] = key or self._strangers(bearer(headers))
-        return await self._app(scope, receive, send)
+        try:
+            visitor = self._settled(scope, visitor, headers)
+        except EyebrightError as error:
+            return await self._noted(problems.answer(error), visitor, scope, receive, send)
+        scope[_PERSONA], scope[_GUEST] = visitor.persona, visitor.guest
+        with within(ProjectScope(visitor.guest.project)) if visitor.guest else nullcontext():
+            return await self._noted(self._app, visitor, scope, receive, send)
+
+    def _settled(self, scope: Scope, visitor: Visitor, headers: Headers) -> Visitor:
+        if visitor.caller is None:
+            return visitor
+        return replace(visitor, guest=guest_at(self._routes, scope, visitor.caller, headers.get(HEADER)))
+
+    async def _noted(self, app: ASGIApp, visitor: Visitor, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._audit is None or visitor.actor is None or scope["method"] in _LOOKING:
+            return await app(scope, receive, send)
+        call = _Call(self._audit, self._rules.now_ms, visitor, scope, self._routes)
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), call.header]}
+                await call.note(message["status"], Headers(raw=message["headers"]).get("location"))
+            await send(message)
+
+        try:
+            await app(scope, receive, told)
+        except Exception:
+            await call.note(HTTPStatus.INTERNAL_SERVER_ERROR, None)  # which is answered further out
+            raise
+        finally:
+            await call.note(_WENT_AWAY, None)
 
     def _strangers(self, token: str | None) -> str | None:
         return None if token is None or self._rules.is_operators(token) else token
+
+
+class _Call:
+    """One entry of the audit log: written once, before whoever called hears the answer."""
+
+    def __init__(
+        self, audit: Audit, now_ms: Callable[[], int], visitor: Visitor, scope: Scope, routes: Sequence[BaseRoute]
+    ) -> None:
+        self._audit = audit
+        self._now_ms = now_ms
+        self._visitor = visitor
+        self._scope = scope
+        self._routes = routes
+        self._id = secrets.token_hex(8)
+        self._written = False
+
+    @property
+    def header(self) -> tuple[bytes, bytes]:
+        return b"x-request-id", self._id.encode()
+
+    async def note(self, status: int, location: str | None) -> None:
+        if self._written:
+            return
+        self._written = True
+        scope, visitor, now_ms = self._scope, self._visitor, self._now_ms()
+        operation = operation_of(self._routes, scope)
+        entry = AuditEntry(
+            id=f"aud_{now_ms:011x}{self._id}",
+            at_ms=now_ms,
+            actor=visitor.actor or Actor.OPERATOR,
+            token_id=visitor.token_id,
+            user_id=visitor.caller.user_id if visitor.caller else None,
+            project=visitor.guest.project if visitor.guest else None,
+            method=noted(scope["method"])[:20],
+            operation=operation or "",
+            resource=noted(location or scope["path"]),
+            status=status,
+            remote=(scope.get("client") or ("",))[0],
+            request_id=self._id,
+        )
+        await self._audit.note(entry)
 
 
 def secret_of(scope: Scope) -> str | None:
@@ -124,6 +238,11 @@ def secret_of(scope: Scope) -> str | None:
 def persona_of(scope: Scope) -> Persona | None:
     """What the token of an agent's request lets it do; None where the operator calls."""
     return scope[_PERSONA]
+
+
+def guest_of(scope: Scope) -> Guest | None:
+    """Who calls with a team's token; None where the operator does."""
+    return scope[_GUEST]
 
 
 def bearer(headers: Headers) -> str | None:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from eyebright.services.access import Access
+from eyebright.services.audit import Audit
 from eyebright.services.charts import Charts
 from eyebright.services.collection import Collection
 from eyebright.services.datasets import Datasets
@@ -24,6 +26,7 @@ from eyebright.services.relay import Relay
 from eyebright.services.releases import Releases
 from eyebright.services.storage import Storage
 from eyebright.services.sweep import Sweep
+from eyebright.services.teams import Teams
 from eyebright.services.training_agent import TrainingAgent
 from eyebright.services.uploads import Uploads
 from eyebright.services.watch import Watch
@@ -37,6 +40,9 @@ from eyebright.services.webhooks.telling import Telling
 class Services:
     """All verbs, as `app` composed them."""
 
+    access: Access
+    teams: Teams
+    audit: Audit
     jobs: Jobs
     preflights: Preflights
     history: History

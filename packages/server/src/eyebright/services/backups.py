@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -31,6 +31,8 @@ MANIFEST, TABLES, LIST, OBJECTS = "backup.json", "tables", "objects.jsonl", "obj
 #: What is worth keeping of the object store: not the traces of imports that are under way.
 PREFIXES = ("blobs/", "jobs/", "uploads/")
 _BATCH = 200
+#: The table of tokens of teams.
+TOKENS = "tokens"
 
 Told = Callable[[str], None]
 
@@ -70,9 +72,11 @@ class Backups:
             replace_durably(folder / MANIFEST, made.model_dump_json(indent=2).encode())
         return made
 
-    async def restore(self, folder: Path, told: Told) -> Backup:
+    async def restore(self, folder: Path, told: Told, *, revoke_tokens: bool = False) -> Backup:
         """Into a server that has never been used. Everything is compared with its sum before the database is touched, and the
         database is filled whole or not at all: what failed can be begun again.
+
+        Tokens of teams are as they were when the backup was made, unless all are to be revoked.
 
         Raises InvalidRequest for what is no whole backup, Conflict where the database is not empty.
         """
@@ -83,6 +87,8 @@ class Backups:
             await self._put_objects(folder, backup, listed, told)
             told("the database")
             tables = {name: _lines(_table_in(folder, name), table.rows) for name, table in backup.tables.items()}
+            if revoke_tokens and TOKENS in tables:
+                tables[TOKENS] = _revoked(tables[TOKENS], self._clock.now_ms())
             await self._database.load(backup.schema_revision, tables)
         return backup
 
@@ -118,6 +124,11 @@ class Backups:
                 told(item.key)
                 _require_sum(folder / OBJECTS / item.key, item.sha256)
             await self._objects.put([(item.key, folder / OBJECTS / item.key) for item in batch])
+
+
+def _revoked(tokens: Iterable[Rows], now_ms: int) -> Iterator[Rows]:
+    for rows in tokens:
+        yield [row if row["revoked_at_ms"] is not None else {**row, "revoked_at_ms": now_ms} for row in rows]
 
 
 class _Summed:

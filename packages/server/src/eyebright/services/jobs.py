@@ -31,6 +31,7 @@ from eyebright.services.views import job_view
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobRequest, JobState, RehearsalRequest
+from eyebright_wire.manifest import TrainerManifest
 from eyebright_wire.resources import JobView, Page
 
 #: The settings that change nothing about the training itself.
@@ -92,6 +93,10 @@ class Jobs:
         Raises KeyReused, NotFound, ConfigInvalid, DatasetInvalid, LicenceDenied or TrainerUnavailable; nothing is kept then.
         """
         return await self._submitted(await self._ordered(request, source, key, lambda job: replace(job, held=held)))
+
+    async def manifest(self, request: JobRequest) -> TrainerManifest:
+        """Of the trainer that would carry the order out. Raises what the order would be refused with for that."""
+        return await self._orders.manifest(request)
 
     async def place(
         self, request: JobRequest, *, source: str, key: str | None, body_sha256: str | None = None

@@ -80,6 +80,11 @@ class Orders:
             preflight.check_parent(parent, environment.trainer, task, model, resolved.config)
         return Settled(environment, self.place(request, environment), task, model, resolved, parent and parent.id)
 
+    async def manifest(self, request: JobRequest) -> TrainerManifest:
+        """Of the trainer that would carry it out. Raises what the order would be refused with for that."""
+        parent = await self.parent(request)
+        return (await self.environment(as_of(request, parent) if parent else request)).manifest
+
     async def parent(self, request: JobRequest) -> Model | None:
         """The model to begin from, if one is named. Raises NotFound."""
         return await find_model(self._models, request.parent) if request.parent else None

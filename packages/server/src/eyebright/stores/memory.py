@@ -47,6 +47,7 @@ from eyebright.errors import (
 from eyebright.ports.curves import STRIDE
 from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
 from eyebright.ports.parked import MOST
+from eyebright.stores.memory_access import MemoryAccess, MemoryAudit
 from eyebright.stores.memory_bus import MemoryBus
 from eyebright.stores.memory_leases import MemoryLeases
 from eyebright.stores.memory_stored import MemoryStored
@@ -114,6 +115,8 @@ class MemoryDatabase:
         self.kept_uploads = MemoryKeptUploads(self.state)
         self.stored = MemoryStored()
         self.webhooks = MemoryWebhooks()
+        self.access = MemoryAccess()
+        self.audit = MemoryAudit()
 
     @classmethod
     async def open(cls, url: str = "memory://") -> "MemoryDatabase":

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from eyebright.doors.door import Given, Verbs
+from eyebright.doors.guests import Caller, check_order, check_source
 from eyebright.doors.http.paths import API, After, IdempotencyKey, Limit
 from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.http.uploads import received
@@ -82,7 +83,8 @@ async def upload_dataset(
 async def import_dataset(
     order: DatasetImport,
     response: Response,
-    verbs: Verbs,
+    given: Given,
+    caller: Caller,
     prefer: Prefer = None,
     idempotency_key: IdempotencyKey = None,
 ) -> DatasetVersionView | JSONResponse:
@@ -93,10 +95,14 @@ async def import_dataset(
     An import is a job. The answer comes once that has ended, or, with `Prefer: respond-async`, at once with the job, which can
     be watched and cancelled like any other; its `imported_version` names the version in the end.
     """
-    job = await verbs.datasets.order(order, source="import", key=idempotency_key)
+    check_source(order, caller, given)
+    if order.train is not None:
+        await check_order(order.train, caller, given)
+    datasets = given.services.datasets
+    job = await datasets.order(order, source="import", key=idempotency_key)
     if wants_async(prefer):
         return _accepted(job)
-    return _created(response, await verbs.datasets.imported(job.id))
+    return _created(response, await datasets.imported(job.id))
 
 
 @router.post(
@@ -107,11 +113,13 @@ async def import_dataset(
     response_model=DatasetReport,
 )
 async def inspect_dataset(
-    order: DatasetInspection, verbs: Verbs, prefer: Prefer = None
+    order: DatasetInspection, given: Given, caller: Caller, prefer: Prefer = None
 ) -> DatasetReport | JSONResponse:
     """The same sources as an import. With `Prefer: respond-async` the report is the artifact `report.json` of the job."""
-    job = await verbs.datasets.order(order)
-    return _accepted(job) if wants_async(prefer) else await verbs.datasets.inspected(job.id)
+    check_source(order, caller, given)
+    datasets = given.services.datasets
+    job = await datasets.order(order)
+    return _accepted(job) if wants_async(prefer) else await datasets.inspected(job.id)
 
 
 @router.get("/datasets", operation_id="list_datasets", summary="List data sets by name", responses=refusals())

@@ -1,6 +1,7 @@
 """The native API as a door: one module per resource below `/api/v1`, and what a server needs beside them."""
 
 from eyebright.doors.http import (
+    audit,
     datasets,
     documents,
     grants,
@@ -15,6 +16,7 @@ from eyebright.doors.http import (
     resumable,
     storage,
     stream,
+    teams,
     webhooks,
 )
 
@@ -32,6 +34,8 @@ _RESOURCES = (
     queue,
     webhooks,
     storage,
+    teams,
+    audit,
     health,
     documents,
 )  # the busiest are matched first

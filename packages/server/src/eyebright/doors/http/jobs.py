@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator
 
-from eyebright.doors.door import Verbs
+from eyebright.doors.door import Given, Verbs
+from eyebright.doors.guests import Caller, check_order, check_retry
 from eyebright.doors.http.paths import API, AfterJob, IdempotencyKey, JobId, Limit
 from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.problems import refusals
@@ -41,10 +42,11 @@ Labels = Annotated[
     },
 )
 async def submit_job(
-    order: JobRequest, response: Response, verbs: Verbs, idempotency_key: IdempotencyKey = None
+    order: JobRequest, response: Response, given: Given, caller: Caller, idempotency_key: IdempotencyKey = None
 ) -> JobView:
     """Only `dataset` must be given. Everything is checked before anything is kept: trainer, model, settings, data set."""
-    return _ordered(response, await verbs.jobs.submit(order, key=idempotency_key))
+    await check_order(order, caller, given)
+    return _ordered(response, await given.services.jobs.submit(order, key=idempotency_key))
 
 
 @router.post(
@@ -53,10 +55,11 @@ async def submit_job(
     summary="Check an order without placing it",
     responses=refusals(),
 )
-async def preflight_job(order: PreflightRequest, verbs: Verbs) -> Preflight:
+async def preflight_job(order: PreflightRequest, given: Given, caller: Caller) -> Preflight:
     """Everything that is wrong with an order, at once: trainer, model, settings, and the data set if one is named; and a forecast
     of the disk space, the memory and the time that it would take. Nothing is kept."""
-    return await verbs.preflights.preflight(order)
+    await check_order(order, caller, given)
+    return await given.services.preflights.preflight(order)
 
 
 @router.post(
@@ -70,12 +73,13 @@ async def preflight_job(order: PreflightRequest, verbs: Verbs) -> Preflight:
     },
 )
 async def rehearse_job(
-    order: RehearsalRequest, response: Response, verbs: Verbs, idempotency_key: IdempotencyKey = None
+    order: RehearsalRequest, response: Response, given: Given, caller: Caller, idempotency_key: IdempotencyKey = None
 ) -> JobView:
     """A job of the kind `rehearsal`: within a minute the first batch, the largest one, a validation, a checkpoint that is gone on
     from, each export, and a connection to the webhook, if one is named. It succeeds whatever it finds; its artifact
     `rehearsal.json` says which step failed, and why. No model comes of it."""
-    return _ordered(response, await verbs.jobs.rehearse(order, key=idempotency_key))
+    await check_order(order, caller, given)
+    return _ordered(response, await given.services.jobs.rehearse(order, key=idempotency_key))
 
 
 @router.get("/jobs", operation_id="list_jobs", summary="List jobs, newest first", responses=refusals())
@@ -120,7 +124,12 @@ async def cancel_job(job_id: JobId, verbs: Verbs) -> JobView:
     responses=refusals(404, 409, 503),
 )
 async def retry_job(
-    job_id: JobId, response: Response, verbs: Verbs, wanted: RetryRequest | None = None, fresh: bool = False
+    job_id: JobId,
+    response: Response,
+    verbs: Verbs,
+    caller: Caller,
+    wanted: RetryRequest | None = None,
+    fresh: bool = False,
 ) -> JobView:
     """A new job with the same order; its `rerun_of` names this one.
 
@@ -128,6 +137,8 @@ async def retry_job(
     it. With `fresh`, or when the trainer is of another version now, it begins anew. One that failed with `export_failed` has its
     weights: `{"config": {"exports": []}}` registers them without the export.
     """
+    if caller:
+        check_retry(await verbs.jobs.get(job_id), caller)
     config = wanted.config if wanted else {}
     return _at(response, await verbs.jobs.retry(job_id, fresh=fresh, config=config))
 

@@ -27,6 +27,9 @@ _NEXT = Query(max_length=200, description="`next` of the page before")
 After = Annotated[str | None, _NEXT]
 AfterJob = Annotated[Annotated[str, _begins_with("job_")] | None, _NEXT]
 AfterModel = Annotated[Annotated[str, _begins_with("mdl_")] | None, _NEXT]
+AfterUser = Annotated[Annotated[str, _begins_with("usr_")] | None, _NEXT]
+AfterToken = Annotated[Annotated[str, _begins_with("tok_")] | None, _NEXT]
+AfterAudit = Annotated[Annotated[str, _begins_with("aud_")] | None, _NEXT]
 AfterParked = Annotated[Annotated[str, _begins_with("msg_")] | None, _NEXT]
 JobId = Annotated[str, Path(description="Such as job_0192f3…", max_length=200)]
 ModelName = Annotated[

@@ -1,6 +1,7 @@
 """The events of a job: a page of them, or, for whoever accepts `text/event-stream`, all of them as they come."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -8,9 +9,11 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from eyebright.doors.door import Verbs
+from eyebright.doors.guests import Caller
 from eyebright.doors.http.paths import API, JobId
 from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.problems import refusals
+from eyebright_wire.access import Role
 from eyebright_wire.resources import EventView, JobView, Page
 
 router = APIRouter(prefix=API, tags=["jobs"], route_class=NativeRoute)
@@ -43,6 +46,7 @@ async def list_events(
     request: Request,
     job_id: JobId,
     verbs: Verbs,
+    caller: Caller,
     after: Position = 0,
     limit: EventLimit = 200,
     last_event_id: LastEventId = None,
@@ -51,7 +55,32 @@ async def list_events(
         return await verbs.history.events(job_id, after, limit)
     items = verbs.watch.follow(job_id, max(after, last_event_id or 0))
     first = await anext(items)  # an unknown job is refused before the stream begins
+    if caller is not None:
+        items = _until(items, verbs.access.ended(caller.caller, caller.project, Role.VIEWER))
     return EventSourceResponse(_messages(first, items), ping=PING_SECONDS)
+
+
+async def _until(
+    items: AsyncIterator[JobView | EventView], ended: Coroutine[Any, Any, None]
+) -> AsyncIterator[JobView | EventView]:
+    """Cut off in the middle, for whoever may listen no longer."""
+    ending = asyncio.ensure_future(ended)
+    try:
+        while True:
+            coming = asyncio.ensure_future(_next(items))
+            try:
+                await asyncio.wait({coming, ending}, return_when=asyncio.FIRST_COMPLETED)
+                if ending.done() or (item := await coming) is None:
+                    return
+            finally:
+                coming.cancel()
+            yield item
+    finally:
+        ending.cancel()
+
+
+async def _next(items: AsyncIterator[JobView | EventView]) -> JobView | EventView | None:
+    return await anext(items, None)
 
 
 async def _messages(

@@ -5,6 +5,7 @@ from typing import Self
 
 from eyebright.settings import PostgresSettings
 from eyebright.stores.sql import migrations
+from eyebright.stores.sql.access import SqlAccess, SqlAudit
 from eyebright.stores.sql.copies import SqlCopies
 from eyebright.stores.sql.curves import SqlCurves
 from eyebright.stores.sql.engine import Engine, connect
@@ -42,6 +43,8 @@ class Database:
         self.kept_uploads = SqlKeptUploads(engine)
         self.stored = SqlStored(engine)
         self.webhooks = SqlWebhooks(engine)
+        self.access = SqlAccess(engine)
+        self.audit = SqlAudit(engine)
         self.copies = SqlCopies(engine)
 
     @classmethod

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from eyebright.ports.curves import STRIDE
+from eyebright_wire.access import Role
 from eyebright_wire.jobs import FINAL_STATES, OWN_TRAINERS, JobState
 
 metadata = MetaData(
@@ -429,6 +430,78 @@ kept_uploads = Table(
     Column("dataset_name", Text, nullable=False),
     Column("size_bytes", Long, nullable=False),
     Column("created_at_ms", Ms, nullable=False),
+    sqlite_strict=True,
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at_ms", Ms, nullable=False),
+    Column("removed_at_ms", Ms),
+    sqlite_strict=True,
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("project", Id, nullable=False),
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("role", Text, nullable=False),
+    PrimaryKeyConstraint("project", "user_id"),
+    CheckConstraint(f"role IN ({quoted(Role)})", name="role"),
+    Index("ix_members_user_id", "user_id"),
+    sqlite_strict=True,
+)
+
+# No foreign key to the maker: a copy of the table is written in the order of its ids, which are of several servers' clocks.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("secret_sha256", Text, nullable=False),
+    Column("user_id", Id, ForeignKey("users.id")),
+    Column("sponsor", Id, ForeignKey("users.id")),
+    Column("maker", Id),
+    Column("created_at_ms", Ms, nullable=False),
+    Column("expires_at_ms", Ms, nullable=False),
+    Column("revoked_at_ms", Ms),
+    Column("last_used_at_ms", Ms),
+    Index("ix_tokens_maker", "maker"),
+    Index("ix_tokens_sponsor", "sponsor"),
+    sqlite_strict=True,
+)
+
+token_roles = Table(
+    "token_roles",
+    metadata,
+    Column("token_id", Id, ForeignKey("tokens.id"), nullable=False),
+    Column("project", Id, nullable=False),
+    Column("role", Text, nullable=False),
+    PrimaryKeyConstraint("token_id", "project"),
+    CheckConstraint(f"role IN ({quoted(Role)})", name="role"),
+    Index("ix_token_roles_project", "project", "token_id"),
+    sqlite_strict=True,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at_ms", Ms, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("token_id", Id),
+    Column("user_id", Id),
+    Column("project", Id),
+    Column("method", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("remote", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Index("ix_audit_project", "project", "id"),
     sqlite_strict=True,
 )
 

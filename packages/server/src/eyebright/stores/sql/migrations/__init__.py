@@ -39,11 +39,12 @@ REVISIONS = (
     "0017",
     "0018",
     "0019",
+    "0020",
 )
 
 
 #: The oldest revision whose servers go on working beside the newest schema: they may run, and start, while it is there.
-WORKS_BESIDE = "0018"
+WORKS_BESIDE = "0019"
 #: A change of a table waits for whoever uses it, and everybody else waits behind it meanwhile: not for longer than this.
 LOCK_SECONDS = 2.0
 PATIENCE_SECONDS = 300.0
