@@ -349,7 +349,7 @@ def test_the_password_of_a_broker_is_not_shown_with_the_settings(monkeypatch):
     monkeypatch.setenv("EYEBRIGHT_AMQP__URL", "amqp://user:very-secret@mq/")
     settings = Settings(amqp={"consume": True})
     assert settings.amqp.url == "amqp://user:very-secret@mq/", "what a command says leaves what the environment says"
-    assert "secret" not in repr(settings)
+    assert "very-secret" not in repr(settings)
 
 
 def test_names_of_callers_deployments_are_understood(monkeypatch):
@@ -574,7 +574,7 @@ def test_the_password_of_the_callers_database_is_not_shown_with_the_settings(mon
     url = "postgresql://postgres.ref:very-secret@pooler.supabase.com:6543/postgres?sslmode=require"
     monkeypatch.setenv("EYEBRIGHT_TRAINING_AGENT__DATABASE_URL", url)
     assert Settings().training_agent.database_url == url
-    assert "secret" not in repr(Settings())
+    assert "very-secret" not in repr(Settings())
 
 
 @pytest.fixture

@@ -440,6 +440,8 @@ async def _teams(site: Site) -> Telling:
     )
     yield "delete_model--member", await site.http.delete(f"{API}/models/m", headers=theirs)
     yield "list_users--member", await site.get(f"{API}/users", headers=theirs)
+    yield "get_me", await site.get(f"{API}/me", headers=theirs)
+    yield "get_me--operator", await site.get(f"{API}/me")
     priority = await site.post(f"{API}/jobs", json={"dataset": "pets", "priority": 1}, headers=theirs)
     yield "submit_job--before-others", priority
     yield (

@@ -105,6 +105,17 @@ class TokenSecret(TokenView):
     token: str = Field(repr=False)
 
 
+class MeView(WireModel):
+    """Who calls."""
+
+    actor: Actor
+    token_id: str | None = None
+    user_id: str | None = None
+    name: str | None = Field(default=None, description="Of the user")
+    roles: dict[str, Role] = Field(default_factory=dict, description="By project; the operator may do everything")
+    expires_at_ms: int | None = None
+
+
 class AuditView(WireModel):
     """One call that was meant to change something, whatever came of it."""
 

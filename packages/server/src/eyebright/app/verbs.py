@@ -43,6 +43,7 @@ from eyebright.services.ingest import Ingest
 from eyebright.services.intake import Intake
 from eyebright.services.jobs import Jobs
 from eyebright.services.kept_uploads import KeptUploads
+from eyebright.services.logins import Logins
 from eyebright.services.models import Models
 from eyebright.services.orders import Orders
 from eyebright.services.output import Output
@@ -122,6 +123,7 @@ def compose(
     access = Access(database.access, clock)
     return Services(
         access=access,
+        logins=Logins(database.access, access, clock),
         teams=Teams(database.access, access, clock),
         audit=Audit(database.audit),
         jobs=jobs,

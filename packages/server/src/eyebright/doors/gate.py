@@ -2,7 +2,8 @@
 
 Three questions, in this order. Is the server called by one of its own names (else a page that re-bound its DNS name to this
 address could speak to it)? Does a browser's request come from a page that may call us? Is the operator's token there, or, for
-an agent's door, one that was made of it, or a team's, which opens what its role in its project does?
+an agent's door, one that was made of it, or a team's, which opens what its role in its project does, if need be as the cookie of
+a login?
 
 Whatever is meant to change something is noted in the audit log, whoever with a name called and whatever came of it. What the
 trainers say is not: each has a token of its own, and its events are their own log.
@@ -31,6 +32,7 @@ from eyebright.core.scope import Scope as ProjectScope
 from eyebright.core.scope import within
 from eyebright.doors import problems
 from eyebright.doors.roles import HEADER, Guest, guest_at, operation_of
+from eyebright.doors.sessions import session_token
 from eyebright.errors import EyebrightError, Forbidden, Unauthenticated
 from eyebright.services.access import Access
 from eyebright.services.audit import Audit
@@ -54,6 +56,7 @@ class Visitor:
     token_id: str | None = None
     persona: Persona | None = None
     caller: Caller | None = None
+    by_page: bool = False  # it has shown a session's cookie
     guest: Guest | None = None  # once it is settled what the caller may do here
 
 
@@ -82,7 +85,10 @@ class Rules:
         host = headers.get("host", "")
         self._check_host(host)
         self._check_origin(headers.get("origin"), host)
-        return Visitor() if path in self.public or key else await self._holder(path, bearer(headers))
+        if path in self.public or key:
+            return Visitor()
+        shown = bearer(headers)
+        return await self._holder(path, shown) if shown else await self._page(session_token(headers))
 
     def is_keyed(self, path: str) -> bool:
         return _matches(path, self.keyed_paths)
@@ -112,6 +118,12 @@ class Rules:
         if _matches(path, self.job_paths) or _matches(path, self.keyed_paths):
             return Visitor()
         raise Unauthenticated("this is not the operator's token; it is in the file `token` of the data folder")
+
+    async def _page(self, session: str | None) -> Visitor:
+        """A browser, which sends its cookie whoever has made it call: `Gate` asks more of it."""
+        if session is None:
+            raise Unauthenticated
+        return replace(await self._team(session), by_page=True)
 
     def _agent(self, path: str, token: str) -> Visitor:
         if path not in self.agent_paths:
@@ -162,6 +174,8 @@ class Gate:
             return await self._noted(self._app, visitor, scope, receive, send)
 
     def _settled(self, scope: Scope, visitor: Visitor, headers: Headers) -> Visitor:
+        if visitor.by_page and scope["method"] not in _LOOKING and headers.get("origin") is None:
+            raise Forbidden("what changes something with a login's cookie says which page asks for it (Origin)")
         if visitor.caller is None:
             return visitor
         return replace(visitor, guest=guest_at(self._routes, scope, visitor.caller, headers.get(HEADER)))

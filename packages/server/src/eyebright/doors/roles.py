@@ -28,6 +28,7 @@ _VIEWER = (
     *("list_models", "compare_models", "get_model", "get_model_file"),
     *("list_recipes", "get_recipe", "resolve_recipe", "list_trainers"),
     "describe_uploads",
+    "get_me",
 )
 _MEMBER = (
     *("submit_job", "preflight_job", "rehearse_job", "cancel_job", "retry_job"),
@@ -48,6 +49,8 @@ ROLES: Mapping[str, Role] = {
     **dict.fromkeys(_MEMBER, Role.MEMBER),
     **dict.fromkeys(_ADMIN, Role.ADMIN),
 }
+#: What is asked by who does not know their projects yet.
+_ANYWHERE = frozenset({"get_me"})
 #: Names the project in which a token of several acts.
 HEADER = "Eyebright-Project"
 
@@ -70,6 +73,8 @@ def guest_at(routes: Iterable[BaseRoute], scope: Scope, caller: Caller, named: s
     least = ROLES.get(operation) if operation is not None else Role.VIEWER  # there is nothing: the framework says so
     if least is None:
         raise Forbidden("this is the operator's alone: the token of a team opens the native API of its projects")
+    if named is None and operation in _ANYWHERE:
+        named = min(caller.roles, default=None)
     guest = Guest(caller, _project(caller, named))
     if not guest.role.covers(least):
         raise Forbidden(f"this takes the role {least} in {guest.project}, and this token is {guest.role} there")

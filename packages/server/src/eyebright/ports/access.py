@@ -1,10 +1,11 @@
 """Where users, members and tokens of teams are kept, and the log of what callers have changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from eyebright.core.access import AuditEntry, Member, Standing, Token, User
+from eyebright_wire.access import Role
 
 
 class AccessStore(Protocol):
@@ -18,6 +19,10 @@ class AccessStore(Protocol):
 
     async def user(self, user_id: str) -> User:
         """Raises NotFound."""
+        ...
+
+    async def named(self, name: str) -> Sequence[tuple[User, Mapping[str, Role]]]:
+        """Users who are called so, in whichever case, and were not removed; each with the roles in their projects."""
         ...
 
     async def remove_user(self, user_id: str, now_ms: int) -> User:

@@ -15,6 +15,7 @@ from eyebright.services.ingest import Ingest
 from eyebright.services.intake import Intake
 from eyebright.services.jobs import Jobs
 from eyebright.services.kept_uploads import KeptUploads
+from eyebright.services.logins import Logins
 from eyebright.services.models import Models
 from eyebright.services.pictures import Pictures
 from eyebright.services.platform_jobs import PlatformJobs
@@ -41,6 +42,7 @@ class Services:
     """All verbs, as `app` composed them."""
 
     access: Access
+    logins: Logins
     teams: Teams
     audit: Audit
     jobs: Jobs

@@ -10,7 +10,7 @@ from eyebright.errors import Forbidden, InvalidRequest, no_project, no_token
 from eyebright.ports.access import AccessStore
 from eyebright.ports.clock import Clock
 from eyebright.services.access import Access
-from eyebright_wire.access import MemberView, Role, TokenCreate, TokenSecret, TokenView, UserView
+from eyebright_wire.access import Actor, MemberView, MeView, Role, TokenCreate, TokenSecret, TokenView, UserView
 from eyebright_wire.resources import Page
 
 USUAL, LONGEST = timedelta(days=90), timedelta(days=366)
@@ -30,6 +30,20 @@ class Teams:
         self._store = store
         self._access = access
         self._clock = clock
+
+    async def me(self, caller: Caller | None) -> MeView:
+        """None: the operator."""
+        if caller is None:
+            return MeView(actor=Actor.OPERATOR)
+        user = await self._store.user(caller.user_id) if caller.user_id else None
+        return MeView(
+            actor=Actor.TOKEN,
+            token_id=caller.token_id,
+            user_id=caller.user_id,
+            name=user.name if user else None,
+            roles=dict(caller.roles),
+            expires_at_ms=caller.expires_at_ms,
+        )
 
     async def add_user(self, name: str) -> UserView:
         user = User(id=self._clock.new_id("usr"), name=name, created_at_ms=self._clock.now_ms())

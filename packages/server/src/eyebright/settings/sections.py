@@ -1,8 +1,8 @@
 """The sections of the tree, each for one part of the product, which receives its own and no other."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from eyebright.settings.values import (
@@ -19,6 +19,7 @@ from eyebright.settings.values import (
     Postgres,
     PresentFile,
     Printable,
+    Server,
     SigningSecret,
     Storage,
     Supabase,
@@ -337,6 +338,23 @@ class McpSettings(Section):
         "operator: import, train, cancel, … too. Tokens of `eyebright token` say it themselves",
     )
     revoked: Words = Field(default=(), description="Ids of agents' tokens that count for nothing any more")
+
+
+class OidcSettings(Section):
+    """People log in with a provider of the company's own, by OpenID Connect; see /auth/login."""
+
+    issuer: Server | None = Field(default=None, description="Its address, such as https://login.example/realms/company")
+    client_id: str | None = Field(default=None, description="What this server is called there")
+    client_secret_file: PresentFile | None = Field(
+        default=None, description="File that holds the secret it gave this server"
+    )
+    session_seconds: int = Field(default=12 * 3600, ge=60, le=7 * 86_400, description="How long a login lasts")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.issuer is not None and not (self.client_id and self.client_secret_file):
+            raise ValueError("a provider needs client_id and client_secret_file too")
+        return self
 
 
 class LogSettings(Section):

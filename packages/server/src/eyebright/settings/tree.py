@@ -21,6 +21,7 @@ from eyebright.settings.sections import (
     LocalSettings,
     LogSettings,
     McpSettings,
+    OidcSettings,
     PostgresSettings,
     RetrySettings,
     ServiceSettings,
@@ -114,6 +115,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     amqp: AmqpSettings = AmqpSettings()
     mcp: McpSettings = McpSettings()
+    oidc: OidcSettings = OidcSettings()
     training_server: TrainingServerSettings = TrainingServerSettings()
     training_agent: TrainingAgentSettings = TrainingAgentSettings()
     webhooks: WebhookSettings = WebhookSettings()

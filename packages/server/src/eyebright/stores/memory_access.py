@@ -1,6 +1,6 @@
 """AccessStore and AuditLog in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from eyebright.core.access import AuditEntry, Member, Standing, Token, User
@@ -27,6 +27,10 @@ class MemoryAccess:
         if user_id not in self._users:
             raise no_user(user_id)
         return self._users[user_id]
+
+    async def named(self, name: str) -> Sequence[tuple[User, Mapping[str, Role]]]:
+        living = (user for _, user in sorted(self._users.items()) if user.removed_at_ms is None)
+        return [(user, self._memberships(user.id)) for user in living if user.name.lower() == name.lower()]
 
     async def remove_user(self, user_id: str, now_ms: int) -> User:
         user = await self.user(user_id)

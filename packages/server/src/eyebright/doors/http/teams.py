@@ -14,6 +14,7 @@ from eyebright.errors import no_project
 from eyebright_wire.access import (
     MemberUpdate,
     MemberView,
+    MeView,
     TokenCreate,
     TokenSecret,
     TokenView,
@@ -104,6 +105,12 @@ async def list_tokens(verbs: Verbs, caller: Caller, after: AfterToken = None, li
 async def revoke_token(token_id: TokenId, verbs: Verbs, caller: Caller) -> TokenView:
     """And all tokens that it has made. At once at this server, within seconds at others of the database."""
     return await verbs.teams.revoke(token_id, giver_of(caller))
+
+
+@router.get("/me", operation_id="get_me", summary="Who calls", responses=refusals())
+async def get_me(verbs: Verbs, caller: Caller) -> MeView:
+    """And what they may do, in which projects."""
+    return await verbs.teams.me(caller.caller if caller else None)
 
 
 def _require_own(project: str, caller: Guest | None) -> None:

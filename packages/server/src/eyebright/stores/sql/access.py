@@ -1,10 +1,10 @@
 """AccessStore and AuditLog on SQLite and Postgres."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.access import AuditEntry, Member, Standing, Token, User
@@ -34,6 +34,14 @@ class SqlAccess:
     async def user(self, user_id: str) -> User:
         async with self._engine.reading() as connection:
             return await _user(connection, user_id)
+
+    async def named(self, name: str) -> Sequence[tuple[User, Mapping[str, Role]]]:
+        # Each database lowers other letters; what has more than ASCII is compared here.
+        query = select(users).where(users.c.removed_at_ms.is_(None), func.length(users.c.name) == len(name))
+        async with self._engine.reading() as connection:
+            rows = (await connection.execute(query.order_by(users.c.id))).mappings().all()
+            found = [User(**row) for row in rows if str(row["name"]).lower() == name.lower()]
+            return [(user, await _memberships(connection, user.id)) for user in found]
 
     async def remove_user(self, user_id: str, now_ms: int) -> User:
         leaving = update(users).where(users.c.id == user_id, users.c.removed_at_ms.is_(None))

@@ -1,0 +1,23 @@
+"""Sessions of pages: a cookie that carries a team's token, which no script of a page can read."""
+
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.responses import Response
+
+#: The prefix keeps it to this very host, and to connections that nobody reads.
+SECURE, PLAIN = "__Host-eyebright", "eyebright"
+
+
+def session_token(headers: Headers) -> str | None:
+    cookies = cookie_parser(headers.get("cookie", ""))
+    return cookies.get(SECURE) or cookies.get(PLAIN)
+
+
+def begin(response: Response, token: str, seconds: int, *, secure: bool) -> None:
+    name = SECURE if secure else PLAIN
+    response.set_cookie(name, token, max_age=seconds, path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def end(response: Response) -> None:
+    for name in (SECURE, PLAIN):
+        response.delete_cookie(name, path="/", secure=name == SECURE, httponly=True, samesite="lax")
