@@ -23,6 +23,7 @@ from samples import (
 from sqlalchemy import text
 
 from eyebright.core import lifecycle
+from eyebright.core.curves import Curves
 from eyebright.core.job import Run
 from eyebright.core.lifecycle import TRANSITIONS
 from eyebright.core.records import StoredEvent, changed
@@ -31,6 +32,7 @@ from eyebright.stores.sql import tables
 from eyebright.stores.sql.tables import names
 from eyebright.stores.sql.transaction import SqlTransaction
 from eyebright_wire.errors import ErrorCode
+from eyebright_wire.events import Event
 from eyebright_wire.jobs import JobState
 
 ID = "job_0001"
@@ -307,3 +309,22 @@ async def test_a_loss_is_written_with_the_last_events_of_its_attempt(database):
     for job_id in (ID, "job_0002"):
         run = await database.jobs.get(job_id)
         assert (run.job.state, run.job.events, run.attempt.last_seq) == (JobState.QUEUED, 3, 3)
+
+
+async def test_of_events_only_those_go_that_curves_have(database):
+    """Progress, neither first nor last, of a job that has ended and of which nothing runs."""
+    await submit(database, job(1), job(2), job(3))
+    for job_id in (ID, "job_0002", "job_0003"):
+        await claim(database, job_id)
+        stage = Event(seq=4, kind="stage", at_ms=NOW_MS, data={"stage": "evaluating"})
+        await post(database, started(), progress(2), progress(3), stage, progress(5), progress(6), job_id=job_id)
+        await database.curves.keep(job_id, Curves(5), 0)
+    for job_id in (ID, "job_0002"):
+        await post(database, failed(7), job_id=job_id)
+    await bury(database)
+    drop = "DELETE FROM events WHERE job_id = '{}' AND position = {}"
+    for position in (2, 3, 5):
+        await raw(database, drop.format(ID, position))
+    for job_id, position in (*((ID, number) for number in (1, 4, 6, 7)), ("job_0002", 2), ("job_0003", 2)):
+        with pytest.raises(GuardViolated):
+            await raw(database, drop.format(job_id, position))

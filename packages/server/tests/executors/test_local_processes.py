@@ -19,7 +19,7 @@ from harness.laboratory import AT_ONCE, JOB, SECONDS, Laboratory, end, output, r
 
 from eyebright.errors import StorageFull, Unavailable
 from eyebright.executors.local import LocalExecutor, LocalExecutorSettings
-from eyebright.ports.executor import Executor
+from eyebright.ports.executor import Executor, Housekeeping
 from eyebright.settings import Settings
 from eyebright_kit.keeping import local_run, processes, run_directory
 from eyebright_kit.keeping.inheritance import CREDENTIALS
@@ -359,3 +359,30 @@ async def test_a_spool_that_cannot_be_read_is_not_taken_for_an_empty_one(
     (laboratory.folder() / "spool.jsonl").mkdir(parents=True)
     with pytest.raises(Unavailable, match="spool"):
         await executor.spooled(JOB, 0)
+
+
+# What is left of runs
+
+
+async def test_the_folder_of_a_run_that_has_ended_can_go_and_nothing_is_printed_then(
+    laboratory: Laboratory, executor: Executor
+) -> None:
+    assert isinstance(executor, Housekeeping)
+    long_after_ms = 1 << 53
+    handle = await laboratory.launch(executor, "leave", code=0)
+    await end(executor)
+    await executor.stop(handle, AT_ONCE)
+    found = await executor.ended(long_after_ms)
+    assert list(found) == [handle]
+    assert found[handle] > 100
+    await executor.forget(handle)
+    await executor.forget(handle)
+    assert not laboratory.folder().exists()
+    assert (await executor.ended(long_after_ms), await output(executor)) == ({}, b"")
+
+
+async def test_the_folder_of_a_run_that_goes_on_is_not_among_those(laboratory: Laboratory, executor: Executor) -> None:
+    assert isinstance(executor, Housekeeping)
+    await laboratory.launch(executor, "work")
+    assert await executor.ended(1 << 53) == {}
+    await executor.stop(JOB, AT_ONCE)

@@ -50,7 +50,7 @@ class Services:
     def __init__(self) -> None:
         self.dispatch, self.sweep, self.relay = Service(), Service(), Service()
         self.uploads, self.models, self.charts = Service(), Service(), Service()
-        self.collection, self.storage = Service(), Service()
+        self.collection, self.storage, self.compaction = Service(), Service(), Service()
         self.deliverer, self.deliveries, self.telling = Service(), Service(), Service()
 
 

@@ -40,3 +40,14 @@ class StorageCheck(WireModel):
     differing: Whole = Field(description="Objects of which the rows did not say what the store does")
     examples: tuple[str, ...] = Field(description="The keys of some of them")
     mended: bool = Field(description="The rows are right now; else they were only looked at")
+
+
+class Compacted(WireModel):
+    """What goes of jobs that ended long ago: progress that their charts have, and the folders of their runs."""
+
+    jobs: Whole = Field(default=0, description="Of which events go")
+    events: Whole = 0
+    size_bytes: Whole = Field(default=0, description="Of what the events said")
+    runs: Whole = Field(default=0, description="Folders of runs on this machine, with what they printed")
+    runs_bytes: Whole = 0
+    removed: bool = Field(description="It is gone; else it was only looked for")

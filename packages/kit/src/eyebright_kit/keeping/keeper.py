@@ -16,7 +16,7 @@ from anyio import to_thread
 from eyebright_kit.cgroup import Cgroup
 from eyebright_kit.keeping.local_run import LocalRun, Manners, Program
 from eyebright_kit.keeping.log_file import read_log, trim_log
-from eyebright_kit.keeping.run_directory import RunDirectory, open_runs
+from eyebright_kit.keeping.run_directory import RunDirectory, ended_runs, open_runs
 from eyebright_wire.events import Event
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.runs import Handle, Liveness, Vital
@@ -72,6 +72,14 @@ class Keeper:
     async def kept(self) -> list[Handle]:
         """The runs that somebody began to start and nobody has seen the end of."""
         return await to_thread.run_sync(open_runs, self._house.runs_dir)
+
+    async def ended(self, before_ms: int) -> Mapping[Handle, int]:
+        """The runs whose end was noted before then, and the bytes in their folders."""
+        return await to_thread.run_sync(ended_runs, self._house.runs_dir, before_ms)
+
+    async def forget(self, handle: Handle) -> None:
+        """Remove the folder of a run that has ended. Raises OSError, with the folder there or not, but never in part."""
+        await to_thread.run_sync(self.directory(handle).remove)
 
     def logs(self, handle: Handle, offset: int) -> AsyncIterator[bytes]:
         return read_log(self.directory(handle).log, offset)

@@ -29,6 +29,8 @@ from eyebright_wire.run_directory import EXIT, HEARTBEAT, PROCESS, SCRATCH, SPEC
 from eyebright_wire.runs import Handle
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+#: A folder that is being removed.
+_LEAVING = "leaving-"
 _ATTEMPT = re.compile(r"a[0-9]+")
 #: A longer line counts as damaged; no reporter could post it either.
 _LINE_BYTES = 16 * 2**20
@@ -40,6 +42,20 @@ def open_runs(runs_dir: Path) -> list[Handle]:
         path.parent for path in sorted(runs_dir.glob("*/a*/launch.json")) if not (path.parent / "gone.json").exists()
     )
     return [Handle(run.parent.name, int(run.name[1:])) for run in runs if _ATTEMPT.fullmatch(run.name)]
+
+
+def ended_runs(runs_dir: Path, before_ms: int) -> dict[Handle, int]:
+    """Those whose end was noted before then, and the bytes in their folders. What a removal has left over goes."""
+    for rest in runs_dir.glob(f"*/{_LEAVING}*"):
+        shutil.rmtree(rest, ignore_errors=True)
+    found: dict[Handle, int] = {}
+    for end in sorted(runs_dir.glob("*/a*/gone.json")):
+        run = end.parent
+        if _ATTEMPT.fullmatch(run.name) and end.stat().st_mtime_ns // 1_000_000 < before_ms:
+            found[Handle(run.parent.name, int(run.name[1:]))] = sum(
+                path.lstat().st_size for path in run.rglob("*") if not path.is_dir()
+            )
+    return found
 
 
 class RunDirectory:
@@ -128,6 +144,15 @@ class RunDirectory:
     def remove_scratch(self) -> None:
         """A process that was killed could not tidy up, and its copy of the data set may be large."""
         shutil.rmtree(self.path / SCRATCH, ignore_errors=True)
+
+    def remove(self) -> None:
+        """All of it. It leaves its place first: one of which a part is gone looks like a run that nobody has seen the end of."""
+        leaving = self.path.with_name(f"{_LEAVING}{self.path.name}")
+        with contextlib.suppress(FileNotFoundError):
+            self.path.rename(leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another attempt is there still
+            self.path.parent.rmdir()
 
     def log_tail(self, size: int) -> str:
         """The last whole lines of the output, at most `size` bytes of them."""

@@ -1,7 +1,7 @@
 """What the operator's own verbs work on: the database and the objects of the settings, without a server."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 from eyebright.app.parts import bucket_store, object_store
 from eyebright.folder import DataFolder
 from eyebright.ports.clock import Clock, SystemClock
+from eyebright.ports.executor import Executor
 from eyebright.ports.objects import ObjectStore
 from eyebright.services.backups import Backups
+from eyebright.services.charts import Charts
 from eyebright.services.collection import Collection
+from eyebright.services.compaction import Compaction
 from eyebright.services.ledgered import LedgeredObjectStore
+from eyebright.services.old_runs import OldRuns
 from eyebright.services.removal import Removal
 from eyebright.services.storage import Storage
 from eyebright.settings import Settings
@@ -46,6 +50,36 @@ def storage(database: Any, objects: LedgeredObjectStore, clock: Clock) -> Storag
 def ledgered(settings: Settings, objects: ObjectStore, database: Any, clock: Clock) -> LedgeredObjectStore:
     """The store, with a row in the database for each object."""
     return LedgeredObjectStore(objects, database.stored, clock, url_seconds=settings.storage.expires_seconds)
+
+
+@asynccontextmanager
+async def to_compact(settings: Settings) -> AsyncIterator[Compaction]:
+    """A server may be at work on it meanwhile. Raises Unavailable and Conflict as above."""
+    from eyebright.executors.local import LocalExecutor
+
+    clock = SystemClock()
+    async with _objects(settings) as lying, _database(settings) as database:
+        objects = ledgered(settings, lying, database, clock)
+        charts = Charts(database.jobs, database.history, database.curves)
+        holder, executors = clock.new_id("cmp"), [LocalExecutor.for_imports(settings)]
+        yield compaction(settings, database, charts, objects, executors, clock, holder)
+
+
+def compaction(
+    settings: Settings,
+    database: Any,
+    charts: Charts,
+    objects: ObjectStore,
+    executors: Iterable[Executor],
+    clock: Clock,
+    holder: str,
+) -> Compaction:
+    """`database`: as the parts have it."""
+    chosen = settings.retention
+    runs = OldRuns(database.jobs, database.history, objects, executors, clock, days=chosen.runs_days)
+    return Compaction(
+        database.compaction, charts, database.leases, clock, runs, holder=holder, events_days=chosen.events_days
+    )
 
 
 @asynccontextmanager

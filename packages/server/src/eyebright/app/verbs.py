@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from eyebright.app.administration import collection, ledgered, storage
+from eyebright.app.administration import collection, compaction, ledgered, storage
 from eyebright.app.parts import Parts
 from eyebright.app.rules import (
     agents_shelf,
@@ -139,6 +139,7 @@ def compose(
         kept_uploads=kept_uploads,
         collection=collection(database, objects, removal, clock),
         storage=storage(database, objects, clock),
+        compaction=compaction(settings, database, charts, objects, executors.values(), clock, parts.replica),
         models=Models(database.models, database.jobs, objects, catalog, parts.predictor, clock),
         exports=exports,
         recipes=recipes,

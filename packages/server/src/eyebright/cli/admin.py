@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from eyebright.app.administration import to_collect, to_copy, to_fill, to_measure
+from eyebright.app.administration import to_collect, to_compact, to_copy, to_fill, to_measure
 from eyebright.cli.connection import connected
 from eyebright.cli.exits import Exit
 from eyebright.cli.options import Json
@@ -18,7 +18,7 @@ from eyebright.services.backups import TOKENS, Told
 from eyebright.settings import Settings
 from eyebright_wire.access import AuditView
 from eyebright_wire.backups import Backup
-from eyebright_wire.storage import Garbage, StorageCheck, StorageView
+from eyebright_wire.storage import Compacted, Garbage, StorageCheck, StorageView
 
 RESTORE = """
 eyebright admin restore /backups/monday
@@ -164,6 +164,47 @@ def storage(
         did = "did not say what the store does and are mended" if looked.mended else "do not say what the store does"
         show(f"{looked.differing} rows {did}" + "".join(f"\n  {key}" for key in looked.examples))
     return Exit.NO if looked.differing and not looked.mended else Exit.DONE
+
+
+@app.command(epilog=example("eyebright admin compact --dry-run --days 90\neyebright admin compact --days 90 --yes"))
+def compact(
+    days: Annotated[
+        float | None,
+        typer.Option(min=1, help="Of jobs that ended so many days ago; default: EYEBRIGHT_RETENTION__…"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Keep the progress of jobs that ended long ago as the curves of their charts alone, and remove the folders of their runs.
+
+    What an attempt said first and last stays, and so does all that is no progress; what its runs printed goes. A server does
+    the same by itself, where EYEBRIGHT_RETENTION__EVENTS_DAYS or __RUNS_DAYS is set. One may be at work meanwhile.
+    """
+    read_env_file(Settings().env_file)
+    with busy("Looking…"):
+        found = asyncio.run(_compact(Settings(), days, remove=False))
+    if (found.events or found.runs) and not dry_run:
+        if not yes and not agreed("what is old", _old(found)):
+            say("Nothing was removed.")
+            return Exit.NO
+        with busy("Removing…"):
+            found = asyncio.run(_compact(Settings(), days, remove=True))
+    if as_json:
+        emit(found)
+    else:
+        show(f"{_old(found)}, {'removed' if found.removed else 'would go'}")
+    return Exit.DONE
+
+
+def _old(found: Compacted) -> str:
+    events = f"{found.events} events of {found.jobs} jobs ({size(found.size_bytes)})"
+    return f"{events}, {found.runs} folders of runs ({size(found.runs_bytes)})"
+
+
+async def _compact(settings: Settings, days: float | None, *, remove: bool) -> Compacted:
+    async with to_compact(settings) as compaction:
+        return await (compaction.compact(days) if remove else compaction.look(days))
 
 
 async def _stored(settings: Settings) -> StorageView:

@@ -116,6 +116,17 @@ class LocalExecutor:
     async def kept(self) -> list[Handle]:
         return await self._keeper.kept()
 
+    async def ended(self, before_ms: int) -> Mapping[Handle, int]:
+        return await self._keeper.ended(before_ms)
+
+    async def forget(self, handle: Handle) -> None:
+        try:
+            await self._keeper.forget(handle)
+        except OSError as error:
+            raise Unavailable(
+                f"cannot remove {self._keeper.directory(handle).path}: {error.strerror}; correct its owner or mode"
+            ) from error
+
     def logs(self, handle: Handle, offset: int) -> AsyncIterator[bytes]:
         return self._keeper.logs(handle, offset)
 

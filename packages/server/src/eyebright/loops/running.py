@@ -103,6 +103,7 @@ class Loops:
                     services.deliveries.expire,
                     lambda: self._beside("collection", services.collection.keep_up),
                     lambda: self._beside("storage", services.storage.keep_up),
+                    lambda: self._beside("compaction", services.compaction.keep_up),
                 ),
                 pulses["retention"],
                 clock,

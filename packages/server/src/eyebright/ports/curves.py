@@ -11,7 +11,7 @@ class CurveStore(Protocol):
         """Empty ones where none were kept."""
         ...
 
-    async def keep(self, job_id: str, curves: Curves, before: int) -> bool:
+    async def keep(self, job_id: str, kept: Curves, before: int) -> bool:
         """In place of those up to position `before`; False where others have been kept meanwhile, and then nothing changes."""
         ...
 

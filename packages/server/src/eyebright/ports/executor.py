@@ -1,6 +1,6 @@
 """Where trainer processes run."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -85,6 +85,19 @@ class Describing(Protocol):
 
     async def describe(self) -> TrainerManifest:
         """What it can be ordered there. Raises Unavailable."""
+        ...
+
+
+@runtime_checkable
+class Housekeeping(Protocol):
+    """An Executor with a folder for each run on this machine."""
+
+    async def ended(self, before_ms: int) -> Mapping[Handle, int]:
+        """Runs that were seen to be gone before then, and the bytes in their folders."""
+        ...
+
+    async def forget(self, handle: Handle) -> None:
+        """Remove the folder of one of these, whole or not at all for whoever looks. Gone already is not an error."""
         ...
 
 

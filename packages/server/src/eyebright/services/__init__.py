@@ -6,6 +6,7 @@ from eyebright.services.access import Access
 from eyebright.services.audit import Audit
 from eyebright.services.charts import Charts
 from eyebright.services.collection import Collection
+from eyebright.services.compaction import Compaction
 from eyebright.services.datasets import Datasets
 from eyebright.services.dispatch import Dispatch
 from eyebright.services.exports import Exports
@@ -59,6 +60,7 @@ class Services:
     models: Models
     collection: Collection
     storage: Storage
+    compaction: Compaction
     exports: Exports
     recipes: Recipes
     releases: Releases

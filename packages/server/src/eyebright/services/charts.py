@@ -43,6 +43,12 @@ class Charts:
             await self._curves.keep(job_id, await self._grown(job_id, known, newest), known.position)
         return bool(behind)
 
+    async def settle(self, job_id: str) -> None:
+        """Take all that a job has said into its curves, so that its events are not needed for any chart."""
+        newest = (await self._store.get(job_id)).job.events
+        while (known := await self._curves.get(job_id)).position < newest:
+            await self._curves.keep(job_id, await self._grown(job_id, known, newest), known.position)
+
     async def _grown(self, job_id: str, known: Curves, newest: int) -> Curves:
         """With the next portion of events."""
         said: list[Measured] = []

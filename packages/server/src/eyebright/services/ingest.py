@@ -28,7 +28,7 @@ from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import AttemptKey, JobStore, JobTransaction
 from eyebright.services.announce import Announcer
 from eyebright_wire.callbacks import TrainingUpdate
-from eyebright_wire.events import LAST_WORDS, Ack, Event, Heartbeat
+from eyebright_wire.events import LAST_WORDS, Ack, Event, EventKind, Heartbeat
 from eyebright_wire.jobs import JobKind
 
 log = structlog.stdlib.get_logger(__name__)
@@ -220,14 +220,17 @@ def authentic(run: Run, token: str) -> bool:
 
 
 async def _without_repeats(transaction: JobTransaction, run: Run, events: tuple[Event, ...]) -> tuple[Event, ...]:
-    """The events not stored yet. A repeated one must equal what is stored, even after its attempt ended."""
+    """The events not stored yet. A repeated one must equal what is stored, even after its attempt ended. Of one that was
+    compacted no more is known than that it told of progress."""
     last = run.attempt.last_seq if run.attempt else 0
     repeated = [event for event in events if event.seq <= last]
     if repeated:
         stored = await transaction.events(run.job.id, _number(run), repeated[0].seq, repeated[-1].seq)
         known = {event.seq: event for event in stored}
         for event in repeated:
-            if not _same(known.get(event.seq), event):
+            stored_one = known.get(event.seq)
+            compacted = stored_one is None and event.kind == EventKind.PROGRESS
+            if not compacted and not _same(stored_one, event):
                 raise EventConflict(f"event {event.seq} is already stored with other content")
     return tuple(event for event in events if event.seq > last)
 

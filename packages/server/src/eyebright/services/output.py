@@ -27,7 +27,7 @@ class Output:
         """From byte `offset` on, up to now. Raises NotFound where only another server has it."""
         executor = self._executors.get(attempt.executor)
         if executor is None or attempt.place not in (None, self._home):
-            blocks = self._objects.open(_key(attempt), offset)
+            blocks = self._objects.open(output_key(_handle(attempt)), offset)
         else:
             blocks = executor.logs(_handle(attempt), offset)
         async for block in blocks:
@@ -35,11 +35,15 @@ class Output:
 
     async def leave(self, attempt: Attempt) -> None:
         """For other servers, once nothing of it runs. As often as one likes."""
-        if not self._shared or attempt.place != self._home or not await self._objects.absent([_key(attempt)]):
+        if (
+            not self._shared
+            or attempt.place != self._home
+            or not await self._objects.absent([output_key(_handle(attempt))])
+        ):
             return
         executor = self._executors[attempt.executor]
         try:
-            await self._objects.pour(_key(attempt), executor.logs(_handle(attempt), 0))
+            await self._objects.pour(output_key(_handle(attempt)), executor.logs(_handle(attempt), 0))
         except TooLarge as error:
             about = {"job": attempt.job_id, "attempt": attempt.number}
             log.warning("other servers cannot show what it printed", **about, problem=error.message)
@@ -54,9 +58,9 @@ def elsewhere(attempt: Attempt) -> str:
     )
 
 
-def _key(attempt: Attempt) -> str:
+def output_key(handle: Handle) -> str:
     """Beside the attempt's prefix, below which the trainer may write."""
-    return attempt_prefix(attempt.job_id, attempt.number).removesuffix("/") + ".log"
+    return attempt_prefix(handle.job_id, handle.attempt).removesuffix("/") + ".log"
 
 
 def _handle(attempt: Attempt) -> Handle:

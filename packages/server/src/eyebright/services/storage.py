@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import structlog
 
+from eyebright.core.scope import EVERYTHING, within
 from eyebright.errors import Conflict, EyebrightError
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobStore, Markers
@@ -113,7 +114,8 @@ class Storage:
 
     async def _passing(self) -> Passing:
         """What a run that is not gone has written is counted once it is."""
-        runs = await self._jobs.unfinished()
+        with within(EVERYTHING):
+            runs = await self._jobs.unfinished()
         below = tuple(attempt_prefix(run.job.id, run.attempt.number) for run in runs if run.attempt)
         return lambda key: key.startswith(below) or is_list(key)
 

@@ -218,6 +218,21 @@ class StorageSettings(Section):
     )
 
 
+class RetentionSettings(Section):
+    """What is let go of by itself, and when."""
+
+    events_days: float | None = Field(
+        default=None,
+        ge=1,
+        description="So long after its end a job's progress is kept as its curves alone; default: every event for ever",
+    )
+    runs_days: float | None = Field(
+        default=None,
+        ge=1,
+        description="So long after its end a job's runs keep their folders, with what they printed; default: for ever",
+    )
+
+
 class TrainingServerSettings(Section):
     """For callers of a Training Server: where they are told what becomes of their styles, and where finished ones are put."""
 

@@ -23,6 +23,7 @@ from eyebright.settings.sections import (
     McpSettings,
     OidcSettings,
     PostgresSettings,
+    RetentionSettings,
     RetrySettings,
     ServiceSettings,
     SourceSettings,
@@ -113,6 +114,7 @@ class Settings(BaseSettings):
     egress: EgressSettings = EgressSettings()
     sources: SourceSettings = SourceSettings()
     storage: StorageSettings = StorageSettings()
+    retention: RetentionSettings = RetentionSettings()
     amqp: AmqpSettings = AmqpSettings()
     mcp: McpSettings = McpSettings()
     oidc: OidcSettings = OidcSettings()

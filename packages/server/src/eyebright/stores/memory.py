@@ -49,6 +49,7 @@ from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
 from eyebright.ports.parked import MOST
 from eyebright.stores.memory_access import MemoryAccess, MemoryAudit
 from eyebright.stores.memory_bus import MemoryBus
+from eyebright.stores.memory_compaction import MemoryCompaction
 from eyebright.stores.memory_leases import MemoryLeases
 from eyebright.stores.memory_stored import MemoryStored
 from eyebright.stores.memory_webhooks import MemoryWebhooks
@@ -105,6 +106,7 @@ class MemoryDatabase:
         self.jobs = MemoryJobs(self.state, lock)
         self.history = MemoryHistory(self.state)
         self.curves = MemoryCurves(self.state)
+        self.compaction = MemoryCompaction(self.state)
         self.outbox = MemoryOutbox(self.state)
         self.markers = MemoryMarkers(self.state, lock)
         self.leases = MemoryLeases()
@@ -266,7 +268,8 @@ class MemoryHistory:
     ) -> list[StoredEvent]:
         job = self._state.jobs.get(job_id)
         newest = job.events if job else 0
-        following = (self._state.positions[job_id, position] for position in range(max(0, after) + 1, newest + 1))
+        positions = ((job_id, position) for position in range(max(0, after) + 1, newest + 1))
+        following = (self._state.positions[key] for key in positions if key in self._state.positions)
         return list(islice((event for event in following if not kinds or event.kind in kinds), limit))
 
     async def told(self, job_ids: Collection[str], kinds: frozenset[str], most: int) -> dict[str, list[StoredEvent]]:
@@ -296,10 +299,10 @@ class MemoryCurves:
     async def get(self, job_id: str) -> Curves:
         return self._state.curves.get(job_id, Curves())
 
-    async def keep(self, job_id: str, curves: Curves, before: int) -> bool:
+    async def keep(self, job_id: str, kept: Curves, before: int) -> bool:
         if (known := self._state.curves.get(job_id)) and known.position != before:
             return False
-        self._state.curves[job_id] = curves
+        self._state.curves[job_id] = kept
         return True
 
     async def behind(self, limit: int) -> Sequence[str]:

@@ -6,6 +6,7 @@ from typing import Self
 from eyebright.settings import PostgresSettings
 from eyebright.stores.sql import migrations
 from eyebright.stores.sql.access import SqlAccess, SqlAudit
+from eyebright.stores.sql.compaction import SqlCompaction
 from eyebright.stores.sql.copies import SqlCopies
 from eyebright.stores.sql.curves import SqlCurves
 from eyebright.stores.sql.engine import Engine, connect
@@ -32,6 +33,7 @@ class Database:
         self.jobs = SqlJobs(engine)
         self.history = SqlHistory(engine)
         self.curves = SqlCurves(engine)
+        self.compaction = SqlCompaction(engine)
         self.outbox = SqlOutbox(engine)
         self.markers = SqlMarkers(engine)
         self.leases = SqlLeases(engine)

@@ -108,6 +108,14 @@ Index(
     postgresql_where=text("state = 'queued'"),
 )
 
+Index(
+    "ix_jobs_finished",
+    *(jobs.c.finished_at_ms, jobs.c.id),
+    sqlite_where=text("finished_at_ms IS NOT NULL"),
+    postgresql_where=text("finished_at_ms IS NOT NULL"),
+    postgresql_concurrently=True,
+)
+
 replicas = Table(
     "replicas",
     metadata,
@@ -248,6 +256,15 @@ curves = Table(
     Column("position", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("data", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+#: Jobs whose curves have all that their events could tell a chart: of these, nothing more is to go.
+compactions = Table(
+    "compactions",
+    metadata,
+    Column("job_id", Id, ForeignKey("jobs.id"), primary_key=True),
+    Column("at_ms", Ms, nullable=False),
     sqlite_strict=True,
 )
 

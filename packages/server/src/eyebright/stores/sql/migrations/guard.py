@@ -16,3 +16,15 @@ def guard(name: str, verb: str, table: str, refused: str) -> None:
         f"RAISE EXCEPTION 'refused by the guard {name}' USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $$"
     )
     op.execute(f"CREATE TRIGGER {name} BEFORE {verb} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
+
+
+def guard_of_what_goes(name: str, table: str, refused: str) -> None:
+    """Refuse a DELETE for which `refused` is true of the OLD row."""
+    if op.get_bind().dialect.name == "sqlite":
+        guard(name, "DELETE", table, refused)
+        return
+    op.execute(
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF {refused} THEN "
+        f"RAISE EXCEPTION 'refused by the guard {name}' USING ERRCODE = 'check_violation'; END IF; RETURN OLD; END $$"
+    )
+    op.execute(f"CREATE TRIGGER {name} BEFORE DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
