@@ -1,6 +1,6 @@
 """The web application: the doors that are installed, behind the gate. `openapi()` is the document of its API."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from eyebright import plugins
 from eyebright.doors import problems
 from eyebright.doors.document import document
-from eyebright.doors.door import AgentDoor, Door, KeyedDoor
+from eyebright.doors.door import AgentDoor, Door, KeyedDoor, ProjectDoor
 from eyebright.doors.gate import Gate, Rules, own_names
 from eyebright.doors.limit import BodyLimit
 from eyebright.doors.roles import HEADER
@@ -45,8 +45,9 @@ def web(
     footfall: Footfall,
     clock: Clock,
     services: Services,
+    exists: Callable[[str], Awaitable[bool]],
 ) -> FastAPI:
-    """The doors behind the gate."""
+    """The doors behind the gate. `exists`: a project of that name."""
     rules = Rules(
         token=token,
         public=frozenset[str]().union(*(door.public for door in doors)),
@@ -58,6 +59,8 @@ def web(
         origins=settings.allowed_origins,
         agent_paths=frozenset[str]().union(*(door.agent_paths for door in doors if isinstance(door, AgentDoor))),
         revoked=settings.mcp.revoked,
+        project_paths=[pattern for door in doors if isinstance(door, ProjectDoor) for pattern in door.project_paths],
+        exists=exists,
     )
     app = _bare(doors)
     app.user_middleware = [

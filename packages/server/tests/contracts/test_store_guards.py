@@ -258,8 +258,11 @@ async def test_the_first_message_of_a_job_is_about_its_first_version(database):
 async def test_a_model_keeps_its_place_and_no_alias_leads_to_a_deleted_one(database):
     await bring_to(database, JobState.SUCCEEDED)
     row = f"'cats', {{}}, '{ID}', 1, 'toy', 'classification', 'tiny', 'dsv_1', '[]', '{{{{}}}}', '[]', '[]', NULL, 1"
-    born = f"INSERT INTO models VALUES ('mdl_1', {row.format(1)}, NULL, NULL, NULL)"
-    alias, gone = "INSERT INTO model_aliases VALUES ('cats', 'best', 1)", "UPDATE models SET deleted_at_ms = 5"
+    born = f"INSERT INTO models VALUES ('mdl_1', {row.format(1)}, NULL, NULL, NULL, 'default')"
+    alias, gone = (
+        "INSERT INTO model_aliases VALUES ('cats', 'best', 1, 'default')",
+        "UPDATE models SET deleted_at_ms = 5",
+    )
     await raw(database, born, alias)
     await raw(database, born, gone, "UPDATE models SET cleared_at_ms = 6")
     for refused in (
@@ -271,7 +274,7 @@ async def test_a_model_keeps_its_place_and_no_alias_leads_to_a_deleted_one(datab
         (born, gone, alias),
         (born, alias, gone),
         (born, gone, "UPDATE models SET deleted_at_ms = NULL"),
-        (born, alias.replace("1)", "2)")),
+        (born, alias.replace("1,", "2,")),
     ):
         with pytest.raises(GuardViolated):
             await raw(database, *refused)

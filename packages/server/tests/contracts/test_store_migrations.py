@@ -15,7 +15,8 @@ from harness import mortal
 from samples import job, submit
 from sqlalchemy import CheckConstraint, inspect, text
 
-from eyebright.errors import Unavailable
+from eyebright.core.scope import DEFAULT_PROJECT
+from eyebright.errors import EyebrightError, Unavailable
 from eyebright.stores.sql import migrations
 from eyebright.stores.sql.database import Database
 from eyebright.stores.sql.engine import connect
@@ -131,6 +132,72 @@ async def test_models_from_before_versions_are_numbered_by_their_creation(empty_
     assert (await database.jobs.get("job_0001")).job.licence is None
     await database.models.point("mdl_3", "production")
     assert (await database.models.find("cats", "production")) == replace(found[2], aliases=("production",))
+    await database.close()
+
+
+OLD_THINGS = (
+    "INSERT INTO inbox VALUES ('api', 'same', 'ab', 'job_0001')",
+    "INSERT INTO dataset_versions VALUES ('pets', 'dsv_1', 1, 'ab', '{}', 1)",
+    "UPDATE models SET deleted_at_ms = 5 WHERE id = 'mdl_2'",
+    "INSERT INTO model_aliases VALUES ('cats', 'best', 1)",
+    "INSERT INTO kept_uploads VALUES ('upl_1', 'ann', 'pets', 1, 1)",
+    "INSERT INTO parked_messages VALUES ('msg_1', 'not_json', 'no JSON', 'ew==', 1, 1, NULL)",
+    "INSERT INTO webhook_endpoints VALUES ('whe_1', 'https://x.example', 's', NULL, 0, '[\"*\"]', '', '{}', 'standard', "
+    "NULL, '1', '', '0', NULL, 1)",
+)
+
+
+async def test_what_is_from_before_projects_is_in_the_default_one_and_guarded_as_before(empty_url, kind):
+    engine = connect(empty_url)
+    async with engine.writing() as connection:
+        await connection.run_sync(migrations.migrate, "0002")
+        for statement in (*old_model(1, "cats", 7), *old_model(2, "cats", 8)):
+            await connection.execute(text(statement))
+        await connection.run_sync(migrations.migrate, "0018")
+        for statement in OLD_THINGS:
+            told = statement.replace("'1', '', '0'", "1, '', 0") if kind == "sqlite" else statement
+            await connection.execute(text(told))
+    await engine.close()
+    database = await Database.open(empty_url)
+    assert (await database.jobs.get("job_0001")).job.project == DEFAULT_PROJECT
+    assert (await database.jobs.placed("api", ["same"]))["same"].id == "job_0001"
+    assert (await database.datasets.get("pets")).versions[0].project == DEFAULT_PROJECT
+    best = await database.models.find("cats", "best")
+    assert best is not None
+    assert (best.id, best.project) == ("mdl_1", DEFAULT_PROJECT)
+    assert (await database.models.get("mdl_2")).deleted_at_ms == 5
+    assert (await database.kept_uploads.find("upl_1")).project == DEFAULT_PROJECT
+    assert (await database.parked.get("msg_1")).project == DEFAULT_PROJECT
+    assert (await database.webhooks.endpoint("whe_1")).project == DEFAULT_PROJECT
+    for refused in (
+        "DELETE FROM models",
+        "UPDATE models SET parent = 'x' WHERE id = 'mdl_1'",
+        "UPDATE models SET number = 7 WHERE id = 'mdl_1'",
+        "INSERT INTO model_aliases (name, alias, number) VALUES ('cats', 'old', 2)",
+        "INSERT INTO model_aliases (name, alias, number) VALUES ('cats', 'none', 9)",
+        "INSERT INTO model_aliases (name, alias, number) VALUES ('cats', 'best', 1)",
+        "INSERT INTO inbox (source, key, body_sha256, job_id) VALUES ('api', 'same', 'x', 'job_0001')",
+        "UPDATE jobs SET project = 'birds'",
+        "INSERT INTO kept_uploads VALUES ('upl_2', 'ann', 'pets', 1, 1, 'nowhere')",
+        "DELETE FROM projects",
+        "UPDATE projects SET id = 'birds'",
+    ):
+        with pytest.raises(EyebrightError):
+            async with database.engine.writing() as connection:
+                await connection.execute(text(refused))
+    await database.close()
+
+
+async def test_an_older_server_writes_into_the_default_project(empty_url):
+    """It names no column that it does not know."""
+    database = await Database.open(empty_url)
+    async with database.engine.writing() as connection:
+        for statement in (
+            *OLD_JOB,
+            "INSERT INTO inbox (source, key, body_sha256, job_id) VALUES ('a', 'b', 'c', 'job_0001')",
+        ):
+            await connection.execute(text(statement))
+    assert (await database.jobs.placed("a", ["b"]))["b"].project == DEFAULT_PROJECT
     await database.close()
 
 

@@ -1,18 +1,21 @@
 """Whose things are meant is said, never guessed."""
 
 import asyncio
+from contextvars import Context
 
 import pytest
 
 from eyebright.core.scope import DEFAULT_PROJECT, EVERYTHING, Scope, current, current_project, project_id, within
 from eyebright.errors import InvalidRequest, NoScope
 
+#: That of all tests.
+OUTSIDE = current()
+
 
 def test_without_a_scope_nothing_is_meant():
-    with pytest.raises(NoScope):
-        current()
-    with pytest.raises(NoScope):
-        current_project()
+    for asked in (current, current_project):
+        with pytest.raises(NoScope):
+            Context().run(asked)
 
 
 def test_the_innermost_counts_and_the_outer_one_comes_back():
@@ -21,15 +24,13 @@ def test_the_innermost_counts_and_the_outer_one_comes_back():
             assert current() is entered
             assert current_project() == "birds"
         assert current() is EVERYTHING
-    with pytest.raises(NoScope):
-        current()
+    assert current() is OUTSIDE
 
 
 def test_it_ends_with_an_exception_too():
     with pytest.raises(KeyError), within(EVERYTHING):
         raise KeyError
-    with pytest.raises(NoScope):
-        current()
+    assert current() is OUTSIDE
 
 
 def test_everything_is_no_project_to_make_something_in():

@@ -30,6 +30,7 @@ async def tell(site: Site) -> Telling:
         _a_queue,
         _webhooks,
         _teams,
+        _projects,
     ):
         async for name, answer in chapter(site):
             yield name, answer
@@ -373,6 +374,13 @@ async def _a_queue(site: Site) -> Telling:
     yield "replay_parked--incomplete", await site.post(f"{parked}/{too_large}:replay")
     yield "discard_parked", await site.http.delete(path)
     yield "discard_parked--unknown", await site.http.delete(path)
+
+
+async def _projects(site: Site) -> Telling:
+    projects = f"{API}/projects"
+    yield "create_project--among-others", await site.post(projects, json={"id": "birds"})
+    yield "create_project--no-name", await site.post(projects, json={"id": "My birds"})
+    yield "list_projects", await site.get(projects)
 
 
 async def _webhooks(site: Site) -> Telling:

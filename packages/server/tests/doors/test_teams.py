@@ -18,6 +18,7 @@ PUBLIC = {"/", "/docs", "/openapi.json", "/health", "/ready"}
 LOGGING_IN = {"/auth/login", "/auth/callback", "/auth/logout"}
 #: What takes no token of a team, whatever its role: thought of, and left to the operator.
 OPERATORS = {
+    *("create_project", "list_projects"),
     *("take_message", "list_parked", "get_parked", "replay_parked", "discard_parked"),
     *("create_user", "list_users", "remove_user"),
     *("get_server_metrics", "get_storage"),

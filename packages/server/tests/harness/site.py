@@ -16,6 +16,7 @@ import httpx
 from fastapi import FastAPI
 
 from eyebright.app import Parts, running
+from eyebright.core.scope import EVERYTHING, within
 from eyebright.doors.door import DoorContext
 from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.objects import attempt_prefix
@@ -63,9 +64,10 @@ class Site:
     async def import_all(self) -> None:
         """Turn the loops by hand, as far as imports need it. Trainings that are queued stay so."""
         services = self.context.services
-        await services.dispatch.fill([IMPORTS])
-        await services.sweep.tick()
-        await services.sweep.settle()
+        with within(EVERYTHING):
+            await services.dispatch.fill([IMPORTS])
+            await services.sweep.tick()
+            await services.sweep.settle()
         await asyncio.sleep(0.001)
 
     async def add_dataset(self, name: str = "pets") -> str:
@@ -81,7 +83,8 @@ class Site:
 
     async def launch(self, **fields: Any) -> Handle:
         view = await self.order(**fields)
-        await self.context.services.dispatch.tick()
+        with within(EVERYTHING):
+            await self.context.services.dispatch.tick()
         return Handle(view.id, 1)
 
     def job_token(self, handle: Handle) -> dict[str, str]:
@@ -109,9 +112,10 @@ class Site:
         answer = await self.say(handle, self.event(seq, "succeeded", **said))
         assert answer.status_code == 200, answer.text
         self.executor.exit(handle, 0)
-        for _ in range(3):
-            await self.context.services.sweep.tick()
-            await self.context.services.sweep.settle()
+        with within(EVERYTHING):
+            for _ in range(3):
+                await self.context.services.sweep.tick()
+                await self.context.services.sweep.settle()
 
 
 class Mailbox(EgressSender):

@@ -10,7 +10,10 @@ from samples import NOW_MS, claim, job, post, progress, started, submit
 from sqlalchemy import text
 
 from eyebright.core.access import Token
+from eyebright.core.project import Project
+from eyebright.core.scope import Scope, within
 from eyebright.errors import Conflict, GuardViolated, InvalidRequest
+from eyebright.ports.jobs import JobQuery
 from eyebright.services.backups import Backups
 from eyebright.stores.objects.files import FileObjectStore
 from eyebright.stores.sql.database import Database
@@ -114,6 +117,22 @@ def team_token(number: int) -> Token:
         "maker": None,
     }
     return Token(id=f"tok_{number}", created_at_ms=NOW_MS, expires_at_ms=NOW_MS + 1000, **fields)
+
+
+@pytest.mark.parametrize("kind", SQL)
+async def test_projects_come_back_with_what_is_theirs(source, empty, tmp_path, kind):
+    await source.projects.add(Project(id="birds", created_at_ms=7))
+    with within(Scope("birds")):
+        await submit(source, job(2, project="birds"))
+    await backups(source, store(tmp_path / "old")).make(tmp_path / "backup", quiet, with_objects=True)
+    await backups(empty, store(tmp_path / "new")).restore(tmp_path / "backup", quiet)
+    assert list(await empty.projects.list()) == list(await source.projects.list())
+    assert [each.id for each in await empty.jobs.find(JobQuery())] == ["job_0001"]
+    with within(Scope("birds")):
+        assert [each.id for each in await empty.jobs.find(JobQuery())] == ["job_0002"]
+    with pytest.raises(GuardViolated):
+        async with empty.engine.writing() as connection:
+            await connection.execute(text("DELETE FROM projects"))
 
 
 @pytest.mark.parametrize("kind", SQL)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eyebright.app.parts import bucket_store, object_store
+from eyebright.core.scope import EVERYTHING, within
 from eyebright.folder import DataFolder
 from eyebright.ports.clock import Clock, SystemClock
 from eyebright.ports.executor import Executor
@@ -39,7 +40,8 @@ async def to_measure(settings: Settings) -> AsyncIterator[Storage]:
     database of another version."""
     clock = SystemClock()
     async with _objects(settings) as objects, _database(settings) as database:
-        yield storage(database, ledgered(settings, objects, database, clock), clock)
+        with within(EVERYTHING):
+            yield storage(database, ledgered(settings, objects, database, clock), clock)
 
 
 def storage(database: Any, objects: LedgeredObjectStore, clock: Clock) -> Storage:
@@ -62,7 +64,8 @@ async def to_compact(settings: Settings) -> AsyncIterator[Compaction]:
         objects = ledgered(settings, lying, database, clock)
         charts = Charts(database.jobs, database.history, database.curves)
         holder, executors = clock.new_id("cmp"), [LocalExecutor.for_imports(settings)]
-        yield compaction(settings, database, charts, objects, executors, clock, holder)
+        with within(EVERYTHING):
+            yield compaction(settings, database, charts, objects, executors, clock, holder)
 
 
 def compaction(
@@ -89,7 +92,8 @@ async def to_collect(settings: Settings) -> AsyncIterator[Collection]:
     async with _objects(settings) as lying, _database(settings) as database:
         objects = ledgered(settings, lying, database, clock)
         removal = Removal(database.datasets, objects, database.markers, database.leases, clock)
-        yield collection(database, objects, removal, clock)
+        with within(EVERYTHING):
+            yield collection(database, objects, removal, clock)
 
 
 def collection(database: Any, objects: ObjectStore, removal: Removal, clock: Clock) -> Collection:

@@ -12,6 +12,7 @@ from eyebright.app.parts import Parts
 from eyebright.app.rules import declared
 from eyebright.app.verbs import compose
 from eyebright.core.breaker import STATES
+from eyebright.core.scope import DEFAULT_PROJECT, EVERYTHING, Scope, within
 from eyebright.doors.door import Door, DoorContext, RunningDoor
 from eyebright.loops.running import Loops
 from eyebright.ports.executor import Executor, Guarded
@@ -50,9 +51,11 @@ async def running(
         health=lambda: _health(turning, doors, parts.executors, _unfit(services.sweep, leaving)),
         measure=lambda: _measure(parts, turning),
     )
-    app = web(settings, token, doors, parts.instruments, parts.footfall, parts.clock, services)
+    exists = parts.database.projects.exists
+    app = web(settings, token, doors, parts.instruments, parts.footfall, parts.clock, services, exists)
     app.state.context = context
-    await services.webhooks.declare(declared(settings))
+    with within(Scope(DEFAULT_PROJECT)):
+        await services.webhooks.declare(declared(settings))
     carrying: list[asyncio.Task[None]] = []
     if loops:
         turning.start()
@@ -73,8 +76,9 @@ async def running(
 
 
 async def _measure(parts: Parts, turning: Loops) -> None:
-    parts.instruments.queued.set(await parts.database.jobs.queued())
-    runs = await parts.database.jobs.unfinished()
+    with within(EVERYTHING):
+        parts.instruments.queued.set(await parts.database.jobs.queued())
+        runs = await parts.database.jobs.unfinished()
     live = [run for run in runs if run.current]
     parts.instruments.live.set(len(live))
     parts.instruments.active.set(sum(kind_of(run.job.trainer) is JobKind.TRAINING for run in live))
@@ -101,9 +105,10 @@ async def _run(doors: Sequence[Door], context: DoorContext) -> AsyncIterator[Non
 
 
 async def _kept(door: RunningDoor, context: DoorContext) -> None:
-    """The server goes on without one that fails."""
+    """The server goes on without one that fails. What nobody has sent to another project is for the one that is always there."""
     try:
-        await door.run(context)
+        with within(Scope(DEFAULT_PROJECT)):
+            await door.run(context)
     except Exception:
         log.exception("a door has failed; it is closed until the next start", door=type(door).__name__)
 

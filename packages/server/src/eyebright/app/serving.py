@@ -18,6 +18,7 @@ from eyebright.app.application import cancelled, running
 from eyebright.app.parts import Parts, opened
 from eyebright.core.access import is_teams
 from eyebright.core.agent_token import read
+from eyebright.core.scope import EVERYTHING, within
 from eyebright.errors import InvalidRequest
 from eyebright.folder import DataFolder
 from eyebright.listener import Listener
@@ -152,7 +153,8 @@ class _Ready:
 async def _leave_when_idle(settings: Settings, parts: Parts, listener: Listener) -> None:
     async def unfinished() -> bool:
         jobs = parts.database.jobs
-        return bool(await jobs.queued() or await jobs.unfinished())
+        with within(EVERYTHING):
+            return bool(await jobs.queued() or await jobs.unfinished())
 
     await idle.run(
         lambda: parts.footfall.quiet_seconds,

@@ -45,6 +45,7 @@ from eyebright.services.jobs import Jobs
 from eyebright.services.kept_uploads import KeptUploads
 from eyebright.services.logins import Logins
 from eyebright.services.models import Models
+from eyebright.services.neighbours import Neighbours
 from eyebright.services.orders import Orders
 from eyebright.services.output import Output
 from eyebright.services.pictures import Pictures
@@ -53,6 +54,7 @@ from eyebright.services.platform_jobs import PlatformJobs
 from eyebright.services.preflights import Preflights
 from eyebright.services.project_journal import ProjectJournal
 from eyebright.services.project_tree import ProjectTree
+from eyebright.services.projects import Projects
 from eyebright.services.publishing import Publishing
 from eyebright.services.recipes import Recipes
 from eyebright.services.registering import Registering
@@ -94,8 +96,25 @@ def compose(
     output = Output(objects, executors, home=parts.replica, shared=parts.shared)
     history = History(database.jobs, database.history, database.models, objects, output)
     charts = Charts(database.jobs, database.history, database.curves)
-    orders = Orders(database.jobs, database.datasets, database.models, catalog, parts.executors, settings.licence_deny)
-    exports = Exports(database.models, database.jobs, catalog, clock, announcer, licence_deny=settings.licence_deny)
+    neighbours = Neighbours(parts.executors, trusted=settings.local.many_projects)
+    orders = Orders(
+        database.jobs,
+        database.datasets,
+        database.models,
+        catalog,
+        parts.executors,
+        settings.licence_deny,
+        may_run=neighbours.require_apart,
+    )
+    exports = Exports(
+        database.models,
+        database.jobs,
+        catalog,
+        clock,
+        announcer,
+        licence_deny=settings.licence_deny,
+        may_run=neighbours.require_apart,
+    )
     durations = Durations(database.jobs, database.history, database.datasets, parts.executors, clock)
     forecasts = Forecasts(database.jobs, database.history, objects, parts.executors, clock)
     jobs = Jobs(database.jobs, database.history, orders, exports, durations, forecasts, catalog, clock, announcer)
@@ -124,8 +143,9 @@ def compose(
     return Services(
         access=access,
         logins=Logins(database.access, access, clock),
-        teams=Teams(database.access, access, clock),
+        teams=Teams(database.access, access, database.projects, clock),
         audit=Audit(database.audit),
+        projects=Projects(database.projects, neighbours, clock),
         jobs=jobs,
         preflights=Preflights(orders, forecasts, durations, parts.executors),
         history=history,
@@ -140,7 +160,15 @@ def compose(
         collection=collection(database, objects, removal, clock),
         storage=storage(database, objects, clock),
         compaction=compaction(settings, database, charts, objects, executors.values(), clock, parts.replica),
-        models=Models(database.models, database.jobs, objects, catalog, parts.predictor, clock),
+        models=Models(
+            database.models,
+            database.jobs,
+            objects,
+            catalog,
+            parts.predictor,
+            clock,
+            may_predict=neighbours.require_apart,
+        ),
         exports=exports,
         recipes=recipes,
         training_agent=agent,

@@ -23,6 +23,7 @@ VERBS = {
     "datasets": Verb("eyebright.cli.datasets", "Inspect, import, list and show data sets."),
     "models": Verb("eyebright.cli.models", "List, show, compare, export and try trained models."),
     "webhooks": Verb("eyebright.cli.webhooks", "Have other programs told of jobs, data sets and models."),
+    "projects": Verb("eyebright.cli.projects", "Keep the work of several groups of people apart."),
     "queue": Verb("eyebright.cli.queue", "Show, replay and discard messages that were put aside."),
     "consume": Verb("eyebright.cli.consume", "Hand orders of a message queue to a server."),
     "mcp": Verb("eyebright.cli.mcp", "Let an agent work with Eyebright over stdin and stdout."),

@@ -39,6 +39,7 @@ from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest
 from eyebright_wire.model import WireModel
 from eyebright_wire.names import dataset_name
+from eyebright_wire.projects import ProjectView
 from eyebright_wire.queue import ParkedView, QueueAnswer
 from eyebright_wire.rehearsals import REPORT, RehearsalReport
 from eyebright_wire.resources import (
@@ -84,9 +85,10 @@ class Client:
     """Speaks to one server; use it in a `with`, or `close()` it.
 
     Without arguments it takes `EYEBRIGHT_URL` and `EYEBRIGHT_TOKEN`, or finds the server of this machine and its token in the
-    data folder. Every refusal is raised as the class of `eyebright.errors` that the server meant. Calls that may safely be
-    sent twice are tried again when the network or the server hiccups; `find` says where the server of this machine is by then.
-    `sleep` (between tries) and `through` (what carries the bytes) are for tests.
+    data folder; `EYEBRIGHT_PROJECT` says which project it means. Every refusal is raised as the class of `eyebright.errors`
+    that the server meant. Calls that may safely be sent twice are tried again when the network or the server hiccups; `find`
+    says where the server of this machine is by then. `sleep` (between tries) and `through` (what carries the bytes) are for
+    tests.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class Client:
         self._transport = Transport(
             named or self._here(),
             token or self._token(named),
+            project=self.settings.project,
             tries=tries,
             moved=self._moved if named is None else lambda: None,
             sleep=sleep,
@@ -337,6 +340,16 @@ class Client:
     def storage(self) -> StorageView:
         """How many bytes the server's store holds."""
         return self._get(route("storage"), StorageView)
+
+    # -- projects
+
+    def create_project(self, project: str) -> ProjectView:
+        """Raises Conflict where there is one of that name, Forbidden where it could have nothing run."""
+        return self._post(route("projects"), ProjectView, again=False, json={"id": project})
+
+    def projects(self) -> tuple[ProjectView, ...]:
+        """By name."""
+        return self._list(route("projects"), ProjectView)
 
     # -- webhooks
 

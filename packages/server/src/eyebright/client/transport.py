@@ -28,6 +28,7 @@ class Transport:
         url: str,
         token: str,
         *,
+        project: str | None = None,
         tries: int = TRIES,
         moved: Callable[[], str | None] = lambda: None,
         sleep: Callable[[float], None] = time.sleep,
@@ -38,7 +39,7 @@ class Transport:
         self._moved = moved
         self._http = httpx.Client(
             base_url=url,
-            headers={"Authorization": f"Bearer {token}"} if token else {},
+            headers=_headers(token, project),
             timeout=TIMEOUT,
             transport=through,
             trust_env=not is_loopback(url),  # a company's HTTP_PROXY must not get between us and our own machine
@@ -102,6 +103,11 @@ class Transport:
             yield
         except httpx.TransportError as error:
             raise Unavailable(no_answer(self.url, error)) from error
+
+
+def _headers(token: str, project: str | None) -> dict[str, str]:
+    meant = {"Eyebright-Project": project} if project else {}
+    return meant | ({"Authorization": f"Bearer {token}"} if token else {})
 
 
 def no_answer(url: str, error: Exception) -> str:

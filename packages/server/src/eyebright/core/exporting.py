@@ -14,6 +14,7 @@ def export_job(job_id: str, model: Model, form: str, config: Mapping[str, Any], 
     told = {**config, **({"exports": [form]} if "exports" in config else {})}
     return Job(
         id=job_id,
+        project=model.project,
         name=model.name,
         trainer=EXPORTER,
         task=model.task,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from eyebright.core.scope import DEFAULT_PROJECT
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.events import Progress, Succeeded
 from eyebright_wire.jobs import JobKind, JobState, Stage, kind_of
@@ -24,6 +25,7 @@ class Job:
     task: str
     model: str
     dataset_version: str
+    project: str = DEFAULT_PROJECT
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])  # only what differs from the recipe
     resolved: Mapping[str, Any] = field(default_factory=dict[str, Any])  # every field with its value
     priority: int = 0

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from eyebright.core.scope import DEFAULT_PROJECT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptUpload:
@@ -12,3 +14,4 @@ class KeptUpload:
     dataset_name: str
     size_bytes: int
     created_at_ms: int
+    project: str = DEFAULT_PROJECT

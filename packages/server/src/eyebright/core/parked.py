@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
+from eyebright.core.scope import DEFAULT_PROJECT
 from eyebright_wire.queue import ParkedReason
 
 #: A message is kept as it came up to here; of a larger one only its beginning, and it is never parsed.
@@ -21,6 +22,7 @@ class Parked:
     size_bytes: int
     parked_at_ms: int
     complete: bool  # else only its beginning is kept
+    project: str = DEFAULT_PROJECT
     task_id: str | None = None  # where it says one that can be read
 
 
@@ -29,8 +31,11 @@ def kept_of(body: bytes) -> bytes:
     return body if len(body) <= WHOLE_BYTES else body[:HEAD_BYTES]
 
 
-def parked_id(body: bytes, size_bytes: int) -> str:
+def parked_id(body: bytes, size_bytes: int, project: str = DEFAULT_PROJECT) -> str:
+    """The same bytes in two projects are two messages."""
     digest = hashlib.sha256(body)
+    if project != DEFAULT_PROJECT:
+        digest.update(f"\0{project}".encode())
     if size_bytes != len(body):
         digest.update(f"… of {size_bytes}".encode())
     return f"msg_{digest.hexdigest()[:24]}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eyebright.core.job import Job, Run
+from eyebright.core.scope import DEFAULT_PROJECT
 from eyebright_wire.artifacts import ArtifactRef, ExportRef
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobState
@@ -64,6 +65,7 @@ class Model:
     metrics: Mapping[str, float]
     exports: tuple[ExportRef, ...]
     artifacts: tuple[ArtifactRef, ...]
+    project: str = DEFAULT_PROJECT  # in which its name is
     parent: str | None = None  # the model that its training began from
     licence: str | None = None  # SPDX, of its trainer when it was ordered; None: that was not recorded yet
     aliases: tuple[str, ...] = ()  # that point to it, in order
@@ -110,6 +112,7 @@ class Message:
     trainer: str
     state: JobState
     reason: ErrorCode | None = None
+    project: str = DEFAULT_PROJECT  # whose job it is
     ran_ms: int | None = None  # with the last state: from the first start of a trainer to the end
 
 
@@ -159,6 +162,7 @@ class Version:
     manifest_sha256: str
     report: Mapping[str, Any]  # a wire DatasetReport, as JSON
     created_at_ms: int
+    project: str = DEFAULT_PROJECT  # other projects may have the same content under the same id
 
 
 def changes_of(version: Version) -> str | None:
@@ -204,6 +208,7 @@ def message_about(job: Job, before: Job | None, at_ms: int) -> Message:
         trainer=job.trainer,
         state=job.state,
         reason=job.reason,
+        project=job.project,
         ran_ms=_ran_ms(job),
     )
 

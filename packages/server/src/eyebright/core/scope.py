@@ -14,9 +14,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from eyebright.errors import InvalidRequest, NoScope
+from eyebright_wire.projects import PROJECT_PATTERN
 
-#: As many characters as a label of a host name has.
-PROJECT_PATTERN = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 #: There from the first start on; what was there before there were projects is of this one.
 DEFAULT_PROJECT = "default"
 

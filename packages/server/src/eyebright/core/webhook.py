@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from eyebright.core.records import Message
+from eyebright.core.scope import DEFAULT_PROJECT
 from eyebright_wire.resources import DatasetVersionView, JobView, ModelView
 from eyebright_wire.webhooks import DeliveryStatus, WebhookEvent
 
@@ -20,6 +21,7 @@ class Endpoint:
     id: str
     url: str
     secret: str = field(repr=False)
+    project: str = DEFAULT_PROJECT  # of whose jobs it is told, and of no others
     events: tuple[str, ...] = ("*",)
     description: str = ""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -70,6 +70,14 @@ class KeyedDoor(Protocol):
 
 
 @runtime_checkable
+class ProjectDoor(Protocol):
+    """A door through which things of every project can be reached; through others only those of `default`."""
+
+    #: Where the header `Eyebright-Project` is understood.
+    project_paths: Sequence[re.Pattern[str]]
+
+
+@runtime_checkable
 class RunningDoor(Protocol):
     """A door with a life of its own, for as long as the server has one."""
 

@@ -1,5 +1,7 @@
 """Who may come in: outside of every route and mount, closed unless opened.
 
+And whose things are meant: within that project, or within all of them, everything behind the gate happens.
+
 Three questions, in this order. Is the server called by one of its own names (else a page that re-bound its DNS name to this
 address could speak to it)? Does a browser's request come from a page that may call us? Is the operator's token there, or, for
 an agent's door, one that was made of it, or a team's, which opens what its role in its project does, if need be as the cookie of
@@ -15,7 +17,7 @@ key goes no further than this: it is taken out of the request before anything el
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -28,12 +30,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from eyebright.core import agent_token
 from eyebright.core.access import AuditEntry, Caller, is_teams
 from eyebright.core.agent_token import Persona
+from eyebright.core.scope import DEFAULT_PROJECT, EVERYTHING, project_id, within
 from eyebright.core.scope import Scope as ProjectScope
-from eyebright.core.scope import within
 from eyebright.doors import problems
 from eyebright.doors.roles import HEADER, Guest, guest_at, operation_of
 from eyebright.doors.sessions import session_token
-from eyebright.errors import EyebrightError, Forbidden, Unauthenticated
+from eyebright.errors import EyebrightError, Forbidden, InvalidRequest, Unauthenticated, no_project
 from eyebright.services.access import Access
 from eyebright.services.audit import Audit
 from eyebright_wire.access import Actor
@@ -43,6 +45,12 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, never bound
 _PERSONA, _SECRET, _GUEST = "eyebright.persona", "eyebright.secret", "eyebright.guest"
 KEY = "key"
+
+
+async def _only_default(name: str) -> bool:
+    return name == DEFAULT_PROJECT
+
+
 #: What changes nothing, and is in no audit log.
 _LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 _WENT_AWAY = 499
@@ -64,7 +72,9 @@ class Visitor:
 class Rules:
     """`public` paths need no token; those that match `job_paths` carry one that the service behind them checks, and those that
     match `keyed_paths` the operator's, or one that the service checks, if need be in the address; `agent_paths` are open to
-    agents' tokens too, but for those whose ids are `revoked`. Tokens of teams are those that `access` knows."""
+    agents' tokens too, but for those whose ids are `revoked`. Tokens of teams are those that `access` knows. On
+    `project_paths` the operator says in a header which project is meant, if one of that name `exists`; anywhere else it is the
+    one that is always there."""
 
     token: str
     public: Collection[str]
@@ -76,6 +86,8 @@ class Rules:
     origins: Collection[str] = ()
     agent_paths: Collection[str] = ()
     revoked: Collection[str] = ()
+    project_paths: Sequence[re.Pattern[str]] = ()
+    exists: Callable[[str], Awaitable[bool]] = _only_default
 
     async def visitor(self, path: str, headers: Headers, key: str | None = None) -> Visitor:
         """Raises Forbidden or Unauthenticated.
@@ -89,6 +101,26 @@ class Rules:
             return Visitor()
         shown = bearer(headers)
         return await self._holder(path, shown) if shown else await self._page(session_token(headers))
+
+    async def meant(self, path: str, headers: Headers, guest: Guest | None, secret: str | None) -> ProjectScope | None:
+        """Whose things a request that may come in is about. None on public paths, which are nobody's. `secret`: what a stranger
+        has shown on a keyed path. Raises InvalidRequest or NotFound."""
+        if path in self.public:
+            return None
+        if guest is not None:
+            return ProjectScope(guest.project)
+        if secret is not None or _matches(path, self.job_paths):
+            return EVERYTHING  # the service behind them checks that the token is that job's
+        return ProjectScope(await self._project(path, headers.get(HEADER, DEFAULT_PROJECT)))
+
+    async def _project(self, path: str, name: str) -> str:
+        if name == DEFAULT_PROJECT:
+            return name
+        if not _matches(path, self.project_paths):
+            raise InvalidRequest(f"{path} is for the project {DEFAULT_PROJECT} alone; leave {HEADER} out")
+        if not await self.exists(project_id(name)):
+            raise no_project(name)
+        return name
 
     def is_keyed(self, path: str) -> bool:
         return _matches(path, self.keyed_paths)
@@ -167,10 +199,11 @@ class Gate:
             scope[_SECRET] = key or self._strangers(bearer(headers))
         try:
             visitor = self._settled(scope, visitor, headers)
+            meant = await self._rules.meant(scope["path"], headers, visitor.guest, scope.get(_SECRET))
         except EyebrightError as error:
             return await self._noted(problems.answer(error), visitor, scope, receive, send)
         scope[_PERSONA], scope[_GUEST] = visitor.persona, visitor.guest
-        with within(ProjectScope(visitor.guest.project)) if visitor.guest else nullcontext():
+        with within(meant) if meant else nullcontext():
             return await self._noted(self._app, visitor, scope, receive, send)
 
     def _settled(self, scope: Scope, visitor: Visitor, headers: Headers) -> Visitor:

@@ -68,7 +68,7 @@ class LocalExecutor:
         """As the server's settings ask for; every executor plug-in has this constructor. There is one of this machine."""
         if which:
             raise InvalidRequest(f"EYEBRIGHT_EXECUTORS names local:{which}; expected local")
-        section = settings.local.model_dump()
+        section = settings.local.model_dump(exclude={"many_projects"})
         environment = {**process_environment(), BASE_MODELS: str(settings.base_models_dir)}
         return cls(LocalExecutorSettings(runs_dir=settings.runs_dir, environment=environment, **section))
 

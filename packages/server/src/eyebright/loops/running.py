@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from eyebright.core.scope import EVERYTHING, within
 from eyebright.loops import curves, dispatcher, outbox, retention, sweeper, webhooks
 from eyebright.loops.pulse import Pulse
 from eyebright.ports.clock import Clock
@@ -58,8 +59,9 @@ class Loops:
         self._aside: dict[str, asyncio.Task[None]] = {}
 
     def start(self) -> None:
-        for name, loop in self._loops().items():
-            self._tasks[name] = asyncio.create_task(loop, name=name)
+        with within(EVERYTHING):  # they work for all projects, and enter the one whose job they are at
+            for name, loop in self._loops().items():
+                self._tasks[name] = asyncio.create_task(loop, name=name)
 
     async def stop(self) -> None:
         """Returns once every loop has ended. A cancel can get lost on its way through a library, so it is repeated."""

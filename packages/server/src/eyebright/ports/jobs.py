@@ -1,4 +1,8 @@
-"""Where jobs are kept: one transaction per decision, plus the reads that services need."""
+"""Where jobs are kept: one transaction per decision, plus the reads that services need.
+
+All of it within the scope that was entered (`core/scope`): what another project has is as if it were not there. Markers are the
+server's own.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -92,7 +96,7 @@ class JobStore(Protocol):
         ...
 
     async def queue_positions(self, executor: str, limit: int) -> dict[str, int]:
-        """job id → place among those that wait for this executor, 1 = next, by priority, then age: of the first `limit`. What is
+        """job id → place among all that wait for this executor, 1 = next, by priority, then age: of the first `limit`. What is
         held has none."""
         ...
 

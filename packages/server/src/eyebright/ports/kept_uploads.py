@@ -12,5 +12,5 @@ class KeptUploadStore(Protocol):
     async def find(self, upload_id: str) -> KeptUpload | None: ...
 
     async def ids(self) -> Set[str]:
-        """Of all that there are."""
+        """Of all that there are, in whichever project: who asks is about to remove the files of others."""
         ...

@@ -1,4 +1,8 @@
-"""Where data set versions and models are kept. Models are written by the job transaction that made them."""
+"""Where data set versions and models are kept. Models are written by the job transaction that made them.
+
+A version's id is made of its content, so several projects can have it; names are each project's own. What is asked for by these
+is asked within one project: from within all of them it raises NoScope.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
@@ -20,7 +24,8 @@ class DatasetStore(Protocol):
         ...
 
     async def manifests(self) -> Sequence[tuple[str, str | None]]:
-        """Of each version the sha256 of its manifest, and of the list of what was changed for it, if it has one."""
+        """Of each version the sha256 of its manifest, and of the list of what was changed for it, if it has one. Of all projects,
+        whatever the scope: blobs are shared, and who asks is about to remove those that nobody names."""
         ...
 
     async def get(self, name: str) -> Dataset:

@@ -22,6 +22,7 @@ from eyebright.services.pictures import Pictures
 from eyebright.services.platform_jobs import PlatformJobs
 from eyebright.services.preflights import Preflights
 from eyebright.services.project_tree import ProjectTree
+from eyebright.services.projects import Projects
 from eyebright.services.publishing import Publishing
 from eyebright.services.recipes import Recipes
 from eyebright.services.relay import Relay
@@ -46,6 +47,7 @@ class Services:
     logins: Logins
     teams: Teams
     audit: Audit
+    projects: Projects
     jobs: Jobs
     preflights: Preflights
     history: History

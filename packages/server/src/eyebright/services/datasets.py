@@ -11,6 +11,7 @@ from eyebright.core.callers import require_unreserved
 from eyebright.core.job import Job
 from eyebright.core.records import Dataset, Version
 from eyebright.core.resolve import nearest
+from eyebright.core.scope import current_project
 from eyebright.core.unsuccessful import error_of, errors_of
 from eyebright.errors import InvalidRequest, NotFound, no_dataset
 from eyebright.ports.clock import Clock
@@ -248,6 +249,7 @@ class Datasets:
         asked = order.model_dump(mode="json", exclude_defaults=True)
         return Job(
             id=self._clock.new_id("job"),
+            project=current_project(),
             name=(order.name if isinstance(order, DatasetImport) else None) or source.name,
             trainer=IMPORTER,
             task=TASK,

@@ -9,6 +9,7 @@ from cachetools import TTLCache
 from eyebright.core import duration
 from eyebright.core.duration import Circumstances, Took
 from eyebright.core.records import StoredEvent
+from eyebright.core.scope import current_project
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Executor
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore
@@ -57,7 +58,7 @@ class Durations:
         self._history = history
         self._datasets = datasets
         self._executors = executors
-        self._recent = TTLCache[tuple[str, str, str, str], Sequence[Took], int](
+        self._recent = TTLCache[tuple[str, tuple[str, str, str, str]], Sequence[Took], int](
             REMEMBERED, RECENT_MS, clock.monotonic_ms
         )
         self._told = Recollection(self._read)
@@ -68,7 +69,7 @@ class Durations:
         epochs = duration.epochs_of(training.config)
         if not epochs or not training.images:
             return None
-        past = self._recent.get(training.kind) if at_once else None
+        past = self._recent.get((current_project(), training.kind)) if at_once else None
         if past is None:
             past = await self._past(training)
         return duration.forecast(training.images * epochs, self._circumstances(training), past)
@@ -83,7 +84,7 @@ class Durations:
         images = await self._images.of({job.dataset_version for job in alike})
         told = await self._told.of([job.id for job in alike])
         taken = [duration.took(job, images.get(job.dataset_version, 0), told.get(job.id, ())) for job in alike]
-        past = self._recent[training.kind] = tuple(each for each in taken if each is not None)
+        past = self._recent[current_project(), training.kind] = tuple(each for each in taken if each is not None)
         return past
 
     async def _read(self, job_ids: Collection[str]) -> Mapping[str, Sequence[StoredEvent]]:

@@ -1,6 +1,6 @@
 """Have a form of a registered model made that its training did not make."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from eyebright.core import preflight
@@ -35,13 +35,16 @@ class Exports:
         announcer: Announcer,
         *,
         licence_deny: Collection[str] = (),
+        may_run: Callable[[str], None] = lambda executor: None,
     ) -> None:
+        """`may_run` raises Forbidden for an executor where nothing of the present project may run."""
         self._store = store
         self._jobs = jobs
         self._catalog = catalog
         self._clock = clock
         self._announcer = announcer
         self._licence_deny = frozenset(licence_deny)
+        self._may_run = may_run
 
     async def order(self, reference: str, form: str, *, rerun_of: str | None = None) -> ModelExport:
         """What the model has of this form, or the job that makes it: asked twice, one job. Raises NotFound, ConfigInvalid,
@@ -74,6 +77,7 @@ class Exports:
         environment = await self._catalog.environment(model.trainer)
         preflight.check_licence(environment.manifest, self._licence_deny)
         preflight.check_export(model.trainer, preflight.task_of(environment.manifest, model.task), form)
+        self._may_run(environment.executors[0])
         return environment.executors[0]
 
     async def _under_way(self, model: Model, form: str) -> Job | None:

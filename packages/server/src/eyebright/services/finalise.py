@@ -211,6 +211,7 @@ def _model(run: Run, claim: Succeeded, refs: tuple[ArtifactRef, ...], model_id: 
     job = run.job
     return Model(
         id=model_id,
+        project=job.project,
         name=job.name,
         number=0,  # the store gives the next one
         parent=job.parent,

@@ -14,6 +14,7 @@ from eyebright.core.duration import seen
 from eyebright.core.forecast import Peak, Written
 from eyebright.core.job import Job
 from eyebright.core.rehearsal import rehearsed
+from eyebright.core.scope import current_project
 from eyebright.errors import NotFound
 from eyebright.ports.clock import Clock
 from eyebright.ports.executor import Environment, Executor, Room
@@ -82,13 +83,14 @@ class Forecasts:
         self._objects = objects
         self._executors = executors
         self._said = Recollection(self._read)
-        self._recent = TTLCache[tuple[str, str, str, str], tuple[Room, Sequence["_Ran"]], int](
+        self._recent = TTLCache[tuple[str, tuple[str, str, str, str]], tuple[Room, Sequence["_Ran"]], int](
             REMEMBERED, RECENT_MS, clock.monotonic_ms
         )
 
     async def needs(self, plan: Plan, executor: str) -> Needs | None:
         """For an order to keep: it may miss a run that ended a moment ago. None where nothing is known."""
-        room, past = self._recent.get(plan.training(executor).kind) or await self._look(plan, executor)
+        kind = (current_project(), plan.training(executor).kind)
+        room, past = self._recent.get(kind) or await self._look(plan, executor)
         place = "gpu" if _uses_gpu(plan, room) else "main"
         return forecast.needs(
             plan.parameters,
@@ -136,7 +138,7 @@ class Forecasts:
 
     async def _look(self, plan: Plan, executor: str) -> tuple[Room, Sequence["_Ran"]]:
         found = await self._executors[executor].room(), await self._past(plan)
-        self._recent[plan.training(executor).kind] = found
+        self._recent[current_project(), plan.training(executor).kind] = found
         return found
 
     async def _kept(self) -> Path | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from eyebright.core import lifecycle
 from eyebright.core.job import Job, Run
+from eyebright.core.scope import Scope, within
 from eyebright.errors import Fenced, Forbidden, InvalidRequest
 from eyebright.ports.jobs import JobHistory, JobStore
 from eyebright.ports.objects import BLOBS, ObjectStore, Signing, attempt_prefix, blob_key
@@ -58,7 +59,8 @@ class Grants:
         is over, InvalidRequest where objects are files or a content is not named.
         """
         run = await self._authorised(job_id, attempt, token)
-        prefix, rule = await self._granted(run.job, request.uri)
+        with within(Scope(run.job.project)):
+            prefix, rule = await self._granted(run.job, request.uri)
         for wanted in request.wanted:
             _require_named(wanted)
             if not rule(wanted):

@@ -14,6 +14,7 @@ from eyebright.core.callback import events_of
 from eyebright.core.job import Run
 from eyebright.core.records import Change, StoredEvent, changed
 from eyebright.core.retry import RetryLimits
+from eyebright.core.scope import EVERYTHING, Scope, current, within
 from eyebright.errors import (
     Conflict,
     EventConflict,
@@ -44,7 +45,8 @@ PIECE = 1000
 @dataclass(frozen=True, slots=True, eq=False)
 class Post:
     """One request of a reporter, events, a beat or an update without a number, waiting for its commit. `attempt` None: the
-    current one; `token` None: our own sweeper, which read the spool itself, or the operator."""
+    current one; `token` None: our own sweeper, which read the spool itself, or the operator. Whose jobs it may speak for its
+    `scope` says, whoever writes it down."""
 
     job_id: str
     attempt: int | None
@@ -52,6 +54,7 @@ class Post:
     events: tuple[Event, ...] = ()
     beat: Heartbeat | None = None
     update: TrainingUpdate | None = None
+    scope: Scope = field(default_factory=current)
     answer: asyncio.Future[Ack] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -118,13 +121,17 @@ class Ingest:
     async def _write(self) -> None:
         """One commit after the other, each for everybody who has queued by then, until nobody waits."""
         try:
-            while self._waiting:
-                posts = self._take()
-                await self._commit(posts)
-                if len(posts) > 1:
-                    await asyncio.sleep(GATHER_SECONDS)
+            with within(EVERYTHING):
+                await self._write_all()
         finally:
             self._writer = None
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            posts = self._take()
+            await self._commit(posts)
+            if len(posts) > 1:
+                await asyncio.sleep(GATHER_SECONDS)
 
     def _take(self) -> list[Post]:
         """The oldest waiting posts, one per job: a second one must see what the first did."""
@@ -196,6 +203,7 @@ class Ingest:
 
 def _authorised(run: Run | None, post: Post) -> Run:
     """The run, if the post may speak for it. Whoever has no right to it does not learn whether there is such a job."""
+    run = run if run is not None and post.scope.covers(run.job.project) else None
     if post.token is None and run is None:
         raise no_job(post.job_id)
     if post.token is None and run is not None and run.attempt is None:

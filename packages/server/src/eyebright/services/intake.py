@@ -3,6 +3,7 @@
 import structlog
 
 from eyebright.core.parked import Parked, parked_id
+from eyebright.core.scope import current_project
 from eyebright.errors import (
     ConfigInvalid,
     Conflict,
@@ -75,8 +76,10 @@ class Intake:
     ) -> QueueAnswer:
         """Put a message aside."""
         size_bytes = len(body) if size_bytes is None else size_bytes
+        project = current_project()
         parked = Parked(
-            id=parked_id(body, size_bytes),
+            id=parked_id(body, size_bytes, project),
+            project=project,
             reason=reason,
             message=message,
             body=body,

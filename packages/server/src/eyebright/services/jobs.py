@@ -9,6 +9,7 @@ from eyebright.core.callers import TRAINING_AGENT, require_unreserved
 from eyebright.core.job import Job, Run
 from eyebright.core.records import changed
 from eyebright.core.rehearsal import rehearsal_of, rehearsed, webhook_of
+from eyebright.core.scope import current_project
 from eyebright.errors import (
     ConfigInvalid,
     Conflict,
@@ -126,6 +127,7 @@ class Jobs:
         now_ms = self._clock.now_ms()
         queued = Job(
             id=self._clock.new_id("job"),
+            project=current_project(),
             name=request.name or request.dataset,
             trainer=request.trainer or "",
             task=await self._orders.task_name(request.task),
@@ -264,6 +266,7 @@ class Jobs:
             return rehearsal_of(await self._plan(await self._request_again(rehearsed(old))), webhook_of(old))
         return Job(
             id=self._clock.new_id("job"),
+            project=old.project,
             name=old.name,
             trainer=old.trainer,
             task=old.task,
@@ -304,6 +307,7 @@ class Jobs:
         forecast = await self._durations.forecast(plan.training(settled.executor), at_once=True)
         return Job(
             id=self._clock.new_id("job"),
+            project=current_project(),
             name=request.name or f"{settled.model}-{version.dataset}",
             trainer=settled.environment.trainer,
             task=settled.task.name,

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from eyebright.core.kept_upload import KeptUpload
+from eyebright.core.scope import current_project
 from eyebright.errors import InvalidRequest, NotFound
 from eyebright.ports.clock import Clock
 from eyebright.ports.kept_uploads import KeptUploadStore
@@ -55,6 +56,7 @@ class KeptUploads:
             await self._store.add(
                 KeptUpload(
                     id=upload_id,
+                    project=current_project(),
                     user_id=about.user_id,
                     dataset_name=about.dataset_name,
                     size_bytes=size,

@@ -1,7 +1,7 @@
 """Look at registered models, give them aliases, compare, delete, fetch their files, and ask them about an image."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -38,13 +38,17 @@ class Models:
         catalog: Catalog,
         predictor: Predictor,
         clock: Clock,
+        *,
+        may_predict: Callable[[], None] = lambda: None,
     ) -> None:
+        """`may_predict` raises Forbidden where nothing of the present project may run on this machine."""
         self._store = store
         self._jobs = jobs
         self._objects = objects
         self._catalog = catalog
         self._predictor = predictor
         self._clock = clock
+        self._may_predict = may_predict
         self._clearing = asyncio.Lock()
 
     async def list(self, after: str | None = None, limit: int = 50, name: str | None = None) -> Page[ModelView]:
@@ -118,8 +122,9 @@ class Models:
 
     async def predict(self, reference: str, image: bytes) -> Prediction:
         """Scores, objects (best first) or the mask of one encoded image (JPEG, PNG, …), by the model's own trainer in a child.
-        Raises InvalidRequest for a model that answers nothing about images."""
+        Raises InvalidRequest for a model that answers nothing about images, Forbidden where that may not run here."""
         model = await find(self._store, reference)
+        self._may_predict()
         environment = await self._catalog.here(model.trainer)
         _require_answers(model, environment.manifest.task(model.task))
         folder = await self._folder(model)

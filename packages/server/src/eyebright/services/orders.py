@@ -1,6 +1,6 @@
 """What an order means here: its trainer, task, model, settings and data, found to fit each other."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -50,13 +50,17 @@ class Orders:
         catalog: Catalog,
         executors: Collection[str],
         licence_deny: Collection[str] = (),
+        *,
+        may_run: Callable[[str], None] = lambda executor: None,
     ) -> None:
+        """`may_run` raises Forbidden for an executor where nothing of the present project may run."""
         self._jobs = jobs
         self._datasets = datasets
         self._models = models
         self._catalog = catalog
         self._executors = tuple(executors)
         self._licence_deny = frozenset(licence_deny)
+        self._may_run = may_run
 
     async def check(self, request: PreflightRequest) -> PreflightRequest:
         """The order with its task by name, not by an alias. Raises what it would be refused with; without a data set, all but
@@ -99,8 +103,10 @@ class Orders:
             raise InvalidRequest(f"unknown executor {executor!r}.{nearest(executor, self._executors)}")
 
     def place(self, request: JobRequest, environment: Environment) -> str:
-        """Where the order is to run."""
-        return request.executor or environment.executors[0]
+        """Where the order is to run. Raises Forbidden where it may not."""
+        place = request.executor or environment.executors[0]
+        self._may_run(place)
+        return place
 
     def check_licence(self, manifest: TrainerManifest) -> None:
         preflight.check_licence(manifest, self._licence_deny)

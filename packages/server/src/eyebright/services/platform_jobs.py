@@ -9,6 +9,7 @@ from eyebright.core.job import Job
 from eyebright.core.platform_id import job_id_of, uuid_of
 from eyebright.core.records import Artifact
 from eyebright.core.resolve import nearest
+from eyebright.core.scope import DEFAULT_PROJECT, Scope, within
 from eyebright.errors import ConfigInvalid, Conflict, NotFound, no_job
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.jobs import JobHistory, JobQuery, JobStore
@@ -127,8 +128,11 @@ class PlatformJobs:
         """The native id of the job that a trainer who was given this name speaks of: of the training that followed an import, or
         of the job itself. Whether there is one is not said: that is for those with a right to it."""
         job_id = job_id_of(name)
-        trained = (await self._store.placed(IMPORT, [job_id])).get(job_id) if job_id else None
-        return trained.id if trained else job_id or name
+        if job_id is None:
+            return name
+        with within(Scope(DEFAULT_PROJECT)):  # only those who speak so call a training by the name of its import
+            trained = (await self._store.placed(IMPORT, [job_id])).get(job_id)
+        return trained.id if trained else job_id
 
     async def _first(self, name: str) -> Job:
         job_id = job_id_of(name)

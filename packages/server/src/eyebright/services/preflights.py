@@ -48,7 +48,9 @@ class Preflights:
         report = version and report_of(version)
         disk: tuple[DiskForecast, ...] = ()
         memory = time = None
-        executor = (self._orders.place(request, environment) if environment else request.executor) or ""
+        executor = request.executor or ""
+        if environment:
+            executor = found.tried(lambda: self._orders.place(request, environment)) or executor
         if environment and task and model and resolved and executor in self._executors:
             found.idle(resolved)
             plan = Plan(environment, task, model, resolved.config, report)

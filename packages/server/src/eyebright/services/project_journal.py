@@ -4,6 +4,7 @@ import structlog
 
 from eyebright.core.job import Job
 from eyebright.core.records import PROGRESS_TOPIC, Message
+from eyebright.core.scope import DEFAULT_PROJECT
 from eyebright.ports.jobs import JobStore
 from eyebright.services.project_tree import PROJECT, TRAINING
 from eyebright_wire.errors import ErrorCode
@@ -27,7 +28,7 @@ class ProjectJournal:
         self._store = store
 
     async def notify(self, message: Message) -> None:
-        if message.topic == PROGRESS_TOPIC:
+        if message.topic == PROGRESS_TOPIC or message.project != DEFAULT_PROJECT:
             return
         job = (await self._store.get(message.job_id)).job
         if PROJECT in job.labels and TRAINING in job.labels:

@@ -16,6 +16,7 @@ import structlog
 
 from eyebright.core.job import Job
 from eyebright.core.records import PROGRESS_TOPIC, Message
+from eyebright.core.scope import DEFAULT_PROJECT
 from eyebright.errors import Conflict, InvalidRequest
 from eyebright.ports.jobs import JobStore
 from eyebright.services.history import History
@@ -73,7 +74,7 @@ class ProjectTree:
         self._history = history
 
     async def notify(self, message: Message) -> None:
-        if message.topic == PROGRESS_TOPIC:
+        if message.topic == PROGRESS_TOPIC or message.project != DEFAULT_PROJECT:
             return
         try:
             await self.show(message.job_id)

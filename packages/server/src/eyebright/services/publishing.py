@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from eyebright.core.job import Job
 from eyebright.core.records import Message
+from eyebright.core.scope import DEFAULT_PROJECT
 from eyebright.ports.jobs import JobStore
 from eyebright.ports.shelf import Shelf
 from eyebright.services.errands import Errands
@@ -71,12 +72,12 @@ class Publishing:
     async def publish(self, job_id: str) -> str | None:
         """The address of a succeeded training's weights, which lie there on return, however often this is asked.
 
-        A style that was trained again has the newest training's weights. None for a job of no style, or when its model was
-        deleted. Raises Unavailable or StorageFull while they cannot be put there.
+        A style that was trained again has the newest training's weights. None for a job of no style, of another project than
+        those who name styles, or when its model was deleted. Raises Unavailable or StorageFull while they cannot be put there.
         """
         job = (await self._store.get(job_id)).job
         task = StyleTask.of(job.labels)
-        if task is None or job.kind is not JobKind.TRAINING:
+        if task is None or job.kind is not JobKind.TRAINING or job.project != DEFAULT_PROJECT:
             return None
         weights = weights_of(await self._history.artifacts(job_id))
         if weights is None:

@@ -35,6 +35,7 @@ class Registering:
         async with self._staging.staged(run.job.id, files) as removals:
             version = Version(
                 id=f"dsv_{prepared.manifest_sha256[:24]}",
+                project=run.job.project,
                 dataset=run.job.name,
                 number=0,  # the store gives the next one
                 manifest_sha256=prepared.manifest_sha256,

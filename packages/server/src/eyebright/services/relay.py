@@ -1,4 +1,7 @@
-"""Tell the subscribers what has been committed: each one at least once, and in order for each job."""
+"""Tell the subscribers what has been committed: each one at least once, and in order for each job.
+
+Each hears of a job from within its project. Who takes many messages at once hears of those of all projects, and keeps them apart.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -7,6 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from eyebright.core.records import Message
+from eyebright.core.scope import Scope, within
 from eyebright.errors import StorageFull, Unavailable
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import Outbox
@@ -107,7 +111,8 @@ class Relay:
 
 async def _told(name: str, subscriber: Subscriber, message: Message) -> bool:
     try:
-        await subscriber.notify(message)
+        with within(Scope(message.project)):
+            await subscriber.notify(message)
     except (Unavailable, StorageFull) as away:
         log.warning("a subscriber waits; it is told again", subscriber=name, job=message.job_id, problem=away.message)
         return False

@@ -8,6 +8,7 @@ from eyebright.core.exporting import carried_out, export_order
 from eyebright.core.job import Job, Run
 from eyebright.core.records import Checkpoint
 from eyebright.core.rehearsal import rehearsed, webhook_of
+from eyebright.core.scope import Scope, within
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.executor import Environment
 from eyebright.ports.jobs import JobHistory
@@ -55,6 +56,10 @@ class Seal:
 
     async def spec(self, run: Run, slot: Slot | None, token: str) -> tuple[JobSpec, Environment]:
         """The sealed order for the run's attempt and the environment to run it in. Raises NotFound or TrainerUnavailable."""
+        with within(Scope(run.job.project)):
+            return await self._spec(run, slot, token)
+
+    async def _spec(self, run: Run, slot: Slot | None, token: str) -> tuple[JobSpec, Environment]:
         job = rehearsed(run.job) if run.job.kind is JobKind.REHEARSAL else carried_out(run.job)
         environment = await self._environment(job)
         grant = await self._grant(job)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from eyebright.core.access import Caller, Member, Token, User, sha256_of, written
-from eyebright.core.scope import DEFAULT_PROJECT
 from eyebright.errors import Forbidden, InvalidRequest, no_project, no_token
 from eyebright.ports.access import AccessStore
 from eyebright.ports.clock import Clock
+from eyebright.ports.projects import ProjectStore
 from eyebright.services.access import Access
 from eyebright_wire.access import Actor, MemberView, MeView, Role, TokenCreate, TokenSecret, TokenView, UserView
 from eyebright_wire.resources import Page
@@ -26,8 +26,9 @@ class Giver:
 
 
 class Teams:
-    def __init__(self, store: AccessStore, access: Access, clock: Clock) -> None:
+    def __init__(self, store: AccessStore, access: Access, projects: ProjectStore, clock: Clock) -> None:
         self._store = store
+        self._projects = projects
         self._access = access
         self._clock = clock
 
@@ -61,12 +62,12 @@ class Teams:
             return _user_view(await self._store.remove_user(user_id, self._clock.now_ms()))
 
     async def members(self, project: str) -> tuple[MemberView, ...]:
-        self._require_project(project)
+        await self._require_project(project)
         return tuple(_member_view(*found) for found in await self._store.members(project))
 
     async def set_member(self, project: str, user_id: str, role: Role) -> MemberView:
         """Raises NotFound for a user who is not known or was removed."""
-        self._require_project(project)
+        await self._require_project(project)
         async with self._access.changing():
             member = Member(project=project, user_id=user_id, role=role)
             await self._store.set_member(member)
@@ -74,14 +75,14 @@ class Teams:
 
     async def remove_member(self, project: str, user_id: str) -> None:
         """With their tokens for it. Raises NotFound."""
-        self._require_project(project)
+        await self._require_project(project)
         async with self._access.changing():
             await self._store.remove_member(project, user_id, self._clock.now_ms())
 
     async def make_token(self, order: TokenCreate, giver: Giver | None) -> TokenSecret:
         """Raises Forbidden for what the giver may not give, NotFound for a user who is not in the project."""
         for project in order.roles:
-            self._require_project(project)
+            await self._require_project(project)
         if giver is not None:
             _require_given(order, giver)
         sponsor = giver.caller.sponsor if giver else order.user_id
@@ -120,8 +121,8 @@ class Teams:
         assert revoked is not None
         return _token_view(revoked.token, giver and giver.project)
 
-    def _require_project(self, project: str) -> None:
-        if project != DEFAULT_PROJECT:
+    async def _require_project(self, project: str) -> None:
+        if not await self._projects.exists(project):
             raise no_project(project)
 
     async def _require_roles(self, token: Token) -> None:

@@ -10,9 +10,10 @@ import os
 import re
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from eyebright.core.scope import DEFAULT_PROJECT, current, current_project
 from eyebright.errors import Conflict, Locked, NotFound, TooLarge, Way
 from eyebright.ports.clock import Clock
 from eyebright.services.room import Room, heard, mib, pour, to_its_end
@@ -31,6 +32,7 @@ class Announced:
     length: int  # bytes
     filename: str
     metadata: str = ""  # as it was sent
+    project: str = DEFAULT_PROJECT  # nobody else's business
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,7 @@ class Uploads:
         await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         await self._room.require(announced.length)
         upload_id = self._clock.new_id("upl")
-        await to_its_end(self._begin, upload_id, announced)
+        await to_its_end(self._begin, upload_id, replace(announced, project=current_project()))
         return await self._get(upload_id)
 
     async def adopt(self, upload_id: str, file: Path, filename: str) -> None:
@@ -84,6 +86,7 @@ class Uploads:
     async def get(self, upload_id: str) -> Upload:
         """Raises NotFound, also for one whose time is up. Of one in use what has been written by now."""
         if upload_id in self._held:
+            await self._get(upload_id)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._held[upload_id].wait(), LETTING_GO_SECONDS)
         return await self._get(upload_id)
@@ -100,6 +103,7 @@ class Uploads:
         for another offset than the upload stands at, TooLarge for more than was announced, StorageFull, or Unavailable when
         the sender falls silent.
         """
+        await self._get(upload_id)
         with self._alone(upload_id):
             upload = await self._get(upload_id)
             if offset != upload.offset:
@@ -114,6 +118,7 @@ class Uploads:
 
     async def abandon(self, upload_id: str) -> None:
         """Remove it. Raises NotFound, or Locked while it is in use."""
+        await self._get(upload_id)
         with self._alone(upload_id):
             await self._get(upload_id)
             await to_its_end(self._remove, upload_id)
@@ -155,7 +160,7 @@ class Uploads:
 
     def _adopt(self, upload_id: str, file: Path, filename: str) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        announced = Announced(length=file.stat().st_size, filename=filename)
+        announced = Announced(length=file.stat().st_size, filename=filename, project=current_project())
         file.replace(self._bytes(upload_id))
         self._touch(upload_id)
         disk.replace_durably(self._announcement(upload_id), json.dumps(asdict(announced)).encode())
@@ -168,6 +173,8 @@ class Uploads:
             disk.sync(self._bytes(upload_id))
         except FileNotFoundError:
             raise _unknown(upload_id) from None
+        if not current().covers(announced.project):
+            raise _unknown(upload_id)
         expires_at_ms = self._expiry(found)
         if expires_at_ms <= self._clock.now_ms():
             raise _unknown(upload_id)

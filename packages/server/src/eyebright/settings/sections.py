@@ -134,6 +134,10 @@ class LocalSettings(Section):
     devices_per_slot: int = Field(default=1, ge=1, description="GPUs for each job; what is left over stays unused")
     log_limit_bytes: int = Field(default=256 * _MIB, gt=0, description="Kept of an attempt's output")
     niceness: int = Field(default=5, ge=0, le=19, description="Trainers yield the processor to the server")
+    many_projects: bool = Field(
+        default=False,
+        description="Trainers of other projects than `default` may run here, too: all of them could read all data",
+    )
 
 
 class ServiceSettings(Section):

@@ -80,6 +80,7 @@ class Settings(BaseSettings):
 
     url: Server | None = Field(default=None, description="For clients: the server to call")
     token: str | None = Field(default=None, repr=False, description="For clients: the operator's token of that server")
+    project: str | None = Field(default=None, description="For clients: which project is meant; default: `default`")
     token_file: PresentFile | None = Field(
         default=None,
         description="For servers: the file with the operator's token, the same for all that share a database; default: made at "

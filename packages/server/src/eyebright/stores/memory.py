@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Mutabl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from eyebright.core.curves import Curves
 from eyebright.core.job import Attempt, Job, Run
 from eyebright.core.kept_upload import KeptUpload
 from eyebright.core.lifecycle import TRANSITIONS
 from eyebright.core.parked import HEAD_BYTES, Parked
+from eyebright.core.project import Project
 from eyebright.core.records import (
     Artifact,
     Change,
@@ -33,9 +34,11 @@ from eyebright.core.records import (
     transition_to,
     with_exports,
 )
+from eyebright.core.scope import DEFAULT_PROJECT, current, current_project
 from eyebright.errors import (
     Conflict,
     GuardViolated,
+    NoScope,
     model_deleted,
     model_in_use,
     no_dataset,
@@ -62,6 +65,9 @@ Table = MutableMapping[Any, Any]
 class State:
     """The tables, by their primary keys."""
 
+    projects: MutableMapping[str, Project] = field(
+        default_factory=lambda: {DEFAULT_PROJECT: Project(id=DEFAULT_PROJECT, created_at_ms=0)}
+    )
     jobs: MutableMapping[str, Job] = field(default_factory=dict[str, Job])
     attempts: MutableMapping[tuple[str, int], Attempt] = field(default_factory=dict[tuple[str, int], Attempt])
     transitions: MutableMapping[tuple[str, int], Transition] = field(default_factory=dict[tuple[str, int], Transition])
@@ -74,12 +80,12 @@ class State:
     )
     artifacts: MutableMapping[tuple[str, str], Artifact] = field(default_factory=dict[tuple[str, str], Artifact])
     models: MutableMapping[str, Model] = field(default_factory=dict[str, Model])
-    aliases: MutableMapping[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    aliases: MutableMapping[tuple[str, str, str], int] = field(default_factory=dict[tuple[str, str, str], int])
     curves: MutableMapping[str, Curves] = field(default_factory=dict[str, Curves])
     outbox: MutableMapping[tuple[str, int], Message] = field(default_factory=dict[tuple[str, int], Message])
     deliveries: MutableMapping[str, int] = field(default_factory=dict[str, int])
-    inbox: MutableMapping[tuple[str, str], Receipt] = field(default_factory=dict[tuple[str, str], Receipt])
-    versions: MutableMapping[tuple[str, str], Version] = field(default_factory=dict[tuple[str, str], Version])
+    inbox: MutableMapping[tuple[str, str, str], Receipt] = field(default_factory=dict[tuple[str, str, str], Receipt])
+    versions: MutableMapping[tuple[str, str, str], Version] = field(default_factory=dict[tuple[str, str, str], Version])
     markers: MutableMapping[str, int] = field(default_factory=dict[str, int])
     parked: MutableMapping[str, Parked] = field(default_factory=dict[str, Parked])
     kept_uploads: MutableMapping[str, KeptUpload] = field(default_factory=dict[str, KeptUpload])
@@ -103,6 +109,7 @@ class MemoryDatabase:
     def __init__(self) -> None:
         self.state = State()
         lock = asyncio.Lock()
+        self.projects = MemoryProjects(self.state)
         self.jobs = MemoryJobs(self.state, lock)
         self.history = MemoryHistory(self.state)
         self.curves = MemoryCurves(self.state)
@@ -116,7 +123,7 @@ class MemoryDatabase:
         self.parked = MemoryParked(self.state)
         self.kept_uploads = MemoryKeptUploads(self.state)
         self.stored = MemoryStored()
-        self.webhooks = MemoryWebhooks()
+        self.webhooks = MemoryWebhooks(self.state.projects)
         self.access = MemoryAccess()
         self.audit = MemoryAudit()
 
@@ -127,6 +134,22 @@ class MemoryDatabase:
 
     async def close(self) -> None:
         """Nothing to give back; what was stored goes with the object."""
+
+
+class MemoryProjects:
+    """ProjectStore."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def add(self, project: Project) -> bool:
+        return self._state.projects.setdefault(project.id, project) is project
+
+    async def exists(self, project_id: str) -> bool:
+        return project_id in self._state.projects
+
+    async def list(self) -> Sequence[Project]:
+        return [project for _, project in sorted(self._state.projects.items())]
 
 
 class MemoryJobs:
@@ -150,36 +173,39 @@ class MemoryJobs:
         return run
 
     async def find(self, query: JobQuery) -> list[Job]:
-        newest_first = sorted(self._state.jobs.values(), key=lambda job: job.id, reverse=True)
+        newest_first = sorted(_mine(self._state.jobs), key=lambda job: job.id, reverse=True)
         return list(islice((job for job in newest_first if _matches(job, query)), query.limit))
 
     async def placed(self, source: str, keys: Collection[str]) -> dict[str, Job]:
-        found = {key: self._state.inbox.get((source, key)) for key in keys}
+        project = current_project()
+        found = {key: self._state.inbox.get((project, source, key)) for key in keys}
         return {key: self._state.jobs[receipt.job_id] for key, receipt in found.items() if receipt}
 
     async def due(self, executor: str, now_ms: int, limit: int) -> list[Job]:
         return _due(self._state, executor, now_ms, limit)
 
     async def queue_positions(self, executor: str, limit: int) -> dict[str, int]:
-        return {job.id: place for place, job in enumerate(islice(_queue(self._state, executor), limit), 1)}
+        scope, waiting = current(), enumerate(islice(_queue(self._state, executor), limit), 1)
+        return {job.id: place for place, job in waiting if scope.covers(job.project)}
 
     async def queue_position(self, job_id: str) -> int | None:
+        current()
         job = self._state.jobs.get(job_id)
         return (await self.queue_positions(job.executor, len(self._state.jobs))).get(job_id) if job else None
 
     async def queued(self) -> int:
-        return sum(job.state is JobState.QUEUED and not job.held for job in self._state.jobs.values())
+        return sum(job.state is JobState.QUEUED and not job.held for job in _mine(self._state.jobs))
 
     async def unfinished(self) -> list[Run]:
         return [
             Run(self._state.jobs[attempt.job_id], attempt)
-            for _, attempt in sorted(self._state.attempts.items())
+            for _, attempt in sorted(_of_mine(self._state, self._state.attempts))
             if attempt.live or attempt.gone_at_ms is None
         ]
 
     async def credit(self, gap_ms: int, place: str | None) -> int:
         async with self._lock:
-            attempts = self._state.attempts.items()
+            attempts = _of_mine(self._state, self._state.attempts)
             live = {key: attempt for key, attempt in attempts if attempt.live and attempt.place == place}
             for key, attempt in live.items():
                 self._state.attempts[key] = replace(
@@ -193,7 +219,7 @@ class MemoryJobs:
         async with self._lock:
             unplaced = [
                 attempt
-                for attempt in self._state.attempts.values()
+                for _, attempt in _of_mine(self._state, self._state.attempts)
                 if attempt.gone_at_ms is None and attempt.place is None and attempt.executor in executors
             ]
             for attempt in unplaced:
@@ -219,16 +245,17 @@ class MemoryTransaction:
         return list((await self.lock(keys)).values())
 
     async def receipt(self, source: str, key: str) -> Receipt | None:
-        return self._draft.inbox.get((source, key))
+        return self._draft.inbox.get((current_project(), source, key))
 
     async def insert(self, job: Job, receipt: Receipt | None = None) -> None:
+        _require_mine(self._draft, job.project)
         if (job.version, job.attempt, job.state) != (1, 0, JobState.QUEUED) or job.id in self._draft.jobs:
             raise GuardViolated(f"job {job.id} is not new: a job begins queued, with version 1 and no attempt")
         self._draft.jobs[job.id] = job
         self._draft.transitions[job.id, 1] = transition_to(job, job.created_at_ms)
         self._draft.outbox[job.id, 1] = message_about(job, None, job.created_at_ms)
         if receipt is not None:
-            _add(self._draft.inbox, (receipt.source, receipt.key), receipt)
+            _add(self._draft.inbox, (job.project, receipt.source, receipt.key), receipt)
         self._locked.add(job.id)
 
     async def save(self, changes: Sequence[Change]) -> None:
@@ -241,6 +268,8 @@ class MemoryTransaction:
             _write_products(self._draft, change)
 
     async def events(self, job_id: str, attempt: int, first: int, last: int) -> list[StoredEvent]:
+        if not _is_mine(self._draft, job_id):
+            return []
         numbers = range(first, min(last, self._last_seq(job_id, attempt)) + 1)
         return [
             self._draft.events[job_id, attempt, seq] for seq in numbers if (job_id, attempt, seq) in self._draft.events
@@ -261,33 +290,35 @@ class MemoryHistory:
         self._state = state
 
     async def transitions(self, job_id: str) -> list[Transition]:
-        return _of(self._state.transitions, job_id)
+        return _of(self._state, self._state.transitions, job_id)
 
     async def events(
         self, job_id: str, after: int, limit: int, kinds: frozenset[str] = frozenset()
     ) -> list[StoredEvent]:
-        job = self._state.jobs.get(job_id)
+        job = _if_mine(self._state.jobs.get(job_id))
         newest = job.events if job else 0
         positions = ((job_id, position) for position in range(max(0, after) + 1, newest + 1))
         following = (self._state.positions[key] for key in positions if key in self._state.positions)
         return list(islice((event for event in following if not kinds or event.kind in kinds), limit))
 
     async def told(self, job_ids: Collection[str], kinds: frozenset[str], most: int) -> dict[str, list[StoredEvent]]:
+        current()
         found = {job_id: await self.events(job_id, 0, most, kinds) for job_id in job_ids}
         return {job_id: events for job_id, events in found.items() if events}
 
     async def checkpoints(self, job_id: str) -> list[Checkpoint]:
-        found: list[Checkpoint] = _of(self._state.checkpoints, job_id)
+        found: list[Checkpoint] = _of(self._state, self._state.checkpoints, job_id)
         return sorted(found, key=lambda each: (each.attempt, each.step, each.at_ms), reverse=True)
 
     async def artifacts(self, job_id: str) -> list[Artifact]:
-        return _of(self._state.artifacts, job_id)
+        return _of(self._state, self._state.artifacts, job_id)
 
     async def made(self, job_ids: Collection[str]) -> dict[str, list[Artifact]]:
+        current()
         return {job_id: found for job_id in job_ids if (found := await self.artifacts(job_id))}
 
     async def attempts(self, job_id: str) -> list[Attempt]:
-        return _of(self._state.attempts, job_id)
+        return _of(self._state, self._state.attempts, job_id)
 
 
 class MemoryCurves:
@@ -297,17 +328,18 @@ class MemoryCurves:
         self._state = state
 
     async def get(self, job_id: str) -> Curves:
-        return self._state.curves.get(job_id, Curves())
+        return self._state.curves.get(job_id, Curves()) if _is_mine(self._state, job_id) else Curves()
 
     async def keep(self, job_id: str, kept: Curves, before: int) -> bool:
-        if (known := self._state.curves.get(job_id)) and known.position != before:
+        known = self._state.curves.get(job_id)
+        if not _is_mine(self._state, job_id) or (known and known.position != before):
             return False
         self._state.curves[job_id] = kept
         return True
 
     async def behind(self, limit: int) -> Sequence[str]:
         kept = {job_id: curves.position for job_id, curves in self._state.curves.items()}
-        long = (job for job in self._state.jobs.values() if job.events // STRIDE * STRIDE > kept.get(job.id, 0))
+        long = (job for job in _mine(self._state.jobs) if job.events // STRIDE * STRIDE > kept.get(job.id, 0))
         return [job.id for job in islice(long, limit)]
 
 
@@ -321,7 +353,7 @@ class MemoryOutbox:
         told = told or {}
         ranked: list[tuple[int, str, Message]] = []
         seen: dict[str, int] = {}
-        for (job_id, version), message in sorted(self._state.outbox.items()):
+        for (job_id, version), message in sorted(_of_mine(self._state, self._state.outbox)):
             if version <= told.get(job_id, 0):
                 continue
             seen[job_id] = seen.get(job_id, 0) + 1
@@ -330,7 +362,9 @@ class MemoryOutbox:
 
     async def delivered(self, messages: Sequence[Message]) -> None:
         """A message whose predecessors were not delivered stays: it is delivered once more, after them."""
-        for message in sorted(messages, key=lambda each: each.version):
+        current()
+        ours = [message for message in messages if _is_mine(self._state, message.job_id)]
+        for message in sorted(ours, key=lambda each: each.version):
             if message.version == self._state.deliveries.get(message.job_id, 0) + 1:
                 del self._state.outbox[message.job_id, message.version]
                 self._state.deliveries[message.job_id] = message.version
@@ -364,27 +398,34 @@ class MemoryParked:
         self._state = state
 
     async def keep(self, parked: Parked) -> None:
+        _require_mine(self._state, parked.project)
+        if parked.id in self._state.parked and self._state.parked[parked.id].project != parked.project:
+            raise GuardViolated(f"parked message {parked.id} is another project's")
         self._state.parked[parked.id] = parked
         for each in self._newest_first()[MOST:]:
             del self._state.parked[each.id]
 
     async def get(self, parked_id: str) -> Parked:
-        if parked_id not in self._state.parked:
+        found = self._found(parked_id)
+        if found is None:
             raise no_parked(parked_id)
-        return self._state.parked[parked_id]
+        return found
 
     async def list(self, after: str | None = None, limit: int = 50) -> list[Parked]:
         found = self._newest_first()
         if after is not None:
-            last = self._state.parked.get(after)
+            last = self._found(after)
             found = [each for each in found if last is not None and _place(each) < _place(last)]
         return [replace(each, body=each.body[:HEAD_BYTES]) for each in found[:limit]]
 
     async def remove(self, parked_id: str) -> bool:
-        return self._state.parked.pop(parked_id, None) is not None
+        return self._found(parked_id) is not None and self._state.parked.pop(parked_id, None) is not None
+
+    def _found(self, parked_id: str) -> Parked | None:
+        return _if_mine(self._state.parked.get(parked_id))
 
     def _newest_first(self) -> Sequence[Parked]:
-        return sorted(self._state.parked.values(), key=_place, reverse=True)
+        return sorted(_mine(self._state.parked), key=_place, reverse=True)
 
 
 class MemoryKeptUploads:
@@ -394,12 +435,14 @@ class MemoryKeptUploads:
         self._state = state
 
     async def add(self, upload: KeptUpload) -> None:
+        _require_mine(self._state, upload.project)
         _add(self._state.kept_uploads, upload.id, upload)
 
     async def find(self, upload_id: str) -> KeptUpload | None:
-        return self._state.kept_uploads.get(upload_id)
+        return _if_mine(self._state.kept_uploads.get(upload_id))
 
     async def ids(self) -> Set[str]:
+        current()
         return frozenset(self._state.kept_uploads)
 
 
@@ -417,16 +460,17 @@ class MemoryDatasets:
         return _add_version(self._state, version)
 
     async def version(self, version_id: str) -> Version:
-        found = [version for version in self._state.versions.values() if version.id == version_id]
+        found = [version for version in self._here() if version.id == version_id]
         if not found:
             raise no_version(version_id)
         return min(found, key=lambda version: (version.created_at_ms, version.dataset))
 
     async def versions(self, version_ids: Collection[str]) -> dict[str, Version]:
-        known = {version.id for version in self._state.versions.values()}
+        known = {version.id for version in self._here()}
         return {each: await self.version(each) for each in known.intersection(version_ids)}
 
     async def manifests(self) -> Sequence[tuple[str, str | None]]:
+        current()
         return [(each.manifest_sha256, changes_of(each)) for _, each in sorted(self._state.versions.items())]
 
     async def get(self, name: str) -> Dataset:
@@ -436,12 +480,17 @@ class MemoryDatasets:
         return Dataset(name=name, created_at_ms=versions[-1].created_at_ms, versions=versions)
 
     async def list(self, after: str | None = None, limit: int = 50) -> list[Dataset]:
-        names = sorted({dataset for dataset, _ in self._state.versions if after is None or dataset > after})
+        known = {version.dataset for version in self._here()}
+        names = sorted(name for name in known if after is None or name > after)
         return [await self.get(name) for name in names[:limit]]
 
     def _of(self, name: str) -> tuple[Version, ...]:
-        versions = (version for version in self._state.versions.values() if version.dataset == name)
+        versions = (version for version in self._here() if version.dataset == name)
         return tuple(sorted(versions, key=lambda version: version.number, reverse=True))
+
+    def _here(self) -> Collection[Version]:
+        project = current_project()
+        return [version for version in self._state.versions.values() if version.project == project]
 
 
 class MemoryModels:
@@ -451,14 +500,16 @@ class MemoryModels:
         self._state = state
 
     async def get(self, model_id: str) -> Model:
-        model = self._state.models.get(model_id)
+        model = _if_mine(self._state.models.get(model_id))
         if model is None:
             raise no_model(model_id)
         return self._with_aliases(model)
 
     async def find(self, name: str, which: str | int) -> Model | None:
-        number = which if isinstance(which, int) else self._state.aliases.get((name, which))
-        found = (model for model in self._state.models.values() if (model.name, model.number) == (name, number))
+        project = current_project()
+        number = which if isinstance(which, int) else self._state.aliases.get((project, name, which))
+        wanted = (project, name, number)
+        found = (each for each in self._state.models.values() if (each.project, each.name, each.number) == wanted)
         return next(map(self._with_aliases, found), None)
 
     async def list(self, after: str | None = None, limit: int = 50, name: str | None = None) -> list[Model]:
@@ -467,18 +518,19 @@ class MemoryModels:
         return [self._with_aliases(model) for model in islice(wanted, limit)]
 
     async def names(self) -> Sequence[str]:
-        return sorted({model.name for model in self._there()})
+        project = current_project()
+        return sorted({model.name for model in self._there() if model.project == project})
 
     async def point(self, model_id: str, alias: str) -> None:
         model = await self.get(model_id)
         if model.deleted_at_ms is not None:
             raise model_deleted(model.id, model.title, model.deleted_at_ms)
-        self._state.aliases[model.name, alias] = model.number
+        self._state.aliases[model.project, model.name, alias] = model.number
 
     async def unpoint(self, model_id: str, alias: str) -> bool:
         model = await self.get(model_id)
         if alias in model.aliases:
-            del self._state.aliases[model.name, alias]
+            del self._state.aliases[model.project, model.name, alias]
         return alias in model.aliases
 
     async def delete(self, model_id: str, now_ms: int) -> None:
@@ -491,24 +543,61 @@ class MemoryModels:
         _forget(self._state.checkpoints, model)
 
     async def condemned(self) -> Sequence[Model]:
-        waiting = (model for model in self._state.models.values() if model.deleted_at_ms and not model.cleared_at_ms)
+        waiting = (model for model in _mine(self._state.models) if model.deleted_at_ms and not model.cleared_at_ms)
         ended = (model for model in waiting if self._state.attempts[model.job_id, model.attempt].gone_at_ms is not None)
         awaited = {job.parent for job in self._state.jobs.values() if not job.state.final}
         return sorted((model for model in ended if model.id not in awaited), key=lambda model: model.id)
 
     async def cleared(self, model_id: str, now_ms: int) -> None:
-        self._state.models[model_id] = replace(self._state.models[model_id], cleared_at_ms=now_ms)
+        if model := _if_mine(self._state.models.get(model_id)):
+            self._state.models[model_id] = replace(model, cleared_at_ms=now_ms)
 
     def _there(self) -> Iterator[Model]:
-        return (model for model in self._state.models.values() if model.deleted_at_ms is None)
+        return (model for model in _mine(self._state.models) if model.deleted_at_ms is None)
 
     def _with_aliases(self, model: Model) -> Model:
         pointing = (
             alias
-            for (name, alias), number in self._state.aliases.items()
-            if (name, number) == (model.name, model.number)
+            for (project, name, alias), number in self._state.aliases.items()
+            if (project, name, number) == (model.project, model.name, model.number)
         )
         return replace(model, aliases=tuple(sorted(pointing)))
+
+
+class _Owned(Protocol):
+    @property
+    def project(self) -> str: ...
+
+
+OwnedRow = TypeVar("OwnedRow", bound=_Owned)
+Row = TypeVar("Row")
+
+
+def _mine(table: Mapping[Any, OwnedRow]) -> list[OwnedRow]:
+    scope = current()
+    return [row for row in table.values() if scope.covers(row.project)]
+
+
+def _if_mine(row: OwnedRow | None) -> OwnedRow | None:
+    scope = current()
+    return row if row is not None and scope.covers(row.project) else None
+
+
+def _is_mine(state: State, job_id: str) -> bool:
+    return _if_mine(state.jobs.get(job_id)) is not None
+
+
+def _of_mine(state: State, table: Mapping[tuple[str, int], Row]) -> list[tuple[tuple[str, int], Row]]:
+    """Rows that belong to jobs, with their keys."""
+    scope = current()
+    return [(key, row) for key, row in table.items() if scope.covers(state.jobs[key[0]].project)]
+
+
+def _require_mine(state: State, project: str) -> None:
+    if not current().covers(project):
+        raise NoScope(f"something of project {project} was to be written from within {current().project}")
+    if project not in state.projects:
+        raise GuardViolated(f"there is no project {project}")
 
 
 def _queue(state: State, executor: str) -> list[Job]:
@@ -519,17 +608,21 @@ def _queue(state: State, executor: str) -> list[Job]:
 
 def _due(state: State, executor: str, now_ms: int, limit: int) -> list[Job]:
     haunted = {attempt.job_id for attempt in state.attempts.values() if attempt.gone_at_ms is None}
+    scope = current()
     ready = (
         job
         for job in _queue(state, executor)
-        if job.not_before_ms <= now_ms and not job.cancel_requested and job.id not in haunted
+        if scope.covers(job.project)
+        and job.not_before_ms <= now_ms
+        and not job.cancel_requested
+        and job.id not in haunted
     )
     return list(islice(ready, limit))
 
 
 def _run(state: State, key: AttemptKey) -> Run | None:
     job_id, number = key
-    job = state.jobs.get(job_id)
+    job = _if_mine(state.jobs.get(job_id))
     if job is None:
         return None
     return Run(job, state.attempts.get((job_id, job.attempt if number is None else number)))
@@ -548,30 +641,38 @@ def _matches(job: Job, query: JobQuery) -> bool:
     )
 
 
-def _of(table: Table, job_id: str) -> list[Any]:
+def _of(state: State, table: Table, job_id: str) -> list[Any]:
     """The rows of one job, by their keys."""
+    if not _is_mine(state, job_id):
+        return []
     return [row for key, row in sorted(table.items(), key=lambda item: item[0]) if key[0] == job_id]
 
 
 def _add_version(state: State, version: Version) -> Version:
-    present = state.versions.get((version.dataset, version.id))
+    _require_mine(state, version.project)
+    present = state.versions.get((version.project, version.dataset, version.id))
     if present is not None:
         return present
-    number = 1 + sum(dataset == version.dataset for dataset, _ in state.versions)
+    mine = (version.project, version.dataset)
+    number = 1 + sum((project, dataset) == mine for project, dataset, _ in state.versions)
     numbered = replace(version, number=number)
-    state.versions[version.dataset, version.id] = numbered
+    state.versions[version.project, version.dataset, version.id] = numbered
     return numbered
 
 
 def _add_model(draft: State, model: Model) -> None:
+    _require_mine(draft, model.project)
     if any(known.job_id == model.job_id for known in draft.models.values()):
         raise GuardViolated(f"job {model.job_id} already has a model")
-    number = 1 + max((known.number for known in draft.models.values() if known.name == model.name), default=0)
+    same = (known for known in draft.models.values() if (known.project, known.name) == (model.project, model.name))
+    number = 1 + max((known.number for known in same), default=0)
     _add(draft.models, model.id, replace(model, number=number))
 
 
 def _add_exports(draft: State, exported: Exported) -> None:
-    model = draft.models[exported.model_id]
+    model = _if_mine(draft.models.get(exported.model_id))
+    if model is None:
+        raise no_model(exported.model_id)
     if model.deleted_at_ms is not None:
         raise model_deleted(model.id, model.title, model.deleted_at_ms)
     draft.models[model.id] = with_exports(model, exported)

@@ -1,5 +1,7 @@
 """The native API as a door: one module per resource below `/api/v1`, and what a server needs beside them."""
 
+import re
+
 from eyebright.doors.http import (
     audit,
     datasets,
@@ -11,6 +13,7 @@ from eyebright.doors.http import (
     models,
     outcome,
     pictures,
+    projects,
     queue,
     recipes,
     resumable,
@@ -19,6 +22,7 @@ from eyebright.doors.http import (
     teams,
     webhooks,
 )
+from eyebright.doors.http.paths import API
 
 _RESOURCES = (
     ingest,
@@ -36,6 +40,7 @@ _RESOURCES = (
     storage,
     teams,
     audit,
+    projects,
     health,
     documents,
 )  # the busiest are matched first
@@ -44,4 +49,5 @@ _RESOURCES = (
 class HttpDoor:
     routes = tuple(route for resource in _RESOURCES for route in resource.router.routes)
     public = frozenset({*health.PUBLIC, *documents.PUBLIC})
+    project_paths = (re.compile(rf"{API}/(?!training(/|$)).*"),)  # which is another door's
     job_paths = (*ingest.JOB_PATHS, *grants.JOB_PATHS)

@@ -15,6 +15,7 @@ from eyebright.core.callers import CallersModel, LogLine, row_id
 from eyebright.core.curves import MOST
 from eyebright.core.job import Job
 from eyebright.core.records import Message
+from eyebright.core.scope import DEFAULT_PROJECT
 from eyebright.errors import Conflict, NotFound, NotHandedOver, StorageFull, Unavailable
 from eyebright.ports.callers import CallersDatabase
 from eyebright.ports.clock import Clock
@@ -69,6 +70,8 @@ class Ledger:
         self._read: dict[str, int] = {}  # of jobs under way, the position of the last event that was told
 
     async def notify(self, message: Message) -> None:
+        if message.project != DEFAULT_PROJECT:
+            return
         job = (await self._store.get(message.job_id)).job
         if PROJECT in job.labels and job.kind in TOLD:
             await self.catch_up_soon(job.id)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eyebright.core.resolve import nearest
+from eyebright.core.scope import current_project
 from eyebright.core.webhook import ROTATION_MS, Endpoint
 from eyebright.errors import Conflict, InvalidRequest
 from eyebright.ports.clock import Clock
@@ -56,6 +57,7 @@ class Endpoints:
         self._sender.check(order.url)
         endpoint = Endpoint(
             id=self._clock.new_id("whe"),
+            project=current_project(),
             secret=new_secret(self._clock),
             created_at_ms=self._clock.now_ms(),
             **dict(order),
@@ -113,6 +115,7 @@ class Endpoints:
     def _declared(self, each: Declared) -> Endpoint:
         return Endpoint(
             id=f"whe_{each.name}",
+            project=current_project(),
             url=each.url,
             secret=each.secret or "",
             events=each.events,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from eyebright.core.records import PROGRESS_TOPIC, Message
+from eyebright.core.scope import Scope, within
 from eyebright.core.webhook import Delivery, Endpoint, Happening, as_told, event_of
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobStore
@@ -83,19 +84,33 @@ class Telling:
         made: list[Delivery] = []
         failed: dict[Lane, Exception] = {}
         for message in messages:
-            for happening, ordinal, endpoint in await self._happenings(message, endpoints, may_go):
-                lane = (endpoint.id, message.job_id)
-                if lane in failed:
-                    continue
-                try:
-                    made += await self._worded(happening, ordinal, endpoint)
-                except Exception as error:
-                    failed[lane] = error
+            theirs = [endpoint for endpoint in endpoints if endpoint.project == message.project]
+            with within(Scope(message.project)):
+                made += await self._made(message, theirs, may_go, failed)
         if made:
             await self._store.add(made)
             self._wake.set()
         for error in failed.values():
             raise error
+
+    async def _made(
+        self,
+        message: Message,
+        endpoints: Sequence[Endpoint],
+        may_go: Callable[[Message, Endpoint], bool],
+        failed: dict[Lane, Exception],
+    ) -> list[Delivery]:
+        """Of one message, to the endpoints of its project. What could not be worded is `failed` afterwards."""
+        made: list[Delivery] = []
+        for happening, ordinal, endpoint in await self._happenings(message, endpoints, may_go):
+            lane = (endpoint.id, message.job_id)
+            if lane in failed:
+                continue
+            try:
+                made += await self._worded(happening, ordinal, endpoint)
+            except Exception as error:
+                failed[lane] = error
+        return made
 
     def _goes_out(self, message: Message, endpoint: Endpoint) -> bool:
         """A change of state always; progress if its hour has come, else it is held."""

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, MetaData, Table, insert, select, text, tuple_
+from sqlalchemy import Boolean, Connection, MetaData, Table, delete, insert, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.errors import Conflict, InvalidRequest
@@ -65,6 +65,8 @@ class SqlCopies:
         if strange := sorted(set(tables) - {table.name for table in known}):
             raise InvalidRequest(f"the backup has tables that its schema does not have: {', '.join(strange)}")
         guards = await _put_aside(connection, self._engine)
+        for table in reversed(known):  # a new database has what its migrations put there
+            await connection.execute(delete(table))
         counts = {table.name: await _insert(connection, table, tables.get(table.name, ())) for table in known}
         for guard in guards:
             await connection.exec_driver_sql(guard)

@@ -10,7 +10,8 @@ from eyebright.core.curves import Curve, Curves, Point
 from eyebright.stores.sql.batch import insert_into
 from eyebright.stores.sql.engine import Engine
 from eyebright.stores.sql.rows import dump
-from eyebright.stores.sql.tables import MILESTONE, curves, events
+from eyebright.stores.sql.scoped import mine, of_my_jobs
+from eyebright.stores.sql.tables import MILESTONE, curves, events, jobs
 
 
 class SqlCurves:
@@ -20,8 +21,9 @@ class SqlCurves:
         self._engine = engine
 
     async def get(self, job_id: str) -> Curves:
+        asked = select(curves).where(curves.c.job_id == job_id, *of_my_jobs(curves.c.job_id))
         async with self._engine.reading() as connection:
-            row = (await connection.execute(select(curves).where(curves.c.job_id == job_id))).one_or_none()
+            row = (await connection.execute(asked)).one_or_none()
         return Curves(row.position, row.attempt, _decoded(row.data)) if row else Curves()
 
     async def keep(self, job_id: str, kept: Curves, before: int) -> bool:
@@ -30,13 +32,17 @@ class SqlCurves:
         keeping = keeping.on_conflict_do_update(
             index_elements=["job_id"], set_=values, where=curves.c.position == before
         )
+        ours = select(jobs.c.id).where(jobs.c.id == job_id, *mine(jobs.c.project))
         async with self._engine.writing() as connection:
+            if await connection.scalar(ours) is None:
+                return False
             return await connection.scalar(keeping.returning(curves.c.job_id)) is not None
 
     async def behind(self, limit: int) -> Sequence[str]:
         known = events.outerjoin(curves, curves.c.job_id == events.c.job_id)
         beyond = events.c.position > func.coalesce(curves.c.position, 0)
-        behind = select(events.c.job_id).distinct().select_from(known).where(MILESTONE, beyond).limit(limit)
+        asked = (MILESTONE, beyond, *of_my_jobs(events.c.job_id))
+        behind = select(events.c.job_id).distinct().select_from(known).where(*asked).limit(limit)
         async with self._engine.reading() as connection:
             return list((await connection.scalars(behind)).all())
 

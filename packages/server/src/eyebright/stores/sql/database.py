@@ -19,6 +19,7 @@ from eyebright.stores.sql.notify import SqlBus
 from eyebright.stores.sql.outbox import SqlOutbox
 from eyebright.stores.sql.ownership import owned
 from eyebright.stores.sql.parked import SqlParked
+from eyebright.stores.sql.projects import SqlProjects
 from eyebright.stores.sql.registry import SqlDatasets, SqlModels
 from eyebright.stores.sql.replicas import SqlReplicas
 from eyebright.stores.sql.stored import SqlStored
@@ -30,6 +31,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.projects = SqlProjects(engine)
         self.jobs = SqlJobs(engine)
         self.history = SqlHistory(engine)
         self.curves = SqlCurves(engine)

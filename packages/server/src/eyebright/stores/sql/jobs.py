@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.job import Job, Run
+from eyebright.core.scope import current, current_project
 from eyebright.errors import no_job
 from eyebright.ports.jobs import JobQuery
 from eyebright.stores.sql import rows
@@ -27,6 +28,7 @@ from eyebright.stores.sql.among import among, values
 from eyebright.stores.sql.engine import Engine
 from eyebright.stores.sql.orders import Orders
 from eyebright.stores.sql.queue import BEST_FIRST, QUEUED, due
+from eyebright.stores.sql.scoped import mine, of_my_jobs
 from eyebright.stores.sql.tables import attempts, inbox, jobs, labels, orders
 from eyebright.stores.sql.transaction import SqlTransaction, Statements
 from eyebright_wire.jobs import LIVE_STATES, OWN_TRAINERS, JobKind, JobState
@@ -64,7 +66,7 @@ class SqlJobs:
 
     async def get(self, job_id: str) -> Run:
         async with self._engine.reading() as connection:
-            runs = await self._runs(connection, _current().where(jobs.c.id == job_id))
+            runs = await self._runs(connection, _current().where(jobs.c.id == job_id, *mine(jobs.c.project)))
         if not runs:
             raise no_job(job_id)
         return runs[0]
@@ -76,7 +78,8 @@ class SqlJobs:
     async def placed(self, source: str, keys: Collection[str]) -> dict[str, Job]:
         dialect = self._engine.dialect
         joined = jobs.join(inbox, inbox.c.job_id == jobs.c.id)
-        asked = (inbox.c.source == source, among(inbox.c.key, "keys", dialect))
+        here = inbox.c.project == current_project()
+        asked = (here, inbox.c.source == source, among(inbox.c.key, "keys", dialect))
         statement = select(jobs, inbox.c.key).select_from(joined).where(*asked)
         width = len(rows.JOB)
         async with self._engine.reading() as connection:
@@ -85,40 +88,50 @@ class SqlJobs:
         return {row[width]: known[row[0]] for row in found}
 
     async def due(self, executor: str, now_ms: int, limit: int) -> list[Job]:
-        return await self._jobs(select(jobs).where(*due(executor, now_ms)).order_by(*BEST_FIRST).limit(limit))
+        waiting = (*due(executor, now_ms), *mine(jobs.c.project))
+        return await self._jobs(select(jobs).where(*waiting).order_by(*BEST_FIRST).limit(limit))
 
     async def queue_positions(self, executor: str, limit: int) -> dict[str, int]:
-        waiting = select(jobs.c.id).where(QUEUED, jobs.c.executor == executor).order_by(*BEST_FIRST).limit(limit)
+        scope = current()
+        waiting = select(jobs.c.id, jobs.c.project).where(QUEUED, jobs.c.executor == executor)
         async with self._engine.reading() as connection:
-            return {job_id: place for place, job_id in enumerate(await connection.scalars(waiting), 1)}
+            found = await connection.execute(waiting.order_by(*BEST_FIRST).limit(limit))
+            return {row.id: place for place, row in enumerate(found, 1) if scope.covers(row.project)}
 
     async def queue_position(self, job_id: str) -> int | None:
         async with self._engine.reading() as connection:
-            return await connection.scalar(_POSITION, {"job_id": job_id}) or None
+            return await connection.scalar(_POSITION.where(*mine(_MINE.c.project)), {"job_id": job_id}) or None
 
     async def queued(self) -> int:
         async with self._engine.reading() as connection:
-            return await connection.scalar(select(func.count()).select_from(jobs).where(QUEUED)) or 0
+            return (
+                await connection.scalar(select(func.count()).select_from(jobs).where(QUEUED, *mine(jobs.c.project)))
+                or 0
+            )
 
     async def unfinished(self) -> list[Run]:
         joined = jobs.join(attempts, attempts.c.job_id == jobs.c.id)
-        statement = select(jobs, attempts).select_from(joined).where(attempts.c.gone_at_ms.is_(None))
+        statement = (
+            select(jobs, attempts).select_from(joined).where(attempts.c.gone_at_ms.is_(None), *mine(jobs.c.project))
+        )
         async with self._engine.reading() as connection:
             return await self._runs(connection, statement.order_by(attempts.c.job_id, attempts.c.number))
 
     async def credit(self, gap_ms: int, place: str | None) -> int:
+        live = (attempts.c.ended_at_ms.is_(None), *of_my_jobs(attempts.c.job_id))
         async with self._engine.writing() as connection:
             # Job rows first, like everybody: a decision under way must not write the old lease over the credit.
             await connection.execute(select(jobs.c.id).where(_LIVE).order_by(jobs.c.id).with_for_update(key_share=True))
             extended = await connection.execute(
                 update(attempts)
-                .where(attempts.c.ended_at_ms.is_(None), attempts.c.place.is_not_distinct_from(place))
+                .where(*live, attempts.c.place.is_not_distinct_from(place))
                 .values(lease_until_ms=attempts.c.lease_until_ms + gap_ms, moved_at_ms=attempts.c.moved_at_ms + gap_ms)
             )
             return extended.rowcount
 
     async def adopt(self, place: str, executors: Collection[str]) -> int:
         unplaced = (attempts.c.gone_at_ms.is_(None), attempts.c.place.is_(None), attempts.c.executor.in_(executors))
+        unplaced += of_my_jobs(attempts.c.job_id)
         async with self._engine.writing() as connection:  # no decision ever writes the column
             return (await connection.execute(update(attempts).where(*unplaced).values(place=place))).rowcount
 
@@ -162,11 +175,19 @@ def _ids(query: JobQuery) -> Select[str]:
         label = labels.alias()
         conditions += (label.c.key == key, label.c.value == value)
         ids.append(label.c.job_id)
+    conditions += mine(_project_of(ids[-1]) if ids else jobs.c.project)
     ids = ids or [jobs.c.id]
     conditions += (each == ids[-1] for each in ids[:-1])
     if query.after is not None:  # of every table: Postgres does not conclude from the one to the other
         conditions += (each < query.after for each in ids)
     return select(ids[-1].label("id")).where(*conditions).order_by(ids[-1].desc()).limit(query.limit)
+
+
+def _project_of(job_id: ColumnElement[str]) -> ColumnElement[str]:
+    """Looked up for each job that a narrower index has led to: neither database is to take the index of projects instead, or to
+    read both from their ends."""
+    looked_at = jobs.alias("looked_at")
+    return select(looked_at.c.project).where(looked_at.c.id == job_id).scalar_subquery()
 
 
 def _of_orders(query: JobQuery) -> Iterator[ColumnElement[bool]]:

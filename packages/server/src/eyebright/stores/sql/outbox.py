@@ -15,7 +15,8 @@ from eyebright.stores.sql import rows
 from eyebright.stores.sql.among import among, values
 from eyebright.stores.sql.batch import Batch, Row, encode, incoming, write
 from eyebright.stores.sql.engine import Engine, queue_up
-from eyebright.stores.sql.tables import deliveries, outbox
+from eyebright.stores.sql.scoped import Conditions, mine, of_my_jobs
+from eyebright.stores.sql.tables import deliveries, jobs, outbox
 
 
 class SqlOutbox:
@@ -35,34 +36,39 @@ class SqlOutbox:
     async def pending(self, limit: int, told: Mapping[str, int] | None = None) -> list[Message]:
         """The oldest of every job, then the second oldest, …: a job that can't be delivered doesn't hold up the others."""
         left_out = [{"job_id": job_id, "version": version} for job_id, version in (told or {}).items()]
+        statement = self._select_pending.where(*mine(self._select_pending.selected_columns.project))
         async with self._engine.reading() as connection:
-            found = await connection.execute(self._select_pending, {"rows": encode(left_out), "limit": limit})
+            found = await connection.execute(statement, {"rows": encode(left_out), "limit": limit})
             return [rows.message(row) for row in found.mappings()]
 
     async def delivered(self, messages: Sequence[Message]) -> None:
         """A message whose predecessors were not delivered stays: it is delivered once more, after them."""
+        ours = of_my_jobs(outbox.c.job_id)
         if not messages:
             return
         async with self._engine.writing() as connection:
             await queue_up(connection, "outbox")  # a slower relay must not set back what a faster one has reached
-            done = _without_holes(messages, await self._oldest(connection, {message.job_id for message in messages}))
+            done = _without_holes(
+                messages, await self._oldest(connection, ours, {message.job_id for message in messages})
+            )
             if done:
                 await connection.execute(self._delete, {"rows": encode(done)})
                 reached = {row["job_id"]: row for row in done}
                 await write(connection, self._deliveries.upsert, list(reached.values()))
 
-    async def _oldest(self, connection: AsyncConnection, ids: Collection[str]) -> dict[str, int]:
+    async def _oldest(self, connection: AsyncConnection, ours: Conditions, ids: Collection[str]) -> dict[str, int]:
         """The lowest undelivered version of each job."""
-        result = await connection.execute(self._select_oldest, {"ids": values(ids, self._engine.dialect)})
+        oldest = self._select_oldest.where(*ours)
+        result = await connection.execute(oldest, {"ids": values(ids, self._engine.dialect)})
         return {row.job_id: row.oldest for row in result}
 
 
 def _pending(told: FromClause) -> Select[Any]:
     rank = func.row_number().over(partition_by=outbox.c.job_id, order_by=outbox.c.version).label("rank")
-    untold = outbox.outerjoin(told, told.c.job_id == outbox.c.job_id)
+    untold = outbox.join(jobs, jobs.c.id == outbox.c.job_id).outerjoin(told, told.c.job_id == outbox.c.job_id)
     due = or_(told.c.version.is_(None), outbox.c.version > told.c.version)
-    ranked = select(outbox, rank).select_from(untold).where(due).subquery()
-    columns = [ranked.c[column.name] for column in outbox.columns]
+    ranked = select(outbox, jobs.c.project, rank).select_from(untold).where(due).subquery()
+    columns = [*(ranked.c[column.name] for column in outbox.columns), ranked.c.project]
     return select(*columns).order_by(ranked.c.rank, ranked.c.job_id).limit(bindparam("limit", type_=Integer))
 
 

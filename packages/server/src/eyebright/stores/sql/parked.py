@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import delete, func, select, tuple_
 
 from eyebright.core.parked import HEAD_BYTES, Parked
-from eyebright.errors import no_parked
+from eyebright.errors import GuardViolated, no_parked
 from eyebright.ports.parked import MOST
 from eyebright.stores.sql.batch import Batch, write
 from eyebright.stores.sql.engine import Engine
+from eyebright.stores.sql.scoped import mine, require_mine
 from eyebright.stores.sql.tables import parked_messages as table
 from eyebright_wire.queue import ParkedReason
 
@@ -37,22 +38,28 @@ class SqlParked:
         self._batch = Batch(table, engine.dialect)
 
     async def keep(self, parked: Parked) -> None:
-        too_many = select(table.c.id).order_by(*_NEWEST_FIRST).offset(MOST).limit(MOST)
+        require_mine(parked.project)
+        here = table.c.project == parked.project
+        too_many = select(table.c.id).where(here).order_by(*_NEWEST_FIRST).offset(MOST).limit(MOST)
         async with self._engine.writing() as connection:
+            others = select(table.c.id).where(table.c.id == parked.id, ~here)
+            if await connection.scalar(others) is not None:
+                raise GuardViolated(f"parked message {parked.id} is another project's")
             await write(connection, self._batch.upsert, [_row(parked)])
             await connection.execute(delete(table).where(table.c.id.in_(too_many.scalar_subquery())))
 
     async def get(self, parked_id: str) -> Parked:
+        asked = select(table).where(table.c.id == parked_id, *mine(table.c.project))
         async with self._engine.reading() as connection:
-            found = (await connection.execute(select(table).where(table.c.id == parked_id))).mappings().one_or_none()
+            found = (await connection.execute(asked)).mappings().one_or_none()
         if found is None:
             raise no_parked(parked_id)
         return _parked(found, base64.b64decode(found["body"]), len(found["body"]))
 
     async def list(self, after: str | None = None, limit: int = 50) -> list[Parked]:
-        query = select(*_BEGINNING).order_by(*_NEWEST_FIRST).limit(limit)
+        query = select(*_BEGINNING).where(*mine(table.c.project)).order_by(*_NEWEST_FIRST).limit(limit)
         if after is not None:
-            then = select(table.c.parked_at_ms).where(table.c.id == after).scalar_subquery()
+            then = select(table.c.parked_at_ms).where(table.c.id == after, *mine(table.c.project)).scalar_subquery()
             query = query.where(tuple_(then, after) > _PLACE)
         async with self._engine.reading() as connection:
             return [
@@ -61,8 +68,9 @@ class SqlParked:
             ]
 
     async def remove(self, parked_id: str) -> bool:
+        asked = (table.c.id == parked_id, *mine(table.c.project))
         async with self._engine.writing() as connection:
-            return (await connection.execute(delete(table).where(table.c.id == parked_id))).rowcount > 0
+            return (await connection.execute(delete(table).where(*asked))).rowcount > 0
 
 
 def _row(parked: Parked) -> dict[str, Any]:
@@ -74,6 +82,7 @@ def _row(parked: Parked) -> dict[str, Any]:
         "size_bytes": parked.size_bytes,
         "parked_at_ms": parked.parked_at_ms,
         "task_id": parked.task_id,
+        "project": parked.project,
     }
 
 
@@ -86,5 +95,6 @@ def _parked(row: Any, body: bytes, length: int) -> Parked:
         size_bytes=row["size_bytes"],
         parked_at_ms=row["parked_at_ms"],
         complete=length == _length(row["size_bytes"]),
+        project=row["project"],
         task_id=row["task_id"],
     )

@@ -21,6 +21,7 @@ JOB = tables.names(tables.jobs)
 ORDER = tuple(name for name in tables.names(tables.orders) if name != "job_id")
 ATTEMPT = tables.names(tables.attempts)
 EVENT = tables.names(tables.events)
+RECEIPT = ("source", "key", "body_sha256", "job_id")
 
 
 def dump(value: object) -> str:
@@ -126,8 +127,8 @@ def message(row: Mapping[Any, Any]) -> Message:
     return Message(**_decoded(row))
 
 
-def receipt_row(receipt: Receipt) -> Row:
-    return _fields(tables.inbox, receipt)
+def receipt_row(receipt: Receipt, project: str) -> Row:
+    return {"project": project, **{name: getattr(receipt, name) for name in RECEIPT}}
 
 
 def checkpoint_row(checkpoint: Checkpoint) -> Row:

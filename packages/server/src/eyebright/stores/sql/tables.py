@@ -27,6 +27,7 @@ from sqlalchemy import (
     text,
 )
 
+from eyebright.core.scope import DEFAULT_PROJECT
 from eyebright.ports.curves import STRIDE
 from eyebright_wire.access import Role
 from eyebright_wire.jobs import FINAL_STATES, OWN_TRAINERS, JobState
@@ -62,9 +63,29 @@ def quoted(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in sorted(names))
 
 
+def _project() -> Column[str]:
+    """Guards see to it that there is such a project, and that it stays the same: SQLite adds no foreign key to a table that is
+    there, and projects are never deleted."""
+    return Column("project", Id, nullable=False, server_default=DEFAULT_PROJECT)
+
+
+def _one_each(name: str, *columns: str) -> Index:
+    """Within a project. No constraint, and no real primary key: their indexes would be built while a table is locked. The project
+    comes last, for servers that know of none."""
+    return Index(name, *columns, "project", unique=True, postgresql_concurrently=True)
+
+
 def _job_id() -> Column[str]:
     return Column("job_id", Id, ForeignKey("jobs.id"), nullable=False)
 
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("created_at_ms", Ms, nullable=False),
+    sqlite_strict=True,
+)
 
 jobs = Table(
     "jobs",
@@ -94,10 +115,12 @@ jobs = Table(
     Column("barren", Integer, nullable=False),
     Column("imported_version", Id),
     Column("held", Flag, nullable=False),
+    _project(),
     _states("state"),
     CheckConstraint("state = 'queued' OR NOT held", name="held"),
     CheckConstraint(f"(finished_at_ms IS NOT NULL) = (state IN ({quoted(FINAL_STATES)}))", name="finished"),
     Index("ix_jobs_state", "state", "id"),
+    Index("ix_jobs_project", "project", "id", postgresql_concurrently=True),
     sqlite_strict=True,
     postgresql_with={"fillfactor": 70},  # room for the next version on the same page: no index is touched
 )
@@ -337,8 +360,9 @@ models = Table(
     Column("created_at_ms", Ms, nullable=False),
     Column("deleted_at_ms", Ms),
     Column("cleared_at_ms", Ms),
+    _project(),
     UniqueConstraint("job_id", name="ux_models_job"),
-    UniqueConstraint("name", "number", name="ux_models_number"),
+    _one_each("ux_models_project", "name", "number"),
     ForeignKeyConstraint(["job_id", "attempt"], ["attempts.job_id", "attempts.number"]),
     CheckConstraint("cleared_at_ms IS NULL OR deleted_at_ms IS NOT NULL", name="cleared"),
     Index("ix_models_condemned", "id", sqlite_where=text(_CONDEMNED), postgresql_where=text(_CONDEMNED)),
@@ -351,8 +375,9 @@ model_aliases = Table(
     Column("name", Id, nullable=False),
     Column("alias", Id, nullable=False),
     Column("number", Integer, nullable=False),
-    PrimaryKeyConstraint("name", "alias"),
-    ForeignKeyConstraint(["name", "number"], ["models.name", "models.number"]),
+    _project(),
+    PrimaryKeyConstraint("project", "name", "alias"),  # in name
+    _one_each("ux_model_aliases_project", "name", "alias"),
     sqlite_strict=True,
 )
 
@@ -388,7 +413,9 @@ inbox = Table(
     Column("key", Id, nullable=False),
     Column("body_sha256", Text, nullable=False),
     _job_id(),
-    PrimaryKeyConstraint("source", "key"),
+    _project(),
+    PrimaryKeyConstraint("project", "source", "key"),  # in name
+    _one_each("ux_inbox_project", "source", "key"),
     sqlite_strict=True,
 )
 
@@ -401,8 +428,10 @@ dataset_versions = Table(
     Column("manifest_sha256", Text, nullable=False),
     Column("report", Text, nullable=False),
     Column("created_at_ms", Ms, nullable=False),
-    PrimaryKeyConstraint("dataset", "id"),
-    UniqueConstraint("dataset", "number", name="ux_dataset_versions_number"),
+    _project(),
+    PrimaryKeyConstraint("project", "dataset", "id"),  # in name
+    _one_each("ux_dataset_versions_project", "dataset", "id"),
+    _one_each("ux_dataset_versions_project_number", "dataset", "number"),
     Index("ix_dataset_versions_id", "id"),
     sqlite_strict=True,
 )
@@ -435,6 +464,7 @@ parked_messages = Table(
     Column("size_bytes", Long, nullable=False),
     Column("parked_at_ms", Ms, nullable=False),
     Column("task_id", Text),
+    _project(),
     Index("parked_messages_by_time", "parked_at_ms", "id"),
     sqlite_strict=True,
 )
@@ -447,6 +477,7 @@ kept_uploads = Table(
     Column("dataset_name", Text, nullable=False),
     Column("size_bytes", Long, nullable=False),
     Column("created_at_ms", Ms, nullable=False),
+    _project(),
     sqlite_strict=True,
 )
 
@@ -542,6 +573,7 @@ webhook_endpoints = Table(
     Column("managed", Flag, nullable=False),
     Column("failing_since_ms", Ms),
     Column("created_at_ms", Ms, nullable=False),
+    _project(),
     sqlite_strict=True,
 )
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.job import Attempt, Job, Run
 from eyebright.core.records import Change, Exported, Model, StoredEvent, Version, message_about, transition_to
+from eyebright.core.scope import current, current_project
 from eyebright.errors import Conflict
 from eyebright.ports.jobs import AttemptKey, Receipt
 from eyebright.stores.sql import rows
@@ -18,6 +19,7 @@ from eyebright.stores.sql.markers import held
 from eyebright.stores.sql.orders import Orders
 from eyebright.stores.sql.queue import BEST_FIRST, due
 from eyebright.stores.sql.registry import add_exports, add_model, add_version
+from eyebright.stores.sql.scoped import mine, of_my_jobs, require_mine
 from eyebright.stores.sql.tables import (
     artifacts,
     attempts,
@@ -57,7 +59,7 @@ class Statements:
 
 # Never changed after the insert; left out of updates, so that no index on them is touched either.
 _FIXED = {
-    jobs: ("executor", "priority", "created_at_ms"),
+    jobs: ("executor", "priority", "created_at_ms", "project"),
     attempts: ("executor", "token_sha256", "claimed_at_ms", "place"),
 }
 
@@ -117,18 +119,19 @@ class SqlTransaction:
         self._versions: dict[str, int] = {}  # of the locked jobs
 
     async def lock(self, keys: Sequence[AttemptKey]) -> dict[AttemptKey, Run]:
-        ids = {job_id for job_id, _ in keys}
+        scope, ids = current(), {job_id for job_id, _ in keys}
         await self._lock_jobs(ids)
         found, tries = await self._read(ids, {number for _, number in keys if number is not None})
-        self._versions |= {job.id: job.version for job in found.values()}
+        self._versions |= {job.id: job.version for job in found.values() if scope.covers(job.project)}
         return {
             (job_id, number): Run(job, tries.get((job_id, job.attempt if number is None else number)))
             for job_id, number in keys
-            if (job := found.get(job_id))
+            if (job := found.get(job_id)) and scope.covers(job.project)
         }
 
     async def claimable(self, executor: str, now_ms: int, limit: int) -> list[Run]:
-        best = select(jobs.c.id).where(*due(executor, now_ms)).order_by(*BEST_FIRST).limit(limit)
+        waiting = (*due(executor, now_ms), *mine(jobs.c.project))
+        best = select(jobs.c.id).where(*waiting).order_by(*BEST_FIRST).limit(limit)
         if self._statements.dialect == "postgresql":
             best = best.with_for_update(skip_locked=True, key_share=True)
         ids = (await self._connection.scalars(best)).all()
@@ -137,18 +140,20 @@ class SqlTransaction:
         return [run for run in found.values() if run.attempt is None or run.attempt.gone_at_ms is not None]
 
     async def receipt(self, source: str, key: str) -> Receipt | None:
+        asked = (inbox.c.project == current_project(), inbox.c.source == source, inbox.c.key == key)
         await queue_up(self._connection, f"inbox\0{source}\0{key}")
-        statement = select(inbox).where(inbox.c.source == source, inbox.c.key == key)
+        statement = select(*(inbox.c[name] for name in rows.RECEIPT)).where(*asked)
         row = (await self._connection.execute(statement)).mappings().one_or_none()
         return Receipt(**row) if row else None
 
     async def insert(self, job: Job, receipt: Receipt | None = None) -> None:
+        require_mine(job.project)
         await self._insert(jobs, [rows.job_row(job)])
         await self._insert(orders, [rows.order_row(job)])
         await self._insert(labels, rows.label_rows(job))
         await self._insert(transitions, [rows.transition_row(transition_to(job, job.created_at_ms))])
         await self._insert(outbox, [rows.message_row(message_about(job, None, job.created_at_ms))])
-        await self._insert(inbox, [rows.receipt_row(receipt)] if receipt else [])
+        await self._insert(inbox, [rows.receipt_row(receipt, job.project)] if receipt else [])
         self._versions[job.id] = job.version
 
     async def save(self, changes: Sequence[Change]) -> None:
@@ -160,11 +165,8 @@ class SqlTransaction:
             await self._write(records)
 
     async def events(self, job_id: str, attempt: int, first: int, last: int) -> list[StoredEvent]:
-        statement = (
-            select(events)
-            .where(events.c.job_id == job_id, events.c.attempt == attempt, events.c.seq.between(first, last))
-            .order_by(events.c.seq)
-        )
+        of_attempt = (events.c.job_id == job_id, events.c.attempt == attempt, *of_my_jobs(events.c.job_id))
+        statement = select(events).where(*of_attempt, events.c.seq.between(first, last)).order_by(events.c.seq)
         return [rows.event(row) for row in await self._connection.execute(statement)]
 
     async def marker(self, name: str) -> int | None:

@@ -28,11 +28,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.webhook import DECLARED, Delivery, Endpoint, Outgoing
-from eyebright.errors import no_delivery, no_webhook
+from eyebright.errors import NoScope, no_delivery, no_webhook
 from eyebright.ports.webhooks import DeliveryQuery
 from eyebright.stores.sql.among import among, values
 from eyebright.stores.sql.batch import Batch, Row, encode, incoming, insert_into, write
 from eyebright.stores.sql.engine import Dialect, Engine, queue_up
+from eyebright.stores.sql.scoped import Conditions, mine, of_my_endpoints, require_mine
 from eyebright.stores.sql.tables import Long, names
 from eyebright.stores.sql.tables import webhook_deliveries as deliveries
 from eyebright.stores.sql.tables import webhook_endpoints as endpoints
@@ -68,17 +69,22 @@ class SqlWebhooks:
         )
 
     async def add_endpoint(self, endpoint: Endpoint) -> None:
+        require_mine(endpoint.project)
         async with self._engine.writing() as connection:
             await connection.execute(insert(endpoints).values(_endpoint_row(endpoint)))
 
     async def declare_endpoint(self, endpoint: Endpoint) -> None:
+        require_mine(endpoint.project)
         async with self._engine.writing() as connection:
             declaring = insert_into(endpoints, self._engine.dialect).values(_endpoint_row(endpoint))
+            same = endpoints.c.project == endpoint.project
             said = {name: declaring.excluded[name] for name in DECLARED}
-            await connection.execute(declaring.on_conflict_do_update(index_elements=["id"], set_=said))
+            await connection.execute(declaring.on_conflict_do_update(index_elements=["id"], set_=said, where=same))
 
     async def endpoints(self) -> Sequence[Endpoint]:
-        statement = select(endpoints).order_by(endpoints.c.created_at_ms, endpoints.c.id)
+        statement = (
+            select(endpoints).where(*mine(endpoints.c.project)).order_by(endpoints.c.created_at_ms, endpoints.c.id)
+        )
         async with self._engine.reading() as connection:
             return [_endpoint(row) for row in (await connection.execute(statement)).mappings()]
 
@@ -88,30 +94,32 @@ class SqlWebhooks:
 
     async def change_endpoint(self, endpoint_id: str, changes: Mapping[str, Any]) -> Endpoint:
         async with self._engine.writing() as connection:
-            await connection.execute(update(endpoints).where(endpoints.c.id == endpoint_id).values(_stored(changes)))
+            await connection.execute(update(endpoints).where(*_ours(endpoint_id)).values(_stored(changes)))
             return await _one_endpoint(connection, endpoint_id)
 
     async def disable_endpoint(self, endpoint_id: str, reason: str, now_ms: int) -> Endpoint:
         off = {"enabled": False, "disabled_reason": reason}
         dead = {"status": DeliveryStatus.DEAD, "reason": reason, "ended_at_ms": now_ms}
         async with self._engine.writing() as connection:
-            await connection.execute(update(endpoints).where(endpoints.c.id == endpoint_id).values(_stored(off)))
-            mine = (deliveries.c.endpoint_id == endpoint_id, _PENDING)
-            await connection.execute(update(deliveries).where(*mine).values(dead))
+            await connection.execute(update(endpoints).where(*_ours(endpoint_id)).values(_stored(off)))
+            undelivered = (*_for(endpoint_id), _PENDING)
+            await connection.execute(update(deliveries).where(*undelivered).values(dead))
             return await _one_endpoint(connection, endpoint_id)
 
     async def delete_endpoint(self, endpoint_id: str) -> None:
         async with self._engine.writing() as connection:
             await queue_up(connection, "webhooks")  # whoever adds deliveries holds the endpoint that they are for
-            await connection.execute(delete(deliveries).where(deliveries.c.endpoint_id == endpoint_id))
-            if not (await connection.execute(delete(endpoints).where(endpoints.c.id == endpoint_id))).rowcount:
+            await connection.execute(delete(deliveries).where(*_for(endpoint_id)))
+            if not (await connection.execute(delete(endpoints).where(*_ours(endpoint_id)))).rowcount:
                 raise no_webhook(endpoint_id)
 
     async def add(self, new: Sequence[Delivery]) -> None:
+        ours = mine(endpoints.c.project)
         if not new:
             return
         async with self._engine.writing() as connection:
             await queue_up(connection, "webhooks")
+            await _require_ours(connection, ours, {delivery.endpoint_id for delivery in new})
             known = await self._known(connection, {delivery.subject for delivery in new})
             kept = [fitted for each in new if (fitted := _fitted(each, *known.get(each.lane, (-1, None))))]
             await write(connection, self._insert, [_delivery_row(delivery) for delivery in kept])
@@ -121,27 +129,31 @@ class SqlWebhooks:
 
     async def due(self, now_ms: int, *, each: int, limit: int, skip: Collection[str] = ()) -> list[Delivery]:
         told = {"now_ms": now_ms, "each": each, "limit": limit, "skip": values(skip, self._engine.dialect)}
+        due = self._due.where(*of_my_endpoints(deliveries.c.endpoint_id))
         async with self._engine.reading() as connection:
-            return [_delivery(row) for row in (await connection.execute(self._due, told)).mappings()]
+            return [_delivery(row) for row in (await connection.execute(due, told)).mappings()]
 
     async def next_at_ms(self, now_ms: int) -> int | None:
-        statement = select(func.min(deliveries.c.next_at_ms)).where(_PENDING, deliveries.c.next_at_ms > now_ms)
+        later = (_PENDING, deliveries.c.next_at_ms > now_ms, *of_my_endpoints(deliveries.c.endpoint_id))
+        statement = select(func.min(deliveries.c.next_at_ms)).where(*later)
         async with self._engine.reading() as connection:
             return await connection.scalar(statement)
 
     async def mark(self, tried: Sequence[Delivery]) -> None:
         done = [_moved(each) for each in tried if each.status is DeliveryStatus.DELIVERED]
+        ours = of_my_endpoints(deliveries.c.endpoint_id)
         others = [_moved(each) for each in tried if each.status is not DeliveryStatus.DELIVERED]
         async with self._engine.writing() as connection:
-            await write(connection, self._update, done)
-            await write(connection, self._update.where(_PENDING), others)
+            await write(connection, self._update.where(*ours), done)
+            await write(connection, self._update.where(_PENDING, *ours), others)
 
     async def delivery(self, delivery_id: str) -> Delivery:
         async with self._engine.reading() as connection:
             return await _one_delivery(connection, delivery_id)
 
     async def find(self, query: DeliveryQuery) -> list[Delivery]:
-        statement = select(deliveries).order_by(deliveries.c.id.desc()).limit(query.limit)
+        ours = of_my_endpoints(deliveries.c.endpoint_id)
+        statement = select(deliveries).where(*ours).order_by(deliveries.c.id.desc()).limit(query.limit)
         asked = {"endpoint_id": query.endpoint_id, "status": query.status, "event": query.event}
         for name, value in {**asked, "subject": query.job_id}.items():
             if value is not None:
@@ -153,11 +165,13 @@ class SqlWebhooks:
 
     async def replay(self, delivery_id: str, now_ms: int) -> Delivery:
         async with self._engine.writing() as connection:
-            await _revive(connection, deliveries.c.id == delivery_id, now_ms)
+            await _revive(
+                connection, and_(deliveries.c.id == delivery_id, *of_my_endpoints(deliveries.c.endpoint_id)), now_ms
+            )
             return await _one_delivery(connection, delivery_id)
 
     async def replay_dead(self, endpoint_id: str, since_ms: int, now_ms: int) -> int:
-        dead = and_(deliveries.c.endpoint_id == endpoint_id, deliveries.c.status == DeliveryStatus.DEAD)
+        dead = and_(*_for(endpoint_id), deliveries.c.status == DeliveryStatus.DEAD)
         async with self._engine.writing() as connection:
             return await _revive(connection, and_(dead, deliveries.c.created_at_ms >= since_ms), now_ms)
 
@@ -166,11 +180,12 @@ class SqlWebhooks:
         fleeting = and_(deliveries.c.event == WebhookEvent.JOB_PROGRESS, ended < progress_before_ms)
         done = and_(status == DeliveryStatus.DELIVERED, or_(ended < delivered_before_ms, fleeting))
         dead = and_(status == DeliveryStatus.DEAD, ended < dead_before_ms)
+        over = and_(or_(done, dead), *of_my_endpoints(deliveries.c.endpoint_id))
         async with self._engine.reading() as connection:  # mostly there are none, and no commit is needed to see that
-            if await connection.scalar(select(deliveries.c.id).where(or_(done, dead)).limit(1)) is None:
+            if await connection.scalar(select(deliveries.c.id).where(over).limit(1)) is None:
                 return 0
         async with self._engine.writing() as connection:
-            return (await connection.execute(delete(deliveries).where(or_(done, dead)))).rowcount
+            return (await connection.execute(delete(deliveries).where(over))).rowcount
 
     async def _known(
         self, connection: AsyncConnection, subjects: Collection[str]
@@ -235,15 +250,31 @@ async def _revive(connection: AsyncConnection, which: ColumnElement[bool], now_m
     return (await connection.execute(update(deliveries).where(which).values(again))).rowcount
 
 
+def _ours(endpoint_id: str) -> Conditions:
+    return endpoints.c.id == endpoint_id, *mine(endpoints.c.project)
+
+
+def _for(endpoint_id: str) -> Conditions:
+    """Deliveries to it."""
+    return deliveries.c.endpoint_id == endpoint_id, *of_my_endpoints(deliveries.c.endpoint_id)
+
+
+async def _require_ours(connection: AsyncConnection, ours: Conditions, endpoint_ids: Collection[str]) -> None:
+    others = [~here for here in ours]
+    if others and await connection.scalar(select(endpoints.c.id).where(endpoints.c.id.in_(endpoint_ids), *others)):
+        raise NoScope("a delivery is for another project's webhook")
+
+
 async def _one_endpoint(connection: AsyncConnection, endpoint_id: str) -> Endpoint:
-    row = (await connection.execute(select(endpoints).where(endpoints.c.id == endpoint_id))).mappings().one_or_none()
+    row = (await connection.execute(select(endpoints).where(*_ours(endpoint_id)))).mappings().one_or_none()
     if row is None:
         raise no_webhook(endpoint_id)
     return _endpoint(row)
 
 
 async def _one_delivery(connection: AsyncConnection, delivery_id: str) -> Delivery:
-    row = (await connection.execute(select(deliveries).where(deliveries.c.id == delivery_id))).mappings().one_or_none()
+    asked = (deliveries.c.id == delivery_id, *of_my_endpoints(deliveries.c.endpoint_id))
+    row = (await connection.execute(select(deliveries).where(*asked))).mappings().one_or_none()
     if row is None:
         raise no_delivery(delivery_id)
     return _delivery(row)

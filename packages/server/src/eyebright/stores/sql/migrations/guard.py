@@ -11,11 +11,23 @@ def guard(name: str, verb: str, table: str, refused: str) -> None:
             f"BEGIN SELECT RAISE(ABORT, 'refused by the guard {name}'); END"
         )
         return
-    op.execute(
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF {refused} THEN "
+    op.execute(f"CREATE FUNCTION {_function(name, refused)}")
+    op.execute(f"CREATE TRIGGER {name} BEFORE {verb} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
+
+
+def change_guard(name: str, verb: str, table: str, refused: str) -> None:
+    """What it refuses from now on. On SQLite its table was made anew just now, and it went with the old one."""
+    if op.get_bind().dialect.name == "sqlite":
+        guard(name, verb, table, refused)
+    else:
+        op.execute(f"CREATE OR REPLACE FUNCTION {_function(name, refused)}")
+
+
+def _function(name: str, refused: str) -> str:
+    return (
+        f"{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF {refused} THEN "
         f"RAISE EXCEPTION 'refused by the guard {name}' USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $$"
     )
-    op.execute(f"CREATE TRIGGER {name} BEFORE {verb} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
 
 
 def guard_of_what_goes(name: str, table: str, refused: str) -> None:
