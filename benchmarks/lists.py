@@ -20,6 +20,7 @@ from benchmarks.beside import postgres
 from benchmarks.figure import Family, Figure
 from benchmarks.server import serving
 from benchmarks.spread import percentile, say
+from eyebright.core.scope import EVERYTHING, within
 from eyebright.ports.curves import STRIDE
 from eyebright.stores.sql.database import Database
 
@@ -128,10 +129,15 @@ async def _fill(url: str, database: str) -> None:
     say(f"{JOBS} jobs and {_FOLDED} points are there after {time.monotonic() - began:.0f} s")
 
 
+async def _behind(opened: Database) -> bool:
+    with within(EVERYTHING):
+        return bool(await opened.curves.behind(1))
+
+
 async def _grow(url: str) -> None:
     """Once all points are in the curve, the newest ones."""
     began, opened = time.monotonic(), Database.unopened(url)
-    while await opened.curves.behind(1):
+    while await _behind(opened):
         if time.monotonic() > began + _FOLDING_SECONDS:
             raise TimeoutError(f"the points were not in the curve after {_FOLDING_SECONDS} s")
         await asyncio.sleep(0.5)
