@@ -19,6 +19,7 @@ EyebrightError
 │   └── GuardViolated
 ├── TooLarge
 ├── TooManyRequests
+├── QuotaExceeded
 ├── StorageFull
 ├── TrainingFailed
 │   └── NotHandedOver
@@ -154,6 +155,9 @@ class TooManyRequests(EyebrightError, code="too_many_requests"):
     ) -> None:
         super().__init__(message, errors=errors)
         self.retry_after_seconds = retry_after_seconds
+
+
+class QuotaExceeded(EyebrightError, code="quota_exceeded"): ...
 
 
 class StorageFull(EyebrightError, code="disk_full"): ...

@@ -61,6 +61,7 @@ def web(
         revoked=settings.mcp.revoked,
         project_paths=[pattern for door in doors if isinstance(door, ProjectDoor) for pattern in door.project_paths],
         exists=exists,
+        require_turn=services.quotas.require_turn,
     )
     app = _bare(doors)
     app.user_middleware = [

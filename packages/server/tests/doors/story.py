@@ -381,6 +381,12 @@ async def _projects(site: Site) -> Telling:
     yield "create_project--among-others", await site.post(projects, json={"id": "birds"})
     yield "create_project--no-name", await site.post(projects, json={"id": "My birds"})
     yield "list_projects", await site.get(projects)
+    quota = f"{projects}/default/quota"
+    yield "set_quota", await site.http.put(quota, json={"running_jobs": 4, "storage_bytes": 1})
+    yield "get_quota", await site.get(quota)
+    yield "set_quota--unknown", await site.http.put(f"{projects}/nowhere/quota", json={"running_jobs": 4})
+    yield "submit_job--quota", await site.post(f"{API}/jobs", json={"dataset": "pets"})
+    await site.http.put(quota, json={"running_jobs": None, "storage_bytes": None})
 
 
 async def _webhooks(site: Site) -> Telling:

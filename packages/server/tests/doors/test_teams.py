@@ -20,7 +20,7 @@ LOGGING_IN = {"/auth/login", "/auth/callback", "/auth/logout"}
 OPERATORS = {
     *("create_project", "list_projects"),
     *("take_message", "list_parked", "get_parked", "replay_parked", "discard_parked"),
-    *("create_user", "list_users", "remove_user"),
+    *("create_user", "list_users", "remove_user", "set_quota"),
     *("get_server_metrics", "get_storage"),
 }
 JOBS = {"post_events", "post_heartbeat", "sign_urls"}

@@ -126,6 +126,12 @@ TAXONOMY: Mapping[str, Kind] = {
     "too_many_requests": Kind(
         429, True, "This is asked too often.", "Wait for the seconds of `Retry-After`, then ask again."
     ),
+    "quota_exceeded": Kind(
+        403,
+        False,
+        "The project has used up what it is allowed.",
+        "Delete what the project no longer needs, or ask the operator for more (`eyebright projects quota`).",
+    ),
     "disk_full": Kind(
         507,
         False,

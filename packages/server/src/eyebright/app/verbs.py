@@ -56,6 +56,7 @@ from eyebright.services.project_journal import ProjectJournal
 from eyebright.services.project_tree import ProjectTree
 from eyebright.services.projects import Projects
 from eyebright.services.publishing import Publishing
+from eyebright.services.quotas import Quotas, RequireRoom
 from eyebright.services.recipes import Recipes
 from eyebright.services.registering import Registering
 from eyebright.services.relay import Relay
@@ -117,12 +118,16 @@ def compose(
     )
     durations = Durations(database.jobs, database.history, database.datasets, parts.executors, clock)
     forecasts = Forecasts(database.jobs, database.history, objects, parts.executors, clock)
-    jobs = Jobs(database.jobs, database.history, orders, exports, durations, forecasts, catalog, clock, announcer)
+    quotas = Quotas(database.quotas, database.projects, clock)
+    room = quotas.require_room
+    jobs = Jobs(database.jobs, database.history, orders, exports, durations, forecasts, catalog, clock, announcer, room)
     removal = Removal(database.datasets, objects, database.markers, database.leases, clock)
     ingest, dispatch, sweep = _control(settings, parts, announcer, executors, output, base_url, company, removal)
-    uploads = Uploads(settings.resumable_dir, clock, settings.uploads)
-    kept_uploads = KeptUploads(database.kept_uploads, objects, clock, room=room_for_uploads(settings))
-    datasets = _datasets(settings, parts, announcer, uploads, kept_uploads, orders)
+    uploads = Uploads(settings.resumable_dir, clock, settings.uploads, room)
+    kept_uploads = KeptUploads(
+        database.kept_uploads, objects, clock, room=room_for_uploads(settings), require_room=room
+    )
+    datasets = _datasets(settings, parts, announcer, uploads, kept_uploads, orders, room)
     recipes, watch = Recipes(catalog, settings.licence_deny), Watch(jobs, history, announcer)
     agent = None
     if parts.callers is not None:
@@ -146,6 +151,7 @@ def compose(
         teams=Teams(database.access, access, database.projects, clock),
         audit=Audit(database.audit),
         projects=Projects(database.projects, neighbours, clock),
+        quotas=quotas,
         jobs=jobs,
         preflights=Preflights(orders, forecasts, durations, parts.executors),
         history=history,
@@ -261,7 +267,13 @@ def _seal(settings: Settings, parts: Parts, base_url: str) -> Seal:
 
 
 def _datasets(
-    settings: Settings, parts: Parts, announcer: Announcer, uploads: Uploads, kept: KeptUploads, orders: Orders
+    settings: Settings,
+    parts: Parts,
+    announcer: Announcer,
+    uploads: Uploads,
+    kept: KeptUploads,
+    orders: Orders,
+    room: RequireRoom,
 ) -> Datasets:
     return Datasets(
         parts.database.datasets,
@@ -276,6 +288,7 @@ def _datasets(
         kept=kept.source,
         here=imports_of(parts.replica) if parts.shared else IMPORTS,
         check=orders.check,
+        require_room=room,
     )
 
 

@@ -39,7 +39,7 @@ from eyebright_wire.events import EventKind
 from eyebright_wire.jobs import JobKind, JobRequest, JobState, PreflightRequest, RehearsalRequest
 from eyebright_wire.model import WireModel
 from eyebright_wire.names import dataset_name
-from eyebright_wire.projects import ProjectView
+from eyebright_wire.projects import ProjectView, QuotaView
 from eyebright_wire.queue import ParkedView, QueueAnswer
 from eyebright_wire.rehearsals import REPORT, RehearsalReport
 from eyebright_wire.resources import (
@@ -346,6 +346,14 @@ class Client:
     def create_project(self, project: str) -> ProjectView:
         """Raises Conflict where there is one of that name, Forbidden where it could have nothing run."""
         return self._post(route("projects"), ProjectView, again=False, json={"id": project})
+
+    def quota(self, project: str) -> QuotaView:
+        """What it may use, and uses."""
+        return self._get(route("projects", project, "quota"), QuotaView)
+
+    def set_quota(self, project: str, **limits: int | None) -> QuotaView:
+        """`limits`: as QuotaUpdate has them; one that is None goes."""
+        return read(QuotaView, self._transport.ask("PUT", route("projects", project, "quota"), json=limits))
 
     def projects(self) -> tuple[ProjectView, ...]:
         """By name."""

@@ -47,6 +47,10 @@ _PERSONA, _SECRET, _GUEST = "eyebright.persona", "eyebright.secret", "eyebright.
 KEY = "key"
 
 
+async def _whenever(_project: str) -> None:
+    """Where nobody counts."""
+
+
 async def _only_default(name: str) -> bool:
     return name == DEFAULT_PROJECT
 
@@ -72,9 +76,9 @@ class Visitor:
 class Rules:
     """`public` paths need no token; those that match `job_paths` carry one that the service behind them checks, and those that
     match `keyed_paths` the operator's, or one that the service checks, if need be in the address; `agent_paths` are open to
-    agents' tokens too, but for those whose ids are `revoked`. Tokens of teams are those that `access` knows. On
-    `project_paths` the operator says in a header which project is meant, if one of that name `exists`; anywhere else it is the
-    one that is always there."""
+    agents' tokens too, but for those whose ids are `revoked`. Tokens of teams are those that `access` knows. On `project_paths`
+    the operator says in a header which project is meant, if one of that name `exists`; anywhere else it is the one that is always
+    there. `require_turn` refuses tokens of a project that ask too often."""
 
     token: str
     public: Collection[str]
@@ -88,6 +92,7 @@ class Rules:
     revoked: Collection[str] = ()
     project_paths: Sequence[re.Pattern[str]] = ()
     exists: Callable[[str], Awaitable[bool]] = _only_default
+    require_turn: Callable[[str], Awaitable[None]] = _whenever
 
     async def visitor(self, path: str, headers: Headers, key: str | None = None) -> Visitor:
         """Raises Forbidden or Unauthenticated.
@@ -199,6 +204,8 @@ class Gate:
             scope[_SECRET] = key or self._strangers(bearer(headers))
         try:
             visitor = self._settled(scope, visitor, headers)
+            if visitor.guest is not None:
+                await self._rules.require_turn(visitor.guest.project)
             meant = await self._rules.meant(scope["path"], headers, visitor.guest, scope.get(_SECRET))
         except EyebrightError as error:
             return await self._noted(problems.answer(error), visitor, scope, receive, send)

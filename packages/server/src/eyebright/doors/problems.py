@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from eyebright.core.misfit import fields_of, misfit
-from eyebright.errors import EventConflict, EventGap, EyebrightError, StorageFull, is_full
+from eyebright.errors import EventConflict, EventGap, EyebrightError, StorageFull, TooManyRequests, is_full
 from eyebright.telemetry import Instruments
 from eyebright_wire.resources import ProblemDetails
 from eyebright_wire.taxonomy import TAXONOMY
@@ -46,6 +46,8 @@ def install(app: FastAPI) -> None:
 def answer(error: EyebrightError) -> Response:
     expected = error.expected if isinstance(error, EventGap) else None
     headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
+    if isinstance(error, TooManyRequests) and error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
     return render(error.status, error.code, error.message, errors=error.errors, expected=expected, headers=headers)
 
 

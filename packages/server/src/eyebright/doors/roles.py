@@ -29,6 +29,7 @@ _VIEWER = (
     *("list_recipes", "get_recipe", "resolve_recipe", "list_trainers"),
     "describe_uploads",
     "get_me",
+    "get_quota",
 )
 _MEMBER = (
     *("submit_job", "preflight_job", "rehearse_job", "cancel_job", "retry_job"),

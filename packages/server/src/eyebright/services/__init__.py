@@ -24,6 +24,7 @@ from eyebright.services.preflights import Preflights
 from eyebright.services.project_tree import ProjectTree
 from eyebright.services.projects import Projects
 from eyebright.services.publishing import Publishing
+from eyebright.services.quotas import Quotas
 from eyebright.services.recipes import Recipes
 from eyebright.services.relay import Relay
 from eyebright.services.releases import Releases
@@ -48,6 +49,7 @@ class Services:
     teams: Teams
     audit: Audit
     projects: Projects
+    quotas: Quotas
     jobs: Jobs
     preflights: Preflights
     history: History

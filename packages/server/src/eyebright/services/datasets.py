@@ -20,6 +20,7 @@ from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
 from eyebright.ports.registry import DatasetStore
 from eyebright.services.announce import Announcer
 from eyebright.services.lists import kept, list_key
+from eyebright.services.quotas import RequireRoom, boundless
 from eyebright.services.receipts import known_order, sha256_of
 from eyebright.services.views import dataset_view, job_view, version_view
 from eyebright_kit.data.relabel import PlanInvalid, relabelling
@@ -115,6 +116,7 @@ class Datasets:
         kept: Callable[[str], Awaitable[Source | None]] = nothing_is_kept,
         check: Callable[[PreflightRequest], Awaitable[PreflightRequest]] = nothing_is_trained,
         here: str = IMPORTS,
+        require_room: RequireRoom = boundless,
     ) -> None:
         """`remote` is asked what there is to say of an address before anybody is sent there; it raises InvalidRequest. So is
         `remote_image` of the address of a single image; it answers what people may see of it. `kept` is asked before both, and
@@ -132,6 +134,7 @@ class Datasets:
         self._kept = kept
         self._here = here  # who imports what lies on this machine
         self._check = check
+        self._require_room = require_room
 
     async def order(
         self,
@@ -165,6 +168,8 @@ class Datasets:
         be given. `held`: kept until it is released."""
         if isinstance(order, DatasetImport) and order.train is not None:
             order = order.model_copy(update={"train": await self._check(order.train)})
+        if isinstance(order, DatasetImport):
+            await self._require_room(0)
         job = replace(self._job(order, await self._source(order)), held=held)
         receipt = Receipt(source=source, key=key, body_sha256=body_sha256, job_id=job.id) if key else None
         return await (

@@ -27,6 +27,7 @@ from eyebright.services.durations import Durations
 from eyebright.services.exports import Exports
 from eyebright.services.forecasts import Forecasts, Plan
 from eyebright.services.orders import Orders, report_of
+from eyebright.services.quotas import RequireRoom, boundless
 from eyebright.services.receipts import known_order, sha256_of
 from eyebright.services.views import job_view
 from eyebright_wire.errors import ErrorCode
@@ -74,8 +75,10 @@ class Jobs:
         catalog: Catalog,
         clock: Clock,
         announcer: Announcer,
+        require_room: RequireRoom = boundless,
     ) -> None:
         self._store = store
+        self._require_room = require_room
         self._history = history
         self._orders = orders
         self._exports = exports
@@ -216,6 +219,7 @@ class Jobs:
         _check_handing_over(old, config)
         if old.kind is JobKind.EXPORT:
             return await self._exports.again(old)
+        await self._require_room(0)
         job = await self._repeated(old, config)
         resume_from = None if fresh else await self._resumable(old)
         placed = await self._insert(_following(job, old, resume_from), "retry", None, "")
@@ -292,6 +296,7 @@ class Jobs:
             require_unreserved(request.labels)
         body_sha256 = body_sha256 or sha256_of(request)
         try:
+            await self._require_room(0)
             job = meant(await self._plan(request))
         except EyebrightError:  # what was taken once stays taken, though it could not be ordered any more
             if key is None or (known := await self._taken(source, key, body_sha256)) is None:

@@ -14,6 +14,7 @@ from eyebright.ports.clock import Clock
 from eyebright.ports.kept_uploads import KeptUploadStore
 from eyebright.ports.objects import UPLOADS, ObjectStore
 from eyebright.services.datasets import Source
+from eyebright.services.quotas import RequireRoom, boundless
 from eyebright.services.room import Room, within
 from eyebright_wire.names import plain
 
@@ -36,8 +37,17 @@ class Taken:
 
 
 class KeptUploads:
-    def __init__(self, store: KeptUploadStore, objects: ObjectStore, clock: Clock, *, room: Room | None = None) -> None:
+    def __init__(
+        self,
+        store: KeptUploadStore,
+        objects: ObjectStore,
+        clock: Clock,
+        *,
+        room: Room | None = None,
+        require_room: RequireRoom = boundless,
+    ) -> None:
         """`room`: of the disk that objects lie on, where they are files."""
+        self._require_room = require_room
         self._store = store
         self._objects = objects
         self._clock = clock
@@ -46,13 +56,15 @@ class KeptUploads:
     async def take(self, blocks: AsyncIterator[bytes], said: Callable[[], Said]) -> Taken:
         """Store what comes. `said` is asked once it has come, and may refuse. Whatever ends this early leaves nothing.
 
-        Raises InvalidRequest, TooLarge or StorageFull."""
+        Raises InvalidRequest, TooLarge, QuotaExceeded or StorageFull."""
+        await self._require_room(0)
         upload_id = self._clock.new_id("upl")
         size = await self._objects.pour(_key(upload_id), within(blocks, self._room) if self._room else blocks)
         try:
             about = said()
             if not size:
                 raise InvalidRequest("the file is empty; send the zip of a data set")
+            await self._require_room(size)
             await self._store.add(
                 KeptUpload(
                     id=upload_id,

@@ -16,6 +16,7 @@ from pathlib import Path
 from eyebright.core.scope import DEFAULT_PROJECT, current, current_project
 from eyebright.errors import Conflict, Locked, NotFound, TooLarge, Way
 from eyebright.ports.clock import Clock
+from eyebright.services.quotas import RequireRoom, boundless
 from eyebright.services.room import Room, heard, mib, pour, to_its_end
 from eyebright.settings import UploadSettings
 from eyebright_kit import disk
@@ -59,7 +60,10 @@ class CompleteUpload:
 class Uploads:
     """`folder` is made when the first upload begins."""
 
-    def __init__(self, folder: Path, clock: Clock, limits: UploadSettings) -> None:
+    def __init__(
+        self, folder: Path, clock: Clock, limits: UploadSettings, require_room: RequireRoom = boundless
+    ) -> None:
+        self._require_room = require_room
         self._folder = folder
         self._clock = clock
         self._limits = limits
@@ -73,6 +77,7 @@ class Uploads:
                 f"the file of {mib(announced.length)} is larger than the {mib(self._limits.archive_bytes)} that this server "
                 "accepts; see EYEBRIGHT_UPLOADS__ARCHIVE_BYTES"
             )
+        await self._require_room(announced.length)
         await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         await self._room.require(announced.length)
         upload_id = self._clock.new_id("upl")

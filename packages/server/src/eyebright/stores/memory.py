@@ -18,6 +18,7 @@ from eyebright.core.kept_upload import KeptUpload
 from eyebright.core.lifecycle import TRANSITIONS
 from eyebright.core.parked import HEAD_BYTES, Parked
 from eyebright.core.project import Project
+from eyebright.core.quota import Quota, Usage, within_room
 from eyebright.core.records import (
     Artifact,
     Change,
@@ -68,6 +69,7 @@ class State:
     projects: MutableMapping[str, Project] = field(
         default_factory=lambda: {DEFAULT_PROJECT: Project(id=DEFAULT_PROJECT, created_at_ms=0)}
     )
+    quotas: MutableMapping[str, Quota] = field(default_factory=dict[str, Quota])
     jobs: MutableMapping[str, Job] = field(default_factory=dict[str, Job])
     attempts: MutableMapping[tuple[str, int], Attempt] = field(default_factory=dict[tuple[str, int], Attempt])
     transitions: MutableMapping[tuple[str, int], Transition] = field(default_factory=dict[tuple[str, int], Transition])
@@ -110,6 +112,7 @@ class MemoryDatabase:
         self.state = State()
         lock = asyncio.Lock()
         self.projects = MemoryProjects(self.state)
+        self.quotas = MemoryQuotas(self.state)
         self.jobs = MemoryJobs(self.state, lock)
         self.history = MemoryHistory(self.state)
         self.curves = MemoryCurves(self.state)
@@ -150,6 +153,24 @@ class MemoryProjects:
 
     async def list(self) -> Sequence[Project]:
         return [project for _, project in sorted(self._state.projects.items())]
+
+
+class MemoryQuotas:
+    """QuotaStore."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def get(self, project: str) -> Quota:
+        return self._state.quotas.get(project, Quota(project=project))
+
+    async def put(self, quota: Quota) -> None:
+        if quota.project not in self._state.projects:
+            raise GuardViolated(f"there is no project {quota.project}")
+        self._state.quotas[quota.project] = quota
+
+    async def usage(self, project: str) -> Usage:
+        return Usage(running_jobs=_running(self._state, project), storage_bytes=sum(_stored(self._state, project)))
 
 
 class MemoryJobs:
@@ -241,8 +262,11 @@ class MemoryTransaction:
         return found
 
     async def claimable(self, executor: str, now_ms: int, limit: int) -> list[Run]:
-        keys = [(job.id, None) for job in _due(self._draft, executor, now_ms, limit)]
-        return list((await self.lock(keys)).values())
+        more = _room(self._draft)
+        open_to = [
+            job for job in _due(self._draft, executor, now_ms, len(self._draft.jobs)) if more.get(job.project, 1) > 0
+        ]
+        return within_room((await self.lock([(job.id, None) for job in open_to[:limit]])).values(), more)
 
     async def receipt(self, source: str, key: str) -> Receipt | None:
         return self._draft.inbox.get((current_project(), source, key))
@@ -769,3 +793,27 @@ def _write_products(draft: State, change: Change) -> None:
         _add_version(draft, change.imported)
     if change.exported is not None:
         _add_exports(draft, change.exported)
+
+
+def _room(state: State) -> dict[str, int]:
+    return {
+        name: quota.running_jobs - _running(state, name)
+        for name, quota in state.quotas.items()
+        if quota.running_jobs is not None
+    }
+
+
+def _running(state: State, project: str) -> int:
+    return sum(
+        attempt.gone_at_ms is None and state.jobs[attempt.job_id].project == project
+        for attempt in state.attempts.values()
+    )
+
+
+def _stored(state: State, project: str) -> Iterator[int]:
+    for (owner, _, _), version in state.versions.items():
+        yield int(version.report.get("size_bytes", 0)) if owner == project else 0
+    for artifact in state.artifacts.values():
+        yield artifact.ref.size_bytes if state.jobs[artifact.job_id].project == project else 0
+    for upload in state.kept_uploads.values():
+        yield upload.size_bytes if upload.project == project else 0

@@ -20,6 +20,7 @@ from eyebright.stores.sql.outbox import SqlOutbox
 from eyebright.stores.sql.ownership import owned
 from eyebright.stores.sql.parked import SqlParked
 from eyebright.stores.sql.projects import SqlProjects
+from eyebright.stores.sql.quotas import SqlQuotas
 from eyebright.stores.sql.registry import SqlDatasets, SqlModels
 from eyebright.stores.sql.replicas import SqlReplicas
 from eyebright.stores.sql.stored import SqlStored
@@ -32,6 +33,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.projects = SqlProjects(engine)
+        self.quotas = SqlQuotas(engine)
         self.jobs = SqlJobs(engine)
         self.history = SqlHistory(engine)
         self.curves = SqlCurves(engine)

@@ -87,6 +87,17 @@ projects = Table(
     sqlite_strict=True,
 )
 
+project_quotas = Table(
+    "project_quotas",
+    metadata,
+    Column("project", Id, ForeignKey("projects.id", name="fk_project_quotas_project"), primary_key=True),
+    Column("running_jobs", Integer),
+    Column("storage_bytes", Long),
+    Column("requests_per_minute", Integer),
+    CheckConstraint("running_jobs >= 0 AND storage_bytes >= 0 AND requests_per_minute > 0", name="sane"),
+    sqlite_strict=True,
+)
+
 jobs = Table(
     "jobs",
     metadata,

@@ -7,6 +7,7 @@ from sqlalchemy import Table, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.job import Attempt, Job, Run
+from eyebright.core.quota import within_room
 from eyebright.core.records import Change, Exported, Model, StoredEvent, Version, message_about, transition_to
 from eyebright.core.scope import current, current_project
 from eyebright.errors import Conflict
@@ -18,6 +19,7 @@ from eyebright.stores.sql.engine import Dialect, queue_up
 from eyebright.stores.sql.markers import held
 from eyebright.stores.sql.orders import Orders
 from eyebright.stores.sql.queue import BEST_FIRST, due
+from eyebright.stores.sql.quotas import room
 from eyebright.stores.sql.registry import add_exports, add_model, add_version
 from eyebright.stores.sql.scoped import mine, of_my_jobs, require_mine
 from eyebright.stores.sql.tables import (
@@ -130,14 +132,17 @@ class SqlTransaction:
         }
 
     async def claimable(self, executor: str, now_ms: int, limit: int) -> list[Run]:
-        waiting = (*due(executor, now_ms), *mine(jobs.c.project))
+        more = await room(self._connection, self._statements.dialect)
+        full = [project for project, count in more.items() if count <= 0]
+        waiting = (*due(executor, now_ms), *mine(jobs.c.project), *((jobs.c.project.not_in(full),) if full else ()))
         best = select(jobs.c.id).where(*waiting).order_by(*BEST_FIRST).limit(limit)
         if self._statements.dialect == "postgresql":
             best = best.with_for_update(skip_locked=True, key_share=True)
         ids = (await self._connection.scalars(best)).all()
         found = await self.lock([(job_id, None) for job_id in ids])
         # Of a job that another one has claimed and given back meanwhile the query saw the new row, but not the new attempt.
-        return [run for run in found.values() if run.attempt is None or run.attempt.gone_at_ms is not None]
+        waiting = [run for run in found.values() if run.attempt is None or run.attempt.gone_at_ms is not None]
+        return within_room(waiting, more)
 
     async def receipt(self, source: str, key: str) -> Receipt | None:
         asked = (inbox.c.project == current_project(), inbox.c.source == source, inbox.c.key == key)

@@ -1,0 +1,40 @@
+"""`eyebright projects quota`, against a real server, as docs/operations/projects.md has it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from harness.live import LiveServer, Ran
+
+from eyebright.cli.exits import Exit
+
+Cli = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with LiveServer(tmp_path_factory.mktemp("live")) as server:
+        yield server
+
+
+def test_a_quota_is_set_shown_and_taken_away(cli: Cli) -> None:
+    quota = ("projects", "quota", "default")
+    assert cli(*quota, "--running-jobs", 4, "--storage", "200GB", "--requests", 600).code == 0
+    found = cli(*quota, "--json").document
+    assert (found["running_jobs"], found["storage_bytes"], found["requests_per_minute"]) == (4, 200 * 10**9, 600)
+    assert cli(*quota, "--storage", "none", "--json").document == {**found, "storage_bytes": None}
+    assert "jobs at once" in cli(*quota).out
+
+
+@pytest.mark.parametrize(
+    ("option", "limit"), [("--storage", "much"), ("--running-jobs", "4.5"), ("--requests", "-1"), ("--requests", "")]
+)
+def test_what_is_no_limit_is_told(cli: Cli, option: str, limit: str) -> None:
+    done = cli("projects", "quota", "default", option, limit)
+    assert done.code == Exit.USAGE, done.err
+    assert "limit" in done.err or "requests_per_minute" in done.err
+
+
+def test_a_project_that_is_not_there_is_told(cli: Cli) -> None:
+    done = cli("projects", "quota", "nowhere")
+    assert "nowhere" in done.err
+    assert done.code != 0
