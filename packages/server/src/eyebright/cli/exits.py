@@ -10,6 +10,7 @@ from eyebright.errors import (
     GuardViolated,
     InvalidRequest,
     NotFound,
+    QuotaExceeded,
     StorageFull,
     TooLarge,
     TooManyRequests,
@@ -57,6 +58,7 @@ BY_ERROR: tuple[tuple[type[EyebrightError], Exit], ...] = (
     (Forbidden, Exit.DENIED),
     (Conflict, Exit.CONFLICT),
     (StorageFull, Exit.UNAVAILABLE),
+    (QuotaExceeded, Exit.UNAVAILABLE),
     (TooManyRequests, Exit.UNAVAILABLE),
     (Unavailable, Exit.UNAVAILABLE),
 )
