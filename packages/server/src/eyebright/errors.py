@@ -24,6 +24,7 @@ EyebrightError
 ├── TrainingFailed
 │   └── NotHandedOver
 └── Unavailable
+    ├── LockRefused
     ├── StorageUnusable
     ├── ServiceUnavailable
     └── TrainerUnavailable
@@ -174,6 +175,10 @@ class NotHandedOver(TrainingFailed, code="not_handed_over"): ...
 
 
 class Unavailable(EyebrightError, code="unavailable"): ...
+
+
+class LockRefused(Unavailable, code="database_busy"):
+    """Others held a lock for longer than it was waited for, or waited for ours meanwhile."""
 
 
 class StorageUnusable(Unavailable, code="storage_error"): ...

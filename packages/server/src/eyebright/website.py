@@ -62,6 +62,7 @@ def web(
         project_paths=[pattern for door in doors if isinstance(door, ProjectDoor) for pattern in door.project_paths],
         exists=exists,
         require_turn=services.quotas.require_turn,
+        secure=(settings.public_url or "").startswith("https:"),
     )
     app = _bare(doors)
     app.user_middleware = [

@@ -14,24 +14,26 @@ from hypothesis import strategies as st
 from eyebright.client import Client
 from eyebright.errors import EyebrightError, InvalidRequest, NotFound
 from eyebright.settings import Settings
+from eyebright_wire.access import Role
 from eyebright_wire.resources import ResolutionRequest
 from eyebright_wire.webhooks import WebhookUpdate
 
 #: The parameters that become part of a path.
 NAMES = {
     "job_id", "model", "alias", "version_id", "trainer", "task", "path", "webhook_id", "delivery_id", "parked_id",
+    "user_id", "token_id", "project",
 }  # fmt: skip
 #: What the other parameters are given.
 OTHERS: dict[str, Any] = {
     "form": "onnx", "folder": Path("nowhere"), "target": Path("nowhere"), "image": b"x", "number": 0,
-    "request": ResolutionRequest(), "order": WebhookUpdate(),
+    "request": ResolutionRequest(), "order": WebhookUpdate(), "role": Role.VIEWER,
 }  # fmt: skip
 #: Paths on this machine, filters and orders: none of these becomes part of an address.
 ELSEWHERE = {
     "import_dataset", "derive_dataset", "upload_dataset", "upload", "models", "jobs", "compare_models", "order_import",
     "imported", "inspect_dataset", "preflight", "check", "submit", "rehearse", "exported", "close",
     "health", "ready", "openapi", "prometheus", "datasets", "recipes", "trainers", "import_images", "deliver", "parked",
-    "create_webhook", "webhooks",
+    "create_webhook", "webhooks", "add_user", "users", "create_token", "tokens", "audit", "create_project", "projects", "storage",
 }  # fmt: skip
 PLAIN, MARKED = "Plain", "Marked"
 

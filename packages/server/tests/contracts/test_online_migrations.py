@@ -11,10 +11,10 @@ from databases import Postgres
 from samples import job, submit
 from sqlalchemy import Column, Index, MetaData, Table, Text, event, text
 
-from eyebright.errors import Unavailable
+from eyebright.errors import LockRefused, Unavailable
 from eyebright.stores.sql import migrations
 from eyebright.stores.sql.database import Database
-from eyebright.stores.sql.engine import Engine, LockRefused, connect
+from eyebright.stores.sql.engine import Engine, connect
 from eyebright.stores.sql.migrations import late_indexes
 
 #: From here on, what a migration does to a table that is in use is kept short. Those before could expect a pause.

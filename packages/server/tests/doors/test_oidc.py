@@ -10,7 +10,7 @@ import httpx
 import pytest
 from harness.site import API, URL, Site
 from harness.site import site as make_site
-from harness.teams import user
+from harness.teams import token_of, user
 from oidc_provider_mock import User, run_server_in_thread
 
 #: Of the provider's own code.
@@ -31,10 +31,10 @@ def provider() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def served(folder: Path, issuer: str) -> AsyncIterator[Site]:
+async def served(folder: Path, issuer: str, **settings: str) -> AsyncIterator[Site]:
     (folder / "secret").write_text(SECRET + "\n")
     oidc = {"issuer": issuer, "client_id": "eyebright", "client_secret_file": folder / "secret"}
-    async with make_site(folder, oidc=oidc) as site:
+    async with make_site(folder, oidc=oidc, **settings) as site:
         yield site
 
 
@@ -175,7 +175,9 @@ async def test_a_callback_that_nobody_was_sent_for_is_refused(site: Site):
         assert (await page.get(back.replace("state=", "state=x"))).status_code == 401
 
 
-@pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example/", "/\\evil.example", "evil", "/a\nb", ""])
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example/", "//evil.example/", "/\\evil.example", "evil", "/a\nb", "", "//[", "http://["]
+)
 async def test_afterwards_nobody_is_sent_elsewhere(site: Site, wanted: str):
     await user(site, "ada@example.org", "member")
     async with browser(site) as page:
@@ -193,3 +195,15 @@ async def test_without_a_provider_nobody_can_log_in(tmp_path: Path):
     async with make_site(tmp_path) as site, browser(site) as page:
         answer = await page.get("/auth/login")
     assert (answer.status_code, "EYEBRIGHT_OIDC__ISSUER" in answer.json()["detail"]) == (404, True)
+
+
+async def test_where_pages_come_by_https_no_cookie_counts_that_a_neighbour_could_have_set(
+    tmp_path: Path, provider: str
+):
+    async with served(tmp_path, provider, public_url="https://train.example") as site, browser(site) as page:
+        token = (await token_of(site, "viewer"))["token"]
+        assert (await page.get(f"{API}/jobs", headers={"Cookie": f"eyebright={token}"})).status_code == 401
+        assert (await page.get(f"{API}/jobs", headers={"Cookie": f"__Host-eyebright={token}"})).status_code == 200
+        begun = await page.get("/auth/login")
+    assert begun.headers["set-cookie"].startswith("__Secure-eyebright_login=")
+    assert "secure" in begun.headers["set-cookie"]

@@ -62,6 +62,20 @@ async def test_an_upload_that_would_be_too_much_is_refused_before_it_comes(site:
     assert (await site.http.post(f"{API}/uploads", headers={**tus, "Upload-Length": "100"})).status_code == 201
 
 
+async def test_uploads_that_were_announced_count(site: Site):
+    await limited(site, storage_bytes=1000)
+    tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "600"}
+    first = await site.http.post(f"{API}/uploads", headers=tus)
+    assert (await site.http.post(f"{API}/uploads", headers=tus)).status_code == 403
+    await site.http.delete(first.headers["location"], headers={"Tus-Resumable": "1.0.0"})
+    assert (await site.http.post(f"{API}/uploads", headers=tus)).status_code == 201
+
+
+async def test_an_import_waits_for_no_place_among_the_jobs(site: Site):
+    await limited(site, running_jobs=0)
+    assert (await site.post(f"{API}/datasets", content=pets(5))).status_code == 201
+
+
 async def test_what_was_ordered_before_is_answered_as_before(site: Site):
     await site.add_dataset()
     key, order = {"Idempotency-Key": "one"}, {"dataset": "pets"}
@@ -79,6 +93,16 @@ async def test_tokens_of_a_project_may_ask_so_often_and_the_operator_as_often_as
     assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
     assert "project default has sent more than the 3 requests" in answers[-1].json()["detail"]
     assert (await site.get(f"{API}/jobs")).status_code == 200
+
+
+async def test_what_is_refused_counts_too_and_refusals_for_it_fill_no_log(site: Site):
+    await limited(site, requests_per_minute=2)
+    theirs = await guest(site, "viewer")
+    before = len((await site.get(f"{API}/audit", params={"limit": 200})).json()["items"])
+    answers = [await site.post(f"{API}/users", json={"name": "Eve"}, headers=theirs) for _ in range(9)]
+    assert [answer.status_code for answer in answers] == [403, 403, *[429] * 7]
+    after = (await site.get(f"{API}/audit", params={"limit": 200})).json()["items"]
+    assert len(after) - before == 2
 
 
 async def test_a_member_sees_the_quota_of_their_project_and_sets_none(site: Site):

@@ -470,8 +470,8 @@ async def test_an_admin_reads_what_was_done_in_the_project(site: Site):
     admin = await guest(site)
     await site.post(f"{API}/jobs", json={}, headers=admin)
     await site.post(f"{API}/jobs", json={})
-    (mine,) = await log_of(site, admin)
-    assert (mine["project"], mine["status"]) == ("default", 422)
+    found = {(each["actor"], each["operation"], each["project"], each["status"]) for each in await log_of(site, admin)}
+    assert {(actor, "submit_job", "default", 422) for actor in ("operator", "token")} < found
     pages = (await site.get(f"{API}/audit?limit=1")).json()
     assert (len(pages["items"]), pages["next"].startswith("aud_")) == (1, True)
     assert len((await site.get(f"{API}/audit?limit=50&after={pages['next']}")).json()["items"]) == 2
@@ -501,3 +501,55 @@ async def test_a_bug_is_noted_as_one(site: Site, monkeypatch):
     monkeypatch.setattr(type(site.context.services.teams), "add_user", broken)
     assert (await site.post(f"{API}/users", json={"name": "Ada"})).status_code == 500
     assert [each["status"] for each in await log_of(site)] == [500]
+
+
+async def late(site: Site, method: str, path: str, body: bytes, headers: dict[str, str], meanwhile) -> int:
+    """A call whose body comes in two pieces, with something done in between."""
+
+    async def pieces():
+        yield body[:1]
+        await meanwhile()
+        yield body[1:]
+
+    return (await site.http.request(method, path, content=pieces(), headers=headers)).status_code
+
+
+async def test_who_is_put_out_while_they_speak_has_said_nothing(site: Site):
+    eve = await user(site, "Eve", "admin")
+    made = await token_of(site, user_id=eve)
+    headers = bearer(made["token"]) | {"Content-Type": "application/json"}
+    path, body = f"{API}/projects/default/members/{eve}", b'{"role": "admin"}'
+
+    async def nothing() -> None: ...
+
+    async def removed() -> None:
+        assert (await site.http.delete(f"{API}/users/{eve}")).status_code == 200
+
+    assert await late(site, "PUT", path, body, headers, nothing) == 200
+    assert await late(site, "PUT", path, body, headers, removed) == 401
+    assert (await site.get(f"{API}/projects/default/members")).json() == []
+
+
+async def test_an_admin_brings_nobody_in_and_ends_no_token_of_another_project(tmp_path):
+    async with make_site(tmp_path, local={"many_projects": True}) as site:
+        await site.post(f"{API}/projects", json={"id": "birds"})
+        bob = await user(site, "Bob", "member")
+        admin = await guest(site)
+        stranger = await user(site, "Sue", None)
+        members = f"{API}/projects/default/members"
+        assert (await site.http.put(f"{members}/{stranger}", json={"role": "viewer"}, headers=admin)).status_code == 403
+        assert (await site.http.put(f"{members}/{bob}", json={"role": "viewer"}, headers=admin)).status_code == 200
+        await site.http.put(f"{API}/projects/birds/members/{bob}", json={"role": "viewer"})
+        both = await token_of(site, user_id=bob, roles={"default": "viewer", "birds": "viewer"})
+        assert (await site.http.delete(f"{members}/{bob}", headers=admin)).status_code == 204
+        answers = [
+            (await site.get(f"{API}/jobs", headers=bearer(both["token"]) | {"Eyebright-Project": name})).status_code
+            for name in ("default", "birds")
+        ]
+        assert answers == [404, 200]
+
+
+async def test_what_the_operator_does_in_a_project_its_admins_can_read(site: Site):
+    await site.post(f"{API}/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "9"})
+    seen = (await site.get(f"{API}/audit", headers=await guest(site))).json()["items"]
+    assert "create_upload" in [entry["operation"] for entry in seen]

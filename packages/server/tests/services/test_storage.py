@@ -14,10 +14,10 @@ from samples import claim, job, submit
 
 from eyebright.errors import Conflict, Unavailable
 from eyebright.ports.objects import Signing, attempt_prefix, blob_key
-from eyebright.ports.stored import Held
+from eyebright.ports.stored import WALKED, Held
 from eyebright.services import storage as module
 from eyebright.services.ledgered import OPEN_HOURS, LedgeredObjectStore
-from eyebright.services.storage import LEASE, WALKED, Storage
+from eyebright.services.storage import LEASE, Storage
 from eyebright.stores.memory_stored import MemoryStored
 from eyebright.stores.objects.files import FileObjectStore
 from eyebright.testing import ManualClock

@@ -130,7 +130,7 @@ TAXONOMY: Mapping[str, Kind] = {
         403,
         False,
         "The project has used up what it is allowed.",
-        "Delete what the project no longer needs, or ask the operator for more (`eyebright projects quota`).",
+        "Delete models that the project no longer needs, or ask the operator for more (`eyebright projects quota`).",
     ),
     "disk_full": Kind(
         507,
@@ -152,6 +152,12 @@ TAXONOMY: Mapping[str, Kind] = {
         True,
         "A part that this needs is not reachable at present; try again.",
         "Try again; `/ready` names the part.",
+    ),
+    "database_busy": Kind(
+        503,
+        True,
+        "The database gave no lock in time; nothing was changed.",
+        "Try again; if that goes on, see what holds its tables, or raise EYEBRIGHT_POSTGRES__LOCK_SECONDS.",
     ),
     "storage_error": Kind(
         _AWAY,

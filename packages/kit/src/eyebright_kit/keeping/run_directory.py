@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,11 @@ def ended_runs(runs_dir: Path, before_ms: int) -> dict[Handle, int]:
     found: dict[Handle, int] = {}
     for end in sorted(runs_dir.glob("*/a*/gone.json")):
         run = end.parent
-        if _ATTEMPT.fullmatch(run.name) and end.stat().st_mtime_ns // 1_000_000 < before_ms:
-            found[Handle(run.parent.name, int(run.name[1:]))] = sum(
-                path.lstat().st_size for path in run.rglob("*") if not path.is_dir()
-            )
+        with suppress(FileNotFoundError):  # somebody else removes it
+            if _ATTEMPT.fullmatch(run.name) and end.stat().st_mtime_ns // 1_000_000 < before_ms:
+                found[Handle(run.parent.name, int(run.name[1:]))] = sum(
+                    path.lstat().st_size for path in run.rglob("*") if not path.is_dir()
+                )
     return found
 
 

@@ -10,12 +10,15 @@ from eyebright.cli.options import Json
 from eyebright.cli.ordering import seconds_of
 from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table
 from eyebright.cli.verbs import example, group
+from eyebright.core.scope import DEFAULT_PROJECT
 from eyebright.errors import InvalidRequest
+from eyebright.settings import Settings
 from eyebright_wire.access import Role, TokenCreate, TokenSecret, TokenView, UserView
 
 UserId = Annotated[str, typer.Argument(metavar="USER", help="Their id; `eyebright team users list` shows them.")]
-Project = Annotated[str, typer.Option(help="In which project.")]
-DEFAULT = "default"
+Project = Annotated[
+    str | None, typer.Option(help="In which project. Default: what EYEBRIGHT_PROJECT says, or `default`.")
+]
 
 app = group(
     "Let users and services in, with as much as they need.",
@@ -68,22 +71,22 @@ def remove_user(user: UserId, as_json: Json = False) -> None:
 def set_member(
     user: UserId,
     role: Annotated[Role, typer.Argument(metavar="ROLE", help="viewer, member or admin.")],
-    project: Project = DEFAULT,
+    project: Project = None,
     as_json: Json = False,
 ) -> None:
     """Give a user a role in a project, in place of the one they had."""
     with connected() as client:
-        member = client.set_member(project, user, role)
+        member = client.set_member(_project(project), user, role)
     if as_json:
         return emit(member)
     return show(f"{member.name} is {member.role} in {member.project}")
 
 
 @members.command("list", epilog=example("eyebright team members list --json"))
-def list_members(project: Project = DEFAULT, as_json: Json = False) -> None:
+def list_members(project: Project = None, as_json: Json = False) -> None:
     """Who is in a project."""
     with connected() as client:
-        found = client.members(project)
+        found = client.members(_project(project))
     if as_json:
         return emit(found)
     rows = ((each.user_id, each.name, each.role) for each in found)
@@ -91,13 +94,13 @@ def list_members(project: Project = DEFAULT, as_json: Json = False) -> None:
 
 
 @members.command("remove", epilog=example("eyebright team members remove USER"))
-def remove_member(user: UserId, project: Project = DEFAULT, as_json: Json = False) -> None:
+def remove_member(user: UserId, project: Project = None, as_json: Json = False) -> None:
     """Take a user out of a project; their tokens for it, and those of services that they made, are revoked."""
     with connected() as client:
-        client.remove_member(project, user)
+        client.remove_member(_project(project), user)
     if as_json:
-        return emit({"removed": user, "project": project})
-    return show(f"{user} is no member of {project} any more")
+        return emit({"removed": user, "project": _project(project)})
+    return show(f"{user} is no member of {_project(project)} any more")
 
 
 @tokens.command(
@@ -111,14 +114,14 @@ def make_token(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for.")],
     role: Annotated[Role, typer.Option(help="What it may do; no more than its user.")] = Role.VIEWER,
     user: Annotated[str | None, typer.Option(metavar="USER", help="Whose it is. Default: a service's.")] = None,
-    project: Project = DEFAULT,
+    project: Project = None,
     expires: Annotated[
         str | None, typer.Option(metavar="TIME", help="It counts for 8h, 30d, … from now on. Default: 90d.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a token, which is shown this once: whoever has it sets EYEBRIGHT_TOKEN to it."""
-    order = TokenCreate(name=name, roles={project: role}, user_id=user, expires_at_ms=_end(expires))
+    order = TokenCreate(name=name, roles={_project(project): role}, user_id=user, expires_at_ms=_end(expires))
     with connected() as client:
         made = client.create_token(order)
     _show_secret(made, as_json=as_json)
@@ -154,6 +157,10 @@ def revoke_token(
     if as_json:
         return emit(revoked)
     return show(f"{revoked.id} ({revoked.name}) is revoked")
+
+
+def _project(named: str | None) -> str:
+    return named or Settings().project or DEFAULT_PROJECT
 
 
 def _end(expires: str | None) -> int | None:

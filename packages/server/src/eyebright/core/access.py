@@ -88,6 +88,11 @@ class AuditEntry:
     request_id: str
 
 
+def same_name(one: str, other: str) -> bool:
+    """In whichever case, of A to Z: that of other letters can make one name of two."""
+    return one == other or (one.isascii() and other.isascii() and one.lower() == other.lower())
+
+
 def written(token_id: str, secret: str) -> str:
     """The token as its holder has it."""
     return f"{PREFIX}{token_id.removeprefix(_KIND)}_{secret}"

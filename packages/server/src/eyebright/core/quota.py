@@ -1,9 +1,17 @@
-"""What the operator allows a project: jobs at once, bytes kept, requests a minute. None: as much as there is."""
+"""What the operator allows a project: jobs at once but for imports, bytes kept, requests a minute. None: as much as there is."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from eyebright.core.job import Run
+
+#: The executor of imports, or what its name begins with before a colon. They are short, and somebody waits for them.
+UNCOUNTED = "imports"
+
+
+def counts(executor: str) -> bool:
+    """What runs there is among the jobs at once."""
+    return executor.partition(":")[0] != UNCOUNTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

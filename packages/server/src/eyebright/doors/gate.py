@@ -35,7 +35,7 @@ from eyebright.core.scope import Scope as ProjectScope
 from eyebright.doors import problems
 from eyebright.doors.roles import HEADER, Guest, guest_at, operation_of
 from eyebright.doors.sessions import session_token
-from eyebright.errors import EyebrightError, Forbidden, InvalidRequest, Unauthenticated, no_project
+from eyebright.errors import EyebrightError, Forbidden, InvalidRequest, TooManyRequests, Unauthenticated, no_project
 from eyebright.services.access import Access
 from eyebright.services.audit import Audit
 from eyebright_wire.access import Actor
@@ -68,6 +68,7 @@ class Visitor:
     token_id: str | None = None
     persona: Persona | None = None
     caller: Caller | None = None
+    project: str | None = None  # which is meant, once that is known
     by_page: bool = False  # it has shown a session's cookie
     guest: Guest | None = None  # once it is settled what the caller may do here
 
@@ -78,7 +79,7 @@ class Rules:
     match `keyed_paths` the operator's, or one that the service checks, if need be in the address; `agent_paths` are open to
     agents' tokens too, but for those whose ids are `revoked`. Tokens of teams are those that `access` knows. On `project_paths`
     the operator says in a header which project is meant, if one of that name `exists`; anywhere else it is the one that is always
-    there. `require_turn` refuses tokens of a project that ask too often."""
+    there. `require_turn` refuses tokens of a project that ask too often. `secure`: pages reach the server by https alone."""
 
     token: str
     public: Collection[str]
@@ -93,6 +94,7 @@ class Rules:
     project_paths: Sequence[re.Pattern[str]] = ()
     exists: Callable[[str], Awaitable[bool]] = _only_default
     require_turn: Callable[[str], Awaitable[None]] = _whenever
+    secure: bool = False
 
     async def visitor(self, path: str, headers: Headers, key: str | None = None) -> Visitor:
         """Raises Forbidden or Unauthenticated.
@@ -105,7 +107,9 @@ class Rules:
         if path in self.public or key:
             return Visitor()
         shown = bearer(headers)
-        return await self._holder(path, shown) if shown else await self._page(session_token(headers))
+        return (
+            await self._holder(path, shown) if shown else await self._page(session_token(headers, secure=self.secure))
+        )
 
     async def meant(self, path: str, headers: Headers, guest: Guest | None, secret: str | None) -> ProjectScope | None:
         """Whose things a request that may come in is about. None on public paths, which are nobody's. `secret`: what a stranger
@@ -203,15 +207,25 @@ class Gate:
         if keyed:
             scope[_SECRET] = key or self._strangers(bearer(headers))
         try:
+            if visitor.caller is not None:
+                visitor = await self._counted(visitor, visitor.caller, headers.get(HEADER))
             visitor = self._settled(scope, visitor, headers)
-            if visitor.guest is not None:
-                await self._rules.require_turn(visitor.guest.project)
             meant = await self._rules.meant(scope["path"], headers, visitor.guest, scope.get(_SECRET))
+        except TooManyRequests as error:  # noted nowhere: the log would grow with each of them
+            return await problems.answer(error)(scope, receive, send)
         except EyebrightError as error:
             return await self._noted(problems.answer(error), visitor, scope, receive, send)
         scope[_PERSONA], scope[_GUEST] = visitor.persona, visitor.guest
+        visitor = replace(visitor, project=meant.project if meant else None)
         with within(meant) if meant else nullcontext():
             return await self._noted(self._app, visitor, scope, receive, send)
+
+    async def _counted(self, visitor: Visitor, caller: Caller, named: str | None) -> Visitor:
+        """Before anything is judged: what is refused has cost something too."""
+        project = named if named in caller.roles else min(caller.roles, default=None)
+        if project is not None:
+            await self._rules.require_turn(project)
+        return replace(visitor, project=project)
 
     def _settled(self, scope: Scope, visitor: Visitor, headers: Headers) -> Visitor:
         if visitor.by_page and scope["method"] not in _LOOKING and headers.get("origin") is None:
@@ -273,7 +287,7 @@ class _Call:
             actor=visitor.actor or Actor.OPERATOR,
             token_id=visitor.token_id,
             user_id=visitor.caller.user_id if visitor.caller else None,
-            project=visitor.guest.project if visitor.guest else None,
+            project=visitor.guest.project if visitor.guest else visitor.project,
             method=noted(scope["method"])[:20],
             operation=operation or "",
             resource=noted(location or scope["path"]),

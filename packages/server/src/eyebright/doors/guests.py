@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from eyebright.doors.door import DoorContext
+from eyebright.doors.door import DoorContext, context_of
 from eyebright.doors.gate import guest_of
-from eyebright.doors.roles import Guest
+from eyebright.doors.roles import ROLES, Guest
 from eyebright.errors import EyebrightError, Forbidden
 from eyebright.services.teams import Giver
 from eyebright_wire.access import Role
@@ -21,6 +21,13 @@ _OPEN = frozenset({"https", "http"})
 
 async def guest(request: Request) -> Guest | None:
     return guest_of(request.scope)
+
+
+async def still_welcome(request: Request) -> None:
+    """Asked once the body has come, and before anything is done with it. Raises Unauthenticated."""
+    if (visiting := guest_of(request.scope)) is not None:
+        access = context_of(request).services.access
+        await access.require(visiting.caller, visiting.project, ROLES[request.scope["route"].operation_id])
 
 
 #: None: the operator, who may ask for everything.

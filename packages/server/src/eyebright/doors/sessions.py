@@ -8,9 +8,9 @@ from starlette.responses import Response
 SECURE, PLAIN = "__Host-eyebright", "eyebright"
 
 
-def session_token(headers: Headers) -> str | None:
-    cookies = cookie_parser(headers.get("cookie", ""))
-    return cookies.get(SECURE) or cookies.get(PLAIN)
+def session_token(headers: Headers, *, secure: bool) -> str | None:
+    """`secure`: one without the prefix could have been set by any neighbour of this host."""
+    return cookie_parser(headers.get("cookie", "")).get(SECURE if secure else PLAIN)
 
 
 def begin(response: Response, token: str, seconds: int, *, secure: bool) -> None:

@@ -38,7 +38,7 @@ class AccessStore(Protocol):
         ...
 
     async def remove_member(self, project: str, user_id: str, now_ms: int) -> None:
-        """The tokens that they sponsor for this project are revoked. Raises NotFound for who is none."""
+        """The tokens that they sponsor for this project alone are revoked; others lose it. Raises NotFound for who is none."""
         ...
 
     async def add_token(self, token: Token) -> None:

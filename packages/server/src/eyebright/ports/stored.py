@@ -6,6 +6,8 @@ from typing import Protocol
 
 #: To `settle` with, of rows about which nobody is at work any more.
 ALL = 1 << 30
+#: The marker of when all of the store was counted last.
+WALKED = "stored_walked_at_ms"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,13 @@ class Access:
             expires_at_ms=found.expires_at_ms,
         )
 
+    async def require(self, caller: Caller, project: str, least: Role) -> None:
+        """Once what was sent has come, which may have taken a while. Raises Unauthenticated."""
+        if not await self._may(caller, project, least):
+            raise Unauthenticated(
+                "this token was revoked, or its role taken away, while the request came; nothing was done"
+            )
+
     async def ended(self, caller: Caller, project: str, least: Role) -> None:
         """Returns once the caller may do that no longer: for what goes on for as long as somebody listens."""
         while await self._may(caller, project, least):

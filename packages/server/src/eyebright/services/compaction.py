@@ -22,7 +22,7 @@ LEASE = "compaction"
 #: Jobs that are looked up at once, and events that go in one transaction: others want the database too.
 PAGE, BATCH = 100, 500
 PAUSE_SECONDS = 0.02
-RUNS_HOURS = 1.0
+RUNS_HOURS = EVENTS_HOURS = 1.0
 _DAY_MS = 86_400_000
 
 
@@ -44,7 +44,7 @@ class Compaction:
         self._clock = clock
         self._runs = runs
         self._days = events_days
-        self._runs_at_ms = 0
+        self._runs_at_ms = self._events_at_ms = 0
         self._tenure = Tenure(leases, clock, LEASE, holder, told=False)
 
     async def look(self, days: float | None = None) -> Compacted:
@@ -65,13 +65,14 @@ class Compaction:
             await self._tenure.release()
 
     async def keep_up(self) -> None:
-        """As far as the settings ask for it: the runs of this machine each hour, and events on one of all servers."""
+        """As far as the settings ask for it: the runs of this machine, and events on one of all servers; each hour."""
         now_ms = self._clock.now_ms()
         with within(EVERYTHING):
             if self._runs.days is not None and now_ms >= self._runs_at_ms:
                 self._runs_at_ms = now_ms + int(3_600_000 * RUNS_HOURS)
                 _tell(Compacted(removed=True, **await self._old_runs(None, remove=True)))
-            if self._days is not None and await self._tenure.held():
+            if self._days is not None and now_ms >= self._events_at_ms and await self._tenure.held():
+                self._events_at_ms = now_ms + int(3_600_000 * EVENTS_HOURS)
                 _tell(Compacted(removed=True, **await self._old_events(None, remove=True)))
 
     async def _over_all(self, days: float | None, *, remove: bool) -> Compacted:

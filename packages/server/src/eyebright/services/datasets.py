@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from eyebright.core.callers import require_unreserved
 from eyebright.core.job import Job
+from eyebright.core.quota import UNCOUNTED
 from eyebright.core.records import Dataset, Version
 from eyebright.core.resolve import nearest
 from eyebright.core.scope import current_project
@@ -42,7 +43,7 @@ from eyebright_wire.resources import (
 )
 
 #: The executor that runs imports beside those that train. Nobody can order a training there.
-IMPORTS = "imports"
+IMPORTS = UNCOUNTED
 
 #: Data sets among which a mistyped name is looked for.
 NAMES_LOOKED_AT = 200

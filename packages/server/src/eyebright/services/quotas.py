@@ -14,7 +14,6 @@ from eyebright.errors import QuotaExceeded, TooManyRequests, no_project
 from eyebright.ports.clock import Clock
 from eyebright.ports.projects import ProjectStore
 from eyebright.ports.quotas import QuotaStore
-from eyebright.services.room import mib
 from eyebright_wire.projects import QuotaUpdate, QuotaView
 
 #: Raises QuotaExceeded where the present project may not keep so many bytes more, or nothing more at all.
@@ -64,8 +63,11 @@ class Quotas:
             return
         used = (await self._store.usage(project)).storage_bytes
         if used + more_bytes > allowed or used >= allowed:
-            more = f", and {mib(more_bytes)} are to come" if more_bytes else ""
-            raise QuotaExceeded(f"project {project} keeps {mib(used)} of the {mib(allowed)} that it may{more}")
+            more = f", and {more_bytes:,} are to come" if more_bytes else ""
+            raise QuotaExceeded(
+                f"project {project} keeps {used:,} of the {allowed:,} bytes that it may{more}, so it takes no more data and "
+                "trains nothing; delete models that it no longer needs, or ask the operator for more"
+            )
 
     async def require_turn(self, project: str) -> None:
         """Each request is counted, by this server. Raises TooManyRequests, with when there will be another one."""

@@ -10,7 +10,7 @@ from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobStore, Markers
 from eyebright.ports.leases import Leases
 from eyebright.ports.objects import OWN_FOLDERS, attempt_prefix
-from eyebright.ports.stored import StoredObjects
+from eyebright.ports.stored import WALKED, StoredObjects
 from eyebright.services.collection import FOLDERS
 from eyebright.services.ledgered import BATCH, LedgeredObjectStore, Passing
 from eyebright.services.lists import is_list
@@ -19,7 +19,6 @@ from eyebright_wire.storage import StorageCheck, StorageView, StoredKind
 log = structlog.stdlib.get_logger(__name__)
 
 #: When a way over the whole store was last brought to an end.
-WALKED = "stored_walked_at_ms"
 #: The lease of who goes it.
 LEASE = "storage"
 TTL_SECONDS = 60.0

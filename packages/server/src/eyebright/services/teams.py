@@ -65,9 +65,11 @@ class Teams:
         await self._require_project(project)
         return tuple(_member_view(*found) for found in await self._store.members(project))
 
-    async def set_member(self, project: str, user_id: str, role: Role) -> MemberView:
-        """Raises NotFound for a user who is not known or was removed."""
+    async def set_member(self, project: str, user_id: str, role: Role, giver: Giver | None) -> MemberView:
+        """Raises NotFound for a user who is not known or was removed; Forbidden where an admin would bring one in."""
         await self._require_project(project)
+        if giver is not None and user_id not in [member.user_id for member, _ in await self._store.members(project)]:
+            raise Forbidden(f"{user_id} is no member of {project}; who becomes one is the operator's to say")
         async with self._access.changing():
             member = Member(project=project, user_id=user_id, role=role)
             await self._store.set_member(member)

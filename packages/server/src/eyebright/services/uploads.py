@@ -77,7 +77,7 @@ class Uploads:
                 f"the file of {mib(announced.length)} is larger than the {mib(self._limits.archive_bytes)} that this server "
                 "accepts; see EYEBRIGHT_UPLOADS__ARCHIVE_BYTES"
             )
-        await self._require_room(announced.length)
+        await self._require_room(announced.length + await asyncio.to_thread(self._promised, current_project()))
         await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         await self._room.require(announced.length)
         upload_id = self._clock.new_id("upl")
@@ -101,6 +101,12 @@ class Uploads:
             raise _unknown(upload_id)
         return await asyncio.to_thread(self._look, upload_id)
 
+    async def _require_own(self, upload_id: str) -> None:
+        """Before it is told whether somebody is at it. Raises NotFound."""
+        if not _ID.fullmatch(upload_id):
+            raise _unknown(upload_id)
+        await asyncio.to_thread(self._announced, upload_id)
+
     async def append(self, upload_id: str, offset: int, blocks: AsyncIterator[bytes], *, announced: int = 0) -> Upload:
         """Continue at `offset`; `announced` is the length of the blocks, where it is known before they come.
 
@@ -108,7 +114,7 @@ class Uploads:
         for another offset than the upload stands at, TooLarge for more than was announced, StorageFull, or Unavailable when
         the sender falls silent.
         """
-        await self._get(upload_id)
+        await self._require_own(upload_id)
         with self._alone(upload_id):
             upload = await self._get(upload_id)
             if offset != upload.offset:
@@ -157,6 +163,15 @@ class Uploads:
         finally:
             self._held.pop(upload_id).set()
 
+    def _promised(self, project: str) -> int:
+        """Bytes of what has been announced and is still there."""
+        found = 0
+        for path in self._folder.glob(f"*{self._announcement('').name}"):
+            with suppress(NotFound, OSError):
+                announced = self._announced(path.name.removesuffix(self._announcement("").name))
+                found += announced.length if announced.project == project else 0
+        return found
+
     def _begin(self, upload_id: str, announced: Announced) -> None:
         """The announcement comes last: with it the upload is there."""
         self._bytes(upload_id).touch(0o600, exist_ok=False)
@@ -170,16 +185,23 @@ class Uploads:
         self._touch(upload_id)
         disk.replace_durably(self._announcement(upload_id), json.dumps(asdict(announced)).encode())
 
-    def _look(self, upload_id: str) -> Upload:
-        """Synced first: a killed server may have left bytes that are in the file but not on the disk."""
+    def _announced(self, upload_id: str) -> Announced:
         try:
             announced = Announced(**json.loads(self._announcement(upload_id).read_bytes()))
-            found = self._bytes(upload_id).stat()
-            disk.sync(self._bytes(upload_id))
         except FileNotFoundError:
             raise _unknown(upload_id) from None
         if not current().covers(announced.project):
             raise _unknown(upload_id)
+        return announced
+
+    def _look(self, upload_id: str) -> Upload:
+        """Synced first: a killed server may have left bytes that are in the file but not on the disk."""
+        announced = self._announced(upload_id)
+        try:
+            found = self._bytes(upload_id).stat()
+            disk.sync(self._bytes(upload_id))
+        except FileNotFoundError:
+            raise _unknown(upload_id) from None
         expires_at_ms = self._expiry(found)
         if expires_at_ms <= self._clock.now_ms():
             raise _unknown(upload_id)

@@ -18,7 +18,7 @@ from eyebright.core.kept_upload import KeptUpload
 from eyebright.core.lifecycle import TRANSITIONS
 from eyebright.core.parked import HEAD_BYTES, Parked
 from eyebright.core.project import Project
-from eyebright.core.quota import Quota, Usage, within_room
+from eyebright.core.quota import Quota, Usage, counts, within_room
 from eyebright.core.records import (
     Artifact,
     Change,
@@ -262,7 +262,7 @@ class MemoryTransaction:
         return found
 
     async def claimable(self, executor: str, now_ms: int, limit: int) -> list[Run]:
-        more = _room(self._draft)
+        more = _room(self._draft) if counts(executor) else {}
         open_to = [
             job for job in _due(self._draft, executor, now_ms, len(self._draft.jobs)) if more.get(job.project, 1) > 0
         ]
@@ -805,7 +805,7 @@ def _room(state: State) -> dict[str, int]:
 
 def _running(state: State, project: str) -> int:
     return sum(
-        attempt.gone_at_ms is None and state.jobs[attempt.job_id].project == project
+        attempt.gone_at_ms is None and counts(attempt.executor) and state.jobs[attempt.job_id].project == project
         for attempt in state.attempts.values()
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from eyebright.core.access import AuditEntry, Member, Standing, Token, User
+from eyebright.core.access import AuditEntry, Member, Standing, Token, User, same_name
 from eyebright.errors import GuardViolated, no_member, no_token, no_user, token_over
 from eyebright.ports.access import AuditQuery
 from eyebright_wire.access import Role
@@ -30,7 +30,7 @@ class MemoryAccess:
 
     async def named(self, name: str) -> Sequence[tuple[User, Mapping[str, Role]]]:
         living = (user for _, user in sorted(self._users.items()) if user.removed_at_ms is None)
-        return [(user, self._memberships(user.id)) for user in living if user.name.lower() == name.lower()]
+        return [(user, self._memberships(user.id)) for user in living if same_name(user.name, name)]
 
     async def remove_user(self, user_id: str, now_ms: int) -> User:
         user = await self.user(user_id)
@@ -52,7 +52,7 @@ class MemoryAccess:
     async def remove_member(self, project: str, user_id: str, now_ms: int) -> None:
         if self._members.pop((project, user_id), None) is None:
             raise no_member(project, user_id)
-        self._revoke(lambda token: token.sponsor == user_id and project in token.roles, now_ms)
+        self._revoke(lambda token: token.sponsor == user_id and token.roles.keys() == {project}, now_ms)
 
     async def add_token(self, token: Token) -> None:
         if token.id in self._tokens:

@@ -63,9 +63,10 @@ async def list_members(project: Project, verbs: Verbs, caller: Caller) -> tuple[
 async def set_member(
     project: Project, user_id: UserId, order: MemberUpdate, verbs: Verbs, caller: Caller
 ) -> MemberView:
-    """In place of the one they had there. A token of theirs may do no more than they may."""
+    """In place of the one they had there. A token of theirs may do no more than they may. Who is no member yet is brought in by
+    the operator alone."""
     _require_own(project, caller)
-    return await verbs.teams.set_member(project, user_id, order.role)
+    return await verbs.teams.set_member(project, user_id, order.role, giver_of(caller))
 
 
 @router.delete(
@@ -76,7 +77,7 @@ async def set_member(
     responses=refusals(404),
 )
 async def remove_member(project: Project, user_id: UserId, verbs: Verbs, caller: Caller) -> None:
-    """Their tokens that name the project, and those of services that they made, are revoked."""
+    """Their tokens for it alone, and those of services that they made, are revoked; others lose it."""
     _require_own(project, caller)
     await verbs.teams.remove_member(project, user_id)
 

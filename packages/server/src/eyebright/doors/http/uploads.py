@@ -50,7 +50,9 @@ async def _adopted(request: Request, given: DoorContext) -> Received:
     path = folder / upload_id
     try:
         async with drained(request):
-            await Room(folder, limits.spare_bytes).require(announced_size(request, limits.archive_bytes))
+            size = announced_size(request, limits.archive_bytes)
+            await given.services.quotas.require_room(size)
+            await Room(folder, limits.spare_bytes).require(size)
             filename = await _save(request, path, limits)
         await given.services.uploads.adopt(upload_id, path, filename)
         return Received(upload_id, filename)

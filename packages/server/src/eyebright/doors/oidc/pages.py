@@ -31,6 +31,7 @@ class Pages:
         self._settings: OidcSettings = context.settings.oidc
         self._logins = context.services.logins
         self._public_url = context.settings.public_url
+        self._secure = urlsplit(self._public_url or "").scheme == "https"
         self._secret = _secret_of(self._settings)
         self._provider = Provider(self._settings, self._secret)
 
@@ -43,14 +44,13 @@ class Pages:
         handlers = {EyebrightError: _refused}
         # Every server of a database has this secret, and whichever is called back can read what another has signed.
         key = hmac.digest(self._secret.encode(), b"eyebright login", hashlib.sha256).hex()
-        secure = urlsplit(self._public_url or "").scheme == "https"
         return SessionMiddleware(
             Starlette(routes=routes, exception_handlers=handlers),  # pyright: ignore[reportArgumentType]
             secret_key=key,
-            session_cookie=_STATE_COOKIE,
+            session_cookie=f"__Secure-{_STATE_COOKIE}" if self._secure else _STATE_COOKIE,
             max_age=LOGIN_SECONDS,
             path=PREFIX,
-            https_only=secure,
+            https_only=self._secure,
         )
 
     async def _login(self, request: Request) -> Response:
@@ -63,12 +63,11 @@ class Pages:
         session = await self._logins.begin(said.address, self._settings.session_seconds)
         response = RedirectResponse(_own_page(str(request.session.pop(_NEXT, "/"))), status_code=303)
         request.session.clear()
-        secure = self._own_url(request).startswith("https:")
-        begin(response, session, self._settings.session_seconds, secure=secure)
+        begin(response, session, self._settings.session_seconds, secure=self._secure)
         return response
 
     async def _logout(self, request: Request) -> Response:
-        claimed = read(session_token(request.headers) or "")
+        claimed = read(session_token(request.headers, secure=self._secure) or "")
         if claimed is not None:
             await self._logins.end(*claimed)
         response = Response(status_code=204)
@@ -86,8 +85,7 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 def _own_page(wanted: str) -> str:
     """Where to go afterwards: a page of this server, and of no other."""
-    found = urlsplit(wanted)
-    own = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and not found.netloc and wanted.isprintable()
+    own = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
     return wanted if own else "/"
 
 

@@ -22,7 +22,6 @@ _DISCOVERY = "/.well-known/openid-configuration"
 class Said:
     """What the provider vouches for. `address`: of the mail account that belongs to the person."""
 
-    subject: str
     address: str
 
 
@@ -75,7 +74,7 @@ def _said(claims: dict[str, Any]) -> Said:
         raise Forbidden("the login provider tells no mail address of you; it has to grant the scope `email`")
     if claims.get("email_verified") is not True:
         raise Forbidden(f"the login provider does not vouch for the address {address}: it says that it is not verified")
-    return Said(str(claims["sub"]), address)
+    return Said(address)
 
 
 def _words(error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eyebright.core.access import AuditEntry, Member, Standing, Token, User
+from eyebright.core.access import AuditEntry, Member, Standing, Token, User, same_name
 from eyebright.errors import no_member, no_token, no_user, token_over
 from eyebright.ports.access import AuditQuery
 from eyebright.stores.sql.batch import insert_into
@@ -36,11 +36,11 @@ class SqlAccess:
             return await _user(connection, user_id)
 
     async def named(self, name: str) -> Sequence[tuple[User, Mapping[str, Role]]]:
-        # Each database lowers other letters; what has more than ASCII is compared here.
+        # Each database lowers other letters than Python does, and some letters become those of another name.
         query = select(users).where(users.c.removed_at_ms.is_(None), func.length(users.c.name) == len(name))
         async with self._engine.reading() as connection:
             rows = (await connection.execute(query.order_by(users.c.id))).mappings().all()
-            found = [User(**row) for row in rows if str(row["name"]).lower() == name.lower()]
+            found = [User(**row) for row in rows if same_name(str(row["name"]), name)]
             return [(user, await _memberships(connection, user.id)) for user in found]
 
     async def remove_user(self, user_id: str, now_ms: int) -> User:
@@ -70,7 +70,8 @@ class SqlAccess:
             )
 
     async def remove_member(self, project: str, user_id: str, now_ms: int) -> None:
-        theirs = select(token_roles.c.token_id).where(token_roles.c.project == project)
+        alone = func.count() == func.count().filter(token_roles.c.project == project)
+        theirs = select(token_roles.c.token_id).group_by(token_roles.c.token_id).having(alone)
         async with self._engine.writing() as connection:
             await queue_up(connection, _QUEUE)
             leaving = delete(members).where(members.c.project == project, members.c.user_id == user_id)

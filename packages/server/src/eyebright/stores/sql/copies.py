@@ -8,11 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.errors import Conflict, InvalidRequest
 from eyebright.ports.backups import Rows
+from eyebright.ports.stored import WALKED
 from eyebright.stores.sql import migrations
 from eyebright.stores.sql.engine import Engine, queue_up
-from eyebright.stores.sql.tables import metadata, stored
+from eyebright.stores.sql.tables import markers, metadata, stored
 
-# `stored` is of the store that the copy is made of: whoever starts on another one counts it.
+# `stored`, and the marker of when it was counted, are of the store that the copy is made of: whoever starts on another counts it.
 #: Rows that are in memory at once.
 BATCH = 1000
 
@@ -30,7 +31,7 @@ class SqlCopies:
             for table in (table for table in metadata.sorted_tables if table is not stored):
                 write(table.name, ())
                 async for rows in _rows(connection, table):
-                    write(table.name, rows)
+                    write(table.name, [row for row in rows if row.get("name") != WALKED] if table is markers else rows)
         return revision
 
     async def require_empty(self) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from eyebright.errors import EyebrightError, GuardViolated, InvalidRequest, StorageFull, Unavailable
+from eyebright.errors import EyebrightError, GuardViolated, InvalidRequest, LockRefused, StorageFull, Unavailable
 from eyebright.settings import PostgresSettings
 from eyebright.stores.sql import threads
 
@@ -38,10 +38,6 @@ _SQLITE_PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 4000",  # 16 MB: each checkpoint costs the committer who hits it some milliseconds
     "PRAGMA journal_size_limit = 67108864",
 )
-
-
-class LockRefused(Unavailable, code="unavailable"):
-    """Others held a lock for longer than it was waited for."""
 
 
 class Engine:
@@ -276,6 +272,8 @@ def _postgres_meaning(sqlstate: str, text: str, name: str) -> EyebrightError | N
         return Unavailable(_TOO_LONG.format(name=name, what="carry out a statement", setting="STATEMENT_SECONDS"))
     if sqlstate == "55P03":
         return LockRefused(_TOO_LONG.format(name=name, what="give a lock", setting="LOCK_SECONDS"))
+    if sqlstate == "40P01":
+        return LockRefused(f"the database {name} is not available: {text}")
     match sqlstate[:2]:
         case "23":
             return GuardViolated(f"the database refused the change: {text}")

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ColumnElement, Select, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eyebright.core.quota import Quota, Usage
+from eyebright.core.quota import UNCOUNTED, Quota, Usage
 from eyebright.stores.sql.batch import insert_into
 from eyebright.stores.sql.engine import Dialect, Engine
 from eyebright.stores.sql.tables import artifacts, attempts, dataset_versions, jobs, kept_uploads
@@ -15,7 +15,11 @@ from eyebright.stores.sql.tables import project_quotas as table
 _RUNNING = (
     select(jobs.c.project, func.count())
     .select_from(attempts.join(jobs, jobs.c.id == attempts.c.job_id))
-    .where(attempts.c.gone_at_ms.is_(None))
+    .where(
+        attempts.c.gone_at_ms.is_(None),
+        attempts.c.executor != UNCOUNTED,
+        ~attempts.c.executor.startswith(f"{UNCOUNTED}:"),
+    )
     .group_by(jobs.c.project)
 )
 

@@ -7,7 +7,7 @@ from sqlalchemy import Table, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.job import Attempt, Job, Run
-from eyebright.core.quota import within_room
+from eyebright.core.quota import counts, within_room
 from eyebright.core.records import Change, Exported, Model, StoredEvent, Version, message_about, transition_to
 from eyebright.core.scope import current, current_project
 from eyebright.errors import Conflict
@@ -132,7 +132,7 @@ class SqlTransaction:
         }
 
     async def claimable(self, executor: str, now_ms: int, limit: int) -> list[Run]:
-        more = await room(self._connection, self._statements.dialect)
+        more = await room(self._connection, self._statements.dialect) if counts(executor) else {}
         full = [project for project, count in more.items() if count <= 0]
         waiting = (*due(executor, now_ms), *mine(jobs.c.project), *((jobs.c.project.not_in(full),) if full else ()))
         best = select(jobs.c.id).where(*waiting).order_by(*BEST_FIRST).limit(limit)

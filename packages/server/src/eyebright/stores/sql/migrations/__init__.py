@@ -11,8 +11,8 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random
 
-from eyebright.errors import Conflict, Unavailable
-from eyebright.stores.sql.engine import Engine, LockRefused, queue_up
+from eyebright.errors import Conflict, LockRefused, Unavailable
+from eyebright.stores.sql.engine import Engine, queue_up
 from eyebright.stores.sql.migrations import late_indexes
 
 log = structlog.stdlib.get_logger(__name__)
