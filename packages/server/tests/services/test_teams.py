@@ -6,6 +6,7 @@ from eyebright.core.access import Caller
 from eyebright.errors import Forbidden, NotFound
 from eyebright.services.access import Access
 from eyebright.services.teams import Giver, Teams
+from eyebright.stores.memory import MemoryDatabase
 from eyebright.stores.memory_access import MemoryAccess
 from eyebright.testing import ManualClock
 from eyebright_wire.access import Role, TokenCreate
@@ -20,8 +21,9 @@ def giver(clock: ManualClock, **roles: Role) -> Giver:
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.MEMBER])
 async def test_who_is_no_admin_of_a_project_makes_no_token_of_it(role: Role):
     """Whatever they are elsewhere."""
-    clock, store = ManualClock(), MemoryAccess()
-    teams, order = Teams(store, Access(store, clock), clock), TokenCreate(name="x", roles={"default": Role.VIEWER})
+    clock, store, projects = ManualClock(), MemoryAccess(), MemoryDatabase().projects
+    teams = Teams(store, Access(store, clock), projects, clock)
+    order = TokenCreate(name="x", roles={"default": Role.VIEWER})
     with pytest.raises(Forbidden, match="made by its admins"):
         await teams.make_token(order, giver(clock, birds=Role.ADMIN, default=role))
     with pytest.raises(NotFound):
