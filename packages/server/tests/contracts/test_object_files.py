@@ -153,3 +153,10 @@ async def test_nothing_passing_is_left_behind(store, source, root):
     await store.put([(f"k{number}", source) for number in range(40)])
     assert list((root / ".incoming").iterdir()) == []
     shutil.rmtree(root)
+
+
+async def test_what_a_killed_trainer_was_writing_is_no_object(store, source, root):
+    await store.put([("jobs/j/a1/model.onnx", source)])
+    (rest := root / "jobs/j/a1/checkpoints/.writing-1f").mkdir(parents=True)
+    (rest / "model.json").write_text("{")
+    assert [*await store.listed("jobs/j/a1/")] == ["jobs/j/a1/model.onnx"]

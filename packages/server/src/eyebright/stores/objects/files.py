@@ -17,7 +17,7 @@ from typing import ParamSpec, TypeVar
 
 from eyebright.errors import Conflict, InvalidRequest, NotFound, StorageFull, Unavailable, is_full
 from eyebright.ports.objects import Lying, ObjectInfo, Signing
-from eyebright.stores.objects.keys import checked, checked_prefix, content_of
+from eyebright.stores.objects.keys import checked, checked_prefix, content_of, is_key
 from eyebright.stores.objects.pieces import pieces
 from eyebright_kit.disk import sha256_of, sync
 from eyebright_wire.artifacts import Grant
@@ -172,8 +172,8 @@ class FileObjectStore:
             yield from ((Path(folder) / name).relative_to(self._root).as_posix() for name in names)
 
     def _lying_below(self, prefix: str) -> Iterator[tuple[str, Lying]]:
-        """What goes meanwhile is left out."""
-        for key in sorted(self._below(prefix)):
+        """What goes meanwhile is left out, and so is what a killed trainer was writing: it has no name of an object yet."""
+        for key in filter(is_key, sorted(self._below(prefix))):
             with suppress(FileNotFoundError):
                 found = self._path(key).stat()
                 yield key, Lying(found.st_size, found.st_ctime_ns // 1_000_000)  # a link keeps the time of its source

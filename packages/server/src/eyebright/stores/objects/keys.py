@@ -6,9 +6,13 @@ _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+def is_key(key: str) -> bool:
+    return _KEY.fullmatch(key) is not None
+
+
 def checked(key: str) -> str:
     """Raises ValueError for anything that is not a plain relative path."""
-    if not _KEY.fullmatch(key):
+    if not is_key(key):
         raise ValueError(f"{key!r} is no object key: expected letters, digits, . _ - and single slashes")
     return key
 
