@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from harness.laboratory import until
 from harness.live import LiveServer, pets
 
 from eyebright.client import Client
@@ -28,3 +29,14 @@ def test_what_a_server_tells_is_what_lies_in_its_store(tmp_path: Path) -> None:
         mended = live.run("admin", "storage", "--mend")
         assert (mended.code, "1 rows did not say what the store does" in mended.out) == (0, True), mended.err
         assert client.storage().size_bytes == told.size_bytes + 7
+
+
+def test_what_a_cancelled_training_has_left_is_counted(tmp_path: Path) -> None:
+    with LiveServer(tmp_path / "server") as live, Client(settings=live.settings) as client:
+        data = client.import_dataset(pets(tmp_path / "pets")).id
+        slow = {"step_seconds": 0.3, "epochs": 50, "checkpoint_steps": 1}
+        job_id = client.submit(JobRequest(dataset=data, trainer="toy", name="pets", config=slow)).id
+        until(lambda: list(client.checkpoints(job_id)))
+        client.cancel(job_id)
+        assert client.wait(job_id, timeout_seconds=60).state is JobState.CANCELLED
+        until(lambda: live.run("admin", "storage", "--check").code == 0)

@@ -326,12 +326,17 @@ class Sweep:
     async def _stop(self, attempt: Attempt, grace_seconds: float) -> None:
         handle = _handle(attempt)
         await self._executors[attempt.executor].stop(handle, timedelta(seconds=grace_seconds))
-        if not attempt.live:
+        if not await self._is_live(attempt):
             prefix = attempt_prefix(handle.job_id, handle.attempt)
             await self._objects.remove([f"{prefix}{WORK}/"])
             await self._objects.leave(prefix)
             await self._output.leave(attempt)
         await self._note_gone(handle)
+
+    async def _is_live(self, attempt: Attempt) -> bool:
+        """Now: one that was asked to leave may have said so meanwhile."""
+        now = (await self._store.get(attempt.job_id)).attempt
+        return now is not None and now.number == attempt.number and now.live
 
     async def _note_gone(self, handle: Handle) -> None:
         key = (handle.job_id, handle.attempt)
