@@ -11,7 +11,7 @@ import pytest
 
 from eyebright.errors import Conflict, Locked, NotFound, StorageFull, TooLarge, Unavailable
 from eyebright.services import room, uploads
-from eyebright.services.uploads import Announced, Uploads
+from eyebright.services.uploads import Announced, Upload, Uploads
 from eyebright.settings import UploadSettings
 from eyebright.testing import ManualClock
 
@@ -166,6 +166,30 @@ async def test_whoever_asks_while_the_last_bytes_are_put_away_hears_of_them_all(
     await asyncio.sleep(0)
     first.may_end.set()
     assert (await asking).offset == (await sending).offset == 1000
+
+
+async def test_whoever_asks_as_soon_as_the_bytes_have_come_hears_of_them(desk: Desk) -> None:
+    upload_id = await desk.begin()
+    sending = asyncio.create_task(desk.send(upload_id, 0, PHOTOS[:1000]))
+    await asyncio.sleep(0)  # it has taken its first step
+    assert (await desk.uploads.get(upload_id)).offset == 1000
+    await sending
+
+
+async def test_whoever_asks_while_the_piece_ends_is_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload_id, first = await desk.begin(), Held(PHOTOS[:1000])
+    sending = asyncio.create_task(desk.uploads.append(upload_id, 0, first.blocks()))
+    await first.sent.wait()
+    look = desk.uploads._get
+
+    async def slowly(upload_id: str) -> Upload:
+        monkeypatch.setattr(desk.uploads, "_get", look)
+        first.may_end.set()
+        await sending
+        return await look(upload_id)
+
+    monkeypatch.setattr(desk.uploads, "_get", slowly)
+    assert (await desk.uploads.get(upload_id)).offset == 1000
 
 
 async def test_whoever_asks_while_somebody_goes_on_sending_is_answered_all_the_same(

@@ -8,8 +8,8 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -90,10 +90,10 @@ class Uploads:
 
     async def get(self, upload_id: str) -> Upload:
         """Raises NotFound, also for one whose time is up. Of one in use what has been written by now."""
-        if upload_id in self._held:
+        if (held := self._held.get(upload_id)) is not None:
             await self._get(upload_id)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._held[upload_id].wait(), LETTING_GO_SECONDS)
+                await asyncio.wait_for(held.wait(), LETTING_GO_SECONDS)
         return await self._get(upload_id)
 
     async def _get(self, upload_id: str) -> Upload:
@@ -114,8 +114,7 @@ class Uploads:
         for another offset than the upload stands at, TooLarge for more than was announced, StorageFull, or Unavailable when
         the sender falls silent.
         """
-        await self._require_own(upload_id)
-        with self._alone(upload_id):
+        async with self._alone(upload_id):
             upload = await self._get(upload_id)
             if offset != upload.offset:
                 raise Conflict(f"the upload stands at byte {upload.offset}, not at {offset}; send from there")
@@ -129,8 +128,7 @@ class Uploads:
 
     async def abandon(self, upload_id: str) -> None:
         """Remove it. Raises NotFound, or Locked while it is in use."""
-        await self._get(upload_id)
-        with self._alone(upload_id):
+        async with self._alone(upload_id):
             await self._get(upload_id)
             await to_its_end(self._remove, upload_id)
 
@@ -149,13 +147,15 @@ class Uploads:
         removed = 0
         for upload_id in await asyncio.to_thread(self._expired):
             if upload_id not in self._held:
-                with self._alone(upload_id):
+                async with self._alone(upload_id):
                     removed += await to_its_end(self._remove_expired, upload_id)
         return removed
 
-    @contextmanager
-    def _alone(self, upload_id: str) -> Generator[None]:
+    @asynccontextmanager
+    async def _alone(self, upload_id: str) -> AsyncGenerator[None]:
+        """Held from the first step on: a sender that is cut off and asks at once must find that its piece is still at work."""
         if upload_id in self._held:
+            await self._require_own(upload_id)
             raise Locked(f"upload {upload_id} is in use by another request; try again when that has ended")
         self._held[upload_id] = asyncio.Event()
         try:
