@@ -116,7 +116,9 @@ def test_a_second_ctrl_c_leaves_it_running(live: LiveServer, client: Client, pho
     with terminal(live.data_dir, "train", photos, *SLOW) as screen:
         screen.until("epoch 2/2000")
         screen.type(b"\x03")
-        screen.until("[y/N]: ")  # with what the line editor itself prints: a signal while it starts would wait for a key
+        screen.until(
+            "[y/N]: "
+        )  # with what the line editor itself prints: a signal while it starts would wait for a key
         screen.type(b"\x03")
         screen.until("goes on by itself")
         assert screen.end() == Exit.INTERRUPTED
