@@ -15,7 +15,7 @@ from eyebright_kit.data.annotations import Instance, Skeleton
 from eyebright_kit.data.bitmaps import bitmap_of
 from eyebright_kit.data.conformance import Example, FormatConformance, write_image
 from eyebright_kit.data.features import Feature
-from eyebright_kit.data.format import Certainty, detect
+from eyebright_kit.data.format import Certainty, Reading, detect
 from eyebright_kit.data.formats.cvat import Cvat
 from eyebright_kit.data.inspect import inspect
 from eyebright_kit.data.rle import expand
@@ -464,12 +464,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
 def test_a_file_of_many_images_is_never_held_whole(tmp_path: Path) -> None:
     write_image(tmp_path / "images" / "1.png", 1)
     path = write(tmp_path / "annotations.xml", document(*[image(*[BOX] * 20, name=f"{n}.png") for n in range(2000)]))
-    assert sum(1 for _ in reads(tmp_path).found()) == 2000  # what the interpreter keeps for itself has grown by now
-    reading = reads(tmp_path)
+    # Of two, because the interpreter's one table of all names grows at once whenever it is full.
+    assert min(most_held(reads(tmp_path)) for _ in range(2)) < path.stat().st_size / 3
+
+
+def most_held(reading: Reading) -> int:
+    """Bytes, while 2000 images are read."""
     tracemalloc.start()
     try:
         assert sum(1 for _ in reading.found()) == 2000
-        assert tracemalloc.get_traced_memory()[1] < path.stat().st_size / 3
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
