@@ -18,6 +18,18 @@ demo: .venv/.synced  ## train a classifier on real digits and show the result (D
 test: .venv/.synced trainers  ## all tests: workspace, then what the trainers share, then each trainer in its own environment
 	.venv/bin/python -m tools.test
 
+# In parts: in one piece the tracer would keep a trace of each thread there was, several gigabytes of them.
+COVERED := packages/wire/tests packages/kit/tests packages/server/tests/test_*.py \
+	$(patsubst %,packages/server/tests/%,catalog cli client contracts core doors executors loops model services subscribers)
+
+.PHONY: coverage
+coverage: .venv/.synced trainers  ## how much of wire, kit and server their own tests run through, branches too; most of an hour
+	@rm -rf .coverage && mkdir .coverage
+	@for part in $(COVERED); do \
+		echo "── $$part"; \
+		.venv/bin/python -m pytest -n 2 -q --cov --cov-append --cov-report= --cov-fail-under=0 $$part || failed=1; \
+	done; .venv/bin/coverage report && test -z "$$failed"
+
 .PHONY: check
 check: .venv/.synced  ## style, types and arrows, under a minute
 	.venv/bin/ruff format --check .
