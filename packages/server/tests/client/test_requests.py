@@ -20,6 +20,7 @@ from eyebright.errors import (
     Conflict,
     EventGap,
     EyebrightError,
+    InvalidRequest,
     NotFound,
     TrainerUnavailable,
     Unauthenticated,
@@ -51,6 +52,14 @@ def test_the_client_needs_no_framework_and_no_web_server() -> None:
 def test_without_a_server_it_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"no server runs on .*`eyebright serve`.*EYEBRIGHT_URL"):
         Client(settings=Settings(data_dir=tmp_path))
+
+
+@pytest.mark.parametrize(("name", "text"), [("token", "geheim-ü"), ("token", "a\nb"), ("project", "vögel")])
+def test_what_no_header_can_carry_is_told_without_showing_it(tmp_path: Path, name: str, text: str) -> None:
+    settings = Settings(data_dir=tmp_path, url="http://eyebright.test", **{"token": "secret", name: text})
+    with pytest.raises(InvalidRequest, match=f"EYEBRIGHT_{name.upper()} has characters") as refused:
+        Client(settings=settings)
+    assert text not in str(refused.value)
 
 
 def test_every_call_carries_the_token(server: Scripted, client: Client) -> None:

@@ -11,7 +11,7 @@ from httpx_sse import EventSource, connect_sse
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from eyebright.client.problems import error_from
-from eyebright.errors import Unavailable
+from eyebright.errors import InvalidRequest, Unavailable
 
 #: Connecting to a live server takes milliseconds; the longest silence in an answer is the server's own keep-alive (15 s).
 TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=60.0)
@@ -106,6 +106,10 @@ class Transport:
 
 
 def _headers(token: str, project: str | None) -> dict[str, str]:
+    """Raises InvalidRequest for what no header can carry, without showing a token."""
+    for name, text in (("EYEBRIGHT_TOKEN", token), ("EYEBRIGHT_PROJECT", project or "")):
+        if not (text.isascii() and text.isprintable()):
+            raise InvalidRequest(f"{name} has characters that are in no token and no name of a project; set it anew")
     meant = {"Eyebright-Project": project} if project else {}
     return meant | ({"Authorization": f"Bearer {token}"} if token else {})
 

@@ -15,6 +15,7 @@ _EXPECTED = {
     "string_unicode": "text in UTF-8",
     "string_too_short": "text of {min_length} characters or more",
     "string_too_long": "text of {max_length} characters or fewer",
+    "string_pattern_mismatch": "text that matches {pattern}",
     "bool_type": _YES,
     "bool_parsing": _YES,
     "int_type": _WHOLE,

@@ -1,4 +1,4 @@
-"""`eyebright projects quota`, against a real server, as docs/operations/projects.md has it."""
+"""`eyebright projects …`, against a real server, as docs/operations/projects.md has it."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,6 +14,22 @@ Cli = Callable[..., Ran]
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     with LiveServer(tmp_path_factory.mktemp("live")) as server:
         yield server
+
+
+def test_a_second_project_wants_somewhere_to_run_what_it_orders(cli: Cli) -> None:
+    done = cli("projects", "create", "birds")
+    assert "EYEBRIGHT_LOCAL__MANY_PROJECTS" in done.err, done.err
+    assert [each["id"] for each in cli("projects", "list", "--json").document] == ["default"]
+
+
+def test_a_project_is_made_and_listed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with LiveServer(tmp_path_factory.mktemp("shared"), EYEBRIGHT_LOCAL__MANY_PROJECTS="true") as server:
+        assert "EYEBRIGHT_PROJECT=birds" in server.run("projects", "create", "birds").out
+        assert "birds" in server.run("projects", "create", "birds").err
+        assert "birds" in server.run("projects", "list").out
+        told = server.run("projects", "create", "Bad Name")
+        assert told.code == Exit.USAGE
+        assert "must be text that matches" in told.err
 
 
 def test_a_quota_is_set_shown_and_taken_away(cli: Cli) -> None:
