@@ -61,7 +61,8 @@ async def test_no_more_jobs_of_a_project_begin_than_may(projects: Any):
     await waiting(projects, 5, 6, project=DEFAULT_PROJECT)
     assert Counter(await claimed(projects)) == {BIRDS: 2, DEFAULT_PROJECT: 2}
     assert await claimed(projects) == []
-    assert (await projects.quotas.usage(BIRDS)).running_jobs == 2
+    assert (await projects.quotas.usage(BIRDS)).running_jobs == await projects.quotas.running_jobs(BIRDS) == 2
+    assert await projects.quotas.running_jobs("nowhere") == 0
 
 
 async def test_those_who_must_wait_are_in_nobodys_way(projects: Any):

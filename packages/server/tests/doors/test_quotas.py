@@ -55,6 +55,19 @@ async def test_what_is_kept_counts_and_what_would_be_too_much_is_refused(site: S
     assert (await site.post(f"{API}/jobs", json={"dataset": "pets"})).status_code == 201
 
 
+async def test_a_job_that_waits_for_the_quota_says_so(site: Site):
+    await site.add_dataset()
+    await limited(site, running_jobs=1)
+    first, second = [(await site.post(f"{API}/jobs", json={"dataset": "pets"})).json() for _ in range(2)]
+    assert first["message"] == second["message"] == "", "there is room for one"
+    await site.context.services.dispatch.tick()
+    waits = (await site.get(f"{API}/jobs/{second['id']}")).json()
+    assert (waits["state"], "quota of project default, jobs at once: 1" in waits["message"]) == ("queued", True), waits
+    assert (await site.get(f"{API}/jobs/{first['id']}")).json()["message"] == ""
+    await limited(site, running_jobs=2)
+    assert (await site.get(f"{API}/jobs/{second['id']}")).json()["message"] == ""
+
+
 async def test_an_upload_that_would_be_too_much_is_refused_before_it_comes(site: Site):
     await limited(site, storage_bytes=100)
     tus = {"Tus-Resumable": "1.0.0"}

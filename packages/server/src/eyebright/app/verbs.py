@@ -120,7 +120,19 @@ def compose(
     forecasts = Forecasts(database.jobs, database.history, objects, parts.executors, clock)
     quotas = Quotas(database.quotas, database.projects, clock)
     room = quotas.require_room
-    jobs = Jobs(database.jobs, database.history, orders, exports, durations, forecasts, catalog, clock, announcer, room)
+    jobs = Jobs(
+        database.jobs,
+        database.history,
+        orders,
+        exports,
+        durations,
+        forecasts,
+        catalog,
+        clock,
+        announcer,
+        room,
+        quotas.why_waiting,
+    )
     removal = Removal(database.datasets, objects, database.markers, database.leases, clock)
     ingest, dispatch, sweep = _control(settings, parts, announcer, executors, output, base_url, company, removal)
     uploads = Uploads(settings.resumable_dir, clock, settings.uploads, room)

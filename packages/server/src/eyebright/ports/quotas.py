@@ -14,6 +14,10 @@ class QuotaStore(Protocol):
         """In place of the one that was there."""
         ...
 
+    async def running_jobs(self, project: str) -> int:
+        """What `usage` tells of them, at less cost."""
+        ...
+
     async def usage(self, project: str) -> Usage:
         """Jobs count while anything of them may run; bytes of data set versions, of the files that
         jobs have left, and of kept uploads. What two versions share counts with each."""

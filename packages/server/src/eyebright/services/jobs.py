@@ -7,6 +7,7 @@ from typing import Any
 from eyebright.core import lifecycle
 from eyebright.core.callers import TRAINING_AGENT, require_unreserved
 from eyebright.core.job import Job, Run
+from eyebright.core.quota import counts
 from eyebright.core.records import changed
 from eyebright.core.rehearsal import rehearsal_of, rehearsed, webhook_of
 from eyebright.core.scope import current_project
@@ -27,7 +28,7 @@ from eyebright.services.durations import Durations
 from eyebright.services.exports import Exports
 from eyebright.services.forecasts import Forecasts, Plan
 from eyebright.services.orders import Orders, report_of
-from eyebright.services.quotas import RequireRoom, boundless
+from eyebright.services.quotas import RequireRoom, WhyWaiting, boundless, unhindered
 from eyebright.services.receipts import known_order, sha256_of
 from eyebright.services.views import job_view
 from eyebright_wire.errors import ErrorCode
@@ -76,8 +77,10 @@ class Jobs:
         clock: Clock,
         announcer: Announcer,
         require_room: RequireRoom = boundless,
+        why_waiting: WhyWaiting = unhindered,
     ) -> None:
         self._store = store
+        self._why_waiting = why_waiting
         self._require_room = require_room
         self._history = history
         self._orders = orders
@@ -155,8 +158,12 @@ class Jobs:
     async def get(self, job_id: str) -> JobView:
         job = (await self._store.get(job_id)).job
         position = await self._store.queue_position(job_id) if job.state is JobState.QUEUED else None
-        job = replace(job, needs=await self._forecasts.compared(job))
+        job = replace(job, needs=await self._forecasts.compared(job), message=job.message or await self._hindrance(job))
         return job_view(job, position, await self._history.transitions(job_id))
+
+    async def _hindrance(self, job: Job) -> str:
+        waits = job.state is JobState.QUEUED and not job.held and counts(job.executor)
+        return await self._why_waiting(job.project) if waits else ""
 
     async def resolved(self, job_id: str) -> dict[str, Any]:
         """Every setting of a job with its value. Raises NotFound."""

@@ -18,12 +18,19 @@ from eyebright_wire.projects import QuotaUpdate, QuotaView
 
 #: Raises QuotaExceeded where the present project may not keep so many bytes more, or nothing more at all.
 RequireRoom = Callable[[int], Awaitable[None]]
+#: Why the jobs of a project wait although there may be room for them; empty: only for their turn.
+WhyWaiting = Callable[[str], Awaitable[str]]
 #: For so long a quota is remembered where every request asks for it.
 REMEMBERED_MS = 5_000
 
 
 async def boundless(_more_bytes: int) -> None:
     """Where nobody counts."""
+
+
+async def unhindered(_project: str) -> str:
+    """Where nobody counts."""
+    return ""
 
 
 class Quotas:
@@ -68,6 +75,13 @@ class Quotas:
                 f"project {project} keeps {used:,} of the {allowed:,} bytes that it may{more}, so it takes no more data and "
                 "trains nothing; delete models that it no longer needs, or ask the operator for more"
             )
+
+    async def why_waiting(self, project: str) -> str:
+        """Empty while it may have more of them."""
+        allowed = (await self._remembered(project)).running_jobs
+        if allowed is None or await self._store.running_jobs(project) < allowed:
+            return ""
+        return f"waits for the quota of project {project}, jobs at once: {allowed}; the next begins when one has ended"
 
     async def require_turn(self, project: str) -> None:
         """Each request is counted, by this server. Raises TooManyRequests, with when there will be another one."""

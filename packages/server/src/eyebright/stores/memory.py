@@ -169,6 +169,9 @@ class MemoryQuotas:
             raise GuardViolated(f"there is no project {quota.project}")
         self._state.quotas[quota.project] = quota
 
+    async def running_jobs(self, project: str) -> int:
+        return _running(self._state, project)
+
     async def usage(self, project: str) -> Usage:
         return Usage(running_jobs=_running(self._state, project), storage_bytes=sum(_stored(self._state, project)))
 

@@ -42,11 +42,15 @@ class SqlQuotas:
         async with self._engine.writing() as connection:
             await connection.execute(adding.on_conflict_do_update(index_elements=[table.c.project], set_=changed))
 
+    async def running_jobs(self, project: str) -> int:
+        async with self._engine.reading() as connection:
+            return await _running(connection, project)
+
     async def usage(self, project: str) -> Usage:
         async with self._engine.reading() as connection:
-            running = (await connection.execute(_RUNNING.where(jobs.c.project == project))).one_or_none()
+            running = await _running(connection, project)
             stored = [await connection.scalar(each) for each in _stored(project, self._engine.dialect)]
-        return Usage(running_jobs=running[1] if running else 0, storage_bytes=sum(int(each or 0) for each in stored))
+        return Usage(running_jobs=running, storage_bytes=sum(int(each or 0) for each in stored))
 
 
 async def room(connection: AsyncConnection, dialect: Dialect) -> dict[str, int]:
@@ -57,6 +61,10 @@ async def room(connection: AsyncConnection, dialect: Dialect) -> dict[str, int]:
     allowed = await _counts(connection, limited)
     running = await _counts(connection, _RUNNING.where(jobs.c.project.in_(allowed))) if allowed else {}
     return {name: most - running.get(name, 0) for name, most in allowed.items()}
+
+
+async def _running(connection: AsyncConnection, project: str) -> int:
+    return (await _counts(connection, _RUNNING.where(jobs.c.project == project))).get(project, 0)
 
 
 async def _counts(connection: AsyncConnection, statement: Select[Any, Any]) -> dict[str, int]:
