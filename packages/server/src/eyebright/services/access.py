@@ -62,7 +62,12 @@ class Access:
         )
 
     async def require(self, caller: Caller, project: str, least: Role) -> None:
-        """Once what was sent has come, which may have taken a while. Raises Unauthenticated."""
+        """Once what was sent has come, which may have taken a while. Raises Unauthenticated.
+
+        Who gives roles to others is looked up anew: what another server has taken away holds for that at once.
+        """
+        if least is Role.ADMIN:
+            self._known.pop(caller.token_id, None)
         if not await self._may(caller, project, least):
             raise Unauthenticated(
                 "this token was revoked, or its role taken away, while the request came; nothing was done"
