@@ -105,6 +105,19 @@ async def test_a_session_ends_at_its_logout_even_for_whoever_copied_it(site: Sit
         assert (await page.get(f"{API}/jobs")).status_code == 401
 
 
+async def test_who_logged_in_and_out_is_in_the_audit_log(site: Site):
+    ada = await user(site, "ada@example.org", "member")
+    async with browser(site) as page:
+        await logged_in(page)
+        token = (await page.get(f"{API}/me")).json()["token_id"]
+        await page.post("/auth/logout", headers={"Origin": URL})
+        await page.post("/auth/logout", headers={"Origin": URL})
+    noted = (await site.get(f"{API}/audit")).json()["items"]
+    told = [(each["operation"], each["resource"], each["status"]) for each in noted if each["user_id"] == ada]
+    assert told == [("logout", "/auth/logout", 204), ("login", "/auth/callback", 303)]
+    assert {each["token_id"] for each in noted if each["user_id"] == ada} == {token}
+
+
 async def test_a_session_ends_by_itself(site: Site):
     await user(site, "ada@example.org", "member")
     async with browser(site) as page:

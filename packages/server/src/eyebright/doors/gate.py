@@ -37,7 +37,7 @@ from eyebright.doors.roles import HEADER, Guest, guest_at, operation_of
 from eyebright.doors.sessions import session_token
 from eyebright.errors import EyebrightError, Forbidden, InvalidRequest, TooManyRequests, Unauthenticated, no_project
 from eyebright.services.access import Access
-from eyebright.services.audit import Audit
+from eyebright.services.audit import Audit, entry_id
 from eyebright_wire.access import Actor
 from eyebright_wire.model import noted
 
@@ -282,7 +282,7 @@ class _Call:
         scope, visitor, now_ms = self._scope, self._visitor, self._now_ms()
         operation = operation_of(self._routes, scope)
         entry = AuditEntry(
-            id=f"aud_{now_ms:011x}{self._id}",
+            id=entry_id(now_ms, self._id),
             at_ms=now_ms,
             actor=visitor.actor or Actor.OPERATOR,
             token_id=visitor.token_id,

@@ -12,6 +12,11 @@ from eyebright_wire.resources import Page
 log = structlog.stdlib.get_logger(__name__)
 
 
+def entry_id(at_ms: int, call: str) -> str:
+    """Of an entry, which sorts by when it was. `call`: what the call is known by, 16 hexadecimal digits."""
+    return f"aud_{at_ms:011x}{call}"
+
+
 class Audit:
     def __init__(self, entries: AuditLog) -> None:
         self._entries = entries

@@ -1,6 +1,7 @@
 """Sessions of people whom a login provider vouches for: each is a token of its user, for a working day."""
 
 import hmac
+from dataclasses import dataclass
 from datetime import timedelta
 
 from eyebright.core.access import Token, sha256_of, written
@@ -12,13 +13,19 @@ from eyebright.services.access import Access
 NAME = "login"
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    token: Token
+    written: str  # the token as it is shown, which is kept nowhere
+
+
 class Logins:
     def __init__(self, store: AccessStore, access: Access, clock: Clock) -> None:
         self._store = store
         self._access = access
         self._clock = clock
 
-    async def begin(self, address: str, seconds: int) -> str:
+    async def begin(self, address: str, seconds: int) -> Session:
         """A token of the user who is called so, with all of their roles. Raises Forbidden where there is no such user, more than
         one, or one without a project."""
         found = await self._store.named(address)
@@ -46,11 +53,13 @@ class Logins:
             expires_at_ms=now_ms + int(timedelta(seconds=seconds) / timedelta(milliseconds=1)),
         )
         await self._store.add_token(token)
-        return written(token.id, secret)
+        return Session(token, written(token.id, secret))
 
-    async def end(self, token_id: str, secret: str) -> None:
-        """Whoever has the session may end it; of any other nothing happens."""
+    async def end(self, token_id: str, secret: str) -> Token | None:
+        """Whoever has the session may end it; of any other nothing happens, and there is none to be told."""
         standing = await self._store.standing(token_id)
-        if standing and hmac.compare_digest(sha256_of(secret), standing.token.secret_sha256):
-            async with self._access.changing():
-                await self._store.revoke(token_id, self._clock.now_ms())
+        if standing is None or not hmac.compare_digest(sha256_of(secret), standing.token.secret_sha256):
+            return None
+        async with self._access.changing():
+            await self._store.revoke(token_id, self._clock.now_ms())
+        return standing.token

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,14 +12,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from eyebright.core.access import read
+from eyebright.core.access import AuditEntry, Token, read
 from eyebright.doors import problems
 from eyebright.doors.door import DoorContext
 from eyebright.doors.oidc.paths import CALLBACK, LOGIN, LOGOUT, PREFIX
 from eyebright.doors.oidc.provider import Provider
 from eyebright.doors.sessions import begin, end, session_token
 from eyebright.errors import EyebrightError
+from eyebright.services.audit import entry_id
 from eyebright.settings import OidcSettings
+from eyebright_wire.access import Actor
 
 LOGIN_SECONDS = 600
 _NEXT, _STATE_COOKIE = "next", "eyebright_login"
@@ -30,6 +33,8 @@ class Pages:
     def __init__(self, context: DoorContext) -> None:
         self._settings: OidcSettings = context.settings.oidc
         self._logins = context.services.logins
+        self._audit = context.services.audit
+        self._clock = context.clock
         self._public_url = context.settings.public_url
         self._secure = urlsplit(self._public_url or "").scheme == "https"
         self._secret = _secret_of(self._settings)
@@ -63,16 +68,38 @@ class Pages:
         session = await self._logins.begin(said.address, self._settings.session_seconds)
         response = RedirectResponse(_own_page(str(request.session.pop(_NEXT, "/"))), status_code=303)
         request.session.clear()
-        begin(response, session, self._settings.session_seconds, secure=self._secure)
+        await self._note(request, "login", session.token, response)
+        begin(response, session.written, self._settings.session_seconds, secure=self._secure)
         return response
 
     async def _logout(self, request: Request) -> Response:
         claimed = read(session_token(request.headers, secure=self._secure) or "")
-        if claimed is not None:
-            await self._logins.end(*claimed)
+        ended = await self._logins.end(*claimed) if claimed else None
         response = Response(status_code=204)
+        if ended is not None:
+            await self._note(request, "logout", ended, response)
         end(response)
         return response
+
+    async def _note(self, request: Request, operation: str, token: Token, response: Response) -> None:
+        """The gate lets these pages pass to whoever comes, and knows nobody by name there."""
+        now_ms, call = self._clock.now_ms(), secrets.token_hex(8)
+        entry = AuditEntry(
+            id=entry_id(now_ms, call),
+            at_ms=now_ms,
+            actor=Actor.TOKEN,
+            token_id=token.id,
+            user_id=token.user_id,
+            project=None,
+            method=request.method,
+            operation=operation,
+            resource=request.url.path,
+            status=response.status_code,
+            remote=request.client.host if request.client else "",
+            request_id=call,
+        )
+        response.headers["X-Request-Id"] = call
+        await self._audit.note(entry)
 
     def _own_url(self, request: Request) -> str:
         return (self._public_url or f"{request.url.scheme}://{request.url.netloc}").rstrip("/")
