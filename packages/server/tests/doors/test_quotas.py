@@ -62,7 +62,10 @@ async def test_a_job_that_waits_for_the_quota_says_so(site: Site):
     assert first["message"] == second["message"] == "", "there is room for one"
     await site.context.services.dispatch.tick()
     waits = (await site.get(f"{API}/jobs/{second['id']}")).json()
-    assert (waits["state"], "quota of project default, jobs at once: 1" in waits["message"]) == ("queued", True), waits
+    assert (waits["state"], "quota of project default: 1 of its jobs run, and 1 may at once" in waits["message"]) == (
+        "queued",
+        True,
+    ), waits
     assert (await site.get(f"{API}/jobs/{first['id']}")).json()["message"] == ""
     await limited(site, running_jobs=2)
     assert (await site.get(f"{API}/jobs/{second['id']}")).json()["message"] == ""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from eyebright.core.scope import Scope, within
 from eyebright.errors import Conflict, Locked, NotFound, StorageFull, TooLarge, Unavailable
 from eyebright.services import room, uploads
 from eyebright.services.uploads import Announced, Upload, Uploads
@@ -202,6 +203,19 @@ async def test_whoever_asks_while_somebody_goes_on_sending_is_answered_all_the_s
     assert (await desk.uploads.get(upload_id)).offset == 0
     first.may_end.set()
     await sending
+
+
+async def test_a_stranger_does_not_keep_the_owner_out(desk: Desk) -> None:
+    upload_id = await desk.begin()
+
+    async def strangely() -> None:
+        with within(Scope("birds")), pytest.raises(NotFound):
+            await desk.send(upload_id, 0, PHOTOS)
+
+    stranger = asyncio.create_task(strangely())
+    await asyncio.sleep(0)  # it was there first
+    assert await desk.send(upload_id, 0, PHOTOS) == len(PHOTOS)
+    await stranger
 
 
 async def test_a_sender_that_falls_silent_gives_way(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,10 +106,10 @@ class Transport:
 
 
 def _headers(token: str, project: str | None) -> dict[str, str]:
-    """Raises InvalidRequest for what no header can carry, without showing a token."""
-    for name, text in (("EYEBRIGHT_TOKEN", token), ("EYEBRIGHT_PROJECT", project or "")):
+    """Raises InvalidRequest for what no header can carry, without showing it."""
+    for name, text in (("the token", token), ("the name of the project", project or "")):
         if not (text.isascii() and text.isprintable()):
-            raise InvalidRequest(f"{name} has characters that are in no token and no name of a project; set it anew")
+            raise InvalidRequest(f"{name} has a character that is in none; give it as it was told")
     meant = {"Eyebright-Project": project} if project else {}
     return meant | ({"Authorization": f"Bearer {token}"} if token else {})
 

@@ -44,6 +44,9 @@ class Token:
     revoked_at_ms: int | None = None
     last_used_at_ms: int | None = None
 
+    def lives(self, now_ms: int) -> bool:
+        return self.revoked_at_ms is None and now_ms < self.expires_at_ms
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:

@@ -123,8 +123,7 @@ class Access:
         self._known[token_id] = known
 
     def _lives(self, standing: Standing) -> bool:
-        token = standing.token
-        return token.revoked_at_ms is None and self._clock.now_ms() < token.expires_at_ms
+        return standing.token.lives(self._clock.now_ms())
 
     def _require_living(self, standing: Standing) -> None:
         token = standing.token

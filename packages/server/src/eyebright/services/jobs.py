@@ -158,11 +158,13 @@ class Jobs:
     async def get(self, job_id: str) -> JobView:
         job = (await self._store.get(job_id)).job
         position = await self._store.queue_position(job_id) if job.state is JobState.QUEUED else None
-        job = replace(job, needs=await self._forecasts.compared(job), message=job.message or await self._hindrance(job))
+        message = "; ".join(filter(None, (job.message, await self._hindrance(job))))
+        job = replace(job, needs=await self._forecasts.compared(job), message=message)
         return job_view(job, position, await self._history.transitions(job_id))
 
     async def _hindrance(self, job: Job) -> str:
-        waits = job.state is JobState.QUEUED and not job.held and counts(job.executor)
+        its_turn = not job.held and job.not_before_ms <= self._clock.now_ms()
+        waits = job.state is JobState.QUEUED and its_turn and counts(job.executor)
         return await self._why_waiting(job.project) if waits else ""
 
     async def resolved(self, job_id: str) -> dict[str, Any]:

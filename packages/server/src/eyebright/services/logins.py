@@ -56,9 +56,11 @@ class Logins:
         return Session(token, written(token.id, secret))
 
     async def end(self, token_id: str, secret: str) -> Token | None:
-        """Whoever has the session may end it; of any other nothing happens, and there is none to be told."""
+        """Whoever has the session may end it, once; otherwise nothing happens, and there is none to be told."""
         standing = await self._store.standing(token_id)
         if standing is None or not hmac.compare_digest(sha256_of(secret), standing.token.secret_sha256):
+            return None
+        if not standing.token.lives(self._clock.now_ms()):
             return None
         async with self._access.changing():
             await self._store.revoke(token_id, self._clock.now_ms())

@@ -79,9 +79,10 @@ class Quotas:
     async def why_waiting(self, project: str) -> str:
         """Empty while it may have more of them."""
         allowed = (await self._remembered(project)).running_jobs
-        if allowed is None or await self._store.running_jobs(project) < allowed:
+        if allowed is None or (running := await self._store.running_jobs(project)) < allowed:
             return ""
-        return f"waits for the quota of project {project}, jobs at once: {allowed}; the next begins when one has ended"
+        more = "" if allowed else "; ask the operator for more"
+        return f"waits for the quota of project {project}: {running} of its jobs run, and {allowed} may at once{more}"
 
     async def require_turn(self, project: str) -> None:
         """Each request is counted, by this server. Raises TooManyRequests, with when there will be another one."""

@@ -326,11 +326,12 @@ class Sweep:
     async def _stop(self, attempt: Attempt, grace_seconds: float) -> None:
         handle = _handle(attempt)
         await self._executors[attempt.executor].stop(handle, timedelta(seconds=grace_seconds))
-        if not await self._is_live(attempt):
-            prefix = attempt_prefix(handle.job_id, handle.attempt)
-            await self._objects.remove([f"{prefix}{WORK}/"])
-            await self._objects.leave(prefix)
-            await self._output.leave(attempt)
+        if await self._is_live(attempt):
+            return  # it is looked at again, and cleared before it is gone
+        prefix = attempt_prefix(handle.job_id, handle.attempt)
+        await self._objects.remove([f"{prefix}{WORK}/"])
+        await self._objects.leave(prefix)
+        await self._output.leave(attempt)
         await self._note_gone(handle)
 
     async def _is_live(self, attempt: Attempt) -> bool:

@@ -154,9 +154,10 @@ class Uploads:
     @asynccontextmanager
     async def _alone(self, upload_id: str) -> AsyncGenerator[None]:
         """Held from the first step on: a sender that is cut off and asks at once must find that its piece is still at work."""
-        if upload_id in self._held:
+        while (held := self._held.get(upload_id)) is not None:
             await self._require_own(upload_id)
-            raise Locked(f"upload {upload_id} is in use by another request; try again when that has ended")
+            if self._held.get(upload_id) is held:  # else it was a stranger, who has heard by now that it is not theirs
+                raise Locked(f"upload {upload_id} is in use by another request; try again when that has ended")
         self._held[upload_id] = asyncio.Event()
         try:
             yield

@@ -33,7 +33,7 @@ from eyebright.settings.sections import (
     UploadSettings,
     WebhookSettings,
 )
-from eyebright.settings.values import Database, Folder, Licences, PresentFile, PublicUrl, Server, Words
+from eyebright.settings.values import Database, Folder, Licences, PresentFile, Printable, PublicUrl, Server, Words
 
 
 class Settings(BaseSettings):
@@ -79,7 +79,9 @@ class Settings(BaseSettings):
     embedded_idle_seconds: float = Field(default=30, gt=0, description="How long that while is")
 
     url: Server | None = Field(default=None, description="For clients: the server to call")
-    token: str | None = Field(default=None, repr=False, description="For clients: the operator's token of that server")
+    token: Printable | None = Field(
+        default=None, repr=False, description="For clients: the operator's token of that server"
+    )
     project: str | None = Field(default=None, description="For clients: which project is meant; default: `default`")
     token_file: PresentFile | None = Field(
         default=None,
