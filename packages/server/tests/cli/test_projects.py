@@ -54,3 +54,19 @@ def test_a_project_that_is_not_there_is_told(cli: Cli) -> None:
     done = cli("projects", "quota", "nowhere")
     assert "nowhere" in done.err
     assert done.code != 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("team", "tokens", "make", "", "--role", "viewer"),
+        ("team", "tokens", "make", "x" * 500, "--role", "viewer"),
+        ("team", "users", "add", "\udcff"),
+        ("jobs", "list", "--limit", 10**22),
+        ("admin", "compact", "--dry-run", "--days", "inf"),
+    ],
+)
+def test_what_is_out_of_all_bounds_is_a_mistake_of_whoever_typed_it(cli: Cli, arguments: tuple[object, ...]) -> None:
+    done = cli(*arguments)
+    assert done.code == Exit.USAGE, (done.code, done.err)
+    assert "mistake of Eyebright" not in done.err

@@ -54,7 +54,7 @@ def test_without_a_server_it_says_how_to_get_one(tmp_path: Path) -> None:
         Client(settings=Settings(data_dir=tmp_path))
 
 
-@pytest.mark.parametrize("text", ["geheim-ü", "a\nb"])
+@pytest.mark.parametrize("text", ["geheim-ü", "a\nb", "ge heim"])
 def test_a_token_that_no_header_can_carry_is_told_without_showing_it(tmp_path: Path, text: str) -> None:
     where = {"data_dir": tmp_path, "url": "http://eyebright.test"}
     with pytest.raises(InvalidRequest, match="the token has a character") as given:

@@ -92,7 +92,8 @@ def restore(
 
 @app.command(epilog=example("eyebright admin audit\neyebright admin audit --limit 1000 --json"))
 def audit(
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50, as_json: Json = False
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, newest first.")] = 50,
+    as_json: Json = False,
 ) -> None:
     """Who has changed what, or tried to: asked of the server, the newest first."""
     with connected() as client:
@@ -170,7 +171,7 @@ def storage(
 def compact(
     days: Annotated[
         float | None,
-        typer.Option(min=1, help="Of jobs that ended so many days ago; default: EYEBRIGHT_RETENTION__…"),
+        typer.Option(min=1, max=36_500, help="Of jobs that ended so many days ago; default: EYEBRIGHT_RETENTION__…"),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

@@ -49,7 +49,7 @@ Source = Annotated[Path, typer.Argument(metavar="PATH", help="A folder or a zip.
 
 @app.command("list", epilog=example("eyebright datasets list --json"))
 def list_datasets(
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, by name.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, by name.")] = 50,
     server: Server = None,
     as_json: Json = False,
 ) -> None:

@@ -54,6 +54,8 @@ def failure_of(error: Exception) -> Failure:
         return Failure("usage", _usage(error), Exit.USAGE)
     if isinstance(error, OSError):
         return _system(error)
+    if isinstance(error, UnicodeEncodeError):  # Python keeps such bytes of an argument as halves of characters
+        return Failure("usage", "an argument is not valid UTF-8, and cannot be sent; give it anew", Exit.USAGE)
     if (refused := _refused_here(error)) is not None:
         return failure_of(refused)
     message = (
@@ -67,12 +69,13 @@ def _refused_here(error: Exception) -> EyebrightError | None:
     from pydantic import ValidationError  # here, because `--help` needs none of it
 
     from eyebright.core.misfit import misfit
+    from eyebright_wire.access import TokenCreate
     from eyebright_wire.jobs import PreflightRequest
     from eyebright_wire.resources import DatasetImport
     from eyebright_wire.webhooks import WebhookCreate
 
     if isinstance(error, ValidationError) and error.title in {
-        each.__name__ for each in (PreflightRequest, DatasetImport, WebhookCreate)
+        each.__name__ for each in (PreflightRequest, DatasetImport, WebhookCreate, TokenCreate)
     }:
         return misfit(error.errors())
     return None

@@ -91,7 +91,7 @@ def list_jobs(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only jobs with this label. Repeatable.")
     ] = None,
     kind: Annotated[Shown, typer.Option(help="Trainings, imports, exports, rehearsals, or all.")] = Shown.TRAINING,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, newest first.")] = 50,
     as_json: Json = False,
 ) -> None:
     """The newest trainings first; imports and rehearsals are jobs too, see --kind."""

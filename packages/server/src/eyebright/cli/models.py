@@ -38,7 +38,7 @@ eyebright models export flowers@production --format onnx
 )
 def list_models(
     name: Annotated[str | None, typer.Option(help="Only the versions of this name.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, newest first.")] = 50,
     as_json: Json = False,
 ) -> None:
     """The newest models first."""
@@ -189,7 +189,9 @@ def predict(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture file.")],
     top: Annotated[
         int | None,
-        typer.Option(min=1, help="At most so many answers, best first; default: 5 classes, or every object."),
+        typer.Option(
+            min=1, max=1_000_000, help="At most so many answers, best first; default: 5 classes, or every object."
+        ),
     ] = None,
     mask: Annotated[
         Path | None,

@@ -27,7 +27,8 @@ eyebright queue replay MESSAGE
 
 @app.command("parked", epilog=example("eyebright queue parked\neyebright queue parked --json | jq -r .[0].id"))
 def list_parked(
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50, as_json: Json = False
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, newest first.")] = 50,
+    as_json: Json = False,
 ) -> None:
     """Messages that nobody could be told about, with the reason."""
     with connected() as client:

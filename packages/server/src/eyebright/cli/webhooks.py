@@ -156,7 +156,7 @@ def deliveries(
     status: Annotated[DeliveryStatus | None, typer.Option(help="Only those.")] = None,
     event: Annotated[WebhookEvent | None, typer.Option(help="Only those.")] = None,
     job: Annotated[str | None, typer.Option(metavar="JOB", help="Only those about this job.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, newest first.")] = 50,
     as_json: Json = False,
 ) -> None:
     """What was sent, what waits and what was given up, the newest first."""

@@ -108,7 +108,7 @@ class Transport:
 def _headers(token: str, project: str | None) -> dict[str, str]:
     """Raises InvalidRequest for what no header can carry, without showing it."""
     for name, text in (("the token", token), ("the name of the project", project or "")):
-        if not (text.isascii() and text.isprintable()):
+        if not (text.isascii() and text.isprintable()) or " " in text:
             raise InvalidRequest(f"{name} has a character that is in none; give it as it was told")
     meant = {"Eyebright-Project": project} if project else {}
     return meant | ({"Authorization": f"Bearer {token}"} if token else {})

@@ -228,11 +228,13 @@ class RetentionSettings(Section):
     events_days: float | None = Field(
         default=None,
         ge=1,
+        le=36_500,
         description="So long after its end a job's progress is kept as its curves alone; default: every event for ever",
     )
     runs_days: float | None = Field(
         default=None,
         ge=1,
+        le=36_500,
         description="So long after its end a job's runs keep their folders, with what they printed; default: for ever",
     )
 
