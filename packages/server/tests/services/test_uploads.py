@@ -4,12 +4,13 @@ import asyncio
 import errno
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from eyebright.core.scope import Scope, within
+from eyebright.core.scope import DEFAULT_PROJECT, Scope, current_project, within
 from eyebright.errors import Conflict, Locked, NotFound, StorageFull, TooLarge, Unavailable
 from eyebright.services import room, uploads
 from eyebright.services.uploads import Announced, Upload, Uploads
@@ -205,8 +206,17 @@ async def test_whoever_asks_while_somebody_goes_on_sending_is_answered_all_the_s
     await sending
 
 
-async def test_a_stranger_does_not_keep_the_owner_out(desk: Desk) -> None:
+@pytest.mark.parametrize("slow", ["birds", DEFAULT_PROJECT])
+async def test_a_stranger_does_not_keep_the_owner_out(desk: Desk, monkeypatch: pytest.MonkeyPatch, slow: str) -> None:
     upload_id = await desk.begin()
+    look = Uploads._look
+
+    def slowly(self: Uploads, upload_id: str) -> Upload:
+        if current_project() == slow:
+            time.sleep(0.05)
+        return look(self, upload_id)
+
+    monkeypatch.setattr(Uploads, "_look", slowly)
 
     async def strangely() -> None:
         with within(Scope("birds")), pytest.raises(NotFound):

@@ -8,8 +8,8 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -57,6 +57,18 @@ class CompleteUpload:
     filename: str  # what the sender calls it
 
 
+class _Hold:
+    """One request's hold on an upload, from its first step on: whether the upload is its own is known only later."""
+
+    def __init__(self) -> None:
+        self.judged = asyncio.Event()  # it is theirs, or they have let go
+        self.over = asyncio.Event()
+
+    def end(self) -> None:
+        self.judged.set()
+        self.over.set()
+
+
 class Uploads:
     """`folder` is made when the first upload begins."""
 
@@ -68,7 +80,7 @@ class Uploads:
         self._clock = clock
         self._limits = limits
         self._room = Room(folder, limits.spare_bytes)
-        self._held: dict[str, asyncio.Event] = {}  # set once it is let go
+        self._held: dict[str, _Hold] = {}
 
     async def create(self, announced: Announced) -> Upload:
         """Begin one. Raises TooLarge or StorageFull for what could not end well."""
@@ -93,19 +105,13 @@ class Uploads:
         if (held := self._held.get(upload_id)) is not None:
             await self._get(upload_id)
             with suppress(TimeoutError):
-                await asyncio.wait_for(held.wait(), LETTING_GO_SECONDS)
+                await asyncio.wait_for(held.over.wait(), LETTING_GO_SECONDS)
         return await self._get(upload_id)
 
     async def _get(self, upload_id: str) -> Upload:
         if not _ID.fullmatch(upload_id):
             raise _unknown(upload_id)
         return await asyncio.to_thread(self._look, upload_id)
-
-    async def _require_own(self, upload_id: str) -> None:
-        """Before it is told whether somebody is at it. Raises NotFound."""
-        if not _ID.fullmatch(upload_id):
-            raise _unknown(upload_id)
-        await asyncio.to_thread(self._announced, upload_id)
 
     async def append(self, upload_id: str, offset: int, blocks: AsyncIterator[bytes], *, announced: int = 0) -> Upload:
         """Continue at `offset`; `announced` is the length of the blocks, where it is known before they come.
@@ -114,8 +120,7 @@ class Uploads:
         for another offset than the upload stands at, TooLarge for more than was announced, StorageFull, or Unavailable when
         the sender falls silent.
         """
-        async with self._alone(upload_id):
-            upload = await self._get(upload_id)
+        async with self._alone(upload_id) as upload:
             if offset != upload.offset:
                 raise Conflict(f"the upload stands at byte {upload.offset}, not at {offset}; send from there")
             _require_expected(announced, upload.missing)
@@ -129,7 +134,6 @@ class Uploads:
     async def abandon(self, upload_id: str) -> None:
         """Remove it. Raises NotFound, or Locked while it is in use."""
         async with self._alone(upload_id):
-            await self._get(upload_id)
             await to_its_end(self._remove, upload_id)
 
     async def path_of(self, upload_id: str) -> CompleteUpload:
@@ -147,22 +151,34 @@ class Uploads:
         removed = 0
         for upload_id in await asyncio.to_thread(self._expired):
             if upload_id not in self._held:
-                async with self._alone(upload_id):
+                with self._hold(upload_id) as hold:
+                    hold.judged.set()
                     removed += await to_its_end(self._remove_expired, upload_id)
         return removed
 
     @asynccontextmanager
-    async def _alone(self, upload_id: str) -> AsyncGenerator[None]:
-        """Held from the first step on: a sender that is cut off and asks at once must find that its piece is still at work."""
+    async def _alone(self, upload_id: str) -> AsyncGenerator[Upload]:
+        """Held from the first step on: a sender that is cut off and asks at once must find that its piece is still at work.
+        A stranger holds it only until they hear that it is not theirs, and whoever owns it waits for that.
+        """
         while (held := self._held.get(upload_id)) is not None:
-            await self._require_own(upload_id)
-            if self._held.get(upload_id) is held:  # else it was a stranger, who has heard by now that it is not theirs
+            await self._get(upload_id)  # nobody else is told that it is in use
+            await held.judged.wait()
+            if self._held.get(upload_id) is held:
                 raise Locked(f"upload {upload_id} is in use by another request; try again when that has ended")
-        self._held[upload_id] = asyncio.Event()
+        with self._hold(upload_id) as hold:
+            upload = await self._get(upload_id)
+            hold.judged.set()
+            yield upload
+
+    @contextmanager
+    def _hold(self, upload_id: str) -> Generator[_Hold]:
+        hold = self._held[upload_id] = _Hold()
         try:
-            yield
+            yield hold
         finally:
-            self._held.pop(upload_id).set()
+            del self._held[upload_id]
+            hold.end()
 
     def _promised(self, project: str) -> int:
         """Bytes of what has been announced and is still there."""
