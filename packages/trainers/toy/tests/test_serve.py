@@ -237,7 +237,7 @@ def test_epochs_are_counted_from_0_and_every_one_has_its_metrics(service: Servic
 def test_a_service_that_is_killed_loses_nothing_and_the_next_one_goes_on(
     service: Service, plane: ControlPlane, tmp_path: Path
 ):
-    service.order(tmp_path, plane.url, **SLOW)
+    service.order(tmp_path, plane.url, **{**SLOW, "epochs": 120})
     until(lambda: plane.kinds().count("progress") >= 3)
     trainer = service.trainer()
     service.kill()
@@ -251,7 +251,7 @@ def test_a_service_that_is_killed_loses_nothing_and_the_next_one_goes_on(
     until(lambda: len(plane.events) > told + 3)
     assert service.trainer() == trainer
     assert psutil.pid_exists(trainer)
-    until(lambda: "succeeded" in plane.kinds())
+    until(lambda: "succeeded" in plane.kinds(), 120)
     assert sorted(plane.events) == list(range(1, len(plane.events) + 1))
 
 
@@ -345,7 +345,7 @@ def test_a_place_is_free_again_once_its_training_is_over(service: Service, plane
 
 
 def test_who_hears_may_ask_it_to_stop(service: Service, plane: ControlPlane, tmp_path: Path):
-    service.order(tmp_path, plane.url, **SLOW)
+    service.order(tmp_path, plane.url, **ENDLESS)
     until(lambda: plane.kinds().count("progress") >= 2)
     plane.cancel = True
     until(lambda: set(plane.kinds()) & LAST_WORDS)
@@ -356,7 +356,7 @@ def test_who_hears_may_ask_it_to_stop(service: Service, plane: ControlPlane, tmp
 def test_a_run_that_is_deleted_leaves_in_order_and_its_platform_hears_cancelled(
     service: Service, backend: Backend, tmp_path: Path
 ):
-    service.order(tmp_path, backend.url, **SLOW)
+    service.order(tmp_path, backend.url, **ENDLESS)
     until(lambda: len(backend.heard) > 3)
     trainer = service.trainer()
     answer = service.client.delete("/runs/tiny-a1?grace=30")
@@ -367,7 +367,7 @@ def test_a_run_that_is_deleted_leaves_in_order_and_its_platform_hears_cancelled(
 
 
 def test_a_platform_hears_of_a_trainer_that_was_killed(service: Service, backend: Backend, tmp_path: Path):
-    service.order(tmp_path, backend.url, **SLOW)
+    service.order(tmp_path, backend.url, **ENDLESS)
     until(lambda: len(backend.heard) > 3)
     os.kill(service.trainer(), signal.SIGKILL)
     until(lambda: backend.statuses()[-1] == "failed")
@@ -377,7 +377,7 @@ def test_a_platform_hears_of_a_trainer_that_was_killed(service: Service, backend
 
 
 def test_a_control_plane_asks_itself_how_a_killed_trainer_ended(service: Service, plane: ControlPlane, tmp_path: Path):
-    service.order(tmp_path, plane.url, **SLOW)
+    service.order(tmp_path, plane.url, **ENDLESS)
     until(lambda: len(plane.events) > 3)
     os.kill(service.trainer(), signal.SIGKILL)
     until(lambda: service.run()["vital"] == "gone")
@@ -387,7 +387,7 @@ def test_a_control_plane_asks_itself_how_a_killed_trainer_ended(service: Service
 
 def test_neither_token_nor_key_is_told_to_anybody(service: Service, plane: ControlPlane, tmp_path: Path):
     plane.status = 404
-    service.order(tmp_path, plane.url, **SLOW)
+    service.order(tmp_path, plane.url, **ENDLESS)
     until(lambda: service.get("/dead")["letters"])
     trainer = psutil.Process(service.trainer())
     seen = (
