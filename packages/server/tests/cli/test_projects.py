@@ -48,6 +48,7 @@ def test_what_is_no_limit_is_told(cli: Cli, option: str, limit: str) -> None:
     done = cli("projects", "quota", "default", option, limit)
     assert done.code == Exit.USAGE, done.err
     assert "limit" in done.err or "requests_per_minute" in done.err
+    assert ("such as 200GB" in done.err) == (option == "--storage")
 
 
 def test_a_project_that_is_not_there_is_told(cli: Cli) -> None:

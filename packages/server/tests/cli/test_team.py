@@ -49,6 +49,19 @@ def test_a_team_from_its_first_user_to_its_last_token(cli: Cli, live: LiveServer
     assert "remove_user" in cli("admin", "audit").out
 
 
+def test_a_member_on_the_servers_machine_sends_a_folder_that_the_operator_names(
+    cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = cli("team", "users", "add", "Eve", "--json").document["id"]
+    cli("team", "members", "set", eve, "member")
+    token = cli("team", "tokens", "make", "laptop", "--user", eve, "--role", "member", "--json").document["token"]
+    named = cli("datasets", "import", photos, "--name", "named", "--json")
+    monkeypatch.setenv("EYEBRIGHT_TOKEN", token)
+    sent = cli("datasets", "import", photos, "--name", "sent", "--json")
+    assert (named.code, sent.code) == (Exit.DONE, Exit.DONE), sent.err
+    assert named.document["manifest_sha256"] == sent.document["manifest_sha256"]
+
+
 def test_a_teams_token_makes_none_for_agents(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EYEBRIGHT_TOKEN", f"ebt_1_{'a' * 43}")
     ran = cli("token")

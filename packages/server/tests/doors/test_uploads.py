@@ -5,12 +5,14 @@ import shutil
 
 import httpx
 import pytest
+from harness.forms import form
 from harness.site import API, Site, bmp, pets
 from harness.site import site as make_site
 
 from eyebright.services import room
 
 DAY_SECONDS = 86_400
+UPLOAD = "/datasets/upload"
 
 
 def left_behind(site: Site) -> list[str]:
@@ -40,6 +42,23 @@ async def test_an_import_goes_on_with_its_zip_when_the_server_leaves(site):
     site.clock.advance(DAY_SECONDS)
     await site.context.services.uploads.expire()
     assert left_behind(site) == []
+
+
+@pytest.mark.parametrize("path", [f"{API}/datasets", UPLOAD])
+async def test_two_files_in_one_form_are_refused_rather_than_one_of_them_dropped(site, path):
+    files = [(field, pets(), f"{field}.zip") for field in ("first", "second")]
+    answer = await site.post(path, **form(*files, ("user_id", "ada", None), ("dataset_name", "pets", None)))
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "more than one file" in answer.json()["detail"]
+    assert left_behind(site) == []
+    assert (await site.get(f"{API}/jobs")).json()["items"] == []
+
+
+@pytest.mark.parametrize("path", [f"{API}/datasets", UPLOAD])
+async def test_json_is_told_that_a_file_is_expected(site, path):
+    answer = await site.post(path, json={"user_id": "ada", "dataset_name": "pets"})
+    assert answer.status_code == 422
+    assert "multipart/form-data" in answer.json()["detail"]
 
 
 async def test_a_refused_zip_does_not_stay(site):

@@ -89,7 +89,7 @@ def _place(client: Client, source: str | Path, leave_out_broken: bool) -> dict[s
     path = Path(source).expanduser()
     if not path.exists():
         raise NotFound(f"no file or folder {path}")
-    if client.local:
+    if client.may_name_paths:
         return {"path": str(path.absolute())}
     unsent: list[tuple[Path, str]] = []
     left_out = (lambda link, to: unsent.append((link, to))) if leave_out_broken else None

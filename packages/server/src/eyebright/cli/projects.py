@@ -65,7 +65,7 @@ def quota(
     """What it may use, and uses; with options, what it may use from now on. `none` takes a limit away."""
     said = {
         "running_jobs": _limit("--running-jobs", running_jobs, int),
-        "storage_bytes": _limit("--storage", storage, _bytes),
+        "storage_bytes": _limit("--storage", storage, _bytes, "a size such as 200GB"),
         "requests_per_minute": _limit("--requests", requests, int),
     }
     given = (running_jobs, storage, requests)
@@ -87,13 +87,13 @@ def quota(
     show_table(("of project " + found.project, "uses", "may use"), rows, "")
 
 
-def _limit(option: str, word: str | None, read: Callable[[str], int]) -> int | None:
+def _limit(option: str, word: str | None, read: Callable[[str], int], expected: str = "a number") -> int | None:
     if word is None or word == "none":
         return None
     try:
         return read(word)
     except ValueError:
-        raise typer.BadParameter(f"{word!r} is no limit; expected a number, or none", param_hint=option) from None
+        raise typer.BadParameter(f"{word!r} is no limit; expected {expected}, or none", param_hint=option) from None
 
 
 def _bytes(word: str) -> int:

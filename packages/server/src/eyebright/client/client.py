@@ -106,9 +106,11 @@ class Client:
         self._find = find
         self.server = find(self.settings)
         named = url or self.settings.url
+        token = token or self._token(named)
+        self._operates = token == local_token(self.settings)
         self._transport = Transport(
             named or self._here(),
-            token or self._token(named),
+            token,
             project=self.settings.project,
             tries=tries,
             moved=self._moved if named is None else lambda: None,
@@ -134,6 +136,11 @@ class Client:
     def local(self) -> LocalServer | None:
         """The server that is spoken to, if it works on this machine's own data folder: then both see the same files."""
         return self.server if self.server and self.server.url.rstrip("/") == self.url else None
+
+    @property
+    def may_name_paths(self) -> bool:
+        """Whether data may be ordered by its path: the server sees the same files, and the token is its operator's."""
+        return self.local is not None and self._operates
 
     # -- teams
 

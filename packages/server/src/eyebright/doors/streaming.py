@@ -1,4 +1,4 @@
-"""Bodies that are files, read as they come: raw, or as the first file of a form."""
+"""Bodies that are files, read as they come: raw, or as the one file of a form."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -29,7 +29,10 @@ class FileBody:
         self.fields: dict[str, str] = {}
 
     def blocks(self) -> AsyncIterator[bytes]:
+        """Raises InvalidRequest for a body that is no file, nor a form with one."""
         kind, options = parse_options_header(self._request.headers.get("content-type"))
+        if kind == b"application/json":
+            raise InvalidRequest("the body is JSON; expected the file, or a form (multipart/form-data) with it")
         if kind != b"multipart/form-data":
             return heard(self._request.stream())
         boundary = options.get(b"boundary")
@@ -54,7 +57,7 @@ class FileBody:
 
 
 class _Form:
-    """Finds the first file of a multipart form while it passes, and keeps the short fields around it; all else is dropped."""
+    """Finds the one file of a multipart form while it passes, and keeps the short fields around it; all else is dropped."""
 
     def __init__(self, boundary: bytes) -> None:
         self.filename: str | None = None
@@ -100,6 +103,8 @@ class _Form:
             self._field = options.get(b"name", b"").decode("utf-8", "replace")
         elif self.filename is None:
             self.filename, self.inside = filename.decode("utf-8", "replace") or "file", True
+        else:
+            raise InvalidRequest("the form has more than one file; send each in a request of its own")
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         if self.inside:
@@ -139,7 +144,7 @@ async def drained(request: Request) -> AsyncIterator[None]:
     lift(request)
     try:
         yield
-    except (TooLarge, StorageFull, Conflict, NotFound):
+    except (TooLarge, StorageFull, Conflict, NotFound, InvalidRequest):
         await _drain(request)
         raise
 
