@@ -26,7 +26,7 @@ class Received:
 
 @asynccontextmanager
 async def received(request: Request, given: DoorContext) -> AsyncIterator[Received]:
-    """The file in the body, raw or as the first file of a form. Removed at the end, unless that comes with the server's: what
+    """The file in the body, raw or as the one file of a form. Removed at the end, unless that comes with the server's: what
     works with the file goes on without us, and the upload expires in time.
 
     Raises TooLarge, StorageFull or InvalidRequest.
@@ -61,7 +61,7 @@ async def _adopted(request: Request, given: DoorContext) -> Received:
 
 
 async def image_of(request: Request, limit: int) -> bytes:
-    """The image in the body, raw or as the first file of a form, in memory. Raises TooLarge or InvalidRequest."""
+    """The image in the body, raw or as the one file of a form, in memory. Raises TooLarge or InvalidRequest."""
     async with drained(request):
         announced_size(request, limit)
         image = b"".join([block async for block in counted(FileBody(request).blocks(), limit)])
