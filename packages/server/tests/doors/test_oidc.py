@@ -21,19 +21,25 @@ ADA = User(sub="1", claims={"email": "Ada@Example.org", "email_verified": True})
 EVE = User(sub="2", claims={"email": "eve@example.org", "email_verified": True})
 MALLORY = User(sub="3", claims={"email": "ada@example.org", "email_verified": False})
 NOBODY = User(sub="4")
+BOB = User(sub="5", claims={"email": "bob@example.org"})
 SECRET = "secret-of-this-server"
 
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[str]:
-    with run_server_in_thread(user_claims=[ADA, EVE, MALLORY, NOBODY]) as server:
+    with run_server_in_thread(user_claims=[ADA, EVE, MALLORY, NOBODY, BOB]) as server:
         yield f"http://127.0.0.1:{server.server_port}"
 
 
 @asynccontextmanager
-async def served(folder: Path, issuer: str, **settings: str) -> AsyncIterator[Site]:
+async def served(folder: Path, issuer: str, *, assume_verified: bool = False, **settings: str) -> AsyncIterator[Site]:
     (folder / "secret").write_text(SECRET + "\n")
-    oidc = {"issuer": issuer, "client_id": "eyebright", "client_secret_file": folder / "secret"}
+    oidc = {
+        "issuer": issuer,
+        "client_id": "eyebright",
+        "client_secret_file": folder / "secret",
+        "assume_verified": assume_verified,
+    }
     async with make_site(folder, oidc=oidc, **settings) as site:
         yield site
 
@@ -138,12 +144,24 @@ async def test_a_page_of_somebody_else_can_change_nothing_with_it(site: Site):
         assert (await page.post(f"{API}/tokens", json=order, headers={"Origin": URL})).status_code == 201
 
 
+@pytest.mark.parametrize(("subject", "status"), [(BOB.sub, 303), (MALLORY.sub, 403)])
+async def test_an_address_of_which_nothing_is_said_is_believed_where_that_was_set(
+    tmp_path: Path, provider: str, subject: str, status: int
+):
+    async with served(tmp_path, provider, assume_verified=True) as site:
+        await user(site, "ada@example.org", "member")
+        await user(site, "bob@example.org", "member")
+        async with browser(site) as page:
+            assert (await logged_in(page, subject)).status_code == status
+
+
 @pytest.mark.parametrize(
     ("subject", "status", "told"),
     [
         (EVE.sub, 403, "no user is called eve@example.org"),
         (MALLORY.sub, 403, "does not vouch for the address ada@example.org"),
         (NOBODY.sub, 403, "tells no mail address"),
+        (BOB.sub, 403, "says nothing of it (`email_verified`)"),
     ],
 )
 async def test_who_is_not_vouched_for_or_not_known_stays_outside(site: Site, subject: str, status: int, told: str):

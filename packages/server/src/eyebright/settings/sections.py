@@ -370,6 +370,10 @@ class OidcSettings(Section):
         default=None, description="File that holds the secret it gave this server"
     )
     session_seconds: int = Field(default=12 * 3600, ge=60, le=7 * 86_400, description="How long a login lasts")
+    assume_verified: bool = Field(
+        default=False,
+        description="Believe an address of which the provider says nothing (`email_verified`), as Entra ID never does",
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

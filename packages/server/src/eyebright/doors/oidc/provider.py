@@ -29,6 +29,7 @@ class Provider:
     def __init__(self, settings: OidcSettings, secret: str) -> None:
         assert settings.issuer is not None
         self._issuer = settings.issuer
+        self._assume_verified = settings.assume_verified
         manner = {
             "scope": "openid email",
             "code_challenge_method": "S256",
@@ -59,7 +60,7 @@ class Provider:
             raise self._away(error) from error
         except (AuthlibBaseError, JoseError, ValueError) as error:
             raise Unauthenticated(f"the login did not succeed ({_words(error)}); begin again at /auth/login") from None
-        return _said(token.get("userinfo") or {})
+        return _said(token.get("userinfo") or {}, assume_verified=self._assume_verified)
 
     def _away(self, error: Exception) -> ServiceUnavailable:
         return ServiceUnavailable(
@@ -68,12 +69,14 @@ class Provider:
         )
 
 
-def _said(claims: dict[str, Any]) -> Said:
+def _said(claims: dict[str, Any], *, assume_verified: bool) -> Said:
     address = claims.get("email")
     if not isinstance(address, str) or not address:
         raise Forbidden("the login provider tells no mail address of you; it has to grant the scope `email`")
-    if claims.get("email_verified") is not True:
-        raise Forbidden(f"the login provider does not vouch for the address {address}: it says that it is not verified")
+    verified = claims.get("email_verified", assume_verified or None)
+    if verified is not True:
+        found = "says nothing of it" if verified is None else "says that it is not verified"
+        raise Forbidden(f"the login provider does not vouch for the address {address}: it {found} (`email_verified`)")
     return Said(address)
 
 
