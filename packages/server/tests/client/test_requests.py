@@ -246,6 +246,35 @@ def test_a_server_that_was_restarted_is_found_again(server: Scripted, tmp_path: 
     assert server.asked[1].headers["authorization"] == "Bearer secret"
 
 
+@pytest.mark.parametrize(
+    ("chosen", "may"),
+    [
+        ({}, True),
+        ({"token": "secret"}, True),
+        ({"token": "ebt_1_another"}, False),
+        ({"url": "http://127.0.0.1:1111"}, True),
+        ({"url": "http://127.0.0.1:2222", "token": "secret"}, False),
+    ],
+)
+def test_only_the_operator_of_a_server_of_this_machine_names_paths(
+    chosen: dict[str, str], may: bool, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    announce(settings, "http://127.0.0.1:1111")
+    with Client(**chosen, settings=settings) as client:
+        assert client.may_name_paths is may
+
+
+def test_a_damaged_token_file_is_in_nobodys_way_who_brings_a_token(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    announce(settings, "http://127.0.0.1:1111")
+    (settings.data_dir / "token").write_bytes(b"\xff\xfe\x80")
+    with Client(token="another", settings=settings) as client:
+        assert not client.may_name_paths
+    with pytest.raises(Unauthenticated, match="EYEBRIGHT_TOKEN"):
+        Client(settings=settings)
+
+
 def test_a_server_that_was_named_is_never_swapped_for_another(
     server: Scripted, client: Client, settings: Settings
 ) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import shutil
-import time
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -208,13 +208,17 @@ async def test_whoever_asks_while_somebody_goes_on_sending_is_answered_all_the_s
 
 @pytest.mark.parametrize("slow", ["birds", DEFAULT_PROJECT])
 async def test_a_stranger_does_not_keep_the_owner_out(desk: Desk, monkeypatch: pytest.MonkeyPatch, slow: str) -> None:
-    upload_id = await desk.begin()
+    upload_id, seen = await desk.begin(), threading.Event()
     look = Uploads._look
 
     def slowly(self: Uploads, upload_id: str) -> Upload:
         if current_project() == slow:
-            time.sleep(0.05)
-        return look(self, upload_id)
+            assert seen.wait(10)
+            return look(self, upload_id)
+        try:
+            return look(self, upload_id)
+        finally:
+            seen.set()
 
     monkeypatch.setattr(Uploads, "_look", slowly)
 

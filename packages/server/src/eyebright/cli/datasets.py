@@ -160,7 +160,8 @@ def import_dataset(
     """Make an immutable version of a folder or zip. The same content twice is the same version.
 
     A file that means to be an image and cannot be used is refused, with its path; --leave-out-broken goes on without it.
-    A server of this machine reads in place. Any other is sent the files, and after an interruption the same command goes on.
+    A server of this machine reads in place for its operator; else the files are sent, and after an interruption the same
+    command goes on.
     An address is fetched by the server, and so is each of a list.
     """
     if (source is None) == (listed is None):

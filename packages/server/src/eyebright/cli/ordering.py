@@ -64,8 +64,8 @@ def bring(
     plan: DatasetPlan | None = None,
     listed: bool = False,
 ) -> DatasetVersionView:
-    """Import: read in place by a server of this machine, sent as a zip to any other, or fetched by the server from an address, or
-    from each that a file lists. Tells what was left out. Raises NotFound for a path where nothing is."""
+    """Import: read in place by a server of this machine for its operator, else sent as a zip; or fetched by the server from an
+    address, or from each that a file lists. Tells what was left out. Raises NotFound for a path where nothing is."""
     how = {"name": name, "leave_out_broken": leave_out_broken, "plan": plan}
     where = _listed(Path(source), name) if listed or is_list(Path(source).expanduser()) else None
     order = DatasetImport.model_validate({**how, **(where or _place(client, source, leave_out_broken))})

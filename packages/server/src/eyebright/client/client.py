@@ -106,11 +106,11 @@ class Client:
         self._find = find
         self.server = find(self.settings)
         named = url or self.settings.url
-        token = token or self._token(named)
-        self._operates = token == local_token(self.settings)
+        url = named or self._here()
+        self._shown = token or self._token(named)
         self._transport = Transport(
-            named or self._here(),
-            token,
+            url,
+            self._shown,
             project=self.settings.project,
             tries=tries,
             moved=self._moved if named is None else lambda: None,
@@ -140,7 +140,7 @@ class Client:
     @property
     def may_name_paths(self) -> bool:
         """Whether data may be ordered by its path: the server sees the same files, and the token is its operator's."""
-        return self.local is not None and self._operates
+        return self.local is not None and self._shown == local_token(self.settings)
 
     # -- teams
 

@@ -52,8 +52,8 @@ def _lives(server: LocalServer) -> bool:
 
 
 def local_token(settings: Settings) -> str | None:
-    """The operator's token of this data folder; None before the first start, or where it is somebody else's."""
+    """The operator's token of this data folder; None before the first start, or where it is somebody else's or damaged."""
     try:
         return (settings.data_dir / TOKEN).read_text().strip() or None
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None

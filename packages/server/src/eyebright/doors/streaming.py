@@ -63,6 +63,7 @@ class _Form:
         self.filename: str | None = None
         self.fields: dict[str, str] = {}
         self.inside = False
+        self._second = False
         self._field: str | None = None
         self._text = b""
         self._name = self._value = b""
@@ -104,9 +105,11 @@ class _Form:
         elif self.filename is None:
             self.filename, self.inside = filename.decode("utf-8", "replace") or "file", True
         else:
-            raise InvalidRequest("the form has more than one file; send each in a request of its own")
+            self._second = True  # which may be one that nobody chose: a browser sends that too, empty
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
+        if self._second:
+            raise InvalidRequest("the form has more than one file; send each in a request of its own")
         if self.inside:
             self._blocks.append(data[start:end])
         elif self._field is not None:
@@ -117,7 +120,7 @@ class _Form:
     def _on_end(self) -> None:
         if self._field is not None:
             self.fields[self._field] = self._text.decode("utf-8", "replace")
-        self.inside, self._field, self._text = False, None, b""
+        self.inside, self._second, self._field, self._text = False, False, None, b""
 
 
 async def counted(blocks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:

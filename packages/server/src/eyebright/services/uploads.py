@@ -151,8 +151,7 @@ class Uploads:
         removed = 0
         for upload_id in await asyncio.to_thread(self._expired):
             if upload_id not in self._held:
-                with self._hold(upload_id) as hold:
-                    hold.judged.set()
+                with self._hold(upload_id):
                     removed += await to_its_end(self._remove_expired, upload_id)
         return removed
 

@@ -372,7 +372,8 @@ class OidcSettings(Section):
     session_seconds: int = Field(default=12 * 3600, ge=60, le=7 * 86_400, description="How long a login lasts")
     assume_verified: bool = Field(
         default=False,
-        description="Believe an address of which the provider says nothing (`email_verified`), as Entra ID never does",
+        description="Believe an address of which the provider does not say whether it is verified (`email_verified`), as "
+        "Entra ID says of none",
     )
 
     @model_validator(mode="after")

@@ -73,11 +73,18 @@ def _said(claims: dict[str, Any], *, assume_verified: bool) -> Said:
     address = claims.get("email")
     if not isinstance(address, str) or not address:
         raise Forbidden("the login provider tells no mail address of you; it has to grant the scope `email`")
-    verified = claims.get("email_verified", assume_verified or None)
-    if verified is not True:
-        found = "says nothing of it" if verified is None else "says that it is not verified"
-        raise Forbidden(f"the login provider does not vouch for the address {address}: it {found} (`email_verified`)")
+    if claims.get("email_verified", assume_verified) is not True:
+        raise Forbidden(f"the login provider does not vouch for the address {address}: {_doubt(claims)}")
     return Said(address)
+
+
+def _doubt(claims: dict[str, Any]) -> str:
+    if "email_verified" in claims:
+        return f"its `email_verified` is {claims['email_verified']!r}, not true; have it verified there"
+    return (
+        "it does not say `email_verified`; whoever runs this server may believe it all the same "
+        "(EYEBRIGHT_OIDC__ASSUME_VERIFIED)"
+    )
 
 
 def _words(error: Exception) -> str:
