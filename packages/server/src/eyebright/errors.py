@@ -255,9 +255,26 @@ def no_delivery(delivery_id: str) -> NotFound:
     return NotFound(f"there is no delivery {delivery_id}; those that ended long ago are forgotten")
 
 
+def version_deleted(version_id: str, title: str, deleted_at_ms: int) -> NotFound:
+    return NotFound(
+        f"data set version {version_id} ({title}) was deleted on {_day(deleted_at_ms)}; import its data again"
+    )
+
+
+def no_version_of(name: str, number: int) -> NotFound:
+    return NotFound(
+        f"data set {name} has no version {number}; `eyebright datasets show {shlex.quote(name)}` lists them"
+    )
+
+
+def dataset_in_use(name: str, job_ids: Sequence[str]) -> Conflict:
+    """While jobs that have not ended read it."""
+    more, them = (f" and {len(job_ids) - 1:,} more", "them") if len(job_ids) > 1 else ("", "it")
+    return Conflict(f"{name} is what {job_ids[0]}{more} would be trained on; let {them} end, or cancel {them}, first")
+
+
 def model_deleted(model_id: str, title: str, deleted_at_ms: int) -> NotFound:
-    day = datetime.fromtimestamp(deleted_at_ms / 1000, UTC)
-    return NotFound(f"model {model_id} ({title}) was deleted on {day:%Y-%m-%d at %H:%M} UTC, and its files with it")
+    return NotFound(f"model {model_id} ({title}) was deleted on {_day(deleted_at_ms)}, and its files with it")
 
 
 def model_in_use(title: str, aliases: Sequence[str]) -> Conflict:
@@ -268,6 +285,10 @@ def model_in_use(title: str, aliases: Sequence[str]) -> Conflict:
         way=Way.UNALIAS,
         about={"commands": commands, "model": title, "alias": aliases[0]},
     )
+
+
+def _day(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d at %H:%M} UTC"
 
 
 def is_full(error: OSError) -> bool:

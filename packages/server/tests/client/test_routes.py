@@ -39,7 +39,7 @@ PLAIN, MARKED = "Plain", "Marked"
 
 
 def of_the_path(method: Callable[..., object]) -> list[str]:
-    known = NAMES | ({"name"} if method.__name__ == "dataset" else set())
+    known = NAMES | ({"name"} if method.__name__ in {"dataset", "delete_dataset"} else set())
     parameters = inspect.signature(method).parameters.values()
     return [each.name for each in parameters if each.name in known and each.kind is not each.KEYWORD_ONLY]  # no filters
 

@@ -102,12 +102,14 @@ async def test_what_is_kept_is_counted_in_bytes(projects: Any):
             await projects.datasets.add_version(
                 Version(**{**about, "dataset": name}, report=report, number=0, created_at_ms=NOW_MS, project=BIRDS)
             )
+        assert (await projects.quotas.usage(BIRDS)).storage_bytes == 5 * 2**40 + 7
+        await projects.datasets.delete("more", None, NOW_MS)
         upload = {"user_id": "ann", "dataset_name": "pets", "created_at_ms": NOW_MS, "project": BIRDS}
         await projects.kept_uploads.add(KeptUpload(id="upl_1", size_bytes=100, **upload))
         await submit(projects, job(1, project=BIRDS))
         await decide(projects, ("job_0001", None), claiming)
         file = Artifact(job_id="job_0001", attempt=1, ref=ref("model.onnx"))
         await decide(projects, ("job_0001", 1), lambda run: changed(run, run, NOW_MS, artifacts=(file,)))
-        kept = 5 * 2**40 + 7 + 100 + file.ref.size_bytes
+        kept = 5 * 2**40 + 100 + file.ref.size_bytes
         assert await projects.quotas.usage(BIRDS) == Usage(running_jobs=1, storage_bytes=kept)
     assert (await projects.quotas.usage(DEFAULT_PROJECT)).storage_bytes == 0

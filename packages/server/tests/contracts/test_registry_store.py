@@ -9,7 +9,7 @@ from eyebright.core.job import Run
 from eyebright.core.records import Artifact, Dataset, Model, Version, changed
 from eyebright.errors import Conflict, NotFound
 from eyebright.services.reference import find
-from eyebright.stores.sql import registry
+from eyebright.stores.sql import datasets
 from eyebright_wire.artifacts import ExportRef, ParityCertificate
 
 
@@ -51,7 +51,7 @@ async def test_the_same_content_may_have_two_names(database):
 
 
 async def test_every_version_tells_its_manifest_and_its_changes(database, monkeypatch):
-    monkeypatch.setattr(registry, "_MANIFESTS", 2)
+    monkeypatch.setattr(datasets, "_MANIFESTS", 2)
     assert list(await database.datasets.manifests()) == []
     for digit, dataset in ("a", "cats"), ("a", "dogs"), ("b", "cats"), ("c", "cats"), ("d", "ants"):
         await database.datasets.add_version(version(digit, dataset))
@@ -89,6 +89,86 @@ async def test_unknown_data_sets_are_not_found(database):
     with pytest.raises(NotFound, match="dsv_0"):
         await database.datasets.version("dsv_0")
     assert await database.datasets.list() == []
+
+
+async def test_a_deleted_version_is_in_no_list_and_tells_what_it_was(database):
+    old = await database.datasets.add_version(version("a"))
+    new = await database.datasets.add_version(version("b"))
+    assert list(await database.datasets.delete("cats", 1, NOW_MS)) == [old]
+    assert (await database.datasets.get("cats")).versions == (new,)
+    assert await database.datasets.version(old.id) == replace(old, deleted_at_ms=NOW_MS)
+    assert (await database.datasets.versions([old.id]))[old.id].deleted_at_ms == NOW_MS
+    assert list(await database.datasets.manifests()) == [(new.manifest_sha256, None)]
+    assert (await database.datasets.add_version(version("c"))).number == 3
+    assert len(await database.datasets.delete("cats", None, NOW_MS)) == 2
+    assert await database.datasets.list() == []
+    with pytest.raises(NotFound, match="named cats"):
+        await database.datasets.get("cats")
+
+
+async def test_only_what_is_there_is_deleted(database):
+    await database.datasets.add_version(version("a"))
+    with pytest.raises(NotFound, match="no version 2"):
+        await database.datasets.delete("cats", 2, NOW_MS)
+    await database.datasets.delete("cats", 1, NOW_MS)
+    with pytest.raises(NotFound, match="was deleted on"):
+        await database.datasets.delete("cats", 1, NOW_MS)
+    with pytest.raises(NotFound, match="named cats"):
+        await database.datasets.delete("cats", None, NOW_MS)
+
+
+async def test_the_same_content_brings_a_deleted_version_back(database):
+    first = await database.datasets.add_version(version("a"))
+    await database.datasets.add_version(version("b"))
+    await database.datasets.delete("cats", None, NOW_MS)
+    assert await database.datasets.add_version(version("a", created_at_ms=NOW_MS + 5)) == first
+    assert (await database.datasets.get("cats")).versions == (first,)
+    assert await database.datasets.version(first.id) == first
+
+
+async def test_of_one_content_under_two_names_what_is_there_comes_before_what_was_deleted(database):
+    await database.datasets.add_version(version("a", "cats"))
+    dogs = await database.datasets.add_version(version("a", "dogs", created_at_ms=NOW_MS + 1))
+    await database.datasets.delete("cats", None, NOW_MS)
+    assert await database.datasets.version(dogs.id) == dogs
+    assert await database.datasets.versions([dogs.id]) == {dogs.id: dogs}
+    assert list(await database.datasets.manifests()) == [(dogs.manifest_sha256, None)]
+
+
+async def test_a_version_that_an_unfinished_job_needs_is_not_deleted(database):
+    kept = await database.datasets.add_version(version("a"))
+    await submit(database, job(1, dataset_version=kept.id), job(2, dataset_version=kept.id))
+    for number in (1, None):
+        with pytest.raises(Conflict, match="job_0001 and 1 more"):
+            await database.datasets.delete("cats", number, NOW_MS)
+    assert await database.datasets.version(kept.id) == kept
+    for number in (1, 2):
+        await decide(
+            database,
+            (f"job_{number:04}", None),
+            lambda run: changed(run, lifecycle.request_cancel(run, NOW_MS), NOW_MS),
+        )
+    assert list(await database.datasets.delete("cats", None, NOW_MS)) == [kept]
+
+
+async def test_no_job_begins_with_a_deleted_version(database):
+    gone = await database.datasets.add_version(version("a"))
+    await database.datasets.delete("cats", None, NOW_MS)
+    with pytest.raises(NotFound, match=r"cats version 1.* was deleted"):
+        await submit(database, job(1, dataset_version=gone.id))
+    await database.datasets.add_version(version("a", "dogs"))
+    await submit(database, job(1, dataset_version=gone.id))
+
+
+async def test_of_an_order_and_a_deletion_at_the_same_moment_one_is_refused(database):
+    for number in range(8):
+        kept = await database.datasets.add_version(version("0123456789abcdef"[number]))
+        both = await asyncio.gather(
+            submit(database, job(number, dataset_version=kept.id)),
+            database.datasets.delete("cats", kept.number, NOW_MS),
+            return_exceptions=True,
+        )
+        assert [isinstance(each, NotFound | Conflict) for each in both].count(True) == 1, both
 
 
 def model(number: int = 1, **fields) -> Model:

@@ -59,6 +59,7 @@ OF_ONE = {
     ("datasets", "versions"),
     ("datasets", "get"),
     ("datasets", "list"),
+    ("datasets", "delete"),
     ("models", "find"),
     ("models", "names"),
 }
@@ -154,6 +155,7 @@ ASKED: dict[tuple[str, str], Asked] = {
     ("datasets", "add_version"): lambda db, them: db.datasets.add_version(them.version()),
     ("datasets", "version"): lambda db, them: db.datasets.version("dsv_same"),
     ("datasets", "versions"): lambda db, them: db.datasets.versions(["dsv_same"]),
+    ("datasets", "delete"): lambda db, them: db.datasets.delete("pets", None, NOW_MS),
     ("datasets", "manifests"): lambda db, them: db.datasets.manifests(),
     ("datasets", "get"): lambda db, them: db.datasets.get("pets"),
     ("datasets", "list"): lambda db, them: db.datasets.list(),

@@ -31,6 +31,7 @@ async def tell(site: Site) -> Telling:
         _webhooks,
         _teams,
         _projects,
+        _deletions,
     ):
         async for name, answer in chapter(site):
             yield name, answer
@@ -452,6 +453,7 @@ async def _teams(site: Site) -> Telling:
         "get_model--elsewhere",
         await site.get(f"{API}/models/m", headers={**theirs, "Eyebright-Project": "elsewhere"}),
     )
+    yield "delete_dataset--member", await site.http.delete(f"{API}/datasets/pets", headers=theirs)
     yield "delete_model--member", await site.http.delete(f"{API}/models/m", headers=theirs)
     yield "list_users--member", await site.get(f"{API}/users", headers=theirs)
     yield "get_me", await site.get(f"{API}/me", headers=theirs)
@@ -474,3 +476,21 @@ async def _teams(site: Site) -> Telling:
     site.clock.advance(1)
     await site.post(f"{API}/users", json={})
     yield "list_audit", await site.get(f"{API}/audit?limit=1")
+
+
+async def _deletions(site: Site) -> Telling:
+    datasets = f"{API}/datasets"
+    version = (await site.post(f"{datasets}?name=rivers", content=pets(11))).json()["id"]
+    order = (await site.post(f"{API}/jobs", json={"dataset": "rivers"})).json()
+    yield "delete_dataset--in-use", await site.http.delete(f"{datasets}/rivers")
+    await site.post(f"{API}/jobs/{order['id']}:cancel")
+    yield "delete_dataset_version", await site.http.delete(f"{datasets}/rivers/versions/1")
+    yield "delete_dataset_version--again", await site.http.delete(f"{datasets}/rivers/versions/1")
+    yield "delete_dataset_version--no-number", await site.http.delete(f"{datasets}/rivers/versions/newest")
+    yield "get_dataset_version--deleted", await site.get(f"{API}/dataset-versions/{version}")
+    yield "list_pictures--deleted", await site.get(f"{API}/dataset-versions/{version}/pictures")
+    yield "submit_job--deleted-data", await site.post(f"{API}/jobs", json={"dataset": version})
+    yield "import_dataset--deleted-data", await site.post(f"{datasets}:import", json={"version": version})
+    await site.post(f"{datasets}?name=rivers", content=pets(11))
+    yield "delete_dataset", await site.http.delete(f"{datasets}/rivers")
+    yield "delete_dataset--unknown", await site.http.delete(f"{datasets}/rivers")

@@ -75,6 +75,15 @@ async def test_a_blob_that_nothing_names_is_told_and_goes(server: Server):
     assert await server.collection.look() == Garbage(files=0, size_bytes=0, removed=False)
 
 
+async def test_what_only_a_deleted_version_named_goes(server: Server):
+    server.leave(ORPHAN)
+    manifest = await server.name(ORPHAN)
+    assert (await server.collection.collect()).files == 0
+    await server.database.datasets.delete("d", None, server.clock.now_ms())
+    assert (await server.collection.collect()).files == 2
+    assert not {ORPHAN, manifest} & set(await server.stored())
+
+
 async def test_the_file_of_an_upload_without_a_row_goes_once_it_is_old(server: Server):
     for number in (1, 2):
         server.leave(f"uploads/upl_{number}/dataset.zip")

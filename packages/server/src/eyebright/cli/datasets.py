@@ -18,11 +18,11 @@ from eyebright.cli.options import Json, LeaveOutBroken, Server
 from eyebright.cli.ordering import bring, images_line
 from eyebright.cli.planning import NO_PLAN, planned, with_plan
 from eyebright.cli.reports import changes_line, show_readiness, show_report
-from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table
+from eyebright.cli.terminal import agreed, emit, moment, say, show, show_facts, show_table
 from eyebright.cli.verbs import example, group
 from eyebright.client import Client
 from eyebright.core.resolve import nearest
-from eyebright.errors import Conflict, InvalidRequest
+from eyebright.errors import Conflict, InvalidRequest, no_version_of
 from eyebright.settings import Settings
 from eyebright_kit.data.readiness import TASKS
 from eyebright_kit.data.writing import Renamed
@@ -30,7 +30,7 @@ from eyebright_wire.datasets import DatasetPlan, Fix
 from eyebright_wire.resources import DatasetImport, DatasetVersionView, DatasetView
 
 app = group(
-    "Inspect, import, list and show data sets.",
+    "Inspect, import, list, show and delete data sets.",
     """
 eyebright datasets inspect photos/               is it ready, and if not, what is missing
 eyebright datasets import photos.zip --name flowers
@@ -93,6 +93,41 @@ def show_dataset(
     if newest:
         show_report(newest.report)
         show_readiness(newest.report.readiness, newest.id)
+
+
+@app.command(epilog=example("eyebright datasets delete flowers --version 1\neyebright datasets delete flowers --yes"))
+def delete(
+    name: Name,
+    number: Annotated[int | None, typer.Option("--version", min=1, metavar="N", help="Only this one.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    server: Server = None,
+    as_json: Json = False,
+) -> int:
+    """Delete a data set with all its versions, or one of them, for good. Jobs and models that came of it stay.
+
+    Refused while a job that has not ended would be trained on it. Its files go within a day, or with `eyebright admin gc`.
+    """
+    with connected(server=server) as client:
+        found = _versions_of(client.dataset(name), number)
+        title = name if number is None else f"{name} version {number}"
+        what = title if number else f"{name} with {len(found)} version{'s' if len(found) > 1 else ''}"
+        if not yes and not agreed(title, what):
+            say("Nothing was deleted.")
+            return Exit.NO
+        client.delete_dataset(name, number)
+    if as_json:
+        emit({"deleted": [version.id for version in found]})
+    else:
+        show(f"{what} is deleted")
+    return Exit.DONE
+
+
+def _versions_of(dataset: DatasetView, number: int | None) -> list[DatasetVersionView]:
+    """Raises NotFound."""
+    found = [version for version in dataset.versions if number in (None, version.number)]
+    if number is not None and not found:
+        raise no_version_of(dataset.name, number)
+    return found
 
 
 def _sheet_target(target: Path, force: bool) -> Path:

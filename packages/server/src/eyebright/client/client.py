@@ -276,6 +276,12 @@ class Client:
     def dataset(self, name: str) -> DatasetView:
         return self._get(route("datasets", name), DatasetView)
 
+    def delete_dataset(self, name: str, number: int | None = None) -> None:
+        """For good: all its versions, or the one of this number. Jobs and models that came of them stay. Raises Conflict while a
+        job that has not ended would be trained on one."""
+        which = () if number is None else ("versions", str(number))
+        self._transport.ask("DELETE", route("datasets", name, *which), again=False)
+
     def dataset_version(self, version_id: str) -> DatasetVersionView:
         return self._get(route("dataset-versions", version_id), DatasetVersionView)
 

@@ -1,11 +1,12 @@
 """What is written beside a job when it changes: kept as history, never changed afterwards."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eyebright.core.job import Job, Run
 from eyebright.core.scope import DEFAULT_PROJECT
+from eyebright.errors import no_dataset, no_version_of, version_deleted
 from eyebright_wire.artifacts import ArtifactRef, ExportRef
 from eyebright_wire.errors import ErrorCode
 from eyebright_wire.jobs import JobState
@@ -163,12 +164,29 @@ class Version:
     report: Mapping[str, Any]  # a wire DatasetReport, as JSON
     created_at_ms: int
     project: str = DEFAULT_PROJECT  # other projects may have the same content under the same id
+    deleted_at_ms: int | None = None  # what it held may be gone; jobs and models that came of it still name it
+
+    @property
+    def title(self) -> str:
+        return f"{self.dataset} version {self.number}"
 
 
 def changes_of(version: Version) -> str | None:
     """The sha256 of the list of what was changed, if anything was."""
     changes: Mapping[str, str] | None = version.report.get("changes")
     return changes["sha256"] if changes else None
+
+
+def to_delete(versions: Sequence[Version], name: str, number: int | None) -> Sequence[Version]:
+    """Of all that a data set ever had, or of the one of this number, what is still there. Raises NotFound without any."""
+    there = [version for version in versions if version.deleted_at_ms is None]
+    if there:
+        return there
+    if number is None:
+        raise no_dataset(name)
+    if not versions:
+        raise no_version_of(name, number)
+    raise version_deleted(versions[0].id, versions[0].title, versions[0].deleted_at_ms or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ _MEMBER = (
     *("set_model_alias", "remove_model_alias", "export_model", "predict"),
 )
 _ADMIN = (
-    "delete_model",
+    *("delete_model", "delete_dataset", "delete_dataset_version"),
     *("create_webhook", "list_webhooks", "get_webhook", "update_webhook", "delete_webhook", "rotate_webhook"),
     *("test_webhook", "list_deliveries", "replay_delivery", "replay_deliveries"),
     *("list_members", "set_member", "remove_member"),

@@ -58,7 +58,8 @@ class JobTransaction(Protocol):
         ...
 
     async def insert(self, job: Job, receipt: Receipt | None = None) -> None:
-        """A new job (version 1) with its first transition and outbox row."""
+        """A new job (version 1) with its first transition and outbox row. Raises NotFound where its data set version was deleted;
+        nobody deletes it from then on until the job has ended."""
         ...
 
     async def save(self, changes: Sequence[Change]) -> None:

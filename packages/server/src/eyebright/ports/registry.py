@@ -11,21 +11,30 @@ from eyebright.core.records import Dataset, Model, Version
 
 
 class DatasetStore(Protocol):
+    """A deleted version is found by its id, so that it can explain itself; no data set shows it, and its number is never given to
+    another."""
+
     async def add_version(self, version: Version) -> Version:
-        """Store it as the next number of its data set; the same content under the same name gives the version that exists."""
+        """Store it as the next number of its data set; the same content under the same name gives the version that exists, and
+        one that was deleted is there again."""
         ...
 
     async def version(self, version_id: str) -> Version:
-        """Raises NotFound."""
+        """One that is there before one that was deleted. Raises NotFound."""
         ...
 
     async def versions(self, version_ids: Collection[str]) -> dict[str, Version]:
-        """By their ids. Those that are not there are missing."""
+        """By their ids, as `version` has them. Those that never were are missing."""
+        ...
+
+    async def delete(self, name: str, number: int | None, now_ms: int) -> Sequence[Version]:
+        """All versions of a data set, or the one of this number; which they were. Raises NotFound, or Conflict while a job that
+        has not ended needs one of them."""
         ...
 
     async def manifests(self) -> Sequence[tuple[str, str | None]]:
-        """Of each version the sha256 of its manifest, and of the list of what was changed for it, if it has one. Of all projects,
-        whatever the scope: blobs are shared, and who asks is about to remove those that nobody names."""
+        """Of each version that is not deleted the sha256 of its manifest, and of the list of what was changed for it, if it has
+        one. Of all projects, whatever the scope: blobs are shared, and who asks is about to remove those that nobody names."""
         ...
 
     async def get(self, name: str) -> Dataset:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
+
 from eyebright.core.callers import require_unreserved
 from eyebright.core.job import Job
 from eyebright.core.quota import UNCOUNTED
@@ -14,7 +16,7 @@ from eyebright.core.records import Dataset, Version
 from eyebright.core.resolve import nearest
 from eyebright.core.scope import current_project
 from eyebright.core.unsuccessful import error_of, errors_of
-from eyebright.errors import InvalidRequest, NotFound, no_dataset
+from eyebright.errors import InvalidRequest, NotFound, no_dataset, version_deleted
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobHistory, JobStore, Receipt
 from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
@@ -51,6 +53,8 @@ NAMES_LOOKED_AT = 200
 SHOWN = 10
 #: Whoever waits looks again without having been called: another process may have written the end.
 LOOK_SECONDS = 2.0
+
+log = structlog.stdlib.get_logger(__name__)
 
 _FAILED = frozenset({str(EventKind.FAILED)})
 
@@ -192,7 +196,8 @@ class Datasets:
         """
         job = await self._succeeded(job_id)
         versions = (await self._store.get(job.name)).versions
-        return version_view(next(version for version in versions if version.id == job.imported_version))
+        found = next((version for version in versions if version.id == job.imported_version), None)
+        return version_view(found or await find_version(self._store, job.imported_version or ""))
 
     async def inspected(self, job_id: str) -> DatasetReport:
         """What an inspection has found, once it has ended. Raises as `imported` does, but not for files that are broken."""
@@ -205,7 +210,16 @@ class Datasets:
         return dataset_view(await find(self._store, name))
 
     async def version(self, version_id: str) -> DatasetVersionView:
-        return version_view(await self._store.version(version_id))
+        """Raises NotFound, also with when it was deleted."""
+        return version_view(await find_version(self._store, version_id))
+
+    async def delete(self, name: str, number: int | None = None) -> None:
+        """Forget a data set, or the version of this number. Their files go with the next collection, but for those that another
+        version has too. Raises NotFound with the nearest names, or Conflict while a job that has not ended needs one."""
+        if number is None:
+            await find(self._store, name)
+        for version in await self._store.delete(name, number, self._clock.now_ms()):
+            log.info("a data set version was deleted", version=version.id, title=version.title)
 
     async def list(self, after: str | None = None, limit: int = 50) -> Page[DatasetView]:
         found = await self._store.list(after, limit + 1)
@@ -220,7 +234,7 @@ class Datasets:
             upload = await self._uploads.path_of(order.upload)
             return Source(upload.filename, dataset_name(upload.filename), upload.path)
         if order.version is not None:
-            version = await self._store.version(order.version)
+            version = await find_version(self._store, order.version)
             _require_classes(version, order.plan or DatasetPlan())
             blobs = await self._objects.local(BLOBS)
             return Source(version.id, version.dataset, blobs, manifest=version.manifest_sha256)
@@ -324,6 +338,14 @@ async def find(store: DatasetStore, name: str) -> Dataset:
     except NotFound:
         known = [dataset.name for dataset in await store.list(None, NAMES_LOOKED_AT)]
         raise no_dataset(name, f".{nearest(name, known)}" if known else "") from None
+
+
+async def find_version(store: DatasetStore, version_id: str) -> Version:
+    """Raises NotFound, also with when it was deleted."""
+    version = await store.version(version_id)
+    if version.deleted_at_ms is not None:
+        raise version_deleted(version.id, version.title, version.deleted_at_ms)
+    return version
 
 
 def _all_refused(refused: Sequence[Mapping[str, str]], count: int) -> str:

@@ -19,7 +19,7 @@ from eyebright.ports.catalog import Catalog
 from eyebright.ports.executor import Environment
 from eyebright.ports.jobs import JobQuery, JobStore
 from eyebright.ports.registry import DatasetStore, ModelStore
-from eyebright.services.datasets import find
+from eyebright.services.datasets import find, find_version
 from eyebright.services.reference import find as find_model
 from eyebright_wire.datasets import DatasetReport
 from eyebright_wire.jobs import JobKind, JobRequest, PreflightRequest
@@ -174,7 +174,7 @@ class Orders:
     async def version(self, dataset: str, task: str) -> Version:
         """A version by its id; of a data set by name the newest that is ready for the task, or else the newest."""
         if dataset.startswith("dsv_"):
-            return await self._datasets.version(dataset)
+            return await find_version(self._datasets, dataset)
         versions = (await find(self._datasets, dataset)).versions
         return next((version for version in versions if report_of(version).ready_for(task).ready), versions[0])
 

@@ -15,7 +15,7 @@ from eyebright.core.resolve import nearest
 from eyebright.errors import InvalidRequest, NotFound, Unavailable
 from eyebright.ports.objects import ObjectStore, blob_key
 from eyebright.ports.registry import DatasetStore
-from eyebright.services.datasets import find
+from eyebright.services.datasets import find, find_version
 from eyebright.services.views import picture_view
 from eyebright_kit.data.manifest import Manifest, Sample
 from eyebright_kit.data.pages import Pages
@@ -100,7 +100,9 @@ class Pictures:
 
         Two sources can come to the same version, one by leaving something out; `dataset` says whose list is meant.
         """
-        version = await self._store.version(version_id) if dataset is None else await self._in(dataset, version_id)
+        version = (
+            await find_version(self._store, version_id) if dataset is None else await self._in(dataset, version_id)
+        )
         summary = version.report.get("changes")
         return self._objects.open(blob_key(summary["sha256"])) if summary else _nothing()
 
@@ -112,7 +114,7 @@ class Pictures:
         return found
 
     async def _of(self, version_id: str) -> Pages:
-        version = await self._store.version(version_id)
+        version = await find_version(self._store, version_id)
         path = await self._objects.local(blob_key(version.manifest_sha256))
         return await asyncio.to_thread(self._pages, path)
 

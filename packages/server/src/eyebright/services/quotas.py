@@ -73,7 +73,7 @@ class Quotas:
             more = f", and {more_bytes:,} are to come" if more_bytes else ""
             raise QuotaExceeded(
                 f"project {project} keeps {used:,} of the {allowed:,} bytes that it may{more}, so it takes no more data and "
-                "trains nothing; delete models that it no longer needs, or ask the operator for more"
+                "trains nothing; delete data sets and models that it no longer needs, or ask the operator for more"
             )
 
     async def why_waiting(self, project: str) -> str:

@@ -32,6 +32,7 @@ from eyebright.core.records import (
     Version,
     changes_of,
     message_about,
+    to_delete,
     transition_to,
     with_exports,
 )
@@ -40,6 +41,7 @@ from eyebright.errors import (
     Conflict,
     GuardViolated,
     NoScope,
+    dataset_in_use,
     model_deleted,
     model_in_use,
     no_dataset,
@@ -47,6 +49,7 @@ from eyebright.errors import (
     no_model,
     no_parked,
     no_version,
+    version_deleted,
 )
 from eyebright.ports.curves import STRIDE
 from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
@@ -278,6 +281,7 @@ class MemoryTransaction:
         _require_mine(self._draft, job.project)
         if (job.version, job.attempt, job.state) != (1, 0, JobState.QUEUED) or job.id in self._draft.jobs:
             raise GuardViolated(f"job {job.id} is not new: a job begins queued, with version 1 and no attempt")
+        _require_kept(self._draft, job)
         self._draft.jobs[job.id] = job
         self._draft.transitions[job.id, 1] = transition_to(job, job.created_at_ms)
         self._draft.outbox[job.id, 1] = message_about(job, None, job.created_at_ms)
@@ -490,7 +494,7 @@ class MemoryDatasets:
         found = [version for version in self._here() if version.id == version_id]
         if not found:
             raise no_version(version_id)
-        return min(found, key=lambda version: (version.created_at_ms, version.dataset))
+        return min(found, key=lambda each: (each.deleted_at_ms is not None, each.created_at_ms, each.dataset))
 
     async def versions(self, version_ids: Collection[str]) -> dict[str, Version]:
         known = {version.id for version in self._here()}
@@ -498,7 +502,8 @@ class MemoryDatasets:
 
     async def manifests(self) -> Sequence[tuple[str, str | None]]:
         current()
-        return [(each.manifest_sha256, changes_of(each)) for _, each in sorted(self._state.versions.items())]
+        kept = (each for _, each in sorted(self._state.versions.items()) if each.deleted_at_ms is None)
+        return [(each.manifest_sha256, changes_of(each)) for each in kept]
 
     async def get(self, name: str) -> Dataset:
         versions = self._of(name)
@@ -507,12 +512,23 @@ class MemoryDatasets:
         return Dataset(name=name, created_at_ms=versions[-1].created_at_ms, versions=versions)
 
     async def list(self, after: str | None = None, limit: int = 50) -> list[Dataset]:
-        known = {version.dataset for version in self._here()}
+        known = {version.dataset for version in self._here() if version.deleted_at_ms is None}
         names = sorted(name for name in known if after is None or name > after)
         return [await self.get(name) for name in names[:limit]]
 
+    async def delete(self, name: str, number: int | None, now_ms: int) -> Sequence[Version]:
+        meant = [each for each in self._here() if each.dataset == name and number in (None, each.number)]
+        gone = to_delete(sorted(meant, key=lambda version: version.number), name, number)
+        ids, project = {version.id for version in gone}, current_project()
+        jobs = (job for job in self._state.jobs.values() if job.project == project and not job.state.final)
+        if needing := sorted(job.id for job in jobs if job.dataset_version in ids):
+            raise dataset_in_use(name if number is None else gone[0].title, needing)
+        for version in gone:
+            self._state.versions[project, name, version.id] = replace(version, deleted_at_ms=now_ms)
+        return gone
+
     def _of(self, name: str) -> tuple[Version, ...]:
-        versions = (version for version in self._here() if version.dataset == name)
+        versions = (each for each in self._here() if each.dataset == name and each.deleted_at_ms is None)
         return tuple(sorted(versions, key=lambda version: version.number, reverse=True))
 
     def _here(self) -> Collection[Version]:
@@ -679,12 +695,19 @@ def _add_version(state: State, version: Version) -> Version:
     _require_mine(state, version.project)
     present = state.versions.get((version.project, version.dataset, version.id))
     if present is not None:
-        return present
+        kept = state.versions[present.project, present.dataset, present.id] = replace(present, deleted_at_ms=None)
+        return kept
     mine = (version.project, version.dataset)
     number = 1 + sum((project, dataset) == mine for project, dataset, _ in state.versions)
     numbered = replace(version, number=number)
     state.versions[version.project, version.dataset, version.id] = numbered
     return numbered
+
+
+def _require_kept(state: State, job: Job) -> None:
+    found = [each for each in state.versions.values() if (each.project, each.id) == (job.project, job.dataset_version)]
+    if found and all(each.deleted_at_ms is not None for each in found):
+        raise version_deleted(job.dataset_version, found[0].title, found[0].deleted_at_ms or 0)
 
 
 def _add_model(draft: State, model: Model) -> None:
@@ -815,7 +838,7 @@ def _running(state: State, project: str) -> int:
 
 def _stored(state: State, project: str) -> Iterator[int]:
     for (owner, _, _), version in state.versions.items():
-        yield int(version.report.get("size_bytes", 0)) if owner == project else 0
+        yield int(version.report.get("size_bytes", 0)) if (owner, version.deleted_at_ms) == (project, None) else 0
     for artifact in state.artifacts.values():
         yield artifact.ref.size_bytes if state.jobs[artifact.job_id].project == project else 0
     for upload in state.kept_uploads.values():

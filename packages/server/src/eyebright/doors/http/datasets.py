@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 
 from eyebright.doors.door import Given, Verbs
 from eyebright.doors.guests import Caller, check_order, check_source
-from eyebright.doors.http.paths import API, After, IdempotencyKey, Limit
+from eyebright.doors.http.paths import API, After, IdempotencyKey, Limit, VersionNumber
 from eyebright.doors.http.route import NativeRoute
 from eyebright.doors.http.uploads import received
 from eyebright.doors.prefer import ASYNC, wants_async
@@ -132,6 +132,30 @@ async def list_datasets(verbs: Verbs, after: After = None, limit: Limit = 50) ->
 )
 async def get_dataset(name: str, verbs: Verbs) -> DatasetView:
     return await verbs.datasets.get(name)
+
+
+@router.delete(
+    "/datasets/{name}",
+    operation_id="delete_dataset",
+    summary="Delete a data set with all its versions",
+    status_code=204,
+    responses=refusals(404, 409),
+)
+async def delete_dataset(name: str, verbs: Verbs) -> None:
+    """For good. Jobs and models that came of it stay. Refused while a job that has not ended would be trained on it."""
+    await verbs.datasets.delete(name)
+
+
+@router.delete(
+    "/datasets/{name}/versions/{number}",
+    operation_id="delete_dataset_version",
+    summary="Delete one version of a data set",
+    status_code=204,
+    responses=refusals(404, 409),
+)
+async def delete_dataset_version(name: str, number: VersionNumber, verbs: Verbs) -> None:
+    """For good; its number is not given again. The same data, imported under this name once more, are this version again."""
+    await verbs.datasets.delete(name, number)
 
 
 @router.get(

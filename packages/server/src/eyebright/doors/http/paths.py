@@ -36,6 +36,7 @@ ModelName = Annotated[
     str, Path(description="An id such as mdl_0192f3…, NAME@ALIAS, NAME@3, or NAME, which is its newest", max_length=300)
 ]
 AliasName = Annotated[Alias, Path(description="Such as production")]
+VersionNumber = Annotated[int, Path(description="Such as 2", ge=0, le=2**31 - 1)]
 FilePath = Annotated[str, Path(description="As listed", max_length=500)]
 IdempotencyKey = Annotated[
     str | None,

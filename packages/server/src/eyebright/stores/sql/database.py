@@ -9,19 +9,20 @@ from eyebright.stores.sql.access import SqlAccess, SqlAudit
 from eyebright.stores.sql.compaction import SqlCompaction
 from eyebright.stores.sql.copies import SqlCopies
 from eyebright.stores.sql.curves import SqlCurves
+from eyebright.stores.sql.datasets import SqlDatasets
 from eyebright.stores.sql.engine import Engine, connect
 from eyebright.stores.sql.history import SqlHistory
 from eyebright.stores.sql.jobs import SqlJobs
 from eyebright.stores.sql.kept_uploads import SqlKeptUploads
 from eyebright.stores.sql.leases import SqlLeases
 from eyebright.stores.sql.markers import SqlMarkers
+from eyebright.stores.sql.models import SqlModels
 from eyebright.stores.sql.notify import SqlBus
 from eyebright.stores.sql.outbox import SqlOutbox
 from eyebright.stores.sql.ownership import owned
 from eyebright.stores.sql.parked import SqlParked
 from eyebright.stores.sql.projects import SqlProjects
 from eyebright.stores.sql.quotas import SqlQuotas
-from eyebright.stores.sql.registry import SqlDatasets, SqlModels
 from eyebright.stores.sql.replicas import SqlReplicas
 from eyebright.stores.sql.stored import SqlStored
 from eyebright.stores.sql.webhooks import SqlWebhooks

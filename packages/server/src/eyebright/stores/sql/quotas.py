@@ -73,8 +73,9 @@ async def _counts(connection: AsyncConnection, statement: Select[Any, Any]) -> d
 
 def _stored(project: str, dialect: Dialect) -> tuple[Any, ...]:
     files = artifacts.join(jobs, jobs.c.id == artifacts.c.job_id)
+    kept = (dataset_versions.c.project == project, dataset_versions.c.deleted_at_ms.is_(None))
     return (
-        select(func.sum(_size_bytes(dialect))).where(dataset_versions.c.project == project),
+        select(func.sum(_size_bytes(dialect))).where(*kept),
         select(func.sum(artifacts.c.size_bytes)).select_from(files).where(jobs.c.project == project),
         select(func.sum(kept_uploads.c.size_bytes)).where(kept_uploads.c.project == project),
     )

@@ -439,6 +439,7 @@ dataset_versions = Table(
     Column("manifest_sha256", Text, nullable=False),
     Column("report", Text, nullable=False),
     Column("created_at_ms", Ms, nullable=False),
+    Column("deleted_at_ms", Ms),
     _project(),
     PrimaryKeyConstraint("project", "dataset", "id"),  # in name
     _one_each("ux_dataset_versions_project", "dataset", "id"),

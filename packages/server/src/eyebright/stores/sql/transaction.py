@@ -15,12 +15,13 @@ from eyebright.ports.jobs import AttemptKey, Receipt
 from eyebright.stores.sql import rows
 from eyebright.stores.sql.among import among, values
 from eyebright.stores.sql.batch import Batch, Gathered, Row, write
+from eyebright.stores.sql.datasets import add_version, require_kept
 from eyebright.stores.sql.engine import Dialect, queue_up
 from eyebright.stores.sql.markers import held
+from eyebright.stores.sql.models import add_exports, add_model
 from eyebright.stores.sql.orders import Orders
 from eyebright.stores.sql.queue import BEST_FIRST, due
 from eyebright.stores.sql.quotas import room
-from eyebright.stores.sql.registry import add_exports, add_model, add_version
 from eyebright.stores.sql.scoped import mine, of_my_jobs, require_mine
 from eyebright.stores.sql.tables import (
     artifacts,
@@ -153,6 +154,8 @@ class SqlTransaction:
 
     async def insert(self, job: Job, receipt: Receipt | None = None) -> None:
         require_mine(job.project)
+        if job.dataset_version:
+            await require_kept(self._connection, self._statements.dialect, job.dataset_version, job.project)
         await self._insert(jobs, [rows.job_row(job)])
         await self._insert(orders, [rows.order_row(job)])
         await self._insert(labels, rows.label_rows(job))

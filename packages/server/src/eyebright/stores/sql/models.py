@@ -1,19 +1,21 @@
-"""DatasetStore and ModelStore on SQLite and Postgres."""
+"""ModelStore on SQLite and Postgres."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import Select, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eyebright.core.records import Dataset, Exported, Model, Version, changes_of, with_exports
-from eyebright.core.scope import current, current_project
-from eyebright.errors import model_deleted, model_in_use, no_dataset, no_model, no_version
+from eyebright.core.records import Exported, Model, with_exports
+from eyebright.core.scope import current_project
+from eyebright.errors import (
+    model_deleted,
+    model_in_use,
+    no_model,
+)
 from eyebright.stores.sql import rows
-from eyebright.stores.sql.among import among, values
 from eyebright.stores.sql.batch import Batch, write
 from eyebright.stores.sql.engine import Engine, queue_up
 from eyebright.stores.sql.scoped import Conditions, mine, require_mine
@@ -21,7 +23,6 @@ from eyebright.stores.sql.tables import (
     artifacts,
     attempts,
     checkpoints,
-    dataset_versions,
     jobs,
     model_aliases,
     models,
@@ -29,72 +30,7 @@ from eyebright.stores.sql.tables import (
 )
 from eyebright_wire.jobs import FINAL_STATES
 
-#: Versions whose reports are in memory at once.
-_MANIFESTS = 50
 _THERE = models.c.deleted_at_ms.is_(None)
-
-
-class SqlDatasets:
-    """DatasetStore. Several projects may have the same id or name, so that these are asked for within one of them."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._versions = Batch(dataset_versions, engine.dialect)
-
-    async def add_version(self, version: Version) -> Version:
-        async with self._engine.writing() as connection:
-            return await add_version(connection, self._versions, version)
-
-    async def version(self, version_id: str) -> Version:
-        statement = (
-            select(dataset_versions)
-            .where(_here(), dataset_versions.c.id == version_id)
-            .order_by(dataset_versions.c.created_at_ms, dataset_versions.c.dataset)
-            .limit(1)
-        )
-        async with self._engine.reading() as connection:
-            row = (await connection.execute(statement)).mappings().one_or_none()
-        if row is None:
-            raise no_version(version_id)
-        return rows.version(row)
-
-    async def versions(self, version_ids: Collection[str]) -> dict[str, Version]:
-        asked = select(dataset_versions).where(_here(), among(dataset_versions.c.id, "ids", self._engine.dialect))
-        newest_first = asked.order_by(dataset_versions.c.created_at_ms.desc(), dataset_versions.c.dataset.desc())
-        async with self._engine.reading() as connection:  # of an id that several data sets have, the oldest is the last
-            found = await connection.execute(newest_first, {"ids": values(version_ids, self._engine.dialect)})
-            return {row.id: rows.version(row) for row in found.mappings()}
-
-    async def manifests(self) -> Sequence[tuple[str, str | None]]:
-        current()
-        columns = dataset_versions.c.project, dataset_versions.c.dataset, dataset_versions.c.id
-        statement = select(dataset_versions).order_by(*columns).limit(_MANIFESTS)
-        found: list[tuple[str, str | None]] = []
-        async with self._engine.reading() as connection:
-            page = [rows.version(row) for row in (await connection.execute(statement)).mappings()]
-            while page:
-                found += [(version.manifest_sha256, changes_of(version)) for version in page]
-                after = statement.where(tuple_(*columns) > (page[-1].project, page[-1].dataset, page[-1].id))
-                page = [rows.version(row) for row in (await connection.execute(after)).mappings()]
-        return found
-
-    async def get(self, name: str) -> Dataset:
-        found = await _datasets(self._engine, and_(_here(), dataset_versions.c.dataset == name))
-        if not found:
-            raise no_dataset(name)
-        return found[0]
-
-    async def list(self, after: str | None = None, limit: int = 50) -> list[Dataset]:
-        names = (
-            select(dataset_versions.c.dataset)
-            .where(_here())
-            .distinct()
-            .order_by(dataset_versions.c.dataset)
-            .limit(limit)
-        )
-        if after is not None:
-            names = names.where(dataset_versions.c.dataset > after)
-        return await _datasets(self._engine, and_(_here(), dataset_versions.c.dataset.in_(names.scalar_subquery())))
 
 
 class SqlModels:
@@ -184,21 +120,6 @@ class SqlModels:
             await connection.execute(update(models).where(*ours).values(cleared_at_ms=now_ms))
 
 
-async def add_version(connection: AsyncConnection, versions: Batch, version: Version) -> Version:
-    """Inside a transaction: the next number of its data set, or the version with the same content that exists."""
-    require_mine(version.project)
-    await queue_up(connection, f"dataset\0{version.dataset}")
-    named = (dataset_versions.c.project == version.project, dataset_versions.c.dataset == version.dataset)
-    same = select(dataset_versions).where(*named, dataset_versions.c.id == version.id)
-    present = (await connection.execute(same)).mappings().one_or_none()
-    if present is not None:
-        return rows.version(present)
-    highest = select(func.max(dataset_versions.c.number)).where(*named)
-    numbered = replace(version, number=(await connection.scalar(highest) or 0) + 1)
-    await write(connection, versions.insert, [rows.version_row(numbered)])
-    return numbered
-
-
 async def add_model(connection: AsyncConnection, made: Batch, model: Model) -> None:
     """Inside a transaction: as the next version of its name. Deleted ones keep their numbers."""
     require_mine(model.project)
@@ -216,18 +137,6 @@ async def add_exports(connection: AsyncConnection, exported: Exported) -> None:
     row = rows.model_row(with_exports(model, exported))
     grown = {name: row[name] for name in ("exports", "artifacts")}
     await connection.execute(update(models).where(models.c.id == model.id).values(grown))
-
-
-async def _datasets(engine: Engine, condition: ColumnElement[bool]) -> list[Dataset]:
-    by_name = (dataset_versions.c.dataset, dataset_versions.c.number.desc())
-    statement = select(dataset_versions).where(condition).order_by(*by_name)
-    async with engine.reading() as connection:
-        found = [rows.version(row) for row in (await connection.execute(statement)).mappings()]
-    return [_dataset(name, tuple(versions)) for name, versions in groupby(found, key=lambda each: each.dataset)]
-
-
-def _dataset(name: str, versions: tuple[Version, ...]) -> Dataset:
-    return Dataset(name=name, created_at_ms=versions[-1].created_at_ms, versions=versions)
 
 
 async def _held(connection: AsyncConnection, model_id: str) -> Model:
@@ -260,7 +169,3 @@ def _points_to(model: Model) -> Conditions:
 
 def _named_as(model: Model) -> Conditions:
     return model_aliases.c.project == model.project, model_aliases.c.name == model.name
-
-
-def _here() -> ColumnElement[bool]:
-    return dataset_versions.c.project == current_project()
