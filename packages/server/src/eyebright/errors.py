@@ -261,6 +261,10 @@ def version_deleted(version_id: str, title: str, deleted_at_ms: int) -> NotFound
     )
 
 
+def import_deleted(job_id: str, name: str) -> NotFound:
+    return NotFound(f"what job {job_id} brought to data set {name} was deleted since; import its data again")
+
+
 def no_version_of(name: str, number: int) -> NotFound:
     return NotFound(
         f"data set {name} has no version {number}; `eyebright datasets show {shlex.quote(name)}` lists them"
@@ -270,7 +274,7 @@ def no_version_of(name: str, number: int) -> NotFound:
 def dataset_in_use(name: str, job_ids: Sequence[str]) -> Conflict:
     """While jobs that have not ended read it."""
     more, them = (f" and {len(job_ids) - 1:,} more", "them") if len(job_ids) > 1 else ("", "it")
-    return Conflict(f"{name} is what {job_ids[0]}{more} would be trained on; let {them} end, or cancel {them}, first")
+    return Conflict(f"{name} is needed by {job_ids[0]}{more}; let {them} end, or cancel {them}, first")
 
 
 def model_deleted(model_id: str, title: str, deleted_at_ms: int) -> NotFound:

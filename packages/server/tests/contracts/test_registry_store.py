@@ -5,12 +5,13 @@ import pytest
 from samples import NOW_MS, bury, checkpoint, claim, decide, job, post, ref, started, submit, succeeded
 
 from eyebright.core import lifecycle
-from eyebright.core.job import Run
+from eyebright.core.job import Job, Run
 from eyebright.core.records import Artifact, Dataset, Model, Version, changed
 from eyebright.errors import Conflict, NotFound
 from eyebright.services.reference import find
 from eyebright.stores.sql import datasets
 from eyebright_wire.artifacts import ExportRef, ParityCertificate
+from eyebright_wire.jobs import IMPORTER
 
 
 def version(digit: str, dataset: str = "cats", **fields) -> Version:
@@ -151,20 +152,43 @@ async def test_a_version_that_an_unfinished_job_needs_is_not_deleted(database):
     assert list(await database.datasets.delete("cats", None, NOW_MS)) == [kept]
 
 
+async def order(database, new: Job) -> None:
+    async with database.jobs.transaction() as transaction:
+        await transaction.require_version(new.needed_version)
+        await transaction.insert(new)
+
+
 async def test_no_job_begins_with_a_deleted_version(database):
     gone = await database.datasets.add_version(version("a"))
     await database.datasets.delete("cats", None, NOW_MS)
     with pytest.raises(NotFound, match=r"cats version 1.* was deleted"):
-        await submit(database, job(1, dataset_version=gone.id))
+        await order(database, job(1, dataset_version=gone.id))
     await database.datasets.add_version(version("a", "dogs"))
-    await submit(database, job(1, dataset_version=gone.id))
+    await order(database, job(1, dataset_version=gone.id))
+    await order(database, job(2, dataset_version="dsv_of_nobody"))
+
+
+async def test_a_version_that_is_imported_from_is_not_deleted(database):
+    kept = await database.datasets.add_version(version("a"))
+    await order(database, job(1, trainer=IMPORTER, dataset_version="", config={"version": kept.id}))
+    with pytest.raises(Conflict, match="needed by job_0001;"):
+        await database.datasets.delete("cats", 1, NOW_MS)
+
+
+async def test_what_is_brought_back_names_the_changes_of_its_new_source(database):
+    """The list of the old ones may be gone by then."""
+    await database.datasets.add_version(version("a", report={"changes": {"sha256": "ff" * 32}}))
+    await database.datasets.delete("cats", None, NOW_MS)
+    back = await database.datasets.add_version(version("a"))
+    assert await database.datasets.version(back.id) == back == version("a", number=1)
+    assert list(await database.datasets.manifests()) == [(back.manifest_sha256, None)]
 
 
 async def test_of_an_order_and_a_deletion_at_the_same_moment_one_is_refused(database):
     for number in range(8):
         kept = await database.datasets.add_version(version("0123456789abcdef"[number]))
         both = await asyncio.gather(
-            submit(database, job(number, dataset_version=kept.id)),
+            order(database, job(number, dataset_version=kept.id)),
             database.datasets.delete("cats", kept.number, NOW_MS),
             return_exceptions=True,
         )

@@ -55,6 +55,7 @@ OF_ALL = {("datasets", "manifests"), ("kept_uploads", "ids")}
 OF_ONE = {
     ("jobs", "placed"),
     ("transaction", "receipt"),
+    ("transaction", "require_version"),
     ("datasets", "version"),
     ("datasets", "versions"),
     ("datasets", "get"),
@@ -139,6 +140,7 @@ ASKED: dict[tuple[str, str], Asked] = {
     ("transaction", "claimable"): transaction(lambda tx, them: tx.claimable("local", LATE_MS, 9)),
     ("transaction", "receipt"): transaction(lambda tx, them: tx.receipt("api", "same")),
     ("transaction", "insert"): transaction(lambda tx, them: tx.insert(job(8, id="new", project=them.project))),
+    ("transaction", "require_version"): transaction(lambda tx, them: tx.require_version("dsv_same")),
     ("transaction", "events"): transaction(lambda tx, them: tx.events(them.job_id, 1, 1, 9)),
     ("history", "transitions"): lambda db, them: db.history.transitions(them.job_id),
     ("history", "events"): lambda db, them: db.history.events(them.job_id, 0, 9),

@@ -93,7 +93,13 @@ class Platform:
             database.jobs, database.datasets, database.models, self.catalog, executors, self.licence_deny
         )
         self.exports = Exports(
-            database.models, database.jobs, self.catalog, clock, announcer, licence_deny=self.licence_deny
+            database.models,
+            database.datasets,
+            database.jobs,
+            self.catalog,
+            clock,
+            announcer,
+            licence_deny=self.licence_deny,
         )
         durations = Durations(database.jobs, database.history, database.datasets, executors, clock)
         forecasts = Forecasts(database.jobs, database.history, self.objects, executors, clock)

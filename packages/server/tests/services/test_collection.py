@@ -9,12 +9,13 @@ from samples import claim, job, post, started, submit, succeeded
 
 from eyebright.core.kept_upload import KeptUpload
 from eyebright.core.records import Version
-from eyebright.errors import Conflict, Unavailable
+from eyebright.errors import Conflict, StorageFull, Unavailable
 from eyebright.ports.objects import STORE, blob_key
 from eyebright.services import removal
 from eyebright.services.collection import UPLOAD_HOURS, Collection
 from eyebright.services.pairing import NUMBER
 from eyebright.services.removal import REMOVALS, TTL_SECONDS, Removal, require
+from eyebright.services.staging import Staging
 from eyebright.stores.objects.files import FileObjectStore
 from eyebright.testing import ManualClock
 from eyebright_kit.data.manifest import Header, Sample, line_of, write_manifest
@@ -213,6 +214,33 @@ async def test_a_version_that_came_since_somebody_looked_keeps_what_it_names(ser
     _, looked_at = await server.collection._blobs()
     manifest = await server.name(ORPHAN)
     assert await server.removal.remove([ORPHAN], looked_at) == []
+    assert await server.stored() == sorted([ORPHAN, manifest])
+
+
+async def test_a_failed_import_takes_nothing_of_a_version_that_was_deleted_and_brought_back_meanwhile(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    server.leave(ORPHAN)
+    manifest = await server.name(ORPHAN)
+    absent, put = server.objects.absent, server.objects.put
+
+    async def deleted_meanwhile(keys):
+        await server.database.datasets.delete("d", None, 1)
+        await server.collection.collect()
+        return await absent(keys)
+
+    async def brought_back_meanwhile(items, owned=False):
+        monkeypatch.setattr(server.objects, "put", put)
+        server.leave(ORPHAN)
+        await server.name(ORPHAN)
+        raise StorageFull("full")
+
+    monkeypatch.setattr(server.objects, "absent", deleted_meanwhile)
+    monkeypatch.setattr(server.objects, "put", brought_back_meanwhile)
+    staging = Staging(server.database.jobs, server.database.datasets, server.objects, server.removal)
+    with pytest.raises(StorageFull):
+        async with staging.staged("job_a", [(ORPHAN, tmp_path / "f", False), (manifest, tmp_path / "m", False)]):
+            pass
     assert await server.stored() == sorted([ORPHAN, manifest])
 
 

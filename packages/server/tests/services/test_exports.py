@@ -114,6 +114,15 @@ async def test_the_models_own_trainer_is_told_what_to_make_of_it(platform: Platf
     assert (spec.parent.id, spec.dataset and spec.dataset.version_id) == (model.id, model.dataset_version)
 
 
+async def test_nothing_more_is_made_of_a_model_whose_data_were_deleted(platform: Platform, model: ModelView) -> None:
+    found = await platform.database.datasets.version(model.dataset_version)
+    await platform.database.datasets.delete(found.dataset, None, 1)
+    for ask in (platform.exports.check, platform.exports.order):
+        with pytest.raises(NotFound, match="was deleted on"):
+            await ask("cats", "csv")
+    assert (await platform.models.get("cats@1")).exports == model.exports
+
+
 async def test_what_it_made_is_the_models_from_then_on(platform: Platform, model: ModelView) -> None:
     handle = await begun(platform)
     job = await ended(platform, handle)

@@ -107,6 +107,17 @@ async def test_an_import_alone_is_followed_by_nothing(site: Site) -> None:
     assert await trainings(site) == []
 
 
+async def test_data_that_were_deleted_meanwhile_leave_a_training_that_failed_and_why(
+    site: Site, tmp_path: Path
+) -> None:
+    version = await bring(site, pets(tmp_path / "photos"))
+    assert (await site.http.delete(f"{API}/datasets/photos")).status_code == 204
+    await site.context.services.relay.tick()
+    (job,) = await trainings(site)
+    assert (job.state, job.dataset_version) == (JobState.FAILED, version)
+    assert "was deleted on" in job.message
+
+
 async def test_data_that_are_not_ready_leave_a_training_that_failed_and_why(site: Site, tmp_path: Path) -> None:
     await bring(site, pets(tmp_path / "photos", classes=("cat",)))
     await site.context.services.relay.tick()

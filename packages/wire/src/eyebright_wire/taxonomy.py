@@ -130,7 +130,7 @@ TAXONOMY: Mapping[str, Kind] = {
         403,
         False,
         "The project has used up what it is allowed.",
-        "Delete models that the project no longer needs, or ask the operator for more (`eyebright projects quota`).",
+        "Delete data sets and models that it no longer needs, or ask the operator for more (`eyebright projects quota`).",
     ),
     "disk_full": Kind(
         507,

@@ -109,6 +109,7 @@ def compose(
     )
     exports = Exports(
         database.models,
+        database.datasets,
         database.jobs,
         catalog,
         clock,

@@ -105,7 +105,7 @@ def delete(
 ) -> int:
     """Delete a data set with all its versions, or one of them, for good. Jobs and models that came of it stay.
 
-    Refused while a job that has not ended would be trained on it. Its files go within a day, or with `eyebright admin gc`.
+    Refused while a job that has not ended needs it. Its files go with the server's next collection, or `eyebright admin gc`.
     """
     with connected(server=server) as client:
         found = _versions_of(client.dataset(name), number)

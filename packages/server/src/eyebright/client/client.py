@@ -5,6 +5,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -22,7 +23,7 @@ from eyebright.client.uploading import Uploading
 from eyebright.client.watching import Watching
 from eyebright.core.resolve import nearest
 from eyebright.core.unsuccessful import error_of, errors_of
-from eyebright.errors import NotFound, Unauthenticated, Unavailable
+from eyebright.errors import NotFound, Unauthenticated, Unavailable, import_deleted
 from eyebright.settings import Settings
 from eyebright_wire.access import (
     AuditView,
@@ -235,8 +236,11 @@ class Client:
         """The version that an import has made, or is making. Raises what it came to instead: DatasetInvalid for files that
         mean to be images and cannot be used, Conflict when it was cancelled, and so on."""
         ended = self._succeeded(job)
-        versions = self.dataset(ended.name).versions
-        return next(version for version in versions if version.id == ended.imported_version)
+        with suppress(NotFound):
+            for version in self.dataset(ended.name).versions:
+                if version.id == ended.imported_version:
+                    return version
+        raise import_deleted(ended.id, ended.name)
 
     def inspect_dataset(self, order: DatasetInspection) -> DatasetReport:
         """What the server finds in a source; nothing is kept. Raises as `imported` does, but not for files that are broken."""

@@ -68,6 +68,11 @@ class Job:
     def kind(self) -> JobKind:
         return kind_of(self.trainer)
 
+    @property
+    def needed_version(self) -> str:
+        """The id of the data set version that it is to be trained on or to import from; empty without one."""
+        return self.config.get("version", "") if self.kind is JobKind.IMPORT else self.dataset_version
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:

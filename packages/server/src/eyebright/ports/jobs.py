@@ -58,8 +58,12 @@ class JobTransaction(Protocol):
         ...
 
     async def insert(self, job: Job, receipt: Receipt | None = None) -> None:
-        """A new job (version 1) with its first transition and outbox row. Raises NotFound where its data set version was deleted;
-        nobody deletes it from then on until the job has ended."""
+        """A new job (version 1) with its first transition and outbox row."""
+        ...
+
+    async def require_version(self, version_id: str) -> None:
+        """Before a job that needs it is inserted: nobody deletes it until the transaction ends, and from then on it is the job's
+        that has not ended. Raises NotFound where it was deleted; of one that never was nothing is said."""
         ...
 
     async def save(self, changes: Sequence[Change]) -> None:

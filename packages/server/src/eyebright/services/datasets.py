@@ -16,7 +16,7 @@ from eyebright.core.records import Dataset, Version
 from eyebright.core.resolve import nearest
 from eyebright.core.scope import current_project
 from eyebright.core.unsuccessful import error_of, errors_of
-from eyebright.errors import InvalidRequest, NotFound, no_dataset, version_deleted
+from eyebright.errors import InvalidRequest, NotFound, import_deleted, no_dataset, version_deleted
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobHistory, JobStore, Receipt
 from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
@@ -195,9 +195,11 @@ class Datasets:
         without a single usable image. Raises DatasetInvalid, with these files in its errors, or what else became of the job.
         """
         job = await self._succeeded(job_id)
-        versions = (await self._store.get(job.name)).versions
-        found = next((version for version in versions if version.id == job.imported_version), None)
-        return version_view(found or await find_version(self._store, job.imported_version or ""))
+        with suppress(NotFound):
+            for version in (await self._store.get(job.name)).versions:
+                if version.id == job.imported_version:
+                    return version_view(version)
+        raise import_deleted(job.id, job.name)
 
     async def inspected(self, job_id: str) -> DatasetReport:
         """What an inspection has found, once it has ended. Raises as `imported` does, but not for files that are broken."""
@@ -216,9 +218,12 @@ class Datasets:
     async def delete(self, name: str, number: int | None = None) -> None:
         """Forget a data set, or the version of this number. Their files go with the next collection, but for those that another
         version has too. Raises NotFound with the nearest names, or Conflict while a job that has not ended needs one."""
-        if number is None:
+        try:
+            gone = await self._store.delete(name, number, self._clock.now_ms())
+        except NotFound:
             await find(self._store, name)
-        for version in await self._store.delete(name, number, self._clock.now_ms()):
+            raise
+        for version in gone:
             log.info("a data set version was deleted", version=version.id, title=version.title)
 
     async def list(self, after: str | None = None, limit: int = 50) -> Page[DatasetView]:
@@ -298,6 +303,7 @@ class Datasets:
         async with self._jobs.transaction() as transaction:
             known = receipt and await known_order(transaction, receipt.source, receipt.key, receipt.body_sha256)
             if known is None:
+                await transaction.require_version(job.needed_version)
                 await transaction.insert(job, receipt)
         if known is not None:
             return job_view((await self._jobs.get(known)).job)

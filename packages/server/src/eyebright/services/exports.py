@@ -11,8 +11,9 @@ from eyebright.errors import Conflict
 from eyebright.ports.catalog import Catalog
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobQuery, JobStore, Receipt
-from eyebright.ports.registry import ModelStore
+from eyebright.ports.registry import DatasetStore, ModelStore
 from eyebright.services.announce import Announcer
+from eyebright.services.datasets import find_version
 from eyebright.services.lineage import lineage
 from eyebright.services.reference import find
 from eyebright.services.views import job_view, model_view
@@ -29,6 +30,7 @@ class Exports:
     def __init__(
         self,
         store: ModelStore,
+        datasets: DatasetStore,
         jobs: JobStore,
         catalog: Catalog,
         clock: Clock,
@@ -39,6 +41,7 @@ class Exports:
     ) -> None:
         """`may_run` raises Forbidden for an executor where nothing of the present project may run."""
         self._store = store
+        self._datasets = datasets
         self._jobs = jobs
         self._catalog = catalog
         self._clock = clock
@@ -73,7 +76,8 @@ class Exports:
         return found.job
 
     async def _check_form(self, model: Model, form: str) -> str:
-        """Where it can be made."""
+        """Where it can be made: it is scored on the data that the model was trained on."""
+        await find_version(self._datasets, model.dataset_version)
         environment = await self._catalog.environment(model.trainer)
         preflight.check_licence(environment.manifest, self._licence_deny)
         preflight.check_export(model.trainer, preflight.task_of(environment.manifest, model.task), form)
@@ -99,6 +103,7 @@ class Exports:
         async with self._jobs.transaction() as transaction:
             known = await transaction.receipt(_SOURCE, key)
             if known is None:
+                await transaction.require_version(job.needed_version)
                 await transaction.insert(job, Receipt(source=_SOURCE, key=key, body_sha256="", job_id=job.id))
         if known is not None:
             return (await self._jobs.get(known.job_id)).job

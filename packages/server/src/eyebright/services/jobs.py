@@ -345,6 +345,7 @@ class Jobs:
         async with self._store.transaction() as transaction:
             known = await known_order(transaction, source, key, body_sha256) if key else None
             if known is None:
+                await transaction.require_version(job.needed_version)
                 await transaction.insert(job, receipt or None)
         self._announcer.submitted(job.id)
         return Placed(known or job.id, created=known is None)

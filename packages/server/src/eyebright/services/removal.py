@@ -65,22 +65,29 @@ class Removal:
             known += map(_mark, filter(None, (manifest, changes)))
         return Named(array("Q", sorted(known)))
 
-    async def remove(self, keys: Sequence[str], looked_at: Collection[Kept]) -> Sequence[str] | None:
+    async def remove(
+        self, keys: Sequence[str], looked_at: Collection[Kept], since: int | None = None
+    ) -> Sequence[str] | None:
         """Of blobs that none of the versions named that were looked at, those that none names which came since; which they were.
-        None where somebody else is at it. After a cancel the lease runs out: something may be on its way to the store."""
+        None where somebody else is at it, or has removed since that number: a version that was looked at may have been deleted
+        and brought back then. After a cancel the lease runs out: something may be on its way to the store."""
         holder = self._clock.new_id("rmv")  # each time another: a second one in this process must wait as well
         if not await self._is(holder):
             return None
         try:
-            gone = await self._remove(holder, keys, frozenset(looked_at))
+            gone = await self._remove(holder, keys, frozenset(looked_at), since)
         except EyebrightError:
             await self._leases.release(REMOVALS, holder)
             raise
         await self._leases.release(REMOVALS, holder)
         return gone
 
-    async def _remove(self, holder: str, keys: Sequence[str], looked_at: frozenset[Kept]) -> Sequence[str] | None:
+    async def _remove(
+        self, holder: str, keys: Sequence[str], looked_at: frozenset[Kept], since: int | None
+    ) -> Sequence[str] | None:
         number = await self._markers.read(REMOVALS)
+        if since is not None and (number or 0) != since:
+            return None
         began = (number or 0) + 1 + (number or 0) % 2  # one that was killed has left an odd number: it ends with ours
         if not await self._markers.move(REMOVALS, number, began):
             return None

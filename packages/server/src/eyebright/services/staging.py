@@ -48,14 +48,14 @@ class Staging:
         except Unavailable:
             raise
         except EyebrightError:
-            await self._take_back(job_id, new, known)
+            await self._take_back(job_id, new, known, number)
             raise
-        await self._take_back(job_id, new, known)
+        await self._take_back(job_id, new, known, number)
 
-    async def _take_back(self, job_id: str, new: Sequence[str], known: Sequence[Kept]) -> None:
+    async def _take_back(self, job_id: str, new: Sequence[str], known: Sequence[Kept], number: int) -> None:
         if not new or await self._succeeded(job_id):
             return
-        gone = await self._removal.remove(new, known)
+        gone = await self._removal.remove(new, known, since=number)
         log.info("took back what was put for a version that did not come", job=job_id, files=len(gone or ()))
 
     async def _succeeded(self, job_id: str) -> bool:

@@ -281,13 +281,18 @@ class MemoryTransaction:
         _require_mine(self._draft, job.project)
         if (job.version, job.attempt, job.state) != (1, 0, JobState.QUEUED) or job.id in self._draft.jobs:
             raise GuardViolated(f"job {job.id} is not new: a job begins queued, with version 1 and no attempt")
-        _require_kept(self._draft, job)
         self._draft.jobs[job.id] = job
         self._draft.transitions[job.id, 1] = transition_to(job, job.created_at_ms)
         self._draft.outbox[job.id, 1] = message_about(job, None, job.created_at_ms)
         if receipt is not None:
             _add(self._draft.inbox, (job.project, receipt.source, receipt.key), receipt)
         self._locked.add(job.id)
+
+    async def require_version(self, version_id: str) -> None:
+        mine = (current_project(), version_id)
+        found = [each for each in self._draft.versions.values() if (each.project, each.id) == mine]
+        if found and all(each.deleted_at_ms is not None for each in found):
+            raise version_deleted(version_id, found[0].title, found[0].deleted_at_ms or 0)
 
     async def save(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -521,7 +526,7 @@ class MemoryDatasets:
         gone = to_delete(sorted(meant, key=lambda version: version.number), name, number)
         ids, project = {version.id for version in gone}, current_project()
         jobs = (job for job in self._state.jobs.values() if job.project == project and not job.state.final)
-        if needing := sorted(job.id for job in jobs if job.dataset_version in ids):
+        if needing := sorted(job.id for job in jobs if job.needed_version in ids):
             raise dataset_in_use(name if number is None else gone[0].title, needing)
         for version in gone:
             self._state.versions[project, name, version.id] = replace(version, deleted_at_ms=now_ms)
@@ -694,20 +699,17 @@ def _of(state: State, table: Table, job_id: str) -> list[Any]:
 def _add_version(state: State, version: Version) -> Version:
     _require_mine(state, version.project)
     present = state.versions.get((version.project, version.dataset, version.id))
+    if present is not None and present.deleted_at_ms is None:
+        return present
     if present is not None:
-        kept = state.versions[present.project, present.dataset, present.id] = replace(present, deleted_at_ms=None)
-        return kept
+        back = replace(present, deleted_at_ms=None, report=version.report)
+        state.versions[back.project, back.dataset, back.id] = back
+        return back
     mine = (version.project, version.dataset)
     number = 1 + sum((project, dataset) == mine for project, dataset, _ in state.versions)
     numbered = replace(version, number=number)
     state.versions[version.project, version.dataset, version.id] = numbered
     return numbered
-
-
-def _require_kept(state: State, job: Job) -> None:
-    found = [each for each in state.versions.values() if (each.project, each.id) == (job.project, job.dataset_version)]
-    if found and all(each.deleted_at_ms is not None for each in found):
-        raise version_deleted(job.dataset_version, found[0].title, found[0].deleted_at_ms or 0)
 
 
 def _add_model(draft: State, model: Model) -> None:

@@ -1,5 +1,6 @@
 """DatasetStore on SQLite and Postgres."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -25,7 +26,7 @@ from eyebright.stores.sql.tables import (
     jobs,
     orders,
 )
-from eyebright_wire.jobs import FINAL_STATES
+from eyebright_wire.jobs import FINAL_STATES, IMPORTER
 
 #: Versions whose reports are in memory at once.
 _MANIFESTS = 50
@@ -121,22 +122,29 @@ async def add_version(connection: AsyncConnection, versions: Batch, version: Ver
     same = select(dataset_versions).where(*named, dataset_versions.c.id == version.id)
     present = (await connection.execute(same)).mappings().one_or_none()
     if present is not None:
-        await connection.execute(
-            update(dataset_versions)
-            .where(*named, _GONE, dataset_versions.c.id == version.id)
-            .values(deleted_at_ms=None)
-        )
-        return replace(rows.version(present), deleted_at_ms=None)
+        return await _brought_back(connection, rows.version(present), version)
     highest = select(func.max(dataset_versions.c.number)).where(*named)
     numbered = replace(version, number=(await connection.scalar(highest) or 0) + 1)
     await write(connection, versions.insert, [rows.version_row(numbered)])
     return numbered
 
 
-async def require_kept(connection: AsyncConnection, dialect: Dialect, version_id: str, project: str) -> None:
+async def _brought_back(connection: AsyncConnection, present: Version, version: Version) -> Version:
+    """If it was deleted, with its new report: the list of changes that the old one names may be gone."""
+    if present.deleted_at_ms is None:
+        return present
+    back = replace(present, deleted_at_ms=None, report=version.report)
+    row = rows.version_row(back)
+    meant = (dataset_versions.c[name] == row[name] for name in ("project", "dataset", "id"))
+    changed = {name: row[name] for name in ("deleted_at_ms", "report")}
+    await connection.execute(update(dataset_versions).where(*meant).values(changed))
+    return back
+
+
+async def require_kept(connection: AsyncConnection, dialect: Dialect, version_id: str) -> None:
     """Nobody deletes it until the transaction ends. Raises NotFound for one that was deleted; one that never was passes."""
     columns = (dataset_versions.c[name] for name in ("id", "dataset", "number", "deleted_at_ms"))
-    asked = select(*columns).where(dataset_versions.c.project == project, dataset_versions.c.id == version_id)
+    asked = select(*columns).where(_here(), dataset_versions.c.id == version_id)
     if dialect == "postgresql":
         asked = asked.with_for_update(read=True)
     found = (await connection.execute(asked)).all()
@@ -145,11 +153,13 @@ async def require_kept(connection: AsyncConnection, dialect: Dialect, version_id
 
 
 async def _needing(connection: AsyncConnection, version_ids: Collection[str]) -> list[str]:
-    """Jobs of this project that have not ended."""
-    unfinished = select(jobs.c.id).join(orders, orders.c.job_id == jobs.c.id)
-    needed = (orders.c.dataset_version.in_(version_ids), jobs.c.project == current_project())
-    found = unfinished.where(*needed, jobs.c.state.not_in(sorted(FINAL_STATES))).order_by(jobs.c.id)
-    return list((await connection.execute(found)).scalars())
+    """Jobs of this project that have not ended: to be trained on one, or to import from one."""
+    ours = (jobs.c.project == current_project(), jobs.c.state.not_in(sorted(FINAL_STATES)))
+    unfinished = select(jobs.c.id, orders.c.config).join(orders, orders.c.job_id == jobs.c.id).where(*ours)
+    training = await connection.execute(unfinished.where(orders.c.dataset_version.in_(version_ids)))
+    imports = await connection.execute(unfinished.where(orders.c.trainer == IMPORTER))
+    importing = (row for row in imports if json.loads(row.config).get("version") in version_ids)
+    return sorted(row.id for row in (*training, *importing))
 
 
 async def _datasets(engine: Engine, condition: ColumnElement[bool]) -> list[Dataset]:

@@ -154,8 +154,6 @@ class SqlTransaction:
 
     async def insert(self, job: Job, receipt: Receipt | None = None) -> None:
         require_mine(job.project)
-        if job.dataset_version:
-            await require_kept(self._connection, self._statements.dialect, job.dataset_version, job.project)
         await self._insert(jobs, [rows.job_row(job)])
         await self._insert(orders, [rows.order_row(job)])
         await self._insert(labels, rows.label_rows(job))
@@ -163,6 +161,9 @@ class SqlTransaction:
         await self._insert(outbox, [rows.message_row(message_about(job, None, job.created_at_ms))])
         await self._insert(inbox, [rows.receipt_row(receipt, job.project)] if receipt else [])
         self._versions[job.id] = job.version
+
+    async def require_version(self, version_id: str) -> None:
+        await require_kept(self._connection, self._statements.dialect, version_id)
 
     async def save(self, changes: Sequence[Change]) -> None:
         for together in _rounds(changes):
