@@ -266,9 +266,7 @@ def import_deleted(job_id: str, name: str) -> NotFound:
 
 
 def no_version_of(name: str, number: int) -> NotFound:
-    return NotFound(
-        f"data set {name} has no version {number}; `eyebright datasets show {shlex.quote(name)}` lists them"
-    )
+    return NotFound(f"there is no version {number} of a data set named {name}", way=Way.DATASETS)
 
 
 def dataset_in_use(name: str, job_ids: Sequence[str]) -> Conflict:

@@ -8,10 +8,12 @@ from harness.objects import artifact
 from harness.platform import Platform
 
 from eyebright.app.rules import fetcher
-from eyebright.core.records import Model
+from eyebright.core.records import Model, Version
 from eyebright.errors import ConfigInvalid, Conflict, LicenceDenied, NotFound
+from eyebright.ports.jobs import JobQuery
 from eyebright.ports.objects import attempt_prefix
 from eyebright.services.adoption import Adoption
+from eyebright.services.datasets import find_version
 from eyebright.services.export_files import ExportFiles
 from eyebright.services.finalise import Finaliser
 from eyebright.services.registering import Registering
@@ -121,6 +123,20 @@ async def test_nothing_more_is_made_of_a_model_whose_data_were_deleted(platform:
         with pytest.raises(NotFound, match="was deleted on"):
             await ask("cats", "csv")
     assert (await platform.models.get("cats@1")).exports == model.exports
+
+
+async def test_with_data_that_are_deleted_between_a_look_and_the_order_no_export_begins(
+    platform: Platform, model: ModelView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def then_deleted(store: Any, version_id: str) -> Version:
+        found = await find_version(store, version_id)
+        await store.delete(found.dataset, None, 1)
+        return found
+
+    monkeypatch.setattr("eyebright.services.exports.find_version", then_deleted)
+    with pytest.raises(NotFound, match="was deleted on"):
+        await platform.exports.order("cats", "csv")
+    assert await platform.database.jobs.find(JobQuery(kinds=frozenset({JobKind.EXPORT}))) == []
 
 
 async def test_what_it_made_is_the_models_from_then_on(platform: Platform, model: ModelView) -> None:

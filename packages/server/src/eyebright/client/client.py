@@ -282,7 +282,7 @@ class Client:
 
     def delete_dataset(self, name: str, number: int | None = None) -> None:
         """For good: all its versions, or the one of this number. Jobs and models that came of them stay. Raises Conflict while a
-        job that has not ended would be trained on one."""
+        job that has not ended needs one."""
         which = () if number is None else ("versions", str(number))
         self._transport.ask("DELETE", route("datasets", name, *which), again=False)
 

@@ -62,8 +62,8 @@ class JobTransaction(Protocol):
         ...
 
     async def require_version(self, version_id: str) -> None:
-        """Before a job that needs it is inserted: nobody deletes it until the transaction ends, and from then on it is the job's
-        that has not ended. Raises NotFound where it was deleted; of one that never was nothing is said."""
+        """Before a job that needs it is inserted: nobody deletes it until the transaction ends, and after that the job keeps it.
+        Raises NotFound where it was deleted; of one that never was nothing is said."""
         ...
 
     async def save(self, changes: Sequence[Change]) -> None:

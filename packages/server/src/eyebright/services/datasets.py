@@ -217,13 +217,10 @@ class Datasets:
 
     async def delete(self, name: str, number: int | None = None) -> None:
         """Forget a data set, or the version of this number. Their files go with the next collection, but for those that another
-        version has too. Raises NotFound with the nearest names, or Conflict while a job that has not ended needs one."""
-        try:
-            gone = await self._store.delete(name, number, self._clock.now_ms())
-        except NotFound:
+        version has too. Raises NotFound, or Conflict while a job that has not ended needs one."""
+        if number is None:
             await find(self._store, name)
-            raise
-        for version in gone:
+        for version in await self._store.delete(name, number, self._clock.now_ms()):
             log.info("a data set version was deleted", version=version.id, title=version.title)
 
     async def list(self, after: str | None = None, limit: int = 50) -> Page[DatasetView]:

@@ -142,7 +142,7 @@ async def get_dataset(name: str, verbs: Verbs) -> DatasetView:
     responses=refusals(404, 409),
 )
 async def delete_dataset(name: str, verbs: Verbs) -> None:
-    """For good. Jobs and models that came of it stay. Refused while a job that has not ended would be trained on it."""
+    """For good. Jobs and models that came of it stay. Refused while a job that has not ended needs it."""
     await verbs.datasets.delete(name)
 
 
