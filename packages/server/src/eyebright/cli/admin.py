@@ -10,7 +10,7 @@ import typer
 from eyebright.app.administration import to_collect, to_compact, to_copy, to_fill, to_measure
 from eyebright.cli.connection import connected
 from eyebright.cli.exits import Exit
-from eyebright.cli.options import Json
+from eyebright.cli.options import Json, NewestFirst
 from eyebright.cli.serve import read_env_file
 from eyebright.cli.terminal import agreed, busy, emit, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
@@ -92,7 +92,7 @@ def restore(
 
 @app.command(epilog=example("eyebright admin audit\neyebright admin audit --limit 1000 --json"))
 def audit(
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, newest first.")] = 50,
+    limit: NewestFirst = 50,
     as_json: Json = False,
 ) -> None:
     """Who has changed what, or tried to: asked of the server, the newest first."""

@@ -14,7 +14,7 @@ from eyebright.cli.exits import Exit
 from eyebright.cli.findings import tell_findings
 from eyebright.cli.importing import imported
 from eyebright.cli.inspecting import inspected
-from eyebright.cli.options import Json, LeaveOutBroken, Server
+from eyebright.cli.options import MOST_LISTED, Json, LeaveOutBroken, Server
 from eyebright.cli.ordering import bring, images_line
 from eyebright.cli.planning import NO_PLAN, planned, with_plan
 from eyebright.cli.reports import changes_line, show_readiness, show_report
@@ -49,7 +49,7 @@ Source = Annotated[Path, typer.Argument(metavar="PATH", help="A folder or a zip.
 
 @app.command("list", epilog=example("eyebright datasets list --json"))
 def list_datasets(
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, by name.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="At most so many, by name.")] = 50,
     server: Server = None,
     as_json: Json = False,
 ) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from eyebright.cli.connection import connected
 from eyebright.cli.display import HELD, counted, epoch_line, headline
 from eyebright.cli.exits import Exit
-from eyebright.cli.options import JobId, Json
+from eyebright.cli.options import JobId, Json, NewestFirst
 from eyebright.cli.preflighting import preflight
 from eyebright.cli.scalars import parse_settings
 from eyebright.cli.summary import attempt_folder, needs_lines, took_line
@@ -91,7 +91,7 @@ def list_jobs(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only jobs with this label. Repeatable.")
     ] = None,
     kind: Annotated[Shown, typer.Option(help="Trainings, imports, exports, rehearsals, or all.")] = Shown.TRAINING,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, newest first.")] = 50,
+    limit: NewestFirst = 50,
     as_json: Json = False,
 ) -> None:
     """The newest trainings first; imports and rehearsals are jobs too, see --kind."""

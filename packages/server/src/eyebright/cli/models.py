@@ -11,7 +11,7 @@ from eyebright.cli.comparing import ancestor_line, show_comparison, title
 from eyebright.cli.connection import connected
 from eyebright.cli.exits import Exit
 from eyebright.cli.exporting import target_of, with_export
-from eyebright.cli.options import Json, ModelName
+from eyebright.cli.options import MOST_LISTED, Json, ModelName, NewestFirst
 from eyebright.cli.seeing import show_prediction
 from eyebright.cli.summary import attempt_folder, parity_line
 from eyebright.cli.terminal import agreed, emit, metrics_line, moment, say, show, show_facts, show_table, size
@@ -38,7 +38,7 @@ eyebright models export flowers@production --format onnx
 )
 def list_models(
     name: Annotated[str | None, typer.Option(help="Only the versions of this name.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, newest first.")] = 50,
+    limit: NewestFirst = 50,
     as_json: Json = False,
 ) -> None:
     """The newest models first."""
@@ -190,7 +190,7 @@ def predict(
     top: Annotated[
         int | None,
         typer.Option(
-            min=1, max=1_000_000, help="At most so many answers, best first; default: 5 classes, or every object."
+            min=1, max=MOST_LISTED, help="At most so many answers, best first; default: 5 classes, or every object."
         ),
     ] = None,
     mask: Annotated[

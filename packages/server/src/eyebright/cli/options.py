@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+#: That one call may ask for: beyond it, a number is more likely a slip of the hand.
+MOST_LISTED = 1_000_000
+NewestFirst = Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="At most so many, newest first.")]
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")]
 LeaveOutBroken = Annotated[
     bool,

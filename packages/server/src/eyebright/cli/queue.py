@@ -7,7 +7,7 @@ import typer
 
 from eyebright.cli.connection import connected
 from eyebright.cli.exits import Exit
-from eyebright.cli.options import Json
+from eyebright.cli.options import Json, NewestFirst
 from eyebright.cli.terminal import emit, moment, say, show, show_facts, show_table, size
 from eyebright.cli.verbs import example, group
 from eyebright_kit.data.tree import printable
@@ -27,7 +27,7 @@ eyebright queue replay MESSAGE
 
 @app.command("parked", epilog=example("eyebright queue parked\neyebright queue parked --json | jq -r .[0].id"))
 def list_parked(
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, newest first.")] = 50,
+    limit: NewestFirst = 50,
     as_json: Json = False,
 ) -> None:
     """Messages that nobody could be told about, with the reason."""

@@ -9,7 +9,7 @@ import typer
 
 from eyebright.cli.connection import connected
 from eyebright.cli.exits import Exit
-from eyebright.cli.options import Json
+from eyebright.cli.options import Json, NewestFirst
 from eyebright.cli.ordering import labels_of, seconds_of
 from eyebright.cli.terminal import agreed, emit, moment, say, show, show_facts, show_table
 from eyebright.cli.verbs import example, group
@@ -156,7 +156,7 @@ def deliveries(
     status: Annotated[DeliveryStatus | None, typer.Option(help="Only those.")] = None,
     event: Annotated[WebhookEvent | None, typer.Option(help="Only those.")] = None,
     job: Annotated[str | None, typer.Option(metavar="JOB", help="Only those about this job.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, newest first.")] = 50,
+    limit: NewestFirst = 50,
     as_json: Json = False,
 ) -> None:
     """What was sent, what waits and what was given up, the newest first."""

@@ -170,6 +170,11 @@ class Version:
     def title(self) -> str:
         return f"{self.dataset} version {self.number}"
 
+    def require_there(self) -> None:
+        """Raises NotFound once it was deleted."""
+        if self.deleted_at_ms is not None:
+            raise version_deleted(self.id, self.title, self.deleted_at_ms)
+
 
 def changes_of(version: Version) -> str | None:
     """The sha256 of the list of what was changed, if anything was."""
@@ -180,13 +185,13 @@ def changes_of(version: Version) -> str | None:
 def to_delete(versions: Sequence[Version], name: str, number: int | None) -> Sequence[Version]:
     """Of all that a data set ever had, or of the one of this number, what is still there. Raises NotFound without any."""
     there = [version for version in versions if version.deleted_at_ms is None]
-    if there:
-        return there
-    if number is None:
+    if not there and number is None:
         raise no_dataset(name)
-    if not versions:
+    if not versions and number is not None:
         raise no_version_of(name, number)
-    raise version_deleted(versions[0].id, versions[0].title, versions[0].deleted_at_ms or 0)
+    if not there:
+        versions[0].require_there()
+    return there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

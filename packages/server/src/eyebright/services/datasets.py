@@ -16,7 +16,7 @@ from eyebright.core.records import Dataset, Version
 from eyebright.core.resolve import nearest
 from eyebright.core.scope import current_project
 from eyebright.core.unsuccessful import error_of, errors_of
-from eyebright.errors import InvalidRequest, NotFound, import_deleted, no_dataset, version_deleted
+from eyebright.errors import InvalidRequest, NotFound, import_deleted, no_dataset
 from eyebright.ports.clock import Clock
 from eyebright.ports.jobs import JobHistory, JobStore, Receipt
 from eyebright.ports.objects import BLOBS, ObjectStore, attempt_prefix
@@ -346,8 +346,7 @@ async def find(store: DatasetStore, name: str) -> Dataset:
 async def find_version(store: DatasetStore, version_id: str) -> Version:
     """Raises NotFound, also with when it was deleted."""
     version = await store.version(version_id)
-    if version.deleted_at_ms is not None:
-        raise version_deleted(version.id, version.title, version.deleted_at_ms)
+    version.require_there()
     return version
 
 

@@ -49,7 +49,6 @@ from eyebright.errors import (
     no_model,
     no_parked,
     no_version,
-    version_deleted,
 )
 from eyebright.ports.curves import STRIDE
 from eyebright.ports.jobs import AttemptKey, JobQuery, Receipt
@@ -292,7 +291,7 @@ class MemoryTransaction:
         mine = (current_project(), version_id)
         found = [each for each in self._draft.versions.values() if (each.project, each.id) == mine]
         if found and all(each.deleted_at_ms is not None for each in found):
-            raise version_deleted(version_id, found[0].title, found[0].deleted_at_ms or 0)
+            found[0].require_there()
 
     async def save(self, changes: Sequence[Change]) -> None:
         for change in changes:

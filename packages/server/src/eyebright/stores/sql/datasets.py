@@ -122,18 +122,17 @@ async def add_version(connection: AsyncConnection, versions: Batch, version: Ver
     same = select(dataset_versions).where(*named, dataset_versions.c.id == version.id)
     present = (await connection.execute(same)).mappings().one_or_none()
     if present is not None:
-        return await _brought_back(connection, rows.version(present), version)
+        found = rows.version(present)
+        return found if found.deleted_at_ms is None else await _bring_back(connection, found, version)
     highest = select(func.max(dataset_versions.c.number)).where(*named)
     numbered = replace(version, number=(await connection.scalar(highest) or 0) + 1)
     await write(connection, versions.insert, [rows.version_row(numbered)])
     return numbered
 
 
-async def _brought_back(connection: AsyncConnection, present: Version, version: Version) -> Version:
-    """If it was deleted, with its new report: the list of changes that the old one names may be gone."""
-    if present.deleted_at_ms is None:
-        return present
-    back = replace(present, deleted_at_ms=None, report=version.report)
+async def _bring_back(connection: AsyncConnection, deleted: Version, version: Version) -> Version:
+    """With its new report: the list of changes that the old one names may be gone."""
+    back = replace(deleted, deleted_at_ms=None, report=version.report)
     row = rows.version_row(back)
     meant = (dataset_versions.c[name] == row[name] for name in ("project", "dataset", "id"))
     changed = {name: row[name] for name in ("deleted_at_ms", "report")}

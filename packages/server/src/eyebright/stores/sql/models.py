@@ -10,24 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eyebright.core.records import Exported, Model, with_exports
 from eyebright.core.scope import current_project
-from eyebright.errors import (
-    model_deleted,
-    model_in_use,
-    no_model,
-)
+from eyebright.errors import model_deleted, model_in_use, no_model
 from eyebright.stores.sql import rows
 from eyebright.stores.sql.batch import Batch, write
 from eyebright.stores.sql.engine import Engine, queue_up
 from eyebright.stores.sql.scoped import Conditions, mine, require_mine
-from eyebright.stores.sql.tables import (
-    artifacts,
-    attempts,
-    checkpoints,
-    jobs,
-    model_aliases,
-    models,
-    orders,
-)
+from eyebright.stores.sql.tables import artifacts, attempts, checkpoints, jobs, model_aliases, models, orders
 from eyebright_wire.jobs import FINAL_STATES
 
 _THERE = models.c.deleted_at_ms.is_(None)
