@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eyebright_kit.keeping.run_directory import RunDirectory, ended_runs, open_runs
+from eyebright_kit.keeping.run_directory import RunDirectory, ended_runs, open_runs, remove_leftovers
 from eyebright_wire.runs import Handle
 
 FIRST, SECOND = Handle("job_1", 1), Handle("job_1", 2)
@@ -52,4 +52,5 @@ def test_one_whose_removal_was_killed_is_no_open_run_and_goes_the_next_time(
         RunDirectory(runs, FIRST).remove()
     assert open_runs(runs) == [Handle("job_2", 1)]
     assert list(ended_runs(runs, ENDED_MS + 1)) == [SECOND]
+    remove_leftovers(runs)
     assert sorted(path.name for path in (runs / "job_1").iterdir()) == ["a2", "about"]

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from eyebright_kit.cgroup import Cgroup
@@ -55,6 +56,26 @@ async def test_what_is_over_and_told_for_so_long_goes_and_nothing_else(runs: Run
     assert [folder.exists() for folder in gone + stays] == [False, False, True, True, True]
     assert not gone[0].parent.exists()
     assert await runs.tidy(30 * DAY) == 0
+
+
+async def test_one_whose_process_has_not_ended_stays_until_it_has(runs: Runs, tmp_path: Path) -> None:
+    late = run(tmp_path, "late", 1, over=True, days_ago=31)
+    process = psutil.Process()
+    launched = {"pid": process.pid, "created": process.create_time()}
+    (late / "launch.json").write_text(json.dumps({"at_ms": 1}))
+    (late / "process.json").write_text(json.dumps(launched))
+    assert await runs.tidy(30 * DAY) == 0
+    assert late.exists()
+    (late / "gone.json").write_text(json.dumps({"code": 0, "out_of_memory": False}))
+    assert await runs.tidy(30 * DAY) == 1
+    assert not late.parent.exists()
+
+
+async def test_what_a_removal_that_was_killed_has_left_goes(runs: Runs, tmp_path: Path) -> None:
+    rest = run(tmp_path, "old", 1, over=True, days_ago=31)
+    rest.rename(rest.with_name("leaving-a1"))
+    assert await runs.tidy(30 * DAY) == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_what_no_service_made_is_left_alone(runs: Runs, tmp_path: Path) -> None:

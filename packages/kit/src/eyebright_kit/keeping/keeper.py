@@ -16,7 +16,7 @@ from anyio import to_thread
 from eyebright_kit.cgroup import Cgroup
 from eyebright_kit.keeping.local_run import LocalRun, Manners, Program
 from eyebright_kit.keeping.log_file import read_log, trim_log
-from eyebright_kit.keeping.run_directory import RunDirectory, ended_runs, open_runs
+from eyebright_kit.keeping.run_directory import RunDirectory, ended_runs, open_runs, remove_leftovers
 from eyebright_wire.events import Event
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.runs import Handle, Liveness, Vital
@@ -74,8 +74,13 @@ class Keeper:
         return await to_thread.run_sync(open_runs, self._house.runs_dir)
 
     async def ended(self, before_ms: int) -> Mapping[Handle, int]:
-        """The runs whose end was noted before then, and the bytes in their folders."""
+        """The runs whose end was noted before then, and the bytes in their folders. What a removal has left over goes."""
+        await self.remove_leftovers()
         return await to_thread.run_sync(ended_runs, self._house.runs_dir, before_ms)
+
+    async def remove_leftovers(self) -> None:
+        """What earlier keepers had not wholly removed when they ended."""
+        await to_thread.run_sync(remove_leftovers, self._house.runs_dir)
 
     async def forget(self, handle: Handle) -> None:
         """Remove the folder of a run that has ended. Raises OSError, with the folder there or not, but never in part."""

@@ -12,7 +12,6 @@ gone.json       {"code", "out_of_memory"}: nothing of it runs any more, and neve
 scratch/        its working files
 """
 
-import contextlib
 import json
 import os
 import re
@@ -46,9 +45,7 @@ def open_runs(runs_dir: Path) -> list[Handle]:
 
 
 def ended_runs(runs_dir: Path, before_ms: int) -> dict[Handle, int]:
-    """Those whose end was noted before then, and the bytes in their folders. What a removal has left over goes."""
-    for rest in runs_dir.glob(f"*/{_LEAVING}*"):
-        shutil.rmtree(rest, ignore_errors=True)
+    """Those whose end was noted before then, and the bytes in their folders."""
     found: dict[Handle, int] = {}
     for end in sorted(runs_dir.glob("*/a*/gone.json")):
         run = end.parent
@@ -58,6 +55,12 @@ def ended_runs(runs_dir: Path, before_ms: int) -> dict[Handle, int]:
                     path.lstat().st_size for path in run.rglob("*") if not path.is_dir()
                 )
     return found
+
+
+def remove_leftovers(runs_dir: Path) -> None:
+    """What removals that were cut short have left."""
+    for rest in runs_dir.glob(f"*/{_LEAVING}*"):
+        _remove(rest)
 
 
 class RunDirectory:
@@ -95,7 +98,7 @@ class RunDirectory:
     def unclaim(self) -> None:
         """Give the right back: nothing was started."""
         for name in ("launch.json", SPEC):
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 (self.path / name).unlink()
 
     def claimed_at_ms(self) -> int | None:
@@ -150,11 +153,9 @@ class RunDirectory:
     def remove(self) -> None:
         """All of it. It leaves its place first: one of which a part is gone looks like a run that nobody has seen the end of."""
         leaving = self.path.with_name(f"{_LEAVING}{self.path.name}")
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             self.path.rename(leaving)
-        shutil.rmtree(leaving, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another attempt is there still
-            self.path.parent.rmdir()
+        _remove(leaving)
 
     def log_tail(self, size: int) -> str:
         """The last whole lines of the output, at most `size` bytes of them."""
@@ -192,3 +193,9 @@ class RunDirectory:
         except (OSError, ValueError):
             return {}
         return content if isinstance(content, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
+def _remove(leaving: Path) -> None:
+    shutil.rmtree(leaving, ignore_errors=True)
+    with suppress(OSError):  # another attempt is there still
+        leaving.parent.rmdir()

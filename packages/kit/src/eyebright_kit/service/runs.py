@@ -1,11 +1,9 @@
 """The runs of one service: started, adopted after a restart, told, stopped."""
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import re
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -150,9 +148,14 @@ class Runs:
 
     async def tidy(self, keep_seconds: float) -> int:
         """Removes the folders of runs that have been over, and told, for so long; answers how many there were. One with a dead
-        letter stays."""
+        letter stays, and one of which something still runs."""
         async with self._starting:
-            return await to_thread.run_sync(self._tidied, keep_seconds)
+            await self._keeper.remove_leftovers()
+            old = await to_thread.run_sync(self._told_long_ago, keep_seconds)
+            gone = [handle for handle in old if (await self._liveness(handle)).vital is Vital.GONE]
+            for handle in gone:
+                await self._keeper.forget(handle)
+        return len(gone)
 
     async def close(self) -> None:
         """Trainings go on; what they say until then is told by the next service."""
@@ -270,17 +273,12 @@ class Runs:
 
     # What lies in the folders
 
-    def _tidied(self, keep_seconds: float) -> int:
-        gone = [
-            notes.folder
+    def _told_long_ago(self, keep_seconds: float) -> list[Handle]:
+        return [
+            handle
             for handle, _ in self._tickets()
             if (notes := self._notes(handle)).told().over and notes.told_seconds_ago(self._now_ms()) > keep_seconds
         ]
-        for folder in gone:
-            shutil.rmtree(folder, ignore_errors=True)
-            with contextlib.suppress(OSError):  # other attempts of the job are there
-                folder.parent.rmdir()
-        return len(gone)
 
     def _notes(self, handle: Handle) -> Notes:
         return Notes(self._keeper.directory(handle).path)
