@@ -75,7 +75,7 @@ async def test_what_a_removal_that_was_killed_has_left_goes(runs: Runs, tmp_path
     rest = run(tmp_path, "old", 1, over=True, days_ago=31)
     rest.rename(rest.with_name("leaving-a1"))
     assert await runs.tidy(30 * DAY) == 0
-    assert list(tmp_path.iterdir()) == []
+    assert not rest.parent.exists()
 
 
 async def test_what_no_service_made_is_left_alone(runs: Runs, tmp_path: Path) -> None:
