@@ -53,9 +53,9 @@ def backup(
     It takes the settings of the server, also those in a file .env of the working folder. The operator's token, unfinished uploads
     and what trainings printed are not in it. It holds secrets of webhooks: whoever can read it can read those.
     """
-    read_env_file(Settings().env_file)
+    settings = _of_the_server()
     with busy("Copying…") as told:
-        made = asyncio.run(_backup(Settings(), folder.absolute(), told, with_objects=not rows_only))
+        made = asyncio.run(_backup(settings, folder.absolute(), told, with_objects=not rows_only))
     _tell(made, as_json)
     say(f"`eyebright admin restore {folder}` fills a new server with it.")
 
@@ -78,9 +78,9 @@ def restore(
     Everything is compared with its sum first, and the database is filled whole or not at all. Trainings that ran go on from their
     newest checkpoint once the server is started.
     """
-    read_env_file(Settings().env_file)
+    settings = _of_the_server()
     with busy("Reading…") as told:
-        done = asyncio.run(_restore(Settings(), folder.absolute(), told, revoke_tokens=revoke_tokens))
+        done = asyncio.run(_restore(settings, folder.absolute(), told, revoke_tokens=revoke_tokens))
     _tell(done, as_json)
     if not revoke_tokens and TOKENS in done.tables and done.tables[TOKENS].rows:
         say(
@@ -122,15 +122,15 @@ def gc(
 
     A server does the same each day. One may be at work meanwhile, and imports too.
     """
-    read_env_file(Settings().env_file)
+    settings = _of_the_server()
     with busy("Looking…"):
-        found = asyncio.run(_collect(Settings(), remove=False))
+        found = asyncio.run(_collect(settings, remove=False))
     if found.files and not dry_run:
         if not yes and not agreed("what nothing names", f"{found.files} files ({size(found.size_bytes)})"):
             say("Nothing was removed.")
             return Exit.NO
         with busy("Removing…"):
-            found = asyncio.run(_collect(Settings(), remove=True))
+            found = asyncio.run(_collect(settings, remove=True))
     if as_json:
         emit(found)
     else:
@@ -151,13 +151,13 @@ def storage(
 
     A server may be at work meanwhile. With neither option the store itself is not asked.
     """
-    read_env_file(Settings().env_file)
+    settings = _of_the_server()
     if not check and not mend:
-        found = asyncio.run(_stored(Settings()))
+        found = asyncio.run(_stored(settings))
         emit(found) if as_json else _show_storage(found)
         return Exit.DONE
     with busy("Listing…") as told:
-        looked = asyncio.run(_compared(Settings(), told, mend=mend))
+        looked = asyncio.run(_compared(settings, told, mend=mend))
     if as_json:
         emit(looked)
     else:
@@ -182,20 +182,32 @@ def compact(
     What an attempt said first and last stays, and so does all that is no progress; what its runs printed goes. A server does
     the same by itself, where EYEBRIGHT_RETENTION__EVENTS_DAYS or __RUNS_DAYS is set. One may be at work meanwhile.
     """
-    read_env_file(Settings().env_file)
+    settings = _of_the_server()
     with busy("Looking…"):
-        found = asyncio.run(_compact(Settings(), days, remove=False))
+        found = asyncio.run(_compact(settings, days, remove=False))
     if (found.events or found.runs) and not dry_run:
         if not yes and not agreed("what is old", _old(found)):
             say("Nothing was removed.")
             return Exit.NO
         with busy("Removing…"):
-            found = asyncio.run(_compact(Settings(), days, remove=True))
+            found = asyncio.run(_compact(settings, days, remove=True))
     if as_json:
         emit(found)
     else:
         show(f"{_old(found)}, {'removed' if found.removed else 'would go'}")
     return Exit.DONE
+
+
+def _of_the_server() -> Settings:
+    """These commands open its database and its store themselves."""
+    read_env_file(Settings().env_file)
+    settings = Settings()
+    if settings.url:
+        say(
+            "This works on the database and the files that this machine's settings name; the server that EYEBRIGHT_URL names is "
+            "not asked."
+        )
+    return settings
 
 
 def _old(found: Compacted) -> str:
