@@ -2,7 +2,7 @@
 
 import os
 
-from databases import database, fresh_url, kind, postgres
+from databases import database, fresh_url, kind, postgres, templates
 from harness.callers import callers
 from harness.ceph import ceph
 from harness.pgbouncer import pgbouncer
@@ -10,7 +10,18 @@ from harness.rabbitmq import broker_url, rabbitmq
 
 from eyebright.core import scope
 
-__all__ = ["broker_url", "callers", "ceph", "database", "fresh_url", "kind", "pgbouncer", "postgres", "rabbitmq"]
+__all__ = [
+    "broker_url",
+    "callers",
+    "ceph",
+    "database",
+    "fresh_url",
+    "kind",
+    "pgbouncer",
+    "postgres",
+    "rabbitmq",
+    "templates",
+]
 
 #: A server that a test starts in this folder takes nothing from a file that somebody keeps there.
 os.environ["EYEBRIGHT_ENV_FILE"] = os.devnull

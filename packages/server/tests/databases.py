@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -58,6 +59,10 @@ class Postgres:
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
+    def drop(self, url: str) -> None:
+        """One that was created here, whoever is still connected to it."""
+        self.execute(f"DROP DATABASE {url.rsplit('/', 1)[1]} WITH (FORCE)")
+
     def execute(self, statement: str) -> None:
         self._run("psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", self.url("postgres"), "-c", statement)
 
@@ -79,7 +84,7 @@ class Postgres:
     def _start(self) -> "subprocess.Popen[bytes]":
         # Durability is tested by killing control planes, not Postgres: without fsync a database is made in a tenth of the time.
         hasty = () if self._durable else ("-c", "fsync=off", "-c", "full_page_writes=off")
-        settings = (*hasty, "-c", "max_connections=200")
+        settings = (*hasty, "-c", "max_connections=200", "-c", "max_wal_size=128MB")
         place = ("-D", self._data, "-h", "127.0.0.1", "-p", str(self.port), "-k", self._folder)
         with (self._folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -125,9 +130,23 @@ def postgres() -> Iterator[Postgres]:
     server.stop()
 
 
+@pytest.fixture
+def fresh_url(templates: Callable[[str], str], request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
+    """`fresh_url("sqlite")`: the URL of a new database with the newest schema and nothing in it, for this test."""
+    with ExitStack() as drops:
+
+        def fresh(kind: str) -> str:
+            url = templates(kind)
+            if kind == "postgresql":  # a thousand of them would fill the memory that they live in
+                drops.callback(request.getfixturevalue("postgres").drop, url)
+            return url
+
+        yield fresh
+
+
 @pytest.fixture(scope="session")
-def fresh_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """`fresh_url("sqlite")`: the URL of a new database with the newest schema and nothing in it."""
+def templates(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Makes a database of a kind by copying the first one, which alone is migrated."""
     folder = tmp_path_factory.mktemp("databases")
     numbers = count(1)
     makers: dict[str, Callable[[], str]] = {}
@@ -143,12 +162,12 @@ def fresh_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         _migrate(server.url(TEMPLATE))
         return lambda: server.create(TEMPLATE)
 
-    def fresh(kind: str) -> str:
+    def copied(kind: str) -> str:
         if kind not in makers:
             makers[kind] = {"sqlite": sqlite, "postgresql": postgresql}[kind]()
         return makers[kind]()
 
-    return fresh
+    return copied
 
 
 @pytest.fixture(params=KINDS)

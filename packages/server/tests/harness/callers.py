@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,8 +103,9 @@ class Callers:
 
 
 @pytest.fixture
-async def callers(postgres: Postgres) -> Callers:
+async def callers(postgres: Postgres) -> AsyncIterator[Callers]:
     """Empty tables, in a database of their own."""
     made = Callers(postgres.create())
     await made.script(TABLES)
-    return made
+    yield made
+    postgres.drop(made.url)
