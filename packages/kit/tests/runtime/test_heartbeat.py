@@ -1,10 +1,13 @@
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from eyebright_kit.disk import replace
+from eyebright_kit.runtime import heartbeat as heartbeat_module
 from eyebright_kit.runtime.heartbeat import HeartbeatThread, Pulse
 from eyebright_kit.runtime.stop import StopReason, StopRequest
 from eyebright_kit.runtime.uplink import Uplink
@@ -44,6 +47,27 @@ def test_it_keeps_beating_until_its_end(tmp_path: Path):
         heartbeat.start()
         assert server.wait_for(lambda s: len(s.heartbeats) >= 3)
         heartbeat.end()
+
+
+def test_the_file_never_goes_back_to_an_older_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A beat is under way for longer than its end waits."""
+    writing, go_on, pulse = threading.Event(), threading.Event(), Pulse()
+
+    def slowly(file: Path, content: bytes) -> None:
+        if not writing.is_set():
+            writing.set()
+            go_on.wait(60)
+        replace(file, content)
+
+    monkeypatch.setattr(heartbeat_module, "replace", slowly)
+    with _heartbeat(tmp_path / "h.json", None, pulse=pulse) as heartbeat:
+        heartbeat.start()
+        assert writing.wait(60)
+        pulse.mark(17)
+        threading.Timer(1, go_on.set).start()
+        heartbeat.end()
+        heartbeat._thread.join(60)
+    assert json.loads((tmp_path / "h.json").read_text())["step"] == 17
 
 
 def test_a_full_disk_does_not_silence_it(tmp_path: Path):

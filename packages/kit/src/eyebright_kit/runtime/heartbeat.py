@@ -52,20 +52,24 @@ class HeartbeatThread:
         self._seconds = seconds
         self._before = before
         self._ended = threading.Event()
+        self._writing = threading.Lock()  # the file never goes back to an older sign
         self._thread = threading.Thread(target=self._run, name="eyebright-heartbeat", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def end(self) -> None:
-        """No beat begins after this; one that is under way gets half a second. The file tells how far it came."""
+        """No beat begins after this; one that is under way gets half a second. The file tells how far it came, and stays."""
         self._ended.set()
         self._thread.join(0.5)
-        self._write(self._sign())
+        with self._writing:
+            self._write(self._sign())
 
     def beat(self) -> None:
-        heartbeat = self._sign()
-        self._write(heartbeat)
+        with self._writing:
+            heartbeat = self._sign()
+            if not self._ended.is_set():
+                self._write(heartbeat)
         if self._line is not None:
             self._heed(self._line.beat(heartbeat))
 
