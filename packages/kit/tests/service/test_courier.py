@@ -87,7 +87,7 @@ async def work(folder: Path, listener: Listener, patience_seconds: float = 60, s
         spool_url=spool_url,
     )
     courier = Courier(RUN, ticket, keeper, listener, lambda: 1_800_000_000_000, patience_seconds=patience_seconds)
-    await asyncio.wait_for(courier.work(), 10)
+    await asyncio.wait_for(courier.work(), 60)
     assert listener.closed
 
 
@@ -229,6 +229,14 @@ async def test_a_copy_that_fails_in_an_unexpected_way_is_not_the_last(
     monkeypatch.setattr(LeftBehind, "leave", fails)
     await work(folder, Listener(*[Undelivered("away")] * 9, everything), spool_url=copy.as_uri())
     assert copy.exists()
+
+
+def test_a_copy_that_comes_late_does_not_take_the_place_of_the_last(folder: Path) -> None:
+    copy = folder / "there" / "spool.jsonl"
+    left = LeftBehind(copy.as_uri(), folder)
+    assert left.leave(RunReport.of(RUN, Liveness(Vital.GONE, exit_code=1)), 0)
+    left.leave(RunReport.of(RUN, Liveness(Vital.ALIVE)), 0)
+    assert LeftSpool.parse(copy.read_bytes()).liveness == Liveness(Vital.GONE, exit_code=1)
 
 
 async def test_who_is_heard_leaves_no_copy(folder: Path) -> None:

@@ -12,6 +12,7 @@ from eyebright_kit.disk import publish_durably
 from eyebright_wire.events import Event
 from eyebright_wire.left_spool import copy_of
 from eyebright_wire.run_directory import SPOOL
+from eyebright_wire.runs import Vital
 from eyebright_wire.services import RunReport
 
 _CONNECT_SECONDS, _IDLE_SECONDS = 5.0, 30.0
@@ -27,13 +28,15 @@ class LeftBehind:
         self._spool = folder / SPOOL
         self._offset = self._acked = 0  # of the spool, how much was heard
         self._last = ""
-        self._failing = False
+        self._failing = self._closed = False
         self._leaving = threading.Lock()  # who gave up waiting for one copy may be about to leave another
 
     def leave(self, report: RunReport, acked: int) -> bool:
         """The events after `acked`, unless they are what was left last. Are they there? Blocks; what cannot be left now is
         logged."""
         with self._leaving:
+            if self._closed and report.vital is not Vital.GONE:
+                return True  # begun before the last one, and overtaken
             try:
                 content = copy_of(self._unheard(acked), report)
                 digest = hashlib.sha256(content).hexdigest()
@@ -45,6 +48,7 @@ class LeftBehind:
                 self._failing = True
             else:
                 self._last, self._failing = digest, False
+                self._closed = report.vital is Vital.GONE
             return not self._failing
 
     def _unheard(self, acked: int) -> bytes:
