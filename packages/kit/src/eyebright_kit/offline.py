@@ -105,7 +105,7 @@ class Offline:
             reply = (identity, 0, -errno.ENETUNREACH, 0) if outside else (identity, 0, 0, _GO_ON)
             fcntl.ioctl(listener, _ANSWER, _REPLY.pack(*reply))
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.EINTR):  # whoever asked was killed meanwhile
+            if error.errno not in (errno.ENOENT, errno.ESRCH, errno.EINTR):  # whoever asked was killed meanwhile
                 raise
 
 
@@ -116,11 +116,14 @@ def _outside(thread: int, number: int, arguments: list[int]) -> str:
     if place:
         address, length = arguments[place], arguments[size]
     else:  # the address lies in a `msghdr`
-        address, length = struct.unpack("=QI", _memory(thread, arguments[1], 12))
+        header = _memory(thread, arguments[1], 12)
+        address, length = struct.unpack("=QI", header) if len(header) == 12 else (0, 0)
     return _named(_memory(thread, address, min(length, 28))) if address and length >= 8 else ""
 
 
 def _named(address: bytes) -> str:
+    if len(address) < 8:  # the memory of whoever was killed meanwhile is gone
+        return ""
     family, port = struct.unpack("=H", address[:2])[0], int.from_bytes(address[2:4], "big")
     if family == socket.AF_INET:
         host = ipaddress.ip_address(address[4:8])
