@@ -1,5 +1,6 @@
 """Whole imports as their executor starts them: from a spec file to an exit code and what lies on disk afterwards."""
 
+import itertools
 import json
 import os
 import shutil
@@ -36,7 +37,7 @@ from eyebright_wire.errors import ErrorCode, ExitCode
 from eyebright_wire.events import Event, Failed, Succeeded
 from eyebright_wire.jobs import IMPORTER, JobSpec
 
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 @dataclass
@@ -99,6 +100,16 @@ class Import:
 @pytest.fixture
 def pets(tmp_path: Path) -> Path:
     return drawn(tmp_path / "pets")
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What takes far longer to read than a test takes to act meanwhile."""
+    folder = drawn(tmp_path_factory.mktemp("many") / "pets")
+    Image.new("RGB", (8000, 8000)).save(folder / "cat" / "large.png", compress_level=1)
+    for number in range(500):
+        os.link(folder / "cat" / "large.png", folder / "cat" / f"large-{number}.png")
+    return folder
 
 
 def drawn(folder: Path, images: int = 4) -> Path:
@@ -190,8 +201,8 @@ def test_too_much_processor_time_is_said_with_the_way_out(tmp_path: Path, pets: 
     assert "more than 1 s of processor time" in done.failed.message
 
 
-def test_the_worker_knows_no_secret(tmp_path: Path, pets: Path) -> None:
-    one = Import(tmp_path / "job", {"path": str(pets)}, environment={"AWS_SECRET_ACCESS_KEY": "x", "TRAINING_RUN": "r"})
+def test_the_worker_knows_no_secret(tmp_path: Path, many: Path) -> None:
+    one = Import(tmp_path / "job", {"path": str(many)}, environment={"AWS_SECRET_ACCESS_KEY": "x", "TRAINING_RUN": "r"})
     with importing(one) as (_, worker):
         assert set(worker.environ()) <= {"TRAINING_RUN", "MALLOC_ARENA_MAX", "LC_CTYPE"}
         assert worker.environ()["TRAINING_RUN"] == "r"  # by which the executor finds it
@@ -201,32 +212,32 @@ def test_the_worker_knows_no_secret(tmp_path: Path, pets: Path) -> None:
         assert Path(f"/proc/{worker.pid}/fd/0").readlink() == Path("/dev/null")
 
 
-def test_a_killed_worker_is_a_loss_and_can_be_tried_again(tmp_path: Path, pets: Path) -> None:
-    one = Import(tmp_path / "job", {"path": str(pets)})
+def test_a_killed_worker_is_a_loss_and_can_be_tried_again(tmp_path: Path, many: Path) -> None:
+    one = Import(tmp_path / "job", {"path": str(many)})
     with importing(one) as (importer, worker):
         worker.kill()
         assert importer.wait(SECONDS) == ExitCode.TEMPORARY
     assert (one.failed.code, one.failed.retryable) == (ErrorCode.WORKER_LOST, True)
 
 
-def test_a_killed_importer_takes_its_worker_with_it(tmp_path: Path, pets: Path) -> None:
-    with importing(Import(tmp_path / "job", {"path": str(pets)})) as (importer, worker):
+def test_a_killed_importer_takes_its_worker_with_it(tmp_path: Path, many: Path) -> None:
+    with importing(Import(tmp_path / "job", {"path": str(many)})) as (importer, worker):
         importer.kill()
         importer.wait()
         worker.resume()  # a stopped process dies of SIGKILL too; it is resumed so that nothing else could be the reason
         until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_an_import_that_is_told_to_stop_leaves_nothing_running(tmp_path: Path, pets: Path) -> None:
-    with importing(Import(tmp_path / "job", {"path": str(pets)})) as (importer, worker):
+def test_an_import_that_is_told_to_stop_leaves_nothing_running(tmp_path: Path, many: Path) -> None:
+    with importing(Import(tmp_path / "job", {"path": str(many)})) as (importer, worker):
         importer.terminate()
         assert importer.wait(SECONDS) == ExitCode.PREEMPTED
         assert not worker.is_running()
 
 
-def test_a_cancelled_import_says_so(tmp_path: Path, pets: Path) -> None:
+def test_a_cancelled_import_says_so(tmp_path: Path, many: Path) -> None:
     with IngestServer() as server:
-        one = Import(tmp_path / "job", {"path": str(pets)}, events_url=server.url)
+        one = Import(tmp_path / "job", {"path": str(many)}, events_url=server.url)
         with importing(one) as (importer, worker):
             server.cancel_after = "started"  # the next heartbeat hears it
             assert importer.wait(SECONDS) == ExitCode.DONE
@@ -255,7 +266,7 @@ def test_what_lies_elsewhere_is_fetched_first(tmp_path: Path, pets: Path, site: 
     done = Import(tmp_path / "job", {"url": f"{url}/{archive.name}", "fetching": rules})
     assert done.run() == ExitCode.DONE, done.log
     fetching = [event.data for event in done.events if event.kind == "progress" and event.data["unit"] == "bytes"]
-    assert fetching[0]["step"] == archive.stat().st_size
+    assert fetching[-1]["step"] == archive.stat().st_size
     assert all(blob.own for blob in read_blobs(done.work, None))
     assert Succeeded.model_validate(done.events[-1].data).dataset is not None
 
@@ -342,7 +353,8 @@ def report_of(done: Import) -> DatasetReport:
 def test_a_list_becomes_a_set_of_images_with_their_captions(tmp_path: Path, site: tuple[str, dict[str, Any]]) -> None:
     done = order_of(tmp_path, *site, hung(tmp_path / "walls"))
     assert done.run() == ExitCode.DONE, done.log
-    fetched = next(event.data for event in done.events if event.kind == "progress")
+    before_reading = itertools.takewhile(lambda event: event.data.get("stage") != "validating", done.events)
+    *_, fetched = (event.data for event in before_reading if event.kind == "progress")
     assert (fetched["step"], fetched["steps"], fetched["unit"]) == (3, 3, "images")
     samples = {sample.source: sample.caption for sample in Manifest(done.work / "manifest").samples()}
     assert samples == {"00001.jpg": "a red wall", "00002.png": "a green wall", "00003.png": ""}
