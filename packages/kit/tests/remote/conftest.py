@@ -51,7 +51,7 @@ class Site:
         self.port: int = server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.rules = EgressRules(
-            schemes=("http", "https"), ports=(self.port,), allow=(ip_network("127.0.0.0/8"),), read_seconds=5
+            schemes=("http", "https"), ports=(self.port,), allow=(ip_network("127.0.0.0/8"),), read_seconds=60
         )
         self.closing = threading.Event()
 

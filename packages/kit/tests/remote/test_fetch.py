@@ -27,7 +27,8 @@ from eyebright_kit.remote.fetch import (
     fetch_file,
     require_fetchable,
 )
-from eyebright_kit.remote.source import Body, Listed, not_found
+from eyebright_kit.remote.source import READERS, Body, Listed, not_found
+from eyebright_kit.remote.transfer import Transfer
 
 QUICK = FetchLimits(wait_seconds=0.001)
 
@@ -336,46 +337,40 @@ def test_once_much_has_come_a_line_that_breaks_is_worth_a_longer_wait(
     assert fetch(f"{site.url}/a", tmp_path / "in", rules=site.rules, limits=limits).read_bytes() == content
 
 
-def test_a_stop_ends_a_silent_transfer_within_a_second(web: Callable[..., Any], tmp_path: Path):
+def test_a_stop_ends_a_silent_transfer(web: Callable[..., Any], tmp_path: Path):
     def silent(visit: Any) -> None:
         visit.head(200, Content_Length=1000)
         reached.set()
-        visit.site.closing.wait(30)
+        visit.site.closing.wait(120)
+        ended.set()
 
-    site, reached = web(silent), threading.Event()
-    stopped_at: list[float] = []
-
-    def stop() -> bool:
-        if reached.is_set() and not stopped_at:
-            stopped_at.append(time.monotonic())
-        return bool(stopped_at)
-
+    site, reached, ended = web(silent), threading.Event(), threading.Event()
     with pytest.raises(Stopped):
-        fetch(f"{site.url}/a", tmp_path / "in", rules=replace(site.rules, read_seconds=30), stop=stop)
-    assert time.monotonic() - stopped_at[0] < 1
+        fetch(f"{site.url}/a", tmp_path / "in", rules=replace(site.rules, read_seconds=120), stop=reached.is_set)
+    assert not ended.is_set()
 
 
 def test_a_stop_ends_the_wait_for_a_name_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    asked, answered = threading.Event(), threading.Event()
+    asked, answered, ended = threading.Event(), threading.Event(), threading.Event()
 
     def hang(*_: object, flags: int = 0, **__: object) -> list[Any]:
         if flags & socket.AI_NUMERICHOST:  # that asks no name server
             return []
         asked.set()
-        answered.wait(30)
+        answered.wait(120)
+        ended.set()
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    began = time.monotonic()
     with pytest.raises(Stopped):
         fetch("https://slow.example/set.zip", tmp_path / "in", stop=asked.is_set)
+    assert not ended.is_set()
     answered.set()
-    assert time.monotonic() - began < 2
 
 
 def test_a_stop_ends_the_wait_before_another_try(tmp_path: Path, web: Callable[..., Any]):
     def busy(visit: Any) -> None:
-        visit.head(503, Retry_After=60, Content_Length=0)
+        visit.head(503, Retry_After=600, Content_Length=0)
         visit.close_connection = True
 
     site = web(busy)
@@ -383,25 +378,25 @@ def test_a_stop_ends_the_wait_before_another_try(tmp_path: Path, web: Callable[.
     with pytest.raises(Stopped):
         fetch(f"{site.url}/a", tmp_path / "in", rules=site.rules, stop=lambda: bool(site.visits))
     for thread in set(threading.enumerate()) - others:
-        thread.join(5)
-    assert time.monotonic() - began < 5
+        thread.join(60)
+    assert time.monotonic() - began < 25
 
 
 def test_a_process_that_has_stopped_a_silent_transfer_can_end(web: Callable[..., Any], tmp_path: Path):
-    site = web(lambda visit: visit.site.closing.wait(60))
+    site = web(lambda visit: visit.site.closing.wait(600))
     script = f"""
 from ipaddress import ip_network
 from pathlib import Path
 from eyebright_kit.egress import EgressRules
 from eyebright_kit.remote.fetch import Stopped, fetch
 
-rules = EgressRules(schemes=("http",), ports=({site.port},), allow=(ip_network("127.0.0.0/8"),), read_seconds=60)
+rules = EgressRules(schemes=("http",), ports=({site.port},), allow=(ip_network("127.0.0.0/8"),), read_seconds=600)
 try:
     fetch("{site.url}/a", Path({str(tmp_path / "in")!r}), rules=rules, stop=lambda: True)
 except Stopped:
     print("stopped")
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "stopped\n"
 
 
@@ -512,11 +507,10 @@ def test_a_data_set_is_called_after_the_last_part_of_its_address(url: str, name:
 
 
 class Crowd:
-    """A bucket whose first object is refused, before very many that hold nothing and so are never asked for."""
+    """A bucket of many objects."""
 
     def list(self, prefix: Address) -> Iterator[Listed]:
-        yield Listed(f"{prefix.key}none.jpg", 1, "t")
-        yield from (Listed(f"{prefix.key}{number}/a.jpg", 0, "t") for number in range(20_000))
+        yield from (Listed(f"{prefix.key}{number}.jpg", 1, "t") for number in range(100))
 
     @contextmanager
     def read(self, address: Address, start: int, tag: str | None) -> Iterator[Body]:
@@ -527,9 +521,22 @@ class Crowd:
 
 
 def test_after_a_failure_nothing_more_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The first object is refused while the others that were begun with it are still under way."""
+    begun: list[str] = []
+    refused = threading.Event()
+
+    class Held(Transfer):
+        def run(self) -> None:
+            begun.append(self.order.address.key)
+            if self.order.address.key == "set/0.jpg":
+                raise not_found(self.order.address)
+            refused.wait(60)
+
     before = set(threading.enumerate())
     monkeypatch.setattr(fetching, "source_for", lambda *_: Crowd())
+    monkeypatch.setattr(fetching, "Transfer", Held)
     assert refusal("s3://bucket/set/", tmp_path / "in").code == "not_found"
+    refused.set()
     for thread in set(threading.enumerate()) - before:
-        thread.join(10)
-    assert sum(1 for _ in (tmp_path / "in").rglob("a.jpg")) < 20_000
+        thread.join(60)
+    assert len(begun) <= READERS
