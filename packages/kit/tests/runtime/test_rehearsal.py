@@ -168,7 +168,7 @@ class Stage:
             )
 
     def trace(self, process: subprocess.Popen[bytes]) -> Trace:
-        code = process.wait(60)
+        code = process.wait(300)
         return Trace(self.path.parent, code, (self.path.parent / "log.txt").read_text())
 
     def rehearse(self, order: RehearsalOrder | None = None, **config: Any) -> RehearsalReport:
@@ -273,7 +273,7 @@ def test_a_run_that_never_got_to_the_largest_batch_tells_nothing_of_its_memory(s
 def test_asked_to_stop_it_ends_with_all_that_it_started(stage: Stage):
     process = stage.begin(step_seconds=60)
     leader = psutil.Process(process.pid)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (children := leader.children(recursive=True)):
         assert time.monotonic() < deadline
         time.sleep(0.02)

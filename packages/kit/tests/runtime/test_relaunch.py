@@ -23,7 +23,7 @@ sys.exit(max(rank.wait() for rank in ranks))
 """
 
 _TRAINER = """
-import os, signal, sys, time
+import os, signal, sys, threading, time
 from pathlib import Path
 from eyebright_kit.runtime import Result, main
 from eyebright_wire.datasets import Split
@@ -46,8 +46,10 @@ class Trainer:
     def predict(self, model, image): ...
     def relaunch(self, spec):
         if spec.config.get("asked_to_leave"):
+            others = set(threading.enumerate())
             os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.5)  # the request is noted by a thread
+            for noting in set(threading.enumerate()) - others:
+                noting.join()
         return [sys.executable, str(HERE / "launcher.py")]
 
 sys.exit(main(MANIFEST, Trainer))
