@@ -1,12 +1,16 @@
 """No program under watch reaches another machine, whatever it is written in; each attempt is heard of."""
 
+import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from typing import Any
 
 import pytest
 
+from eyebright_kit import offline as offline_module
 from eyebright_kit.offline import Offline
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux asks")
@@ -74,3 +78,27 @@ def test_a_program_that_is_killed_while_it_asks_ends_the_watch():
     process.kill()
     process.wait()
     assert offline.watching
+
+
+def test_a_program_that_is_killed_before_it_is_looked_at_ends_the_watch(monkeypatch: pytest.MonkeyPatch):
+    """Its memory is gone while it is in the table of processes still."""
+    asked, killed, look = threading.Event(), threading.Event(), offline_module._outside
+
+    def late(*call: Any) -> str:
+        asked.set()
+        killed.wait(60)
+        return look(*call)
+
+    monkeypatch.setattr(offline_module, "_outside", late)
+    before, offline = set(threading.enumerate()), Offline(lambda _: None)
+    program = "import socket; socket.socket().connect(('192.0.2.1', 1))"
+    process = subprocess.Popen(offline.command([*ALONE, program]), pass_fds=offline.kept_open)
+    offline.begin()
+    assert asked.wait(60)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    killed.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive()
+    process.wait()
