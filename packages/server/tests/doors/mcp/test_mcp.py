@@ -16,6 +16,7 @@ from doors.mcp.agent import agent, call, refused
 from doors.mcp.schemas import inner_fields, leads_somewhere
 from eyebright.doors.mcp.answers import LONGEST, MOST, within_limits
 from eyebright.doors.mcp.ways import WAYS
+from eyebright.services.watch import Watch
 from eyebright_wire.resources import JobView
 
 INITIALIZE = {
@@ -96,7 +97,7 @@ async def test_a_door_that_cannot_open_says_so(tmp_path, monkeypatch):
 async def test_who_calls_first_when_the_server_has_stopped_does_not_wait(tmp_path):
     async with make_site(tmp_path) as site:
         stopped = httpx.ASGITransport(site.app)
-    async with asyncio.timeout(5), httpx.AsyncClient(transport=stopped, base_url=URL, headers=bearer(TOKEN)) as late:
+    async with asyncio.timeout(60), httpx.AsyncClient(transport=stopped, base_url=URL, headers=bearer(TOKEN)) as late:
         answer = await late.post("/mcp", json=INITIALIZE, headers=ACCEPT)
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
@@ -152,21 +153,32 @@ async def test_journeys_name_only_tools_that_there_are(operated):
             assert named <= tools, journey.name
 
 
-async def test_watching_tells_of_progress_until_the_job_has_ended(site):
+async def test_watching_tells_of_progress_until_the_job_has_ended(site, monkeypatch):
     await site.add_dataset()
     handle = await site.launch()
-    heard = []
+    heard, watched, follow = [], [], Watch.follow
+
+    async def noted(watch, *asked):
+        async for news in follow(watch, *asked):
+            watched.append(news)
+            yield news
 
     async def hear(progress, total, message):
         heard.append((progress, total, message))
 
+    async def until(holds):
+        async with asyncio.timeout(60):
+            while not holds():  # noqa: ASYNC110  nobody tells of it
+                await asyncio.sleep(0.01)
+
     async def train():
-        await asyncio.sleep(0.3)
+        await until(lambda: watched)
         started = site.event(1, "started", pid=7, host="here")
         await site.say(handle, started, site.event(2, "progress", epoch=1, epochs=2, step=10))
-        await asyncio.sleep(0.3)
+        await until(lambda: any(isinstance(news, JobView) and news.progress for news in watched))
         await site.succeed(handle, 3)
 
+    monkeypatch.setattr(Watch, "follow", noted)
     async with agent(site) as client:
         training = asyncio.create_task(train())
         answer = await client.call_tool("watch_job", {"job_id": handle.job_id}, progress_callback=hear)
