@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 SLOW = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT count(*) FROM n",
-    "postgresql": "SELECT pg_sleep(2)",
+    "postgresql": "SELECT pg_sleep(600)",
 }
 
 

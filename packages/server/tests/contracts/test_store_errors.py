@@ -140,7 +140,7 @@ async def test_a_lock_that_somebody_keeps_is_not_waited_for_for_ever(busy):
 
 
 async def test_a_statement_that_takes_too_long_is_ended(busy):
-    database = await busy(statement_seconds=0.1)
+    database = await busy(statement_seconds=1)
     async with database.engine.reading() as connection:
         with pytest.raises(Unavailable, match=r"too busy to carry out a statement.*POSTGRES__STATEMENT_SECONDS"):
             await connection.execute(text("SELECT pg_sleep(30)"))
@@ -151,8 +151,8 @@ async def test_a_start_waits_for_a_migration_for_as_long_as_that_takes(fresh_url
     first = await Database.open(url)
     async with first.engine.writing() as connection:
         await engine.queue_up(connection, "migration")
-        second = asyncio.create_task(Database.open(url, PostgresSettings(lock_seconds=0.1, statement_seconds=0.1)))
-        done, _ = await asyncio.wait([second], timeout=0.5)
+        second = asyncio.create_task(Database.open(url, PostgresSettings(lock_seconds=0.1, statement_seconds=1)))
+        done, _ = await asyncio.wait([second], timeout=2)
         assert not done
     await (await second).close()
     await first.close()
