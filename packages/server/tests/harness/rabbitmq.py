@@ -27,9 +27,9 @@ from harness.ports import free_ports
 
 #: Debian's package puts wrappers on PATH that insist on the system's own broker; these don't.
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
-READY_SECONDS = 90
+READY_SECONDS = 300
 #: RabbitMQ notes on disk by then that a quorum queue was declared.
-SETTLED_SECONDS = 1.5
+SETTLED_SECONDS = 4.0
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 CONFIGURATION = """
 listeners.tcp.default = 127.0.0.1:{port}
@@ -202,7 +202,7 @@ async def waiting(url: str, queue: str = "model_training") -> int:
     return await on_channel(url, look)
 
 
-async def until_declared(url: str, queue: str = "model_training", within_seconds: float = 60) -> None:
+async def until_declared(url: str, queue: str = "model_training", within_seconds: float = 120) -> None:
     """A consumer has made it. Raises TimeoutError."""
     async with asyncio.timeout(within_seconds):
         while True:
@@ -211,7 +211,7 @@ async def until_declared(url: str, queue: str = "model_training", within_seconds
             await asyncio.sleep(0.05)
 
 
-async def take(url: str, queue: str, within_seconds: float = 20) -> Any:
+async def take(url: str, queue: str, within_seconds: float = 120) -> Any:
     """The next message of a queue, acknowledged. Raises TimeoutError."""
 
     async def get(channel: Any) -> Any:

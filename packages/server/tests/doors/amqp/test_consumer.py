@@ -65,7 +65,7 @@ async def consuming(url: str, clerk: Clerk, **settings: Any) -> AsyncIterator[Co
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def until(true: Callable[[], bool | Awaitable[bool]], within_seconds: float = 30) -> None:
+async def until(true: Callable[[], bool | Awaitable[bool]], within_seconds: float = 120) -> None:
     async with asyncio.timeout(within_seconds):
         while True:
             found = true()
@@ -225,7 +225,7 @@ async def test_of_a_huge_message_only_the_beginning_is_handed_on(broker_url: str
     async with consuming(broker_url, clerk) as consumer:
         await until(lambda: consumer.condition == "ok")
         await publish(broker_url, huge)
-        await until(lambda: len(clerk.taken) == 1, within_seconds=60)
+        await until(lambda: len(clerk.taken) == 1, within_seconds=120)
         letter = await take(broker_url, DEAD)
     assert (len(clerk.taken[0]), clerk.sizes) == (4096, [len(huge)])
     assert len(huge) > WHOLE_BYTES
@@ -268,7 +268,7 @@ async def test_connections_that_an_operator_closes_come_back(rabbitmq: RabbitMQ,
         await asyncio.to_thread(rabbitmq.control, "close_all_connections", "--vhost", vhost, "maintenance")
         await until(lambda: consumer.condition == "ok")
         await publish(broker_url, b"order")
-        await until(lambda: clerk.taken == [b"order"])
+        await until(lambda: b"order" in clerk.taken)  # twice, if the broker closed the connection in between
 
 
 async def test_a_broker_that_is_killed_during_traffic_loses_nothing(rabbitmq: RabbitMQ, broker_url: str):
@@ -315,7 +315,7 @@ async def test_a_consumer_that_is_to_end_ends_although_the_broker_goes_at_the_sa
     running = asyncio.create_task(Consumer(AmqpSettings(), Clerk(), SystemClock()).run())
     await begun.wait()
     running.cancel()
-    await asyncio.wait([running], timeout=5)
+    await asyncio.wait([running], timeout=60)
     assert running.cancelled()
 
 
@@ -399,7 +399,7 @@ async def test_a_broker_that_says_nothing_more_keeps_nobody_from_ending(rabbitmq
     await until(lambda: consumer.condition == "ok")
     with rabbitmq.frozen():
         running.cancel()
-        await asyncio.wait([running], timeout=20)
+        await asyncio.wait([running], timeout=60)
         ended = running.cancelled()
     await asyncio.wait([running], timeout=60)
     assert ended
