@@ -55,9 +55,9 @@ async def test_an_index_is_built_while_others_write(database: Database):
         building = asyncio.create_task(late_indexes.build(database.engine, declared()))
         while await validity(database.engine) is None:  # noqa: ASYNC110  the database tells nobody
             await asyncio.sleep(0.02)
-        await asyncio.wait_for(submit(database, job()), timeout=20)
+        await asyncio.wait_for(submit(database, job()), timeout=120)
         assert not building.done()
-    await asyncio.wait_for(building, timeout=20)
+    await asyncio.wait_for(building, timeout=120)
     assert await validity(database.engine)
 
 
@@ -73,7 +73,7 @@ async def test_what_a_server_that_died_has_left_half_built_is_built_again(databa
 
 async def test_servers_that_start_together_build_once_and_all_wait_for_it(url: str, database: Database):
     others = [connect(url) for _ in range(3)]
-    await asyncio.wait_for(asyncio.gather(*(late_indexes.build(other, declared()) for other in others)), timeout=30)
+    await asyncio.wait_for(asyncio.gather(*(late_indexes.build(other, declared()) for other in others)), timeout=120)
     assert await validity(database.engine)
     for other in others:
         await other.close()
@@ -114,8 +114,8 @@ async def test_nobody_waits_for_long_behind_a_migration_that_waits(url: str, mon
             await asyncio.sleep(0.02)
         assert not upgrading.done()
         async with reader.reading() as other:
-            await asyncio.wait_for(other.execute(text("SELECT count(*) FROM jobs")), timeout=20)
-    await asyncio.wait_for(upgrading, timeout=30)
+            await asyncio.wait_for(other.execute(text("SELECT count(*) FROM jobs")), timeout=120)
+    await asyncio.wait_for(upgrading, timeout=120)
     async with reader.reading() as connection:
         assert await connection.run_sync(migrations.revision) == migrations.REVISIONS[-1]
     await reader.close()

@@ -36,7 +36,7 @@ class Sender:
         self.live = live
         self.url = server.url
         self.authorization = {"Authorization": f"Bearer {live.token}"}
-        self.http = httpx.Client(base_url=self.url, headers=self.authorization, timeout=30)
+        self.http = httpx.Client(base_url=self.url, headers=self.authorization, timeout=120)
 
     def __enter__(self) -> "Sender":
         return self
@@ -82,7 +82,7 @@ class Sender:
 
 
 def wait_until(reached: object) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not reached():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.01)

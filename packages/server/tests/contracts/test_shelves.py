@@ -192,7 +192,7 @@ async def test_a_model_goes_up_while_it_is_summed(
     kind: str, endpoints: Endpoints, weights: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def summed(path: Path) -> str:
-        assert going.wait(10)
+        assert going.wait(120)
         return sha256_of(path)
 
     credentials(monkeypatch)
@@ -251,7 +251,7 @@ async def test_a_store_that_stays_busy_is_given_up_before_long(
     credentials(monkeypatch)
     with line_to(endpoints[kind]) as line:
         line.busy = 10**6
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             with pytest.raises(Unavailable, match=rf"{SCHEMES[kind]}://bucket/busy/a could not be .*HTTP 503"):
                 await shelf_on(kind, "bucket/busy", line.url).create("a", weights, sha256(LARGE))
 
@@ -287,7 +287,7 @@ async def test_a_bucket_that_is_not_there_is_found_to_be_missing(
 async def test_a_bucket_that_is_away_is_not_taken_for_a_missing_one(scheme: str, monkeypatch: pytest.MonkeyPatch):
     credentials(monkeypatch)
     shelf = shelf_at(f"{scheme}://bucket", {scheme: f"http://127.0.0.1:{free_port()}"}, SETTING)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(Unavailable, match=no_answer(scheme)) as caught:
             await shelf.probe()
     assert not isinstance(caught.value, StorageUnusable)

@@ -58,7 +58,7 @@ def in_a_thread(folder) -> Iterator[Site]:
 
     thread = threading.Thread(target=asyncio.run, args=(live(),))
     thread.start()
-    ready.wait(30)
+    assert ready.wait(300)
     try:
         yield found[0]
     finally:

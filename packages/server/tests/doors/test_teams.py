@@ -398,7 +398,7 @@ async def test_a_stream_ends_with_its_token(site: Site):
         else:
             site.clock.step(86_400)
             site.clock.advance(2)
-        answer = await asyncio.wait_for(following, 5)
+        answer = await asyncio.wait_for(following, 60)
         assert answer.text.startswith("event: job")
 
 
@@ -409,7 +409,7 @@ async def test_the_operators_stream_goes_on(site: Site):
     await site.post(f"{API}/tokens/{(await token_of(site))['id']}:revoke")
     assert not following.done()
     await site.post(f"{API}/jobs/{job.id}:cancel")
-    assert "cancelled" in (await asyncio.wait_for(following, 5)).text
+    assert "cancelled" in (await asyncio.wait_for(following, 60)).text
 
 
 async def test_when_a_token_was_used_is_told_to_some_minutes(site: Site):

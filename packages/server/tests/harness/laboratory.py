@@ -151,7 +151,7 @@ class Laboratory:
             os._exit(9)
         """
         environment = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path]), "PATH": os.defpath}
-        done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=environment, timeout=60)
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=environment, timeout=300)
         assert done.returncode == 9
 
     async def close(self) -> None:
@@ -192,7 +192,7 @@ def spec(*, resources: Resources | None = None, **config: Any) -> JobSpec:
     )
 
 
-def until(holds: Callable[[], object], seconds: float = 20) -> None:
+def until(holds: Callable[[], object], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it never came true"
@@ -201,7 +201,7 @@ def until(holds: Callable[[], object], seconds: float = 20) -> None:
 
 async def end(executor: Executor, handle: Handle = JOB) -> Liveness:
     """The first word of the executor that is not `alive`."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while (liveness := await executor.status(handle)).vital is Vital.ALIVE:
         assert time.monotonic() < deadline, "it never ended"
         await asyncio.sleep(0.01)

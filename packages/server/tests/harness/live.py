@@ -66,7 +66,7 @@ class LiveServer:
             self._process = subprocess.Popen(
                 command, env=environment(self.data_dir, **self.variables), stdout=log, stderr=log
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while running_server(self.settings) is None:
             assert self._process.poll() is None, (self.data_dir / "server.log").read_text()
             assert time.monotonic() < deadline, (self.data_dir / "server.log").read_text()
@@ -75,12 +75,12 @@ class LiveServer:
 
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(30)
+        self._process.wait(120)
 
     def kill(self) -> None:
         """As a power cut would: without a word. Then it is over."""
         self._process.kill()
-        self._process.wait(30)
+        self._process.wait(120)
 
     @property
     def pid(self) -> int:

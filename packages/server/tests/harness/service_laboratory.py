@@ -14,6 +14,7 @@ from eyebright.ports.executor import Executor
 from eyebright_wire.jobs import JobSpec
 from eyebright_wire.runs import Handle
 from harness.laboratory import JOB, Laboratory, spec, until
+from harness.ports import free_port
 
 #: Nobody listens there: what the trainer says is tried again for ever, and is no matter here.
 NOBODY = "http://127.0.0.1:9/callback"
@@ -38,7 +39,7 @@ class ServiceLaboratory(Laboratory):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._port = 0
+        self._port = free_port()  # one that stays its own while it is down
         self._service: subprocess.Popen[bytes] | None = None
 
     def executor(self, **settings: Any) -> Executor:

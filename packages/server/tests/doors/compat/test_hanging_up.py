@@ -16,7 +16,7 @@ from eyebright.doors.compat.training_agent import door
 from eyebright.listener import Listener
 from eyebright.services.training_agent.starting import Starting
 
-LIMIT_SECONDS = 10
+LIMIT_SECONDS = 60
 
 
 @pytest.fixture
