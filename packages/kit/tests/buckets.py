@@ -1,8 +1,9 @@
 """Stores to test against, in this process: moto for S3, gcp-storage-emulator for Google's."""
 
+import random
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from gcp_storage_emulator.server import create_server
@@ -30,9 +31,12 @@ def google_emulator() -> Iterator[str]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Free a moment ago, and none that the system lends to outgoing connections: one of these could have it by now."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def give_credentials(patch: pytest.MonkeyPatch) -> None:
