@@ -147,8 +147,7 @@ async def test_a_trainer_is_asked_only_once(laboratory: Laboratory, executor: Ex
     laboratory.note("ready.json")
     later = laboratory.executor()
     first = asyncio.create_task(executor.stop(JOB, 20 * SECONDS))
-    laboratory_noted = asyncio.to_thread(laboratory.note, "terms.json")
-    await laboratory_noted
+    await asyncio.to_thread(laboratory.note, "stop.json")  # the other executor knows of the first by its note alone
     await asyncio.gather(first, executor.stop(JOB, 20 * SECONDS), later.stop(JOB, 20 * SECONDS))
     assert laboratory.note("terms.json") == 1
 
