@@ -29,7 +29,7 @@ class FrontDesk:
         self._reporter = reporter
         self._checkpoints = checkpoints
         self._pulse = pulse
-        self._stop = stop
+        self.stop = stop
         self._staging = staging
         self._output = output
         self._stage: Stage | None = None
@@ -64,7 +64,7 @@ class FrontDesk:
     def checkpoint(
         self, write: Callable[[Path], None], *, epoch: int, step: int, metrics: Mapping[str, float], best: bool
     ) -> None:
-        if self._stop.reason is StopReason.FENCED:
+        if self.stop.reason is StopReason.FENCED:
             return  # nobody will ever resume from it
         self._pulse.mark(step)
         saved = self._checkpoints.save(write, epoch=epoch, step=step, metrics=metrics, best=best)

@@ -1,4 +1,4 @@
-"""An honest trainer that meets with a fault: `python -m eyebright_kit.runtime.faulty hang|memory MODULE run SPEC`.
+"""An honest trainer that meets with a fault: `python -m eyebright_kit.runtime.faulty hang|memory|dawdle MODULE run SPEC`.
 
 What the trainer says while it trains is noted beside its spec, so that one sees afterwards when it met with the fault.
 """
@@ -38,51 +38,57 @@ def moves_of(folder: Path) -> tuple[Move, ...]:
     return tuple(Move(**json.loads(line)) for line in lines if line.endswith("\n"))
 
 
-def hang() -> None:
+def hang(_desk: FrontDesk) -> None:
     """As a driver does that never answers: the thread neither goes on nor heeds anybody."""
     while True:
         time.sleep(0.01)
 
 
-def refuse_memory() -> None:
+def refuse_memory(_desk: FrontDesk) -> None:
     """A petabyte is refused by the system itself, in the words of whatever asked for it."""
     if torch := sys.modules.get("torch"):
         torch.empty(1 << 50, dtype=torch.uint8)
     bytearray(1 << 50)
 
 
+def dawdle(desk: FrontDesk) -> None:
+    """The step lasts until somebody asks the run to stop: whoever is to meet with it while it trains cannot come too late."""
+    while desk.stop.reason is None:
+        time.sleep(0.01)
+
+
 class _Fault:
     """Comes with the first move after training has begun, or after its first epochs have ended."""
 
-    def __init__(self, act: Callable[[], None], notes: Path, epochs_before: int) -> None:
+    def __init__(self, act: Callable[[FrontDesk], None], notes: Path, epochs_before: int) -> None:
         self._act = act
         self._notes = notes
         self._epochs_left = epochs_before
         self._training = False
         self._came = False
 
-    def stage(self, stage: Stage) -> None:
+    def stage(self, _desk: FrontDesk, stage: Stage) -> None:
         self._training = stage is Stage.TRAINING
 
-    def moved(self, step: int | None) -> None:
+    def moved(self, desk: FrontDesk, step: int | None) -> None:
         if threading.current_thread() is not threading.main_thread():
             return  # whoever speaks there does not train
         self._note(Move(step))
         if self._training and not self._epochs_left:
-            self._come()
+            self._come(desk)
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, desk: FrontDesk, progress: Progress) -> None:
         self._note(Move(progress.step, progress.epoch_finished))
         if progress.epoch_finished:
             self._epochs_left = max(0, self._epochs_left - 1)
         elif self._training and not self._epochs_left:
-            self._come()
+            self._come(desk)
 
-    def _come(self) -> None:
+    def _come(self, desk: FrontDesk) -> None:
         if not self._came:
             self._came = True
             self._note(Move(fault=True))
-            self._act()
+            self._act(desk)
 
     def _note(self, move: Move) -> None:
         if self._training:
@@ -90,7 +96,11 @@ class _Fault:
                 notes.write(json.dumps(asdict(move)) + "\n")
 
 
-_FAULTS: dict[str, tuple[Callable[[], None], int]] = {"hang": (hang, 1), "memory": (refuse_memory, 0)}
+_FAULTS: dict[str, tuple[Callable[[FrontDesk], None], int]] = {
+    "hang": (hang, 1),
+    "memory": (refuse_memory, 0),
+    "dawdle": (dawdle, 2),
+}
 
 
 def main(fault: str, module: str, *arguments: str) -> None:
@@ -107,7 +117,7 @@ def _then(said: Callable[..., None], also: Callable[..., None]) -> Callable[...,
     @wraps(said)
     def both(desk: FrontDesk, what: Any) -> None:
         said(desk, what)
-        also(what)
+        also(desk, what)
 
     return both
 

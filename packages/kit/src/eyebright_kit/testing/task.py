@@ -51,7 +51,7 @@ class TaskConformance:
     manifest: ClassVar[TrainerManifest]
     task: ClassVar[str] = ""  # default: the manifest's first
     weights: ClassVar[str]  # the artifact that holds the final weights
-    #: Settings with which a run lasts long enough to be interrupted between checkpoints.
+    #: Settings with which a run lasts long enough to be interrupted between checkpoints: three epochs or more.
     slow: ClassVar[dict[str, Any]] = {}
     exact_resume: ClassVar[bool] = True  # interrupted and resumed gives the very same weights
     bad_configs: ClassVar[tuple[dict[str, Any], ...]] = (
@@ -217,8 +217,8 @@ class TaskConformance:
         return trace
 
     def _interrupted(self, job: TinyJob, number: signal.Signals) -> Trace:
-        """A first attempt that gets a signal at a random moment after its first checkpoint."""
-        child = self.started(job.write_spec())
+        """A first attempt that gets a signal at a random moment after its first checkpoint, at the latest in its third epoch."""
+        child = self.started(job.write_spec(), fault="dawdle")
         # Told, not only written: nobody goes on from a checkpoint that nobody has heard of.
         child.wait_for(EventKind.CHECKPOINT, self.timeout_seconds)
         time.sleep(random.uniform(0, 0.1))

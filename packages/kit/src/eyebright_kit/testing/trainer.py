@@ -80,7 +80,7 @@ class TrainerConformance(TaskConformance):
         with IngestServer() as server:
             server.cancel_after = EventKind.PROGRESS
             job = TinyJob(tmp_path, self.manifest, self.slow, server.url, 0.05, self.task)
-            trace = self.traced(job.write_spec())
+            trace = self.traced(job.write_spec(), fault="dawdle")  # the answer may take longer than the training
         assert trace.exit_code == ExitCode.DONE, trace.summary()
         assert server.kinds[-1] == EventKind.CANCELLED, trace.summary()
 
