@@ -15,7 +15,8 @@ from eyebright_wire.resources import JobView
 
 __all__ = ["place"]
 
-IMPATIENT = {"EYEBRIGHT_JOBS__LEASE_SECONDS": "6", "EYEBRIGHT_JOBS__HEARTBEAT_SECONDS": "1"}
+#: Longer than this machine may stand still itself.
+IMPATIENT = {"EYEBRIGHT_JOBS__LEASE_SECONDS": "15", "EYEBRIGHT_JOBS__HEARTBEAT_SECONDS": "1"}
 SIGNATURES = ("X-Amz-Signature", "X-Goog-Signature")
 
 
@@ -44,7 +45,8 @@ def test_a_frozen_trainer_is_replaced_by_one_that_goes_on_from_the_bucket(tmp_pa
         Client(settings=live.settings) as client,
     ):
         version = client.import_dataset(pets(tmp_path / "pets"))
-        config = {"epochs": 8, "step_seconds": 0.2}
+        # The first attempt waits to be frozen.
+        config = {"epochs": 8, "hang_at_step": 8, "misbehave_attempts": 1}
         job = client.submit(JobRequest(dataset=version.id, trainer="toy", config=config))
         spec, frozen = frozen_once_saved(client, job.id, live.data_dir)
         ended = client.wait(job.id, timeout_seconds=120)
@@ -83,6 +85,7 @@ def refused(spec: JobSpec) -> str:
         json={"uri": spec.output.uri, "wanted": [wanted]},
         headers={"Authorization": f"Bearer {spec.token}"},
         trust_env=False,
+        timeout=60,
     )
     assert answer.status_code == 409
     return answer.json()["code"]

@@ -83,6 +83,7 @@ async def test_a_project_becomes_a_model_in_the_bucket(
         assert [answer.json() for answer in answers] == [
             {"success": True, "model_url": "gs://bucket/models/Flowers_model.pth", "error": None}
         ] * 2
+        await eventually(lambda: has_line(callers, project, "Model uploaded"))  # the answers may be quicker than the log
         told = (await http.get(f"{STATUS}/{project}")).json()
     assert (told["status"], told["progress"]["percent"]) == ("completed", 100.0)
     (model,) = await callers.rows("models")
@@ -143,6 +144,8 @@ async def test_what_cannot_be_fetched_or_read_is_told_in_the_projects_log(
     expected["no row"] = 404
     async with served(tmp_path / "data", callers, line) as http:
         answers = await asyncio.gather(*(start(http, project) for project in projects.values()))
+        for project in projects.values():
+            await eventually(lambda project=project: has_line(callers, project, "Training failed"))
     assert {url: answer.status_code for url, answer in zip(expected, answers, strict=True)} == expected
     assert all(answer.json()["success"] is False for answer in answers)
     for url, project in projects.items():
