@@ -35,9 +35,8 @@ def live(tmp_path: Path, endpoint: str, there: ForeignService) -> Iterator[LiveS
 def http(live: LiveServer) -> Iterator[httpx.Client]:
     server = running_server(live.settings)
     assert server is not None
-    with httpx.Client(
-        base_url=server.url, headers={"Authorization": f"Bearer {live.token}"}, trust_env=False
-    ) as client:
+    headers = {"Authorization": f"Bearer {live.token}"}
+    with httpx.Client(base_url=server.url, headers=headers, timeout=60, trust_env=False) as client:
         yield client
 
 
@@ -113,7 +112,7 @@ def test_killed_and_started_again_it_is_given_the_training_again(
     http: httpx.Client, address: str, there: ForeignService, live: LiveServer
 ) -> None:
     """Its death is seen as silence: the lease runs out, and the next attempt waits for the service."""
-    job_id = started(http, address, epochs=50, step_seconds=0.2)
+    job_id = started(http, address, epochs=4, say="wait")
     until(http, job_id, lambda job: job["progress"] > 0)
     there.kill()
     until(http, job_id, lambda job: "cannot be reached" in job["message"] or "no sign of life" in job["message"], 150)

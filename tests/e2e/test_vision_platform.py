@@ -36,7 +36,8 @@ def url_of(live: LiveServer) -> str:
 
 
 def client(live: LiveServer) -> httpx.Client:
-    return httpx.Client(base_url=url_of(live), headers={"Authorization": f"Bearer {live.token}"}, trust_env=False)
+    headers = {"Authorization": f"Bearer {live.token}"}
+    return httpx.Client(base_url=url_of(live), headers=headers, timeout=60, trust_env=False)
 
 
 def zipped(folder: Path, target: Path) -> Path:
@@ -104,9 +105,7 @@ def test_what_lies_in_another_bucket_is_trained_on_and_what_is_ours_is_not(
         key = f"test/my-dataset/{file.relative_to(tmp_path / 'pets').as_posix()}"
         bucket.upload_file(str(file), "datasets", key)
     order = {"user_id": "test", "model_name": "softmax", "framework": "toy"}
-    with httpx.Client(
-        base_url=url_of(live), headers={"Authorization": f"Bearer {live.token}"}, trust_env=False
-    ) as http:
+    with client(live) as http:
         job = http.post("/training/jobs", json={**order, "dataset_s3_uri": "s3://datasets/test/my-dataset/"}).json()
         http.post(f"/training/jobs/{job['id']}/start")
         assert ended(http, job)["status"] == "completed"

@@ -1,7 +1,8 @@
 """A training service as somebody else would write it: it takes a start, trains in its own process, and calls back.
 
 It keeps to what a Vision AI Training Platform's services are asked: three routes, four fields, and seven fields in a callback.
-`config.say` plays other parts: `fail`, `vanish` (the process dies), `mute` (it says nothing more).
+`config.say` plays other parts: `fail`, `vanish` (the process dies), `mute` (it says nothing more), `wait` (nor does
+the first training of all that is told so: it lasts until the process is killed).
 """
 
 import os
@@ -73,6 +74,9 @@ def _train(order: Start, call: Any) -> str:
         if epoch == 1 and say == "vanish":
             os._exit(1)
         if epoch == 1 and say == "mute":
+            time.sleep(3600)
+        if epoch == 1 and say == "wait" and not (waited := Path("waited")).exists():
+            waited.touch()
             time.sleep(3600)
         if epoch == 1 and say == "fail":
             raise ValueError("the loss is no number")

@@ -15,6 +15,9 @@ from PIL import Image
 from eyebright.client import running_server
 from eyebright.settings import Settings
 
+#: Against hanging only: a start takes a second, and a minute and more on two cores that others keep busy.
+PATIENCE_SECONDS = 180
+
 #: Colours and widths of whoever runs the tests must not matter.
 TERMINAL = {"COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM"}
 
@@ -41,7 +44,7 @@ def environment(data_dir: Path, **variables: str) -> dict[str, str]:
     return {**kept, **ours, **variables}
 
 
-def eyebright(data_dir: Path, *arguments: object, timeout: float = 90, **variables: str) -> Ran:
+def eyebright(data_dir: Path, *arguments: object, timeout: float = PATIENCE_SECONDS, **variables: str) -> Ran:
     """Run the command to its end, as a script would: nothing is a terminal."""
     command = [sys.executable, "-m", "eyebright", *map(str, arguments)]
     done = subprocess.run(
@@ -66,7 +69,7 @@ class LiveServer:
             self._process = subprocess.Popen(
                 command, env=environment(self.data_dir, **self.variables), stdout=log, stderr=log
             )
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while running_server(self.settings) is None:
             assert self._process.poll() is None, (self.data_dir / "server.log").read_text()
             assert time.monotonic() < deadline, (self.data_dir / "server.log").read_text()
@@ -75,12 +78,12 @@ class LiveServer:
 
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(120)
+        self._process.wait(PATIENCE_SECONDS)
 
     def kill(self) -> None:
         """As a power cut would: without a word. Then it is over."""
         self._process.kill()
-        self._process.wait(120)
+        self._process.wait(PATIENCE_SECONDS)
 
     @property
     def pid(self) -> int:

@@ -11,7 +11,7 @@ import httpx
 
 from harness.ports import free_port
 
-READY_SECONDS = 60
+READY_SECONDS = 180
 
 
 class ServiceProcess:
@@ -61,6 +61,6 @@ class ServiceProcess:
 
     def _is_well(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health", trust_env=False).is_success
+            return httpx.get(f"{self.url}/health", trust_env=False, timeout=60).is_success
         except httpx.TransportError:
             return False

@@ -39,7 +39,7 @@ class Job:
         return traced(MANIFEST.module, self.order(1), start=WARM)
 
     def killed_after_checkpoint(self) -> Trace:
-        child = TracedRun(MANIFEST.module, self.order(1), start=WARM)
+        child = TracedRun(MANIFEST.module, self.order(1), fault="dawdle", start=WARM)
         child.wait_for(EventKind.CHECKPOINT, 300)
         child.process.send_signal(signal.SIGKILL)
         return child.wait(300)
