@@ -272,6 +272,19 @@ async def test_who_keeps_no_numbers_hears_one_end_only(folder: Path) -> None:
     assert listener.heard == []
 
 
+async def test_who_keeps_no_numbers_hears_of_each_epoch_however_late(folder: Path) -> None:
+    progress = {"epochs": 2, "epoch_finished": True, "metrics": {"loss": 0.5}}
+    epochs = [Event(seq=n, kind="progress", at_ms=n, data={"epoch": n, **progress}) for n in (1, 2)]
+    last = Event(seq=3, kind="succeeded", at_ms=3, data={"artifacts": [], "metrics": {"top1": 1.0}})
+    (folder / "spool.jsonl").write_text("".join(f"{event.model_dump_json()}\n" for event in (*epochs, last)))
+    await work(folder, listener := Listener(Taken()))
+    assert [update.metrics for update in listener.heard] == [
+        {"epoch": 0.0, "loss": 0.5},
+        {"epoch": 1.0, "loss": 0.5},
+        {"top1": 1.0},
+    ]
+
+
 async def test_who_keeps_numbers_finds_out_by_itself(folder: Path) -> None:
     say(folder, "started", "progress")
     listener = Listener(everything)

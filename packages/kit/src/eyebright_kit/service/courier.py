@@ -21,7 +21,7 @@ from eyebright_kit.keeping.local_run import Resisting
 from eyebright_kit.service.left_behind import LeftBehind
 from eyebright_kit.service.line import Answer, Expects, Fenced, Rejected, Taken, Undelivered
 from eyebright_kit.service.spool_tail import SpoolTail
-from eyebright_kit.service.telling import ended_unsaid, is_last, words
+from eyebright_kit.service.telling import ended_unsaid, ends_epoch, is_last, words
 from eyebright_kit.service.ticket import Notes, Ticket, Told
 from eyebright_wire.callbacks import TrainingStatus, TrainingUpdate
 from eyebright_wire.events import Event
@@ -133,7 +133,7 @@ class Courier:
     async def _next(self) -> TrainingUpdate | None:
         """What is to be told now."""
         gone = self._gone  # asked before the spool is read: what it wrote last is there by then
-        events = await to_thread.run_sync(self._tail.read, self._told.acked, BATCH) if self._tail.grown else ()
+        events = await to_thread.run_sync(self._read) if self._tail.grown else ()
         if events:
             return self._numbered(events)
         if gone is None:
@@ -142,6 +142,11 @@ class Courier:
             return None
         stopped = self._directory.asked_to_stop()
         return self._update(ended_unsaid(gone.exit_code, gone.out_of_memory, stopped=stopped))
+
+    def _read(self) -> tuple[Event, ...]:
+        """An update has metrics for one epoch: whoever hears no more than that, or has yet to say so, is told of each."""
+        hears_events = self._told.numbers and self._told.acked
+        return self._tail.read(self._told.acked, BATCH, None if hears_events else ends_epoch)
 
     def _numbered(self, events: tuple[Event, ...]) -> TrainingUpdate:
         said = words(events, self._ticket.output, stopped=self._directory.asked_to_stop())

@@ -1,5 +1,6 @@
 """Follows a spool that another process writes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from eyebright_wire.events import Event
@@ -20,8 +21,9 @@ class SpoolTail:
         except OSError:
             return False
 
-    def read(self, after: int, limit: int) -> tuple[Event, ...]:
-        """The next events with seq > `after`, at most `limit`. Raises OSError when the spool cannot be read now."""
+    def read(self, after: int, limit: int, ends: Callable[[Event], bool] | None = None) -> tuple[Event, ...]:
+        """The next events with seq > `after`, at most `limit`, and none after the first that `ends` is true of. Raises OSError
+        when the spool cannot be read now."""
         found: list[Event] = []
         with self._path.open("rb") as file:
             file.seek(self._offset)
@@ -29,6 +31,8 @@ class SpoolTail:
                 self._offset += len(line)
                 if event.seq > after:
                     found.append(event)
+                    if ends is not None and ends(event):
+                        break
         return tuple(found)
 
     def rewind(self) -> None:

@@ -38,6 +38,12 @@ def is_last(event: Event) -> bool:
     return event.kind in LAST_WORDS
 
 
+def ends_epoch(event: Event) -> bool:
+    """With it an epoch has its metrics."""
+    body = _body(event)
+    return isinstance(body, Progress) and body.epoch_finished
+
+
 def _exit(code: int | None) -> str:
     return "is gone, and nobody saw it end" if code is None else f"ended with exit code {code} and no last word"
 
