@@ -111,7 +111,7 @@ def world(
         "EYEBRIGHT_STORAGE__PLACE": f"s3://{BUCKET}/{request.node.name}",
         "EYEBRIGHT_STORAGE__ENDPOINT": endpoints["moto"],
         "EYEBRIGHT_LOCAL__CPU_SLOTS": "2",
-        "EYEBRIGHT_DRAIN_SECONDS": "4",
+        "EYEBRIGHT_DRAIN_SECONDS": "15",
         "EYEBRIGHT_JOBS__LEASE_SECONDS": str(LEASE_SECONDS),
         "EYEBRIGHT_JOBS__HEARTBEAT_SECONDS": "1",
         "EYEBRIGHT_JOBS__STOP_GRACE_SECONDS": "2",

@@ -1,18 +1,17 @@
 """A server that its trainers reach by another address than the one that it listens on."""
 
 import json
-import socket
 from pathlib import Path
 
 from harness.live import LiveServer, pets
+from harness.ports import free_port
 
 from eyebright.client import Client
 from eyebright_wire.jobs import JobRequest, JobState
 
 
 def test_trainers_report_to_the_address_that_the_server_is_known_by(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     known = f"http://localhost:{port}"
     variables = {"EYEBRIGHT_PORT": str(port), "EYEBRIGHT_PUBLIC_URL": f"{known}/"}
     with LiveServer(tmp_path / "server", **variables) as live, Client(settings=live.settings) as client:

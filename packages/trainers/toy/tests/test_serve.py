@@ -25,8 +25,11 @@ from eyebright_wire.events import LAST_WORDS
 
 TOKEN = "token-of-this-attempt-and-no-other"
 KEY = "key-in-the-callback-url"
-SLOW = {"epochs": 40, "step_seconds": 0.02, "checkpoint_steps": 8}
-ENDLESS = {**SLOW, "epochs": 1_000}  # outlasts what a test does meanwhile, on the slowest machine
+ENDLESS = {
+    "epochs": 1_000,
+    "step_seconds": 0.02,
+    "checkpoint_steps": 8,
+}  # outlasts what a test does meanwhile, on the slowest machine
 
 
 def until(holds: Callable[[], Any], seconds: float = 40) -> Any:
