@@ -148,7 +148,7 @@ async def test_a_memory_that_cannot_be_read_is_none(memory):
 
 
 async def until_it_has(catalog: ServedCatalog, trainer: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while trainer not in [each.trainer for each in await catalog.installed()]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

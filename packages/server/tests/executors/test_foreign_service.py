@@ -1,5 +1,6 @@
 """What a training service that is not ours means to the server that gives it work."""
 
+import asyncio
 import contextlib
 import json
 import time
@@ -176,9 +177,8 @@ async def test_an_answer_that_trickles_holds_nobody_up(executor, service):
     patient = ServiceExecutor(
         ServiceExecutorSettings(name="gpus", url=service.url, look_seconds=0.3, connect_seconds=0.2), ManualClock()
     )
-    begun = time.monotonic()
-    assert await patient.status(JOB) == Liveness(Vital.UNKNOWN)
-    assert time.monotonic() - begun < 3
+    async with asyncio.timeout(60):  # the whole answer takes minutes
+        assert await patient.status(JOB) == Liveness(Vital.UNKNOWN)
     service.trickles = False
     await patient.close()
 

@@ -7,9 +7,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 
+from eyebright.services import errands
+from eyebright.services.training_agent import checks
 from eyebright.settings import TrainingAgentSettings
 from eyebright.stores.projects.sql import SqlCallers
 from eyebright.testing import FakeCatalog, toy_manifest
@@ -28,6 +31,8 @@ START, STATUS, UPLOAD = "/agents/training/start", "/agents/training/status", "/a
 BUCKET = "gs://bucket/raw"
 #: Rounds of the loops until something that must come has come.
 _PATIENCE = 500
+#: So long nothing outside is given up, and nobody goes on without it: whoever stands still for a moment is not away.
+_UNHURRIED_SECONDS = 60
 
 
 class Bucket(InlineImports):
@@ -174,15 +179,20 @@ async def agent(folder: Path, url: str, **settings: Any) -> AsyncIterator[Agent]
     bucket.mkdir(parents=True)
     (bucket / "pets.zip").write_bytes(pets())
     chosen = TrainingAgentSettings(**{"models": str(folder / "models"), "pretrained": False, **settings})
-    database = SqlCallers(url, 1, 1)
-    async with make_site(
-        folder / "data",
-        callers=database,
-        catalog=FakeCatalog(torchvision()),
-        importer=Bucket(bucket),
-        training_agent=chosen,
-    ) as site:
-        yield Agent(site, callers, folder)
+    database = SqlCallers(url, _UNHURRIED_SECONDS, _UNHURRIED_SECONDS)
+    with (
+        patch.object(errands, "PATIENCE_SECONDS", _UNHURRIED_SECONDS),
+        patch.object(errands, "_HASTE_SECONDS", _UNHURRIED_SECONDS),
+        patch.object(checks, "PATIENCE_SECONDS", _UNHURRIED_SECONDS),
+    ):
+        async with make_site(
+            folder / "data",
+            callers=database,
+            catalog=FakeCatalog(torchvision()),
+            importer=Bucket(bucket),
+            training_agent=chosen,
+        ) as site:
+            yield Agent(site, callers, folder)
     await database.close()
 
 

@@ -175,17 +175,24 @@ async def test_a_removal_that_was_killed_is_brought_to_an_end_once_its_lease_has
 
 async def test_a_slow_store_keeps_the_lease_of_who_removes(server: Server, monkeypatch: pytest.MonkeyPatch):
     remove, slow = server.objects.remove, asyncio.Event()
+    take, kept = server.database.leases.take, asyncio.Semaphore(0)
 
     async def removed_late(keys):
         await slow.wait()
         await remove(keys)
 
+    async def taken(*arguments):
+        found = await take(*arguments)
+        kept.release()
+        return found
+
     monkeypatch.setattr(server.objects, "remove", removed_late)
+    monkeypatch.setattr(server.database.leases, "take", taken)
     monkeypatch.setattr(removal, "TTL_SECONDS", 0.2)
     server.leave(ORPHAN)
     first = asyncio.create_task(server.collection.collect())
     for _ in range(6):
-        await asyncio.sleep(0.1)
+        await kept.acquire()
         server.clock.advance(0.1)
     with pytest.raises(Conflict, match="another server is removing"):
         await server.collection.collect()

@@ -94,12 +94,13 @@ async def test_a_place_that_was_there_is_believed_in_for_a_while(tmp_path: Path)
 
 async def test_a_place_that_hangs_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(checks_module, "PATIENCE_SECONDS", 0.05)
-    hanging = threading.Event()
+    begun, hanging = threading.Event(), threading.Event()
     looks: list[FolderShelf] = []
 
     def hang(shelf: FolderShelf) -> None:
         looks.append(shelf)
-        hanging.wait(10)
+        begun.set()
+        hanging.wait(60)
 
     monkeypatch.setattr(FolderShelf, "_probe", hang)
     clock = ManualClock()
@@ -108,6 +109,7 @@ async def test_a_place_that_hangs_is_asked_once(monkeypatch: pytest.MonkeyPatch,
         assert "does not answer" in (await checks.problems())["the place for models"]
         clock.advance(BELIEVED_MS / 1000)
         await checks.require_place()
+    assert await asyncio.to_thread(begun.wait, 60)
     hanging.set()
     assert len(looks) == 1
     await checks.close()
