@@ -1,9 +1,10 @@
 """The sender of webhooks against real receivers, and against those who would have it call somebody else."""
 
+import asyncio
 import socket
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -12,6 +13,7 @@ import pytest
 from harness.dns import NameServer
 from harness.receiver import Receiver
 
+from eyebright import posting
 from eyebright.errors import InvalidRequest
 from eyebright.posting import EgressSender
 from eyebright_kit.egress import EgressRules
@@ -32,7 +34,7 @@ def rules(receiver: Receiver) -> EgressRules:
 
 @pytest.fixture
 async def sender(rules: EgressRules):
-    sender = EgressSender(rules, timeout_seconds=1, at_once=20)
+    sender = EgressSender(rules, timeout_seconds=60, at_once=20)
     yield sender
     await sender.close()
 
@@ -59,11 +61,11 @@ async def test_what_a_receiver_asks_for_is_passed_on(sender, receiver):
     assert (await post(sender, receiver.url("/503"))).retry_after == "1"
 
 
-async def test_who_never_answers_is_given_up(sender, receiver):
-    began = time.monotonic()
-    answer = await post(sender, receiver.url("/slow"))
-    assert (answer.status, answer.problem) == (None, "no answer within 1 s")
-    assert time.monotonic() - began < 3
+async def test_who_never_answers_is_given_up(rules, receiver):
+    hasty = EgressSender(rules, timeout_seconds=0.1, at_once=1)
+    answer = await post(hasty, receiver.url("/slow"))
+    assert (answer.status, answer.problem) == (None, "no answer within 0.1 s")
+    await hasty.close()
 
 
 async def test_what_is_no_http_is_a_failure_in_words(sender, receiver):
@@ -81,16 +83,30 @@ async def test_what_went_wrong_is_said_in_what_a_database_takes(sender, receiver
 
 
 async def test_a_body_without_an_end_costs_nothing(sender, receiver):
-    began = time.monotonic()
-    assert (await post(sender, receiver.url("/huge"))).taken
-    assert time.monotonic() - began < 3
+    async with asyncio.timeout(60):
+        assert (await post(sender, receiver.url("/huge"))).taken
+
+
+async def test_what_was_answered_counts_though_the_rest_takes_longer_than_an_answer_may(rules, monkeypatch):
+    class Answered:
+        @asynccontextmanager
+        async def stream(self, *_: object, **__: object) -> AsyncIterator[httpx.Response]:
+            yield httpx.Response(200)
+
+    async def drained(_: httpx.Response) -> None:
+        await asyncio.sleep(0.05)
+
+    hasty = EgressSender(rules, timeout_seconds=0.01, at_once=1)
+    monkeypatch.setattr(hasty, "_client", lambda _: Answered())
+    monkeypatch.setattr(posting, "_drain", drained)
+    assert (await post(hasty, "http://127.0.0.1/")).taken
 
 
 async def test_nobody_at_home_is_a_failure_in_words(sender, rules):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-        elsewhere = EgressSender(replace(rules, ports=(port,)), timeout_seconds=1, at_once=1)
+        elsewhere = EgressSender(replace(rules, ports=(port,)), timeout_seconds=60, at_once=1)
         answer = await post(elsewhere, f"http://127.0.0.1:{port}/")
     assert answer.problem
     await elsewhere.close()
@@ -203,7 +219,7 @@ async def test_a_name_that_rebinds_reaches_nobody(canary, monkeypatch):
     with NameServer() as names:
         names.book["rebind.example"] = [["127.0.0.1"], [PUBLIC, "127.0.0.1"], ["127.0.0.1"]]
         monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo(socket.getaddrinfo))
-        cautious = EgressSender(EgressRules(schemes=("http",), ports=(port,)), timeout_seconds=2, at_once=1)
+        cautious = EgressSender(EgressRules(schemes=("http",), ports=(port,)), timeout_seconds=60, at_once=1)
         url = f"http://rebind.example:{port}/"
         cautious.check(url)
         assert names.asked == []

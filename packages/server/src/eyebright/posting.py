@@ -63,8 +63,8 @@ class EgressSender:
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await self._exchange(method, url, headers, body)
+            async with asyncio.timeout(self._timeout_seconds) as patience:
+                return await self._exchange(method, url, headers, body, patience)
         except TimeoutError:
             return Answer(problem=f"no answer within {self._timeout_seconds:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, EgressDenied, OSError, UnicodeError) as error:
@@ -81,8 +81,11 @@ class EgressSender:
             self._clients[number] = async_client(self._rules, max_bytes=_READ_BYTES, connections=self._at_once)
         return self._clients[number]
 
-    async def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, patience: asyncio.Timeout
+    ) -> Answer:
         async with self._client(url).stream(method, url, headers=dict(headers), content=body) as response:
+            patience.reschedule(None)  # it has answered, however long it goes on talking
             await _drain(response)
             return Answer(response.status_code, retry_after=response.headers.get("retry-after"))
 

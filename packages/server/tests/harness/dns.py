@@ -43,7 +43,7 @@ class NameServer:
         labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
         question = labels + b"\0" + struct.pack(">HH", 1, 1)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-            line.settimeout(5)
+            line.settimeout(60)
             line.sendto(struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + question, self.place)
             answer = line.recv(512)
         count, start = struct.unpack(">H", answer[6:8])[0], 12 + len(question)
