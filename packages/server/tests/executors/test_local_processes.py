@@ -11,7 +11,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -208,6 +210,18 @@ async def test_nothing_survives_a_leader_that_died_while_no_server_ran(laborator
     pids = laboratory.note("pids.json")
     until(lambda: not running(pids[0]))
     assert any(map(running, pids))
+    assert (await laboratory.executor().status(JOB)).exit_code == 0
+    assert not any(map(running, pids))
+
+
+async def test_a_look_that_was_held_up_kills_what_was_left_behind_before_it_says_that_it_does_not_end(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laboratory.crash_after_launch("abandon")
+    pids = laboratory.note("pids.json")
+    until(lambda: not running(pids[0]))
+    monkeypatch.setattr(local_run, "LOOK_SECONDS", 30)
+    monkeypatch.setattr(local_run, "time", SimpleNamespace(monotonic=count(0, 100).__next__))
     assert (await laboratory.executor().status(JOB)).exit_code == 0
     assert not any(map(running, pids))
 

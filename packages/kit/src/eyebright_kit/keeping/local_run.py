@@ -218,10 +218,10 @@ class LocalRun:
         leader = self._leader()
         deadline = time.monotonic() + seconds
         while left := processes.members(leader, self._mark):  # again, for what was being forked while we looked
-            if time.monotonic() > deadline:
-                raise Resisting(_resisting(left))
             processes.kill(left)
             processes.await_end(left, seconds)
+            if time.monotonic() > deadline and (left := processes.members(leader, self._mark)):
+                raise Resisting(_resisting(left))
 
     def _exit_code(self) -> int | None:
         """As the parent learned it, else as the process wrote it down; a signal counts as 128 + its number."""
