@@ -34,7 +34,7 @@ def done(client: Client, photos: Path) -> JobView:
     """A job that has succeeded."""
     version = client.import_dataset(photos)
     order = JobRequest(dataset=version.id, name="first", trainer="toy", config={"epochs": 2}, labels={"team": "vision"})
-    job = client.wait(client.submit(order).id, timeout_seconds=60)
+    job = client.wait(client.submit(order).id, timeout_seconds=180)
     assert job.state == "succeeded", job
     return job
 

@@ -26,7 +26,7 @@ def test_versions_are_deleted_when_that_is_meant_and_what_came_of_them_stays(
     cli: Cli, client: Client, two: list[str]
 ) -> None:
     trained = client.submit(JobRequest(dataset=two[1], name="lakes", trainer="toy", config={"epochs": 1}))
-    ended = client.wait(trained.id, timeout_seconds=60)
+    ended = client.wait(trained.id, timeout_seconds=180)
     asked = cli("datasets", "delete", "lakes")
     assert (asked.code, "add --yes to mean it" in asked.err) == (Exit.USAGE, True)
     first = client.dataset("lakes").versions[-1].number

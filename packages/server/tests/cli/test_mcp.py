@@ -121,7 +121,7 @@ def test_without_a_server_at_the_address_it_ends_and_says_so(live):
 def test_nothing_but_the_protocol_is_on_stdout_and_it_ends_with_its_input(live, done):
     with speaking(live) as (ask, process):
         assert "result" in ask("tools/call", {"name": "list_jobs", "arguments": {}})
-        out, said = process.communicate(timeout=30)
+        out, said = process.communicate(timeout=180)
         assert (process.returncode, out, said) == (Exit.DONE, "", "")
 
 
@@ -131,7 +131,7 @@ def test_a_server_that_stops_in_the_middle_is_told_to_the_agent_and_by_the_exit_
         server.kill()
         refused = ask("tools/call", {"name": "list_jobs", "arguments": {}})
         assert refused["error"]["message"].startswith("unavailable: ")
-        out, said = process.communicate(timeout=30)
+        out, said = process.communicate(timeout=180)
         assert (process.returncode, out) == (Exit.UNAVAILABLE, "")
         assert "error: " in said
 
@@ -139,7 +139,7 @@ def test_a_server_that_stops_in_the_middle_is_told_to_the_agent_and_by_the_exit_
 def ran(live: LiveServer, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [*COMMAND, *arguments], env=environment(live.data_dir, **variables), stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=90, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
 
 

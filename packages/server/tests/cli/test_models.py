@@ -25,7 +25,7 @@ def versions(client: Client, photos: Path) -> list[ModelView]:
     orders = [
         JobRequest(dataset=version.id, name="my/pets", trainer="toy", config={"epochs": epochs}) for epochs in (1, 2)
     ]
-    ended = [client.wait(client.submit(order).id, timeout_seconds=60) for order in orders]
+    ended = [client.wait(client.submit(order).id, timeout_seconds=180) for order in orders]
     return [client.model(str(each.model_id)) for each in ended]
 
 
@@ -121,7 +121,7 @@ def test_on_a_terminal_a_person_is_asked(
     cli: Cli, client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch, answer: bool, code: Exit
 ) -> None:
     order = JobRequest(dataset=client.import_dataset(photos).id, name="asked", trainer="toy", config={"epochs": 1})
-    model_id = str(client.wait(client.submit(order).id, timeout_seconds=60).model_id)
+    model_id = str(client.wait(client.submit(order).id, timeout_seconds=180).model_id)
     asked: list[str] = []
     monkeypatch.setattr(terminal, "interactive", lambda: True)
     monkeypatch.setattr("typer.confirm", lambda question, **_: bool(asked.append(question)) or answer)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from harness.live import environment, eyebright, pets
+from harness.live import at_a_standstill, environment, eyebright, pets
 
 from eyebright import app
 from eyebright.cli import serve
@@ -43,12 +43,14 @@ def test_it_takes_over_from_an_embedded_server_while_a_training_goes_on(tmp_path
     with said.open("w") as file:
         training = _start(data, *train, stdout=subprocess.PIPE, stderr=file, text=True)
     _until(lambda: "epoch 1/" in said.read_text())
-    embedded = running_server(settings)
-    assert embedded is not None
-    assert embedded.embedded
-    with (tmp_path / "server.log").open("w") as log:
-        server = _start(data, "serve", stdout=log, stderr=log)
-    shown, _ = training.communicate(timeout=90)
+    with at_a_standstill(data):
+        embedded = running_server(settings)
+        assert embedded is not None
+        assert embedded.embedded
+        with (tmp_path / "server.log").open("w") as log:
+            server = _start(data, "serve", stdout=log, stderr=log)
+        _until(lambda: (now := running_server(settings)) is not None and now.pid == server.pid)
+    shown, _ = training.communicate(timeout=180)
     assert training.returncode == 0, said.read_text()
     now = running_server(settings)
     assert now is not None
@@ -123,7 +125,7 @@ def _start(data_dir: Path, *arguments: object, **options: object) -> subprocess.
     return subprocess.Popen(command, env=environment(data_dir), **options)  # type: ignore[call-overload]
 
 
-def _until(happened: Callable[[], bool], seconds: float = 60) -> None:
+def _until(happened: Callable[[], bool], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline
@@ -139,7 +141,9 @@ def test_a_server_takes_settings_from_a_file_unless_a_command_started_it(
     command = [sys.executable, "-m", "eyebright", "serve", "--port", "0", *how]
     variables = {**os.environ, "EYEBRIGHT_DATA_DIR": str(tmp_path / "data"), "EYEBRIGHT_EMBEDDED_IDLE_SECONDS": "0.1"}
     del variables["EYEBRIGHT_ENV_FILE"]
-    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=180, check=False
+    )
     assert ("EYEBRIGHT_LOG__LEVEL is 'loud'" in done.stderr) == taken
     assert (f"EYEBRIGHT_LOG__LEVEL: as {tmp_path / '.env'} says" in done.stderr) == taken
     assert (done.returncode == 0) != taken
@@ -148,6 +152,6 @@ def test_a_server_takes_settings_from_a_file_unless_a_command_started_it(
 def test_a_server_warns_of_a_level_that_it_ignores(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "eyebright", "serve", "--embedded", "--port", "0"]
     variables = environment(tmp_path / "data", EYEBRIGHT_EMBEDDED_IDLE_SECONDS="0.1", LOG_LEVEL="verbose")
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     assert "LOG_LEVEL is no level of ours" in done.stderr

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness.live import environment, pets
+from harness.live import at_a_standstill, environment, pets
 
 from eyebright.cli import embedded
 from eyebright.cli.succession import PATIENCE_SECONDS, Succession
@@ -102,30 +102,29 @@ def test_a_training_is_watched_and_its_logs_are_followed_through_the_death_of_th
     data, said = tmp_path / "data", tmp_path / "train.err"
     order = ["train", pets(tmp_path / "pets"), "--trainer", "toy", "--set", "epochs=60", "--set", "step_seconds=0.03"]
     command = [sys.executable, "-m", "eyebright", *map(str, order)]
-    variables = environment(data, EYEBRIGHT_EMBEDDED_IDLE_SECONDS="1.5")
+    variables = environment(data, EYEBRIGHT_EMBEDDED_IDLE_SECONDS="5")
     with said.open("w") as file:
         training = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=file, text=True)
     _until(lambda: "epoch 1/" in said.read_text())
-    specs = [json.loads(path.read_text()) for path in (data / "runs").glob("*/a1/spec.json")]
-    job_id = next(spec["job_id"] for spec in specs if spec["trainer"] == "toy")  # the other was the import
-    logs = subprocess.Popen(
-        [sys.executable, "-m", "eyebright", "jobs", "logs", job_id, "--follow"],
-        env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert logs.stdout is not None
-    assert logs.stdout.readline(), "it follows by now"
-    first = running_server(Settings(data_dir=data))
-    assert first is not None
-    os.kill(first.pid, signal.SIGKILL)
-    shown, _ = training.communicate(timeout=90)
+    with at_a_standstill(data) as job_id:
+        logs = subprocess.Popen(
+            [sys.executable, "-m", "eyebright", "jobs", "logs", job_id, "--follow"],
+            env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert logs.stdout is not None
+        assert logs.stdout.readline(), "it follows by now"
+        first = running_server(Settings(data_dir=data))
+        assert first is not None
+        os.kill(first.pid, signal.SIGKILL)
+    shown, _ = training.communicate(timeout=180)
     assert training.returncode == 0, said.read_text()
     assert "succeeded" in shown
-    printed, trouble = logs.communicate(timeout=30)
+    printed, trouble = logs.communicate(timeout=180)
     assert (logs.returncode, "succeeded" in printed) == (0, True), trouble
     assert "starting the next one" in said.read_text() + trouble
 
 
-def _until(happened: Callable[[], bool], seconds: float = 60) -> None:
+def _until(happened: Callable[[], bool], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline

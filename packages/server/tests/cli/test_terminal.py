@@ -35,7 +35,7 @@ class Terminal:
         self._screen = screen
         self.seen = ""
 
-    def until(self, words: str, seconds: float = 60) -> str:
+    def until(self, words: str, seconds: float = 180) -> str:
         """Everything shown so far, once the words have come."""
         deadline = time.monotonic() + seconds
         while words not in ESCAPES.sub("", self.seen):
@@ -50,7 +50,7 @@ class Terminal:
 
     def insist(self, keys: bytes, words: str) -> None:
         """Type until the words come: the line editor of Python loses a signal just before it begins to wait for keys."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while words not in ESCAPES.sub("", self.seen):
             assert time.monotonic() < deadline, self.seen[-2000:]
             self.type(keys)
@@ -132,7 +132,7 @@ def test_a_second_ctrl_c_leaves_it_running(live: LiveServer, client: Client, pho
     job = client.job(last_job(client))
     assert job.state is JobState.RUNNING
     client.cancel(job.id)
-    client.wait(job.id, timeout_seconds=60)
+    client.wait(job.id, timeout_seconds=180)
 
 
 def test_a_narrow_terminal_without_colours_is_respected(live: LiveServer, photos: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_running_job_can_be_cancelled(cli: Cli, client: Client, done: JobView)
     order = JobRequest(dataset=done.dataset_version, trainer="toy", config={"epochs": 1000, "step_seconds": 0.02})
     job = client.submit(order)
     assert cli("jobs", "cancel", job.id, "--json").document["cancel_requested"] is True
-    assert client.wait(job.id, timeout_seconds=60).state is JobState.CANCELLED
+    assert client.wait(job.id, timeout_seconds=180).state is JobState.CANCELLED
 
 
 def test_where_a_running_job_saves_is_told(cli: Cli, client: Client, done: JobView) -> None:
@@ -86,10 +86,10 @@ def test_where_a_running_job_saves_is_told(cli: Cli, client: Client, done: JobVi
     job = client.submit(order)
     next(event for event in client.watch(job.id) if isinstance(event, EventView) and event.kind == EventKind.CHECKPOINT)
     told = cli("jobs", "artifacts", job.id).err.strip()
-    client.cancel(job.id)
     folder = Path(told.removeprefix("No artifacts yet; what it has saved so far lies in "))
     assert list((folder / "checkpoints").iterdir())
-    client.wait(job.id, timeout_seconds=60)
+    client.cancel(job.id)
+    client.wait(job.id, timeout_seconds=180)
     assert cli("jobs", "artifacts", job.id).err.strip() == "No artifacts."
 
 

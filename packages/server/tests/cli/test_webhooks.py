@@ -44,7 +44,7 @@ def test_a_webhook_from_its_birth_to_its_end(cli: Cli, client: Client, receiver:
     assert (tried.code, receiver.verified("/h")[-1]["type"]) == (Exit.DONE, "webhook.test")
     version = client.import_dataset(pets(tmp_path / "pets"))
     order = JobRequest(dataset=version.id, trainer="toy", config={"epochs": 2}, labels={"team": "blue"})
-    job = client.wait(client.submit(order).id, timeout_seconds=60)
+    job = client.wait(client.submit(order).id, timeout_seconds=180)
     receiver.wait_for("/h", lambda told: told["type"] == "job.succeeded")
     of_job = cli("webhooks", "deliveries", made["id"], "--job", job.id, "--json").document
     assert of_job[0]["event"] == "job.succeeded"

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,12 +71,19 @@ class LiveServer:
             self._process = subprocess.Popen(
                 command, env=environment(self.data_dir, **self.variables), stdout=log, stderr=log
             )
+        try:
+            self._await_ready()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def _await_ready(self) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while running_server(self.settings) is None:
             assert self._process.poll() is None, (self.data_dir / "server.log").read_text()
             assert time.monotonic() < deadline, (self.data_dir / "server.log").read_text()
             time.sleep(0.05)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -95,6 +104,21 @@ class LiveServer:
 
     def run(self, *arguments: object, **options: Any) -> Ran:
         return eyebright(self.data_dir, *arguments, **options)
+
+
+@contextmanager
+def at_a_standstill(data_dir: Path) -> Iterator[str]:
+    """The only training of the toy stands still meanwhile, so that it cannot end; its job."""
+    specs = (data_dir / "runs").glob("*/a1/spec.json")
+    (run,) = [
+        path.parent for path in specs if json.loads(path.read_text())["trainer"] == "toy"
+    ]  # the other: the import
+    trainer = json.loads((run / "process.json").read_text())["pid"]
+    os.kill(trainer, signal.SIGSTOP)
+    try:
+        yield run.parent.name
+    finally:
+        os.kill(trainer, signal.SIGCONT)
 
 
 def pets(folder: Path, classes: tuple[str, ...] = ("cat", "dog"), images: int = 12) -> Path:
