@@ -30,7 +30,7 @@ from eyebright.stores.sql.database import Database
 SQL = ("sqlite", "postgresql")
 KINDS = ("memory", *SQL)
 TEMPLATE = "template"
-READY_SECONDS = 60
+READY_SECONDS = 180
 
 
 class Postgres:

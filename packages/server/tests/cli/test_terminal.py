@@ -60,9 +60,9 @@ class Terminal:
     def end(self) -> int:
         while self._read():
             pass
-        return self.process.wait(30)
+        return self.process.wait(120)
 
-    def _read(self, seconds: float = 30) -> bool:
+    def _read(self, seconds: float = 120) -> bool:
         with suppress(OSError):  # how Linux says that the other side is gone
             if not select.select([self._screen], [], [], seconds)[0]:
                 return False

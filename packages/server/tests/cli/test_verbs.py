@@ -86,9 +86,9 @@ def test_where_a_running_job_saves_is_told(cli: Cli, client: Client, done: JobVi
     job = client.submit(order)
     next(event for event in client.watch(job.id) if isinstance(event, EventView) and event.kind == EventKind.CHECKPOINT)
     told = cli("jobs", "artifacts", job.id).err.strip()
+    client.cancel(job.id)
     folder = Path(told.removeprefix("No artifacts yet; what it has saved so far lies in "))
     assert list((folder / "checkpoints").iterdir())
-    client.cancel(job.id)
     client.wait(job.id, timeout_seconds=180)
     assert cli("jobs", "artifacts", job.id).err.strip() == "No artifacts."
 

@@ -39,7 +39,7 @@ def order(environment: Environment, tmp_path: Path, **config: Any) -> JobSpec:
 
 
 async def until_gone(executor: LocalExecutor, handle: Handle) -> Liveness:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while (liveness := await executor.status(handle)).vital is not Vital.GONE:
         assert time.monotonic() < deadline, "it never ended"
         await asyncio.sleep(0.02)

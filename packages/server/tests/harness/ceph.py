@@ -21,7 +21,7 @@ import pytest
 from harness.ports import free_ports
 
 PROGRAMS = ("radosgw", "ceph-mon", "ceph-osd", "ceph", "ceph-authtool", "monmaptool", "radosgw-admin")
-READY_SECONDS = 60
+READY_SECONDS = 180
 ACCESS_KEY = SECRET_KEY = "of-the-operator"  # as `give_credentials` sets them: boto3 keeps what it finds first
 CONFIGURATION = """
 [global]

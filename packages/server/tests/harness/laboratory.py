@@ -25,6 +25,8 @@ from eyebright_wire.manifest import TrainerManifest
 from eyebright_wire.runs import Handle, Liveness, Vital
 
 SECONDS = timedelta(seconds=1)
+#: A process needs a moment to begin, and minutes where many want to.
+PATIENCE_SECONDS = 120
 AT_ONCE = timedelta(0)
 JOB = Handle("job_1", 1)
 
@@ -151,7 +153,9 @@ class Laboratory:
             os._exit(9)
         """
         environment = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path]), "PATH": os.defpath}
-        done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=environment, timeout=300)
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program)], env=environment, timeout=PATIENCE_SECONDS
+        )
         assert done.returncode == 9
 
     async def close(self) -> None:
@@ -192,7 +196,7 @@ def spec(*, resources: Resources | None = None, **config: Any) -> JobSpec:
     )
 
 
-def until(holds: Callable[[], object], seconds: float = 120) -> None:
+def until(holds: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it never came true"
@@ -201,7 +205,7 @@ def until(holds: Callable[[], object], seconds: float = 120) -> None:
 
 async def end(executor: Executor, handle: Handle = JOB) -> Liveness:
     """The first word of the executor that is not `alive`."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (liveness := await executor.status(handle)).vital is Vital.ALIVE:
         assert time.monotonic() < deadline, "it never ended"
         await asyncio.sleep(0.01)

@@ -20,7 +20,7 @@ from databases import Postgres
 from harness.ports import free_port
 
 PROGRAM = Path("/usr/sbin/pgbouncer")
-READY_SECONDS = 30
+READY_SECONDS = 180
 USER, PASSWORD = "caller", "sword/fish?#"
 #: Fewer than a client of ours may open: they must share.
 SERVER_CONNECTIONS = 2

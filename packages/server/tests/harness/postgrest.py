@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 KEY = "sb_secret_swordfish"
-READY_SECONDS = 30
+READY_SECONDS = 180
 _STATUS = {"42501": 403, "23503": 409, "23505": 409, "57014": 500}
 _RESERVED = {"select", "order", "limit", "columns", "on_conflict"}
 

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 
 #: What lets a server call receivers of this machine; their port comes to it.
 PERMITTED = {"EYEBRIGHT_EGRESS__SCHEMES": "http,https", "EYEBRIGHT_EGRESS__ALLOW": "127.0.0.0/8"}
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 
 
 @dataclass(frozen=True)

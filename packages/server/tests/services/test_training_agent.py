@@ -40,13 +40,11 @@ from eyebright_wire.runs import Handle
 async def outcome(agent: Agent, project_id: str) -> Any:
     """What a caller hears who waits; the project is started already."""
     waiting = asyncio.create_task(agent.start(project_id, wait=True))
-    for _ in range(500):
-        if waiting.done():
-            break
-        await agent.turn(1)
-        await asyncio.sleep(0.01)
-    async with asyncio.timeout(1):
-        return await waiting
+    async with asyncio.timeout(60):
+        while not waiting.done():
+            await agent.turn(1)
+            await asyncio.sleep(0.01)
+    return await waiting
 
 
 def ledger(agent: Agent) -> Ledger:
