@@ -1,10 +1,13 @@
 """Which trainers there are, where some are on this machine and some come with a service."""
 
 import asyncio
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from eyebright.catalog import served
 from eyebright.catalog.served import ServedCatalog
 from eyebright.errors import NotFound, ServiceUnavailable, TrainerMissing, TrainerUnavailable
 from eyebright.testing import FakeCatalog, FakeExecutor, toy_manifest
@@ -48,6 +51,12 @@ def memory(tmp_path: Path) -> Path:
     return tmp_path / "services.json"
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is busy takes longer to keep what a service said."""
+    monkeypatch.setattr("eyebright.catalog.served.FIRST_SECONDS", 60.0)
+
+
 async def test_without_a_trainer_of_its_own_a_server_has_those_of_its_services(memory):
     catalog = ServedCatalog(Nothing(), {"service:gpus": Service(toy_manifest()), "service:more": Service(TIMM)}, memory)
     async with catalog.listening():
@@ -83,6 +92,27 @@ async def test_what_a_service_said_is_known_after_a_restart_while_it_is_away(mem
     later = ServedCatalog(Nothing(), {"service:gpus": Service(None)}, memory)
     async with later.listening():
         assert (await later.environment("toy")).executors == ("service:gpus",)
+
+
+async def test_what_two_services_say_at_once_is_known_of_both_after_a_restart(memory, monkeypatch):
+    keep, begun, late = served.replace_durably, threading.Event(), iter([0.5])
+
+    def kept(path: Path, content: bytes) -> None:
+        begun.set()
+        time.sleep(next(late, 0))
+        keep(path, content)
+
+    class Second(Service):
+        async def describe(self) -> TrainerManifest:
+            await asyncio.to_thread(begun.wait, 60)
+            return await super().describe()
+
+    monkeypatch.setattr(served, "replace_durably", kept)
+    places = {"service:gpus": Service(toy_manifest()), "service:more": Second(TIMM)}
+    async with ServedCatalog(Nothing(), places, memory).listening():
+        pass
+    later = ServedCatalog(Nothing(), {name: Service(None) for name in places}, memory)
+    assert [each.trainer for each in await later.installed()] == ["toy", "timm"]
 
 
 async def test_a_service_that_changes_is_heard(memory, monkeypatch):

@@ -48,6 +48,7 @@ class ServedCatalog:
         known = _read(memory)
         self._manifests = {name: known[name] for name in self._services if name in known}
         self._silent: set[str] = set()
+        self._writing = asyncio.Lock()
 
     @asynccontextmanager
     async def listening(self) -> AsyncGenerator[None]:
@@ -180,7 +181,8 @@ class ServedCatalog:
             log.info(
                 "heard what a training service offers", executor=name, trainer=manifest.name, version=manifest.version
             )
-            await to_thread.run_sync(self._write)
+            async with self._writing:  # who began earlier knows less
+                await to_thread.run_sync(self._write)
 
     def _write(self) -> None:
         text = Remembered(manifests=self._manifests).model_dump_json()
