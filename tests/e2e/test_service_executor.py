@@ -129,9 +129,8 @@ def test_a_trainer_that_is_killed_at_its_service_is_tried_again(tmp_path: Path) 
         Client(settings=live.settings) as client,
     ):
         data = client.import_dataset(pets(tmp_path / "pets")).id
-        job_id = order(
-            client, data, epochs=5, hang_at_step=12, misbehave_attempts=1
-        )  # the first one waits to be killed
+        # The first attempt waits to be killed.
+        job_id = order(client, data, epochs=5, hang_at_step=12, misbehave_attempts=1)
         progressed(client, job_id)
         os.kill(next(event.data["pid"] for event in client.events(job_id) if event.kind == "started"), 9)
         job = ended_well(client, job_id)

@@ -83,9 +83,8 @@ async def test_a_project_becomes_a_model_in_the_bucket(
         assert [answer.json() for answer in answers] == [
             {"success": True, "model_url": "gs://bucket/models/Flowers_model.pth", "error": None}
         ] * 2
-        await eventually(
-            lambda: has_line(callers, project, "Model uploaded")
-        )  # the answers may be quicker than the log
+        # The answers may be quicker than the log.
+        await eventually(lambda: has_line(callers, project, "Model uploaded"))
         told = (await http.get(f"{STATUS}/{project}")).json()
     assert (told["status"], told["progress"]["percent"]) == ("completed", 100.0)
     (model,) = await callers.rows("models")

@@ -109,10 +109,8 @@ class LiveServer:
 @contextmanager
 def at_a_standstill(data_dir: Path) -> Iterator[str]:
     """The only training of the toy stands still meanwhile, so that it cannot end; its job."""
-    specs = (data_dir / "runs").glob("*/a1/spec.json")
-    (run,) = [
-        path.parent for path in specs if json.loads(path.read_text())["trainer"] == "toy"
-    ]  # the other: the import
+    specs = (data_dir / "runs").glob("*/a1/spec.json")  # the import's too
+    (run,) = [path.parent for path in specs if json.loads(path.read_text())["trainer"] == "toy"]
     trainer = json.loads((run / "process.json").read_text())["pid"]
     os.kill(trainer, signal.SIGSTOP)
     try:
