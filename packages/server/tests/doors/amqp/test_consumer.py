@@ -180,7 +180,7 @@ async def test_who_may_answer_nobody_still_takes_each_message_once(rabbitmq: Rab
         await asyncio.sleep(1.5)
         tries = clerk.tries
     assert await waiting(broker_url) == 0, "nothing comes back when the consumer has gone"
-    assert tries <= 4
+    assert tries < 10, "no hot loop"
 
 
 async def test_with_replies_off_nobody_is_answered(broker_url: str):
