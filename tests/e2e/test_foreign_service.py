@@ -113,7 +113,7 @@ def test_killed_and_started_again_it_is_given_the_training_again(
 ) -> None:
     """Its death is seen as silence: the lease runs out, and the next attempt waits for the service."""
     job_id = started(http, address, epochs=4, say="wait")
-    until(http, job_id, lambda job: job["progress"] > 0)
+    until(http, job_id, lambda job: job["progress"] > 0 and (there.folder / "waited").exists())
     there.kill()
     until(http, job_id, lambda job: "cannot be reached" in job["message"] or "no sign of life" in job["message"], 150)
     there.start()
