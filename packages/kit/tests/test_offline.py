@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,3 +103,19 @@ def test_a_program_that_is_killed_before_it_is_looked_at_ends_the_watch(monkeypa
         thread.join(60)
         assert not thread.is_alive()
     process.wait()
+
+
+def test_an_attempt_is_heard_of_though_who_made_it_is_gone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(offline_module, "Path", lambda path: Path(str(path).replace("comm", "nothing")))
+    notes, _ = heard(*ALONE, "import socket; socket.socket().connect_ex(('192.0.2.1', 443))")
+    assert notes == ["192.0.2.1 port 443 (a process that is gone)"]
+
+
+def test_an_address_that_lies_nowhere_ends_no_watch():
+    program = (
+        "import ctypes, errno, socket; s = socket.socket(); c = ctypes.CDLL(None, use_errno=True);"
+        "c.connect(s.fileno(), ctypes.c_void_p(8), 16); print(ctypes.get_errno() == errno.EFAULT);"
+        "s.connect_ex(('192.0.2.1', 443))"
+    )
+    notes, done = heard(*ALONE, program)
+    assert (done.stdout, len(notes)) == ("True\n", 1)

@@ -146,12 +146,21 @@ def _own_addresses() -> frozenset[str]:
 
 
 def _memory(thread: int, place: int, size: int) -> bytes:
+    """Of a place where nothing is, nothing: the system refuses such a call by itself."""
     with Path(f"/proc/{thread}/mem").open("rb", buffering=0) as memory:
-        return os.pread(memory.fileno(), size, place)
+        try:
+            return os.pread(memory.fileno(), size, place)
+        except OSError as error:
+            if error.errno not in (errno.EIO, errno.EFAULT):
+                raise
+            return b""
 
 
 def _name_of(thread: int) -> str:
-    return Path(f"/proc/{thread}/comm").read_text().strip()
+    try:
+        return Path(f"/proc/{thread}/comm").read_text().strip()
+    except OSError:  # it was killed since it asked; that it did is told nevertheless
+        return "a process that is gone"
 
 
 # The program's side

@@ -52,5 +52,11 @@ def test_one_whose_removal_was_killed_is_no_open_run_and_goes_the_next_time(
         RunDirectory(runs, FIRST).remove()
     assert open_runs(runs) == [Handle("job_2", 1)]
     assert list(ended_runs(runs, ENDED_MS + 1)) == [SECOND]
+    again = RunDirectory(runs, FIRST)
+    again.claim(1)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda *_, **__: None)
+        again.remove()
+    assert not again.path.exists(), "what lies there still is in nobody's way"
     remove_leftovers(runs)
     assert sorted(path.name for path in (runs / "job_1").iterdir()) == ["a2", "about"]

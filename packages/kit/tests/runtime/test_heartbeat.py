@@ -70,6 +70,17 @@ def test_the_file_never_goes_back_to_an_older_sign(tmp_path: Path, monkeypatch: 
     assert json.loads((tmp_path / "h.json").read_text())["step"] == 17
 
 
+def test_after_the_end_the_file_stays(tmp_path: Path):
+    pulse = Pulse()
+    with _heartbeat(tmp_path / "h.json", None, pulse=pulse) as heartbeat:
+        heartbeat.start()
+        heartbeat.end()
+        kept = (tmp_path / "h.json").read_bytes()
+        pulse.mark(18)
+        heartbeat.beat()
+    assert (tmp_path / "h.json").read_bytes() == kept
+
+
 def test_a_full_disk_does_not_silence_it(tmp_path: Path):
     with IngestServer() as server, _heartbeat(tmp_path / "no such folder" / "h.json", server) as heartbeat:
         heartbeat.beat()

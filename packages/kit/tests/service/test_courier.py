@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -73,7 +75,7 @@ def say(folder: Path, *kinds: str) -> None:
     (folder / "spool.jsonl").write_text("".join(f"{line}\n" for line in lines))
 
 
-async def work(folder: Path, listener: Listener, patience_seconds: float = 60, spool_url: str | None = None) -> None:
+async def work(folder: Path, listener: Listener, patience_seconds: float = 60, left: LeftBehind | None = None) -> None:
     """As long as the courier works."""
     house = House(runs_dir=folder.parents[1], environment={}, manners=Manners(), log_limit_bytes=1 << 20)
     keeper = Keeper(house, lambda: 1_800_000_000_000, Cgroup())
@@ -84,9 +86,10 @@ async def work(folder: Path, listener: Listener, patience_seconds: float = 60, s
         slot=0,
         output="s3://bucket/",
         heartbeat_seconds=15,
-        spool_url=spool_url,
     )
-    courier = Courier(RUN, ticket, keeper, listener, lambda: 1_800_000_000_000, patience_seconds=patience_seconds)
+    courier = Courier(
+        RUN, ticket, keeper, listener, lambda: 1_800_000_000_000, patience_seconds=patience_seconds, left=left
+    )
     await asyncio.wait_for(courier.work(), 60)
     assert listener.closed
 
@@ -159,7 +162,7 @@ async def test_one_whose_place_was_taken_says_no_more(folder: Path) -> None:
 @pytest.mark.parametrize("answer", [Undelivered("away"), Rejected("HTTP 404")])
 async def test_what_nobody_hears_is_left_where_it_can_be_read(folder: Path, answer: Exception) -> None:
     copy = folder / "there" / "spool.jsonl"
-    await work(folder, Listener(answer), patience_seconds=0.2, spool_url=copy.as_uri())
+    await work(folder, Listener(answer), patience_seconds=0.2, left=LeftBehind(copy.as_uri(), folder))
     left = LeftSpool.parse(copy.read_bytes())
     assert [event.kind for event in left.events] == list(KINDS)
     assert left.liveness == Liveness(Vital.GONE, exit_code=1)
@@ -168,7 +171,7 @@ async def test_what_nobody_hears_is_left_where_it_can_be_read(folder: Path, answ
 async def test_only_what_was_not_heard_is_left(folder: Path) -> None:
     copy = folder / "there" / "spool.jsonl"
     listener = Listener(Taken(2), Undelivered("away"))
-    await work(folder, listener, patience_seconds=0.2, spool_url=copy.as_uri())
+    await work(folder, listener, patience_seconds=0.2, left=LeftBehind(copy.as_uri(), folder))
     assert [event.seq for event in LeftSpool.parse(copy.read_bytes()).events] == [3, 4]
 
 
@@ -186,7 +189,7 @@ async def test_who_may_say_no_more_leaves_copies_until_the_run_is_over(
         return Liveness(Vital.GONE, exit_code=1)
 
     monkeypatch.setattr(Keeper, "status", status)
-    await work(folder, Listener(Rejected("HTTP 404")), spool_url=copy.as_uri())
+    await work(folder, Listener(Rejected("HTTP 404")), left=LeftBehind(copy.as_uri(), folder))
     left = LeftSpool.parse(copy.read_bytes())
     assert [event.seq for event in left.events] == [1, 2, 3, 4, 5]
     assert left.liveness == Liveness(Vital.GONE, exit_code=1)
@@ -204,12 +207,14 @@ async def test_the_last_copy_waits_for_a_store_that_is_away(folder: Path, monkey
         put(self, content)
 
     monkeypatch.setattr(LeftBehind, "_put", away)
-    await work(folder, Listener(Rejected("HTTP 404")), spool_url=copy.as_uri())
+    await work(folder, Listener(Rejected("HTTP 404")), left=LeftBehind(copy.as_uri(), folder))
     assert LeftSpool.parse(copy.read_bytes()).liveness == Liveness(Vital.GONE, exit_code=1)
     copy.unlink()
     tried.clear()
     monkeypatch.setattr(LeftBehind, "_put", lambda self, content: away(self, b""))
-    await work(folder, Listener(Rejected("HTTP 404")), spool_url=(folder / "x").as_uri(), patience_seconds=-1)
+    await work(
+        folder, Listener(Rejected("HTTP 404")), left=LeftBehind((folder / "x").as_uri(), folder), patience_seconds=-1
+    )
     assert len(tried) == 1, "but not for ever"
 
 
@@ -227,8 +232,14 @@ async def test_a_copy_that_fails_in_an_unexpected_way_is_not_the_last(
         return leave(self, report, acked)
 
     monkeypatch.setattr(LeftBehind, "leave", fails)
-    await work(folder, Listener(*[Undelivered("away")] * 9, everything), spool_url=copy.as_uri())
-    assert copy.exists()
+
+    def once_it_is_left(update: TrainingUpdate) -> Answer:
+        if not copy.exists():
+            raise Undelivered("away")
+        return everything(update)
+
+    await work(folder, Listener(once_it_is_left), left=LeftBehind(copy.as_uri(), folder))
+    assert len(failed) >= 3
 
 
 def test_a_copy_that_comes_late_does_not_take_the_place_of_the_last(folder: Path) -> None:
@@ -239,9 +250,39 @@ def test_a_copy_that_comes_late_does_not_take_the_place_of_the_last(folder: Path
     assert LeftSpool.parse(copy.read_bytes()).liveness == Liveness(Vital.GONE, exit_code=1)
 
 
+async def test_a_courier_that_was_cancelled_leaves_nothing_over_the_last_copy_of_the_next(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, entered, go, put = folder / "there" / "spool.jsonl", threading.Event(), threading.Event(), LeftBehind._put
+    left = LeftBehind(copy.as_uri(), folder)
+
+    def slowly(self: LeftBehind, content: bytes) -> None:
+        if not entered.is_set():
+            entered.set()
+            go.wait(60)
+        put(self, content)
+
+    monkeypatch.setattr(LeftBehind, "_put", slowly)
+    end = (folder / "gone.json").rename(folder / "later.json")
+    listener = Listener(Rejected("HTTP 404"))
+    with monkeypatch.context() as alive:
+        alive.setattr(Keeper, "status", AsyncMock(return_value=Liveness(Vital.ALIVE)))
+        first = asyncio.create_task(work(folder, listener, left=left))
+        await asyncio.to_thread(entered.wait, 60)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+    end.rename(folder / "gone.json")
+    Notes(folder).bury_dead()
+    threading.Timer(0.2, go.set).start()
+    await work(folder, Listener(Rejected("HTTP 404")), left=left)
+    go.wait(60)
+    await asyncio.sleep(0.1)
+    assert LeftSpool.parse(copy.read_bytes()).liveness.vital is Vital.GONE
+
+
 async def test_who_is_heard_leaves_no_copy(folder: Path) -> None:
     copy = folder / "there" / "spool.jsonl"
-    await work(folder, Listener(everything), spool_url=copy.as_uri())
+    await work(folder, Listener(everything), left=LeftBehind(copy.as_uri(), folder))
     assert not copy.exists()
 
 
@@ -249,8 +290,14 @@ async def test_a_copy_that_cannot_be_left_keeps_nobody_from_telling(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (folder / "there").write_text("a file")
-    listener = Listener(*[Undelivered("away")] * 20, everything)
-    await work(folder, listener, spool_url=(folder / "there" / "spool.jsonl").as_uri())
+
+    def once_it_is_tried(update: TrainingUpdate) -> Answer:
+        if "cannot leave a copy" not in caplog.text:
+            raise Undelivered("away")
+        return everything(update)
+
+    listener = Listener(once_it_is_tried)
+    await work(folder, listener, left=LeftBehind((folder / "there" / "spool.jsonl").as_uri(), folder))
     assert told(folder)["over"] is True
     assert caplog.text.count("cannot leave a copy") == 1
 
@@ -283,6 +330,16 @@ async def test_who_keeps_no_numbers_hears_of_each_epoch_however_late(folder: Pat
         {"epoch": 1.0, "loss": 0.5},
         {"top1": 1.0},
     ]
+
+
+async def test_who_keeps_numbers_hears_many_epochs_at_once(folder: Path) -> None:
+    events = [
+        Event(seq=n, kind="progress", at_ms=n, data={"epoch": n, "epochs": 4, "epoch_finished": True})
+        for n in (1, 2, 3, 4)
+    ]
+    (folder / "spool.jsonl").write_text("".join(f"{event.model_dump_json()}\n" for event in events))
+    await work(folder, listener := Listener(everything))
+    assert listener.numbers() == [[1], [2, 3, 4]], "the first tells whether it keeps numbers"
 
 
 async def test_who_keeps_numbers_finds_out_by_itself(folder: Path) -> None:

@@ -3,17 +3,20 @@
 import json
 import os
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import psutil
 import pytest
 
 from eyebright_kit.cgroup import Cgroup
 from eyebright_kit.keeping.keeper import House, Keeper
-from eyebright_kit.keeping.local_run import Manners, Program
+from eyebright_kit.keeping.local_run import Manners, Program, Resisting
 from eyebright_kit.service.destinations import Destinations
 from eyebright_kit.service.foreign import Elsewhere
 from eyebright_kit.service.runs import Runs
+from eyebright_kit.service.ticket import Ticket
 from eyebright_wire.manifest import TrainerManifest
+from eyebright_wire.runs import Handle
 
 NOW = 1_800_000_000
 DAY = 24 * 3600
@@ -69,6 +72,40 @@ async def test_one_whose_process_has_not_ended_stays_until_it_has(runs: Runs, tm
     (late / "gone.json").write_text(json.dumps({"code": 0, "out_of_memory": False}))
     assert await runs.tidy(30 * DAY) == 1
     assert not late.parent.exists()
+
+
+async def test_one_of_which_something_resists_stays(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resisting = run(tmp_path, "old", 1, over=True, days_ago=31)
+    monkeypatch.setattr(Keeper, "status", AsyncMock(side_effect=Resisting("it does not end")))
+    assert await runs.tidy(30 * DAY) == 0
+    assert resisting.exists()
+
+
+async def test_one_that_cannot_be_removed_keeps_no_other_from_it(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = (run(tmp_path, job, 1, over=True, days_ago=31) for job in ("a", "b"))
+    forget = Keeper.forget
+
+    async def refused(self: Keeper, handle: Handle) -> None:
+        if handle.job_id == "a":
+            raise PermissionError("not yours")
+        await forget(self, handle)
+
+    monkeypatch.setattr(Keeper, "forget", refused)
+    assert await runs.tidy(30 * DAY) == 1
+    assert (first.exists(), second.exists()) == (True, False)
+    assert "run eyebright-a-a1: cannot remove its folder: not yours" in caplog.text
+
+
+async def test_couriers_of_a_run_leave_its_copies_by_the_same_hand(runs: Runs) -> None:
+    ticket = Ticket.model_validate({**TICKET, "spool_url": "file:///there/spool.jsonl"})
+    first = runs._left_behind(Handle("job", 1), ticket)
+    assert runs._left_behind(Handle("job", 1), ticket) is first
+    assert runs._left_behind(Handle("job", 2), ticket) is not first
+    assert runs._left_behind(Handle("job", 3), Ticket.model_validate(TICKET)) is None
 
 
 async def test_what_a_removal_that_was_killed_has_left_goes(runs: Runs, tmp_path: Path) -> None:

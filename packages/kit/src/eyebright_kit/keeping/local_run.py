@@ -221,6 +221,7 @@ class LocalRun:
             processes.kill(left)
             processes.await_end(left, seconds)
             if time.monotonic() > deadline and (left := processes.members(leader, self._mark)):
+                processes.kill(left)  # what was forked since
                 raise Resisting(_resisting(left))
 
     def _exit_code(self) -> int | None:

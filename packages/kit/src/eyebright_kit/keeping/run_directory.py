@@ -13,8 +13,10 @@ scratch/        its working files
 """
 
 import json
+import logging
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,6 +29,8 @@ from eyebright_kit.disk import replace_durably
 from eyebright_wire.events import Event, Heartbeat
 from eyebright_wire.run_directory import EXIT, HEARTBEAT, PROCESS, SCRATCH, SPEC, SPOOL
 from eyebright_wire.runs import Handle
+
+_log = logging.getLogger("eyebright.keeping")
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 #: A folder that is being removed.
@@ -152,7 +156,9 @@ class RunDirectory:
 
     def remove(self) -> None:
         """All of it. It leaves its place first: one of which a part is gone looks like a run that nobody has seen the end of."""
-        leaving = self.path.with_name(f"{_LEAVING}{self.path.name}")
+        leaving = self.path.with_name(
+            f"{_LEAVING}{self.path.name}-{secrets.token_hex(4)}"
+        )  # an earlier one may be there
         with suppress(FileNotFoundError):
             self.path.rename(leaving)
         _remove(leaving)
@@ -197,5 +203,7 @@ class RunDirectory:
 
 def _remove(leaving: Path) -> None:
     shutil.rmtree(leaving, ignore_errors=True)
+    if leaving.exists():
+        _log.warning("cannot remove all of %s; it is tried again", leaving)
     with suppress(OSError):  # another attempt is there still
         leaving.parent.rmdir()

@@ -56,7 +56,8 @@ def unwanted(file_uri: str, results: str) -> str:
 
 
 class Courier:
-    """One task per run. `put` uploads a file, and answers its address there or raises Undelivered."""
+    """One task per run. `put` uploads a file, and answers its address there or raises Undelivered; into `left` goes what nobody
+    hears."""
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class Courier:
         now_ms: Callable[[], int],
         put: Callable[[str, str], str] = unwanted,
         patience_seconds: float = PATIENCE_SECONDS,
+        left: LeftBehind | None = None,
     ) -> None:
         self._handle = handle
         self._ticket = ticket
@@ -84,7 +86,7 @@ class Courier:
         self._looked = self._beaten = 0.0
         self._given_up = False
         self._stopping: asyncio.Task[None] | None = None
-        self._left = LeftBehind(ticket.spool_url, self._directory.path) if ticket.spool_url else None
+        self._left = left
         self._leaving: asyncio.Task[None] | None = None
 
     async def work(self) -> None:

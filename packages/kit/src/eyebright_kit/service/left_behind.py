@@ -35,8 +35,10 @@ class LeftBehind:
         """The events after `acked`, unless they are what was left last. Are they there? Blocks; what cannot be left now is
         logged."""
         with self._leaving:
-            if self._closed and report.vital is not Vital.GONE:
+            gone = report.vital is Vital.GONE
+            if self._closed and not gone:
                 return True  # begun before the last one, and overtaken
+            self._closed = gone  # even if it fails now: its answer alone may have been lost
             try:
                 content = copy_of(self._unheard(acked), report)
                 digest = hashlib.sha256(content).hexdigest()
@@ -48,7 +50,6 @@ class LeftBehind:
                 self._failing = True
             else:
                 self._last, self._failing = digest, False
-                self._closed = report.vital is Vital.GONE
             return not self._failing
 
     def _unheard(self, acked: int) -> bytes:

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from anyio import to_thread
 
@@ -17,6 +18,7 @@ from eyebright_kit.keeping.local_run import Program, Resisting
 from eyebright_kit.service.courier import Courier
 from eyebright_kit.service.destinations import Destinations
 from eyebright_kit.service.foreign import Elsewhere, plain_id, require_data, spec_of
+from eyebright_kit.service.left_behind import LeftBehind
 from eyebright_kit.service.line import Line
 from eyebright_kit.service.problems import Refused
 from eyebright_kit.service.ticket import TICKET, Notes, Ticket
@@ -65,6 +67,7 @@ class Runs:
         self._elsewhere = elsewhere
         self._taken: dict[Handle, int] = {}  # which run has which slot
         self._couriers: dict[Handle, asyncio.Task[None]] = {}
+        self._left: WeakValueDictionary[Handle, LeftBehind] = WeakValueDictionary()
         self._starting = asyncio.Lock()
 
     @property
@@ -138,9 +141,7 @@ class Runs:
             if letter.id == letter_id:
                 if leaving := self._couriers.pop(handle, None):  # copies, as it has nobody to tell
                     leaving.cancel()
-                    await asyncio.gather(
-                        leaving, return_exceptions=True
-                    )  # none of them is to come after the next one's
+                    await asyncio.gather(leaving, return_exceptions=True)
                 self._notes(handle).bury_dead()
                 self._send(handle, ticket)
                 return letter
@@ -152,10 +153,7 @@ class Runs:
         async with self._starting:
             await self._keeper.remove_leftovers()
             old = await to_thread.run_sync(self._told_long_ago, keep_seconds)
-            gone = [handle for handle in old if (await self._liveness(handle)).vital is Vital.GONE]
-            for handle in gone:
-                await self._keeper.forget(handle)
-        return len(gone)
+            return sum([await self._removed(handle) for handle in old])
 
     async def close(self) -> None:
         """Trainings go on; what they say until then is told by the next service."""
@@ -255,9 +253,17 @@ class Runs:
         except EgressDenied as error:
             raise Refused(422, "invalid_request", str(error)) from error
         line = Line(ticket.callback_url, ticket.token, rules)
-        courier = Courier(handle, ticket, self._keeper, line, self._now_ms, self._put)
+        courier = Courier(
+            handle, ticket, self._keeper, line, self._now_ms, self._put, left=self._left_behind(handle, ticket)
+        )
         task = self._couriers[handle] = asyncio.create_task(courier.work(), name=f"courier of {handle.name}")
         task.add_done_callback(lambda _: self._couriers.pop(handle) if self._couriers.get(handle) is task else None)
+
+    def _left_behind(self, handle: Handle, ticket: Ticket) -> LeftBehind | None:
+        """The same for the next courier while the one before may still be leaving a copy: a thread cannot be cancelled."""
+        if ticket.spool_url is None:
+            return None
+        return self._left.setdefault(handle, LeftBehind(ticket.spool_url, self._keeper.directory(handle).path))
 
     def _resume(self, handle: Handle, ticket: Ticket) -> None:
         """A run whose callback URL this service may not call goes on untold; one started so may."""
@@ -272,6 +278,17 @@ class Runs:
         return put(file_uri, results, self._elsewhere.endpoint)
 
     # What lies in the folders
+
+    async def _removed(self, handle: Handle) -> bool:
+        """Whether it was. One that cannot be keeps no other from it."""
+        if (await self._liveness(handle)).vital is not Vital.GONE:
+            return False
+        try:
+            await self._keeper.forget(handle)
+        except OSError as error:
+            _log.warning("run %s: cannot remove its folder: %s", handle.name, error)
+            return False
+        return True
 
     def _told_long_ago(self, keep_seconds: float) -> list[Handle]:
         return [

@@ -51,7 +51,8 @@ class TaskConformance:
     manifest: ClassVar[TrainerManifest]
     task: ClassVar[str] = ""  # default: the manifest's first
     weights: ClassVar[str]  # the artifact that holds the final weights
-    #: Settings with which a run lasts long enough to be interrupted between checkpoints: three epochs or more.
+    #: Settings with which a run lasts long enough to be interrupted between checkpoints: three epochs or
+    #: more, with a checkpoint in the first two.
     slow: ClassVar[dict[str, Any]] = {}
     exact_resume: ClassVar[bool] = True  # interrupted and resumed gives the very same weights
     bad_configs: ClassVar[tuple[dict[str, Any], ...]] = (

@@ -1,6 +1,7 @@
 """The trainers of this machine, and those that training services bring."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -48,7 +49,7 @@ class ServedCatalog:
         known = _read(memory)
         self._manifests = {name: known[name] for name in self._services if name in known}
         self._silent: set[str] = set()
-        self._writing = asyncio.Lock()
+        self._writing = threading.Lock()
 
     @asynccontextmanager
     async def listening(self) -> AsyncGenerator[None]:
@@ -181,13 +182,13 @@ class ServedCatalog:
             log.info(
                 "heard what a training service offers", executor=name, trainer=manifest.name, version=manifest.version
             )
-            async with self._writing:  # who began earlier knows less
-                await to_thread.run_sync(self._write)
+            await to_thread.run_sync(self._write)
 
     def _write(self) -> None:
-        text = Remembered(manifests=self._manifests).model_dump_json()
         try:
-            replace_durably(self._memory, text.encode())
+            with self._writing:  # who began earlier knows less
+                text = Remembered(manifests=dict(self._manifests)).model_dump_json()
+                replace_durably(self._memory, text.encode())
         except OSError as error:
             log.warning("cannot remember what services offer", file=str(self._memory), error=str(error))
 
