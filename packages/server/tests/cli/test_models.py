@@ -21,12 +21,13 @@ Cli = Callable[..., Ran]
 @pytest.fixture(scope="module")
 def versions(client: Client, photos: Path) -> list[ModelView]:
     """Two of one name, which has a slash as those of architectures often do."""
+    return [trained(client, photos, "my/pets", epochs) for epochs in (1, 2)]
+
+
+def trained(client: Client, photos: Path, name: str, epochs: int = 1) -> ModelView:
     version = client.import_dataset(photos)
-    orders = [
-        JobRequest(dataset=version.id, name="my/pets", trainer="toy", config={"epochs": epochs}) for epochs in (1, 2)
-    ]
-    ended = [client.wait(client.submit(order).id, timeout_seconds=180) for order in orders]
-    return [client.model(str(each.model_id)) for each in ended]
+    order = JobRequest(dataset=version.id, name=name, trainer="toy", config={"epochs": epochs})
+    return client.model(str(client.wait(client.submit(order).id, timeout_seconds=180).model_id))
 
 
 def test_versions_of_a_name_are_listed(cli: Cli, versions: list[ModelView]) -> None:
@@ -96,23 +97,23 @@ def test_an_export_that_the_training_did_not_make_is_made_and_kept(
     assert job.id not in cli("jobs", "list").out
 
 
-def test_a_model_is_deleted_when_that_is_meant(cli: Cli, client: Client, versions: list[ModelView]) -> None:
-    gone = versions[0]
+def test_a_model_is_deleted_when_that_is_meant(cli: Cli, client: Client, photos: Path) -> None:
+    gone = trained(client, photos, "my/gone")
     client.set_alias(gone.id, "old")
-    refused = cli("models", "delete", "my/pets@1", "--yes")
-    assert (refused.code, "eyebright models unalias my/pets@1 old" in refused.err) == (Exit.CONFLICT, True)
+    refused = cli("models", "delete", "my/gone@1", "--yes")
+    assert (refused.code, "eyebright models unalias my/gone@1 old" in refused.err) == (Exit.CONFLICT, True)
     client.remove_alias(gone.id, "old")
-    asked = cli("models", "delete", "my/pets@1")
+    asked = cli("models", "delete", "my/gone@1")
     assert (asked.code, "add --yes to mean it" in asked.err) == (Exit.USAGE, True)
-    assert cli("models", "delete", "my/pets@1", "--yes", "--json").document == {"deleted": gone.id}
+    assert cli("models", "delete", "my/gone@1", "--yes", "--json").document == {"deleted": gone.id}
     shown = cli("models", "show", gone.id)
-    assert (shown.code, f"model {gone.id} (my/pets@1) was deleted on" in shown.err) == (Exit.NOT_FOUND, True)
+    assert (shown.code, f"model {gone.id} (my/gone@1) was deleted on" in shown.err) == (Exit.NOT_FOUND, True)
     for verb in ("artifacts", "checkpoints"):
         told = cli("jobs", verb, gone.job_id)
-        assert (told.code, told.out, "(my/pets@1) was deleted on" in told.err) == (Exit.DONE, "", True)
+        assert (told.code, told.out, "(my/gone@1) was deleted on" in told.err) == (Exit.DONE, "", True)
         assert cli("jobs", verb, gone.job_id, "--json").document == []
     watched = cli("jobs", "watch", gone.job_id)
-    assert (watched.code, "(my/pets@1) was deleted on" in watched.err) == (Exit.DONE, True)
+    assert (watched.code, "(my/gone@1) was deleted on" in watched.err) == (Exit.DONE, True)
     assert cli("jobs", "watch", gone.job_id, "--json").document["model"] is None
 
 
@@ -120,8 +121,7 @@ def test_a_model_is_deleted_when_that_is_meant(cli: Cli, client: Client, version
 def test_on_a_terminal_a_person_is_asked(
     cli: Cli, client: Client, photos: Path, monkeypatch: pytest.MonkeyPatch, answer: bool, code: Exit
 ) -> None:
-    order = JobRequest(dataset=client.import_dataset(photos).id, name="asked", trainer="toy", config={"epochs": 1})
-    model_id = str(client.wait(client.submit(order).id, timeout_seconds=180).model_id)
+    model_id = trained(client, photos, "asked").id
     asked: list[str] = []
     monkeypatch.setattr(terminal, "interactive", lambda: True)
     monkeypatch.setattr("typer.confirm", lambda question, **_: bool(asked.append(question)) or answer)

@@ -48,7 +48,7 @@ def test_the_time_is_learned_from_earlier_trainings(cli: Cli, photos: Path, done
     assert time["basis"] == "measured"
     assert time["runs"] >= 1
     assert 0 <= time["low_seconds"] <= time["seconds"] <= time["high_seconds"]
-    far = cli("jobs", "preflight", photos, *TOY, "--set", "batch=4096", "--json").document["preflight"]["time"]
+    far = cli("jobs", "preflight", photos, *TOY, "--set", "batch=2048", "--json").document["preflight"]["time"]
     assert (far["basis"], far["seconds"]) == ("unknown", None)
 
 

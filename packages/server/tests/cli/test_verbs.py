@@ -31,7 +31,8 @@ def test_a_list_of_all_kinds_names_the_kind(cli: Cli, done: JobView) -> None:
 
 def test_jobs_are_listed(cli: Cli, done: JobView) -> None:
     found = cli("jobs", "list", "--state", "succeeded", "--label", "team=vision", "--json").document
-    assert [job["id"] for job in found] == [done.id]
+    assert done.id in [job["id"] for job in found]
+    assert {(job["state"], job["labels"]["team"]) for job in found} == {("succeeded", "vision")}
     shown = cli("jobs", "list", "--limit", "1000").out
     assert done.id in shown
     assert "first" in shown
@@ -496,14 +497,14 @@ def test_inspecting_names_broken_files_and_the_way_out(cli: Cli, torn: Path) -> 
 
 
 def test_importing_broken_files_is_refused_with_their_paths_and_the_way_out(cli: Cli, torn: Path) -> None:
-    refused = cli("datasets", "import", torn)
+    refused = cli("datasets", "import", torn, "--name", "refused")
     assert (refused.code, refused.out) == (Exit.NO, "")
     assert all(said in refused.err for said in ("cat/a.jpg", "cat/b.jpg", "dog/c.jpg", "--leave-out-broken"))
-    error = cli("datasets", "import", torn, "--json").document["error"]
+    error = cli("datasets", "import", torn, "--name", "refused", "--json").document["error"]
     assert (error["code"], error["exit"]) == ("dataset_invalid", Exit.NO)
     assert "--leave-out-broken" in error["message"]
     assert error["errors"][0]["examples"] == ["cat/a.jpg", "cat/b.jpg", "dog/c.jpg"]
-    assert cli("datasets", "show", "torn").code == Exit.NOT_FOUND
+    assert cli("datasets", "show", "refused").code == Exit.NOT_FOUND
 
 
 def test_broken_files_can_be_left_out_of_an_import(cli: Cli, torn: Path) -> None:
