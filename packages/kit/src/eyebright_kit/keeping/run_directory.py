@@ -156,9 +156,8 @@ class RunDirectory:
 
     def remove(self) -> None:
         """All of it. It leaves its place first: one of which a part is gone looks like a run that nobody has seen the end of."""
-        leaving = self.path.with_name(
-            f"{_LEAVING}{self.path.name}-{secrets.token_hex(4)}"
-        )  # an earlier one may be there
+        # No two have one name: what an earlier attempt has left may be there still.
+        leaving = self.path.with_name(f"{_LEAVING}{self.path.name}-{secrets.token_hex(4)}")
         with suppress(FileNotFoundError):
             self.path.rename(leaving)
         _remove(leaving)
